@@ -1,0 +1,153 @@
+"""Reading and writing files so that a user's mistake is one line and a failed write leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from io import FileIO
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from stinger.errors import FileError
+
+StrPath = str | PathLike[str]
+
+READ_MAX_BYTES: Final = 4 * 2**30
+"""No file that is read whole is larger: 700 hours of samples."""
+_PART_BYTES: Final = 2**20
+
+
+def read_bytes(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
+    """The whole file. Raises :class:`FileError` for whatever the operating system refuses, and for more than ``at_most``."""
+    with os_errors(path), open(path, "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode):
+            data = file.readall() if status.st_size <= at_most else None
+        else:
+            # A pipe has no size, and a device such as /dev/zero no end.
+            data = _read_up_to(file, at_most)
+    if data is None or len(data) > at_most:
+        raise FileError(path, f"is larger than {at_most:,} bytes")
+    return data
+
+
+def make_folder(path: StrPath) -> None:
+    """Make the folder ``path``, and those above it, unless it is there. Raises :class:`FileError`."""
+    with os_errors(path):
+        if Path(path).exists() and not Path(path).is_dir():
+            raise FileError(path, "exists and is not a folder")
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def os_errors(path: StrPath) -> Iterator[None]:
+    """Turn an ``OSError`` about ``path`` into a :class:`FileError` that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(path, error.strerror or str(error)) from error
+
+
+@contextmanager
+def atomic_output(path: StrPath, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A binary file that becomes ``path`` when the block ends well, and vanishes when it does not.
+
+    Whoever looks sees the old file or the whole new one, even after a crash: the bytes are on disk before the rename.
+    Not ``lasting``, it does not wait for the disk: then a crash of the whole machine may leave an empty file.
+    A link is followed, an existing file keeps its mode. Raises :class:`FileError` for what the system refuses.
+    """
+    with os_errors(path):
+        target = _target(path)
+        aside = _aside(target)
+        try:
+            with open(aside, "xb") as file:
+                if target.exists():
+                    os.chmod(aside, target.stat().st_mode & 0o777)
+                yield file
+                file.flush()
+                if lasting:
+                    os.fsync(file.fileno())
+            os.replace(aside, target)
+        except BaseException:
+            with suppress(OSError):
+                aside.unlink()
+            raise
+        if lasting:
+            sync_folder(target.parent)
+
+
+def write_bytes(path: StrPath, data: bytes, *, lasting: bool = True) -> None:
+    """Write ``data`` as the whole of ``path``, atomically (see :func:`atomic_output`)."""
+    with atomic_output(path, lasting=lasting) as file:
+        file.write(data)
+
+
+def write_many(files: Mapping[Path, bytes]) -> None:
+    """Write each of ``files`` as :func:`write_bytes` does, with one flush of the system's disks for all of them.
+
+    Where many files are to be written this is faster than a flush for each. Raises :class:`FileError`, and then some may
+    be written and others not, each the old or the whole new one.
+    """
+    if not hasattr(os, "sync"):
+        for path, data in files.items():
+            write_bytes(path, data)
+        return
+    asides: dict[Path, Path] = {}
+    try:
+        for path, data in files.items():
+            with os_errors(path):
+                asides[path] = _aside(path)
+                asides[path].write_bytes(data)
+        os.sync()
+        for path in files:
+            with os_errors(path):
+                os.replace(asides.pop(path), path)
+    finally:
+        for aside in asides.values():
+            with suppress(OSError):
+                aside.unlink()
+
+
+def check_output(path: StrPath) -> None:
+    """Raise the :class:`FileError` that writing ``path`` would end in, before the work that leads there. Leaves no trace."""
+    with os_errors(path):
+        aside = _aside(_target(path))
+        aside.open("xb").close()
+        aside.unlink()
+
+
+def _target(path: StrPath) -> Path:
+    """The file that ``path`` leads to, there or not; :class:`FileError` if something else is there."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise FileError(path, "exists and is not a regular file")
+    return target
+
+
+def _aside(target: Path) -> Path:
+    """A name beside ``target`` for its bytes until they are all there."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+
+
+def _read_up_to(file: FileIO, at_most: int) -> bytes:
+    """What ``file`` gives until its end, but hardly more than ``at_most`` bytes."""
+    parts = bytearray()
+    while len(parts) <= at_most and (part := file.read(_PART_BYTES)):
+        parts += part
+    return bytes(parts)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` last, where the system can: Windows and some network file systems cannot."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

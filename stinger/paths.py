@@ -1,0 +1,19 @@
+"""Where things are kept between runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from stinger.files import StrPath
+
+
+def data_dir(chosen: StrPath | None = None) -> Path:
+    """The folder that a user chose, else the user's data folder for stinger-ml. It need not exist."""
+    return user_data_path("stinger-ml", appauthor=False) if chosen is None else Path(chosen)
+
+
+def registry_dir(chosen: StrPath | None = None) -> Path:
+    """The folder of the registry of models within :func:`data_dir`."""
+    return data_dir(chosen) / "registry"

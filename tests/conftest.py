@@ -1,0 +1,59 @@
+"""What tests of every room share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray, make_samples
+from tests import leaks
+
+CAPTURE = Path(__file__).parents[1].parent / "shared" / "data" / "stinger_capture_part1.csv"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a process running or a file open."""
+    if not leaks.SUPPORTED:
+        yield
+        return
+    before = leaks.descriptors(), leaks.children()
+    yield
+    assert leaks.new_leaks(before) == []
+
+
+@pytest.fixture
+def capture_csv() -> Path:
+    """The real recording, where there is one beside the checkout."""
+    if not CAPTURE.is_file():
+        pytest.skip("no real recording beside this checkout")
+    return CAPTURE
+
+
+def samples_at(
+    times_ms: npt.ArrayLike, *, trigger: npt.ArrayLike | None = None, channels: npt.ArrayLike | None = None
+) -> SampleArray:
+    """Samples at ``times_ms`` with, unless given, zero channels and the trigger up."""
+    times = np.asarray(times_ms, dtype=np.int64)
+    count = times.shape[0]
+    return make_samples(
+        times,
+        np.zeros((count, 6)) if channels is None else channels,
+        np.zeros(count) if trigger is None else trigger,
+    )
+
+
+def samples_from(raw: bytes) -> SampleArray:
+    """Samples of any bytes, as many as fill records, with triggers made 0 or 1."""
+    samples = np.frombuffer(raw[: len(raw) // SAMPLE_BYTES * SAMPLE_BYTES], dtype=SAMPLE_DTYPE).copy()
+    samples["trigger"] &= 1
+    return samples
+
+
+def random_samples(count: int, *, seed: int = 1) -> SampleArray:
+    """Samples of chance in every field but the trigger, which is 0 or 1."""
+    return samples_from(np.random.default_rng(seed).bytes(SAMPLE_BYTES * count))

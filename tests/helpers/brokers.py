@@ -1,0 +1,171 @@
+"""A real mosquitto of a test's own, and a subscriber that keeps what it hears."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiomqtt
+import pytest
+
+PATIENCE_S = 10.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Mosquitto:
+    """mosquitto on ``port`` of the loopback with ``settings`` (lines of its configuration)."""
+
+    folder: Path
+    # Without the second it drops what a subscriber is behind with, beyond a thousand messages.
+    settings: str = "allow_anonymous true\nmax_queued_messages 0"
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        program = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
+        if program is None:
+            pytest.skip("mosquitto is not installed")
+        self.folder.mkdir(exist_ok=True)
+        # Without the second it drops what a subscriber is behind with, beyond a thousand messages.
+        lines = [
+            "user root",
+            "max_queued_messages 0",
+            "set_tcp_nodelay true",
+            f"listener {self.port} 127.0.0.1",
+            self.settings,
+            "",
+        ]
+        config = self.folder / "mosquitto.conf"
+        config.write_text("\n".join(lines))
+        log = (self.folder / "mosquitto.log").open("ab")
+        with log:
+            self.process = subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                assert self.process.poll() is None, (self.folder / "mosquitto.log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(PATIENCE_S)
+        self.process = None
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(PATIENCE_S)
+            self.process = None
+
+
+@dataclass
+class Heard:
+    """What a subscriber has received so far."""
+
+    messages: list[aiomqtt.Message] = field(default_factory=list)
+    client: aiomqtt.Client | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: bool = False
+    """The broker is gone and everything that came from it is in ``messages``."""
+
+    def on(self, topic: str) -> list[aiomqtt.Message]:
+        return [message for message in self.messages if message.topic.value == topic]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@asynccontextmanager
+async def subscriber(
+    port: int,
+    *filters: str,
+    protocol: aiomqtt.ProtocolVersion = aiomqtt.ProtocolVersion.V311,
+    identifier: str | None = None,
+) -> AsyncIterator[Heard]:
+    """One that hears ``filters``, or everything; with an ``identifier`` the broker keeps what it misses."""
+    heard = Heard()
+    client = aiomqtt.Client(
+        "127.0.0.1", port, protocol=protocol, identifier=identifier, clean_session=False if identifier else None
+    )
+    async with client:
+        heard.client = client
+
+        async def listen() -> None:
+            try:
+                async for message in client.messages:
+                    heard.messages.append(message)
+                    heard.changed.set()
+            finally:
+                heard.ended = True
+
+        listening = asyncio.create_task(listen())
+        try:
+            await client.subscribe([(name, 1) for name in filters or ("#",)])
+            yield heard
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until ``condition`` holds; fail after ten seconds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def road(to_port: int, *, port: int = 0, delay_s: float = 0) -> AsyncIterator[int]:
+    """A port (0: any) that leads to another, with ``delay_s`` on the way back, for as long as the context lasts."""
+    carrying: set[asyncio.Task[None]] = set()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wait_s: float) -> None:
+        try:
+            while data := await reader.read(65536):
+                await asyncio.sleep(wait_s)
+                writer.write(data)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", to_port)
+        except OSError:
+            writer.close()
+            return
+        carrying.add(asyncio.create_task(carry(reader, far_writer, 0)))
+        carrying.add(asyncio.create_task(carry(far_reader, writer, delay_s)))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in carrying:
+            task.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from stinger.errors import FileError
+from stinger.files import atomic_output, read_bytes, write_bytes, write_many
+
+
+def test_file_appears_only_when_the_block_ends_well(tmp_path: Path) -> None:
+    target = tmp_path / "out.bin"
+    with atomic_output(target) as file:
+        file.write(b"new")
+        assert not target.exists()
+    assert target.read_bytes() == b"new"
+
+
+def test_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "out.bin"
+    target.write_bytes(b"old")
+
+    def fail_half_way() -> None:
+        with atomic_output(target) as file:
+            file.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"")
+    old.chmod(0o640)
+    write_bytes(old, b"x")
+    write_bytes(new, b"x")
+    umask = os.umask(0)
+    os.umask(umask)
+    assert old.stat().st_mode & 0o777 == 0o640
+    assert new.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_link_is_followed_and_stays_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_bytes(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["missing/out.bin", "."])
+def test_place_that_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(FileError) as caught:
+        write_bytes(tmp_path / name, b"x")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "out.bin"
+    target.write_bytes(b"old")
+    script = textwrap.dedent(
+        f"""
+        import os, signal
+        from stinger.files import atomic_output
+        with atomic_output({str(target)!r}) as file:
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    ended = subprocess.run([sys.executable, "-c", script], check=False, timeout=30)
+    assert ended.returncode == -signal.SIGKILL
+    assert target.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero here")
+def test_device_without_an_end_is_refused() -> None:
+    with pytest.raises(FileError, match="is larger than 1,000 bytes"):
+        read_bytes("/dev/zero", at_most=1000)
+
+
+def test_pipe_is_read_to_its_end() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"abc")
+    os.close(writer)
+    try:
+        assert read_bytes(f"/dev/fd/{reader}") == b"abc"
+    finally:
+        os.close(reader)
+
+
+def test_many_files_are_written_like_one(tmp_path: Path) -> None:
+    files = {tmp_path / f"{number}": bytes([number]) for number in range(5)}
+    (tmp_path / "3").write_bytes(b"old")
+    write_many(files)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def test_failure_among_many_files_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="none"):
+        write_many({tmp_path / "a": b"1", tmp_path / "none" / "b": b"2"})
+    assert list(tmp_path.iterdir()) == []
