@@ -1,0 +1,11 @@
+"""Log files: what the blaster's tools leave on disk, read and written.
+
+Three formats, told apart by what is in the file: ``.bin`` (plain sample records), ``.csv`` (the same as text) and the
+capture CSV of older firmware, which is read only.
+"""
+
+from stinger.logs.log import Log, LogFormat, Repairs
+from stinger.logs.reading import parse_log, read_log
+from stinger.logs.writing import log_format_of, write_log
+
+__all__ = ["Log", "LogFormat", "Repairs", "log_format_of", "parse_log", "read_log", "write_log"]

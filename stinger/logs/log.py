@@ -1,0 +1,57 @@
+"""What was found in a log file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from stinger.recording import Recording
+from stinger.sample import CHANNELS, SampleArray
+
+CSV_COLUMNS: Final = ("timestamp_ms", *CHANNELS, "trigger")
+CAPTURE_COLUMNS: Final = ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "gyro_z", "trigger_state")
+
+
+class LogFormat(Enum):
+    """The formats of log files; the value is what a user is told."""
+
+    BIN = "sample records (.bin)"
+    CSV = "CSV (.csv)"
+    CAPTURE = "capture CSV of older firmware"
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What was put right while reading, counted. Nothing else was changed."""
+
+    clipped: int = 0
+    """Channel values outside int16, limited to it."""
+    trailing_bytes: int = 0
+    """Bytes at the end of a ``.bin`` that did not fill a record, ignored."""
+
+    def messages(self) -> list[str]:
+        """One line a repair, for a user; empty if the file was as it should be."""
+        lines = []
+        if self.clipped:
+            lines.append(f"clipped {_count(self.clipped, 'value')} outside int16 (-32768 to 32767)")
+        if self.trailing_bytes:
+            lines.append(f"ignored {_count(self.trailing_bytes, 'trailing byte')} that do not fill a 17-byte record")
+        return lines
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Log:
+    """One log file: its samples ``(n,)`` as they stand in the file (n >= 1), and the recordings they fall into."""
+
+    path: str
+    format: LogFormat
+    samples: SampleArray
+    recordings: tuple[Recording, ...]
+    repairs: Repairs
+    sha256: str
+    """Of the file's bytes, in hex."""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,116 @@
+"""Any log file in, :class:`Log` out; the format is told by content, never by name."""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from typing import Final
+
+import numpy as np
+
+from stinger.errors import FileError, InputError
+from stinger.files import StrPath, read_bytes
+from stinger.logs.log import CAPTURE_COLUMNS, CSV_COLUMNS, Log, LogFormat, Repairs
+from stinger.logs.table import parse_table
+from stinger.recording import split_recordings
+from stinger.sample import (
+    CLOCK_WRAP_MS,
+    IMU_RATE_HZ,
+    SAMPLE_BYTES,
+    SAMPLE_DTYPE,
+    SAMPLE_RATE_HZ,
+    SampleArray,
+    clip_to_int16,
+    make_samples,
+)
+
+CAPTURE_RATE_HZ: Final = IMU_RATE_HZ
+"""Nominal rows per second of a capture CSV."""
+CAPTURE_EVERY: Final = IMU_RATE_HZ // SAMPLE_RATE_HZ
+"""Rows of a capture CSV for one sample at 100 Hz."""
+
+_HEAD_BYTES: Final = 4096
+_TEXT_BYTES: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\r\n")
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def read_log(path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, every: int = CAPTURE_EVERY) -> Log:
+    """Read a log file of any format. ``rate_hz`` and ``every`` say how to bring a capture CSV to samples.
+
+    Raises :class:`FileError`, with the line or byte, for a file that cannot be read or holds anything unexpected.
+    """
+    return parse_log(read_bytes(path), path, rate_hz=rate_hz, every=every)
+
+
+def parse_log(data: bytes, path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, every: int = CAPTURE_EVERY) -> Log:
+    """:func:`read_log` for bytes that are at hand; ``path`` is what errors call them."""
+    if every < 1 or not 0 < rate_hz < float("inf"):
+        raise InputError(f"a capture CSV needs a rate above 0 and every >= 1, not {rate_hz} and {every}")
+    if not data:
+        raise FileError(path, "is empty: expected sample records or a CSV header")
+    format_ = _recognise(data, path)
+    if format_ is LogFormat.BIN:
+        samples, repairs = _parse_bin(data, path)
+    elif format_ is LogFormat.CSV:
+        samples, repairs = _parse_csv(data, path)
+    else:
+        samples, repairs = _parse_capture(data, path, rate_hz, every)
+    return Log(
+        path=str(path),
+        format=format_,
+        samples=samples,
+        recordings=split_recordings(samples),
+        repairs=repairs,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _recognise(data: bytes, path: StrPath) -> LogFormat:
+    """A CSV is known by its header; else what is not text all through its beginning is records, which hold 0 or 1 bytes."""
+    head = data[:_HEAD_BYTES].removeprefix(_BOM)
+    header = head.partition(b"\n")[0].decode("latin-1").strip()
+    names = {name.strip() for name in header.split(",")}
+    if names & set(CSV_COLUMNS):
+        return LogFormat.CSV
+    if names & set(CAPTURE_COLUMNS):
+        return LogFormat.CAPTURE
+    if not _TEXT_BYTES.issuperset(head):
+        return LogFormat.BIN
+    raise FileError(
+        path,
+        f"is text, but '{textwrap.shorten(header, 60, placeholder='...')}' is no header of a log: "
+        f"expected '{','.join(CSV_COLUMNS)}' or '{','.join(CAPTURE_COLUMNS)}'",
+        place="line 1",
+    )
+
+
+def _parse_bin(data: bytes, path: StrPath) -> tuple[SampleArray, Repairs]:
+    count, trailing = divmod(len(data), SAMPLE_BYTES)
+    if count == 0:
+        raise FileError(path, f"holds {len(data)} bytes, less than one {SAMPLE_BYTES}-byte sample record")
+    samples = np.frombuffer(data, dtype=SAMPLE_DTYPE, count=count)
+    wrong = np.flatnonzero(samples["trigger"] > 1)
+    if wrong.size:
+        raise FileError(
+            path,
+            f"the trigger is {samples['trigger'][wrong[0]]}, expected 0 or 1: not a sample log, or damaged from here on",
+            place=f"byte {int(wrong[0]) * SAMPLE_BYTES + SAMPLE_BYTES - 1}",
+        )
+    return samples, Repairs(trailing_bytes=trailing)
+
+
+def _parse_csv(data: bytes, path: StrPath) -> tuple[SampleArray, Repairs]:
+    table = parse_table(data.removeprefix(_BOM), CSV_COLUMNS, path)
+    table.check("timestamp_ms", 0, CLOCK_WRAP_MS - 1)
+    table.check("trigger", 0, 1)
+    channels, clipped = clip_to_int16(table.values[:, 1:7])
+    return make_samples(table.values[:, 0], channels, table.values[:, 7]), Repairs(clipped=clipped)
+
+
+def _parse_capture(data: bytes, path: StrPath, rate_hz: float, every: int) -> tuple[SampleArray, Repairs]:
+    table = parse_table(data.removeprefix(_BOM), CAPTURE_COLUMNS, path)
+    table.check("trigger_state", 0, 1)
+    kept = table.values[::every]
+    channels, clipped = clip_to_int16(kept[:, :6])
+    time_ms = np.rint(np.arange(kept.shape[0]) * (every * 1000.0 / rate_hz)).astype(np.int64)
+    return make_samples(time_ms, channels, kept[:, 6]), Repairs(clipped=clipped)
