@@ -1,0 +1,161 @@
+"""The live stream: one COBS frame for each sample, told apart from text lines and from damage.
+
+A frame is 22 bytes: type (1), sequence number (u16, little-endian), the 17-byte sample record, and CRC-16/CCITT-FALSE
+(polynomial 0x1021, start 0xFFFF) of these 20 bytes with its high byte first, so that the CRC of a whole frame is 0.
+COBS makes 23 bytes of it without a zero; a zero byte ends it. The second of the 23 is always 1, which no text holds.
+"""
+
+from __future__ import annotations
+
+from binascii import crc_hqx
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from cobs import cobs
+
+from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
+
+FRAME_TYPE: Final = 1
+FRAME_BYTES: Final = 22
+ENCODED_BYTES: Final = 23
+"""A frame after COBS, without the zero byte that ends it."""
+SEQUENCE_MODULUS: Final = 2**16
+
+TAIL_MAX_BYTES: Final = 4096
+"""What the decoder holds back at most, waiting for a zero byte: a sender without one must not fill the memory."""
+
+_HEAD: Final = Struct("<BH")
+_CRC_START: Final = 0xFFFF
+_TRIGGER_AT: Final = 19
+_TEXT: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\t")
+
+
+def encode_frames(samples: SampleArray, sequence: int) -> bytes:
+    """The frames of ``samples`` ``(n,)``, numbered from ``sequence`` on (modulo 2**16), each with its zero byte."""
+    records = samples.astype(SAMPLE_DTYPE, copy=False).tobytes()
+    out = bytearray()
+    for i in range(samples.shape[0]):
+        body = _HEAD.pack(FRAME_TYPE, (sequence + i) % SEQUENCE_MODULUS)
+        body += records[i * SAMPLE_BYTES : (i + 1) * SAMPLE_BYTES]
+        out += cobs.encode(body + crc_hqx(body, _CRC_START).to_bytes(2, "big"))
+        out.append(0)
+    return bytes(out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameBlock:
+    """What one piece of the stream held: ``samples`` ``(n,)``, their ``sequence`` ``(n,) uint16``, and text lines."""
+
+    samples: SampleArray
+    sequence: npt.NDArray[np.uint16]
+    lines: tuple[str, ...]
+
+
+class FrameDecoder:
+    """Finds every intact frame in a stream, whatever stands before or between: damage costs only what it touched.
+
+    The counters run from the start: ``frames`` delivered, frames ``lost`` by the sequence numbers, frames that came
+    ``out_of_order`` (a number at or behind the last one: a repeat, a late one, or a device that started over), and
+    stretches of bytes ``corrupted`` that were neither frame nor text.
+    """
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.lost = 0
+        self.out_of_order = 0
+        self.corrupted = 0
+        self._tail = b""
+        self._read = 0  # so far the tail was searched for text lines
+        self._noise: int | None = None  # where in what was searched something else than text begins
+        self._last_sequence: int | None = None
+
+    def feed(self, data: bytes) -> FrameBlock:
+        """Take the next bytes of the stream and return what became complete."""
+        *chunks, tail = (self._tail + data).split(b"\0")
+        frames: list[bytes] = []
+        lines: list[str] = []
+        for chunk in chunks:
+            frame = _decode(chunk)
+            if frame is None and chunk:
+                # What stands before a frame costs it nothing: its last 23 bytes are enough.
+                frame = _decode(chunk[-ENCODED_BYTES:])
+                self._account(chunk[:-ENCODED_BYTES] if frame else chunk, lines)
+            if frame:
+                frames.append(frame)
+            self._read, self._noise = 0, None
+        self._tail = tail
+        # Text is given out without waiting for a zero byte; what may be the beginning of a frame is still kept.
+        self._search(tail[: tail.rfind(b"\n") + 1], lines)
+        self._trim()
+        return self._block(frames, lines)
+
+    def _account(self, rest: bytes, lines: list[str]) -> None:
+        """Give out the text in ``rest``, which was ended by a zero byte or by a frame, and count damage in it."""
+        self._search(rest + b"\n", lines)
+        if self._noise is not None and self._noise < len(rest):
+            self.corrupted += 1
+
+    def _search(self, data: bytes, lines: list[str]) -> None:
+        """Add the lines of text in ``data``, from where the last search ended, and note where anything else begins."""
+        for line in data[self._read :].splitlines(keepends=True):
+            text = line.rstrip(b"\r\n")
+            if not _TEXT.issuperset(text):
+                self._noise = self._read if self._noise is None else self._noise
+            elif text:
+                lines.append(text.decode("ascii"))
+            self._read += len(line)
+
+    def _trim(self) -> None:
+        """Let go of what can no longer be part of a frame: text that was given out, and all of a tail that is too long."""
+        surplus = len(self._tail) - ENCODED_BYTES
+        drop = surplus if len(self._tail) > TAIL_MAX_BYTES else min(self._read, surplus)
+        if drop <= 0:
+            return
+        unread = drop > self._read
+        if unread or (self._noise is not None and self._noise < drop):
+            self.corrupted += 1
+            self._noise = None
+        self._tail = self._tail[drop:]
+        self._read = max(0, self._read - drop)
+        self._noise = None if self._noise is None else self._noise - drop
+
+    def _block(self, frames: list[bytes], lines: list[str]) -> FrameBlock:
+        # Live, frames come one at a time, and NumPy's calls cost more than the decoding: two of them, no more.
+        numbers = [_HEAD.unpack_from(frame)[1] for frame in frames]
+        self._count(numbers)
+        records = bytearray().join([frame[_HEAD.size : _HEAD.size + SAMPLE_BYTES] for frame in frames])
+        return FrameBlock(
+            samples=np.frombuffer(records, dtype=SAMPLE_DTYPE),
+            sequence=np.array(numbers, dtype=np.uint16),
+            lines=tuple(lines),
+        )
+
+    def _count(self, numbers: list[int]) -> None:
+        last = self._last_sequence
+        for number in numbers:
+            step = 1 if last is None else (number - last) % SEQUENCE_MODULUS
+            if 0 < step < SEQUENCE_MODULUS // 2:
+                self.lost += step - 1
+            else:
+                self.out_of_order += 1
+            last = number
+        self.frames += len(numbers)
+        self._last_sequence = last
+
+
+def _decode(encoded: bytes) -> bytes | None:
+    """The 22 bytes of a frame, or ``None`` if ``encoded`` is not an intact one."""
+    if len(encoded) != ENCODED_BYTES:
+        return None
+    try:
+        frame = cobs.decode(encoded)
+    except cobs.DecodeError:
+        return None
+    if len(frame) != FRAME_BYTES or frame[0] != FRAME_TYPE or crc_hqx(frame, _CRC_START):
+        return None
+    if frame[_TRIGGER_AT] > 1:  # no sample: a log that held it would be refused
+        return None
+    return bytes(frame)

@@ -1,0 +1,262 @@
+"""The host's half of the commands: each class is one question to the blaster and its answer.
+
+Whoever has the port sends ``start()``, hands on what comes with ``receive()``, sends what that returns, and stops when
+``done``; then ``result`` is the answer. After ``timeout_s`` without a byte it calls ``silence()``.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import Final, Generic, TypeVar
+
+from stinger.errors import DeviceError, InputError, ProtocolError
+from stinger.wire import commands
+from stinger.wire.commands import ModelSlot, ModelStatus
+from stinger.wire.lines import take_line
+
+LOG_MAX_BYTES: Final = 16 * 2**20
+"""No blaster has more flash than this. A larger announcement is damage, and must not decide how long we listen."""
+REMARKS_KEPT: Final = 50
+
+_STATUS_KEYS: Final = ("model_source", "user_model_present", "user_has_lr", "user_has_mlp", "cached_age_ms")
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Exchange(ABC, Generic[T_co]):
+    """One question and its answer. Lines that belong to neither are kept in ``remarks``: the last fifty."""
+
+    timeout_s: float = 5.0
+
+    def __init__(self, question: str) -> None:
+        self.question = question
+        self.remarks: deque[str] = deque(maxlen=REMARKS_KEPT)
+        self._buffer = bytearray()
+        self._result: T_co | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer is complete."""
+        return self._result is not None
+
+    @property
+    def result(self) -> T_co:
+        """The answer; only when ``done``."""
+        assert self._result is not None, "the answer is not complete"
+        return self._result
+
+    def start(self) -> bytes:
+        """What to send first."""
+        return f"{self.question}\n".encode("ascii")
+
+    @abstractmethod
+    def receive(self, data: bytes) -> bytes:
+        """Take bytes that came and return what to send next, mostly nothing.
+
+        Raises :class:`DeviceError` when the blaster refuses, :class:`ProtocolError` when its answer makes no sense.
+        """
+
+    def silence(self) -> None:
+        """End the exchange because nothing came for ``timeout_s``.
+
+        Raises :class:`ProtocolError`, unless what came before is answer enough.
+        """
+        raise ProtocolError(f"no answer to {self.question.split()[0]} within {self.timeout_s:g} s")
+
+    def _remark(self, line: str) -> None:
+        if line.strip():
+            self.remarks.append(line)
+
+
+class DumpLog(Exchange[bytes]):
+    """``MLDUMP``: the blaster's log, as the bytes of a ``.bin`` file. Needs no more memory than what really came."""
+
+    def __init__(self) -> None:
+        super().__init__(commands.DUMP)
+        self.expected_bytes: int | None = None
+        """The size that the blaster announced, once it has."""
+        self._log = bytearray()
+        self._trailer = deque(("", commands.DUMP_DONE))
+
+    @property
+    def received_bytes(self) -> int:
+        """How much of the log has come."""
+        return len(self._log)
+
+    def receive(self, data: bytes) -> bytes:
+        """See :meth:`Exchange.receive`; sends nothing."""
+        self._buffer += data
+        while self.expected_bytes is None and (line := take_line(self._buffer)) is not None:
+            self._read_header(line)
+        if self.expected_bytes is None:
+            return b""
+        missing = self.expected_bytes - len(self._log)
+        self._log += self._buffer[:missing]
+        del self._buffer[:missing]
+        if len(self._log) == self.expected_bytes:
+            self._read_trailer()
+        return b""
+
+    def silence(self) -> None:
+        """See :meth:`Exchange.silence`; tells how much of the log was there."""
+        if self.expected_bytes is None:
+            super().silence()
+        raise ProtocolError(f"the log broke off after {self.received_bytes:,} of {self.expected_bytes:,} bytes")
+
+    def _read_header(self, line: str) -> None:
+        text = line.removeprefix(commands.REMARK)
+        if text.startswith(commands.DUMP_ERROR):
+            raise _refusal(text.removeprefix(commands.DUMP_ERROR).strip(), commands.LOG_REFUSALS)
+        header = re.fullmatch(rf"{commands.DUMP_HEADER}([0-9]{{1,20}})", line)
+        if header is None:
+            self._remark(line)
+            return
+        size = int(header[1])
+        if size > LOG_MAX_BYTES:
+            raise ProtocolError(
+                f"the blaster announces a log of {size:,} bytes, more than the {LOG_MAX_BYTES:,} possible"
+            )
+        self.expected_bytes = size
+
+    def _read_trailer(self) -> None:
+        while self._trailer and (line := take_line(self._buffer)) is not None:
+            if line.startswith(commands.REMARK):
+                self._remark(line)
+            elif line != self._trailer.popleft():
+                raise ProtocolError("the log is not followed by its end mark: bytes were lost or added on the way")
+        if not self._trailer:
+            self._result = bytes(self._log)
+
+
+class _LineExchange(Exchange[T_co]):
+    """An exchange whose answer is text lines."""
+
+    def receive(self, data: bytes) -> bytes:
+        """See :meth:`Exchange.receive`."""
+        self._buffer += data
+        reply = b""
+        while not self.done and (line := take_line(self._buffer)) is not None:
+            text = line.removeprefix(commands.REMARK)
+            if text.startswith(commands.MODEL_ERROR):
+                raise _refusal(text.removeprefix(commands.MODEL_ERROR).strip(), commands.MODEL_REFUSALS)
+            reply += self._answer_line(text)
+        return reply
+
+    @abstractmethod
+    def _answer_line(self, text: str) -> bytes:
+        """Take a line, without the mark of a remark; return what to send next."""
+
+
+class CountSamples(_LineExchange[int]):
+    """``MLINFO``: how many samples the blaster's log holds."""
+
+    def __init__(self) -> None:
+        super().__init__(commands.LOG_INFO)
+
+    def _answer_line(self, text: str) -> bytes:
+        count = re.match(rf"{commands.SAMPLES_WRITTEN}([0-9]{{1,20}})\b", text)
+        if count is None:
+            self._remark(text)
+        else:
+            self._result = int(count[1])
+        return b""
+
+
+class UploadModel(_LineExchange[bool]):
+    """``MLMODEL_PUT``: stores the bytes of an MLMD file in a slot; the blaster replaces the old one once all is there."""
+
+    timeout_s = commands.UPLOAD_TIMEOUT_S + 2.0  # the blaster is to give up first, and to say why
+
+    def __init__(self, slot: ModelSlot, data: bytes) -> None:
+        if not 1 <= len(data) <= commands.UPLOAD_MAX_BYTES:
+            raise InputError(f"a model of {len(data):,} bytes: expected 1 to {commands.UPLOAD_MAX_BYTES:,}")
+        super().__init__(f"{commands.MODEL_PUT}{slot.value} {len(data)} {zlib.crc32(data):08x}")
+        self._data = data
+        self._sent = False
+
+    def _answer_line(self, text: str) -> bytes:
+        if text == commands.MODEL_READY and not self._sent:
+            self._sent = True
+            return self._data
+        if text == commands.MODEL_OK and self._sent:
+            self._result = True
+        else:
+            self._remark(text)
+        return b""
+
+
+class _Confirmed(_LineExchange[bool]):
+    """An exchange that is answered by one word; what else is said is a remark."""
+
+    confirmation: str
+
+    def _answer_line(self, text: str) -> bytes:
+        self._result = True if text == self.confirmation else None
+        if not self.done:
+            self._remark(text)
+        return b""
+
+
+class LoadModel(_Confirmed):
+    """``MLMODEL_LOAD``: the blaster validates the model in a slot and uses it from now on."""
+
+    confirmation = commands.MODEL_LOADED
+
+    def __init__(self, slot: ModelSlot) -> None:
+        super().__init__(f"{commands.MODEL_LOAD}{slot.value}")
+
+
+class DeleteModels(_Confirmed):
+    """``MLMODEL_DELETE``: the blaster forgets every uploaded model; its factory models serve again."""
+
+    confirmation = commands.MODEL_DELETED
+
+    def __init__(self) -> None:
+        super().__init__(commands.MODEL_DELETE)
+
+
+class ReadModelStatus(_LineExchange[ModelStatus]):
+    """``MLMODEL_INFO``: which models serve. Firmware that prints no fingerprints ends its answer by silence."""
+
+    timeout_s = 1.0
+
+    def __init__(self) -> None:
+        super().__init__(commands.MODEL_INFO)
+        self._values: dict[str, str] = {}
+
+    def silence(self) -> None:
+        """See :meth:`Exchange.silence`; the answer is enough if only the fingerprints are missing."""
+        if not all(key in self._values for key in _STATUS_KEYS):
+            super().silence()
+        self._result = self._status()
+
+    def _answer_line(self, text: str) -> bytes:
+        key, equals, value = text.partition("=")
+        if not equals or (key not in _STATUS_KEYS and key not in commands.FINGERPRINT_KEYS):
+            self._remark(text)
+            return b""
+        self._values[key] = value.strip()
+        if key == commands.FINGERPRINT_KEYS[-1]:
+            self._result = self._status()
+        return b""
+
+    def _status(self) -> ModelStatus:
+        values = self._values
+        try:
+            return ModelStatus(
+                source=values["model_source"],
+                user_model_present=values["user_model_present"] == "1",
+                user_has_lr=values["user_has_lr"] == "1",
+                user_has_mlp=values["user_has_mlp"] == "1",
+                cached_age_ms=int(values["cached_age_ms"]),
+                fingerprints={key: values[key] for key in commands.FINGERPRINT_KEYS if key in values},
+            )
+        except (KeyError, ValueError) as error:
+            raise ProtocolError(f"the answer to {self.question} is incomplete or damaged ({error})") from error
+
+
+def _refusal(reason: str, meanings: dict[str, str]) -> DeviceError:
+    return DeviceError(reason, meanings.get(reason, f"the blaster refused: {reason or 'no reason given'}"))

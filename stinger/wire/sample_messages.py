@@ -1,0 +1,97 @@
+"""Blocks of samples as a blaster publishes them over MQTT, and what their counters tell.
+
+A message is a u32 and then at least one 17-byte sample record, all little-endian. The u32 counts the samples that the
+device has published before this message, since it started, modulo 2**32. The topic is ``stinger/<device>/samples``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+import numpy as np
+
+from stinger.errors import ProtocolError
+from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
+
+SAMPLES_LEVEL: Final = "samples"
+COUNTER_MODULUS: Final = 2**32
+MESSAGE_MAX_SAMPLES: Final = 4096
+"""41 s at 100 Hz. A longer message is refused unread: a broker passes on up to 256 MB, and each device can send it."""
+DEVICE_MAX_CHARS: Final = 64
+DEVICE_NAME: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{DEVICE_MAX_CHARS}}}")
+"""Devices are named so in topics, and in folders."""
+
+_COUNTER: Final = Struct("<I")
+_REMEMBERED: Final = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleMessage:
+    """``samples`` ``(n,)``, n >= 1, of which the first is the device's ``first``-th, counted from 0 modulo 2**32."""
+
+    first: int
+    samples: SampleArray
+
+
+def encode_message(message: SampleMessage) -> bytes:
+    """The payload that says ``message``."""
+    return _COUNTER.pack(message.first) + message.samples.astype(SAMPLE_DTYPE, copy=False).tobytes()
+
+
+def decode_message(payload: bytes | bytearray) -> SampleMessage:
+    """The message that ``payload`` says. Raises :class:`ProtocolError` for anything that is not exactly one."""
+    size = len(payload) - _COUNTER.size
+    if size < SAMPLE_BYTES or size % SAMPLE_BYTES:
+        raise ProtocolError(f"{len(payload)} bytes, expected 4 and then a multiple of {SAMPLE_BYTES}")
+    if size > MESSAGE_MAX_SAMPLES * SAMPLE_BYTES:
+        raise ProtocolError(f"{size // SAMPLE_BYTES} samples, more than {MESSAGE_MAX_SAMPLES}")
+    samples = np.frombuffer(payload, dtype=SAMPLE_DTYPE, offset=_COUNTER.size)
+    if int(samples["trigger"].max()) > 1:
+        raise ProtocolError("a trigger that is neither 0 nor 1")
+    return SampleMessage(_COUNTER.unpack_from(payload)[0], samples)
+
+
+def device_of(topic: str, prefix: str) -> str | None:
+    """The device that publishes at ``topic``, ``<prefix>/<device>/samples``; ``None`` for any other topic.
+
+    A device's name becomes the name of a folder, so only letters, digits, ``_`` and ``-`` are taken, 64 at most.
+    """
+    begin, end = f"{prefix}/", f"/{SAMPLES_LEVEL}"
+    if not (topic.startswith(begin) and topic.endswith(end)):
+        return None
+    name = topic[len(begin) : -len(end)]
+    return name if DEVICE_NAME.fullmatch(name) else None
+
+
+class MessageCounter:
+    """Follows one device's messages by their counters: ``lost`` samples, ``repeated`` messages, ``restarts``."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self.repeated = 0
+        self.restarts = 0
+        self._next: int | None = None
+        self._seen: deque[tuple[int, int, int]] = deque(maxlen=_REMEMBERED)
+
+    def is_new(self, message: SampleMessage) -> bool:
+        """Count ``message``; false for one of the last 64 come again, as QoS 1 may deliver it after a reconnection.
+
+        A counter that falls back otherwise is a device that has started over; what it published unheard is not known.
+        """
+        count = message.samples.shape[0]
+        identity = (message.first, int(message.samples["timestamp_ms"][0]), count)
+        ahead = 0 if self._next is None else (message.first - self._next) % COUNTER_MODULUS
+        if ahead >= COUNTER_MODULUS // 2:
+            if identity in self._seen:
+                self.repeated += 1
+                return False
+            self.restarts += 1
+        else:
+            self.lost += ahead
+        self._seen.append(identity)
+        self._next = (message.first + count) % COUNTER_MODULUS
+        return True

@@ -1,0 +1,66 @@
+"""The host's half of a stream of samples, whichever kind the blaster at the other end speaks."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import numpy as np
+
+from stinger.sample import SAMPLE_DTYPE, SAMPLE_RATE_HZ, SampleArray
+from stinger.wire.commands import STREAM
+from stinger.wire.frames import FrameBlock, FrameDecoder
+from stinger.wire.text_stream import STARTED, TextStreamDecoder, is_row
+
+UNDECIDED_MAX_BYTES: Final = 4096
+"""What is kept from before the kind of stream was known."""
+
+
+class StreamKind(Enum):
+    """What the blaster was found to send."""
+
+    FRAMES = "live stream"
+    TEXT = "text stream of older firmware"
+
+
+class SampleStream:
+    """Turns what comes over a link into samples; tells the live stream and the old text stream apart by what comes.
+
+    ``kind`` is ``None`` until then. ``frames`` and ``text`` are the decoders, for their counters.
+    """
+
+    def __init__(self) -> None:
+        self.kind: StreamKind | None = None
+        self.frames = FrameDecoder()
+        self.text = TextStreamDecoder()
+        self._before = b""
+
+    @staticmethod
+    def start(rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
+        """What to send to be streamed to. Older firmware starts at any character, so this starts it as well."""
+        return f"{STREAM} {rate_hz}\n".encode("ascii")
+
+    @staticmethod
+    def stop() -> bytes:
+        """What to send to end a live stream; older firmware goes on until the port is closed."""
+        return f"{STREAM} 0\n".encode("ascii")
+
+    def feed(self, data: bytes) -> SampleArray:
+        """Take the next bytes and return the samples ``(n,)`` that became complete."""
+        if self.kind is StreamKind.TEXT:
+            return self.text.feed(data)
+        block = self.frames.feed(data)
+        if self.kind is None:
+            return self._recognise(data, block)
+        return block.samples
+
+    def _recognise(self, data: bytes, block: FrameBlock) -> SampleArray:
+        self._before = (self._before + data)[-UNDECIDED_MAX_BYTES:]
+        if block.samples.size:
+            self.kind = StreamKind.FRAMES
+        elif any(line == STARTED or is_row(line) for line in block.lines):
+            self.kind = StreamKind.TEXT
+        else:
+            return np.empty(0, dtype=SAMPLE_DTYPE)
+        before, self._before = self._before, b""
+        return block.samples if self.kind is StreamKind.FRAMES else self.text.feed(before)

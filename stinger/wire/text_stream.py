@@ -1,0 +1,68 @@
+"""The text stream of older firmware: ``ax;ay;az;gx;gy;gz;trigger`` a line, 1600 lines a second, no time, no checksum."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+
+from stinger.sample import IMU_RATE_HZ, SAMPLE_RATE_HZ, SampleArray, axes, clip_to_int16, make_samples
+from stinger.wire.lines import LINE_MAX_BYTES
+
+STARTED: Final = "--- ML Data Stream Started ---"
+"""The line with which older firmware answers the first character that it receives."""
+
+_ROW: Final = re.compile(rb"(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});([01])\r?")
+
+
+def is_row(line: str) -> bool:
+    """Whether ``line``, without its end, is a whole row of the text stream."""
+    return _ROW.fullmatch(line.encode("ascii", errors="replace")) is not None
+
+
+def encode_rows(samples: SampleArray) -> bytes:
+    """One line of the stream for each of ``samples`` ``(n,)``."""
+    rows = zip(axes(samples).tolist(), samples["trigger"].tolist(), strict=True)
+    return "".join(f"{';'.join(map(str, channels))};{trigger}\r\n" for channels, trigger in rows).encode("ascii")
+
+
+class TextStreamDecoder:
+    """Rows in, samples at 100 Hz out: every ``every``-th row is one, timed by counting rows at ``rate_hz``.
+
+    A cut or malformed line is skipped, but still counts as one row of time. Counters, from the start: ``rows`` that
+    were whole, ``malformed`` lines, channel values ``clipped`` to int16. At most LINE_MAX_BYTES are held back.
+    """
+
+    def __init__(self, *, rate_hz: float = IMU_RATE_HZ, every: int = IMU_RATE_HZ // SAMPLE_RATE_HZ) -> None:
+        self.rows = 0
+        self.malformed = 0
+        self.clipped = 0
+        self._step_ms = 1000.0 / rate_hz
+        self._every = every
+        self._position = 0  # of the next line, in rows since the start
+        self._tail = b""
+
+    def feed(self, data: bytes) -> SampleArray:
+        """Take the next bytes of the stream and return the samples ``(n,)`` that became complete."""
+        *lines, tail = (self._tail + data).split(b"\n")
+        self._tail = tail[-LINE_MAX_BYTES:]  # a longer line is malformed anyhow, and its end will tell
+        positions: list[int] = []
+        values: list[tuple[bytes, ...]] = []
+        for line in lines:
+            row = _ROW.fullmatch(line)
+            if row is None:
+                if not line.strip() or line.strip() == STARTED.encode():
+                    continue
+                self.malformed += 1
+            else:
+                self.rows += 1
+                if self._position % self._every == 0:
+                    positions.append(self._position)
+                    values.append(row.groups())
+            self._position += 1
+        table = np.array(values, dtype=np.int64).reshape(len(values), 7)
+        channels, clipped = clip_to_int16(table[:, :6])
+        self.clipped += clipped
+        time_ms = np.rint(np.array(positions, dtype=np.float64) * self._step_ms).astype(np.int64)
+        return make_samples(time_ms, channels, table[:, 6])
