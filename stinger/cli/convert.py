@@ -1,0 +1,27 @@
+"""``stinger convert``."""
+
+from __future__ import annotations
+
+import click
+
+from stinger.cli.options import every_option, rate_option
+from stinger.cli.repairs import warn_of_repairs
+from stinger.logs import log_format_of, read_log, write_log
+
+
+@click.command(short_help="Convert a recording between formats.")
+@click.argument("source", metavar="IN", type=click.Path())
+@click.argument("target", metavar="OUT", type=click.Path())
+@rate_option
+@every_option
+def convert(source: str, target: str, rate_hz: float, every: int) -> None:
+    """Convert the recording IN to OUT.
+
+    IN may be a .bin log, a .csv log or the capture CSV of older firmware; what is in the file decides, not its name.
+    OUT becomes sample records if it ends in .bin, text if it ends in .csv.
+    """
+    log_format_of(target)  # a wrong ending is found before a long read
+    log = read_log(source, rate_hz=rate_hz, every=every)
+    warn_of_repairs(log)
+    write_log(target, log.samples)
+    click.echo(f"{target}: {log.samples.shape[0]:,} samples")

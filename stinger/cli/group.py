@@ -1,0 +1,96 @@
+"""The command group: knows its subcommands by name, loads the one that is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from stinger.errors import StingerError
+
+COMMANDS: Final = {
+    "benchmark": ("models.cli.benchmark:benchmark", "Compare models on a training set, over splits and seeds."),
+    "calibrate": ("replay.cli.calibrate:calibrate", "Choose a model's threshold for a budget of false spin-ups."),
+    "convert": ("stinger.cli.convert:convert", "Convert a recording between formats."),
+    "demo": ("service.cli.demo:demo", "Show it all on this machine: a blaster, the daemon, a broker."),
+    "emulate": ("hil.cli.emulate:emulate", "Be a blaster, on a pty or a TCP port, with faults if wanted."),
+    "evaluate": (
+        "replay.cli.evaluate:evaluate_command",
+        "Measure a model as a stream: shots in time, false spin-ups.",
+    ),
+    "explore": ("replay.cli.explore:explore", "Plot recordings and their shots, and export a training set."),
+    "export-model": ("models.cli.exchange:export_model", "Write a model as a file for the blaster."),
+    "import-model": ("models.cli.exchange:import_model", "Make a model of a file for the blaster."),
+    "info": ("stinger.cli.info:info", "Show what a recording holds."),
+    "models": ("models.cli.models:models", "List, show and choose models."),
+    "plot": ("replay.cli.plot:plot", "Train models and plot what they say of a recording."),
+    "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
+    "synth": ("models.cli.synth:synth", "Make a synthetic session from a model of motion."),
+    "train": ("models.cli.train:train", "Train a model on a training set, and say how good it is."),
+    "watch": ("service.cli.watch:watch", "Show live what a daemon says."),
+}
+"""Where each subcommand is, and the help line shown for it without importing it."""
+
+_ROOMS: Final = frozenset({"stinger", "models", "replay", "service", "hil"})
+
+
+class _UserError(click.ClickException):
+    """One line on stderr and exit code 2."""
+
+    exit_code = 2
+
+
+class _LazyGroup(click.Group):
+    """Looks subcommands up in :data:`COMMANDS`, and shows every :class:`StingerError` as one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        try:
+            command = getattr(import_module(module_name), attribute)
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing in _ROOMS or not missing:
+                raise
+            raise _UserError(
+                f"'{cmd_name}' needs the package {missing}, which is not installed: run pip install 'stinger-ml[all]'"
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in sorted(COMMANDS.items())])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands by their names alone: importing all of them would take seconds, and fail without their extras."""
+        named = [
+            CompletionItem(name, help=help_line)
+            for name, (_, help_line) in sorted(COMMANDS.items())
+            if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StingerError as error:
+            raise _UserError(str(error)) from error
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="stinger-ml", prog_name="stinger")
+def main() -> None:
+    """Tools for the Stinger foam-dart blaster: recordings, shot prediction, training.
+
+    Every command explains itself: stinger COMMAND --help.
+    """

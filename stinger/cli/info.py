@@ -1,0 +1,74 @@
+"""``stinger info``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from stinger.cli.options import every_option, json_option, min_shot_gap_option, rate_option
+from stinger.logs import read_log
+from stinger.summary import summarise
+
+_GAPS_SHOWN = 5
+
+
+@click.command(short_help="Show what a recording holds.")
+@click.argument("file", type=click.Path())
+@rate_option
+@every_option
+@min_shot_gap_option
+@json_option
+def info(file: str, rate_hz: float, every: int, min_shot_gap_ms: float, as_json: bool) -> None:
+    """Show what the recording FILE holds: samples, time, gaps, shots, ranges."""
+    log = read_log(file, rate_hz=rate_hz, every=every)
+    summary = summarise(log, min_shot_gap_ms=min_shot_gap_ms)
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+        return
+    click.echo(file)
+    lines = [
+        ("format", log.format.value),
+        ("samples", f"{summary['samples']:,}"),
+        ("duration", f"{summary['duration_s']:,.1f} s"),
+        ("rate", ", ".join(dict.fromkeys(_rate(part) for part in summary["recordings"]))),
+        *_recordings(summary),
+        ("gaps", _gaps(summary)),
+        ("shots", _shots(summary)),
+        ("repairs", "; ".join(log.repairs.messages()) or "none needed"),
+    ]
+    for label, text in lines:
+        click.echo(f"  {label:<11}{text}")
+    click.echo(f"  {'channel':<11}{'lowest':>8}{'highest':>9}   (raw LSB)")
+    for name, span in summary["channels"].items():
+        click.echo(f"  {name:<11}{span['min']:>8}{span['max']:>9}")
+
+
+def _rate(part: dict[str, Any]) -> str:
+    return "unknown: time does not advance" if part["rate_hz"] is None else f"{part['rate_hz']:g} Hz"
+
+
+def _recordings(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    parts = summary["recordings"]
+    if len(parts) == 1:
+        return []
+    lengths = ", ".join(f"{part['duration_s']:.1f} s" for part in parts[:_GAPS_SHOWN])
+    more = ", ..." if len(parts) > _GAPS_SHOWN else ""
+    return [("recordings", f"{len(parts)}, as the clock starts over: {lengths}{more}")]
+
+
+def _gaps(summary: dict[str, Any]) -> str:
+    gaps = [gap for part in summary["recordings"] for gap in part["gaps"]]
+    if not gaps:
+        return "none"
+    shown = ", ".join(f"{gap['length_ms'] / 1000:.2f} s after {gap['after_ms']} ms" for gap in gaps[:_GAPS_SHOWN])
+    return f"{len(gaps):,}: {shown}{', ...' if len(gaps) > _GAPS_SHOWN else ''}"
+
+
+def _shots(summary: dict[str, Any]) -> str:
+    shots = summary["shots"]
+    return (
+        f"{shots['edges']:,} trigger edges: {shots['accepted']:,} accepted, {shots['rejected']:,} rejected "
+        f"(less than {summary['min_shot_gap_ms']:g} ms after an accepted one)"
+    )

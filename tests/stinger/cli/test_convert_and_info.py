@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from stinger.cli import main
+from stinger.logs import read_log, write_log
+from tests.conftest import samples_at
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Three seconds with a pause of one second, a shot and a burst."""
+    times = np.concatenate([np.arange(150), np.arange(250, 400)]) * 10
+    trigger = np.zeros(300)
+    trigger[100:105] = 1
+    trigger[120:125] = 1
+    path = tmp_path / "log.bin"
+    write_log(path, samples_at(times, trigger=trigger, channels=np.tile([-7, 0, 0, 0, 0, 9], (300, 1))))
+    return path
+
+
+def test_converting_there_and_back_gives_the_same_bytes(log: Path, tmp_path: Path) -> None:
+    assert run("convert", log, tmp_path / "log.csv").output == f"{tmp_path / 'log.csv'}: 300 samples\n"
+    assert run("convert", tmp_path / "log.csv", tmp_path / "again.bin").exit_code == 0
+    assert (tmp_path / "again.bin").read_bytes() == log.read_bytes()
+
+
+def test_converting_onto_itself_works(log: Path) -> None:
+    before = log.read_bytes()
+    assert run("convert", log, log).exit_code == 0
+    assert log.read_bytes() == before
+
+
+def test_capture_is_brought_to_samples_with_rate_and_every(tmp_path: Path) -> None:
+    capture = tmp_path / "capture.txt"
+    capture.write_text("accel_x,accel_y,accel_z,gyro_x,gyro_y,gyro_z,trigger_state\n" + "-32773,0,0,0,0,0,0\n" * 40)
+    result = run("convert", capture, tmp_path / "out.bin", "--rate", "800", "--every", "8")
+    assert result.exit_code == 0
+    assert "Warning" in result.stderr
+    assert "clipped 5 values" in result.stderr
+    assert read_log(tmp_path / "out.bin").samples["timestamp_ms"].tolist() == [0, 10, 20, 30, 40]
+
+
+@pytest.mark.parametrize("target", ["out.txt", "out", "missing/out.bin"])
+def test_conversion_that_fails_writes_nothing_and_exits_2(log: Path, tmp_path: Path, target: str) -> None:
+    result = run("convert", log, tmp_path / target)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["log.bin"]
+
+
+def test_info_prints_what_the_recording_holds(log: Path) -> None:
+    output = run("info", log).output
+    assert "300" in output
+    assert "100 Hz" in output
+    assert "1: 1.01 s after 1490 ms" in output
+    assert "2 trigger edges: 1 accepted, 1 rejected" in output
+    assert "gz                9        9" in output
+
+
+def test_info_as_json_is_for_machines(log: Path) -> None:
+    summary = json.loads(run("info", "--json", log).output)
+    assert summary["samples"] == 300
+    assert summary["duration_s"] == 4.0
+    assert summary["shots"] == {"edges": 2, "accepted": 1, "rejected": 1}
+    assert summary["recordings"][0]["rate_hz"] == 100
+    assert summary["recordings"][0]["gaps"] == [{"after_ms": 1490, "length_ms": 1010}]
+    assert summary["channels"]["ax"] == {"min": -7, "max": -7}
+
+
+def test_info_of_two_boots_says_so(log: Path) -> None:
+    log.write_bytes(log.read_bytes() * 2)
+    assert "2, as the clock starts over" in run("info", log).output
+
+
+def test_info_of_a_single_sample_does_not_invent_a_rate(tmp_path: Path) -> None:
+    write_log(tmp_path / "one.bin", samples_at([5]))
+    assert "unknown: time does not advance" in run("info", tmp_path / "one.bin").output
+    assert json.loads(run("info", "--json", tmp_path / "one.bin").output)["recordings"][0]["rate_hz"] is None
+
+
+def test_unusable_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("timestamp_ms,ax,ay,az,gx,gy,gz,trigger\n1,2,3,x,5,6,7,0\n")
+    result = run("info", tmp_path / "bad.csv")
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: {tmp_path / 'bad.csv'}: line 2: az is 'x', expected a whole number\n"
+
+
+def test_real_capture_is_shown_as_its_description_says(capture_csv: Path) -> None:
+    output = run("info", capture_csv).output
+    assert "2,800" in output
+    assert "28.0 s" in output
+    assert "100 Hz" in output
+    assert "12 trigger edges: 10 accepted, 2 rejected" in output

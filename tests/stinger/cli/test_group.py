@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from click import Command
+from click.testing import CliRunner
+
+from stinger.cli import main
+from stinger.cli.group import COMMANDS
+
+HEAVY = ("numpy", "sklearn", "matplotlib", "onnxruntime", "joblib", "scipy", "asyncio")
+
+
+def command(name: str) -> Command:
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(module), attribute)
+    assert isinstance(found, Command)
+    return found
+
+
+def test_help_names_every_command() -> None:
+    output = CliRunner().invoke(main, ["--help"]).output
+    for name, (_, help_line) in COMMANDS.items():
+        assert name in output
+        assert help_line in output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_line_in_the_list_is_the_one_of_the_command_itself(name: str) -> None:
+    assert command(name).name == name
+    assert command(name).get_short_help_str(limit=200) == COMMANDS[name][1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    for parameter in command(name).params:
+        if parameter.param_type_name == "option":
+            assert getattr(parameter, "help", None), parameter.name
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from stinger.cli import main\n"
+        "try: main(['--help'])\n"
+        f"except SystemExit: pass\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_completing_a_command_loads_nothing_heavy() -> None:
+    script = (
+        "import os, sys; os.environ.update(_STINGER_COMPLETE='bash_complete', COMP_WORDS='stinger e', COMP_CWORD='1')\n"
+        "from stinger.cli import main\n"
+        "try: main(prog_name='stinger')\n"
+        f"except SystemExit: pass\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    *completions, heavy = ended.stdout.splitlines()
+    assert "plain,explore" in completions
+    assert heavy == "[]"
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output.startswith("stinger, version ")
+
+
+def test_unknown_command_is_a_usage_error() -> None:
+    result = CliRunner().invoke(main, ["shoot"])
+    assert result.exit_code == 2
+    assert "No such command 'shoot'" in result.output
+
+
+def test_command_whose_extra_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, "far", ("stinger.cli.no_such_extra:far", "Needs an extra."))
+
+    def fail(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name}", name="sklearn.ensemble")
+
+    monkeypatch.setattr("stinger.cli.group.import_module", fail)
+    result = CliRunner().invoke(main, ["far"])
+    assert result.exit_code == 2
+    assert result.output == (
+        "Error: 'far' needs the package sklearn, which is not installed: run pip install 'stinger-ml[all]'\n"
+    )
+
+
+def test_module_of_ours_that_is_missing_is_a_bug_and_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, "far", ("stinger.cli.no_such_module:far", "Is not there."))
+    assert isinstance(CliRunner().invoke(main, ["far"]).exception, ModuleNotFoundError)
