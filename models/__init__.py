@@ -1,0 +1,1 @@
+"""From recordings to a model and its output: features, datasets, training, benchmark."""
