@@ -1,0 +1,282 @@
+"""From probability to wheels: the envelope follower, the hysteresis and the staleness rule of the blaster.
+
+Source of the rule and of its numbers: the decision of the Stinger firmware, which steps once every 10 ms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stinger.errors import InputError
+from stinger.sample import SAMPLE_RATE_HZ
+
+LOWEST_ON: Final = 0.05
+HIGHEST_ON: Final = 0.95
+SMALLEST_HYSTERESIS: Final = 0.01
+"""``off`` lies at least this far below ``on``."""
+
+STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
+"""The envelope is stepped this often, whether a sample comes or not."""
+SHORTEST_STALE_MS: Final = 2 * STEP_MS
+LONGEST_STALE_MS: Final = 60_000
+
+_LATE_MS: Final = STEP_MS + STEP_MS // 2
+"""Two samples so far apart have a missed step between them: the time between samples is rounded to whole steps."""
+_NEVER: Final = -(2**62)
+_WORTH_ARRAYS: Final = 48
+"""From so many samples on, array operations cost less than they save."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionParameters:
+    """When wheels go on and off. Raises :class:`InputError` for values outside what is said here.
+
+    ``on`` (0.05 to 0.95) and ``off`` (0 to ``on`` - 0.01) are levels of the envelope; ``off`` left out, or NaN, is half
+    of ``on``. ``attack`` and ``release`` (above 0, at most 1) are the part of the way to the probability that the
+    envelope goes in a step, up and down. After ``stale_ms`` (20 ms to a minute) without an output the wheels go off.
+    """
+
+    on: float = 0.50
+    off: float = math.nan
+    attack: float = 0.18
+    release: float = 0.03
+    stale_ms: int = 250
+
+    def __post_init__(self) -> None:
+        if not LOWEST_ON <= self.on <= HIGHEST_ON:
+            raise InputError(f"the threshold is {self.on:g}: expected {LOWEST_ON:g} to {HIGHEST_ON:g}")
+        if math.isnan(self.off):
+            object.__setattr__(self, "off", self.on / 2)
+        # The sum rather than the difference, so that 0.49 below 0.50 is not refused for its last bit.
+        if not 0 <= self.off <= self.on - SMALLEST_HYSTERESIS + 1e-12:
+            raise InputError(
+                f"wheels that go on at {self.on:g} cannot go off at {self.off:g}: expected 0 to "
+                f"{self.on - SMALLEST_HYSTERESIS:g}"
+            )
+        for name in ("attack", "release"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise InputError(f"the {name} is {value:g}: expected above 0 and at most 1")
+        if not SHORTEST_STALE_MS <= self.stale_ms <= LONGEST_STALE_MS:
+            raise InputError(
+                f"an output is stale after {self.stale_ms} ms: expected {SHORTEST_STALE_MS} to {LONGEST_STALE_MS}"
+            )
+
+    def at(self, on: float) -> DecisionParameters:
+        """These parameters with another threshold, and wheels that go off at half of it."""
+        return replace(self, on=on, off=math.nan)
+
+    def to_json(self) -> dict[str, float]:
+        """Plain numbers under the names of the fields; :meth:`from_json` gives the parameters back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> DecisionParameters:
+        """What :meth:`to_json` gave; fields left out have their defaults. Raises :class:`InputError` for anything else."""
+        known = {field.name: field.type for field in fields(cls)}
+        for name, value in values.items():
+            if name not in known:
+                raise InputError(f"there is no decision parameter '{name}': expected {', '.join(known)}")
+            whole = known[name] == "int"
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+                raise InputError(f"the decision parameter {name} is {value!r}: expected a {'whole ' * whole}number")
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """At ``time_ms`` the wheels went on or off."""
+
+    time_ms: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """What became of a block of n samples.
+
+    ``wheels`` ``(n,) bool`` and ``envelope`` ``(n,) float64`` are those after each sample. ``switches`` are all changes
+    in order of time, also those that fell between two samples.
+    """
+
+    wheels: npt.NDArray[np.bool_]
+    envelope: npt.NDArray[np.float64]
+    switches: tuple[Switch, ...]
+
+
+class Decision:
+    """The wheels of one blaster. Starts with them off and the envelope at 0.
+
+    Each sample steps the envelope once, with its probability p: ``s += a * (p - s)``, a being ``attack`` if p > s, else
+    ``release``; then the wheels go on if s >= ``on``, off if s < ``off``. A sample without a probability (NaN), and each
+    10 ms step for which no sample came (the time between samples, rounded to steps), does the same with the last
+    probability, until that is ``stale_ms`` old: at that moment the wheels go off, and until an output comes they stay
+    off and p counts as 0. Time that falls back is another boot: everything starts over.
+    """
+
+    def __init__(self, parameters: DecisionParameters | None = None) -> None:
+        self.parameters = parameters or DecisionParameters()
+        self._envelope = 0.0
+        self._wheels = False
+        self._held = 0.0
+        self._output_ms = _NEVER
+        self._sample_ms: int | None = None
+        self._missed = 0  # steps made since the last sample
+        self._switches: list[tuple[int, Switch]] = []  # each with the number of the sample that it comes before or at
+
+    @property
+    def wheels(self) -> bool:
+        """Whether they are on."""
+        return self._wheels
+
+    @property
+    def envelope(self) -> float:
+        """Where the envelope is, 0 to 1."""
+        return self._envelope
+
+    def push(self, time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> Decided:
+        """Take the next n samples: times ``(n,)`` in ms, probabilities ``(n,)``, NaN where a sample has none.
+
+        However samples are cut into blocks, the results, put together, are the same.
+        """
+        initially, count = self._wheels, time_ms.shape[0]
+        envelope = np.empty(count)
+        if count < _WORTH_ARRAYS:
+            for i, (now, p) in enumerate(zip(time_ms.tolist(), probability.tolist(), strict=True)):
+                self._step(i, now, p)
+                envelope[i] = self._envelope
+        else:
+            for start, stop in pairwise(_irregular(time_ms, probability)):
+                if stop - start < _WORTH_ARRAYS:
+                    block = zip(time_ms[start:stop].tolist(), probability[start:stop].tolist(), strict=True)
+                    for i, (now, p) in enumerate(block, start):
+                        self._step(i, now, p)
+                        envelope[i] = self._envelope
+                else:
+                    self._step(start, int(time_ms[start]), float(probability[start]))
+                    envelope[start] = self._envelope
+                    self._run(start + 1, time_ms[start + 1 : stop], probability[start + 1 : stop], envelope)
+        return self._decided(initially, envelope)
+
+    def tick(self, now_ms: int) -> tuple[Switch, ...]:
+        """Say that it is ``now_ms``, by the clock of the samples: what the wheels did since, as nothing came, is done.
+
+        However often this is called between two samples, what comes of them stays the same.
+        """
+        if self._sample_ms is not None and now_ms > self._sample_ms:
+            self._wait(0, self._sample_ms, now_ms)
+        return self._told()
+
+    def _step(self, index: int, now_ms: int, p: float) -> None:
+        """Take sample ``index`` of a block."""
+        before = self._sample_ms
+        if before is None or now_ms < before:
+            self._restart(index, now_ms)
+        elif now_ms - before >= _LATE_MS or self._output_ms != before:
+            self._wait(index, before, now_ms)
+        self._sample_ms = now_ms
+        self._missed = 0
+        if p == p:  # noqa: PLR0124 - a NaN alone differs from itself
+            self._held = p
+            self._output_ms = now_ms
+        self._follow(index, now_ms, now_ms - self._output_ms >= self.parameters.stale_ms)
+
+    def _follow(self, index: int, now_ms: int, stale: bool) -> None:
+        """Step the envelope, and switch the wheels by it."""
+        p, s, parameters = 0.0 if stale else self._held, self._envelope, self.parameters
+        s += (parameters.attack if p > s else parameters.release) * (p - s)
+        self._envelope = s
+        if self._wheels:
+            if s < parameters.off:
+                self._switch(index, now_ms, False)
+        elif s >= parameters.on and not stale:
+            self._switch(index, now_ms, True)
+
+    def _wait(self, index: int, before_ms: int, until_ms: int) -> None:
+        """Make the steps missed since the sample at ``before_ms``, and switch the wheels off once the output is stale."""
+        stale_ms = self._output_ms + self.parameters.stale_ms
+        missed = (until_ms - before_ms + STEP_MS // 2) // STEP_MS - 1
+        while self._missed < missed and before_ms + (self._missed + 1) * STEP_MS < stale_ms:
+            self._missed += 1
+            self._follow(index, before_ms + self._missed * STEP_MS, False)
+        if until_ms < stale_ms:
+            return
+        if self._wheels:
+            self._switch(index, stale_ms, False)
+        if self._missed < missed:
+            # With p = 0 every step is a release: s -= release * s, so many times.
+            self._envelope *= (1 - self.parameters.release) ** (missed - self._missed)
+            self._missed = missed
+
+    def _run(
+        self,
+        start: int,
+        time_ms: npt.NDArray[np.integer[Any]],
+        probability: npt.NDArray[np.floating[Any]],
+        envelope: npt.NDArray[np.float64],
+    ) -> None:
+        """Take samples ``start`` and after, at least one, that come in time and have outputs, as the one before them."""
+        attack, release, s = self.parameters.attack, self.parameters.release, self._envelope
+        followed: list[float] = []
+        append = followed.append
+        p = 0.0
+        for p in probability.tolist():
+            s += (attack if p > s else release) * (p - s)
+            append(s)
+        self._envelope, self._held = s, p
+        self._sample_ms = self._output_ms = int(time_ms[-1])
+        levels = envelope[start : start + len(followed)]
+        levels[:] = followed
+        high = levels >= self.parameters.on
+        outside = np.flatnonzero(high | (levels < self.parameters.off))
+        wanted = high[outside]
+        changes = outside[wanted != np.concatenate(([self._wheels], wanted[:-1]))]
+        for i in changes.tolist():
+            self._switch(start + i, int(time_ms[i]), not self._wheels)
+
+    def _restart(self, index: int, now_ms: int) -> None:
+        if self._wheels:
+            self._switch(index, now_ms, False)
+        self._envelope, self._held, self._output_ms = 0.0, 0.0, _NEVER
+
+    def _switch(self, index: int, now_ms: int, on: bool) -> None:
+        self._wheels = on
+        self._switches.append((index, Switch(now_ms, on)))
+
+    def _told(self) -> tuple[Switch, ...]:
+        switches = tuple(switch for _, switch in self._switches)
+        self._switches.clear()
+        return switches
+
+    def _decided(self, initially: bool, envelope: npt.NDArray[np.float64]) -> Decided:
+        wheels = np.full(envelope.shape, initially)
+        edges = [index for index, _ in self._switches]
+        for (index, switch), after in zip(self._switches, [*edges[1:], len(wheels)], strict=False):
+            wheels[index:after] = switch.on
+        return Decided(wheels, envelope, self._told())
+
+
+def spin_ups(switches: Sequence[Switch], end_ms: int) -> npt.NDArray[np.int64]:
+    """The stretches of wheels on that ``switches``, all those since the wheels were off, tell of: ``(k, 2)`` on, off.
+
+    Wheels that are on at the end are taken to go off at ``end_ms``. A restart of the clock is the caller's to cut at.
+    """
+    times = [switch.time_ms for switch in switches]
+    if len(times) % 2:
+        times.append(max(end_ms, times[-1]))
+    return np.array(times, dtype=np.int64).reshape(-1, 2)
+
+
+def _irregular(time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> list[int]:
+    """The samples that do not stand, with an output, right after one with an output; the first one; and their number."""
+    known = ~np.isnan(probability)
+    step_ms = np.diff(time_ms.astype(np.int64, copy=False))
+    regular = known[1:] & known[:-1] & (step_ms >= 0) & (step_ms < _LATE_MS)
+    return [0, *(np.flatnonzero(~regular) + 1).tolist(), time_ms.shape[0]]

@@ -1,0 +1,72 @@
+"""Building an ONNX graph node by node."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from stinger.mlmd import WINDOW_SAMPLES
+from stinger.sample import CHANNELS
+
+INPUT: Final = "window"
+"""``(n, 50, 6) int16``, raw LSB."""
+OUTPUT: Final = "probability"
+"""``(n,) float32``, 0 to 1."""
+
+OPSETS: Final = {"": 18, "ai.onnx.ml": 3}
+"""Old enough for every runtime of the last years, new enough for reductions whose axes are an input."""
+IR_VERSION: Final = 9
+
+
+class GraphBuilder:
+    """Collects nodes and constants of one graph; a tensor is known by its name.
+
+    ``AXIS_TIME`` and ``AXIS_LAST`` are names of constants for reductions.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
+        """The name of a constant; equal ones are kept once."""
+        array = np.asarray(value, dtype=dtype)
+        key = f"{array.dtype.str}{array.shape}{array.tobytes().hex()}"
+        if key not in self._constants:
+            self._constants[key] = numpy_helper.from_array(array, f"constant_{len(self._constants)}")
+        return self._constants[key].name
+
+    def axes(self, *axes: int) -> str:
+        """The name of a constant that lists axes."""
+        return self.constant(axes, np.int64)
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Add a node and return the name of its output."""
+        name = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=f"node_{name}", **attributes))
+        return name
+
+    def adopt(self, graph: onnx.GraphProto) -> None:
+        """Take over the nodes and constants of another graph, whose names must differ from those of this one."""
+        self.nodes.extend(graph.node)
+        self._constants.update({f"adopted {tensor.name}": tensor for tensor in graph.initializer})
+
+    def finish(self, metadata: dict[str, str]) -> bytes:
+        """The checked model, serialised. The node outputs must include :data:`OUTPUT`."""
+        graph = helper.make_graph(
+            self.nodes,
+            "stinger",
+            [helper.make_tensor_value_info(INPUT, TensorProto.INT16, ["n", WINDOW_SAMPLES, len(CHANNELS)])],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n"])],
+            list(self._constants.values()),
+        )
+        domains = {node.domain for node in self.nodes} | {""}
+        opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in sorted(domains)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="stinger-ml")
+        helper.set_model_props(model, metadata)
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString())

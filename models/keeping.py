@@ -1,0 +1,79 @@
+"""A trained model as a file that can serve, with what it was trained on and how it did."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from models.dataset import Dataset
+from models.decision import DecisionParameters
+from models.graph.export import check_windows, export_estimator
+from models.model_file import open_model
+from models.model_meta import LEAD_MS, ModelMeta
+from models.training import TrainingResult
+from stinger.sample import SAMPLE_RATE_HZ
+
+
+def software() -> str:
+    """The name and version of this program, as model files carry them."""
+    return f"stinger-ml {version('stinger-ml')}"
+
+
+def now_utc() -> str:
+    """The time of creation, as model files carry it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def check_keepable(dataset: Dataset) -> None:
+    """Raise the :class:`InputError` that :func:`model_file_of` would, for windows that no model file takes, before a fit."""
+    check_windows(int(dataset.windows.shape[1]), _rate_hz(dataset))
+
+
+def model_file_of(dataset: Dataset, result: TrainingResult, *, decision: DecisionParameters | None = None) -> bytes:
+    """The model file of ``result``, which was trained on ``dataset``, with ``decision`` or the blaster's own.
+
+    Raises :class:`InputError` if its windows or their rate are not those of a model file, or it is too large for one.
+    """
+    spec = result.options.spec
+    meta = ModelMeta(
+        estimator=spec.model,
+        features=spec.features,
+        software=software(),
+        created=now_utc(),
+        window_samples=result.window_samples,
+        rate_hz=_rate_hz(dataset),
+        lead_ms=float(dataset.meta.get("lead_ms", LEAD_MS)),
+        decision=decision or DecisionParameters(),
+        training=_training(dataset, result),
+        metrics={**asdict(result.metrics), "split": result.options.split, "test_rows": int(result.split.test.size)},
+    )
+    data = export_estimator(result.estimator, meta)
+    open_model(data)  # what could not be opened again is not kept
+    return data
+
+
+def _rate_hz(dataset: Dataset) -> float:
+    # Training sets of older tools do not say; they were made at the blaster's rate and lead.
+    return float(dataset.meta.get("estimated_hz", SAMPLE_RATE_HZ))
+
+
+def _training(dataset: Dataset, result: TrainingResult) -> dict[str, Any]:
+    digest = sha256(dataset.windows.tobytes())
+    digest.update(dataset.labels.tobytes())
+    fitted = result.rows if result.refitted else result.rows[result.split.train]
+    return {
+        "sessions": [str(name) for name in np.unique(dataset.rows.session)],
+        "dataset_sha256": digest.hexdigest(),
+        "inputs_sha256": [
+            str(entry.get("sha256")) for entry in dataset.meta.get("inputs", []) if isinstance(entry, dict)
+        ],
+        "rows": int(fitted.size),
+        "positives": int(dataset.labels[fitted].sum()),
+        "fitted_on": "all rows" if result.refitted else "the train side of the split",
+        "seed": result.options.seed,
+    }

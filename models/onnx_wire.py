@@ -1,0 +1,120 @@
+"""What is in an ONNX file, read from its bytes alone: enough to refuse a file before anything runs it.
+
+ONNX is protobuf. Only the fields needed are looked at; their numbers are those of ``onnx.proto3``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from stinger.errors import InputError
+
+DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+"""Operators of these come with ONNX Runtime everywhere."""
+
+_MODEL_GRAPH: Final = 7
+_MODEL_FUNCTIONS: Final = 25
+_GRAPH_NODE: Final = 1
+_GRAPH_INITIALIZER: Final = 5
+_GRAPH_SPARSE_INITIALIZER: Final = 15
+_NODE_OPERATOR: Final = 4
+_NODE_ATTRIBUTE: Final = 5
+_NODE_DOMAIN: Final = 7
+_ATTRIBUTE_TENSOR: Final = 5
+_ATTRIBUTE_GRAPHS: Final = frozenset({6, 11})
+_TENSOR_EXTERNAL: Final = frozenset({13, 14})
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT_MAX_BYTES: Final = 10
+
+
+def check_contents(data: bytes) -> None:
+    """Raise :class:`InputError` for what a model must not hold, and for bytes that are no ONNX model.
+
+    That is: weights in other files, operators that do not come with ONNX Runtime, functions, and graphs within
+    operators, since a loop may never end.
+    """
+    graphs = 0
+    for number, value in _fields(data):
+        if number == _MODEL_FUNCTIONS:
+            raise InputError("defines functions of its own; a model is one plain graph")
+        if number == _MODEL_GRAPH and isinstance(value, bytes):
+            graphs += 1
+            _check_graph(value)
+    if graphs != 1:
+        raise InputError("is no ONNX model")
+
+
+def _check_graph(data: bytes) -> None:
+    for number, value in _fields(data):
+        if not isinstance(value, bytes):
+            continue
+        if number == _GRAPH_NODE:
+            _check_node(value)
+        elif number == _GRAPH_INITIALIZER:
+            _check_tensor(value)
+        elif number == _GRAPH_SPARSE_INITIALIZER:
+            raise InputError("holds sparse weights, which no model of ours has")
+
+
+def _check_node(data: bytes) -> None:
+    operator = domain = ""
+    for number, value in _fields(data):
+        if not isinstance(value, bytes):
+            continue
+        if number == _NODE_OPERATOR:
+            operator = value.decode("utf-8", errors="replace")
+        elif number == _NODE_DOMAIN:
+            domain = value.decode("utf-8", errors="replace")
+        elif number == _NODE_ATTRIBUTE:
+            _check_attribute(value)
+    if domain not in DOMAINS:
+        raise InputError(f"uses the operator {operator!r} of {domain!r}, which does not come with ONNX Runtime")
+
+
+def _check_attribute(data: bytes) -> None:
+    for number, value in _fields(data):
+        if number in _ATTRIBUTE_GRAPHS:
+            raise InputError("has a graph within an operator, such as a loop; a model is one plain graph")
+        if number == _ATTRIBUTE_TENSOR and isinstance(value, bytes):
+            _check_tensor(value)
+
+
+def _check_tensor(data: bytes) -> None:
+    if any(number in _TENSOR_EXTERNAL and value not in {0, b""} for number, value in _fields(data)):
+        raise InputError("keeps weights in another file; a model is one file")
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Number and value of each field of a message: whole numbers, or bytes for everything that has a length."""
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        number, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, position = _varint(data, position)
+            yield number, value
+            continue
+        if kind == _BYTES:
+            length, position = _varint(data, position)
+        elif kind in {_FIXED32, _FIXED64}:
+            length = 4 if kind == _FIXED32 else 8
+        else:
+            raise InputError("is no ONNX model")
+        if length > len(data) - position:
+            raise InputError("is no ONNX model, or is cut short")
+        yield number, data[position : position + length]
+        position += length
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = 0
+    for i in range(_VARINT_MAX_BYTES):
+        if position + i >= len(data):
+            break
+        byte = data[position + i]
+        value |= (byte & 0x7F) << (7 * i)
+        if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follows
+            return value, position + i + 1
+    raise InputError("is no ONNX model, or is cut short")

@@ -1,0 +1,257 @@
+"""The registry: every model kept, which one is in use, and how that came to be.
+
+A folder: ``versions/<time>-<name>/`` holds ``model.onnx``, ``report.json`` and, where the blaster has such a model,
+``model.mlmd``; ``champion`` is one line, the name of the version in use; ``journal.jsonl`` has a line for each change.
+Whatever moment a process is killed at, a version is there whole or not at all, and the champion is the old or the new.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from stinger.errors import FileError, InputError
+from stinger.files import StrPath, os_errors, read_bytes, sync_folder, write_bytes
+
+MODEL_FILE: Final = "model.onnx"
+BLASTER_FILE: Final = "model.mlmd"
+REPORT_FILE: Final = "report.json"
+LOCK_TIMEOUT_S: Final = 10.0
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
+_UNFINISHED: Final = ".unfinished-"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One model kept. ``id`` is the name of its folder: the UTC time of its adding and a name."""
+
+    id: str
+    folder: Path
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX file."""
+        return self.folder / MODEL_FILE
+
+    @property
+    def blaster_path(self) -> Path | None:
+        """The file for the blaster, where there is one."""
+        path = self.folder / BLASTER_FILE
+        return path if path.is_file() else None
+
+    def report(self) -> dict[str, Any]:
+        """What was written about the model when it was added."""
+        path = self.folder / REPORT_FILE
+        try:
+            report = json.loads(read_bytes(path))
+        except ValueError as error:
+            raise FileError(path, "is not JSON") from error
+        if not isinstance(report, dict):
+            raise FileError(path, "is not a JSON object")
+        return report
+
+
+class Registry:
+    """The registry in ``folder``, which need not exist yet; nothing is created before something is added."""
+
+    def __init__(self, folder: StrPath) -> None:
+        self.folder = Path(folder)
+
+    def versions(self) -> list[Version]:
+        """Every whole version, oldest first."""
+        folder = self.folder / "versions"
+        try:
+            with os_errors(folder):
+                names = sorted(
+                    entry.name for entry in os.scandir(folder) if (folder / entry.name / MODEL_FILE).is_file()
+                )
+        except FileError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return []
+            raise
+        return [Version(name, folder / name) for name in names if not name.startswith(".")]
+
+    def version(self, version_id: str) -> Version:
+        """The version of this name. Raises :class:`InputError` if there is none."""
+        for version in self.versions():
+            if version.id == version_id:
+                return version
+        raise InputError(f"{self.folder} has no model '{version_id}': see 'stinger models list'")
+
+    def champion(self) -> Version | None:
+        """The version in use, ``None`` if none was ever promoted.
+
+        Raises :class:`FileError` if the one that was is gone.
+        """
+        name = self._champion_id()
+        if name is None:
+            return None
+        try:
+            return self.version(name)
+        except InputError as error:
+            path = self.folder / "champion"
+            raise FileError(path, f"names '{name}', which is not there: promote another model") from error
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every change, oldest first; a last line that was torn by a crash is left out."""
+        path = self.folder / "journal.jsonl"
+        if not self._is_file(path):
+            return []
+        entries = []
+        for line in read_bytes(path).split(b"\n"):
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(entry, dict):
+                entries.append(entry)
+        return entries
+
+    def add(self, name: str, model: bytes, report: Mapping[str, Any], *, blaster_model: bytes | None = None) -> Version:
+        """Keep a model file; it is not in use before it is promoted. Raises :class:`InputError` for an unfit name."""
+        if not _NAME.fullmatch(name):
+            raise InputError(f"'{name}' cannot name a model: expected at most 61 letters, digits, '-' and '_'")
+        with os_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            versions = self.folder / "versions"
+            versions.mkdir(exist_ok=True)
+            self._sweep(versions)
+            version_id = _free_id(versions, name)
+            aside = versions / f"{_UNFINISHED}{version_id}"
+            aside.mkdir()
+            write_bytes(aside / MODEL_FILE, model)
+            write_bytes(aside / REPORT_FILE, (json.dumps(dict(report), indent=2) + "\n").encode())
+            if blaster_model is not None:
+                write_bytes(aside / BLASTER_FILE, blaster_model)
+            os.replace(aside, versions / version_id)
+            sync_folder(versions)
+            self._note("add", {"version": version_id})
+        return Version(version_id, self.folder / "versions" / version_id)
+
+    def promote(self, version_id: str, *, why: str) -> Version:
+        """Make a version the champion. Raises :class:`InputError` if there is no such version."""
+        with self._locked():
+            version = self.version(version_id)
+            self._set_champion("promote", version, why)
+        return version
+
+    def roll_back(self, *, why: str) -> Version:
+        """Make the champion's predecessor the champion again; step by step if repeated.
+
+        Raises :class:`InputError` if there is none, or if it was deleted.
+        """
+        with self._locked():
+            predecessor = self._predecessor()
+            if predecessor is None:
+                raise InputError(f"{self.folder} has no earlier champion to go back to")
+            version = self.version(predecessor)
+            self._set_champion("rollback", version, why)
+        return version
+
+    def prune(self, *, keep: int) -> list[Version]:
+        """Delete all but the newest ``keep`` versions, the champion and its predecessor; return the deleted ones."""
+        with self._locked():
+            needed = {self._champion_id(), self._predecessor()}
+            versions = self.versions()
+            newest = versions[max(0, len(versions) - keep) :]
+            doomed = [version for version in versions if version not in newest and version.id not in needed]
+            for version in doomed:
+                # Out of sight in one step: a kill in between leaves no half version.
+                aside = version.folder.with_name(f"{_UNFINISHED}{version.id}")
+                os.replace(version.folder, aside)
+                shutil.rmtree(aside)
+                self._note("prune", {"version": version.id})
+        return doomed
+
+    def _set_champion(self, action: str, version: Version, why: str) -> None:
+        # The journal first: an entry that did not come true does no harm, a champion from nowhere could not roll back.
+        self._note(action, {"from": self._champion_id(), "to": version.id, "why": why})
+        write_bytes(self.folder / "champion", f"{version.id}\n".encode())
+
+    def _champion_id(self) -> str | None:
+        path = self.folder / "champion"
+        return read_bytes(path).decode("utf-8", errors="replace").strip() if self._is_file(path) else None
+
+    def _predecessor(self) -> str | None:
+        """The champion before this one: what was promoted and not rolled back is a stack."""
+        stack: list[str] = []
+        changes = [entry for entry in self.journal() if entry.get("action") in {"promote", "rollback"}]
+        for i, entry in enumerate(changes):
+            after = changes[i + 1].get("from") if i + 1 < len(changes) else self._champion_id()
+            if after != entry.get("to"):
+                continue  # the process was killed before this came true
+            if entry["action"] == "rollback" and len(stack) > 1:
+                stack.pop()
+            elif not stack or stack[-1] != entry["to"]:
+                stack.append(str(entry["to"]))
+        return stack[-2] if len(stack) > 1 else None
+
+    def _is_file(self, path: Path) -> bool:
+        with os_errors(path):
+            return stat.S_ISREG(path.stat().st_mode) if os.path.lexists(path) else False
+
+    def _note(self, action: str, values: Mapping[str, Any]) -> None:
+        path = self.folder / "journal.jsonl"
+        entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "action": action, **values}
+        with os_errors(path), open(path, "ab+") as file:
+            # A line torn by a crash is closed, so that it spoils no other.
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(json.dumps(entry).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _sweep(self, versions: Path) -> None:
+        """Remove what a killed process left unfinished; only with the lock."""
+        for entry in versions.iterdir():
+            if entry.name.startswith(_UNFINISHED):
+                shutil.rmtree(entry, ignore_errors=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes from changing the registry. Raises :class:`InputError` where there is none."""
+        if not self.folder.is_dir():
+            raise InputError(f"{self.folder} holds no model yet")
+        lock = FileLock(self.folder / "lock", timeout=LOCK_TIMEOUT_S)
+        try:
+            with os_errors(self.folder):
+                try:
+                    lock.acquire()
+                except Timeout as error:  # an OSError as well, of which nothing is the file system's fault
+                    message = f"{self.folder} is being changed by another process: try again later"
+                    raise InputError(message) from error
+        except NotImplementedError as error:
+            raise InputError(f"{self.folder} is on a file system without locks: keep the models elsewhere") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _free_id(versions: Path, name: str) -> str:
+    """A name that sorts behind all others: the time to the millisecond, waiting for the next one if need be."""
+    newest = max((entry.name for entry in versions.iterdir() if not entry.name.startswith(".")), default="")
+    while True:
+        now = datetime.now(UTC)
+        stamp = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z"
+        if stamp > newest[: len(stamp)]:
+            return f"{stamp}-{name}"
+        if newest[: len(stamp)] > f"{now.year + 1}":
+            raise InputError(f"{versions / newest} is from the future: set the clock, or rename it")
+        time.sleep(0.001)

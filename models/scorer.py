@@ -1,0 +1,209 @@
+"""Samples of any number of devices in, a probability for each sample out: the one way that live and replayed samples go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from stinger.mlmd import WINDOW_SAMPLES
+from stinger.recording import GAP_STEPS, Recording
+from stinger.sample import CHANNELS, CLOCK_WRAP_MS, SAMPLE_DTYPE, SAMPLE_RATE_HZ, SampleArray, axes
+
+GAP_MS: Final = GAP_STEPS * 1000 // SAMPLE_RATE_HZ
+"""A device's window starts over after a step in time longer than this, and after any step back."""
+
+BATCH_WINDOWS: Final = 256
+"""Windows given to the model at a time: the fastest size measured (what a batch needs stays in the cache)."""
+
+_SLOTS_AT_FIRST: Final = 8
+
+_WINDOW_DTYPE: Final = np.dtype((np.void, WINDOW_SAMPLES * len(CHANNELS) * 2))
+
+Windows = npt.NDArray[np.int16]
+Probability = npt.NDArray[np.float32]
+
+
+class WindowModel(Protocol):
+    """What a scorer needs of a model."""
+
+    def probability(self, windows: Windows) -> Probability:
+        """``(m,) float32`` for windows ``(m, 50, 6) int16``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The scores of one or several blocks of samples, one after another.
+
+    ``probability`` ``(n,) float32`` has a value for each sample, NaN until the device's window has been filled;
+    ``starts`` ``(k + 1,)`` says where each block begins and the last one ends. ``resets`` are the indices of samples
+    before which the window of a device was emptied, because time had a gap or jumped back.
+    """
+
+    probability: Probability
+    starts: npt.NDArray[np.intp]
+    resets: npt.NDArray[np.intp]
+
+    def block(self, i: int) -> Probability:
+        """The probabilities of the ``i``-th block, as a view."""
+        return self.probability[self.starts[i] : self.starts[i + 1]]
+
+
+class Scorer:
+    """Keeps the last 50 samples of every device and scores each new one.
+
+    Blocks may have any length and be cut anywhere: the scores are the same, but for the last digits of float32 (at most
+    1e-6), as a model may add in another order for another number of windows.
+    """
+
+    def __init__(self, model: WindowModel) -> None:
+        self.model = model
+        """May be replaced at any time: the windows stay, the next score is the new model's."""
+        self._slots: dict[str, int] = {}
+        self._free: list[int] = []
+        self._window = np.zeros((_SLOTS_AT_FIRST, WINDOW_SAMPLES, len(CHANNELS)), dtype=np.int16)
+        self._filled = np.zeros(_SLOTS_AT_FIRST, dtype=np.int64)
+        self._last_ms = np.zeros(_SLOTS_AT_FIRST, dtype=np.int64)
+
+    def push(self, device_id: str, samples: SampleArray) -> Scores:
+        """Score ``samples`` ``(n,)`` of one device."""
+        if samples.shape[0] == 1:
+            return self._push_one(self._slot(device_id), samples)
+        return self.push_blocks([(device_id, samples)])
+
+    def push_blocks(self, blocks: Sequence[tuple[str, SampleArray]]) -> Scores:
+        """Score blocks of several devices in one run of the model. Raises ``ValueError`` if a device is named twice."""
+        blocks_of = [samples for _, samples in blocks]
+        slots = np.array([self._slot(device_id) for device_id, _ in blocks], dtype=np.intp)
+        if len({device_id for device_id, _ in blocks}) < len(blocks):
+            raise ValueError("a device has two blocks in one call")
+        lengths = np.array([block.shape[0] for block in blocks_of], dtype=np.intp)
+        starts = np.concatenate(([0], np.cumsum(lengths)))
+        if starts[-1] == 0:
+            return Scores(np.empty(0, dtype=np.float32), starts, np.empty(0, dtype=np.intp))
+        samples = blocks_of[0] if len(blocks_of) == 1 else _joined(blocks_of)
+        block_of = np.repeat(np.arange(lengths.size), lengths)
+        filled, resets = self._count(samples, slots, lengths, starts)
+        windows = self._with_history(samples, slots, lengths, starts, block_of)
+        probability = np.full(starts[-1], np.nan, dtype=np.float32)
+        # Each block stands behind the 50 samples before it: the window of sample j in block i begins at j + 50 i + 1.
+        first_row = np.arange(starts[-1]) + WINDOW_SAMPLES * block_of + 1
+        ready = np.flatnonzero(filled >= WINDOW_SAMPLES)
+        for start in range(0, ready.size, BATCH_WINDOWS):
+            batch = ready[start : start + BATCH_WINDOWS]
+            taken = windows[first_row[batch]].view(np.int16).reshape(-1, WINDOW_SAMPLES, len(CHANNELS))
+            probability[batch] = self.model.probability(taken)
+        return Scores(probability, starts, resets)
+
+    def forget(self, device_id: str) -> None:
+        """Empty the window of a device and let go of it; nothing happens for one that was never heard of."""
+        slot = self._slots.pop(device_id, None)
+        if slot is not None:
+            self._filled[slot] = 0
+            self._free.append(slot)
+
+    def _push_one(self, slot: int, samples: SampleArray) -> Scores:
+        """The same as a block of one, without the cost of what only several samples need."""
+        time_ms = int(samples["timestamp_ms"][0])
+        filled = int(self._filled[slot])
+        reset = filled > 0 and (time_ms - int(self._last_ms[slot])) % CLOCK_WRAP_MS > GAP_MS
+        filled = 1 if reset else filled + 1
+        window = self._window[slot]
+        window[:-1] = window[1:]
+        window[-1] = axes(samples)[0]
+        self._filled[slot] = filled
+        self._last_ms[slot] = time_ms
+        if filled >= WINDOW_SAMPLES:
+            probability = self.model.probability(window[None])
+        else:
+            probability = np.full(1, np.nan, dtype=np.float32)
+        return Scores(probability, _ONE_BLOCK, _FIRST if reset else _NONE)
+
+    def _count(
+        self,
+        samples: SampleArray,
+        slots: npt.NDArray[np.intp],
+        lengths: npt.NDArray[np.intp],
+        starts: npt.NDArray[np.intp],
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+        """How many samples each device's window holds after each sample, and where it was emptied before one."""
+        time_ms = samples["timestamp_ms"].astype(np.int64)
+        position = np.arange(time_ms.size)
+        begins = starts[:-1][lengths > 0]
+        owners = slots[lengths > 0]
+        before_ms = np.empty_like(time_ms)
+        before_ms[1:] = time_ms[:-1]
+        before_ms[begins] = self._last_ms[owners]
+        # A step back is a huge step forward on a clock of 32 bits; a wrap of the clock is a small one.
+        broken = (time_ms - before_ms) % CLOCK_WRAP_MS > GAP_MS
+        broken[begins] &= self._filled[owners] > 0
+        # What the window holds at a block's first sample and after a break; from there it grows by one a sample.
+        held = np.ones_like(time_ms)
+        held[begins] = np.where(broken[begins], 1, self._filled[owners] + 1)
+        known = broken.copy()
+        known[begins] = True
+        last_known = np.maximum.accumulate(np.where(known, position, 0))
+        filled = held[last_known] + position - last_known
+        ends = starts[1:][lengths > 0] - 1
+        self._filled[owners] = filled[ends]
+        self._last_ms[owners] = time_ms[ends]
+        return filled, np.flatnonzero(broken)
+
+    def _with_history(
+        self,
+        samples: SampleArray,
+        slots: npt.NDArray[np.intp],
+        lengths: npt.NDArray[np.intp],
+        starts: npt.NDArray[np.intp],
+        block_of: npt.NDArray[np.intp],
+    ) -> npt.NDArray[np.void]:
+        """Every window in all blocks, each behind the last 50 samples of its device; the last 50 are kept for later.
+
+        Element r of the result is the window that begins r samples after the first block's 50.
+        """
+        rows = np.empty((samples.size + WINDOW_SAMPLES * slots.size, len(CHANNELS)), dtype=np.int16)
+        rows[np.arange(samples.size) + WINDOW_SAMPLES * (block_of + 1)] = axes(samples)
+        head = starts[:-1] + WINDOW_SAMPLES * np.arange(slots.size)
+        windows = _windows_of(rows)
+        kept = self._window.reshape(self._filled.size, -1).view(_WINDOW_DTYPE)[:, 0]
+        windows[head] = kept[slots]
+        kept[slots] = windows[head + lengths]
+        return windows
+
+    def _slot(self, device_id: str) -> int:
+        slot = self._slots.get(device_id)
+        if slot is None:
+            slot = self._free.pop() if self._free else len(self._slots)
+            if slot == self._filled.size:
+                self._window = np.concatenate((self._window, np.zeros_like(self._window)))
+                self._filled = np.concatenate((self._filled, np.zeros_like(self._filled)))
+                self._last_ms = np.concatenate((self._last_ms, np.zeros_like(self._last_ms)))
+            self._slots[device_id] = slot
+        return slot
+
+
+def score_recording(model: WindowModel, recording: Recording) -> Probability:
+    """A probability for each sample of ``recording``, as ``(n,) float32``; NaN where no window ends."""
+    return Scorer(model).push("", recording.samples).probability
+
+
+def _joined(blocks: list[SampleArray]) -> SampleArray:
+    """One array of all blocks; for a thousand of them a hundred times faster than NumPy joins arrays of records."""
+    return np.frombuffer(b"".join([np.ascontiguousarray(block).data for block in blocks]), dtype=SAMPLE_DTYPE)
+
+
+def _windows_of(rows: Windows) -> npt.NDArray[np.void]:
+    """Every window in ``rows`` ``(r, 6)`` as one element of 600 bytes, overlapping in memory.
+
+    Copied as such, windows move some twenty times faster than as samples and axes.
+    """
+    count = rows.shape[0] - WINDOW_SAMPLES + 1
+    return np.ndarray((count,), _WINDOW_DTYPE, rows, strides=(rows.strides[0],))
+
+
+_ONE_BLOCK: Final = np.array([0, 1])
+_FIRST: Final = np.array([0])
+_NONE: Final = np.empty(0, dtype=np.intp)

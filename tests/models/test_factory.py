@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+from models.factory import factory_model
+from models.factory.recipe import DECISION, SPEC, factory_dataset, make_factory_model
+from models.model_file import open_model
+from models.synthetic import synthesise
+from stinger.mlmd import WINDOW_SAMPLES
+from stinger.recording import split_recordings
+from stinger.sample import axes
+from stinger.shots import find_shots
+
+
+def test_factory_model_says_that_it_knows_synthetic_sessions_only() -> None:
+    meta = factory_model().meta
+    assert (meta.estimator, meta.features) == (SPEC.model, SPEC.features)
+    assert meta.decision == DECISION
+    assert len(meta.training["sessions"]) == 12
+    assert all(name.startswith("synthetic-") for name in meta.training["sessions"])
+
+
+def test_factory_model_was_made_by_the_recipe() -> None:
+    """Other libraries or processors may train it a little otherwise, so what it is worth is compared, not its bytes."""
+    kept, made = factory_model(), open_model(make_factory_model())
+    assert kept.meta.training["rows"] == made.meta.training["rows"] == len(factory_dataset())
+    samples = synthesise(minutes=10, seed=104)
+    (recording,) = split_recordings(samples)
+    shot = np.zeros(samples.size, dtype=np.bool_)
+    for index in find_shots(recording).index.tolist():
+        shot[max(0, index - 30) : max(0, index - 10)] = True
+    windows = np.lib.stride_tricks.sliding_window_view(axes(samples), WINDOW_SAMPLES, axis=0).transpose(0, 2, 1)
+    ahead = shot[WINDOW_SAMPLES - 1 :]
+    worth = [average_precision_score(ahead, model.probability(windows)) for model in (kept, made)]
+    assert min(worth) > 1.3 * ahead.mean()
+    assert abs(worth[0] - worth[1]) < 0.03
