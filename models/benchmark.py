@@ -1,0 +1,193 @@
+"""Many models, splits and seeds on one training set: what is fitted, and the fits spread over workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from models.dataset import Dataset
+from models.estimators import fit_estimator, make_estimator, predict_probability
+from models.features import compute_features
+from models.metrics import Metrics, evaluate
+from models.spec import ModelSpec
+from models.splits import Split, make_split
+from models.spread import Workers, spread
+from stinger.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A model as the benchmark fits it. ``cost`` is the time of a fit relative to that of the cheapest, roughly."""
+
+    name: str
+    spec: ModelSpec
+    cost: int
+    mlp_hidden: tuple[int, ...] | None = None
+    mlp_max_iter: int = 800
+    trees: int = 300
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the seed has no part in the fit."""
+        return self.spec.model in {"logreg", "ridge", "hgb"}
+
+
+CONFIGURATIONS: Final = (
+    Configuration("logreg", ModelSpec("logreg", "summary"), cost=1),
+    Configuration("logreg", ModelSpec("logreg", "rich"), cost=1),
+    Configuration("ridge", ModelSpec("ridge", "summary"), cost=1),
+    Configuration("mlp_flat", ModelSpec("mlp", "flatten"), cost=8, mlp_hidden=(32,), mlp_max_iter=600),
+    Configuration("mlp_rich", ModelSpec("mlp", "rich"), cost=12, mlp_hidden=(64, 32), mlp_max_iter=800),
+    Configuration("rf", ModelSpec("rf", "rich"), cost=90, trees=400),
+    Configuration("et", ModelSpec("et", "rich"), cost=80, trees=600),
+    Configuration("hgb", ModelSpec("hgb", "rich"), cost=20),
+)
+SHUFFLED: Final = CONFIGURATIONS[0]
+"""What the check with shuffled labels fits, on random splits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One fit. ``seeds`` are all those it stands for: more than one where neither model nor split depends on them."""
+
+    configuration: Configuration
+    split_name: str
+    seeds: tuple[int, ...]
+    split: Split
+    shuffled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What became of a job. ``seconds`` is the fit and the prediction, on one core."""
+
+    configuration: Configuration
+    split_name: str
+    seeds: tuple[int, ...]
+    shuffled: bool
+    metrics: Metrics
+    seconds: float
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All fits to do, the dearest first, and why a split is left out, where one is."""
+
+    jobs: tuple[Job, ...]
+    configurations: tuple[Configuration, ...]
+    splits: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The fits that were finished, in the order of the plan's jobs; ``interrupted`` if that is not all of them."""
+
+    fits: list[Fit] = field(default_factory=list)
+    interrupted: bool = False
+    seconds: float = 0.0
+
+
+def plan_benchmark(
+    dataset: Dataset,
+    *,
+    seeds: Sequence[int],
+    test_size: float = 0.25,
+    configurations: Sequence[Configuration] = CONFIGURATIONS,
+) -> Plan:
+    """The fits that a benchmark of ``dataset`` needs, none of them twice.
+
+    Splits are random, group and time, and session where there are several. Two seeds that split alike share one fit of
+    a deterministic model. A split that is impossible for any seed is left out, with its reason; :class:`InputError` if
+    none is possible.
+    """
+    several = np.unique(dataset.rows.session).size > 1
+    splits: dict[str, list[Split]] = {}
+    left_out: dict[str, str] = {}
+    for name in ("random", "group", "time", *(["session"] if several else [])):
+        try:
+            splits[name] = [
+                make_split(name, dataset.labels, dataset.rows, test_size=test_size, seed=seed) for seed in seeds
+            ]
+        except InputError as error:
+            left_out[name] = str(error)
+    if not splits:
+        raise InputError(f"no split is possible: {'; '.join(left_out.values())}")
+    jobs: dict[tuple[object, ...], Job] = {}
+    for name, of_seeds in splits.items():
+        for configuration in configurations:
+            for seed, split in zip(seeds, of_seeds, strict=True):
+                key = (configuration, name, split.test.tobytes(), None if configuration.deterministic else seed)
+                shared = jobs[key].seeds if key in jobs else ()
+                jobs[key] = Job(configuration, name, (*shared, seed), split)
+    if "random" in splits:
+        for seed in seeds:
+            labels = shuffled_labels(dataset.labels, seed)
+            split = make_split("random", labels, dataset.rows, test_size=test_size, seed=seed)
+            jobs["shuffled", seed] = Job(SHUFFLED, "random", (seed,), split, shuffled=True)
+    ordered = sorted(jobs.values(), key=lambda job: -job.configuration.cost)
+    return Plan(jobs=tuple(ordered), configurations=tuple(configurations), splits=tuple(splits), left_out=left_out)
+
+
+def run_benchmark(
+    dataset: Dataset, plan: Plan, workers: Workers, *, on_fit: Callable[[Fit], object] = lambda _: None
+) -> Outcome:
+    """Do the jobs of ``plan``, each on one core; ``on_fit`` is told of each as it is done.
+
+    ``KeyboardInterrupt`` ends it early and is not raised: what is finished is in the outcome, which says so.
+    """
+    started = time.perf_counter()
+    names = {job.configuration.spec.features for job in plan.jobs}
+    features = {name: compute_features(dataset.windows, name) for name in sorted(names)}
+    outcome = Outcome()
+    done: dict[int, Fit] = {}
+    results = spread(partial(_fit_job, features, dataset.labels), list(enumerate(plan.jobs)), workers)
+    try:
+        for number, fit in results:
+            done[number] = fit
+            on_fit(fit)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    outcome.fits = [done[number] for number in sorted(done)]
+    outcome.seconds = time.perf_counter() - started
+    return outcome
+
+
+def shuffled_labels(labels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
+    """``labels`` in an order that has nothing to do with their rows."""
+    return np.random.default_rng(seed).permutation(labels)
+
+
+def _fit_job(
+    features: Mapping[str, npt.NDArray[np.float32]], labels: npt.NDArray[np.uint8], numbered: tuple[int, Job]
+) -> tuple[int, Fit]:
+    number, job = numbered
+    configuration, split, seed = job.configuration, job.split, job.seeds[0]
+    if job.shuffled:
+        labels = shuffled_labels(labels, seed)
+    rows = features[configuration.spec.features]
+    started = time.perf_counter()
+    with threadpool_limits(1):
+        estimator = make_estimator(
+            configuration.spec.model,
+            configuration.spec.features,
+            seed=seed,
+            labels=labels[split.train],
+            mlp_hidden=configuration.mlp_hidden,
+            mlp_max_iter=configuration.mlp_max_iter,
+            trees=configuration.trees,
+            n_jobs=1,
+        )
+        remarks = fit_estimator(estimator, rows[split.train], labels[split.train])
+        probability = predict_probability(estimator, rows[split.test])
+    seconds = time.perf_counter() - started
+    metrics = evaluate(labels[split.test], probability)
+    return number, Fit(configuration, job.split_name, job.seeds, job.shuffled, metrics, seconds, remarks)

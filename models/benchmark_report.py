@@ -1,0 +1,242 @@
+"""What a benchmark found: as values, as JSON-ready values and as a Markdown report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import sklearn
+
+from models.benchmark import SHUFFLED, Configuration, Fit, Outcome, Plan
+from models.dataset import Dataset
+
+METRICS: Final = ("roc_auc", "pr_auc", "best_f1")
+_META_SHOWN: Final = ("lead_ms", "window_ms", "neg_strategy")
+_SIGMAS: Final = 3
+"""So far from 0.5, in standard deviations of a mean over runs, the ROC AUC of shuffled labels still counts as chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and standard deviation (of the population) over runs."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One configuration on one split over ``runs`` seeds, which took ``fits`` fits of ``fit_seconds`` on average; ``remarks`` are any's."""
+
+    configuration: Configuration
+    split: str
+    runs: int
+    fits: int
+    fit_seconds: float
+    roc_auc: Spread
+    pr_auc: Spread
+    best_f1: Spread
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BenchmarkReport:
+    """A benchmark of ``dataset``, read from ``folder``, complete or interrupted.
+
+    ``shuffled`` is ``None`` until its first fit is done. ``chance_std`` is the standard deviation of the ROC AUC of
+    labels that have nothing to do with their rows, given the number of rows tested on and of runs that it is a mean of.
+    """
+
+    folder: str
+    dataset: Dataset
+    seeds: tuple[int, ...]
+    test_size: float
+    plan: Plan
+    outcome: Outcome
+    rows: tuple[ReportRow, ...]
+    shuffled: ReportRow | None
+    chance_std: float
+
+    @property
+    def shuffled_can_tell(self) -> bool:
+        """Whether there are rows and runs enough that any ROC AUC at all could be too far from chance."""
+        return _SIGMAS * self.chance_std < 0.5  # noqa: PLR2004 - from chance to perfect
+
+    @property
+    def shuffled_near_chance(self) -> bool | None:
+        """Whether shuffled labels were as hard to predict as they must be; ``None`` if that is unknown."""
+        if self.shuffled is None or not self.shuffled_can_tell:
+            return None
+        return abs(self.shuffled.roc_auc.mean - 0.5) <= _SIGMAS * self.chance_std
+
+
+def make_report(
+    folder: str, dataset: Dataset, plan: Plan, outcome: Outcome, *, seeds: Sequence[int], test_size: float
+) -> BenchmarkReport:
+    """The report of ``outcome``, with the rows that have at least one finished fit, in the order of the plan."""
+    rows = []
+    for configuration in plan.configurations:
+        for split in plan.splits:
+            fits = [
+                fit
+                for fit in outcome.fits
+                if fit.configuration == configuration and fit.split_name == split and not fit.shuffled
+            ]
+            if fits:
+                rows.append(_row(configuration, split, fits))
+    shuffled = [fit for fit in outcome.fits if fit.shuffled]
+    runs = sum(len(fit.seeds) for fit in shuffled)
+    positives = math.ceil(test_size * int(dataset.labels.sum()))
+    negatives = math.ceil(test_size * len(dataset)) - positives
+    return BenchmarkReport(
+        folder=folder,
+        dataset=dataset,
+        seeds=tuple(seeds),
+        test_size=test_size,
+        plan=plan,
+        outcome=outcome,
+        rows=tuple(rows),
+        shuffled=_row(SHUFFLED, "random", shuffled) if shuffled else None,
+        # Of the Mann-Whitney statistic without ties, over the number of pairs.
+        chance_std=math.sqrt((positives + negatives + 1) / (12 * max(1, positives * negatives) * max(1, runs))),
+    )
+
+
+def report_values(report: BenchmarkReport) -> dict[str, Any]:
+    """Everything in ``report`` as JSON-ready values."""
+    dataset = report.dataset
+    return {
+        "dataset": {
+            "path": report.folder,
+            "rows": len(dataset),
+            "positives": int(dataset.labels.sum()),
+            "sessions": int(np.unique(dataset.rows.session).size),
+            "window_samples": int(dataset.windows.shape[1]),
+        },
+        "seeds": list(report.seeds),
+        "test_size": report.test_size,
+        "interrupted": report.outcome.interrupted,
+        "fits_planned": len(report.plan.jobs),
+        "fits_done": len(report.outcome.fits),
+        "seconds": round(report.outcome.seconds, 3),
+        "splits_left_out": dict(report.plan.left_out),
+        "results": [_row_values(row) for row in report.rows],
+        "shuffled_labels": None
+        if report.shuffled is None
+        else {
+            **_row_values(report.shuffled),
+            "chance_std": report.chance_std,
+            "near_chance": report.shuffled_near_chance,
+        },
+    }
+
+
+def report_markdown(report: BenchmarkReport) -> str:
+    """``report`` as a page of Markdown that ends with a newline."""
+    dataset, outcome = report.dataset, report.outcome
+    positives, sessions = int(dataset.labels.sum()), int(np.unique(dataset.rows.session).size)
+    rows = f"{len(dataset):,} rows ({positives:,} positive, {positives / len(dataset):.1%})"
+    lines = ["# Benchmark", ""]
+    if outcome.interrupted:
+        lines += [f"**Interrupted**: {len(outcome.fits)} of {len(report.plan.jobs)} fits were finished.", ""]
+    lines += [
+        f"- dataset: `{report.folder}`, {rows} from {sessions} session{'' if sessions == 1 else 's'}",
+        f"- windows: {dataset.windows.shape[1]} samples of 6 channels"
+        + "".join(f", {key} {dataset.meta[key]}" for key in _META_SHOWN if key in dataset.meta),
+        f"- seeds: {_seeds(report.seeds)}; tested on {report.test_size:.0%} of the rows",
+        f"- {len(outcome.fits)} fits in {outcome.seconds:.1f} s, with scikit-learn {sklearn.__version__}",
+        "",
+        "## Results (mean±standard deviation over seeds)",
+        "",
+        "| model | features | split | runs | roc_auc | pr_auc | best_f1 |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+        *(_table_line(row) for row in report.rows),
+        "",
+        f"An always-positive guess has a ROC AUC of 0.500 and a PR AUC near {positives / len(dataset):.3f}.",
+        "",
+        *_notes(report),
+        "## Sanity check (shuffled labels)",
+        "",
+        _shuffled_line(report),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(configuration: Configuration, split: str, fits: Sequence[Fit]) -> ReportRow:
+    # A fit that stands for several seeds counts as often as it would have been done.
+    metrics = [fit.metrics for fit in fits for _ in fit.seeds]
+    spreads = {}
+    for name in METRICS:
+        values = [getattr(metric, name) for metric in metrics]
+        spreads[name] = Spread(float(np.mean(values)), float(np.std(values)))
+    remarks = tuple(dict.fromkeys(remark for fit in fits for remark in fit.remarks))
+    return ReportRow(
+        configuration=configuration,
+        split=split,
+        runs=len(metrics),
+        fits=len(fits),
+        fit_seconds=float(np.mean([fit.seconds for fit in fits])),
+        remarks=remarks,
+        **spreads,
+    )
+
+
+def _row_values(row: ReportRow) -> dict[str, Any]:
+    return {
+        "name": row.configuration.name,
+        "model": row.configuration.spec.model,
+        "features": row.configuration.spec.features,
+        "split": row.split,
+        "runs": row.runs,
+        "fits": row.fits,
+        "fit_seconds": row.fit_seconds,
+        **{name: {"mean": getattr(row, name).mean, "std": getattr(row, name).std} for name in METRICS},
+        "remarks": list(row.remarks),
+    }
+
+
+def _table_line(row: ReportRow) -> str:
+    cells = [row.configuration.name, row.configuration.spec.features, row.split, str(row.runs)]
+    cells += [f"{getattr(row, name).mean:.3f}±{getattr(row, name).std:.3f}" for name in METRICS]
+    return f"| {' | '.join(cells)} |"
+
+
+def _notes(report: BenchmarkReport) -> list[str]:
+    notes = []
+    for split in report.plan.splits:
+        shared = [row for row in report.rows if row.split == split and row.fits < row.runs]
+        if shared:
+            named = ", ".join(f"{row.configuration.name}/{row.configuration.spec.features}" for row in shared)
+            notes.append(
+                f"- {split}: {named} fitted once for all seeds that split alike, as these models do not depend on the "
+                f"seed ({sum(row.fits for row in shared)} fits for {sum(row.runs for row in shared)} runs)."
+            )
+    notes += [f"- {split}: left out, as {reason}." for split, reason in report.plan.left_out.items()]
+    for row in report.rows:
+        notes += [
+            f"- {row.configuration.name}/{row.configuration.spec.features}, {row.split}: {remark} in at least one run."
+            for remark in row.remarks
+        ]
+    return [*notes, ""] if notes else []
+
+
+def _shuffled_line(report: BenchmarkReport) -> str:
+    row = report.shuffled
+    if row is None:
+        return "- not done" + ("" if "random" in report.plan.splits else ", as it needs a random split")
+    verdict = {
+        True: "near chance, as it must be",
+        False: "NOT near chance: a model learns of the labels what it must not; are rows there twice?",
+        None: "too few rows to tell from chance: any value would do",
+    }[report.shuffled_near_chance]
+    return (
+        f"- logreg+summary (random split, {row.runs} run{'' if row.runs == 1 else 's'}): ROC AUC={row.roc_auc.mean:.3f}, "
+        f"PR AUC={row.pr_auc.mean:.3f} ({verdict}; chance for this mean is 0.500±{report.chance_std:.3f})"
+    )
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"

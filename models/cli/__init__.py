@@ -1,0 +1,1 @@
+"""The subcommands of ``stinger`` that build training sets, train and measure models."""

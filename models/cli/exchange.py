@@ -1,0 +1,50 @@
+"""``stinger export-model`` and ``stinger import-model``: between our model files and the blaster's."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import click
+
+from models.graph.export import blaster_model_of, export_blaster_model
+from models.keeping import now_utc, software
+from models.model_file import load_model, open_model
+from models.model_meta import ModelMeta
+from stinger.files import read_bytes, write_bytes
+from stinger.mlmd import encode_mlmd, fingerprint, parse_mlmd
+
+
+@click.command("export-model", short_help="Write a model as a file for the blaster.")
+@click.argument("model", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="The file to write, such as ml_model_lr.bin.")
+def export_model(model: str, output: str) -> None:
+    """Write MODEL as a file for the blaster.
+
+    The blaster takes logreg on summary features (ml_model_lr.bin) and mlp with layers of 64 and 32 on rich features
+    (ml_model_mlp.bin).
+    """
+    blaster_model = blaster_model_of(load_model(model))
+    data = encode_mlmd(blaster_model)
+    write_bytes(output, data)
+    prints = ", ".join(f"{name}={value}" for name, value in fingerprint(blaster_model).items())
+    click.echo(f"{output}: {len(data):,} bytes, {prints}")
+
+
+@click.command("import-model", short_help="Make a model of a file for the blaster.")
+@click.argument("file", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="The file to write, such as model.onnx.")
+def import_model(file: str, output: str) -> None:
+    """Make a model of FILE, a model file for the blaster: it scores as the blaster does."""
+    data = read_bytes(file)
+    model = parse_mlmd(data, file)
+    meta = ModelMeta(
+        estimator="",
+        features="",
+        software=software(),
+        created=now_utc(),
+        training={"imported": sha256(data).hexdigest()},
+    )
+    written = export_blaster_model(model, meta)
+    open_model(written)
+    write_bytes(output, written)
+    click.echo(f"{output}: {len(written):,} bytes")

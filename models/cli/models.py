@@ -1,0 +1,155 @@
+"""``stinger models``: what is in the registry, and which model is in use."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from models.cli.data_options import data_dir_option
+from models.model_file import Model, load_model
+from models.registry import Registry, Version
+from stinger.cli.options import json_option
+from stinger.errors import FileError
+from stinger.paths import registry_dir
+
+_BY_HAND = "by hand"
+_SHOWN = 3
+_HASH_CHARS = 12
+_SHA256_CHARS = 64
+
+
+@click.group(short_help="List, show and choose models.")
+def models() -> None:
+    """List, show and choose the models that are kept.
+
+    The champion is the model in use: a running daemon takes a newly promoted one at once.
+    """
+
+
+@models.command("list", short_help="List the models that are kept.")
+@data_dir_option
+@json_option
+def list_models(data_dir: str | None, as_json: bool) -> None:
+    """List the models that are kept, oldest first. The champion has a star."""
+    registry = Registry(registry_dir(data_dir))
+    versions = registry.versions()
+    try:
+        champion = registry.champion()
+    except FileError as error:
+        champion = None
+        click.echo(f"Warning: {error}", err=True)
+    if as_json:
+        rows = [{"version": version.id, "champion": version == champion} for version in versions]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not versions:
+        click.echo(f"{registry.folder} holds no model yet.")
+    for version in versions:
+        click.echo(f"{'*' if version == champion else ' '} {version.id}")
+
+
+@models.command("show", short_help="Show what a model is and how it was made.")
+@click.argument("model", metavar="FILE|VERSION", type=click.Path())
+@data_dir_option
+@json_option
+def show(model: str, data_dir: str | None, as_json: bool) -> None:
+    """Show what a model is and how it was made: a model FILE, or a VERSION that is kept."""
+    path = Path(model)
+    if not os.path.lexists(model) and path.parent == Path() and path.suffix != ".onnx":
+        path = Registry(registry_dir(data_dir)).version(model).model_path
+    loaded = load_model(path)
+    if as_json:
+        document = {"path": str(path), "sha256": loaded.sha256, **json.loads(loaded.meta.to_json())}
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(path)
+    for label, text in _description(loaded):
+        click.echo(f"  {label:<13}{text}")
+
+
+@models.command("add", short_help="Keep a model.")
+@click.argument("file", type=click.Path())
+@data_dir_option
+@click.option("--name", help="Part of the version's name.  [default: the model's estimator and features]")
+def add(file: str, data_dir: str | None, name: str | None) -> None:
+    """Keep the model in FILE, after making sure that it can serve. It is in use once it is promoted."""
+    # Imported only now: the other commands need nothing of what training needs.
+    from models.graph.export import blaster_file_of  # noqa: PLC0415
+
+    model = load_model(file)
+    report = {"added_from": file, "sha256": model.sha256, "metrics": dict(model.meta.metrics)}
+    version = Registry(registry_dir(data_dir)).add(
+        name or f"{model.meta.estimator}-{model.meta.features}",
+        model.data,
+        report,
+        blaster_model=blaster_file_of(model),
+    )
+    click.echo(f"Kept as {version.id}: stinger models promote {version.id}")
+
+
+@models.command("promote", short_help="Make a model the champion.")
+@click.argument("version")
+@data_dir_option
+@click.option("--why", default=_BY_HAND, show_default=True, help="The reason, for the journal.")
+def promote(version: str, data_dir: str | None, why: str) -> None:
+    """Make VERSION the champion, after making sure that it can serve."""
+    registry = Registry(registry_dir(data_dir))
+    load_model(registry.version(version).model_path)
+    click.echo(f"The champion is now {registry.promote(version, why=why).id}.")
+
+
+@models.command("rollback", short_help="Go back to the champion before this one.")
+@data_dir_option
+@click.option("--why", default=_BY_HAND, show_default=True, help="The reason, for the journal.")
+def rollback(data_dir: str | None, why: str) -> None:
+    """Go back to the champion before this one; again and again if repeated."""
+    click.echo(f"The champion is again {Registry(registry_dir(data_dir)).roll_back(why=why).id}.")
+
+
+@models.command("prune", short_help="Delete old models.")
+@data_dir_option
+@click.option(
+    "--keep", type=click.IntRange(0), default=10, show_default=True, help="How many of the newest models are kept."
+)
+def prune(data_dir: str | None, keep: int) -> None:
+    """Delete all but the newest models. The champion and the one before it always stay."""
+    deleted: list[Version] = Registry(registry_dir(data_dir)).prune(keep=keep)
+    for version in deleted:
+        click.echo(f"deleted {version.id}")
+    click.echo(f"{len(deleted)} deleted.")
+
+
+def _description(model: Model) -> list[tuple[str, str]]:
+    meta, decision = model.meta, model.meta.decision
+    pace = f"attack {decision.attack:g}, release {decision.release:g}"
+    lines = [
+        ("model", f"{meta.estimator} on {meta.features} features"),
+        ("window", f"{meta.window_samples} samples at {meta.rate_hz:g} Hz, {meta.lead_ms:g} ms ahead"),
+        ("wheels", f"on from {decision.on:g}, off below {decision.off:g} ({pace})"),
+        ("motion gate", f"{meta.gate_lsb:g} LSB"),
+        ("made", f"{meta.created} by {meta.software}"),
+        ("sha256", model.sha256),
+    ]
+    lines += [("trained on", _inline(meta.training))] if meta.training else []
+    lines += [("measured", _inline(meta.metrics))] if meta.metrics else []
+    return lines
+
+
+def _inline(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_short(value)}" for key, value in values.items())
+
+
+def _short(value: Any) -> str:
+    """A number with three decimals, the beginning of a hash or of a list, anything else as it is."""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, list):
+        more = f" and {len(value) - _SHOWN} more" if len(value) > _SHOWN else ""
+        return f"{' '.join(_short(part) for part in value[:_SHOWN])}{more}"
+    text = str(value)
+    return text[:_HASH_CHARS] if len(text) == _SHA256_CHARS else text

@@ -1,0 +1,174 @@
+"""A training set on disk: windows, labels, what each row is, and how it was made."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stinger.errors import FileError
+from stinger.files import StrPath, os_errors, read_bytes, write_bytes
+from stinger.sample import CHANNELS
+
+WINDOWS_FILE: Final = "windows_i16le.bin"
+LABELS_FILE: Final = "labels_u8.bin"
+INDEX_FILE: Final = "index.csv"
+META_FILE: Final = "meta.json"
+
+_INTEGER_COLUMNS: Final = (
+    "shot_num",
+    "shot_timestamp_ms",
+    "distance_to_shot_ms",
+    "event_timestamp_ms",
+    "window_start_ms",
+    "window_end_ms",
+)
+INDEX_COLUMNS: Final = ("row", "label", *_INTEGER_COLUMNS, "source", "session")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """What each of ``n`` windows is; every array is ``(n,)``.
+
+    ``shot_num`` counts accepted shots over all sessions of a dataset, so it never names two shots; a negative carries
+    the nearest shot of its session, -1 if there is none. Times are ms since the boot of the row's session. The event
+    is the shot of a positive, the sample right after a negative; ``distance_to_shot_ms`` is event minus shot.
+    """
+
+    shot_num: npt.NDArray[np.int64]
+    shot_timestamp_ms: npt.NDArray[np.int64]
+    distance_to_shot_ms: npt.NDArray[np.int64]
+    event_timestamp_ms: npt.NDArray[np.int64]
+    window_start_ms: npt.NDArray[np.int64]
+    window_end_ms: npt.NDArray[np.int64]
+    session: npt.NDArray[np.str_]
+
+    def take(self, indices: npt.NDArray[np.intp]) -> Rows:
+        """The rows at ``indices`` ``(m,)``, in that order."""
+        return Rows(**{field.name: getattr(self, field.name)[indices] for field in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """``windows`` ``(n, window_samples, 6) int16``, ``labels`` ``(n,) uint8`` (1: a shot follows), their rows, the meta."""
+
+    windows: npt.NDArray[np.int16]
+    labels: npt.NDArray[np.uint8]
+    rows: Rows
+    meta: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return int(self.labels.shape[0])
+
+
+def write_dataset(folder: StrPath, dataset: Dataset) -> None:
+    """Write the four files of ``dataset`` into ``folder``, which must exist. Each file is written atomically.
+
+    The meta goes first and comes last: between them, and for good if that is interrupted, there is no training set.
+    """
+    target = Path(folder)
+    with os_errors(target / META_FILE):
+        (target / META_FILE).unlink(missing_ok=True)
+    write_bytes(target / WINDOWS_FILE, dataset.windows.astype("<i2", copy=False).tobytes())
+    write_bytes(target / LABELS_FILE, dataset.labels.tobytes())
+    write_bytes(target / INDEX_FILE, _index_csv(dataset).encode())
+    write_bytes(target / META_FILE, (json.dumps(dict(dataset.meta), indent=2) + "\n").encode())
+
+
+def read_dataset(folder: StrPath) -> Dataset:
+    """Read what :func:`write_dataset` wrote.
+
+    Raises :class:`FileError` for a file that is missing, does not fit the others, or holds anything unexpected. An
+    index without a ``session`` column, as older tools wrote it, is one session with an empty name.
+    """
+    source = Path(folder)
+    if not (source / META_FILE).exists():
+        problem = "No such file or directory: stinger explore LOG --export-dataset makes a training set"
+        raise FileError(source / META_FILE, problem)
+    meta = _read_meta(source / META_FILE)
+    labels = np.frombuffer(read_bytes(source / LABELS_FILE), dtype=np.uint8)
+    if labels.size == 0 or labels.max() > 1:
+        raise FileError(source / LABELS_FILE, "expected at least one label, each 0 or 1")
+    window_bytes = meta["window_samples"] * len(CHANNELS) * 2
+    data = read_bytes(source / WINDOWS_FILE)
+    if len(data) != labels.size * window_bytes:
+        raise FileError(
+            source / WINDOWS_FILE,
+            f"{len(data)} bytes, expected {labels.size * window_bytes}: {labels.size} labels of {window_bytes} bytes",
+        )
+    windows = np.frombuffer(data, dtype="<i2").reshape(labels.size, meta["window_samples"], len(CHANNELS))
+    rows = _read_index(source / INDEX_FILE, labels)
+    return Dataset(windows=windows, labels=labels, rows=rows, meta=meta)
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads(read_bytes(path))
+    except ValueError as error:
+        raise FileError(path, f"is not JSON ({error})") from error
+    window_samples = meta.get("window_samples") if isinstance(meta, dict) else None
+    if not isinstance(window_samples, int) or isinstance(window_samples, bool) or window_samples < 1:
+        raise FileError(path, "window_samples is missing or no whole number above 0")
+    assert isinstance(meta, dict)
+    for name in ("estimated_hz", "lead_ms"):
+        value = meta.get(name, 1.0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise FileError(path, f"{name} is no number of 0 or more")
+    inputs = meta.get("inputs", [])
+    if not isinstance(inputs, list) or not all(isinstance(entry, dict) for entry in inputs):
+        raise FileError(path, "inputs is no list of files")
+    return meta
+
+
+def _read_index(path: Path, labels: npt.NDArray[np.uint8]) -> Rows:
+    text = read_bytes(path).decode("utf-8", errors="replace")
+    reader = csv.DictReader(io.StringIO(text))
+    missing = [name for name in ("label", *_INTEGER_COLUMNS) if name not in (reader.fieldnames or ())]
+    if missing:
+        raise FileError(path, f"the header lacks {', '.join(missing)}", place="line 1")
+    records = list(reader)
+    if len(records) != labels.size:
+        raise FileError(path, f"{len(records)} rows, expected {labels.size}: one for each label")
+    columns: dict[str, npt.NDArray[np.int64]] = {}
+    for name in ("label", *_INTEGER_COLUMNS):
+        columns[name] = _integers(path, name, [record[name] for record in records])
+    differ = np.flatnonzero(columns.pop("label") != labels)
+    if differ.size:
+        raise FileError(path, f"the label is not that of {LABELS_FILE}", place=f"line {int(differ[0]) + 2}")
+    session = np.array([record.get("session") or "" for record in records], dtype=np.str_)
+    return Rows(session=session, **columns)
+
+
+def _integers(path: Path, name: str, cells: Sequence[str | None]) -> npt.NDArray[np.int64]:
+    values = np.empty(len(cells), dtype=np.int64)
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = int(cell or "")
+        except (ValueError, OverflowError) as error:
+            place = f"line {row + 2}"
+            raise FileError(path, f"{name} is '{cell or ''}', expected a whole number", place=place) from error
+    return values
+
+
+def _index_csv(dataset: Dataset) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(INDEX_COLUMNS)
+    writer.writerows(
+        zip(
+            range(len(dataset)),
+            dataset.labels.tolist(),
+            *(getattr(dataset.rows, name).tolist() for name in _INTEGER_COLUMNS),
+            ["pos" if label else "neg" for label in dataset.labels.tolist()],
+            dataset.rows.session.tolist(),
+            strict=True,
+        )
+    )
+    return text.getvalue()

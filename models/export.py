@@ -1,0 +1,211 @@
+"""From sessions to a training set: positives before shots, negatives elsewhere, and what each row is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.dataset import Dataset, Rows
+from models.field import Field, survey
+from models.negatives import NegativeOptions, choose_negatives
+from models.sessions import Session
+from models.windows import LEAD_MS, WINDOW_MS, Indices, Span, span_of, unbroken_before, windows_at
+from stinger.errors import InputError
+from stinger.sample import CHANNELS
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """Which windows make a training set. ``seed`` decides which of the possible negatives are taken."""
+
+    lead_ms: float = LEAD_MS
+    window_ms: float = WINDOW_MS
+    negatives: NegativeOptions = field(default_factory=NegativeOptions)
+    seed: int = 1
+
+
+def build_dataset(sessions: Sequence[Session], options: ExportOptions, *, about: Mapping[str, Any]) -> Dataset:
+    """The training set of ``sessions``: positives first, then negatives, each in the order of sessions and time.
+
+    Its meta holds ``about``, every option, the counts and what each filter removed. Raises :class:`InputError` where no
+    positive or no negative is left, saying which filter removed how many, or where the sessions' rates do not match.
+    """
+    usable, spans, too_short = _usable(sessions, options)
+    shots = [_whole_shots(session, span) for session, span in zip(usable, spans, strict=True)]
+    left_out = sum(session.accepted_shots for session in sessions) - sum(index.size for index in shots)
+    if not any(index.size for index in shots):
+        raise _no_positives(sessions, left_out)
+    samples = survey(
+        usable,
+        spans,
+        keep_clear_ms=options.lead_ms + options.window_ms,
+        avoid_post_ms=options.negatives.avoid_post_ms,
+        avoid_edges=options.negatives.avoid_edges,
+        apart_ms=options.negatives.min_sep_ms,
+    )
+    window = spans[0].window_samples
+    positive_ends = np.concatenate(
+        [start + index - span.lead_samples for start, index, span in zip(samples.starts, shots, spans, strict=False)]
+    )
+    negatives = choose_negatives(samples, positive_ends - window, positive_ends, options.negatives, options.seed)
+    if not negatives.ends.size:
+        raise InputError(f"no negative window is left: {_told(negatives.counts)}; loosen the options that remove most")
+    parts = [
+        *(_positives(s, index, span) for s, index, span in zip(usable, shots, spans, strict=True)),
+        *(_negatives(s, ends, window) for s, ends in zip(usable, _by_session(samples, negatives.ends), strict=True)),
+    ]
+    positives = positive_ends.size
+    labels = np.zeros(positives + negatives.ends.size, dtype=np.uint8)
+    labels[:positives] = 1
+    meta = {
+        **about,
+        "channels": list(CHANNELS),
+        "dtype": "int16",
+        "endianness": "little",
+        "shape": [labels.size, window, len(CHANNELS)],
+        **_options_meta(options),
+        "lead_samples": spans[0].lead_samples,
+        "window_samples": window,
+        "estimated_dt_ms": usable[0].recording.step_ms,
+        "estimated_hz": usable[0].recording.rate_hz,
+        "sessions": [session.name for session in usable],
+        "sessions_too_short": [session.name for session in too_short],
+        "positives": positives,
+        "positives_left_out": left_out,
+        "negatives": negatives.ends.size,
+        "negative_filters": {name: dict(count) for name, count in negatives.counts.items()},
+    }
+    return Dataset(
+        windows=np.concatenate([part.windows for part in parts]),
+        labels=labels,
+        rows=_joined([part.rows for part in parts]),
+        meta=meta,
+    )
+
+
+def _usable(sessions: Sequence[Session], options: ExportOptions) -> tuple[list[Session], list[Span], list[Session]]:
+    """The sessions long enough for a window, their spans, and the rest."""
+    usable, spans, too_short = [], [], []
+    for session in sessions:
+        recording = session.recording
+        span = None if recording.step_ms is None else _span(session, options)
+        if span is None or len(recording) <= span.total:
+            too_short.append(session)
+        else:
+            usable.append(session)
+            spans.append(span)
+    for session, span in zip(usable, spans, strict=True):
+        if span.window_samples != spans[0].window_samples:
+            raise InputError(
+                f"{session.name} has {span.window_samples} samples in {options.window_ms:g} ms, {usable[0].name} has "
+                f"{spans[0].window_samples}: one dataset needs recordings of one rate"
+            )
+    return usable, spans, too_short
+
+
+def _span(session: Session, options: ExportOptions) -> Span:
+    return span_of(session.recording, lead_ms=options.lead_ms, window_ms=options.window_ms)
+
+
+def _whole_shots(session: Session, span: Span) -> Indices:
+    """The accepted shots of ``session`` with a whole window and lead before them, as sample indices."""
+    index = session.shots.index[session.shots.accepted]
+    return index[unbroken_before(session.recording)[index] >= span.total]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    windows: npt.NDArray[np.int16]
+    rows: Rows
+
+
+def _positives(session: Session, shots: Indices, span: Span) -> _Part:
+    accepted = session.shots.index[session.shots.accepted]
+    return _part(session, shots - span.lead_samples, shots, np.searchsorted(accepted, shots), span.window_samples)
+
+
+def _negatives(session: Session, ends: Indices, window_samples: int) -> _Part:
+    shot_ms = session.shots.time_ms[session.shots.accepted]
+    return _part(session, ends, ends, _nearest(shot_ms, session.recording.time_ms[ends]), window_samples)
+
+
+def _part(session: Session, ends: Indices, events: Indices, shots: Indices, window_samples: int) -> _Part:
+    """Rows of the windows at ``ends``; ``shots`` are numbers of accepted shots within the session, -1 for none."""
+    time_ms = session.recording.time_ms
+    event_ms = time_ms[events]
+    shot_ms = np.append(session.shots.time_ms[session.shots.accepted], 0)[shots]
+    known = shots >= 0
+    return _Part(
+        windows=windows_at(session.recording.axes, ends, window_samples),
+        rows=Rows(
+            shot_num=np.where(known, shots + session.first_shot_num, -1),
+            shot_timestamp_ms=shot_ms,
+            distance_to_shot_ms=np.where(known, event_ms - shot_ms, 0),
+            event_timestamp_ms=event_ms,
+            window_start_ms=time_ms[ends - window_samples],
+            window_end_ms=time_ms[ends - 1],
+            session=np.full(ends.shape, session.name),
+        ),
+    )
+
+
+def _nearest(shot_ms: npt.NDArray[np.int64], time_ms: npt.NDArray[np.int64]) -> Indices:
+    """For each time the index of the nearest shot, the earlier of two equally near ones; -1 where there is none."""
+    if not shot_ms.size:
+        return np.full(time_ms.shape, -1, dtype=np.intp)
+    after = np.clip(np.searchsorted(shot_ms, time_ms), 0, shot_ms.size - 1)
+    before = np.maximum(after - 1, 0)
+    return np.where(np.abs(time_ms - shot_ms[before]) <= np.abs(shot_ms[after] - time_ms), before, after)
+
+
+def _by_session(field: Field, ends: Indices) -> list[Indices]:
+    cuts = np.searchsorted(ends, field.starts[1:-1])
+    return [part - start for part, start in zip(np.split(ends, cuts), field.starts, strict=False)]
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    names = ("shot_num", "shot_timestamp_ms", "distance_to_shot_ms", "event_timestamp_ms", "window_start_ms")
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in (*names, "window_end_ms")}
+    return Rows(session=np.concatenate([part.session for part in parts]), **columns)
+
+
+def _options_meta(options: ExportOptions) -> dict[str, Any]:
+    return {
+        "lead_ms": options.lead_ms,
+        "window_ms": options.window_ms,
+        "seed": options.seed,
+        **{f"neg_{name}": value for name, value in asdict(options.negatives).items()},
+    }
+
+
+def _no_positives(sessions: Sequence[Session], left_out: int) -> InputError:
+    edges = sum(len(session.shots) for session in sessions)
+    if not edges:
+        return InputError("no positive window is left: the trigger is never pulled")
+    rejected = edges - left_out
+    return InputError(
+        f"no positive window is left: of {edges} trigger edges, {rejected} come too soon after an accepted shot, and the "
+        f"windows of {left_out} would start before the recording or reach across a gap"
+    )
+
+
+_TOLD = {
+    "not_whole": "reach across a gap or an edge of the recording",
+    "holds_trigger": "hold a trigger",
+    "near_edge": "end too near a trigger edge (--neg-avoid-post-ms, --lead-ms, --window-ms)",
+    "too_little_motion": "move too little (--neg-min-motion-quantile)",
+    "unlike_positives": "move unlike the positives (--neg-match-pos-motion)",
+    "not_drawn_or_too_close": "were not drawn",
+}
+
+
+def _told(counts: Mapping[str, Mapping[str, int]]) -> str:
+    return "; ".join(
+        f"of {count['candidates']:,} {name} candidates "
+        + ", ".join(f"{count[key]:,} {text}" for key, text in _TOLD.items() if count.get(key))
+        for name, count in counts.items()
+    )

@@ -1,0 +1,91 @@
+"""All samples of several sessions as one line of possible window ends, each with the reason why it cannot be one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from models.sessions import Session
+from models.windows import Indices, Span, motion_scores, pressed_within, unbroken_before
+
+AvoidEdges = Literal["accepted", "all"]
+
+
+class Verdict(IntEnum):
+    """Whether a window that ends at a sample may be a negative one, and if not, the first reason why."""
+
+    FIT = 0
+    NOT_WHOLE = 1
+    HOLDS_TRIGGER = 2
+    NEAR_EDGE = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """``n`` samples, session after session; every array is ``(n,)`` unless it says otherwise.
+
+    ``time_ms`` is a timeline without overlap: sessions follow one another, far apart. ``score`` is the motion of the
+    window that ends at a sample, NaN where none can. Session ``s`` has the samples ``[starts[s], starts[s + 1])``.
+    """
+
+    time_ms: npt.NDArray[np.int64]
+    verdict: npt.NDArray[np.uint8]
+    score: npt.NDArray[np.float64]
+    starts: Indices
+
+    def __len__(self) -> int:
+        return int(self.time_ms.shape[0])
+
+
+def survey(
+    sessions: Sequence[Session],
+    spans: Sequence[Span],
+    *,
+    keep_clear_ms: float,
+    avoid_post_ms: float,
+    avoid_edges: AvoidEdges,
+    apart_ms: float,
+) -> Field:
+    """The field of ``sessions``, whose windows are ``spans``.
+
+    No window fits that ends between ``keep_clear_ms`` before and ``avoid_post_ms`` after an edge, that is broken by a gap
+    (the sample right after it included), or that holds a trigger. Sessions lie at least ``apart_ms`` apart.
+    """
+    lengths = [len(session.recording) for session in sessions]
+    starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.intp)
+    field = Field(
+        time_ms=np.empty(starts[-1], dtype=np.int64),
+        verdict=np.empty(starts[-1], dtype=np.uint8),
+        score=np.empty(starts[-1], dtype=np.float64),
+        starts=starts,
+    )
+    clock = 0
+    for session, span, start, stop in zip(sessions, spans, starts[:-1], starts[1:], strict=True):
+        recording = session.recording
+        offset = clock - int(recording.time_ms[0])
+        np.add(recording.time_ms, offset, out=field.time_ms[start:stop])
+        clock = int(recording.time_ms[-1]) + offset + int(np.ceil(apart_ms)) + 1
+        near_edge = _around_edges(session, keep_clear_ms, avoid_post_ms, avoid_edges)
+        verdict = field.verdict[start:stop]
+        verdict[:] = Verdict.FIT
+        verdict[near_edge] = Verdict.NEAR_EDGE
+        verdict[pressed_within(recording, span.window_samples)] = Verdict.HOLDS_TRIGGER
+        verdict[unbroken_before(recording) < span.window_samples] = Verdict.NOT_WHOLE
+        field.score[start:stop] = motion_scores(recording.axes, span.window_samples)
+    return field
+
+
+def _around_edges(session: Session, before_ms: float, after_ms: float, which: AvoidEdges) -> npt.NDArray[np.bool_]:
+    """The samples that lie within ``before_ms`` before or ``after_ms`` after an edge, both ends included: ``(n,)``."""
+    times = session.recording.time_ms
+    edges = session.shots.time_ms[session.shots.accepted] if which == "accepted" else session.shots.time_ms
+    change = np.zeros(times.shape[0] + 1, dtype=np.int32)
+    np.add.at(change, np.searchsorted(times, edges - before_ms, side="left"), 1)
+    np.add.at(change, np.searchsorted(times, edges + after_ms, side="right"), -1)
+    covered: npt.NDArray[np.bool_] = np.cumsum(change[:-1]) > 0
+    return covered

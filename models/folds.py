@@ -1,0 +1,125 @@
+"""Folds: every sample tested once, by a model that saw nothing of it or of the time around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from models.sessions import Session
+from models.windows import LEAD_MS, WINDOW_MS
+from stinger.errors import InputError
+from stinger.recording import Recording
+from stinger.shots import Shots
+
+GUARD_MS: Final = 1000
+"""Nothing is learnt from so long before and after what is tested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The samples ``[start, stop)`` of the session with this position among all sessions."""
+
+    session: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """``train`` are pieces of sessions, each a session of its own with the shots that fall into it."""
+
+    train: tuple[Session, ...]
+    test: tuple[Stretch, ...]
+
+
+def folds_by_time(
+    sessions: Sequence[Session], count: int, *, guard_ms: float = GUARD_MS, clear_ms: float = LEAD_MS + WINDOW_MS
+) -> tuple[Fold, ...]:
+    """``count`` folds; each tests one of ``count`` blocks, equally long and contiguous, of every session.
+
+    A session is learnt from only more than ``guard_ms`` away from its block, so no window that is learnt from shares a
+    sample with a tested one's window, as long as windows are no longer than that. Nor is anything learnt from within
+    ``clear_ms``, lead and window, before a trigger edge that the guard or the block holds: a window there would pass for
+    one that no shot follows. A session whose blocks would be
+    shorter than ``guard_ms`` is tested as a whole in one of the folds. Raises :class:`InputError` if all are.
+    """
+    cut = [_blocks(session, count, guard_ms) for session in sessions]
+    if not any(cut):
+        longest_ms = max((session.recording.recorded_ms for session in sessions), default=0.0)
+        most = int(longest_ms // guard_ms)
+        raise InputError(
+            f"{count} folds by time need blocks of at least {guard_ms / 1000:g} s, and the longest recording has "
+            f"{longest_ms / 1000:.1f} s: {f'use at most {most} folds, or ' if most > 1 else ''}record more"
+        )
+    folds = []
+    for fold in range(count):
+        train: list[Session] = []
+        test: list[Stretch] = []
+        for i, (session, blocks) in enumerate(zip(sessions, cut, strict=True)):
+            if blocks:
+                test.append(Stretch(i, *blocks[fold]))
+                train += _outside(session, *blocks[fold], guard_ms, clear_ms)
+            elif i % count == fold:
+                test.append(Stretch(i, 0, len(session.recording)))
+            else:
+                train.append(session)
+        folds.append(Fold(tuple(train), tuple(test)))
+    return tuple(folds)
+
+
+def folds_by_session(sessions: Sequence[Session], count: int) -> tuple[Fold, ...]:
+    """``count`` folds; each tests whole sessions, every ``count``-th one. Raises :class:`InputError` for too few."""
+    if len(sessions) < count:
+        raise InputError(
+            f"{count} folds by session need as many sessions, and there "
+            f"{'is 1' if len(sessions) == 1 else f'are {len(sessions)}'}: use --folds-by time or fewer folds"
+        )
+    return tuple(
+        Fold(
+            train=tuple(session for i, session in enumerate(sessions) if i % count != fold),
+            test=tuple(Stretch(i, 0, len(s.recording)) for i, s in enumerate(sessions) if i % count == fold),
+        )
+        for fold in range(count)
+    )
+
+
+def piece_of(session: Session, start: int, stop: int) -> Session:
+    """The samples ``[start, stop)`` of ``session`` as a session; what its shots are stays as it was in the whole."""
+    recording, shots = session.recording, session.shots
+    within = (shots.index >= start) & (shots.index < stop)
+    return Session(
+        name=f"{session.name}[{start}:{stop}]",
+        recording=Recording(recording.samples[start:stop], recording.time_ms[start:stop], recording.step_ms),
+        shots=Shots(shots.index[within] - start, shots.time_ms[within], shots.accepted[within]),
+        first_shot_num=session.first_shot_num + int(np.count_nonzero(shots.accepted[shots.index < start])),
+    )
+
+
+def _blocks(session: Session, count: int, guard_ms: float) -> list[tuple[int, int]]:
+    """``count`` blocks of ``session``; none if they were too short."""
+    recording = session.recording
+    edges = np.linspace(0, len(recording), count + 1).round().astype(int).tolist()
+    shortest = min(stop - start for start, stop in pairwise(edges))
+    if recording.step_ms is None or shortest < 1 or shortest * recording.step_ms < guard_ms:
+        return []
+    return list(pairwise(edges))
+
+
+def _outside(session: Session, start: int, stop: int, guard_ms: float, clear_ms: float) -> list[Session]:
+    """The pieces of ``session`` more than ``guard_ms`` before sample ``start`` and after the last one before ``stop``.
+
+    The first one ends earlier if a trigger edge that it leaves out would come within ``clear_ms`` after it.
+    """
+    time_ms = session.recording.time_ms
+    before = int(np.searchsorted(time_ms, time_ms[start] - guard_ms, side="left"))
+    # From the last edge back, as a cut before one edge may leave out another.
+    for edge in session.shots.index[::-1].tolist():
+        if before <= edge:
+            before = min(before, int(np.searchsorted(time_ms, time_ms[edge] - clear_ms, side="left")))
+    after = int(np.searchsorted(time_ms, time_ms[stop - 1] + guard_ms, side="right"))
+    edges = ((0, before), (after, len(session.recording)))
+    return [piece_of(session, first, last) for first, last in edges if first < last]

@@ -1,0 +1,41 @@
+"""Names for things that come from files: short, and no two alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from stinger.files import StrPath
+
+
+def stems(paths: Sequence[StrPath]) -> list[str]:
+    """The name of each file without its ending; where several share it, the folder's name stands before it.
+
+    >>> stems(["day1/log.bin", "day2/log.bin", "other.csv"])
+    ['day1/log', 'day2/log', 'other']
+    """
+    files = [Path(path) for path in paths]
+    shared = Counter(file.stem for file in files)
+    return [f"{file.absolute().parent.name}/{file.stem}" if shared[file.stem] > 1 else file.stem for file in files]
+
+
+def unused(name: str, taken: Collection[str]) -> str:
+    """``name``, or if that is ``taken`` the first of ``name~2``, ``name~3``, ... that is not."""
+    candidate, copy = name, 1
+    while candidate in taken:
+        copy += 1
+        candidate = f"{name}~{copy}"
+    return candidate
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """``names``, each that has been there before made another by :func:`unused`.
+
+    >>> distinct(["a", "b", "a"])
+    ['a', 'b', 'a~2']
+    """
+    found: list[str] = []
+    for name in names:
+        found.append(unused(name, found))
+    return found

@@ -1,0 +1,101 @@
+"""One model, trained on one side of a split and measured on the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.dataset import Dataset
+from models.estimators import Estimator, Features, Labels, fit_estimator, make_estimator, predict_probability
+from models.features import compute_features
+from models.metrics import Metrics, ThresholdReport, evaluate, report_at
+from models.spec import ModelSpec
+from models.splits import Split, make_split, stratified_subset
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How to train; the defaults are those of ``stinger train``.
+
+    ``max_rows`` of 0 means all rows. With ``refit``, the model that comes back was fitted on all rows used, after one
+    fitted on the train side was measured.
+    """
+
+    spec: ModelSpec
+    split: str = "random"
+    test_size: float = 0.25
+    seed: int = 1
+    mlp_hidden: tuple[int, ...] | None = None
+    mlp_alpha: float = 1e-4
+    trees: int = 300
+    max_rows: int = 0
+    n_jobs: int = 1
+    refit: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingResult:
+    """A fitted model and what it was worth.
+
+    ``rows`` ``(m,)`` are the rows of the dataset that were used, and ``split`` counts among those. ``remarks`` are lines
+    for a user, such as that the MLP did not converge.
+    """
+
+    estimator: Estimator
+    options: TrainingOptions
+    window_samples: int
+    rows: np.typing.NDArray[np.intp]
+    split: Split
+    train_positives: int
+    test_positives: int
+    metrics: Metrics
+    report: ThresholdReport
+    remarks: tuple[str, ...]
+
+    @property
+    def refitted(self) -> bool:
+        """Whether ``estimator`` has seen the test side as well, after the metrics were taken without it."""
+        return self.options.refit
+
+
+def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
+    """Fit the model that ``options`` describe on ``dataset`` and measure it on the rows kept aside.
+
+    The same dataset, options and versions of the libraries give the same result. Raises :class:`InputError` for a split
+    that is impossible and for a model whose package is missing.
+    """
+    rows = stratified_subset(dataset.labels, options.max_rows or len(dataset), seed=options.seed)
+    labels = dataset.labels[rows]
+    split = make_split(options.split, labels, dataset.rows.take(rows), test_size=options.test_size, seed=options.seed)
+    features = compute_features(dataset.windows[rows], options.spec.features)
+    estimator, remarks = _fit(options, features[split.train], labels[split.train])
+    probability = predict_probability(estimator, features[split.test])
+    if options.refit:
+        estimator, remarks = _fit(options, features, labels)
+    return TrainingResult(
+        estimator=estimator,
+        options=options,
+        window_samples=int(dataset.windows.shape[1]),
+        rows=rows,
+        split=split,
+        train_positives=int(np.count_nonzero(labels[split.train])),
+        test_positives=int(np.count_nonzero(labels[split.test])),
+        metrics=evaluate(labels[split.test], probability),
+        report=report_at(labels[split.test], probability),
+        remarks=remarks,
+    )
+
+
+def _fit(options: TrainingOptions, features: Features, labels: Labels) -> tuple[Estimator, tuple[str, ...]]:
+    estimator = make_estimator(
+        options.spec.model,
+        options.spec.features,
+        seed=options.seed,
+        labels=labels,
+        mlp_hidden=options.mlp_hidden,
+        mlp_alpha=options.mlp_alpha,
+        trees=options.trees,
+        n_jobs=options.n_jobs,
+    )
+    return estimator, fit_estimator(estimator, features, labels)

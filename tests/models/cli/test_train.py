@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stinger.cli import main
+from tests.models.datasets import make_dataset, write_train_dir
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_with_a_training_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_train_dir(tmp_path / "ml_out" / "train", make_dataset(shots=12, sessions=2))
+    monkeypatch.chdir(tmp_path)
+
+
+def run(line: str) -> Result:
+    return CliRunner().invoke(main, line.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train --train-dir ml_out/train --model logreg --features summary",
+        "train --train-dir ml_out/train --model ridge --features summary",
+        "train --train-dir ml_out/train --model mlp --features flatten",
+        "train --train-dir ml_out/train --model mlp --features rich",
+        "train --train-dir ml_out/train --model rf --features rich",
+        "train --train-dir ml_out/train --model et --features rich",
+        "train --train-dir ml_out/train --model hgb --features rich",
+        "train --train-dir ml_out/train --model logreg --features summary --split time",
+        "train --train-dir ml_out/train --model logreg --features summary --split group",
+        "train --train-dir ml_out/train --model logreg --features summary --split session",
+        "train --train-dir ml_out/train --model xgb --features rich --trees 20",
+        "train --train-dir ml_out/train --model mlp --mlp-hidden 8,4 --mlp-alpha 0.01 --max-rows 20 --seed 7",
+    ],
+)
+def test_a_line_of_the_old_scripts_prints_the_metrics(line: str) -> None:
+    result = run(line)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    for label in ("dataset    36 rows: 12 positive, 24 negative", "ROC AUC", "PR AUC", "best F1", "at threshold 0.50"):
+        assert label in result.stdout
+
+
+def test_json_holds_what_the_text_says() -> None:
+    result = run("train --train-dir ml_out/train --split group --json")
+    values = json.loads(result.stdout)
+    assert values["dataset"]["rows"] == 36
+    assert values["train"]["rows"] + values["test"]["rows"] == 36
+    assert f"{values['roc_auc']:.3f}" in run("train --train-dir ml_out/train --split group").stdout
+    assert values["report"]["positive"]["support"] == values["test"]["positives"]
+    assert (values["model"], values["features"], values["split"]) == ("logreg", "summary", "group")
+
+
+def test_max_rows_limits_what_is_used() -> None:
+    values = json.loads(run("train --train-dir ml_out/train --max-rows 20 --json").stdout)
+    assert values["train"]["rows"] + values["test"]["rows"] == 20
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("train --train-dir nowhere", "nowhere/meta.json: No such file or directory"),
+        ("train --train-dir ml_out/train --mlp-hidden 64,x", "no list of layer widths"),
+        ("train --train-dir ml_out/train --mlp-hidden 0", "no list of layer widths"),
+        ("train --train-dir ml_out/train --test-size 1", "is not in the range 0<x<1"),
+        ("train --train-dir ml_out/train --model svm", "'svm' is not one of"),
+        ("train --train-dir ml_out/train --max-rows 1", "1 rows cannot hold 2 classes"),
+        ("train --train-dir ml_out/train --max-rows 4", "both classes on both sides"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(line: str, complaint: str) -> None:
+    result = run(line)
+    assert result.exit_code == 2
+    assert complaint in result.stderr.splitlines()[-1]
+    assert result.stdout == ""
+
+
+def test_sessions_cannot_be_held_out_where_there_is_one(tmp_path: Path) -> None:
+    folder = write_train_dir(tmp_path / "one", make_dataset())
+    result = run(f"train --train-dir {folder} --split session")
+    assert result.exit_code == 2
+    assert "Error: a session split needs several sessions: 1 there" in result.stderr
+
+
+def test_a_training_set_without_positives_is_refused(tmp_path: Path) -> None:
+    dataset = make_dataset()
+    dataset.labels[:] = 0
+    result = run(f"train --train-dir {write_train_dir(tmp_path / 'none', dataset)}")
+    assert result.exit_code == 2
+    assert "Error: the training set has no positives" in result.stderr

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from models.estimators import (
+    MODELS,
+    Estimator,
+    ModelSpec,
+    fit_estimator,
+    make_estimator,
+    parse_spec,
+    predict_probability,
+)
+from stinger.errors import InputError
+
+Labels = npt.NDArray[np.uint8]
+
+
+def two_clouds(rows: int = 60) -> tuple[npt.NDArray[np.float32], Labels]:
+    rng = np.random.default_rng(3)
+    labels = (np.arange(rows) % 3 == 0).astype(np.uint8)
+    return (rng.normal(size=(rows, 18)) + 3 * labels[:, None]).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_learns_and_gives_a_probability_a_row(model: str) -> None:
+    features, labels = two_clouds()
+    estimator = make_estimator(model, "summary", seed=1, labels=labels, trees=10)
+    assert fit_estimator(estimator, features, labels) == ()
+    probability = predict_probability(estimator, features)
+    assert probability.shape == (60,)
+    assert probability.dtype == np.float64
+    assert ((probability >= 0) & (probability <= 1)).all()
+    assert probability[labels == 1].mean() > probability[labels == 0].mean() + 0.1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_row_gives_no_probability(model: str) -> None:
+    features, labels = two_clouds()
+    estimator = make_estimator(model, "summary", seed=1, labels=labels, trees=3)
+    fit_estimator(estimator, features, labels)
+    assert predict_probability(estimator, features[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("model", ["mlp", "rf", "et", "xgb"])
+def test_the_same_seed_gives_the_same_probabilities(model: str) -> None:
+    features, labels = two_clouds()
+
+    def fitted(seed: int) -> Estimator:
+        estimator = make_estimator(model, "summary", seed=seed, labels=labels, trees=10)
+        fit_estimator(estimator, features, labels)
+        return predict_probability(estimator, features)
+
+    np.testing.assert_array_equal(fitted(1), fitted(1))
+    assert not np.array_equal(fitted(1), fitted(2))
+
+
+@pytest.mark.parametrize(("model", "scaled"), [("logreg", True), ("ridge", True), ("mlp", True), ("rf", False)])
+def test_only_models_that_need_it_are_scaled(model: str, scaled: bool) -> None:
+    estimator = make_estimator(model, "summary", seed=1)
+    assert ("standardscaler" in getattr(estimator, "named_steps", {})) is scaled
+
+
+@pytest.mark.parametrize(
+    ("features", "hidden", "layers"),
+    [("summary", None, (64, 32)), ("rich", None, (64, 32)), ("flatten", None, (32,)), ("rich", (8,), (8,))],
+)
+def test_the_layers_of_the_mlp(features: str, hidden: tuple[int, ...] | None, layers: tuple[int, ...]) -> None:
+    assert make_estimator("mlp", features, seed=1, mlp_hidden=hidden)[-1].hidden_layer_sizes == layers
+
+
+@pytest.mark.parametrize(
+    ("positives", "negatives", "stops_early"),
+    [(10, 70, True), (70, 10, True), (9, 71, False), (71, 9, False), (39, 40, False)],
+)
+def test_an_mlp_keeps_rows_aside_only_where_it_can_spare_them(
+    positives: int, negatives: int, stops_early: bool
+) -> None:
+    labels = np.repeat(np.array([1, 0], dtype=np.uint8), [positives, negatives])
+    assert make_estimator("mlp", "rich", seed=1, labels=labels)[-1].early_stopping is stops_early
+
+
+def test_an_mlp_that_was_cut_short_is_said_in_a_line_and_warns_no_one() -> None:
+    features, labels = two_clouds()
+    remarks = fit_estimator(make_estimator("mlp", "summary", seed=1, mlp_max_iter=2), features, labels)
+    assert remarks == ("did not converge within 2 iterations",)
+
+
+def test_boosting_that_has_too_few_rows_for_a_split_says_so() -> None:
+    features, labels = two_clouds(39)
+    remarks = fit_estimator(make_estimator("hgb", "summary", seed=1), features, labels)
+    assert remarks == ("learnt nothing: too few rows, as each of two leaves needs 20",)
+
+
+@pytest.mark.parametrize("alpha", [-1, 1e308, float("nan")])
+def test_a_penalty_out_of_range_is_refused(alpha: float) -> None:
+    with pytest.raises(InputError, match="alpha is between 0 and 1e"):
+        make_estimator("mlp", "rich", seed=1, mlp_alpha=alpha)
+
+
+def test_one_class_alone_is_refused() -> None:
+    features, _ = two_clouds()
+    with pytest.raises(InputError, match="only one class to learn from: 60 rows, all labelled 0"):
+        fit_estimator(make_estimator("ridge", "summary", seed=1), features, np.zeros(60, dtype=np.uint8))
+
+
+def test_xgb_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    with pytest.raises(InputError, match=r"xgboost: run pip install 'stinger-ml\[xgb\]'"):
+        make_estimator("xgb", "rich", seed=1)
+
+
+def test_a_spec_reads_back_as_it_was_written() -> None:
+    assert parse_spec("mlp:rich") == ModelSpec("mlp", "rich")
+    assert str(ModelSpec("et", "flatten")) == "et:flatten"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("mlp", "'mlp' is no model: expected MODEL:FEATURES"),
+        ("", "'' is no model"),
+        ("svm:rich", "no model 'svm': expected logreg, ridge, mlp, rf, et, hgb, xgb"),
+        ("mlp:", "no feature set '': expected summary, rich, flatten"),
+        ("mlp:rich:more", "no feature set 'rich:more'"),
+    ],
+)
+def test_a_junk_spec_is_refused_with_what_there_is(text: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        parse_spec(text)
+
+
+@pytest.mark.parametrize("model", ["rf", "et"])
+def test_forests_fitted_by_several_threads_give_the_same_bits_each_time(model: str) -> None:
+    features, labels = two_clouds(600)
+    estimator = make_estimator(model, "rich", seed=1, labels=labels, trees=100, n_jobs=-1)
+    fit_estimator(estimator, features, labels)
+    first = predict_probability(estimator, features)
+    assert all(np.array_equal(first, predict_probability(estimator, features)) for _ in range(30))

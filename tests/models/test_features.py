@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from models.features import FEATURE_SETS, MAX_WINDOW_SAMPLES, compute_features, feature_count, feature_names
+from stinger.errors import InputError
+from stinger.sample import CHANNELS
+
+Windows = npt.NDArray[np.int16]
+
+windows_of_any_shape = hnp.arrays(
+    np.int16, st.tuples(st.integers(0, 5), st.integers(1, 20), st.just(6)), elements=st.integers(-32768, 32767)
+)
+
+
+def scalar_features(window: Windows) -> dict[str, float]:
+    """The definitions, one number at a time, in Python's own whole numbers and floats."""
+    channels = [[int(value) for value in window[:, axis]] for axis in range(6)]
+    result: dict[str, float] = {}
+    for name, values in zip(CHANNELS, channels, strict=True):
+        result |= _statistics(name, [float(value) for value in values])
+        result[f"{name}_absmax"] = float(max(abs(value) for value in values))
+        result[f"{name}_absmean"] = sum(abs(value) for value in values) / len(values)
+    for sensor, axes in (("accel", channels[:3]), ("gyro", channels[3:])):
+        magnitude = [math.sqrt(x * x + y * y + z * z) for x, y, z in zip(*axes, strict=True)]
+        result |= _statistics(f"{sensor}_mag", magnitude)
+    return result
+
+
+def _statistics(name: str, values: list[float]) -> dict[str, float]:
+    mean = math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / len(values)
+    return {f"{name}_mean": mean, f"{name}_std": math.sqrt(variance), f"{name}_max": max(values)}
+
+
+@given(windows_of_any_shape, st.sampled_from(["summary", "rich"]))
+def test_every_feature_is_what_its_name_says(windows: Windows, name: str) -> None:
+    features = compute_features(windows, name)
+    names = feature_names(name, windows.shape[1])
+    assert features.shape == (windows.shape[0], len(names))
+    assert features.dtype == np.float32
+    for row, window in zip(features, windows, strict=True):
+        expected = scalar_features(window)
+        np.testing.assert_allclose(row, [expected[column] for column in names], rtol=1e-6, atol=1e-6)
+
+
+@given(windows_of_any_shape)
+def test_flatten_is_the_samples_one_after_another(windows: Windows) -> None:
+    features = compute_features(windows, "flatten")
+    names = feature_names("flatten", windows.shape[1])
+    assert features.shape == (windows.shape[0], len(names))
+    for row, window in zip(features, windows, strict=True):
+        assert row.tolist() == [float(value) for sample in window.tolist() for value in sample]
+    assert names[:7] == ("ax[0]", "ay[0]", "az[0]", "gx[0]", "gy[0]", "gz[0]", "ax[1]")[: len(names)]
+
+
+@given(
+    hnp.arrays(np.int16, st.tuples(st.integers(12, 40), st.just(6))),
+    st.integers(1, 12),
+    st.integers(1, 15),
+    st.booleans(),
+    st.sampled_from(FEATURE_SETS),
+)
+def test_windows_that_overlap_in_memory_have_the_features_of_their_copies(
+    recording: Windows, width: int, stride: int, backwards: bool, name: str
+) -> None:
+    windows = np.lib.stride_tricks.sliding_window_view(recording, width, axis=0).transpose(0, 2, 1)[::stride]
+    windows = windows[::-1] if backwards else windows
+    copies = np.ascontiguousarray(windows)
+    np.testing.assert_array_equal(compute_features(windows, name), compute_features(copies, name))
+
+
+def test_a_small_movement_on_a_large_offset_keeps_its_deviation() -> None:
+    windows = np.full((1, 50, 6), 32_000, dtype=np.int16)
+    windows[0, ::2] += 1
+    rich = dict(zip(feature_names("rich", 50), compute_features(windows, "rich")[0].tolist(), strict=True))
+    assert rich["ax_std"] == pytest.approx(0.5, rel=1e-6)
+    assert rich["accel_mag_std"] == pytest.approx(math.sqrt(3) / 2, rel=1e-6)
+
+
+def test_a_still_window_has_no_deviation_at_all() -> None:
+    windows = np.full((2, 50, 6), -32_768, dtype=np.int16)
+    rich = dict(zip(feature_names("rich", 50), compute_features(windows, "rich")[0].tolist(), strict=True))
+    assert rich["az_std"] == 0
+    assert rich["az_absmax"] == 32_768
+    assert rich["gyro_mag_std"] == pytest.approx(0, abs=1e-6)
+
+
+def test_chunks_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = np.random.default_rng(1).integers(-3000, 3000, (400, 6)).astype(np.int16)
+    windows = np.lib.stride_tricks.sliding_window_view(recording, 50, axis=0).transpose(0, 2, 1)
+    whole = compute_features(windows, "rich")
+    monkeypatch.setattr("models.features._CHUNK_SAMPLES", 7 * 50)
+    np.testing.assert_array_equal(compute_features(windows, "rich"), whole)
+
+
+@pytest.mark.parametrize(("name", "count"), [("summary", 18), ("rich", 30), ("flatten", 300)])
+def test_the_number_of_features_of_a_window_of_50_samples(name: str, count: int) -> None:
+    assert feature_count(name, 50) == count == len(set(feature_names(name, 50)))
+
+
+def test_an_unknown_feature_set_is_refused_with_the_ones_there_are() -> None:
+    with pytest.raises(InputError, match="no feature set 'rihc': expected summary, rich, flatten"):
+        compute_features(np.zeros((1, 5, 6), dtype=np.int16), "rihc")
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [np.zeros((5, 6), np.int16), np.zeros((1, 5, 7), np.int16), np.zeros((1, 0, 6), np.int16), np.zeros((1, 5, 6))],
+)
+def test_an_array_that_holds_no_windows_is_refused(windows: Windows) -> None:
+    with pytest.raises(ValueError, match="windows are"):
+        compute_features(windows, "summary")
+
+
+def test_a_window_too_long_for_exact_sums_is_refused() -> None:
+    with pytest.raises(InputError, match="at most 65,536 samples"):
+        compute_features(np.zeros((1, MAX_WINDOW_SAMPLES + 1, 6), dtype=np.int16), "summary")
+
+
+def test_the_longest_window_does_not_overflow() -> None:
+    windows = np.full((1, MAX_WINDOW_SAMPLES, 6), -32_768, dtype=np.int16)
+    windows[0, ::2] = 32_767
+    summary = compute_features(windows, "summary")[0]
+    np.testing.assert_allclose(summary[:12], [-0.5] * 6 + [32_767.5] * 6)

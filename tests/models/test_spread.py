@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+from functools import partial
+
+import pytest
+
+from models.spread import LOCAL, Workers, spread
+from stinger.errors import InputError
+
+
+def add(offset: int, number: int) -> int:
+    return offset + number
+
+
+def fail_on_3(number: int) -> int:
+    if number == 3:
+        raise InputError("three")
+    return number
+
+
+def die_on_3(number: int) -> int:
+    if number == 3:
+        os._exit(1)
+    return number
+
+
+def process_of(_: int) -> int:
+    time.sleep(0.05)
+    return os.getpid()
+
+
+@pytest.mark.parametrize("workers", [Workers(), Workers(jobs=1), Workers(jobs=2, backend="threading")])
+def test_every_task_is_done_once(workers: Workers) -> None:
+    assert sorted(spread(partial(add, 100), range(20), workers)) == list(range(100, 120))
+
+
+def test_a_backend_that_gives_everything_at_the_end_will_do() -> None:
+    workers = Workers(jobs=2, backend="multiprocessing")
+    assert sorted(spread(partial(add, 1), range(5), workers)) == [1, 2, 3, 4, 5]
+
+
+def test_no_task_is_no_result() -> None:
+    assert list(spread(process_of, [], Workers())) == []
+
+
+def test_local_work_is_done_by_other_processes() -> None:
+    processes = set(spread(process_of, range(6), Workers(jobs=2)))
+    assert os.getpid() not in processes
+    assert len(processes) == 2
+
+
+@pytest.mark.parametrize("workers", [Workers(jobs=1), Workers(jobs=2), Workers(jobs=2, backend="threading")])
+def test_an_error_of_a_task_is_raised_as_it_is(workers: Workers) -> None:
+    with pytest.raises(InputError, match="three"):
+        list(spread(fail_on_3, range(6), workers))
+
+
+def test_a_worker_that_dies_is_an_error_and_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.spread._LOOK_EVERY_S", 0.05)
+    with pytest.raises(InputError, match="a worker died"):
+        list(spread(die_on_3, range(6), Workers(jobs=2)))
+
+
+def test_closing_early_ends_the_workers() -> None:
+    results = spread(process_of, range(40), Workers(jobs=2))
+    process = next(results)
+    results.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+@pytest.mark.parametrize(
+    ("workers", "complaint"),
+    [
+        (Workers(backend="junk"), "there is no joblib backend 'junk'"),
+        (Workers(backend="dask"), "needs the address of its scheduler"),
+        (Workers(backend=LOCAL, scheduler="tcp://h:1"), "a scheduler belongs to the backend dask, not to local"),
+        (Workers(backend="dask", scheduler="junk://h:1"), "junk://h:1: no Dask scheduler answers there"),
+    ],
+)
+def test_workers_that_cannot_be_had_are_refused(workers: Workers, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        list(spread(process_of, range(3), workers))
+
+
+@pytest.mark.parametrize(("backend", "module"), [("dask", "distributed"), ("ray", "ray.util.joblib")])
+def test_a_missing_package_is_named(backend: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    scheduler = "tcp://h:1" if backend == "dask" else None
+    with pytest.raises(InputError, match=f"the backend {backend} needs the package"):
+        list(spread(process_of, range(3), Workers(backend=backend, scheduler=scheduler)))
