@@ -1,0 +1,1 @@
+"""A recording seen through a model: plots of its output over time."""

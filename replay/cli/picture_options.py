@@ -1,0 +1,68 @@
+"""The options of the commands that draw: what a picture shows, and how fine it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from models.windows import LEAD_MS, WINDOW_MS
+from stinger.cli.options import Milliseconds
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_MAX_DPI = 1200
+
+window_option = click.option(
+    "--window-ms", type=Milliseconds(1), default=WINDOW_MS, show_default=True, help="Length of a window."
+)
+
+
+def lead_option(explanation: str) -> Callable[[_Command], _Command]:
+    """``--lead-ms``, explained as the command uses it."""
+    return click.option("--lead-ms", type=Milliseconds(), default=LEAD_MS, show_default=True, help=explanation)
+
+
+def shot_pre_option(default_ms: int) -> Callable[[_Command], _Command]:
+    """``--shot-pre-ms``."""
+    return click.option(
+        "--shot-pre-ms",
+        type=Milliseconds(1),
+        default=default_ms,
+        show_default=True,
+        help="How much a picture shows before the trigger.",
+    )
+
+
+def shot_post_option(default_ms: int) -> Callable[[_Command], _Command]:
+    """``--shot-post-ms``."""
+    return click.option(
+        "--shot-post-ms",
+        type=Milliseconds(),
+        default=default_ms,
+        show_default=True,
+        help="How much it shows after the trigger.",
+    )
+
+
+def dpi_option(default: int) -> Callable[[_Command], _Command]:
+    """``--dpi``."""
+    return click.option(
+        "--dpi",
+        type=click.IntRange(20, _MAX_DPI),
+        default=default,
+        show_default=True,
+        help="Resolution of the pictures, in dots per inch.",
+    )
+
+
+def overview_points_option(picture: str, *, default: int) -> Callable[[_Command], _Command]:
+    """``--overview-max-points``, for the overview in the file ``picture``."""
+    return click.option(
+        "--overview-max-points",
+        type=click.IntRange(10),
+        default=default,
+        show_default=True,
+        help=f"Points that each line of {picture} is thinned to, about; peaks stay.",
+    )

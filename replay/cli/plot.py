@@ -1,0 +1,310 @@
+"""``stinger plot``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+from click.core import ParameterSource
+
+from models.dataset import Dataset, read_dataset
+from models.model_meta import serves_rate
+from models.sessions import Session, open_sessions
+from models.spec import ModelSpec, parse_spec
+from models.window_models import joined, opened
+from models.windows import Span, span_of
+from replay.cli.picture_options import (
+    dpi_option,
+    lead_option,
+    overview_points_option,
+    shot_post_option,
+    shot_pre_option,
+    window_option,
+)
+from replay.predictions import Prediction, PredictionOptions, check_inputs, pictures_at_most, write_predictions
+from replay.timeline import timeline_of, windows_to_score
+from stinger.cli.options import MAX_SEED, FiniteRange, every_option, min_shot_gap_option, rate_option
+from stinger.cli.progress import progress_bar
+from stinger.cli.repairs import warn_of_repairs
+from stinger.errors import FileError, InputError
+from stinger.logs import Log, read_log
+from stinger.mlmd import WINDOW_SAMPLES
+from stinger.sample import SAMPLE_RATE_HZ
+
+COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
+"""The models that are compared unless others are named."""
+
+
+@click.command(short_help="Train models and plot what they say of a recording.")
+@click.option(
+    "--csv",
+    "log_path",
+    metavar="LOG",
+    type=click.Path(),
+    default="ml_log.csv",
+    show_default=True,
+    help="The recording, in any format.",
+)
+@click.option(
+    "--train-dir",
+    type=click.Path(path_type=Path),
+    default=Path("ml_out/train"),
+    show_default=True,
+    help="The training set.",
+)
+@click.option(
+    "--outdir",
+    type=click.Path(path_type=Path),
+    default=Path("ml_out/predictions"),
+    show_default=True,
+    help="The folder to write to.",
+)
+@click.option(
+    "--model", type=click.Choice(["logreg", "et", "mlp"]), default="mlp", show_default=True, help="The model to train."
+)
+@click.option(
+    "--features",
+    type=click.Choice(["summary", "rich"]),
+    default="rich",
+    show_default=True,
+    help="What it sees of a window.",
+)
+@click.option("--compare", is_flag=True, help="Several models in the same pictures: those of --model-spec.")
+@click.option(
+    "--model-spec",
+    "specs",
+    multiple=True,
+    metavar="MODEL:FEATURES",
+    help=f"A model to compare; repeatable.  [default: {' '.join(COMPARED)}]",
+)
+@click.option(
+    "--model-file",
+    "model_files",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="A model that exists, instead of a trained one; with --compare, beside the others. Repeatable.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="The same seed, the same models."
+)
+@lead_option("The value at t is of the window that ends so long before t.")
+@window_option
+@min_shot_gap_option
+@click.option("--include-rejected-shots", is_flag=True, help="Pictures of rejected shots too, after the accepted ones.")
+@click.option(
+    "--stride", type=click.IntRange(1), default=1, show_default=True, help="A prediction every so many samples."
+)
+@overview_points_option("overview.png", default=25_000)
+@shot_pre_option(1500)
+@shot_post_option(300)
+@click.option(
+    "--max-shots",
+    type=click.IntRange(0),
+    default=30,
+    show_default=True,
+    help="At most so many pictures of shots; 0: none.",
+)
+@click.option(
+    "--threshold",
+    type=FiniteRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="The probability at which a line is drawn.",
+)
+@dpi_option(200)
+@click.option(
+    "--max-negs",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="At most so many pictures of negative windows; 0: none.",
+)
+@rate_option
+@every_option
+def plot(
+    *,
+    log_path: str,
+    train_dir: Path,
+    outdir: Path,
+    model: str,
+    features: str,
+    compare: bool,
+    specs: tuple[str, ...],
+    model_files: tuple[str, ...],
+    seed: int,
+    lead_ms: float,
+    window_ms: float,
+    min_shot_gap_ms: float,
+    include_rejected_shots: bool,
+    stride: int,
+    overview_max_points: int,
+    shot_pre_ms: float,
+    shot_post_ms: float,
+    max_shots: int,
+    threshold: float,
+    dpi: int,
+    max_negs: int,
+    rate_hz: float,
+    every: int,
+) -> None:
+    """Train a model on the whole of a training set, and plot its probability over the whole of a recording.
+
+    Writes the pictures overview.png, shots/, negatives/ and pos_vs_neg_hist.png, and the numbers as predictions.csv.
+    With --model-file alone nothing is trained; without a training set there are then no negatives and no histogram.
+    """
+    if len(model_files) > 1 and not compare:
+        raise InputError("several --model-file belong together with --compare")
+    _warn_of_ignored(compare=compare, model_file=bool(model_files))
+    check_inputs(outdir, [log_path, *model_files])
+    kept = [opened(model_files)] if model_files else []
+    to_train = _distinct(specs or COMPARED) if compare else [ModelSpec(model, features)]
+    if kept and not compare:
+        to_train = []
+    dataset = read_dataset(train_dir) if to_train or _given("train_dir") or train_dir.is_dir() else None
+    log = read_log(log_path, rate_hz=rate_hz, every=every)
+    warn_of_repairs(log)
+    sessions, spans = _sessions_to_plot(log, min_shot_gap_ms=min_shot_gap_ms, lead_ms=lead_ms, window_ms=window_ms)
+    if model_files:
+        _check_model_files(sessions, spans, dataset, train_dir)
+    if dataset is not None:
+        _check_dataset(dataset, train_dir, sessions, spans, to_train, lead_ms=lead_ms, window_ms=window_ms)
+    if dataset is not None and to_train:
+        from models.trained import train_window_models  # noqa: PLC0415 - scikit-learn, only when a model is trained
+
+        trained, remarks = train_window_models(dataset, to_train, seed=seed)
+        for remark in remarks:
+            click.echo(f"Warning: {remark}", err=True)
+        kept.append(trained)
+    window_models = joined(kept)
+    whose = f"in {train_dir}" if model_files else "that the models were trained on"
+    to_score = sum(
+        windows_to_score(session.recording, span, stride=stride) for session, span in zip(sessions, spans, strict=True)
+    )
+    with progress_bar("Scoring", to_score) as progress:
+        timelines = [
+            timeline_of(session.recording, window_models, span, stride=stride, progress=progress)
+            for session, span in zip(sessions, spans, strict=True)
+        ]
+    prediction = Prediction(
+        sessions=sessions,
+        spans=spans,
+        timelines=timelines,
+        dataset=dataset,
+        dataset_probability=None if dataset is None else window_models.probability(dataset.windows),
+        names=window_models.names,
+    )
+    options = PredictionOptions(
+        compare=compare,
+        lead_ms=lead_ms,
+        window_ms=window_ms,
+        include_rejected=include_rejected_shots,
+        pre_ms=shot_pre_ms,
+        post_ms=shot_post_ms,
+        max_shots=max_shots,
+        max_negatives=max_negs,
+        threshold=threshold,
+        dpi=dpi,
+        max_points=overview_max_points,
+        histogram_title=f"Probability of the windows {whose}",
+    )
+    with progress_bar("Drawing", pictures_at_most(prediction, options)) as progress:
+        written = write_predictions(outdir, prediction, options, progress=progress)
+    for line in written:
+        click.echo(line)
+
+
+def _sessions_to_plot(
+    log: Log, *, min_shot_gap_ms: float, lead_ms: float, window_ms: float
+) -> tuple[tuple[Session, ...], list[Span]]:
+    """The sessions of ``log`` whose time advances; :class:`FileError` if there is none, or none long enough."""
+    sessions = open_sessions([log], min_shot_gap_ms=min_shot_gap_ms)
+    sessions = tuple(session for session in sessions if session.recording.step_ms is not None)
+    if not sessions:
+        raise FileError(log.path, "time does not advance from sample to sample: nothing to plot over")
+    spans = [span_of(session.recording, lead_ms=lead_ms, window_ms=window_ms) for session in sessions]
+    if all(len(session.recording) <= span.total for session, span in zip(sessions, spans, strict=True)):
+        needed = min(span.total for span in spans) + 1
+        raise FileError(log.path, f"too short for one prediction: {lead_ms:g} + {window_ms:g} ms need {needed} samples")
+    return sessions, spans
+
+
+def _distinct(specs: tuple[str, ...]) -> list[ModelSpec]:
+    return list(dict.fromkeys(parse_spec(text) for text in specs))
+
+
+def _given(option: str) -> bool:
+    """Whether ``option`` stands on the command line, or in the environment."""
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
+
+
+def _warn_of_ignored(*, compare: bool, model_file: bool) -> None:
+    """Warn of the options that have no say in which models are plotted."""
+    if _given("specs") and not compare:
+        click.echo("Warning: --model-spec counts only together with --compare", err=True)
+    for option in ("model", "features"):
+        if _given(option) and (compare or model_file):
+            other = "--compare: name models by --model-spec" if compare else "--model-file"
+            click.echo(f"Warning: --{option} does not count together with {other}", err=True)
+
+
+def _check_model_files(
+    sessions: Sequence[Session], spans: Sequence[Span], dataset: Dataset | None, train_dir: Path
+) -> None:
+    """Raise :class:`InputError` where windows are not those that a model file takes."""
+    for session, span in zip(sessions, spans, strict=True):
+        if span.window_samples != WINDOW_SAMPLES:
+            rate_hz = session.recording.rate_hz or 0.0
+            raise InputError(
+                f"a model file takes windows of {WINDOW_SAMPLES} samples, those of {session.name} have "
+                f"{span.window_samples}: "
+                + (
+                    "--window-ms 500"
+                    if serves_rate(rate_hz)
+                    else f"it has {rate_hz:g} samples a second, not {SAMPLE_RATE_HZ}"
+                )
+            )
+    if dataset is not None and dataset.windows.shape[1] != WINDOW_SAMPLES:
+        raise InputError(
+            f"a model file takes windows of {WINDOW_SAMPLES} samples, those in {train_dir} have "
+            f"{dataset.windows.shape[1]}: name another --train-dir"
+        )
+
+
+def _check_dataset(
+    dataset: Dataset,
+    train_dir: Path,
+    sessions: Sequence[Session],
+    spans: Sequence[Span],
+    to_train: Sequence[ModelSpec],
+    *,
+    lead_ms: float,
+    window_ms: float,
+) -> None:
+    """Warn where what is scored is not what the models were trained on; :class:`InputError` where they cannot take it."""
+    trained = dataset.windows.shape[1]
+    trained_lead_ms = dataset.meta.get("lead_ms", lead_ms)
+    if trained_lead_ms != lead_ms:
+        click.echo(
+            f"Warning: {train_dir} was exported with a lead of {trained_lead_ms:g} ms, here it is {lead_ms:g}: "
+            "make --lead-ms that of the export",
+            err=True,
+        )
+    other = [(s, span) for s, span in zip(sessions, spans, strict=True) if span.window_samples != trained]
+    if not other:
+        return
+    session, span = other[0]
+    if dataset.meta.get("window_ms", 0) == window_ms:
+        advice = "the rate of the samples differs, so the models see another motion: record at one rate"
+    else:
+        advice = "make --window-ms that of the export"
+    message = (
+        f"{train_dir} holds windows of {trained} samples, those of the recording have {span.window_samples} "
+        f"({session.recording.rate_hz or 0:g} Hz): {advice}"
+    )
+    unable = [str(spec) for spec in to_train if spec.features == "flatten"]
+    if unable:
+        raise InputError(f"{', '.join(unable)} takes samples one by one, and {message}")
+    click.echo(f"Warning: {message}", err=True)

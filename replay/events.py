@@ -1,0 +1,97 @@
+"""Spin-ups and shots, matched: which spin-up was for which shot, and which one for none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+EARLY_MS: Final = 500
+"""Wheels that went off at most so long before a shot were meant for it."""
+
+NEAR_BEFORE_MS: Final = 2000
+NEAR_AFTER_MS: Final = 1000
+"""A shot is near from 2 s before it, while it is prepared, to 1 s after it, while its recoil rings."""
+
+Times = npt.NDArray[np.int64]
+
+
+class SpinUp(IntEnum):
+    """What a spin-up was."""
+
+    FALSE = 0
+    """For no shot: none came while the wheels were on, nor within :data:`EARLY_MS` after."""
+    CARRIES = 1
+    """A shot came while the wheels were on. It carries the first one that did."""
+    EARLY = 2
+    """Without a shot as well, but the wheels went off at most :data:`EARLY_MS` before one that no spin-up carries: the
+    last one that did."""
+    REPEAT = 3
+    """The wheels went off so soon before a shot too, but another spin-up carries it, or is early for it: a second try."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """``k`` spin-ups matched to ``m`` shots.
+
+    ``kind`` ``(k,)`` holds values of :class:`SpinUp`; ``shot`` ``(k,)`` the shot that each was for, -1 for none. Among
+    those that carry or are early no shot occurs twice. ``holder`` ``(m,)`` is the spin-up during which a shot came, -1
+    if the wheels were off, and ``on_for_ms`` ``(m,)`` how long they had been on, NaN if off. ``in_time`` ``(m,) bool``.
+    """
+
+    kind: npt.NDArray[np.uint8]
+    shot: npt.NDArray[np.intp]
+    holder: npt.NDArray[np.intp]
+    on_for_ms: npt.NDArray[np.float64]
+    in_time: npt.NDArray[np.bool_]
+
+    @property
+    def false(self) -> npt.NDArray[np.bool_]:
+        """``(k,)``: the spin-ups without a shot, early ones among them, but for repeats, whose shot is counted elsewhere."""
+        without: npt.NDArray[np.bool_] = (self.kind == SpinUp.FALSE) | (self.kind == SpinUp.EARLY)
+        return without
+
+    def count(self, kind: SpinUp) -> int:
+        """How many spin-ups are of ``kind``."""
+        return int(np.count_nonzero(self.kind == kind))
+
+
+def match_events(spin_ups: Times, shot_ms: Times, *, min_lead_ms: float) -> Events:
+    """Match ``spin_ups`` ``(k, 2)``, on and off, to shots at ``shot_ms`` ``(m,)``, both in order of time.
+
+    A spin-up lasts from its on up to, but without, its off. A shot is in time if the wheels were on without a break
+    from ``min_lead_ms`` before it up to it. Further shots during one spin-up, a burst, have that one as their holder.
+    """
+    on, off = spin_ups[:, 0], spin_ups[:, 1]
+    holder = np.searchsorted(on, shot_ms, side="right") - 1
+    held = holder >= 0
+    held[held] = shot_ms[held] < off[holder[held]]
+    holder = np.where(held, holder, -1)
+    on_for_ms = np.full(shot_ms.shape, np.nan)
+    on_for_ms[held] = shot_ms[held] - on[holder[held]]
+
+    kind = np.full(on.shape, SpinUp.FALSE, dtype=np.uint8)
+    shot = np.full(on.shape, -1, dtype=np.intp)
+    carriers, first = np.unique(holder[held], return_index=True)
+    kind[carriers] = SpinUp.CARRIES
+    shot[carriers] = np.flatnonzero(held)[first]
+
+    following = np.searchsorted(shot_ms, off, side="left")
+    padded_ms = np.append(shot_ms, np.iinfo(np.int64).max)
+    for_next = np.flatnonzero((kind == SpinUp.FALSE) & (padded_ms[following] - off <= EARLY_MS))
+    shot[for_next] = following[for_next]
+    kind[for_next] = SpinUp.REPEAT
+    wanted, last = np.unique(following[for_next][::-1], return_index=True)
+    kind[for_next[::-1][last[~held[wanted]]]] = SpinUp.EARLY
+    return Events(kind=kind, shot=shot, holder=holder, on_for_ms=on_for_ms, in_time=on_for_ms >= min_lead_ms)
+
+
+def near_a_shot(time_ms: Times, shot_ms: Times) -> npt.NDArray[np.bool_]:
+    """Whether each of ``time_ms`` ``(n,)`` lies within 2 s before to 1 s after one of ``shot_ms`` ``(m,)``, ends included."""
+    before = np.searchsorted(shot_ms, time_ms - NEAR_AFTER_MS, side="left")
+    after = np.searchsorted(shot_ms, time_ms + NEAR_BEFORE_MS, side="right")
+    near: npt.NDArray[np.bool_] = after > before
+    return near

@@ -1,0 +1,68 @@
+"""How far a count can be trusted: intervals for a ratio and for a rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from scipy.special import gammaincinv
+
+CONFIDENCE: Final = 0.95
+_Z: Final = 1.959963984540054
+"""The normal quantile at 0.975."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """``count`` of ``total``, with the 95 % interval ``low`` to ``high``. ``value`` is NaN where there is nothing to count."""
+
+    count: int
+    total: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``count`` events in ``minutes``: ``value`` a minute, with the 95 % interval ``low`` to ``high``."""
+
+    count: int
+    minutes: float
+    value: float
+    low: float
+    high: float
+
+
+def wilson(count: int, total: int) -> Ratio:
+    """The ratio ``count / total`` with Wilson's interval; 0 to 1 where ``total`` is 0.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    """
+    if total == 0:
+        return Ratio(0, 0, math.nan, 0.0, 1.0)
+    share = count / total
+    scale = 1 + _Z**2 / total
+    centre = (share + _Z**2 / (2 * total)) / scale
+    half = _Z / scale * math.sqrt(share * (1 - share) / total + _Z**2 / (4 * total**2))
+    # At 0 and at 1 the interval ends there, but for rounding.
+    low = 0.0 if count == 0 else min(centre - half, share)
+    high = 1.0 if count == total else max(centre + half, share)
+    return Ratio(count, total, share, low, high)
+
+
+def poisson(count: int, minutes: float) -> Rate:
+    """The rate ``count / minutes`` with the exact interval; NaN and 0 to infinity where there was no time.
+
+    For a count of 0 the whole 5 % is above: the rate is then below ``3 / minutes`` ("rule of three"). Source of the rest: F.
+    Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936): quantiles of the gamma distribution.
+    """
+    if minutes <= 0:
+        return Rate(count, 0.0, math.nan, 0.0, math.inf)
+    beyond = 1 - CONFIDENCE
+    if count == 0:
+        return Rate(0, minutes, 0.0, 0.0, -math.log(beyond) / minutes)
+    low = float(gammaincinv(count, beyond / 2)) / minutes
+    high = float(gammaincinv(count + 1, 1 - beyond / 2)) / minutes
+    return Rate(count, minutes, count / minutes, low, high)

@@ -1,0 +1,195 @@
+"""How every picture looks: sizes, colours, lines, units, and how it becomes a PNG.
+
+Colours are those of Okabe and Ito, which the colour-blind can tell apart; whatever shares a panel differs in its line
+too, so that pictures stay readable in grey.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+from PIL import Image
+
+from stinger.files import StrPath, write_bytes
+
+BLACK: Final = "#000000"
+GREY: Final = "#6e6e6e"
+ORANGE: Final = "#E69F00"
+SKY: Final = "#56B4E9"
+GREEN: Final = "#009E73"
+YELLOW: Final = "#F0E442"
+BLUE: Final = "#0072B2"
+VERMILLION: Final = "#D55E00"
+PURPLE: Final = "#CC79A7"
+
+_TITLE_CHARACTER_IN: Final = 0.09
+"""What a character of a title takes at most, but for the widest."""
+
+_LEGEND_CHARACTER_IN: Final = 0.072
+_LEGEND_ENTRY_IN: Final = 0.5
+"""The same in a legend, and what an entry takes besides its text."""
+_LONGEST_NAME: Final = 32
+
+Pixels = npt.NDArray[np.uint8]
+LineStyle = str | tuple[int, tuple[float, ...]]
+
+DASHED: Final = (0, (4.0, 1.5))
+DOTTED: Final = (0, (1.0, 1.2))
+DASH_DOT: Final = (0, (5.0, 1.5, 1.0, 1.5))
+
+AXIS_LINES: Final[tuple[tuple[str, LineStyle], ...]] = ((BLUE, "-"), (VERMILLION, DASHED), (GREEN, DASH_DOT))
+"""x, y and z of either sensor."""
+MODEL_LINES: Final[tuple[tuple[str, LineStyle], ...]] = (
+    (BLUE, "-"),
+    (VERMILLION, DASHED),
+    (GREEN, DASH_DOT),
+    (ORANGE, "-"),
+    (SKY, DASHED),
+    (BLACK, DASH_DOT),
+    (BLUE, DOTTED),
+)
+"""Models of one picture, in their order; an eighth begins again. None looks like what is marked across the panels."""
+
+SHOT_LINE: Final[dict[str, Any]] = {"color": BLACK, "linewidth": 1.1}
+REJECTED_LINE: Final[dict[str, Any]] = {"color": PURPLE, "linewidth": 1.1, "linestyle": DOTTED}
+NO_SHOT_LINE: Final[dict[str, Any]] = {"color": GREY, "linewidth": 1.4, "linestyle": DASH_DOT}
+THRESHOLD_LINE: Final[dict[str, Any]] = {"color": GREY, "linewidth": 1.0, "linestyle": (0, (6.0, 2.0))}
+WINDOW_SHADE: Final[dict[str, Any]] = {"color": YELLOW, "alpha": 0.35, "linewidth": 0}
+
+_RC: Final[dict[Any, Any]] = {
+    "font.size": 8.0,
+    "axes.titlesize": 9.0,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "legend.handlelength": 2.6,
+    "lines.linewidth": 1.1,
+    "text.parse_math": False,  # a file's name may hold dollars
+}
+
+
+class Picture:
+    """A figure of fixed layout, ``width_in`` by ``height_in`` inches at ``dpi``, drawn without a display."""
+
+    def __init__(self, width_in: float, height_in: float, dpi: float) -> None:
+        self._size_in = (width_in, height_in)
+        with rc_context(_RC):
+            self.figure = Figure(figsize=self._size_in, dpi=dpi, facecolor="white")
+            self._canvas = FigureCanvasAgg(self.figure)
+        self._still: Any = None
+        self._moving: tuple[Artist, ...] = ()
+
+    def panel(self, bottom_in: float, height_in: float, *, left_in: float = 0.7, right_in: float = 0.2) -> Axes:
+        """A new panel ``height_in`` high whose lower edge is ``bottom_in`` above the picture's; the text goes around."""
+        width, height = self._size_in
+        with rc_context(_RC):
+            return self.figure.add_axes(
+                (left_in / width, bottom_in / height, (width - left_in - right_in) / width, height_in / height)
+            )
+
+    def title(self, text: str, *, above_in: float) -> Text:
+        """A line of text in the middle of the picture's upper ``above_in`` inches. :meth:`set_title` changes it."""
+        width, height = self._size_in
+        with rc_context(_RC):
+            title = self.figure.text(0.7 / width, 1 - 0.5 * above_in / height, "", va="center", fontsize=9.5)
+        self.set_title(title, text)
+        return title
+
+    def set_title(self, title: Text, text: str) -> None:
+        """Make ``text`` what ``title`` says, cut short where it would not fit."""
+        room = int((self._size_in[0] - 0.9) / _TITLE_CHARACTER_IN)
+        title.set_text(text if len(text) <= room else f"{text[: room - 1]}\N{HORIZONTAL ELLIPSIS}")
+
+    def save(self, path: StrPath) -> None:
+        """Draw, and write ``path`` as a PNG, atomically. Raises :class:`~stinger.errors.FileError`."""
+        write_bytes(path, png_bytes(self.pixels(), self.figure.dpi))
+
+    def hold_still(self, moving: Sequence[Artist]) -> None:
+        """From now on only ``moving`` is drawn anew, in this order; all the rest stays as it is now, behind it."""
+        for artist in moving:
+            artist.set_animated(True)
+        with _drawing():
+            self._canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's stubs leave it out
+        self._still = self._canvas.copy_from_bbox(self.figure.bbox)  # type: ignore[no-untyped-call]  # as above
+        self._moving = tuple(moving)
+
+    def pixels(self) -> Pixels:
+        """Draw, and give the picture as it now is: ``(height, width, 4)``, red, green, blue, and opaque throughout."""
+        with _drawing():
+            if self._still is None:
+                self._canvas.draw()  # type: ignore[no-untyped-call]  # as above
+            else:
+                self._canvas.restore_region(self._still)  # type: ignore[no-untyped-call]  # as above
+                for artist in self._moving:
+                    self.figure.draw_artist(artist)
+        return np.asarray(self._canvas.buffer_rgba()).copy()  # type: ignore[no-untyped-call]  # as above
+
+
+@contextmanager
+def _drawing() -> Iterator[None]:
+    """Draw in our style; a name in a script that the font lacks is boxes in the picture, not a warning each time."""
+    with rc_context(_RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def png_bytes(pixels: Pixels, dpi: float) -> bytes:
+    """``pixels`` ``(height, width, 4)`` as a PNG without transparency."""
+    packed = io.BytesIO()
+    # A low level: at higher ones packing takes longer than drawing, for files little smaller.
+    Image.fromarray(pixels).convert("RGB").save(packed, format="PNG", compress_level=1, dpi=(dpi, dpi))
+    return packed.getvalue()
+
+
+def short_name(name: str) -> str:
+    """``name`` as it fits into a legend: of a long one the beginning and the end, which tell it from others."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    half = _LONGEST_NAME // 2
+    return f"{name[: half - 1]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
+
+
+def legend_columns(labels: Sequence[str], width_in: float) -> int:
+    """How many of ``labels`` stand side by side in a legend ``width_in`` wide."""
+    widest = max(len(label) for label in labels) * _LEGEND_CHARACTER_IN + _LEGEND_ENTRY_IN
+    return max(1, min(len(labels), int(width_in / widest)))
+
+
+def legend_above(axes: Axes, handles: Sequence[Artist], *, columns: int = 8, raised_in: float = 0.0) -> Legend:
+    """A legend above ``axes``, clear of the data, in rows of at most ``columns``; ``raised_in`` inches above its place."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    height_in = axes.get_position().height * figure.get_size_inches()[1]
+    with rc_context(_RC):
+        legend = Legend(
+            axes,
+            handles,
+            [str(handle.get_label()) for handle in handles],
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0 + raised_in / height_in),
+            ncols=min(columns, len(handles)),
+            borderaxespad=0.2,
+            columnspacing=1.4,
+            handletextpad=0.5,
+        )
+    axes.add_artist(legend)
+    return legend

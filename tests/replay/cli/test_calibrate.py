@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from models.model_file import load_model
+from models.registry import Registry
+from stinger.cli import main
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_calibration_writes_a_new_model_with_the_threshold_and_the_same_graph(folder: Path, tmp_path: Path) -> None:
+    budget = ("--max-false-per-minute", 20, "--out", tmp_path / "new.onnx")
+    result = run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
+    assert result.exit_code == 0, result.output
+    old, new = load_model(folder / "model.onnx"), load_model(tmp_path / "new.onnx")
+    assert f"threshold {new.meta.decision.on:.2f}" in result.output
+    windows = np.random.default_rng(1).integers(-3000, 3000, (20, 50, 6)).astype(np.int16)
+    assert np.array_equal(old.probability(windows), new.probability(windows))
+    again = run("evaluate", "--model-file", tmp_path / "new.onnx", folder / "other.bin", "--json")
+    assert json.loads(again.stdout)["operating"]["false"]["value"] <= 20
+
+
+def test_calibration_adds_a_version_to_the_registry_and_promotes_nothing(folder: Path, tmp_path: Path) -> None:
+    budget = ("--max-false-per-minute", 20, "--data-dir", tmp_path)
+    result = run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
+    assert result.exit_code == 0, result.output
+    registry = Registry(tmp_path / "registry")
+    (version,) = registry.versions()
+    assert registry.champion() is None
+    assert version.id in result.output
+    assert version.blaster_path is not None
+    calibration = version.report()["calibration"]
+    assert calibration["operating"]["parameters"]["on"] == load_model(version.model_path).meta.decision.on
+
+
+def test_dry_run_of_calibration_writes_nothing(folder: Path, tmp_path: Path) -> None:
+    budget = ("--max-false-per-minute", 20, "--data-dir", tmp_path, "--dry-run")
+    assert run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget).exit_code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_budget_that_no_threshold_meets_is_refused_with_the_trade_off(folder: Path, tmp_path: Path) -> None:
+    budget = ("--max-false-per-minute", 0, "--max-duty", 0, "--data-dir", tmp_path)
+    result = run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
+    assert result.exit_code == 2
+    assert "false/min" in result.stdout
+    assert result.stderr.count("\n") == 1
+    assert "no threshold gets a shot in time within 0 false spin-ups a minute and 0 % of duty" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_place_that_cannot_be_written_is_found_before_the_work(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replay.cli.calibrate.load_model", lambda _: pytest.fail("the work was begun"))
+    budget = ("--max-false-per-minute", 20, "--out", tmp_path / "nowhere" / "new.onnx")
+    result = run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
+    assert result.exit_code == 2
+    assert "new.onnx: No such file or directory" in result.stderr

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from models.decision import Decision, DecisionParameters
+from models.model_file import load_model
+from models.scorer import score_recording
+from stinger.cli import main
+from stinger.logs import read_log, write_log
+from tests.conftest import samples_at
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_model_file_is_evaluated_as_the_stream_that_it_scores(folder: Path) -> None:
+    result = run("evaluate", "--model-file", folder / "model.onnx", folder / "other.bin", "--json")
+    assert result.exit_code == 0, result.output
+    values = json.loads(result.stdout)
+    model = load_model(folder / "model.onnx")
+    (recording,) = read_log(folder / "other.bin").recordings
+    wheels = Decision().push(recording.time_ms, score_recording(model, recording)).wheels
+    assert values["operating"]["duty"] == pytest.approx(wheels.mean())
+    assert values["operating"]["parameters"] == DecisionParameters().to_json()
+    assert len(values["rows"]) == 91
+    assert values["data"][0]["sha256"] == read_log(folder / "other.bin").sha256
+
+
+def test_log_that_the_model_was_trained_on_is_told(folder: Path) -> None:
+    model = ("evaluate", "--model-file", folder / "model.onnx")
+    assert "has seen these shots" in run(*model, folder / "log.bin").output
+    assert "has seen these shots" not in run(*model, folder / "other.bin").output
+
+
+def test_training_on_one_log_tests_stretches_of_time_and_on_two_whole_sessions(folder: Path) -> None:
+    one = run("evaluate", "--train", "logreg:summary", folder / "log.bin", "--folds", 3)
+    assert "3 folds by time with a guard of 1 s" in one.output
+    both = run("evaluate", "--train", "logreg:summary", folder / "log.bin", folder / "other.bin", "--sweep")
+    assert "2 folds by session" in both.output
+    assert "threshold" in both.output
+    by_time = ("--folds-by", "time", "--folds", 2)
+    assert "2 folds by time" in run("evaluate", "--train", "ridge:rich", folder / "log.bin", *by_time).output
+
+
+def test_outdir_holds_numbers_page_and_picture(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run("evaluate", "--model-file", folder / "model.onnx", folder / "other.bin", "--outdir", out, "--dpi", 40)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == ["evaluation.json", "evaluation.md", "sweep.png"]
+    assert json.loads((out / "evaluation.json").read_text())["operating"]["accepted"]["total"] > 0
+
+
+def test_threshold_moves_the_operating_point(folder: Path) -> None:
+    base = ("evaluate", "--model-file", folder / "model.onnx", folder / "other.bin")
+    assert "wheels on at 0.8, off below 0.4" in run(*base, "--threshold", 0.8).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--train", "logreg:summary", "quiet.bin"), "the trigger is never pulled"),
+        (("--train", "logreg:summary", "log.bin", "--threshold", "2"), "the threshold is 2: expected 0.05 to 0.95"),
+        (("--train", "logreg:summary", "log.bin", "--threshold", "nan"), "the threshold is nan"),
+        (("--train", "logreg:summary", "missing.bin"), "missing.bin: No such file"),
+        (("--model-file", "missing.onnx", "log.bin"), "missing.onnx: No such file"),
+        (("--model-file", "log.bin", "log.bin"), "is no ONNX model"),
+        (("--train", "logreg:summary", "log.bin", "--folds", "70"), "use at most 60 folds"),
+        (("--train", "logreg:summary", "log.bin", "--folds-by", "session"), "there is 1"),
+        (("--train", "logreg", "log.bin"), "'logreg' is no model"),
+        (("log.bin",), "give either --model-file or --train"),
+        (("--train", "logreg:summary", "--model-file", "model.onnx", "log.bin"), "give either"),
+        (("--train", "logreg:summary", "log.bin", "log.bin"), "give each log once"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_one_line_and_writes_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.chdir(folder)
+    result = run("evaluate", *arguments, "--outdir", tmp_path / "out")
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_log_at_another_rate_is_refused(folder: Path, tmp_path: Path) -> None:
+    trigger = np.arange(200) == 100
+    write_log(tmp_path / "slow.bin", samples_at(np.arange(200) * 20, trigger=trigger))
+    result = run("evaluate", "--model-file", folder / "model.onnx", tmp_path / "slow.bin")
+    assert result.exit_code == 2
+    assert "has 50 samples a second; model and decision take 100" in result.stderr
