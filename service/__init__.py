@@ -1,0 +1,1 @@
+"""The daemon: sources, scores, decisions, events out over MQTT."""

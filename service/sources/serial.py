@@ -1,0 +1,60 @@
+"""A device at a serial port, named or found."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from service.backoff import Backoff
+from service.sources.link import LinkSource
+from service.sources.reader import LinkLostError, LinkReader
+from service.sources.serial_port import UsbPort, find_blasters, open_port
+from service.sources.session import DEFAULT_TIMING, LinkTiming
+
+DEFAULT_BAUD: Final = 115_200
+"""What USB ports ignore and adapters need to know."""
+RESCAN_S: Final = 1.0
+"""So often the ports are looked through while no blaster is plugged in."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class SerialSource(LinkSource):
+    """``serial:///dev/ttyACM0``, ``serial://COM3``; with ``path`` ``None``, ``serial://auto``: the first blaster found."""
+
+    def __init__(
+        self,
+        url: str,
+        device: str,
+        path: str | None,
+        baud: int = DEFAULT_BAUD,
+        *,
+        timing: LinkTiming = DEFAULT_TIMING,
+        find: Callable[[], list[UsbPort]] = find_blasters,
+        rescan_s: float = RESCAN_S,
+    ) -> None:
+        super().__init__(url, device, timing=timing)
+        self._path = path
+        self._baud = baud
+        self._find = find
+        self._rescan_s = rescan_s
+        self._missing = False
+
+    async def _open(self, reader: LinkReader) -> asyncio.Transport:
+        self._missing = False
+        if self._path is not None:
+            return await open_port(self._path, self._baud, reader)
+        found = await asyncio.to_thread(self._find)
+        if not found:
+            self._missing = True
+            raise LinkLostError("no blaster is plugged in: no serial port has its USB identity (2e8a)")
+        port = found[0]
+        _LOG.info(
+            "found device=%s port=%s serial=%s others=%d", self.device, port.path, port.serial_number, len(found) - 1
+        )
+        return await open_port(port.path, self._baud, reader)
+
+    def _wait_s(self, backoff: Backoff) -> float:
+        return self._rescan_s if self._missing else backoff.next_s()

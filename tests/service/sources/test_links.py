@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import serial
+
+from service.source import LinkState
+from service.sources.serial import SerialSource
+from service.sources.serial_port import UsbPort
+from service.sources.session import LinkTiming
+from service.sources.tcp import TcpSource
+from stinger.wire.text_stream import STARTED
+from tests.service.blaster_ends import answer, listening, plugged_in, samples_from
+from tests.service.collecting import Collecting, running
+
+QUICK = LinkTiming(
+    silence_s=0.15,
+    opening_s=0.3,
+    ask_again_s=0.1,
+    good_stretch_s=0.05,
+    report_s=0.01,
+    connect_s=0.2,
+    close_s=0.1,
+    first_retry_s=0.002,
+    longest_retry_s=0.01,
+)
+SAMPLES = samples_from(1000, 60)
+
+
+def serial_source(path: Path, **changes: object) -> SerialSource:
+    return SerialSource(f"serial://{path}", "blaster", str(path), timing=QUICK, **changes)  # type: ignore[arg-type] # few
+
+
+def tcp_source(port: int) -> TcpSource:
+    return TcpSource(f"tcp://127.0.0.1:{port}", "blaster", "127.0.0.1", port, timing=QUICK)
+
+
+@pytest.mark.parametrize("size", [1, 7, 24, 1000])
+async def test_serial_brings_every_sample_however_it_is_cut(tmp_path: Path, size: int) -> None:
+    intake = Collecting()
+    async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
+        link = await answer(end)
+        data = link.samples(SAMPLES)
+        for start in range(0, len(data), size):
+            end.write(data[start : start + size])
+            if size > 1:
+                await asyncio.sleep(0)
+        await intake.until_samples(SAMPLES.size)
+    assert intake.samples.tobytes() == SAMPLES.tobytes()
+    assert intake.states == [LinkState.CONNECTING, LinkState.STREAMING]
+    assert {block.boot for block in intake.blocks} == {0}
+    assert all(block.taken_s.shape == block.samples.shape for block in intake.blocks)
+
+
+async def test_tcp_brings_every_sample_and_ends_the_stream_when_cancelled() -> None:
+    intake = Collecting()
+    async with listening() as server:
+        async with running(tcp_source(server.port), intake):
+            end = await server.next()
+            end.write((await answer(end)).samples(SAMPLES))
+            await intake.until_samples(SAMPLES.size)
+        await end.until_heard(b"MLSTREAM 0\n")
+    assert intake.samples.tobytes() == SAMPLES.tobytes()
+
+
+async def test_unplugged_and_plugged_in_again_goes_on_by_itself(tmp_path: Path) -> None:
+    port, intake = tmp_path / "port", Collecting()
+    async with running(serial_source(port), intake):
+        await intake.until_state(LinkState.LOST)
+        assert "unplugged" in intake.reports[-1].reason
+        async with plugged_in(port) as end:
+            end.write((await answer(end)).samples(SAMPLES[:30]))
+            await intake.until_samples(30)
+        await intake.until_state(LinkState.LOST)
+        async with plugged_in(port) as end:
+            end.write((await answer(end)).samples(SAMPLES[30:]))
+            await intake.until_samples(60)
+            await intake.until_state(LinkState.STREAMING)
+    lost, streaming = LinkState.LOST, LinkState.STREAMING
+    assert intake.states == [LinkState.CONNECTING, lost, streaming, lost, streaming]
+    assert intake.samples.tobytes() == SAMPLES.tobytes()
+    assert intake.reports[-1].counters.reconnects >= 2
+
+
+async def test_old_text_stream_is_taken_and_starts_another_boot_each_time() -> None:
+    intake = Collecting()
+    rows = f"{STARTED}\r\n".encode() + b"1;2;3;4;5;6;0\r\n" * 161
+    async with listening() as server, running(tcp_source(server.port), intake):
+        for boot in range(2):
+            end = await server.next()
+            await end.until_heard(b"M")
+            end.write(rows + b"1;2\r\n")
+            await intake.until_samples(11 * (boot + 1))
+            end.hang_up()
+        await intake.until_state(LinkState.LOST)
+    assert intake.samples["timestamp_ms"].tolist() == [*range(0, 110, 10)] * 2
+    assert [block.boot for block in intake.blocks][-1] == 1
+    assert intake.reports[-1].counters.corrupted == 2
+
+
+async def test_refused_is_warned_of_once_and_tried_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    intake = Collecting()
+    caplog.set_level(logging.DEBUG, logger="service")
+    async with running(tcp_source(port), intake):
+        await intake.until_state(LinkState.LOST)
+        await asyncio.sleep(0.1)
+        async with listening(port) as server:
+            end = await server.next()
+            end.write((await answer(end)).samples(SAMPLES))
+            await intake.until_samples(SAMPLES.size)
+    refused = next(report for report in intake.reports if report.state is LinkState.LOST)
+    assert "refused" in refused.reason
+    assert intake.reports[-1].counters.reconnects > 1
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "INFO"]
+
+
+async def test_silent_link_is_reported_and_opened_again() -> None:
+    intake = Collecting()
+    async with listening() as server, running(tcp_source(server.port), intake):
+        end = await server.next()
+        end.write((await answer(end)).samples(SAMPLES[:10]))
+        await intake.until_state(LinkState.SILENT)  # half open: nothing more, no end either
+        end = await server.next()
+        end.write((await answer(end)).samples(SAMPLES[10:]))
+        await intake.until_samples(SAMPLES.size)
+    assert intake.states == [LinkState.CONNECTING, LinkState.STREAMING, LinkState.SILENT, LinkState.STREAMING]
+
+
+async def test_board_that_starts_slowly_is_asked_again_on_the_same_link() -> None:
+    intake = Collecting()
+    async with listening() as server, running(tcp_source(server.port), intake):
+        end = await server.next()
+        await end.until_heard(b"MLSTREAM 100\nMLSTREAM 100\n")
+        end.write((await answer(end)).samples(SAMPLES))
+        await intake.until_samples(SAMPLES.size)
+        assert len(server.ends) == 1
+
+
+async def test_garbage_is_not_a_stream() -> None:
+    intake = Collecting()
+    noise = np.random.default_rng(1).bytes(3000)
+    async with listening() as server, running(tcp_source(server.port), intake):
+        first = await server.next()
+        task = asyncio.create_task(_repeat(first, noise))
+        await server.next()
+        task.cancel()
+    assert intake.samples.size == 0
+    silent = next(report for report in intake.reports if report.state is LinkState.SILENT)
+    assert "baud rate" in silent.reason
+    assert intake.reports[-1].counters.corrupted > 0
+
+
+async def test_damage_costs_only_what_it_touched_and_is_counted(tmp_path: Path) -> None:
+    intake = Collecting()
+    async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
+        data = bytearray((await answer(end)).samples(SAMPLES))
+        data[24 * 10 + 5] ^= 0xFF  # the frame of sample 10
+        end.write(bytes(data))
+        await intake.until_samples(SAMPLES.size - 1)
+        await asyncio.sleep(0.02)
+        end.write(bytes(24))  # no frame, but the moment to say how the link is
+        await intake.until_state(LinkState.SILENT)
+    assert intake.samples.tobytes() == np.delete(SAMPLES, 10).tobytes()
+    assert intake.reports[-1].counters.lost == 1
+    assert intake.reports[-1].counters.corrupted == 1
+
+
+async def test_fast_stream_is_brought_to_100_hz(tmp_path: Path) -> None:
+    intake = Collecting()
+    fast = samples_from(5, 1600, 0.625)
+    async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
+        link = await answer(end)
+        for start in range(0, 1600, 16):
+            end.write(link.samples(fast[start : start + 16]))
+            await asyncio.sleep(0.001)
+        await intake.until_samples(100)
+    assert intake.samples.size == 100
+    assert set(np.diff(intake.samples["timestamp_ms"][1:].astype(np.int64)).tolist()) <= {9, 10, 11}
+
+
+async def test_auto_waits_until_a_blaster_is_plugged_in(tmp_path: Path) -> None:
+    found: list[UsbPort] = []
+    intake = Collecting()
+    source = SerialSource("serial://auto", "blaster", None, timing=QUICK, find=lambda: found, rescan_s=0.01)
+    async with running(source, intake):
+        await intake.until_state(LinkState.LOST)
+        assert "no blaster is plugged in" in intake.reports[-1].reason
+        async with plugged_in(tmp_path / "port") as end:
+            found.append(UsbPort(str(tmp_path / "port"), "E660"))
+            end.write((await answer(end)).samples(SAMPLES))
+            await intake.until_samples(SAMPLES.size)
+
+
+async def test_stream_over_a_port_is_ended_when_cancelled(tmp_path: Path) -> None:
+    intake = Collecting()
+    async with plugged_in(tmp_path / "port") as end:
+        async with running(serial_source(tmp_path / "port"), intake):
+            end.write((await answer(end)).samples(SAMPLES))
+            await intake.until_samples(SAMPLES.size)
+        await end.until_heard(b"MLSTREAM 0\n")
+
+
+async def test_port_in_use_is_told_as_such(tmp_path: Path) -> None:
+    first, second = Collecting(), Collecting()
+    async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), first):
+        end.write((await answer(end)).samples(SAMPLES))
+        await first.until_samples(SAMPLES.size)
+        async with running(serial_source(tmp_path / "port"), second):
+            await second.until_state(LinkState.LOST)
+    assert "in use" in second.reports[-1].reason
+
+
+async def test_low_latency_mode_is_asked_of_every_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(serial.Serial, "set_low_latency_mode", lambda _, wanted: asked.append(wanted))
+    intake = Collecting()
+    async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
+        await end.until_heard(b"M")
+    assert asked == [True]
+
+
+async def test_slow_flow_slows_the_link_and_loses_nothing() -> None:
+    many = samples_from(0, 20_000)
+    intake = Collecting(pace_s=0.002)
+    async with listening() as server, running(tcp_source(server.port), intake):
+        end = await server.next()
+        end.write((await answer(end)).samples(many))
+        await intake.until_samples(many.size)
+    assert intake.samples.tobytes() == many.tobytes()
+    assert LinkState.SILENT not in intake.states
+
+
+@pytest.mark.parametrize("moment", ["opening", "asked", "waiting"])
+async def test_cancelling_closes_everything_at_any_moment(tmp_path: Path, moment: str) -> None:
+    async with plugged_in(tmp_path / "port") as end:
+        for wait_s in (0.0, 0.0005, 0.001, 0.002, 0.005):
+            async with running(serial_source(tmp_path / "port"), Collecting()):
+                if moment == "asked":
+                    await end.until_heard(b"MLSTREAM 100\n")
+                    end.heard = b""
+                if moment != "opening":
+                    await asyncio.sleep(wait_s)
+
+
+async def _repeat(end: object, data: bytes) -> None:
+    while True:
+        end.write(data)  # type: ignore[attr-defined] # any end
+        await asyncio.sleep(0.005)

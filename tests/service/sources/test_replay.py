@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.source import LinkState
+from service.sources.replay import BETWEEN_BOOTS_MS, ReplaySource
+from service.urls import parse_source
+from stinger.errors import FileError
+from stinger.logs import read_log, write_log
+from stinger.sample import CLOCK_WRAP_MS, SampleArray
+from tests.service.blaster_ends import samples_from
+from tests.service.collecting import Collecting, running
+
+
+def write(path: Path, *parts: SampleArray) -> Path:
+    write_log(path, np.concatenate(parts))
+    return path
+
+
+async def play(path: Path, options: str, intake: Collecting) -> float:
+    """Play to the end; how long it took, in seconds."""
+    source = parse_source(f"replay:{path}?{options}")
+    begin = time.monotonic()
+    async with asyncio.timeout(10):
+        await source.run(intake)
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("pace_s", [None, 0.001])
+async def test_as_fast_as_possible_loses_nothing_whether_the_flow_is_quick_or_slow(
+    tmp_path: Path, pace_s: float | None
+) -> None:
+    samples = samples_from(77, 50_000)
+    intake = Collecting(pace_s=pace_s)
+    await play(write(tmp_path / "log.bin", samples), "speed=0", intake)
+    assert intake.samples.tobytes() == samples.tobytes()
+    assert len(intake.blocks) < 20
+    taken = np.concatenate([block.taken_s for block in intake.blocks])
+    assert np.diff(taken) == pytest.approx(0.01, abs=1e-5)
+    assert taken[-1] <= time.time()
+    assert intake.states == [LinkState.STREAMING, LinkState.ENDED]
+    assert intake.reports[-1].counters.samples == samples.size
+
+
+async def test_samples_come_by_their_own_time_with_pauses_and_without_drift(tmp_path: Path) -> None:
+    samples = np.concatenate([samples_from(0, 50), samples_from(3000, 50)])  # 3.5 s, with a pause in the middle
+    intake = Collecting()
+    took_s = await play(write(tmp_path / "log.bin", samples), "speed=10", intake)
+    assert intake.samples.tobytes() == samples.tobytes()
+    assert 0.349 <= took_s < 0.8
+    due_s = samples["timestamp_ms"].astype(np.float64) / 1e4
+    taken_s = np.concatenate([block.taken_s for block in intake.blocks])
+    assert taken_s - taken_s[0] == pytest.approx(due_s, abs=1e-3)
+    read_s = np.concatenate([np.full(block.samples.size, block.read_ns / 1e9) for block in intake.blocks])
+    late_s = read_s - read_s[0] - due_s
+    assert late_s.min() > -0.02
+    assert np.median(late_s) < 0.02
+
+
+async def test_flow_that_was_held_up_is_caught_up_with(tmp_path: Path) -> None:
+    samples = samples_from(0, 100)
+    took_s = await play(write(tmp_path / "log.bin", samples), "speed=10", intake := Collecting(pace_s=0.03))
+    assert intake.samples.tobytes() == samples.tobytes()
+    assert took_s < 0.4  # one hundred blocks of one sample would have taken 3 s
+
+
+async def test_every_boot_and_wrap_in_a_log_is_another_boot(tmp_path: Path) -> None:
+    wrapping = samples_from(CLOCK_WRAP_MS - 50, 10)
+    path = write(tmp_path / "log.bin", wrapping, samples_from(0, 5))
+    intake = Collecting()
+    took_s = await play(path, "speed=20", intake)
+    assert intake.samples.tobytes() == read_log(path).samples.tobytes()
+    assert [block.boot for block in intake.blocks for _ in block.samples] == [0] * 5 + [1] * 5 + [2] * 5
+    for block in intake.blocks:
+        assert (np.diff(block.samples["timestamp_ms"].astype(np.int64)) >= 0).all()
+    assert took_s >= BETWEEN_BOOTS_MS / 1000 / 20
+
+
+async def test_looping_plays_it_again_as_another_boot(tmp_path: Path) -> None:
+    samples = samples_from(100, 10)
+    path = write(tmp_path / "log.bin", samples)
+    for options, times in [("speed=0", 1), ("speed=0&loop=0", 1), ("speed=0&loop=2", 3), ("speed=100&loop=2", 3)]:
+        intake = Collecting()
+        await play(path, options, intake)
+        assert intake.samples.tobytes() == samples.tobytes() * times
+        assert sorted({block.boot for block in intake.blocks}) == list(range(times))
+
+
+async def test_endless_loop_ends_when_it_is_cancelled(tmp_path: Path) -> None:
+    path = write(tmp_path / "log.bin", samples_from(0, 10))
+    intake = Collecting()
+    async with running(parse_source(f"replay:{path}?speed=0&loop=forever"), intake):
+        await intake.until_samples(1000)
+
+
+async def test_missing_or_strange_file_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="No such file"):
+        await ReplaySource("", "x", tmp_path / "no.bin").run(Collecting())
+    (tmp_path / "text.csv").write_text("hello\n")
+    with pytest.raises(FileError, match="no header"):
+        await ReplaySource("", "x", tmp_path / "text.csv").run(Collecting())
+
+
+async def test_real_recording_is_played_whole(capture_csv: Path) -> None:
+    intake = Collecting()
+    await play(capture_csv, "speed=0", intake)
+    assert intake.samples.tobytes() == read_log(capture_csv).samples.tobytes()
