@@ -1,0 +1,100 @@
+"""``stinger demo``."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import click
+
+from service.cli.run import on_signals, run_on_loop
+from service.config import BrokerConfig, Config
+from service.daemon import Daemon, Running
+from service.logs import set_up_logging
+from service.watching import watch
+from stinger.errors import InputError
+
+_STARTS_S: Final = 20.0
+_ENDS_S: Final = 2.0
+
+
+@click.command(short_help="Show it all on this machine: a blaster, the daemon, a broker.")
+@click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.  [default: at Ctrl-C]")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the synthetic session.")
+def demo(seconds: float | None, seed: int) -> None:
+    """Show it all on this machine, with nothing else installed.
+
+    An emulated blaster streams a synthetic session, the daemon scores it with the factory model and publishes to a broker
+    of its own, and a subscriber shows what it hears. Nothing is kept.
+    """
+    set_up_logging("error")
+    with tempfile.TemporaryDirectory(prefix="stinger-demo-") as folder:
+        run_on_loop(_demo(Path(folder), seconds, seed))
+
+
+async def _demo(folder: Path, seconds: float | None, seed: int) -> None:
+    stop = asyncio.Event()
+    on_signals(asyncio.get_running_loop(), stop.set, lambda: None)
+    async with _emulated_blaster(seed) as address:
+        config = Config(
+            sources=(f"tcp://{address}?device=demo",),
+            data_dir=folder,
+            model="factory",
+            scores=True,
+            broker=replace(BrokerConfig(), url="embedded:0"),
+        )
+        daemon = Daemon(config)
+        up: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(daemon.run(ready=up.set_result), name="daemon")
+            running.add_done_callback(lambda _: up.done() or up.cancel())
+            await asyncio.wait({up})
+            if not up.cancelled():
+                watching = tasks.create_task(watch(up.result().broker, None, stop=stop), name="watch")
+                try:
+                    async with asyncio.timeout(seconds):
+                        await stop.wait()
+                except TimeoutError:
+                    stop.set()
+                await watching
+            daemon.stop()
+
+
+@asynccontextmanager
+async def _emulated_blaster(seed: int) -> AsyncIterator[str]:
+    """An emulated blaster as a process of its own; where it listens."""
+    command = [sys.executable, "-m", "stinger", "emulate", "--tcp", "127.0.0.1:0", "--seed", str(seed)]
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+    try:
+        yield await _address_of(process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), _ENDS_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def _address_of(process: Process) -> str:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(_STARTS_S):
+            line = (await process.stdout.readline()).decode(errors="replace")
+    except TimeoutError:
+        line = ""
+    found = re.search(r"(127\.0\.0\.1:\d+)", line)
+    if found is None:
+        problem = (await process.stderr.read()).decode(errors="replace").strip() if process.returncode else line
+        raise InputError(f"the emulated blaster did not start: {problem or 'no answer'}")
+    return found[1]

@@ -1,0 +1,108 @@
+"""``stinger run``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from service.config import Config
+from service.config_loading import load_config
+from service.config_options import config_options, option_values
+from service.daemon import Daemon, Running
+from service.logs import set_up_logging
+from service.urls import parse_sources
+from stinger.errors import StingerError
+
+
+@click.command(short_help="Run the daemon: samples in, shot events out.")
+@config_options
+@click.option(
+    "--config", "config_file", type=click.Path(), metavar="FILE", help="A TOML file with any of these, and more."
+)
+@click.option("--check", is_flag=True, help="Only say whether the configuration is valid.")
+@click.option("--print-config", is_flag=True, help="Only print the effective configuration.")
+def run(config_file: str | None, check: bool, print_config: bool, **options: Any) -> None:
+    r"""Take samples from blasters or recordings, score every one, publish shots over MQTT, and record everything.
+
+    \b
+    stinger run --source serial://auto
+    stinger run --source 'replay:session.bin?speed=1' --broker mqtt://localhost
+    stinger run --source mqtt: --broker mqtt://hall.local --metrics-port 9100
+
+    Every option can stand in a TOML file, or in the environment (docs/configuration.md). Without --broker, a broker runs
+    inside the daemon, on this machine only. Ctrl-C or SIGTERM ends it; events that were not delivered are kept.
+    """
+
+    def load() -> Config:
+        config = load_config(config_file, os.environ, option_values(options))
+        parse_sources(config.sources, None if not _needs_broker(config) else _no_subscription)
+        return config
+
+    config = load()
+    if print_config:
+        click.echo(config.to_toml(), nl=False)
+        return
+    if check:
+        click.echo("The configuration is valid.")
+        return
+    set_up_logging(config.log.level, config.log.format)
+    run_daemon(Daemon, config, load)
+
+
+def run_daemon(make: Callable[[Config], Daemon], config: Config, load: Callable[[], Config]) -> None:
+    """Run a daemon until it ends or a signal ends it; SIGHUP has it ``load`` its configuration again."""
+
+    async def whole() -> None:
+        daemon = make(config)
+        loop = asyncio.get_running_loop()
+
+        def reload() -> None:
+            try:
+                daemon.reload(load())
+            except StingerError as error:
+                click.echo(f"Error: configuration not reloaded: {error}", err=True)
+
+        on_signals(loop, daemon.stop, reload)
+        await daemon.run(ready=_say_where)
+
+    run_on_loop(whole())
+
+
+def run_on_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run ``work`` on a loop that the MQTT library can use: on Windows that is not the usual one."""
+    factory = asyncio.SelectorEventLoop if sys.platform == "win32" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(work)
+
+
+def on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None], reload: Callable[[], None]) -> None:
+    """Have Ctrl-C and SIGTERM call ``stop``, and SIGHUP, where there is one, ``reload``."""
+    wanted = {signal.SIGINT: stop, signal.SIGTERM: stop}
+    if sys.platform == "win32":
+        for number, handler in wanted.items():
+            signal.signal(number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler))
+        return
+    wanted[signal.SIGHUP] = reload
+    for number, handler in wanted.items():
+        loop.add_signal_handler(number, handler)
+
+
+def _say_where(running: Running) -> None:
+    broker = running.broker
+    click.echo(f"ready: broker mqtt://{broker.host}:{broker.port}, model {running.model}", err=True)
+    if running.metrics_url is not None:
+        click.echo(f"metrics: {running.metrics_url}/metrics", err=True)
+
+
+def _needs_broker(config: Config) -> bool:
+    return any(url.startswith("mqtt:") for url in config.sources)
+
+
+def _no_subscription() -> Any:
+    raise AssertionError("only to look at URLs")

@@ -1,0 +1,46 @@
+"""The command line's part of the configuration: an option for each key that has one, and help from the same text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from service.config import KEYS
+from service.config_key import Key
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def config_options(command: Command) -> Command:
+    """Give a click command every option of the configuration; :func:`option_values` gathers what they hold."""
+    for one in reversed(KEYS):
+        if one.traits.option:
+            command = _option(one, one.traits.option)(command)
+    return command
+
+
+def option_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a command's parameters that is configuration, under the names of keys, for ``load_config``."""
+    return {one.name: parameters.get(_parameter(one)) for one in KEYS if one.traits.option}
+
+
+def _option(one: Key, flags: str) -> Callable[[Command], Command]:
+    # No defaults and no checks here: what is not given must not win over file and environment, and load_config checks.
+    help_ = f"{one.traits.help} [default: {one.default_text}]" if one.default_text else one.traits.help
+    if one.kind is bool:
+        return click.option(flags, _parameter(one), is_flag=True, default=None, help=help_)
+    kinds: dict[type, Any] = {int: int, float: float, tuple: str}
+    return click.option(
+        flags,
+        _parameter(one),
+        type=kinds.get(one.kind, str),
+        multiple=one.kind is tuple,
+        metavar="URL" if one.kind is tuple or one.name.endswith("url") else None,
+        help=help_,
+    )
+
+
+def _parameter(one: Key) -> str:
+    return one.name.replace(".", "_")

@@ -1,0 +1,305 @@
+"""The daemon: sources, flow, recorder, broker and metrics, put together, started, and stopped without a loss."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from typing import Any, Final
+from urllib.parse import quote
+
+from models.decision import DecisionParameters
+from models.registry import Registry
+from service.broker_link import BrokerLink
+from service.broker_url import PASSWORD_VARIABLE, BrokerAddress, parse_broker
+from service.champion import CHAMPION, Serving, choose_model, follow_champion
+from service.commands import ChooseModel, Command, Note, SetThreshold, StartRecording, StopRecording
+from service.config import Config
+from service.embedded_broker import EmbeddedBroker
+from service.flow import Flow
+from service.http import HttpServer
+from service.lock import sole_daemon
+from service.logs import event_text, set_up_logging
+from service.messages import telemetry_message
+from service.metrics import Metrics
+from service.open_files import allow_open_files
+from service.outbox import Outbox
+from service.recorder import Recorder
+from service.recorder_alarm import RecorderAlarm
+from service.recovery import recover
+from service.sinks import MetricsSink, MqttSink, RecorderSink
+from service.sources.broker import subscription
+from service.sources.mqtt import MqttSource, Subscription
+from service.urls import DeviceSource, parse_sources
+from stinger.errors import InputError
+from stinger.paths import registry_dir
+
+STOP_S: Final = 1.2
+"""How long delivering may take when the daemon stops; with the rest it stays within two seconds."""
+_TELEMETRY_S: Final = 1.0
+_MEGABYTE: Final = 1_000_000
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where a running daemon can be met."""
+
+    broker: BrokerAddress
+    metrics_url: str | None
+    model: str
+
+
+class Daemon:
+    """A daemon as ``config`` says. :meth:`run` runs it once; all else is for the event loop's thread."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._stop = asyncio.Event()
+        self._registry = Registry(registry_dir(config.data_dir))
+        self._metrics = Metrics()
+        self._version = version("stinger-ml")
+        self._following = config.model == CHAMPION
+        self._ready = False
+        self._alarms: dict[str, str] = {}
+
+    def stop(self) -> None:
+        """Let :meth:`run` end: what was read is scored, recordings are closed, events delivered or kept."""
+        self._stop.set()
+
+    async def run(self, *, ready: Callable[[Running], None] = lambda _: None) -> None:
+        """Run until :meth:`stop`, or until every source has come to its end. ``ready`` is told once all is up.
+
+        Raises :class:`InputError` for what keeps it from starting, and for a source that can never work.
+        """
+        async with AsyncExitStack() as stack:
+            stack.enter_context(sole_daemon(self.config.data_dir))
+            await self._run(stack, ready)
+
+    async def _run(self, stack: AsyncExitStack, ready: Callable[[Running], None]) -> None:
+        config = self.config
+        serving = choose_model(config.model, self._registry)
+        address = self._broker_address()
+        if address.embedded:
+            broker = await stack.enter_async_context(EmbeddedBroker(address.port))
+            address = replace(address, port=broker.port)
+        sources = parse_sources(config.sources, self._subscription(address))
+        recordings = config.data_dir / "recordings"
+        recovery = await asyncio.to_thread(recover, recordings)
+        if recovery.closed or recovery.problems:
+            _LOG.warning(event_text("recordings_recovered", closed=recovery.closed, problems=len(recovery.problems)))
+        outbox = stack.enter_context(Outbox(config.data_dir / "outbox.sqlite3", limit=config.outbox.max_events))
+        recorder = Recorder(
+            recordings,
+            recording=config.recorder.enabled,
+            sync_interval_s=config.recorder.sync_interval_s,
+            max_file_bytes=config.recorder.max_file_mb * _MEGABYTE,
+            keep_free_bytes=config.recorder.keep_free_mb * _MEGABYTE,
+            max_open_files=allow_open_files() // 2,
+            on_alarm=self._recorder_alarm,
+        )
+        self._recorder = recorder
+        stack.callback(recorder.close, 1.0)
+        self._link = BrokerLink(
+            address,
+            outbox,
+            version=self._version,
+            on_command=self._obey,
+            on_acknowledged=lambda seconds: self._metrics.acknowledged.took(round(seconds * 1e9)),
+            home_assistant=config.broker.home_assistant,
+        )
+        self._mqtt = MqttSink(
+            self._link,
+            self._in_use,
+            version=self._version,
+            publish_scores=config.scores,
+            home_assistant=config.broker.home_assistant,
+        )
+        self._flow = Flow(
+            serving.model,
+            serving.version,
+            self._decision(serving),
+            [RecorderSink(recorder), self._mqtt, MetricsSink(self._metrics)],
+            min_shot_gap_ms=config.min_shot_gap_ms,
+        )
+        self._metrics.outbox_depth = lambda: outbox.depth  # a number in memory: asked from another thread
+        self._metrics.recorder = recorder.stats
+        http = self._serve_http(stack)
+        running = Running(address, http, serving.version)
+        await self._keep_running(sources, partial(ready, running))
+
+    async def _keep_running(self, sources: list[DeviceSource | MqttSource], ready: Callable[[], None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            broker = tasks.create_task(self._link.run(), name="broker")
+            helpers = [
+                tasks.create_task(self._flow.run(), name="flow"),
+                tasks.create_task(self._tell_telemetry(), name="telemetry"),
+                tasks.create_task(self._follow(), name="champion"),
+            ]
+            bringing = asyncio.create_task(self._bring(sources), name="sources")
+            stopping = tasks.create_task(self._stop.wait(), name="stop")
+            self._ready = True
+            _LOG.info(event_text("daemon_started", version=self._version, model=self._flow.version))
+            ready()
+            try:
+                await asyncio.wait({bringing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._ready = False
+                failure = await _ended(bringing)
+                self._flow.score_waiting()
+                for task in (*helpers, stopping):
+                    task.cancel()
+                self._link.stop(STOP_S)
+            await broker
+        _LOG.info(event_text("daemon_stopped", waiting=self._link.depth))
+        if failure is not None:
+            raise failure
+
+    async def _bring(self, sources: list[DeviceSource | MqttSource]) -> None:
+        """Run every source; returns when none can bring anything more, which without sources is never."""
+        async with asyncio.TaskGroup() as tasks:
+            for source in sources:
+                tasks.create_task(source.run(self._flow), name=f"source {source.url}")
+        if not sources:
+            await self._stop.wait()
+        _LOG.info(event_text("sources_ended", count=len(sources)))
+
+    async def _tell_telemetry(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due += _TELEMETRY_S
+            await asyncio.sleep(due - loop.time())
+            for telemetry in self._flow.telemetry():
+                self._link.send(telemetry_message(telemetry))
+            self._metrics.broker_connected = self._link.connected
+            self._metrics.broker_connects = self._link.reconnects + 1
+
+    async def _follow(self) -> None:
+        if self._following:
+            await follow_champion(self._registry, self._flow.version, self._followed, partial(self._alarm, "model"))
+
+    def _followed(self, serving: Serving) -> None:
+        # Somebody may have chosen another model over MQTT, which then stays.
+        if self._following:
+            self._use(serving)
+
+    def _use(self, serving: Serving) -> None:
+        self._flow.use_model(serving.model, serving.version, self._decision(serving))
+        self._alarm("model", "")
+        self._tell_models()
+
+    def _tell_models(self) -> None:
+        self._mqtt.tell_models()
+        for device in self._flow.devices:
+            self._metrics.model(device, self._flow.version)
+            self._recorder.describe(device, model=self._flow.version)
+
+    async def _obey(self, command: Command) -> Mapping[str, Any]:
+        """Do what somebody asked over MQTT, and say what is so now."""
+        devices = self._flow.devices if command.device is None else (command.device,)
+        match command:
+            case SetThreshold(threshold=on):
+                parameters = self._flow.set_threshold(command.device, on)
+                self._tell_models()
+                return {"threshold": parameters.on}
+            case ChooseModel(model=choice):
+                if command.device is not None:
+                    raise InputError("one model scores all devices: ask on stinger/daemon/command/choose_model")
+                serving = await asyncio.to_thread(choose_model, choice, self._registry)
+                self._following = choice == CHAMPION
+                self._use(serving)
+                return {"model": serving.version}
+            case StartRecording():
+                for device in devices:
+                    self._recorder.start(device)
+                return {"recording": True, "devices": list(devices)}
+            case StopRecording():
+                for device in devices:
+                    self._recorder.stop(device)
+                return {"recording": False, "devices": list(devices)}
+            case Note(text=text):
+                for device in devices:
+                    self._recorder.note(device, text)
+                return {"noted": list(devices)}
+
+    def reload(self, config: Config) -> None:
+        """Take over what can change while the daemon runs; of the rest it is said that it waits for a restart."""
+        changed = set(config.changed_from(self.config))
+        set_up_logging(config.log.level, config.log.format)
+        self._mqtt.publish_scores = config.scores
+        if "threshold" in changed and config.threshold is not None:
+            self._flow.set_threshold(None, config.threshold)
+            self._tell_models()
+        later = sorted(changed - {"log.level", "log.format", "scores", "threshold"})
+        _LOG.info(event_text("configuration_reloaded", changed=len(changed), after_a_restart=",".join(later) or "none"))
+        self.config = config
+
+    def _in_use(self, device: str) -> tuple[str, float]:
+        self._metrics.model(device, self._flow.version)
+        self._recorder.describe(device, model=self._flow.version)
+        return self._flow.version, self._flow.threshold(device)
+
+    def _decision(self, serving: Serving) -> DecisionParameters:
+        decision = serving.model.meta.decision
+        return decision if self.config.threshold is None else decision.at(self.config.threshold)
+
+    def _broker_address(self) -> BrokerAddress:
+        broker = self.config.broker
+        url, password = broker.url, broker.password_text()
+        if broker.user is not None and "@" not in url:
+            url = url.replace("://", f"://{quote(broker.user, safe='')}@", 1)
+        return parse_broker(
+            url,
+            ca_file=broker.ca_file,
+            cert_file=broker.cert_file,
+            key_file=broker.key_file,
+            environment={} if password is None else {PASSWORD_VARIABLE: password},
+        )
+
+    def _subscription(self, address: BrokerAddress) -> Subscription:
+        return subscription(
+            address.host,
+            address.port,
+            username=address.user,
+            password=address.password,
+            tls_context=address.tls,
+        )
+
+    def _serve_http(self, stack: AsyncExitStack) -> str | None:
+        metrics = self.config.metrics
+        if metrics.port is None:
+            return None
+        server = HttpServer(
+            port=metrics.port,
+            host=metrics.host,
+            metrics=self._metrics.expose,
+            unready=lambda: "" if self._ready else "starting or stopping",
+        )
+        stack.callback(server.close)
+        return server.url
+
+    def _recorder_alarm(self, alarm: RecorderAlarm) -> None:
+        self._alarm("recorder", f"recording has stopped: {alarm.reason}" if alarm.active else "")
+
+    def _alarm(self, about: str, text: str) -> None:
+        """Say what a person must see to, until it is said again as empty."""
+        if text:
+            _LOG.warning(event_text("alarm", about=about, reason=text))
+        self._alarms[about] = text
+        self._link.set_alarm("; ".join(line for line in self._alarms.values() if line))
+
+
+async def _ended(task: asyncio.Task[None]) -> BaseException | None:
+    """Cancel ``task``, wait for its end, and return what it failed of; one failure out of a group of them."""
+    task.cancel()
+    await asyncio.wait({task})
+    failure = None if task.cancelled() else task.exception()
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure

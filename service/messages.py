@@ -1,0 +1,178 @@
+"""From values to MQTT messages: topic, JSON payload, QoS, retained or not. ``service/schemas`` says what the JSON holds."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import singledispatch
+from typing import Any, Literal
+
+import numpy as np
+
+from service import channels
+from service.channels import Channel, Keeping
+from service.events import Event, FalseSpinUp, Shot, SpinUp, Telemetry
+from service.source import LinkReport
+from service.states import DaemonStatus, ModelInUse, ScoreBlock
+
+_PROBABILITY_DIGITS = 6
+_SCORE_DIGITS = 4
+_MS_DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Ready to be published."""
+
+    topic: str
+    payload: bytes
+    qos: Literal[0, 1]
+    retain: bool
+    keeping: Keeping
+
+
+def message(channel: Channel, topic: str, content: Mapping[str, Any]) -> Message:
+    """``content`` as JSON for ``topic`` of ``channel``. Raises ``ValueError`` for NaN and infinities."""
+    return Message(topic, encode(content), channel.qos, channel.retain, channel.keeping)
+
+
+def encode(content: Mapping[str, Any]) -> bytes:
+    """``content`` as compact JSON in UTF-8. Raises ``ValueError`` for NaN and infinities, which JSON does not have."""
+    return json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode(errors="replace")
+
+
+def iso_time(host_s: float) -> str:
+    """ISO 8601 in UTC with milliseconds.
+
+    >>> iso_time(1700000000.1239)
+    '2023-11-14T22:13:20.123Z'
+    """
+    whole_s, ms = divmod(math.floor(host_s * 1000), 1000)
+    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+
+@singledispatch
+def event_message(event: Event) -> Message:
+    """The message that tells of ``event``. Raises :class:`~stinger.errors.InputError` for an impossible device name."""
+    raise TypeError(type(event))
+
+
+@event_message.register
+def _(event: Shot) -> Message:
+    content = _about_event(event) | {
+        "wheels_on": event.wheels_on,
+        "lead_ms": _number(event.lead_ms, _MS_DIGITS),
+        "peak_probability": _number(event.peak_probability),
+        "accepted": event.accepted,
+    }
+    return message(channels.SHOT, channels.SHOT.topic(event.device), content)
+
+
+@event_message.register
+def _(event: SpinUp) -> Message:
+    content = _about_event(event) | {
+        "state": "on" if event.on else "off",
+        "probability": _number(event.probability),
+        "with_shot": event.with_shot,
+        "duration_ms": _number(event.duration_ms, _MS_DIGITS),
+    }
+    return message(channels.SPINUP, channels.SPINUP.topic(event.device), content)
+
+
+@event_message.register
+def _(event: FalseSpinUp) -> Message:
+    content = _about_event(event) | {
+        "duration_ms": _number(event.duration_ms, _MS_DIGITS),
+        "peak_probability": _number(event.peak_probability),
+    }
+    return message(channels.FALSE_SPINUP, channels.FALSE_SPINUP.topic(event.device), content)
+
+
+def telemetry_message(telemetry: Telemetry) -> Message:
+    """The message of one device's figures of the last second."""
+    content = {
+        "device": telemetry.device,
+        **_times(telemetry.host_s),
+        "probability": _number(telemetry.probability),
+        "wheels_on": telemetry.wheels_on,
+        "rate_hz": _number(telemetry.rate_hz, _MS_DIGITS),
+        "gaps": telemetry.gaps,
+        "lost": telemetry.lost,
+        "corrupted": telemetry.corrupted,
+        "latency_p50_ms": _number(telemetry.latency_p50_ms, _MS_DIGITS),
+        "latency_p99_ms": _number(telemetry.latency_p99_ms, _MS_DIGITS),
+        "link": telemetry.link,
+        "model": telemetry.model,
+    }
+    return message(channels.TELEMETRY, channels.TELEMETRY.topic(telemetry.device), content)
+
+
+def link_message(report: LinkReport, host_s: float) -> Message:
+    """The message of how a link is, as it was at ``host_s``."""
+    content = {
+        "device": report.device,
+        **_times(host_s),
+        "state": report.state.value,
+        "reason": report.reason,
+        "counters": asdict(report.counters),
+    }
+    return message(channels.LINK, channels.LINK.topic(report.device), content)
+
+
+def model_message(model: ModelInUse) -> Message:
+    """The message of which model scores a device."""
+    content = {
+        "device": model.device,
+        **_times(model.host_s),
+        "model": model.model,
+        "threshold": _number(model.threshold),
+    }
+    return message(channels.MODEL, channels.MODEL.topic(model.device), content)
+
+
+def status_message(status: DaemonStatus) -> Message:
+    """The message of how the daemon is; also its will."""
+    times = {"time": None, "unix_s": None} if status.host_s is None else _times(status.host_s)
+    content = {
+        "state": "online" if status.online else "offline",
+        **times,
+        "reason": status.reason,
+        "version": status.version,
+        "alarm": status.alarm,
+    }
+    return message(channels.STATUS, channels.STATUS.topic(), content)
+
+
+def scores_message(block: ScoreBlock) -> Message:
+    """The message of a block of scores: the time of the first, and what lies between two."""
+    probabilities = np.round(block.probabilities.astype(np.float64), _SCORE_DIGITS).tolist()
+    content = {
+        "first_device_ms": block.first_device_ms,
+        "period_ms": block.period_ms,
+        "probabilities": [p if math.isfinite(p) else None for p in probabilities],
+    }
+    return message(channels.SCORES, channels.SCORES.topic(block.device), content)
+
+
+def _about_event(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "device": event.device,
+        **_times(event.host_s),
+        "device_ms": int(event.device_ms),
+        "model": event.model,
+    }
+
+
+def _times(host_s: float) -> dict[str, Any]:
+    return {"time": iso_time(host_s), "unix_s": round(float(host_s), _MS_DIGITS)}
+
+
+def _number(value: float | None, digits: int = _PROBABILITY_DIGITS) -> float | None:
+    """A plain float that JSON can hold; ``None`` for what is no number."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), digits)

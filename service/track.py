@@ -1,0 +1,174 @@
+"""What becomes of one device's scored samples: the wheels, the shots, and the events that tell of both."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models.decision import Decision, DecisionParameters, Switch
+from service.events import Event, FalseSpinUp, Shot, SpinUp
+from stinger.sample import SampleArray
+
+PEAK_MS: Final = 1000
+"""A shot's peak probability is the highest in so long before it."""
+_REMEMBERED: Final = 200
+"""Samples kept to find a peak in: two seconds."""
+
+Times = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+class DeviceTrack:
+    """The state of one device between its blocks. Times are ms since the device's boot, as its samples carry them."""
+
+    def __init__(self, device: str, model: str, parameters: DecisionParameters, *, min_shot_gap_ms: float) -> None:
+        self.device = device
+        self.model = model
+        self.min_shot_gap_ms = min_shot_gap_ms
+        self._decision = Decision(parameters)
+        self._recent: deque[tuple[Times, Floats]] = deque()
+        self._recent_samples = 0
+        self._trigger = False
+        self._accepted_ms: int | None = None
+        self._on_ms: int | None = None
+        self._with_shot = False
+        self._last_ms: int | None = None
+        self._last_s = 0.0
+        self.probability: float | None = None
+        """The newest output; ``None`` if the last sample had none."""
+
+    @property
+    def wheels_on(self) -> bool:
+        """Whether the wheels are on."""
+        return self._decision.wheels
+
+    @property
+    def parameters(self) -> DecisionParameters:
+        """When wheels go on and off; setting it counts from the next sample on."""
+        return self._decision.parameters
+
+    @parameters.setter
+    def parameters(self, parameters: DecisionParameters) -> None:
+        self._decision.parameters = parameters
+
+    def push(
+        self, samples: SampleArray, taken_s: npt.NDArray[np.float64], probability: npt.NDArray[np.float32]
+    ) -> list[Event]:
+        """Take samples ``(n,)``, n >= 1, when they were taken (Unix time), and their scores; return what happened, in order."""
+        time_ms = samples["timestamp_ms"].astype(np.int64)
+        events: list[Event] = []
+        if self._last_ms is not None and int(time_ms[0]) < self._last_ms:
+            events += self.restart()
+        self._remember(time_ms, probability)
+        switches = self._decision.push(time_ms, probability).switches
+        edges = self._edges(samples["trigger"])
+        if switches or len(edges):
+            # A switch goes before a shot of the same moment: wheels that went on at it are on, with a lead of 0.
+            happened = sorted(
+                [(switch.time_ms, 0, switch) for switch in switches] + [(int(time_ms[i]), 1, None) for i in edges],
+                key=lambda entry: entry[:2],
+            )
+            for moment_ms, _, switch in happened:
+                host_s = float(np.interp(moment_ms, time_ms, taken_s))
+                if moment_ms < time_ms[0]:  # in the gap before this block
+                    host_s = float(taken_s[0]) - (int(time_ms[0]) - moment_ms) / 1000
+                events += [self._shot(moment_ms, host_s)] if switch is None else self._switched(switch, host_s)
+        self._last_ms, self._last_s = int(time_ms[-1]), float(taken_s[-1])
+        newest = float(probability[-1])
+        self.probability = newest if newest == newest else None  # noqa: PLR0124 - a NaN alone differs from itself
+        return events
+
+    def tick(self, now_s: float) -> list[Event]:
+        """Let time pass, in which nothing came, until ``now_s`` (Unix time): wheels go off once an output is too old."""
+        if self._last_ms is None or not self._decision.wheels:
+            return []
+        if (now_s - self._last_s) * 1000 < self._decision.parameters.stale_ms / 2:
+            return []  # not worth a look yet
+        now_ms = self._last_ms + round((now_s - self._last_s) * 1000)
+        events: list[Event] = []
+        for switch in self._decision.tick(now_ms):
+            events += self._switched(switch, self._last_s + (switch.time_ms - self._last_ms) / 1000)
+        return events
+
+    def restart(self) -> list[Event]:
+        """Forget what was before, as the link broke or the device booted: wheels that were on go off."""
+        events: list[Event] = []
+        if self._on_ms is not None and self._last_ms is not None:
+            events += self._switched(Switch(self._last_ms, False), self._last_s)
+        self._decision = Decision(self._decision.parameters)
+        self._recent.clear()
+        self._recent_samples = 0
+        self._trigger = False
+        self._accepted_ms = self._last_ms = self.probability = None
+        return events
+
+    def _edges(self, trigger: npt.NDArray[np.uint8]) -> Sequence[int]:
+        """The samples with which the trigger went down."""
+        if trigger.shape[0] == 1:  # a live sample: without NumPy's price for arrays
+            was, self._trigger = self._trigger or self._last_ms is None, bool(trigger[0])
+            return (0,) if self._trigger and not was else ()
+        pressed = trigger != 0
+        before = np.concatenate(([self._trigger], pressed[:-1]))
+        # A trigger that is down at a device's very first sample is no edge.
+        if self._last_ms is None:
+            before[0] = True
+        self._trigger = bool(pressed[-1])
+        edges: list[int] = np.flatnonzero(pressed & ~before).tolist()
+        return edges
+
+    def _shot(self, moment_ms: int, host_s: float) -> Shot:
+        accepted = self._accepted_ms is None or moment_ms - self._accepted_ms >= self.min_shot_gap_ms
+        if accepted:
+            self._accepted_ms = moment_ms
+        on_ms = self._on_ms
+        self._with_shot = self._with_shot or on_ms is not None
+        return Shot(
+            device=self.device,
+            device_ms=moment_ms,
+            host_s=host_s,
+            wheels_on=on_ms is not None,
+            lead_ms=None if on_ms is None else float(moment_ms - on_ms),
+            peak_probability=self._peak(moment_ms - PEAK_MS, moment_ms),
+            accepted=accepted,
+            model=self.model,
+        )
+
+    def _switched(self, switch: Switch, host_s: float) -> list[Event]:
+        probability = self._at(switch.time_ms)
+        if switch.on:
+            self._on_ms, self._with_shot = switch.time_ms, False
+            return [SpinUp(self.device, switch.time_ms, host_s, True, probability, self.model)]
+        on_ms, self._on_ms = self._on_ms, None
+        assert on_ms is not None, "wheels went off that were not on"
+        duration_ms = float(switch.time_ms - on_ms)
+        ended = SpinUp(
+            self.device, switch.time_ms, host_s, False, probability, self.model, self._with_shot, duration_ms
+        )
+        if self._with_shot:
+            return [ended]
+        peak = self._peak(on_ms, switch.time_ms)
+        started_s = host_s - duration_ms / 1000
+        return [ended, FalseSpinUp(self.device, on_ms, started_s, duration_ms, peak, self.model)]
+
+    def _remember(self, time_ms: Times, probability: npt.NDArray[np.float32]) -> None:
+        self._recent.append((time_ms, probability))
+        self._recent_samples += time_ms.size
+        while self._recent_samples - self._recent[0][0].size >= _REMEMBERED:
+            self._recent_samples -= self._recent.popleft()[0].size
+
+    def _peak(self, from_ms: int, to_ms: int) -> float | None:
+        """The highest output in a stretch of time, as far as it is remembered."""
+        highest = None
+        for time_ms, probability in self._recent:
+            known = probability[(time_ms >= from_ms) & (time_ms <= to_ms) & ~np.isnan(probability)]
+            if known.size:
+                highest = max(float(known.max()), -1.0 if highest is None else highest)
+        return highest
+
+    def _at(self, moment_ms: int) -> float | None:
+        """The output of the sample of a moment; ``None`` if it had none or there is no such sample."""
+        return self._peak(moment_ms, moment_ms)

@@ -1,0 +1,175 @@
+"""What a daemon says over MQTT, as a person wants to see it: a picture that is drawn anew, or a line for each event."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+BARS: Final = " ▁▂▃▄▅▆▇█"
+STRIP_WIDTH: Final = 48
+SCORES_PER_BAR: Final = 5
+"""At 100 Hz a bar is 50 ms, the highest score in them."""
+EVENTS_SHOWN: Final = 8
+_NARROWEST_STRIP: Final = 10
+_OTHER_COLUMNS: Final = 97
+"""What a row takes beside its strip, with a name of ten letters."""
+
+
+@dataclass(slots=True)
+class _Device:
+    strip: deque[float | None] = field(default_factory=lambda: deque(maxlen=STRIP_WIDTH))
+    pending: list[float | None] = field(default_factory=list)
+    has_scores: bool = False
+    wheels_on: bool = False
+    shots: int = 0
+    bursts: int = 0
+    in_time: int = 0
+    false_spin_ups: int = 0
+    lead_ms: float | None = None
+    link: str = ""
+    telemetry: dict[str, Any] = field(default_factory=dict)
+
+    def add_scores(self, probabilities: list[float | None]) -> None:
+        """Draw further scores, a bar for some of them together."""
+        self.has_scores = True
+        self.pending += probabilities
+        while len(self.pending) >= SCORES_PER_BAR:
+            known = [p for p in self.pending[:SCORES_PER_BAR] if p is not None]
+            self.strip.append(max(known, default=None))
+            del self.pending[:SCORES_PER_BAR]
+
+
+class View:
+    """Takes messages in with :meth:`feed`; :meth:`picture` shows how things are, and each event is a line of text."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._daemon = "no word from a daemon yet"
+        self._devices: dict[str, _Device] = {}
+        self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
+
+    def feed(self, topic: str, payload: bytes) -> str | None:
+        """Take a message; return the line that tells of it, if it is worth one. What is not understood is left out."""
+        parts = topic.split("/")
+        try:
+            content = json.loads(payload)
+        except ValueError:
+            return None
+        if len(parts) != 3 or parts[0] != "stinger" or not isinstance(content, dict):  # noqa: PLR2004 - stinger/x/kind
+            return None
+        _, name, kind = parts
+        if name == "daemon":
+            before = self._daemon
+            self._daemon = f"daemon {content.get('state', '?')}, version {content.get('version', '?')}"
+            alarm = content.get("alarm")
+            if self._daemon == before and not alarm:
+                return None  # a retained state, said again
+            said = f"{self._daemon}{f', ALARM: {alarm}' if alarm else ''}"
+            self._events.append(said)
+            return said
+        line = self._take(name, kind, content)
+        if line is not None:
+            self._events.append(line)
+        return line
+
+    def picture(self, width: int) -> RenderableType:
+        """How everything is now, for a terminal of so many columns."""
+        strip_width = min(STRIP_WIDTH, max(_NARROWEST_STRIP, width - _OTHER_COLUMNS))
+        table = Table(expand=False)
+        for heading, justify in (
+            ("device", "left"),
+            ("link", "left"),
+            ("wheels", "left"),
+            ("probability", "left"),
+            ("shots", "right"),
+            ("in time", "right"),
+            ("lead ms", "right"),
+            ("false", "right"),
+            ("Hz", "right"),
+            ("latency ms", "right"),
+        ):
+            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # its own literals
+        for name, device in sorted(self._devices.items()):
+            table.add_row(*_row(name, device, strip_width))
+        lines = [Text(line, overflow="ellipsis", no_wrap=True) for line in self._events]
+        return Group(Text(self._title, style="bold"), Text(self._daemon), table, *lines)
+
+    def _take(self, name: str, kind: str, content: dict[str, Any]) -> str | None:
+        device = self._devices.setdefault(name, _Device())
+        line = None
+        match kind:
+            case "telemetry":
+                device.telemetry = content
+                device.wheels_on = bool(content.get("wheels_on"))
+                if not device.has_scores:
+                    device.strip.append(content.get("probability"))
+            case "scores":
+                device.add_scores(content.get("probabilities", []))
+            case "link":
+                before, device.link = device.link, str(content.get("state", "?"))
+                if before != device.link:
+                    line = f"{name}: link {device.link}" + (f", {content['reason']}" if content.get("reason") else "")
+            case "shot":
+                line = self._shot(name, device, content)
+            case "spinup":
+                device.wheels_on = content.get("state") == "on"
+            case "false_spinup":
+                device.false_spin_ups += 1
+                line = f"{_clock(content)} {name}: false spin-up of {_whole(content.get('duration_ms'))} ms"
+        return line
+
+    def _shot(self, name: str, device: _Device, content: dict[str, Any]) -> str:
+        lead_ms = content.get("lead_ms")
+        device.lead_ms = lead_ms
+        if content.get("accepted"):
+            device.shots += 1
+            device.in_time += lead_ms is not None and lead_ms >= 100  # noqa: PLR2004 - what flywheels need
+        else:
+            device.bursts += 1
+        wheels = "wheels off" if lead_ms is None else f"wheels on for {_whole(lead_ms)} ms"
+        return f"{_clock(content)} {name}: {'shot' if content.get('accepted') else 'burst'}, {wheels}"
+
+
+def _row(name: str, device: _Device, strip_width: int) -> tuple[RenderableType, ...]:
+    telemetry = device.telemetry
+    probability = telemetry.get("probability")
+    strip = "".join(_bar(value) for value in device.strip)[-strip_width:].rjust(strip_width)
+    latency = f"{_tenths(telemetry.get('latency_p50_ms'))} / {_tenths(telemetry.get('latency_p99_ms'))}"
+    return (
+        name,
+        device.link or "?",
+        Text("● on", style="bold red") if device.wheels_on else Text("○ off", style="dim"),
+        f"{strip} {'----' if probability is None else f'{probability:.2f}'}",
+        f"{device.shots}{f' +{device.bursts}' if device.bursts else ''}",
+        f"{device.in_time}",
+        _whole(device.lead_ms),
+        f"{device.false_spin_ups}",
+        _whole(telemetry.get("rate_hz")),
+        latency,
+    )
+
+
+def _bar(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "·"
+    return BARS[min(len(BARS) - 1, max(0, round(value * (len(BARS) - 1))))]
+
+
+def _clock(content: dict[str, Any]) -> str:
+    """The time of day of an event, as it is written in it."""
+    return str(content.get("time", ""))[11:23]
+
+
+def _whole(value: Any) -> str:
+    return f"{value:.0f}" if isinstance(value, int | float) else "-"
+
+
+def _tenths(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, int | float) else "-"

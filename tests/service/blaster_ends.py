@@ -1,0 +1,160 @@
+"""Blasters at the other end of real ptys and real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tty
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from stinger.sample import SampleArray, make_samples
+from stinger.wire.device import DeviceLink
+from tests.stinger.wire.test_device import Shelf
+
+
+def samples_from(first_ms: int, count: int, step_ms: float = 10) -> SampleArray:
+    times = first_ms + np.floor(np.arange(count) * step_ms).astype(np.int64)
+    channels = np.arange(count * 6).reshape(count, 6) % 1000
+    return make_samples(times, channels, np.zeros(count))
+
+
+class End(Protocol):
+    """The blaster's end of a link: what it heard, and how it speaks."""
+
+    heard: bytes
+
+    def write(self, data: bytes) -> None: ...
+
+    async def until_heard(self, text: bytes) -> None: ...
+
+
+class PtyEnd:
+    """A pty under a path of its own, as a plugged-in port. ``unplug`` takes both away."""
+
+    def __init__(self, link: Path) -> None:
+        self.heard = b""
+        self._link = link
+        self._master, slave = os.openpty()
+        tty.setraw(slave)
+        self._path = os.ttyname(slave)
+        os.close(slave)
+        os.set_blocking(self._master, False)
+        self._open = True
+        link.symlink_to(self._path)
+        self._news = asyncio.Event()
+        self._poll: asyncio.Task[None] = asyncio.create_task(self._read())
+
+    def write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._master, data) :]
+
+    async def until_heard(self, text: bytes) -> None:
+        async with asyncio.timeout(10):
+            while text not in self.heard:
+                self._news.clear()
+                await self._news.wait()
+
+    async def unplug(self) -> None:
+        if self._open:
+            self._open = False
+            self._poll.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._poll
+            self._link.unlink()
+            os.close(self._master)
+
+    async def _read(self) -> None:
+        # While nobody has the slave open, the master is always readable and reading fails: so it is polled.
+        while True:
+            with suppress(OSError):
+                self.heard += os.read(self._master, 4096)
+                self._news.set()
+            await asyncio.sleep(0.001)
+
+
+class SocketEnd(asyncio.Protocol):
+    """One accepted connection."""
+
+    def __init__(self, accepted: Callable[[SocketEnd], None]) -> None:
+        self.heard = b""
+        self.transport: asyncio.Transport | None = None
+        self._accepted = accepted
+        self._news = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._accepted(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += data
+        self._news.set()
+
+    def write(self, data: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(data)
+
+    async def until_heard(self, text: bytes) -> None:
+        async with asyncio.timeout(10):
+            while text not in self.heard:
+                self._news.clear()
+                await self._news.wait()
+
+    def hang_up(self) -> None:
+        assert self.transport is not None
+        self.transport.abort()
+
+
+class Listening:
+    """A server on loopback: ``port``, and the connections as they come."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.ends: list[SocketEnd] = []
+        self._accepted: asyncio.Queue[SocketEnd] = asyncio.Queue()
+
+    def accept(self, end: SocketEnd) -> None:
+        self.ends.append(end)
+        self._accepted.put_nowait(end)
+
+    async def next(self) -> SocketEnd:
+        async with asyncio.timeout(10):
+            return await self._accepted.get()
+
+
+@asynccontextmanager
+async def listening(port: int = 0) -> AsyncIterator[Listening]:
+    listening = Listening()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SocketEnd(listening.accept), "127.0.0.1", port)
+    listening.port = server.sockets[0].getsockname()[1]
+    try:
+        yield listening
+    finally:
+        server.close()
+        for end in listening.ends:
+            end.hang_up()
+        await server.wait_closed()
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def plugged_in(link: Path) -> AsyncIterator[PtyEnd]:
+    end = PtyEnd(link)
+    try:
+        yield end
+    finally:
+        await end.unplug()
+
+
+async def answer(end: End) -> DeviceLink:
+    """Play a blaster that has just been asked for samples; the link makes the bytes for them."""
+    link = DeviceLink(Shelf())
+    await end.until_heard(b"MLSTREAM 100\n")
+    end.write(b"[ml] filesystem ready\r\n" + link.receive(end.heard, 0.0))
+    return link

@@ -1,0 +1,34 @@
+"""Blocks of samples as sources bring them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from service.source import Block
+from stinger.sample import SampleArray, make_samples
+
+
+def random_samples(count: int, *, first_ms: int = 0, seed: int = 1) -> SampleArray:
+    """``(count,)`` samples 10 ms apart, of chance."""
+    chance = np.random.default_rng(seed)
+    channels = chance.integers(-32768, 32768, (count, 6))
+    return make_samples(first_ms + 10 * np.arange(count), channels, chance.integers(0, 2, count))
+
+
+def block_of(samples: SampleArray, *, device: str = "d", boot: int = 0, taken_s: float = 1_760_000_000.0) -> Block:
+    return Block(
+        device=device,
+        samples=samples,
+        taken_s=taken_s + 0.01 * np.arange(len(samples), dtype=np.float64),
+        read_ns=time.monotonic_ns(),
+        boot=boot,
+    )
+
+
+def blocks_of(samples: SampleArray, size: int, *, device: str = "d", boot: int = 0) -> Iterator[Block]:
+    """``samples`` cut into blocks of ``size``."""
+    for start in range(0, len(samples), size):
+        yield block_of(samples[start : start + size], device=device, boot=boot)

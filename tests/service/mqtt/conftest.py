@@ -1,0 +1,40 @@
+"""Brokers for the tests of what is said over MQTT."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from service.broker_link import BrokerLink
+from service.outbox import Outbox
+from tests.helpers.brokers import PATIENCE_S, Mosquitto
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path / "mosquitto")
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.db") as box:
+        yield box
+
+
+@asynccontextmanager
+async def running(link: BrokerLink, *, within_s: float = 2.0) -> AsyncIterator[BrokerLink]:
+    """``link`` at work, stopped in order at the end."""
+    task = asyncio.create_task(link.run())
+    try:
+        yield link
+    finally:
+        link.stop(within_s)
+        async with asyncio.timeout(PATIENCE_S):
+            await task

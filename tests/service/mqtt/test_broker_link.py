@@ -1,0 +1,369 @@
+"""The link against a real mosquitto: what is delivered, retained, told again, heard and obeyed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from service.broker_link import BrokerLink
+from service.broker_url import BrokerAddress
+from service.commands import Command, SetThreshold
+from service.discovery import discovery_message
+from service.messages import event_message, link_message, telemetry_message
+from service.outbox import Outbox
+from service.source import LinkState
+from stinger.errors import InputError
+from tests.helpers.brokers import Heard, Mosquitto, free_port, road, subscriber, until
+from tests.helpers.happenings import NOW_S, link_report, one_of_each, shot, spin_up, telemetry
+from tests.service.mqtt.conftest import running
+
+STATUS = "stinger/daemon/status"
+SHOT = "stinger/b1/shot"
+
+
+def make_link(port: int, outbox: Outbox, **more: Any) -> BrokerLink:
+    return BrokerLink(BrokerAddress("127.0.0.1", port), outbox, version="1", **more)
+
+
+@asynccontextmanager
+async def lasting_subscriber(port: int) -> AsyncIterator[Heard]:
+    """One whose subscription and messages the broker keeps while it is away."""
+    async with subscriber(port, SHOT, identifier="lasting") as heard:
+        yield heard
+
+
+def ids(messages: list[aiomqtt.Message]) -> list[str]:
+    return [json.loads(message.payload)["id"] for message in messages]
+
+
+def state(message: aiomqtt.Message) -> str:
+    value: str = json.loads(message.payload)["state"]
+    return value
+
+
+async def test_every_kind_of_message_arrives_as_it_was_made(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    sent = one_of_each()
+    async with subscriber(mosquitto.port) as heard, running(make_link(mosquitto.port, outbox)) as link:
+        await until(lambda: link.connected)
+        del sent["status"]
+        for message in sent.values():
+            link.send(message)
+        await heard.until(lambda: {m.topic.value for m in heard.messages} >= {m.topic for m in sent.values()})
+        for message in sent.values():
+            (arrived,) = heard.on(message.topic)
+            assert (arrived.payload, arrived.qos) == (message.payload, message.qos)
+        await until(lambda: link.depth == 0)
+    assert link.protocol == "5"
+
+
+async def test_retained_states_wait_for_whoever_comes_later_and_events_do_not(
+    mosquitto: Mosquitto, outbox: Outbox
+) -> None:
+    async with running(make_link(mosquitto.port, outbox)) as link:
+        for message in one_of_each().values():
+            link.send(message)
+        await until(lambda: link.connected and link.depth == 0)
+        await asyncio.sleep(0.05)
+        async with subscriber(mosquitto.port) as heard:
+            topics = {"stinger/b1/spinup", "stinger/b1/link", "stinger/b1/model", STATUS}
+            topics |= {"homeassistant/device/stinger_b1/config"}
+            await heard.until(lambda: {m.topic.value for m in heard.messages} >= topics)
+            await asyncio.sleep(0.05)
+            assert {m.topic.value for m in heard.messages} == topics
+
+
+async def test_status_is_online_while_connected_and_offline_after_a_stop(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    async with subscriber(mosquitto.port, STATUS) as heard:
+        async with running(make_link(mosquitto.port, outbox)):
+            await heard.until(lambda: len(heard.messages) == 1)
+        await heard.until(lambda: len(heard.messages) == 2)
+        assert [state(m) for m in heard.messages] == ["online", "offline"]
+        assert json.loads(heard.messages[1].payload)["reason"] == "stopped"
+
+
+async def test_status_is_offline_after_the_link_was_cancelled(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    async with subscriber(mosquitto.port, STATUS) as heard:
+        link = make_link(mosquitto.port, outbox)
+        task = asyncio.create_task(link.run())
+        await until(lambda: link.connected)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await heard.until(lambda: bool(heard.messages) and state(heard.messages[-1]) == "offline")
+
+
+async def test_an_alarm_is_said_in_the_status_and_ends(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    async with subscriber(mosquitto.port, STATUS) as heard, running(make_link(mosquitto.port, outbox)) as link:
+        await until(lambda: link.connected)
+        link.set_alarm("disk full")
+        await heard.until(lambda: bool(heard.messages) and b"disk full" in heard.messages[-1].payload)
+        link.set_alarm("")
+        await heard.until(lambda: b"disk full" not in heard.messages[-1].payload)
+
+
+async def test_messages_put_before_the_broker_could_be_reached_arrive_in_order(
+    mosquitto: Mosquitto, outbox: Outbox
+) -> None:
+    port = free_port()
+    events = [shot(device_ms=n) for n in range(100)]
+    async with running(make_link(port, outbox)) as link:
+        for event in events:
+            link.send(event_message(event))
+        await asyncio.sleep(0.1)
+        async with subscriber(mosquitto.port, SHOT) as heard, road(mosquitto.port, port=port):
+            await heard.until(lambda: len(heard.messages) >= 100)
+            assert ids(heard.messages) == [event.id for event in events]
+
+
+async def test_nothing_is_lost_while_the_broker_is_stopped_and_started_and_ids_tell_repeats(
+    tmp_path: Path, outbox: Outbox
+) -> None:
+    # It keeps what it has acknowledged over a stop, for a subscriber that is known to it.
+    keeping = f"allow_anonymous true\npersistence true\npersistence_location {tmp_path}/\nmax_queued_messages 0"
+    broker = Mosquitto(tmp_path / "keeping", keeping)
+    broker.start()
+    sent: list[str] = []
+    heard_ids: list[str] = []
+    try:
+        async with running(make_link(broker.port, outbox)) as link:
+            for _ in range(3):
+                async with lasting_subscriber(broker.port) as heard:
+                    await until(lambda: link.connected)
+                    for n in range(100):
+                        event = shot(device_ms=n)
+                        sent.append(event.id)
+                        link.send(event_message(event))
+                        if n == 50:
+                            await heard.until(lambda: len(heard.messages) >= 20)
+                            broker.stop()
+                    await until(lambda: heard.ended and not link.connected)
+                    heard_ids += ids(heard.messages)
+                broker.start()
+            async with lasting_subscriber(broker.port) as heard:
+                await until(lambda: link.connected and link.depth == 0)
+                missing = set(sent) - set(heard_ids)
+                await heard.until(lambda: missing <= set(ids(heard.messages)))
+                assert link.reconnects == 3
+    finally:
+        broker.kill()
+
+
+async def test_what_a_killed_broker_did_not_acknowledge_is_sent_to_the_next(
+    mosquitto: Mosquitto, outbox: Outbox
+) -> None:
+    port = free_port()
+    events = [shot(device_ms=n) for n in range(50)]
+    async with running(make_link(port, outbox)) as link:
+        async with road(mosquitto.port, port=port):
+            await until(lambda: link.connected)
+            mosquitto.kill()
+            for event in events:
+                link.send(event_message(event))
+            await until(lambda: not link.connected)
+        mosquitto.start()
+        async with subscriber(mosquitto.port, SHOT) as heard, road(mosquitto.port, port=port):
+            await heard.until(lambda: len(heard.messages) == 50)
+            assert ids(heard.messages) == [event.id for event in events]
+
+
+async def test_after_a_reconnect_states_are_told_again_and_telemetry_only_the_newest(
+    mosquitto: Mosquitto, outbox: Outbox
+) -> None:
+    async with running(make_link(mosquitto.port, outbox)) as link:
+        await until(lambda: link.connected)
+        link.send(link_message(link_report(), NOW_S))
+        link.send(event_message(spin_up(on=False)))
+        await until(lambda: link.depth == 0)
+        mosquitto.kill()
+        await until(lambda: not link.connected)
+        for n in range(10):
+            link.send(telemetry_message(telemetry(probability=n / 10)))
+        link.send(link_message(link_report(state=LinkState.SILENT), NOW_S))
+        mosquitto.start()
+        async with subscriber(mosquitto.port) as heard:
+            await heard.until(lambda: len({m.topic.value for m in heard.messages}) >= 3)
+            await asyncio.sleep(0.05)
+            assert state(heard.on("stinger/b1/link")[-1]) == "silent"
+            assert len(heard.on("stinger/b1/spinup")) == 1
+            assert state(heard.on(STATUS)[-1]) == "online"
+            for message in heard.on("stinger/b1/telemetry"):
+                assert json.loads(message.payload)["probability"] == 0.9
+
+
+async def test_a_stop_without_a_broker_is_quick_and_keeps_what_was_not_delivered(tmp_path: Path) -> None:
+    port = free_port()
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        link = make_link(port, outbox)
+        task = asyncio.create_task(link.run())
+        link.send(event_message(shot()))
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        link.stop(2.0)
+        await task
+        assert time.monotonic() - began < 0.5
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        assert outbox.depth == 1
+
+
+async def test_a_stop_delivers_what_is_in_hand(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    async with subscriber(mosquitto.port, SHOT) as heard:
+        async with running(make_link(mosquitto.port, outbox)) as link:
+            await until(lambda: link.connected)
+            for _ in range(200):
+                link.send(event_message(shot()))
+        await heard.until(lambda: len(heard.messages) == 200)
+        assert outbox.depth == 0
+
+
+async def test_time_to_the_acknowledgement_is_reported(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    took: list[float] = []
+    async with running(make_link(mosquitto.port, outbox, on_acknowledged=took.append)) as link:
+        await until(lambda: link.connected)
+        link.send(event_message(shot()))
+        await until(lambda: len(took) == 1)
+    assert 0 < took[0] < 5
+
+
+async def obey(command: Command) -> Mapping[str, Any]:
+    if isinstance(command, SetThreshold):
+        if command.device == "nobody":
+            raise InputError("no device 'nobody'")
+        return {"threshold": command.threshold}
+    raise RuntimeError("a mistake of ours")
+
+
+async def test_a_command_is_answered_on_its_response_topic_with_its_correlation_data(
+    mosquitto: Mosquitto, outbox: Outbox
+) -> None:
+    async with running(make_link(mosquitto.port, outbox, on_command=obey)) as link:
+        await until(lambda: link.connected)
+        async with subscriber(mosquitto.port, "answers", protocol=aiomqtt.ProtocolVersion.V5) as heard:
+            assert heard.client is not None
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it so
+            properties.ResponseTopic = "answers"
+            properties.CorrelationData = b"\x01\x02"
+            await heard.client.publish(
+                "stinger/b1/command/set_threshold", b'{"threshold":0.6,"id":"x"}', 1, properties=properties
+            )
+            await heard.until(lambda: len(heard.messages) == 1)
+            (message,) = heard.messages
+            assert json.loads(message.payload) == {
+                "ok": True,
+                "command": "set_threshold",
+                "device": "b1",
+                "id": "x",
+                "result": {"threshold": 0.6},
+            }
+            received: Any = message.properties
+            assert received.CorrelationData == b"\x01\x02"
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "error"),
+    [
+        ("stinger/b1/command/set_threshold", b'{"threshold":2}', "threshold: give a number from 0.05 to 0.95"),
+        ("stinger/nobody/command/set_threshold", b'{"threshold":0.5}', "no device 'nobody'"),
+        ("stinger/daemon/command/fire", b"", "no command 'fire'"),
+        ("stinger/b1/command/note", b"{", "not JSON"),
+        ("stinger/b1/command/start_recording", b"", "internal error"),
+    ],
+)
+async def test_a_command_that_cannot_be_obeyed_is_answered_with_why(
+    mosquitto: Mosquitto, outbox: Outbox, topic: str, payload: bytes, error: str
+) -> None:
+    async with (
+        running(make_link(mosquitto.port, outbox, on_command=obey)) as link,
+        subscriber(mosquitto.port, f"{topic}/response") as heard,
+    ):
+        await until(lambda: link.connected)
+        assert heard.client is not None
+        await heard.client.publish(topic, payload, 1)
+        await heard.until(lambda: len(heard.messages) == 1)
+        told = json.loads(heard.messages[0].payload)
+        assert told["ok"] is False
+        assert told["error"].startswith(error)
+        assert link.connected
+
+
+async def test_a_retained_command_is_not_obeyed(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    obeyed: list[Command] = []
+
+    async def remember(command: Command) -> Mapping[str, Any]:
+        obeyed.append(command)
+        return {}
+
+    async with subscriber(mosquitto.port, "stinger/daemon/command/#") as heard:
+        assert heard.client is not None
+        await heard.client.publish("stinger/daemon/command/note", b'{"text":"old"}', 1, retain=True)
+        async with running(make_link(mosquitto.port, outbox, on_command=remember)) as link:
+            await until(lambda: link.connected)
+            await heard.client.publish("stinger/daemon/command/note", b'{"text":"new"}', 1)
+            await heard.until(lambda: bool(heard.on("stinger/daemon/command/note/response")))
+    assert [getattr(command, "text", None) for command in obeyed] == ["new"]
+
+
+async def test_samples_are_handed_on_raw_and_in_order(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    came: list[tuple[str, bytes]] = []
+
+    def take(device: str, payload: bytes) -> None:
+        came.append((device, payload))
+
+    async with (
+        running(make_link(mosquitto.port, outbox, on_samples=take)) as link,
+        subscriber(mosquitto.port, "x") as blaster,
+    ):
+        await until(lambda: link.connected)
+        assert blaster.client is not None
+        for n in range(100):
+            await blaster.client.publish(f"stinger/b{n % 3}/samples", bytes([n]))
+        await until(lambda: len(came) == 100)
+    assert came == [(f"b{n % 3}", bytes([n])) for n in range(100)]
+
+
+async def test_what_samples_lead_to_can_be_sent_from_where_they_are_taken(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    def take(device: str, payload: bytes) -> None:
+        link.send(event_message(shot(device, payload[0])))
+        link.send(telemetry_message(telemetry(device)))
+
+    link = make_link(mosquitto.port, outbox, on_samples=take)
+    async with running(link), subscriber(mosquitto.port, "stinger/+/shot", "stinger/+/telemetry") as heard:
+        await until(lambda: link.connected)
+        assert heard.client is not None
+        for n in range(50):
+            await heard.client.publish("stinger/b1/samples", bytes([n]))
+        await heard.until(lambda: len(heard.on(SHOT)) == 50 and bool(heard.on("stinger/b1/telemetry")))
+        assert [json.loads(m.payload)["device_ms"] for m in heard.on(SHOT)] == list(range(50))
+
+
+async def test_a_long_backlog_does_not_keep_states_back(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    for n in range(2000):
+        outbox.put(event_message(shot(device_ms=n)))
+    async with subscriber(mosquitto.port) as heard, running(make_link(mosquitto.port, outbox)):
+        await heard.until(lambda: bool(heard.on(STATUS)))
+        assert len(heard.on(SHOT)) < 200
+        await heard.until(lambda: len(heard.messages) >= 2001)
+        assert len(heard.on(SHOT)) == 2000
+
+
+async def test_discovery_is_told_again_when_home_assistant_starts(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    message = discovery_message("b1", "1")
+    async with (
+        subscriber(mosquitto.port, "homeassistant/device/#") as heard,
+        running(make_link(mosquitto.port, outbox, home_assistant=True)) as link,
+    ):
+        await until(lambda: link.connected)
+        link.send(message)
+        await heard.until(lambda: len(heard.messages) == 1)
+        assert heard.client is not None
+        await heard.client.publish("homeassistant/status", b"online", 1)
+        await heard.until(lambda: len(heard.messages) == 2)
+        assert heard.messages[1].payload == message.payload

@@ -1,0 +1,189 @@
+"""Brokers that refuse, say nothing, are slow or speak an older MQTT; and daemons that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import mqtt_client
+from service.broker_link import BrokerLink
+from service.broker_url import BrokerAddress, parse_broker
+from service.embedded_broker import EmbeddedBroker
+from service.messages import event_message
+from service.outbox import Outbox
+from tests.helpers.brokers import PATIENCE_S, Mosquitto, road, subscriber, until
+from tests.helpers.happenings import shot
+from tests.service.mqtt.conftest import running
+
+CONNACK_OLD_PROTOCOL = b"\x20\x02\x00\x01"
+
+
+@asynccontextmanager
+async def odd_broker(answer: bytes | None) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """Answers each CONNECT with ``answer`` and closes; with none it says nothing. Also what came."""
+    came: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        if data := await reader.read(1000):
+            came.append(data)
+            if answer is not None:
+                writer.write(answer)
+                writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], came
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
+def protocol_level(connect: bytes) -> int:
+    return connect[connect.index(b"MQTT") + 4]
+
+
+async def test_a_broker_of_3_1_1_is_spoken_to_in_3_1_1_after_its_silence(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("amqtt", reason="it is the broker that only speaks 3.1.1")
+    # It takes the will of version 5 for something longer, and waits for the rest without a word.
+    monkeypatch.setattr(mqtt_client, "_CONNECT_S", 0.3)
+    async with EmbeddedBroker(0) as broker:
+        link = BrokerLink(BrokerAddress("127.0.0.1", broker.port), outbox, version="1")
+        async with running(link), subscriber(broker.port, "stinger/b1/shot") as heard:
+            link.send(event_message(shot()))
+            await heard.until(lambda: len(heard.messages) == 1)
+            assert link.protocol == "3.1.1"
+
+
+@pytest.mark.parametrize(
+    "answer", [CONNACK_OLD_PROTOCOL, b"\x20\x03\x00\x84\x00", b"\x20\x03\x00\x88\x00", b"HTTP/1.1 400\r\n\r\n"]
+)
+async def test_a_broker_that_refuses_is_tried_in_both_versions_and_warned_of_once(
+    outbox: Outbox, answer: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_client, "_CONNECT_S", 0.2)
+    async with odd_broker(answer) as (port, came):
+        link = BrokerLink(BrokerAddress("127.0.0.1", port), outbox, version="1")
+        async with running(link):
+            await until(lambda: len(came) >= 3)
+    assert [protocol_level(connect) for connect in came[:3]] == [5, 4, 5]
+    assert [record.levelno for record in caplog.records if record.levelno > logging.INFO] == [logging.WARNING]
+    assert link.reconnects == 0
+
+
+async def test_a_broker_that_says_nothing_neither_holds_up_a_stop_nor_leaves_a_socket(outbox: Outbox) -> None:
+    async with odd_broker(None) as (port, came):
+        link = BrokerLink(BrokerAddress("127.0.0.1", port), outbox, version="1")
+        task = asyncio.create_task(link.run())
+        await until(lambda: bool(came))
+        began = time.monotonic()
+        link.stop(1.0)
+        await task
+        assert time.monotonic() - began < 1.5
+
+
+async def test_a_broker_that_says_nothing_behind_tls_neither_holds_up_a_stop(outbox: Outbox) -> None:
+    async with odd_broker(None) as (port, came):
+        link = BrokerLink(parse_broker(f"mqtts://127.0.0.1:{port}", environment={}), outbox, version="1")
+        task = asyncio.create_task(link.run())
+        await until(lambda: bool(came))
+        began = time.monotonic()
+        link.stop(1.0)
+        await task
+        assert time.monotonic() - began < 1.5
+
+
+async def test_a_broker_that_is_slow_to_acknowledge_gets_everything_in_order(
+    mosquitto: Mosquitto, outbox: Outbox
+) -> None:
+    async with road(mosquitto.port, delay_s=0.05) as port:
+        link = BrokerLink(BrokerAddress("127.0.0.1", port), outbox, version="1")
+        async with running(link), subscriber(mosquitto.port, "stinger/b1/shot") as heard:
+            events = [shot(device_ms=n) for n in range(100)]
+            for event in events:
+                link.send(event_message(event))
+            await heard.until(lambda: len(heard.messages) == 100)
+            assert [json.loads(m.payload)["id"] for m in heard.messages] == [event.id for event in events]
+
+
+async def test_a_broker_that_falls_silent_does_not_hold_up_a_stop_and_nothing_is_lost(
+    mosquitto: Mosquitto, outbox: Outbox
+) -> None:
+    link = BrokerLink(BrokerAddress("127.0.0.1", mosquitto.port), outbox, version="1")
+    task = asyncio.create_task(link.run())
+    await until(lambda: link.connected)
+    assert mosquitto.process is not None
+    mosquitto.process.send_signal(signal.SIGSTOP)
+    for _ in range(30):
+        link.send(event_message(shot()))
+    began = time.monotonic()
+    link.stop(0.5)
+    async with asyncio.timeout(PATIENCE_S):
+        await task
+    assert time.monotonic() - began < 2
+    assert outbox.depth == 30
+
+
+async def test_a_daemon_that_is_killed_is_said_to_be_offline_and_its_events_wait_for_the_next(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    path = tmp_path / "outbox.db"
+    script = f"""
+import asyncio, itertools
+from service.broker_link import BrokerLink
+from service.broker_url import BrokerAddress
+from service.messages import event_message
+from service.outbox import Outbox
+from tests.helpers.happenings import shot
+
+async def main():
+    link = BrokerLink(BrokerAddress("127.0.0.1", {mosquitto.port}), Outbox({str(path)!r}), version="1")
+    task = asyncio.create_task(link.run())
+    while not link.connected:
+        await asyncio.sleep(0.01)
+    for n in itertools.count():
+        event = shot(device_ms=n)
+        link.send(event_message(event))
+        print(event.id, flush=True)
+        await asyncio.sleep(0.0005)
+
+asyncio.run(main())
+"""
+    root = Path(__file__).parents[3]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, cwd=root, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with subscriber(mosquitto.port, "stinger/#") as heard:
+        async with asyncio.timeout(PATIENCE_S):
+            lines = [await process.stdout.readline() for _ in range(300)]
+            process.send_signal(signal.SIGKILL)
+            lines += (await process.stdout.read()).splitlines(keepends=True)
+            await process.wait()
+        put = {line.strip().decode() for line in lines if line.endswith(b"\n")}
+
+        def last_status() -> dict[str, Any]:
+            told: dict[str, Any] = json.loads(heard.on("stinger/daemon/status")[-1].payload)
+            return told
+
+        await heard.until(lambda: bool(heard.on("stinger/daemon/status")) and last_status()["state"] == "offline")
+        assert last_status()["reason"] == "lost"
+        with Outbox(path) as outbox:
+            link = BrokerLink(BrokerAddress("127.0.0.1", mosquitto.port), outbox, version="1")
+            async with running(link):
+                await until(lambda: link.connected and link.depth == 0)
+                await heard.until(lambda: put <= {json.loads(m.payload)["id"] for m in heard.on("stinger/b1/shot")})

@@ -1,0 +1,213 @@
+"""What is put into the outbox stays there until it is acknowledged, whatever happens to the process or the file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.channels import Keeping
+from service.messages import Message
+from service.outbox import Outbox
+from stinger.errors import FileError
+
+
+def numbered(number: int) -> Message:
+    return Message(f"stinger/b{number % 3}/shot", b"%d" % number, 1, retain=False, keeping=Keeping.EVERY)
+
+
+def contents(outbox: Outbox) -> list[bytes]:
+    """Everything that waits, in order, left as it was."""
+    taken = []
+    while (entry := outbox.take()) is not None:
+        taken.append(entry.message.payload)
+    outbox.give_back()
+    return taken
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "outbox.db"
+
+
+def test_messages_come_out_as_they_were_put_and_in_order(path: Path) -> None:
+    with Outbox(path) as outbox:
+        for n in range(5):
+            outbox.put(numbered(n))
+        assert outbox.depth == 5
+        entry = outbox.take()
+        assert entry is not None
+        assert entry.message == numbered(0)
+        assert outbox.depth == 5
+        outbox.acknowledge(entry.number)
+        assert outbox.depth == 4
+        assert outbox.topics() == {"stinger/b0/shot", "stinger/b1/shot", "stinger/b2/shot"}
+
+
+def test_what_was_not_acknowledged_is_there_after_a_restart_and_numbers_go_on(path: Path) -> None:
+    with Outbox(path) as outbox:
+        numbers = [outbox.put(numbered(n)) for n in range(4)]
+        for _ in range(3):
+            outbox.take()
+        outbox.acknowledge(numbers[1])
+    with Outbox(path) as outbox:
+        assert contents(outbox) == [b"0", b"2", b"3"]
+        assert outbox.put(numbered(9)) > numbers[-1]
+    with Outbox(path) as outbox:
+        while (entry := outbox.take()) is not None:
+            outbox.acknowledge(entry.number)
+        last = entry
+    with Outbox(path) as outbox:
+        assert last is None
+        assert outbox.depth == 0
+        assert outbox.put(numbered(1)) > numbers[-1] + 1
+
+
+def test_the_oldest_makes_room_and_is_counted_even_over_a_restart(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Outbox(path, limit=3) as outbox:
+        under_way = outbox.put(numbered(0))
+        outbox.take()
+        for n in range(1, 6):
+            outbox.put(numbered(n))
+        assert (outbox.depth, outbox.dropped) == (3, 3)
+        assert contents(outbox) == [b"0", b"4", b"5"] or under_way
+    assert [r.levelno for r in caplog.records].count(logging.WARNING) <= 2
+    with Outbox(path, limit=2) as outbox:
+        assert (outbox.depth, outbox.dropped) == (2, 4)
+
+
+def test_a_process_that_is_killed_loses_nothing(path: Path) -> None:
+    script = (
+        "import sys; from service.outbox import Outbox; from tests.service.mqtt.test_outbox import numbered\n"
+        f"outbox = Outbox({str(path)!r})\n"
+        "for n in range(10**6):\n    outbox.put(numbered(n)); print(n, flush=True)\n"
+    )
+    root = Path(__file__).parents[3]
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=root)
+    assert process.stdout is not None
+    told = [process.stdout.readline() for _ in range(200)]
+    process.send_signal(signal.SIGKILL)
+    told += process.stdout.readlines()
+    process.stdout.close()
+    process.wait(10)
+    complete = [line for line in told if line.endswith(b"\n")]
+    with Outbox(path) as outbox:
+        assert outbox.depth >= len(complete) >= 200
+        assert contents(outbox)[: len(complete)] == [line.strip() for line in complete]
+
+
+@pytest.mark.parametrize("damage", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
+    path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(damage)
+    with Outbox(path) as outbox:
+        assert outbox.depth == 0
+        outbox.put(numbered(1))
+    with Outbox(path) as outbox:
+        assert contents(outbox) == [b"1"]
+    (aside,) = path.parent.glob("outbox.db.damaged-*")
+    assert aside.read_bytes() == damage
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_a_file_damaged_in_its_middle_is_set_aside(path: Path) -> None:
+    with Outbox(path) as outbox:
+        for n in range(1000):
+            outbox.put(numbered(n))
+    data = bytearray(path.read_bytes())
+    data[8192 : len(data) - 4096] = os.urandom(len(data) - 12288)
+    path.write_bytes(data)
+    with Outbox(path) as outbox:
+        assert outbox.depth == 0
+
+
+def test_another_programs_database_is_set_aside(path: Path) -> None:
+    path.parent.mkdir()
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE theirs (x)")
+    database.close()
+    with Outbox(path) as outbox:
+        assert outbox.depth == 0
+    assert len(list(path.parent.glob("*.damaged-*"))) == 1
+
+
+def test_a_folder_in_its_place_is_one_line_that_names_it(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(FileError, match=r"outbox\.db: cannot serve as outbox"):
+        Outbox(path)
+
+
+def test_a_disk_that_cannot_be_written_is_warned_of_once_and_the_queue_goes_on(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Outbox(path) as outbox:
+        outbox.put(numbered(0))
+        other = sqlite3.connect(path, isolation_level=None)
+        pages = other.execute("PRAGMA page_count").fetchone()[0]
+        other.close()
+        outbox._database.execute(f"PRAGMA max_page_count = {pages}")
+        big = Message("t", b"x" * 100_000, 1, retain=False, keeping=Keeping.EVERY)
+        for _ in range(3):
+            outbox.put(big)
+        assert outbox.depth == 4
+        while (entry := outbox.take()) is not None:
+            outbox.acknowledge(entry.number)
+        assert outbox.depth == 0
+    assert [r.levelno for r in caplog.records if "not written" in r.message] == [logging.WARNING]
+
+
+def test_tidying_moves_the_log_into_the_database_while_it_is_in_use(path: Path) -> None:
+    with Outbox(path) as outbox:
+        for n in range(100):
+            outbox.put(numbered(n))
+        before = path.stat().st_size
+        outbox.tidy()
+        assert path.stat().st_size > before
+        log = path.with_name("outbox.db-wal").stat().st_size
+        for n in range(20):
+            outbox.put(numbered(n))
+        assert path.with_name("outbox.db-wal").stat().st_size == log
+        assert outbox.depth == 120
+
+
+@settings(max_examples=30, deadline=None)
+@given(steps=st.lists(st.sampled_from(["put", "take", "acknowledge", "give back", "restart"]), max_size=40))
+def test_no_order_of_steps_loses_or_repeats_what_was_not_acknowledged(
+    steps: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("steps") / "outbox.db"
+    outbox = Outbox(path)
+    expected: list[bytes] = []
+    taken: list[tuple[int, bytes]] = []
+    for n, step in enumerate(steps):
+        if step == "put":
+            outbox.put(numbered(n))
+            expected.append(b"%d" % n)
+        elif step == "take":
+            if (entry := outbox.take()) is not None:
+                taken.append((entry.number, entry.message.payload))
+        elif step == "acknowledge" and taken:
+            number, payload = taken.pop()
+            outbox.acknowledge(number)
+            expected.remove(payload)
+        elif step == "give back":
+            outbox.give_back()
+            taken.clear()
+        elif step == "restart":
+            outbox.close()
+            outbox = Outbox(path)
+            taken.clear()
+        assert outbox.depth == len(expected)
+    outbox.give_back()
+    assert contents(outbox) == expected
+    outbox.close()

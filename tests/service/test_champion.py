@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from models.factory import factory_model
+from models.registry import Registry
+from service.champion import FACTORY, Serving, choose_model, follow_champion
+from stinger.errors import InputError
+
+
+@asynccontextmanager
+async def following(registry: Registry, serving: str) -> AsyncIterator[tuple[list[Serving], list[str]]]:
+    used: list[Serving] = []
+    complaints: list[str] = []
+    task = asyncio.create_task(follow_champion(registry, serving, used.append, complaints.append, every_s=0.01))
+    try:
+        yield used, complaints
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def until(condition: list[object] | list[Serving] | list[str], count: int = 1) -> None:
+    async with asyncio.timeout(10):
+        while len(condition) < count:
+            await asyncio.sleep(0.005)
+
+
+def test_without_a_champion_the_factory_model_serves(tmp_path: Path) -> None:
+    assert choose_model("champion", Registry(tmp_path)).version == FACTORY
+    assert choose_model("factory", Registry(tmp_path)).model.sha256 == factory_model().sha256
+
+
+def test_champion_version_and_file_can_be_chosen(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    version = registry.add("m", factory_model().data, {})
+    registry.promote(version.id, why="")
+    assert choose_model("champion", registry).version == version.id
+    assert choose_model(version.id, registry).version == version.id
+    (tmp_path / "own.onnx").write_bytes(factory_model().data)
+    assert choose_model(str(tmp_path / "own.onnx"), registry).version.startswith("own-")
+
+
+@pytest.mark.parametrize("choice", ["nothing", "nothing.onnx"])
+def test_model_that_is_not_there_is_an_input_error(tmp_path: Path, choice: str) -> None:
+    with pytest.raises(InputError):
+        choose_model(choice, Registry(tmp_path))
+
+
+async def test_new_champion_is_used_and_a_roll_back_as_well(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
+    registry.promote(first, why="")
+    async with following(registry, first) as (used, complaints):
+        registry.promote(second, why="")
+        await until(used)
+        registry.roll_back(why="")
+        await until(used, 2)
+    assert [serving.version for serving in used] == [second, first]
+    assert complaints == []
+
+
+async def test_champion_that_cannot_serve_is_complained_of_once_and_a_better_one_still_used(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    bad, good = registry.add("bad", b"garbage", {}).id, registry.add("good", factory_model().data, {}).id
+    async with following(registry, FACTORY) as (used, complaints):
+        registry.promote(bad, why="")
+        await until(complaints)
+        await asyncio.sleep(0.1)
+        assert used == []
+        assert len(complaints) == 1
+        registry.promote(good, why="")
+        await until(used)
+    assert [serving.version for serving in used] == [good]
+
+
+async def test_registry_whose_champion_is_gone_keeps_what_serves(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.add("m", factory_model().data, {})
+    (tmp_path / "champion").write_text("gone\n")
+    async with following(registry, FACTORY) as (used, complaints):
+        await until(complaints)
+    assert used == []
+    assert "gone" in complaints[0]
