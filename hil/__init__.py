@@ -1,0 +1,1 @@
+"""The bench: a device, emulated or real, and a verdict with numbers."""

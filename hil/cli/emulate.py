@@ -1,0 +1,241 @@
+"""``stinger emulate``."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from hil.emulated.alarm import Alarm
+from hil.emulated.blaster import EmulatedBlaster
+from hil.emulated.device import DeviceOptions, EmulatedDevice
+from hil.emulated.faults import FAULTS, FaultPlan, parse_fault
+from hil.emulated.faults.fault import Fault
+from hil.emulated.faults.parsing import keys_of
+from hil.emulated.fleet import run_fleet
+from hil.emulated.links import Firmware
+from hil.emulated.playing import Played, play_recordings, play_synthetic
+from hil.emulated.port import Port
+from hil.emulated.pty_port import PtyPort
+from hil.emulated.tcp_port import TcpPort
+from models.decision import HIGHEST_ON, LOWEST_ON, DecisionParameters
+from stinger.cli.options import MAX_SEED, FiniteRange, every_option, rate_option
+from stinger.errors import InputError
+from stinger.logs import Log, read_log
+from stinger.sample import SAMPLE_RATE_HZ, SampleArray
+
+_MAX_DEVICES: Final = 1000
+_MAX_TCP_PORT: Final = 65_535
+_SWITCH_S: Final = 0.0005
+"""How long a thread that makes up samples may keep the others waiting; Python's default is 5 ms."""
+
+
+class _FaultsInHelp(click.Command):
+    """Lists the faults below the options."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Faults (--fault NAME:key=value,...)"):
+            formatter.write_dl([(_signature(name, kind), _first_line(kind)) for name, kind in FAULTS.items()])
+        with formatter.section("Every fault takes"):
+            formatter.write_dl(
+                [
+                    ("start=SECONDS", "When it begins, by the device's schedule."),
+                    ("for=SECONDS", "How long it lasts; most: for ever."),
+                    ("every=SECONDS", "It comes back so often; 0: only once."),
+                ]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """What the options ask for, read and checked."""
+
+    log: Log | None
+    logged: SampleArray | None
+    faults: Sequence[Fault]
+    ports: Sequence[Port]
+    seed: int
+    loop: bool
+    serve_lr: bool
+    usb_safe: bool
+    decision: DecisionParameters
+    options: DeviceOptions
+
+    def devices(self, alarm: Alarm, making: asyncio.Lock) -> list[EmulatedDevice]:
+        """One for each port, beginning at different moments of a sample's 10 ms."""
+        return [self._device(i, port, alarm, making) for i, port in enumerate(self.ports)]
+
+    def _device(self, number: int, port: Port, alarm: Alarm, making: asyncio.Lock) -> EmulatedDevice:
+        phase_s = number / (len(self.ports) * SAMPLE_RATE_HZ * self.options.speed)
+        return EmulatedDevice(
+            port,
+            self._samples(number),
+            blaster=EmulatedBlaster(
+                logged=self.logged, serve_lr=self.serve_lr, usb_safe=self.usb_safe, decision=self.decision
+            ),
+            plan=FaultPlan(self.faults, seed=f"{self.seed}/{number}"),
+            options=replace(self.options, phase_s=phase_s),
+            alarm=alarm,
+            making=making,
+        )
+
+    def _samples(self, number: int) -> Iterator[Played]:
+        if self.log is None:
+            return play_synthetic((self.seed + number) % (MAX_SEED + 1))
+        return play_recordings(self.log.recordings, loop=self.loop)
+
+
+@click.command(cls=_FaultsInHelp, short_help="Be a blaster, on a pty or a TCP port, with faults if wanted.")
+@click.argument("recording", required=False, type=click.Path())
+@click.option("--pty", is_flag=True, help="Be on a pseudo-terminal, and print its path.  [default]")
+@click.option("--link", type=click.Path(path_type=Path), help="With --pty: keep this symbolic link to it.")
+@click.option("--tcp", metavar="HOST:PORT", help="Be on a TCP port instead; port 0: one that is free.")
+@click.option(
+    "--firmware",
+    type=click.Choice([kind.value for kind in Firmware]),
+    default=Firmware.LIVE.value,
+    show_default=True,
+    help="live: commands and live stream. stock: commands alone. old: the text stream, no commands.",
+)
+@click.option("--loop", is_flag=True, help="Play RECORDING over and over.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    default=1,
+    show_default=True,
+    help="Of the synthetic session, and of what chance does in faults; each further device has the next one.",
+)
+@click.option(
+    "--speed", type=FiniteRange(0.01, 1000), default=1.0, show_default=True, help="Seconds played in a second."
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1, _MAX_DEVICES),
+    default=1,
+    show_default=True,
+    help="So many devices, each at a link of its own: LINK.0, LINK.1 and so on, or ports that follow one another.",
+)
+@click.option(
+    "--wait/--no-wait",
+    default=None,
+    help="Begin to play when a host first asks for the stream.  [default: for a RECORDING without --loop]",
+)
+@click.option("--log", "log_path", type=click.Path(), help="A recording that is in the log memory from the start.")
+@click.option(
+    "--model",
+    "serving",
+    type=click.Choice(["lr", "mlp"]),
+    default="mlp",
+    show_default=True,
+    help="Which of the two models serves at first.",
+)
+@click.option(
+    "--threshold",
+    type=FiniteRange(LOWEST_ON, HIGHEST_ON),
+    default=0.5,
+    show_default=True,
+    help="The device's own, at which its wheels go on.",
+)
+@click.option(
+    "--usb-safe/--no-usb-safe",
+    default=True,
+    show_default=True,
+    help="Whether motors rest and logging pauses while a host has the port open, as on a real blaster.",
+)
+@click.option("--fault", "faults", multiple=True, metavar="NAME:key=value,...", help="See below; may be repeated.")
+@click.option("--seconds", type=FiniteRange(0, min_open=True), help="End after so many seconds.")
+@click.option("--stats", is_flag=True, help="At the end, print what was sent, and how late.")
+@rate_option
+@every_option
+def emulate(*, recording: str | None, seconds: float | None, stats: bool, **options: Any) -> None:
+    """Be a Stinger blaster that plays RECORDING or, without one, a synthetic session that never ends.
+
+    It answers the serial commands, streams samples, and runs its own model, as the real one does. A line for each device
+    says where it is, once it is there. Ctrl-C ends it.
+    """
+    setup = _set_up(recording, options)
+    devices: list[EmulatedDevice] = []
+
+    def make(alarm: Alarm, making: asyncio.Lock) -> list[EmulatedDevice]:
+        devices.extend(setup.devices(alarm, making))
+        return devices
+
+    def announce(number: int, device: EmulatedDevice) -> None:
+        click.echo(f"device {number}: {device.port.address}")
+        sys.stdout.flush()
+
+    sys.setswitchinterval(_SWITCH_S)
+    gc.collect()
+    gc.freeze()  # what is here now stays: no need to look through it again and again
+    asyncio.run(run_fleet(make, announce=announce, seconds=seconds))
+    for number, device in enumerate(devices if stats else ()):
+        click.echo(f"device {number}: {_statistics(device)}")
+
+
+def _set_up(recording: str | None, options: dict[str, Any]) -> _Setup:
+    if options["loop"] and recording is None:
+        raise InputError("--loop needs a RECORDING: a synthetic session has no end")
+    rate_hz, every, log_path = options["rate_hz"], options["every"], options["log_path"]
+    log = None if recording is None else read_log(recording, rate_hz=rate_hz, every=every)
+    logged = None if log_path is None else read_log(log_path, rate_hz=rate_hz, every=every).samples
+    wait = options["wait"]
+    return _Setup(
+        log=log,
+        logged=logged,
+        faults=[parse_fault(text) for text in options["faults"]],
+        ports=_ports(options["tcp"], options["link"], options["count"], pty=options["pty"]),
+        seed=options["seed"],
+        loop=options["loop"],
+        serve_lr=options["serving"] == "lr",
+        usb_safe=options["usb_safe"],
+        decision=DecisionParameters(on=options["threshold"]),
+        options=DeviceOptions(
+            firmware=Firmware(options["firmware"]),
+            speed=options["speed"],
+            wait=(log is not None and not options["loop"]) if wait is None else wait,
+        ),
+    )
+
+
+def _ports(tcp: str | None, link: Path | None, count: int, *, pty: bool) -> list[Port]:
+    if tcp is None:
+        if link is None or count == 1:
+            return [PtyPort(link) for _ in range(count)]
+        return [PtyPort(link.with_name(f"{link.name}.{i}")) for i in range(count)]
+    if pty or link is not None:
+        raise InputError("a device is on a pty or on a TCP port: give --tcp, or --pty and --link")
+    host, colon, number = tcp.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (colon and host and number.isascii() and number.isdecimal() and int(number) <= _MAX_TCP_PORT):
+        raise InputError(f"--tcp {tcp}: expected HOST:PORT, such as 127.0.0.1:4000")
+    first = int(number)
+    if first and first + count - 1 > _MAX_TCP_PORT:
+        raise InputError(f"--tcp {tcp}: {count} devices need ports beyond {_MAX_TCP_PORT}: begin lower")
+    return [TcpPort(host, first + i if first else 0) for i in range(count)]
+
+
+def _statistics(device: EmulatedDevice) -> str:
+    counts = device.out.counts
+    text = (
+        f"{device.blaster.journal.count:,} samples taken, {counts.written:,} packets written, "
+        f"{counts.dropped:,} dropped as the host did not read, {counts.withheld:,} by faults"
+    )
+    figures = device.out.lateness.figures()
+    return f"{text}; late by {figures}" if figures.count else text
+
+
+def _signature(name: str, kind: type[Fault]) -> str:
+    common = {"start", "for", "every"}
+    own = [key for key in keys_of(kind) if key not in common]
+    return name + (f":{','.join(f'{key}=' for key in own)}" if own else "")
+
+
+def _first_line(kind: type[Fault]) -> str:
+    return (kind.__doc__ or "").partition("\n")[0]

@@ -1,0 +1,35 @@
+"""An emulated blaster: everything that a host can notice of a real one, on a pseudo-terminal or a TCP port.
+
+In one process: give an :class:`EmulatedDevice` a port and samples, and let its ``run`` be a task. As a command:
+``stinger emulate``. ``docs/emulator.md`` describes both.
+"""
+
+from hil.emulated.alarm import Alarm
+from hil.emulated.blaster import EmulatedBlaster
+from hil.emulated.device import DeviceOptions, EmulatedDevice
+from hil.emulated.faults import FAULTS, FaultPlan, parse_fault
+from hil.emulated.journal import ENTRY_DTYPE, Journal
+from hil.emulated.links import Firmware
+from hil.emulated.playing import Played, play_recordings, play_synthetic
+from hil.emulated.port import Port
+from hil.emulated.pty_port import PtyPort
+from hil.emulated.tcp_port import TcpPort
+
+__all__ = [
+    "ENTRY_DTYPE",
+    "FAULTS",
+    "Alarm",
+    "DeviceOptions",
+    "EmulatedBlaster",
+    "EmulatedDevice",
+    "FaultPlan",
+    "Firmware",
+    "Journal",
+    "Played",
+    "Port",
+    "PtyPort",
+    "TcpPort",
+    "parse_fault",
+    "play_recordings",
+    "play_synthetic",
+]

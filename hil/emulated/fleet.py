@@ -1,0 +1,55 @@
+"""Several devices in one process, from their appearing to a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from hil.emulated.alarm import Alarm
+from hil.emulated.device import EmulatedDevice
+from stinger.errors import StingerError
+
+
+async def run_fleet(
+    make: Callable[[Alarm, asyncio.Lock], Sequence[EmulatedDevice]],
+    *,
+    announce: Callable[[int, EmulatedDevice], None],
+    seconds: float | None = None,
+) -> None:
+    """Run the devices that ``make`` gives until SIGINT, SIGTERM or, if given, so many seconds have passed.
+
+    ``announce`` is called for each, in order, once its port is there. Raises :class:`StingerError` if a device cannot
+    be where it should; then none is there.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C ends the loop by itself
+            loop.add_signal_handler(number, stop.set)
+    alarm = Alarm()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            devices = make(alarm, asyncio.Lock())
+            running = [tasks.create_task(device.run(), name=f"device {i}") for i, device in enumerate(devices)]
+            for i, device in enumerate(devices):
+                await device.ready.wait()
+                announce(i, device)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await stop.wait()
+            for task in running:
+                task.cancel()
+    except* StingerError as failed:
+        raise _first(failed) from None
+    finally:
+        alarm.close()
+
+
+def _first(failed: ExceptionGroup[StingerError]) -> StingerError:
+    error: BaseException = failed
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, StingerError)
+    return error

@@ -1,0 +1,39 @@
+"""What a device is plugged into: the end of the wire that a host can find, open, close and open again."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hil.emulated.host_line import HostLine
+
+
+class Plug(Protocol):
+    """The device's end: told what happens at the port."""
+
+    def host_came(self) -> None:
+        """A host opened the port."""
+
+    def host_left(self) -> None:
+        """It closed it, or the port went."""
+
+    def host_sent(self, data: bytes) -> None:
+        """It sent ``data``, at least one byte."""
+
+
+class Port(Protocol):
+    """A port has at most one host at a time. ``line`` is the link to it, ``None`` while there is none."""
+
+    line: HostLine | None
+
+    @property
+    def address(self) -> str:
+        """Where a host finds the device: a path, or ``HOST:PORT``. Known once the port was plugged in."""
+
+    def plug_in(self, plug: Plug) -> None:
+        """Appear. Raises :class:`~stinger.errors.InputError` if the system refuses."""
+
+    def unplug(self) -> None:
+        """Vanish: a host that is there loses its link, a new one finds nothing. May be plugged in again."""
+
+    def watch(self) -> None:
+        """Find out whether a host came; to be called some 40 times a second while plugged in."""

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from models.synthetic import synthesise
+from stinger.cli import main
+from stinger.logs import write_log
+from tests.hil.emulating import dump, serial_host, tcp_host
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys and signals are things of POSIX")
+
+
+@contextmanager
+def running(*arguments: str | Path, devices: int = 1) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """``stinger emulate`` as a process of its own, once every device is there, and where they are."""
+    command = [sys.executable, "-m", "stinger", "emulate", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(devices)]
+            assert [line.partition(":")[0] for line in lines] == [f"device {i}" for i in range(devices)]
+            yield process, [line.partition(": ")[2].strip() for line in lines]
+        finally:
+            process.kill()
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """What it still prints; it must end well, and at once."""
+    begun = time.monotonic()
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+    assert time.monotonic() - begun < 2
+    return output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_it_and_its_link(number: signal.Signals, tmp_path: Path) -> None:
+    link = tmp_path / "blaster"
+    with running("--pty", "--link", link) as (process, [address]):
+        assert address == str(link)
+        with serial_host(address) as host:
+            assert host.ask(b"MLINFO").startswith(b"[ml] samples_written=")
+            assert end(process, number) == ""
+    assert not link.is_symlink()
+
+
+def test_log_of_a_recording_is_there_from_the_start(tmp_path: Path) -> None:
+    samples = synthesise(minutes=0.5, seed=1)
+    write_log(tmp_path / "log.bin", samples)
+    with (
+        running("--log", tmp_path / "log.bin", "--tcp", "127.0.0.1:0", tmp_path / "log.bin") as (_, [address]),
+        tcp_host(address) as host,
+    ):
+        assert dump(host) == samples.tobytes()
+
+
+def test_recording_is_played_from_when_a_host_asks_and_counted(tmp_path: Path) -> None:
+    samples = synthesise(minutes=0.1, seed=1, still_pause=False)
+    write_log(tmp_path / "log.csv", samples)
+    with running(tmp_path / "log.csv", "--speed", "10", "--stats") as (process, [address]):
+        with serial_host(address) as host:
+            _, blocks = host.stream(samples.shape[0])
+        assert np.array_equal(np.concatenate(blocks), samples)
+        assert "600 samples taken, 600 packets written, 0 dropped" in end(process, signal.SIGINT)
+
+
+def test_fifty_devices_start_and_end_together(tmp_path: Path) -> None:
+    with running("--link", tmp_path / "blaster", "--count", "50", devices=50) as (process, addresses):
+        assert addresses == [str(tmp_path / f"blaster.{i}") for i in range(50)]
+        for address in addresses:
+            with serial_host(address) as host:
+                assert host.ask(b"MLINFO").startswith(b"[ml] samples_written=")
+        end(process, signal.SIGTERM)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_ends_by_itself_after_the_seconds_asked_for() -> None:
+    command = [sys.executable, "-m", "stinger", "emulate", "--seconds", "0.2", "--stats"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    assert ended.stdout.count("device 0: ") == 2
+
+
+def test_faults_are_listed_in_its_help() -> None:
+    output = CliRunner().invoke(main, ["emulate", "--help"]).output
+    assert "drop:rate=" in output
+    assert "unplug" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--fault", "explode"], "there is no fault 'explode'"),
+        (["--tcp", "here"], "--tcp here: expected HOST:PORT"),
+        (["--tcp", "127.0.0.1:0", "--pty"], "on a pty or on a TCP port"),
+        (["--tcp", "127.0.0.1:65000", "--count", "1000"], "need ports beyond 65535"),
+        (["--tcp", "192.0.2.1:80"], "cannot listen on 192.0.2.1:80"),
+        (["--loop"], "--loop needs a RECORDING"),
+        (["/nowhere/log.bin"], "/nowhere/log.bin: No such file"),
+        (["--link", "/nowhere/link"], "/nowhere/link: cannot be made a symbolic link"),
+    ],
+)
+def test_mistake_is_one_line(arguments: list[str], complaint: str) -> None:
+    command = [sys.executable, "-m", "stinger", "emulate", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert complaint in ended.stderr
+    assert ended.stderr.count("\n") == 1

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from hil.emulated.faults import FAULTS, FaultPlan, Packet, parse_fault
+from hil.emulated.faults.frames import FrameFault
+from stinger.errors import InputError
+from stinger.sample import CLOCK_WRAP_MS, axes
+from stinger.wire.frames import FrameDecoder, encode_frames
+from tests.conftest import samples_at
+
+COUNT = 4000
+
+
+def plan(*faults: str, seed: str = "1") -> FaultPlan:
+    return FaultPlan(map(parse_fault, faults), seed=seed)
+
+
+def frames(count: int = COUNT) -> list[Packet]:
+    return [Packet(i, encode_frames(samples_at([10 * i]), i)) for i in range(count)]
+
+
+def sent(faults: FaultPlan, packets: list[Packet]) -> list[Packet]:
+    return [after for packet in packets for after in faults.packets(packet, packet.number / 100)]
+
+
+def decoded(packets: list[Packet]) -> tuple[FrameDecoder, list[int], tuple[str, ...]]:
+    decoder = FrameDecoder()
+    block = decoder.feed(b"".join(packet.data for packet in packets))
+    return decoder, block.sequence.tolist(), block.lines
+
+
+class TestFrames:
+    def test_without_faults_pass_as_they_are(self) -> None:
+        assert sent(plan(), frames(50)) == frames(50)
+
+    def test_dropped_ones_are_as_many_as_asked_for_and_are_told_by_their_numbers(self) -> None:
+        decoder, numbers, _ = decoded(sent(plan("drop:rate=0.1"), frames()))
+        assert len(numbers) == pytest.approx(0.9 * COUNT, rel=0.03)
+        assert decoder.lost == numbers[-1] - numbers[0] + 1 - len(numbers)
+
+    def test_duplicates_follow_one_another(self) -> None:
+        decoder, numbers, _ = decoded(sent(plan("duplicate:rate=0.1"), frames()))
+        assert sorted(set(numbers)) == list(range(COUNT))
+        assert decoder.out_of_order == len(numbers) - COUNT == pytest.approx(0.1 * COUNT, rel=0.2)
+
+    def test_reordered_ones_come_late_by_so_many_and_none_is_lost(self) -> None:
+        numbers = [packet.number for packet in sent(plan("reorder:rate=0.01,by=3,for=39"), frames())]
+        assert sorted(numbers) == list(range(COUNT))
+        late = [number for number, after in pairwise(numbers) if after < number]
+        assert late
+        assert all(1 <= numbers.index(n) - n <= 3 for n in numbers if numbers.index(n) > n)
+
+    @pytest.mark.parametrize("name", ["corrupt", "cut"])
+    def test_damaged_ones_cost_only_themselves_or_the_one_behind(self, name: str) -> None:
+        _, numbers, _ = decoded(sent(plan(f"{name}:rate=0.05"), frames()))
+        assert 0.88 * COUNT < len(numbers) < 0.97 * COUNT
+
+    def test_bits_flipped_are_as_many_as_asked_for(self) -> None:
+        [packet] = plan("corrupt:rate=1,bits=5").packets(frames(1)[0], 0)
+        before, after = (int.from_bytes(data) for data in (frames(1)[0].data, packet.data))
+        assert (before ^ after).bit_count() == 5
+
+    @pytest.mark.parametrize("name", ["garbage", "text"])
+    def test_come_whole_with_other_things_between_them(self, name: str) -> None:
+        _, numbers, lines = decoded(sent(plan(f"{name}:rate=0.2"), frames()))
+        assert len(numbers) > 0.999 * COUNT
+        assert len(lines) > 0.15 * COUNT or name == "garbage"
+
+    def test_suffer_only_while_the_fault_is_there(self) -> None:
+        numbers = {packet.number for packet in sent(plan("drop:rate=1,start=2,for=3,every=10"), frames())}
+        expected = {i for i in range(COUNT) if not (i >= 200 and (i - 200) % 1000 < 300)}
+        assert numbers == expected
+
+    def test_suffer_the_same_under_the_same_seed_and_something_else_under_another(self) -> None:
+        faults = ("drop", "corrupt", "garbage", "reorder")
+        assert sent(plan(*faults), frames()) == sent(plan(*faults), frames())
+        assert sent(plan(*faults), frames()) != sent(plan(*faults, seed="2"), frames())
+
+    def test_suffer_several_faults_one_after_another(self) -> None:
+        packets = sent(plan("duplicate:rate=1", "text:rate=1"), frames(1))
+        assert [packet.number for packet in packets] == [-1, 0, -1, 0]
+
+
+class TestTime:
+    def test_of_a_stall_ends_for_all_frames_at_once(self) -> None:
+        faults = plan("stall:start=1,for=2")
+        assert [t + faults.delay_s(t) for t in (0.5, 1.0, 2.5, 3.0)] == [0.5, 3.0, 3.0, 3.0]
+
+    def test_of_jitter_is_late_by_no_more_than_asked_for(self) -> None:
+        delays = [plan("jitter:ms=8").delay_s(0.0)] + [
+            f.delay_s(t / 100) for f in [plan("jitter:ms=8")] for t in range(999)
+        ]
+        assert 0 <= min(delays) < 0.001
+        assert 0.007 < max(delays) <= 0.008
+
+    def test_of_a_fast_clock_runs_ahead(self) -> None:
+        assert plan("drift:ppm=100").taken_s(3600) == pytest.approx(3600 - 0.36, abs=1e-4)
+        assert plan("drift:ppm=-100").taken_s(3600) == pytest.approx(3600 + 0.36, abs=1e-4)
+        windows = plan("drift:ppm=100000,start=10,for=11,every=20")
+        assert windows.taken_s(45) == pytest.approx(45 - (11 + 11) * 0.1 / 1.1 - 0)
+
+    def test_of_a_jump_falls_back_and_goes_on(self) -> None:
+        faults = plan("jump:ms=700,start=5,every=5")
+        assert [faults.clock_ms(ms, ms / 1000) for ms in (4990, 5000, 9990, 10_000)] == [4990, 4300, 9290, 8600]
+
+    def test_of_a_wrap_passes_the_end_of_32_bits(self) -> None:
+        faults = plan("wrap:before=2")
+        assert faults.clock_ms(77_000, 0.0) == CLOCK_WRAP_MS - 2000
+        assert faults.clock_ms(79_010, 2.01) % CLOCK_WRAP_MS == 10
+
+    def test_after_a_reboot_begins_at_nought(self) -> None:
+        faults = plan("reboot:start=5,for=1,every=10")
+        assert [faults.clock_ms(ms, ms / 1000) for ms in (4990, 6000, 7000, 16_000, 16_500)] == [4990, 0, 1000, 0, 500]
+        assert [faults.boots(t) for t in (4.9, 5.5, 6.0, 16.0)] == [0, 0, 1, 2]
+        assert [faults.powered(t) for t in (4.9, 5.5, 6.0)] == [True, False, True]
+
+
+class TestDevice:
+    def test_has_no_port_while_unplugged_or_off(self) -> None:
+        faults = plan("unplug:start=1,for=1", "reboot:start=4,for=1", "reboot:start=6,for=1,port=1")
+        assert [faults.plugged(t) for t in (0.5, 1.5, 2.0, 4.5, 6.5)] == [True, False, True, False, True]
+
+    def test_is_silent_for_a_while(self) -> None:
+        assert [plan("silent:start=1,for=1").silent(t) for t in (0.9, 1.0, 2.0)] == [False, True, False]
+
+    def test_streams_at_another_rate_than_asked_for(self) -> None:
+        assert [plan("rate:hz=1600,start=1,for=1").rate_hz(100, t) for t in (0, 1, 2)] == [100, 1600, 100]
+
+
+class TestSensor:
+    def test_faults_change_the_axes_and_nothing_else(self) -> None:
+        sample = samples_at([10], trigger=[1], channels=[[-5, 3, 0, 900, -900, 1]])
+        before = sample.copy()
+        saturated = plan("saturated").sample(sample, 0.0)
+        assert axes(saturated).tolist() == [[-32768, 32767, 32767, 32767, -32768, 32767]]
+        assert axes(plan("zero").sample(sample, 0.0)).tolist() == [[0] * 6]
+        assert saturated["trigger"].tolist() == [1]
+        assert np.array_equal(sample, before)
+
+    def test_stuck_repeats_the_last_good_sample(self) -> None:
+        faults = plan("stuck:start=1")
+        values = [
+            axes(faults.sample(samples_at([0], channels=[[i] * 6]), t)).tolist()[0][0]
+            for i, t in enumerate((0.5, 0.9, 1.0, 1.1))
+        ]
+        assert values == [0, 1, 1, 1]
+
+
+class TestParsing:
+    @pytest.mark.parametrize("name", FAULTS)
+    def test_every_fault_has_a_line_of_help_and_works_without_parameters(self, name: str) -> None:
+        assert (FAULTS[name].__doc__ or "").partition("\n")[0].endswith(".")
+        fault = parse_fault(name)
+        assert isinstance(fault, FAULTS[name])
+        assert not isinstance(fault, FrameFault) or fault.rate == 0.01
+
+    @pytest.mark.parametrize(
+        ("text", "complaint"),
+        [
+            ("explode", "there is no fault 'explode': expected drop, duplicate"),
+            ("drop:speed=3", "has no 'speed': expected rate, start, for, every"),
+            ("drop:rate=often", "rate is 'often', expected a number"),
+            ("drop:rate=1.5", "rate is 1.5: expected 0 to 1"),
+            ("drop:rate=nan", "rate is nan"),
+            ("drop:start=-1", "start is -1: expected at least 0"),
+            ("drop:for=-1", "for is -1"),
+            ("stall:for=inf", "see the fault 'silent'"),
+            ("unplug:for=5,every=5", "give a shorter 'for'"),
+            ("wrap:start=3", "give 'before' alone"),
+            ("rate:hz=12.5", "expected a whole number"),
+        ],
+    )
+    def test_nonsense_is_one_line_that_says_what_was_wrong(self, text: str, complaint: str) -> None:
+        with pytest.raises(InputError) as refused:
+            parse_fault(text)
+        assert complaint in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+    def test_common_parameters_are_understood(self) -> None:
+        fault = parse_fault("drop:rate=0.5,start=1,for=2,every=3")
+        assert (fault.start, fault.lasts, fault.every) == (1, 2, 3)
+        assert math.isinf(parse_fault("drop").lasts)
