@@ -1,0 +1,255 @@
+"""The daemon as a process of its own, against a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.factory import factory_model
+from models.registry import Registry
+from models.synthetic import synthesise
+from stinger.logs import read_log, write_log
+from stinger.recording import split_recordings
+from stinger.sample import SampleArray
+from stinger.shots import find_shots
+from tests.helpers.brokers import Heard, Mosquitto, subscriber
+from tests.helpers.daemons import daemon
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that is not started yet."""
+    broker = Mosquitto(tmp_path / "mosquitto")
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> SampleArray:
+    """Half a minute with shots, also as ``session.bin``."""
+    samples = synthesise(minutes=0.5, seed=3)
+    write_log(tmp_path / "session.bin", samples)
+    return samples
+
+
+def shots_in(samples: SampleArray) -> list[int]:
+    (recording,) = split_recordings(samples)
+    return [int(time_ms) for time_ms in find_shots(recording).time_ms]
+
+
+def heard_on(heard: Heard, topic: str) -> list[Any]:
+    return [json.loads(bytes(message.payload)) for message in heard.on(topic)]
+
+
+def recorded(folder: Path) -> list[Path]:
+    return sorted((folder / "data" / "recordings").rglob("*.bin"))
+
+
+def url(folder: Path, options: str = "speed=0") -> str:
+    return f"replay:{folder / 'session.bin'}?{options}"
+
+
+async def test_replayed_session_gives_its_shots_and_is_recorded_sample_for_sample(
+    tmp_path: Path, session: SampleArray, mosquitto: Mosquitto
+) -> None:
+    mosquitto.start()
+    async with subscriber(mosquitto.port, "stinger/#") as heard:
+        with daemon(tmp_path, "--source", url(tmp_path), "--broker", f"mqtt://127.0.0.1:{mosquitto.port}") as process:
+            assert await asyncio.to_thread(process.end) == 0, process.said()
+        await heard.until(lambda: len(heard.on("stinger/daemon/status")) >= 2)
+    shots = heard_on(heard, "stinger/session/shot")
+    assert [shot["device_ms"] for shot in shots] == shots_in(session)
+    assert len({shot["id"] for shot in shots}) == len(shots)
+    assert [status["state"] for status in heard_on(heard, "stinger/daemon/status")] == ["online", "offline"]
+    (path,) = recorded(tmp_path)
+    assert read_log(path).samples.tobytes() == session.tobytes()
+    assert json.loads(path.with_suffix(".json").read_text())["closed"] is True
+
+
+async def test_daemon_brings_its_own_broker(tmp_path: Path, session: SampleArray) -> None:
+    del session
+    with daemon(tmp_path, "--source", url(tmp_path, "speed=20"), "--broker", "embedded:0") as process:
+        port = await asyncio.to_thread(process.port)
+        async with subscriber(port, "stinger/session/telemetry") as heard:
+            await heard.until(lambda: bool(heard.messages))
+        process.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.end) == 0, process.said()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signal_ends_the_daemon_in_order_and_soon(
+    tmp_path: Path, session: SampleArray, mosquitto: Mosquitto, number: signal.Signals
+) -> None:
+    del session
+    mosquitto.start()
+    async with subscriber(mosquitto.port, "stinger/#") as heard:
+        broker = f"mqtt://127.0.0.1:{mosquitto.port}"
+        with daemon(tmp_path, "--source", url(tmp_path, "speed=1"), "--broker", broker) as process:
+            await heard.until(lambda: bool(heard.on("stinger/session/telemetry")))
+            process.process.send_signal(number)
+            assert await asyncio.to_thread(process.end) == 0, process.said()
+            assert "Traceback" not in process.said()
+        await heard.until(lambda: len(heard.on("stinger/daemon/status")) >= 2)
+    assert heard_on(heard, "stinger/daemon/status")[-1]["reason"] == "stopped"
+    assert all(json.loads(path.with_suffix(".json").read_text())["closed"] for path in recorded(tmp_path))
+
+
+async def test_killed_daemon_loses_nothing_it_read_and_the_next_start_closes_what_was_open(
+    tmp_path: Path, session: SampleArray, mosquitto: Mosquitto
+) -> None:
+    mosquitto.start()
+    broker = f"mqtt://127.0.0.1:{mosquitto.port}"
+    async with subscriber(mosquitto.port, "stinger/#") as heard:
+        with daemon(tmp_path, "--source", url(tmp_path, "speed=1"), "--broker", broker) as process:
+            await heard.until(lambda: len(heard.on("stinger/session/telemetry")) >= 3)
+            process.process.kill()
+            await asyncio.to_thread(process.end)
+        await heard.until(lambda: heard_on(heard, "stinger/daemon/status")[-1]["state"] == "offline")
+    assert heard_on(heard, "stinger/daemon/status")[-1]["reason"] == "lost"
+    (path,) = recorded(tmp_path)
+    kept = read_log(path).samples
+    assert kept.size > 100
+    assert kept.tobytes() == session[: kept.size].tobytes()
+    assert json.loads(path.with_suffix(".json").read_text())["closed"] is False
+    with daemon(tmp_path, "--broker", "embedded:0", name="second") as process:
+        await asyncio.to_thread(process.port)
+        sidecar = json.loads(path.with_suffix(".json").read_text())
+        assert (sidecar["closed"], sidecar["samples"]) == (True, kept.size)
+
+
+async def test_events_wait_on_disk_for_a_broker_that_comes_later(
+    tmp_path: Path, session: SampleArray, mosquitto: Mosquitto
+) -> None:
+    broker = f"mqtt://127.0.0.1:{mosquitto.port}"
+    with daemon(tmp_path, "--source", url(tmp_path), "--broker", broker) as process:
+        assert await asyncio.to_thread(process.end) == 0, process.said()
+    mosquitto.start()
+    async with subscriber(mosquitto.port, "stinger/#") as heard:
+        with daemon(tmp_path, "--broker", broker, name="second"):
+            await heard.until(lambda: len(heard.on("stinger/session/shot")) >= len(shots_in(session)))
+    assert [shot["device_ms"] for shot in heard_on(heard, "stinger/session/shot")] == shots_in(session)
+
+
+async def test_promoted_model_serves_within_two_seconds_and_no_sample_is_lost(
+    tmp_path: Path, session: SampleArray, mosquitto: Mosquitto
+) -> None:
+    mosquitto.start()
+    registry = Registry(tmp_path / "data" / "registry")
+    version = registry.add("better", factory_model().data, {}).id
+    broker = f"mqtt://127.0.0.1:{mosquitto.port}"
+    async with subscriber(mosquitto.port, "stinger/session/#") as heard:
+        with daemon(tmp_path, "--source", url(tmp_path, "speed=4"), "--broker", broker) as process:
+            await heard.until(lambda: bool(heard.on("stinger/session/model")))
+            registry.promote(version, why="test")
+            promoted = time.monotonic()
+            await heard.until(lambda: len(heard.on("stinger/session/model")) >= 2)
+            assert time.monotonic() - promoted < 10  # it is 2 s on a machine that is not busy
+            assert await asyncio.to_thread(process.end) == 0, process.said()
+    models = [message["model"] for message in heard_on(heard, "stinger/session/model")]
+    assert models[:2] == ["factory", version]
+    assert sum(read_log(path).samples.size for path in recorded(tmp_path)) == session.size
+
+
+async def test_threshold_is_set_over_mqtt_and_answered(
+    tmp_path: Path, session: SampleArray, mosquitto: Mosquitto
+) -> None:
+    del session
+    mosquitto.start()
+    broker = f"mqtt://127.0.0.1:{mosquitto.port}"
+    async with subscriber(mosquitto.port, "stinger/#") as heard:
+        with daemon(tmp_path, "--source", url(tmp_path, "speed=1"), "--broker", broker):
+            await heard.until(lambda: bool(heard.on("stinger/session/model")))
+            assert heard.client is not None
+            command = "stinger/session/command/set_threshold"
+            await heard.client.publish(command, json.dumps({"threshold": 0.7}), qos=1)
+            await heard.until(lambda: bool(heard.on(f"{command}/response")))
+            await heard.client.publish(command, json.dumps({"threshold": 7}), qos=1)
+            await heard.until(lambda: len(heard.on(f"{command}/response")) >= 2)
+    done, refused = heard_on(heard, f"{command}/response")
+    assert (done["ok"], done["result"]) == (True, {"threshold": 0.7})
+    assert refused["ok"] is False
+    assert heard_on(heard, "stinger/session/model")[-1]["threshold"] == 0.7
+
+
+def test_second_daemon_on_one_data_folder_refuses(tmp_path: Path) -> None:
+    with daemon(tmp_path, "--broker", "embedded:0") as first:
+        first.port()
+        with daemon(tmp_path, "--broker", "embedded:0", name="second") as second:
+            assert second.end() == 2
+            assert "is in use by another daemon" in second.said()
+            assert second.said().count("\n") == 1
+
+
+def test_metrics_tell_what_was_counted(tmp_path: Path, session: SampleArray) -> None:
+    counted = f'stinger_samples_total{{device="session"}} {session.size}'
+    # The second source never ends, so neither does the daemon between two looks.
+    sources = ("--source", url(tmp_path), "--source", "mqtt:")
+    with daemon(tmp_path, *sources, "--broker", "embedded:0", "--metrics-port", "0") as process:
+        address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
+        deadline = time.monotonic() + 20
+        while counted not in _get(f"{address}/metrics"):
+            assert time.monotonic() < deadline
+            assert process.process.poll() is None
+            time.sleep(0.05)
+        assert _get(f"{address}/healthz")
+
+
+def _get(address: str) -> str:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            text: str = answer.read().decode()
+            return text
+    except OSError:
+        return ""
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stinger", "run", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=os.environ | environment
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--source", "carrier-pigeon:1"], "is no source"),
+        (["--source", "tcp://host"], "port"),
+        (["--broker", "http://host"], "expected embedded, mqtt://"),
+        (["--broker", "mqtt://user:secret@host"], "password"),
+        (["--threshold", "3"], "threshold"),
+        (["--config", "none.toml"], "none.toml: No such file"),
+        (["--source", "replay:none.bin", "--broker", "embedded:0"], "none.bin: No such file"),
+        (["--model", "none.onnx", "--broker", "embedded:0"], "none.onnx: No such file"),
+    ],
+)
+def test_mistake_in_the_configuration_is_one_line_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    result = run("--data-dir", str(tmp_path), "--log-level", "error", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "secret" not in result.stderr
+    assert [line for line in result.stderr.splitlines() if line.startswith("Error: ")] == result.stderr.splitlines()[
+        -1:
+    ]
+    assert "Traceback" not in result.stderr
+
+
+def test_configuration_is_checked_and_printed_without_running(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('threshold = 0.4\n[broker]\nurl = "mqtt://hall"\n')
+    assert run("--config", str(tmp_path / "c.toml"), "--check").stdout == "The configuration is valid.\n"
+    printed = run("--config", str(tmp_path / "c.toml"), "--threshold", "0.6", "--print-config").stdout
+    assert "threshold = 0.6" in printed
+    assert 'url = "mqtt://hall"' in printed

@@ -1,0 +1,51 @@
+"""The distribution: what is in it, and whether what the README says about it is so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("stinger", "models", "replay", "service", "hil")
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names in a wheel built from this tree."""
+    target = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    (wheel,) = target.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_wheel_holds_every_module_and_data_file_of_every_room(wheel_names: set[str]) -> None:
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert expected
+    assert expected - wheel_names == set()
+
+
+def test_wheel_holds_nothing_but_the_rooms_and_its_metadata(wheel_names: set[str]) -> None:
+    assert {name.split("/")[0] for name in wheel_names if ".dist-info/" not in name} == set(ROOMS)
+
+
+def test_wheel_carries_the_licence_and_the_command(wheel_names: set[str]) -> None:
+    endings = {name.split(".dist-info/")[1] for name in wheel_names if ".dist-info/" in name}
+    assert {"licenses/LICENSE", "entry_points.txt"} <= endings
+
+
+def test_check_script_runs_the_test_command_of_the_readme_literally() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    commands = [line for line in readme if ".[dev]" in line and "pytest" in line]
+    assert len(commands) == 1
+    assert commands[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
