@@ -1,0 +1,98 @@
+"""A hall of blasters: many devices publish their samples over MQTT, one daemon scores them all; broker and load on this machine.
+
+Run: python -m benchmarks.hall [devices ...]
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.inbound_samples import publish
+from models.synthetic import synthesise
+from stinger.wire.sample_messages import SampleMessage, encode_message
+from tests.helpers.brokers import Mosquitto
+from tests.helpers.daemons import daemon
+
+SECONDS = 15
+SAMPLES = 20
+PERIOD_S = SAMPLES / 100
+
+
+def generate(port: int, devices: int) -> None:
+    """Each device sends a message of 20 samples every 200 ms, all of them spread evenly over that time."""
+    samples = synthesise(minutes=SECONDS / 60 + 0.1, seed=1, still_pause=False).copy()
+    samples["timestamp_ms"] = np.arange(samples.size) * 10 + 1000
+    messages = [
+        encode_message(SampleMessage(i * SAMPLES, samples[i * SAMPLES : (i + 1) * SAMPLES]))
+        for i in range(int(SECONDS / PERIOD_S))
+    ]
+    topics = [b"stinger/b%d/samples" % n for n in range(devices)]
+    with socket.create_connection(("127.0.0.1", port)) as link:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04load")
+        link.recv(4)
+        total = len(messages) * devices
+        began, sent = time.perf_counter(), 0
+        while sent < total:
+            due = min(total, int((time.perf_counter() - began) / PERIOD_S * devices))
+            link.sendall(b"".join(publish(topics[n % devices], messages[n // devices]) for n in range(sent, due)))
+            sent = due
+            time.sleep(0.005)
+
+
+def scrape(address: str) -> str:
+    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def total(text: str, name: str) -> float:
+    return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? ([\d.e+]+)$", text, re.MULTILINE))
+
+
+def quantile(text: str, stage: str, q: float) -> float:
+    """An upper bound in ms, from the histogram's buckets."""
+    rows = re.findall(rf'stinger_latency_seconds_bucket{{stage="{stage}",le="([^"]+)"}} (\d+)', text)
+    whole = float(rows[-1][1])
+    return next(float(bound) for bound, count in rows if float(count) >= q * whole) * 1000
+
+
+def measure(devices: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        broker = Mosquitto(Path(name) / "mosquitto", settings="allow_anonymous true\nmax_queued_messages 0")
+        broker.start()
+        try:
+            url = f"mqtt://127.0.0.1:{broker.port}"
+            with daemon(Path(name), "--source", "mqtt:", "--broker", url, "--metrics-port", "0") as process:
+                address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
+                time.sleep(1)
+                command = [sys.executable, "-m", "benchmarks.hall", "load", str(broker.port), str(devices)]
+                subprocess.run(command, check=True, timeout=SECONDS * 4)
+                time.sleep(2)
+                text = scrape(address)
+        finally:
+            broker.kill()
+        sent = int(SECONDS / PERIOD_S) * SAMPLES * devices
+        print(
+            f"{devices:6,} devices, {devices * 100:,} samples/s: {sent - total(text, 'stinger_samples_total'):,.0f} of "
+            f"{sent:,} lost; from reading to decision p50 <= {quantile(text, 'decision', 0.5):g} ms, "
+            f"p99 <= {quantile(text, 'decision', 0.99):g} ms; daemon {total(text, 'process_cpu_seconds_total'):.1f} s CPU, "
+            f"{total(text, 'process_resident_memory_bytes') / 1e6:.0f} MB"
+        )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] == "load":
+        generate(int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        for count in [int(argument) for argument in sys.argv[1:]] or [100, 500, 1000, 1500]:
+            measure(count)

@@ -1,0 +1,59 @@
+"""A recording through the whole flow as fast as it goes: source, factory model, decision, recorder, metrics; no broker.
+
+Run: python -m benchmarks.replay_flow
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+from models.factory import factory_model
+from models.synthetic import synthesise
+from service.flow import Flow
+from service.metrics import Metrics
+from service.recorder import Recorder
+from service.sinks import MetricsSink, RecorderSink
+from service.urls import parse_source
+from stinger.logs import write_log
+
+MINUTES = 120
+ROUNDS = 5
+
+
+async def replay(folder: Path, path: Path) -> None:
+    model = factory_model()
+    recorder = Recorder(folder)
+    sinks = [RecorderSink(recorder), MetricsSink(Metrics())]
+    flow = Flow(model, "factory", model.meta.decision, sinks, min_shot_gap_ms=1000)
+    running = asyncio.create_task(flow.run())
+    try:
+        await parse_source(f"replay:{path}?speed=0").run(flow)
+        flow.score_waiting()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        recorder.close()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        samples = synthesise(minutes=MINUTES, seed=1)
+        write_log(folder / "session.bin", samples)
+        rates = []
+        for i in range(ROUNDS + 1):
+            start = time.perf_counter()
+            asyncio.run(replay(folder / str(i), folder / "session.bin"))
+            if i:
+                rates.append(samples.size / (time.perf_counter() - start))
+        rates.sort()
+        print(
+            f"{samples.size:,} samples: {rates[ROUNDS // 2]:,.0f} a second (median of {ROUNDS}; {rates[0]:,.0f} to {rates[-1]:,.0f})"
+        )
+
+
+if __name__ == "__main__":
+    main()
