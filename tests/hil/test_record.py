@@ -1,0 +1,64 @@
+"""Records of runs, and their limits."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from hil.limits import Limit, Verdict
+from hil.record import Latency, Measurement, Moment, RunRecord, ScenarioRecord
+from stinger.errors import InputError
+
+
+def a_run() -> RunRecord:
+    scenario = ScenarioRecord(
+        name="steady",
+        title="Nothing wrong",
+        dut="emulated",
+        seed=1,
+        started_s=0.5,
+        duration_s=10.0,
+        verdict=Verdict.FAIL,
+        measurements=[
+            Measurement("samples lost", "samples", 3.0, Limit(at_most=0)),
+            Measurement("drift", "ppm", None, note="no shared clock"),
+        ],
+        latencies=[Latency("emitted to received", 2, 1.0, 2.0, 2.0, 2.0, 2.0, [(1.0, 1), (2.0, 1)], corrected=True)],
+        timeline=[Moment(1.0, "fault", "unplugged", until_s=2.0, device="d0")],
+    )
+    return RunRecord("2026-01-01T00:00:00Z", 11.0, Verdict.FAIL, {"kernel": "6.1", "latency timer": None}, [scenario])
+
+
+def test_record_comes_back_from_its_text() -> None:
+    assert RunRecord.from_json(a_run().to_json(), name="r.json") == a_run()
+
+
+def test_what_is_not_finite_is_null_in_the_text() -> None:
+    text = RunRecord("", math.nan, Verdict.PASS).to_json()
+    assert json.loads(text)["duration_s"] is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": 1}', '{"schema": 2}', '{"schema": 1, "scenarios": [{}]}', "[" * 9000]
+)
+def test_other_text_is_refused_in_one_line_that_names_the_file(text: str) -> None:
+    with pytest.raises(InputError, match=r"^r\.json: [^\n]*$"):
+        RunRecord.from_json(text, name="r.json")
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [
+        (None, Verdict.UNSET),
+        (math.nan, Verdict.FAIL),
+        (0.9, Verdict.FAIL),
+        (1.0, Verdict.MARGINAL),
+        (1.5, Verdict.PASS),
+        (1.95, Verdict.MARGINAL),
+        (2.1, Verdict.FAIL),
+    ],
+)
+def test_limit_judges_a_value(value: float | None, verdict: Verdict) -> None:
+    assert Limit(at_least=1.0, at_most=2.0, marginal=0.1).judge(value) is verdict
