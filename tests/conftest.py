@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray, make_samples
 from tests import leaks
 
 CAPTURE = Path(__file__).parents[1].parent / "shared" / "data" / "stinger_capture_part1.csv"
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and every process that a test starts would inherit
+# that; a handler is not inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
