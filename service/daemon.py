@@ -93,7 +93,10 @@ class Daemon:
         recovery = await asyncio.to_thread(recover, recordings)
         if recovery.closed or recovery.problems:
             _LOG.warning(event_text("recordings_recovered", closed=recovery.closed, problems=len(recovery.problems)))
-        outbox = stack.enter_context(Outbox(config.data_dir / "outbox.sqlite3", limit=config.outbox.max_events))
+        defer = asyncio.get_running_loop().call_soon
+        outbox = stack.enter_context(
+            Outbox(config.data_dir / "outbox.sqlite3", limit=config.outbox.max_events, defer=defer)
+        )
         recorder = Recorder(
             recordings,
             recording=config.recorder.enabled,

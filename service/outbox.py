@@ -1,7 +1,7 @@
 """Messages that must arrive, kept on disk until the broker has acknowledged them.
 
-The file is the shadow of a queue in memory: every change is written to it at once, and it is read only at the start. A
-process that is killed loses nothing. After a power cut the last moments may be missing, since no write waits for the
+The file is the shadow of a queue in memory: every change is written to it at once, or in one go at the end of the event
+loop's turn, and it is read only at the start. A process that is killed between two turns loses nothing. After a power cut the last moments may be missing, since no write waits for the
 disk. If the file cannot be written (disk full) the queue goes on in memory alone, and what was put then is lost with the
 process.
 """
@@ -12,7 +12,8 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 DEFAULT_LIMIT = 20_000
 """Messages; some 12 MB in memory and on disk."""
 
+Defer = Callable[[Callable[[], None]], object]
+Statement = tuple[str, tuple[object, ...]]
+
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE message (
@@ -39,6 +43,10 @@ PRAGMA user_version = 1;
 """
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOCK_WAIT_S = 1.0
+
+
+def _at_once(write: Callable[[], None]) -> None:
+    write()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +65,17 @@ class Outbox:
     Opening makes the file and its folder where they are missing. A damaged file is set aside, with a warning, and an empty
     one begun. Raises :class:`FileError` where the file cannot be opened at all. Use it from one thread, except
     :meth:`tidy`.
+
+    ``defer`` is given what writes the changes to the file, and calls it soon, such as ``loop.call_soon``: then a message is
+    on its way to the broker before it is written, and what changed in one turn of the loop is one transaction.
     """
 
-    def __init__(self, path: StrPath, *, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, path: StrPath, *, limit: int = DEFAULT_LIMIT, defer: Defer = _at_once) -> None:
         self._path = Path(path)
         self._limit = limit
+        self._defer = defer
         self._written = True
+        self._unwritten: list[Statement] = []
         make_folder(self._path.parent)
         try:
             self._database = _open(self._path)
@@ -132,6 +145,7 @@ class Outbox:
 
     def close(self) -> None:
         """Close the file; what is in it waits for the next start."""
+        self._write_all()
         with suppress(sqlite3.Error):
             self._database.close()
 
@@ -147,14 +161,37 @@ class Outbox:
             self._write("UPDATE dropped SET count = ?", (self._dropped,))
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        self._unwritten.append((statement, values))
+        if len(self._unwritten) == 1:
+            self._defer(self._write_all)
+
+    def _write_all(self) -> None:
+        statements, self._unwritten = self._unwritten, []
+        if not statements:
+            return
         try:
-            self._database.execute(statement, values)
+            with _transaction(self._database) if len(statements) > 1 else nullcontext():
+                for statement, values in statements:
+                    self._database.execute(statement, values)
         except sqlite3.Error as error:
             told = logging.WARNING if self._written else logging.DEBUG
             logger.log(told, "outbox not written, going on in memory path=%s reason=%s", self._path, error)
             self._written = False
         else:
             self._written = True
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All that is executed within, or nothing."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except sqlite3.Error:
+        with suppress(sqlite3.Error):  # some errors have rolled back already
+            database.execute("ROLLBACK")
+        raise
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -8,6 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -211,3 +213,41 @@ def test_no_order_of_steps_loses_or_repeats_what_was_not_acknowledged(
     outbox.give_back()
     assert contents(outbox) == expected
     outbox.close()
+
+
+def test_deferred_changes_are_written_together_and_in_order(path: Path) -> None:
+    deferred: list[Callable[[], None]] = []
+    with Outbox(path, defer=deferred.append) as outbox:
+        for n in range(3):
+            outbox.put(numbered(n))
+        entry = outbox.take()
+        assert entry is not None
+        outbox.acknowledge(entry.number)
+        assert len(deferred) == 1
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("SELECT count(*) FROM message").fetchone() == (0,)
+            deferred.pop()()
+            assert other.execute("SELECT number FROM message ORDER BY number").fetchall() == [(2,), (3,)]
+
+
+def test_what_is_deferred_is_written_before_closing(path: Path) -> None:
+    with Outbox(path, defer=lambda _: None) as outbox:
+        outbox.put(numbered(1))
+        outbox.put(numbered(2))
+    with Outbox(path) as outbox:
+        assert outbox.depth == 2
+
+
+def test_changes_that_cannot_be_written_together_go_on_in_memory(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    deferred: list[Callable[[], None]] = []
+    with Outbox(path, defer=deferred.append) as outbox:
+        outbox.put(numbered(1))
+        outbox.put(numbered(2))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            deferred.pop()()
+        assert "outbox not written" in caplog.text
+        assert outbox.depth == 2
+        outbox.put(numbered(3))
+        deferred.pop()()
+        assert len([outbox.take() for _ in range(3)]) == 3
