@@ -27,6 +27,9 @@ SEQUENCE_MODULUS: Final = 2**16
 TAIL_MAX_BYTES: Final = 4096
 """What the decoder holds back at most, waiting for a zero byte: a sender without one must not fill the memory."""
 
+LATE_MAX_RUN: Final = 4
+"""So many frames one after another behind the newest are late or repeated; with more, the device has started over."""
+
 _HEAD: Final = Struct("<BH")
 _CRC_START: Final = 0xFFFF
 _TRIGGER_AT: Final = 19
@@ -70,7 +73,8 @@ class FrameDecoder:
         self._tail = b""
         self._read = 0  # so far the tail was searched for text lines
         self._noise: int | None = None  # where in what was searched something else than text begins
-        self._last_sequence: int | None = None
+        self._last_sequence: int | None = None  # the newest, late ones left aside
+        self._late_run = 0
 
     def feed(self, data: bytes) -> FrameBlock:
         """Take the next bytes of the stream and return what became complete."""
@@ -139,9 +143,15 @@ class FrameDecoder:
             step = 1 if last is None else (number - last) % SEQUENCE_MODULUS
             if 0 < step < SEQUENCE_MODULUS // 2:
                 self.lost += step - 1
-            else:
-                self.out_of_order += 1
-            last = number
+                self._late_run = 0
+                last = number
+                continue
+            self.out_of_order += 1
+            self._late_run += 1
+            # A late frame was counted as lost when it was passed by: the frames that it is behind are not lost again.
+            if number == 0 or self._late_run > LATE_MAX_RUN:
+                self._late_run = 0
+                last = number
         self.frames += len(numbers)
         self._last_sequence = last
 

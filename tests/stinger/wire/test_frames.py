@@ -95,6 +95,24 @@ def test_repeated_frame_is_counted_out_of_order_and_not_as_loss() -> None:
     assert (decoder.lost, decoder.out_of_order, decoder.frames) == (0, 1, 2)
 
 
+def test_late_frames_are_lost_once_where_they_are_missed_and_no_others() -> None:
+    samples = random_samples(9)
+    frames = [encode_frames(samples[i : i + 1], i) for i in range(9)]
+    decoder = FrameDecoder()
+    for number in (0, 1, 4, 2, 3, 5, 8, 6, 7):
+        decoder.feed(frames[number])
+    assert (decoder.lost, decoder.out_of_order, decoder.frames) == (4, 4, 9)
+
+
+def test_device_that_starts_over_at_another_number_is_followed_after_some_frames() -> None:
+    decoder = FrameDecoder()
+    decoder.feed(encode_frames(random_samples(3), 1000))
+    decoder.feed(encode_frames(random_samples(10), 500))
+    assert (decoder.lost, decoder.out_of_order, decoder.frames) == (0, 5, 13)
+    decoder.feed(encode_frames(random_samples(1), 512))
+    assert decoder.lost == 2
+
+
 def test_device_that_starts_over_is_counted_out_of_order_and_not_as_loss() -> None:
     decoder = FrameDecoder()
     decoder.feed(encode_frames(random_samples(3), 900) + encode_frames(random_samples(3), 0))
