@@ -160,6 +160,11 @@ class Config:
         MIN_SHOT_GAP_MS, "A trigger edge sooner than this after a shot is a burst's.", low=0, high=60_000
     )
     scores: bool = key(False, "Publish every score.", option="--scores/--no-scores")
+    stamps: bool = key(
+        False,
+        "Say in scores and events when their samples were read, scored and published. For test benches.",
+        option="--stamps/--no-stamps",
+    )
     broker: BrokerConfig = field(default_factory=BrokerConfig)
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
     recorder: RecorderConfig = field(default_factory=RecorderConfig)

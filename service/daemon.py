@@ -31,6 +31,7 @@ from service.outbox import Outbox
 from service.recorder import Recorder
 from service.recorder_alarm import RecorderAlarm
 from service.recovery import recover
+from service.sabotage import LosingIntake, Sabotage, SabotagedSink
 from service.sinks import MetricsSink, MqttSink, RecorderSink
 from service.sources.broker import subscription
 from service.sources.mqtt import MqttSource, Subscription
@@ -56,10 +57,14 @@ class Running:
 
 
 class Daemon:
-    """A daemon as ``config`` says. :meth:`run` runs it once; all else is for the event loop's thread."""
+    """A daemon as ``config`` says. :meth:`run` runs it once; all else is for the event loop's thread.
 
-    def __init__(self, config: Config) -> None:
+    With ``sabotage`` it is broken on purpose.
+    """
+
+    def __init__(self, config: Config, *, sabotage: Sabotage | None = None) -> None:
         self.config = config
+        self._sabotage = sabotage
         self._stop = asyncio.Event()
         self._registry = Registry(registry_dir(config.data_dir))
         self._metrics = Metrics()
@@ -121,13 +126,18 @@ class Daemon:
             self._in_use,
             version=self._version,
             publish_scores=config.scores,
+            stamps=config.stamps,
             home_assistant=config.broker.home_assistant,
         )
         self._flow = Flow(
             serving.model,
             serving.version,
             self._decision(serving),
-            [RecorderSink(recorder), self._mqtt, MetricsSink(self._metrics)],
+            [
+                RecorderSink(recorder),
+                self._mqtt if self._sabotage is None else SabotagedSink(self._mqtt, self._sabotage),
+                MetricsSink(self._metrics),
+            ],
             min_shot_gap_ms=config.min_shot_gap_ms,
         )
         self._metrics.outbox_depth = lambda: outbox.depth  # a number in memory: asked from another thread
@@ -165,9 +175,10 @@ class Daemon:
 
     async def _bring(self, sources: list[DeviceSource | MqttSource]) -> None:
         """Run every source; returns when none can bring anything more, which without sources is never."""
+        intake = LosingIntake(self._flow) if self._sabotage is Sabotage.LOSE else self._flow
         async with asyncio.TaskGroup() as tasks:
             for source in sources:
-                tasks.create_task(source.run(self._flow), name=f"source {source.url}")
+                tasks.create_task(source.run(intake), name=f"source {source.url}")
         if not sources:
             await self._stop.wait()
         _LOG.info(event_text("sources_ended", count=len(sources)))

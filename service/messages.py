@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,10 +17,9 @@ from service import channels
 from service.channels import Channel, Keeping
 from service.events import Event, FalseSpinUp, Shot, SpinUp, Telemetry
 from service.source import LinkReport
-from service.states import DaemonStatus, ModelInUse, ScoreBlock
+from service.states import DaemonStatus, ModelInUse, ScoreBlock, Stamps
 
 _PROBABILITY_DIGITS = 6
-_SCORE_DIGITS = 4
 _MS_DIGITS = 3
 
 
@@ -55,14 +55,18 @@ def iso_time(host_s: float) -> str:
 
 
 @singledispatch
-def event_message(event: Event) -> Message:
-    """The message that tells of ``event``. Raises :class:`~stinger.errors.InputError` for an impossible device name."""
+def event_message(event: Event, stamps: Stamps | None = None) -> Message:
+    """The message that tells of ``event``. Raises :class:`~stinger.errors.InputError` for an impossible device name.
+
+    ``stamps`` are those of the block that it came of, where that is to be told.
+    """
+    del stamps
     raise TypeError(type(event))
 
 
 @event_message.register
-def _(event: Shot) -> Message:
-    content = _about_event(event) | {
+def _(event: Shot, stamps: Stamps | None = None) -> Message:
+    content = _about_event(event, stamps) | {
         "wheels_on": event.wheels_on,
         "lead_ms": _number(event.lead_ms, _MS_DIGITS),
         "peak_probability": _number(event.peak_probability),
@@ -72,8 +76,8 @@ def _(event: Shot) -> Message:
 
 
 @event_message.register
-def _(event: SpinUp) -> Message:
-    content = _about_event(event) | {
+def _(event: SpinUp, stamps: Stamps | None = None) -> Message:
+    content = _about_event(event, stamps) | {
         "state": "on" if event.on else "off",
         "probability": _number(event.probability),
         "with_shot": event.with_shot,
@@ -83,8 +87,8 @@ def _(event: SpinUp) -> Message:
 
 
 @event_message.register
-def _(event: FalseSpinUp) -> Message:
-    content = _about_event(event) | {
+def _(event: FalseSpinUp, stamps: Stamps | None = None) -> Message:
+    content = _about_event(event, stamps) | {
         "duration_ms": _number(event.duration_ms, _MS_DIGITS),
         "peak_probability": _number(event.peak_probability),
     }
@@ -146,25 +150,34 @@ def status_message(status: DaemonStatus) -> Message:
     return message(channels.STATUS, channels.STATUS.topic(), content)
 
 
-def scores_message(block: ScoreBlock) -> Message:
+def scores_message(block: ScoreBlock, stamps: Stamps | None = None) -> Message:
     """The message of a block of scores: the time of the first, and what lies between two."""
-    probabilities = np.round(block.probabilities.astype(np.float64), _SCORE_DIGITS).tolist()
+    probabilities = np.round(block.probabilities.astype(np.float64), _PROBABILITY_DIGITS).tolist()
     content = {
         "first_device_ms": block.first_device_ms,
         "period_ms": block.period_ms,
         "probabilities": [p if math.isfinite(p) else None for p in probabilities],
+        **_stamped(stamps),
     }
     return message(channels.SCORES, channels.SCORES.topic(block.device), content)
 
 
-def _about_event(event: Event) -> dict[str, Any]:
+def _about_event(event: Event, stamps: Stamps | None) -> dict[str, Any]:
     return {
         "id": event.id,
         "device": event.device,
         **_times(event.host_s),
         "device_ms": int(event.device_ms),
         "model": event.model,
+        **_stamped(stamps),
     }
+
+
+def _stamped(stamps: Stamps | None) -> dict[str, Any]:
+    if stamps is None:
+        return {}
+    now_ns = time.monotonic_ns()
+    return {"stamps": {"read_ns": stamps.read_ns, "scored_ns": stamps.scored_ns, "published_ns": now_ns}}
 
 
 def _times(host_s: float) -> dict[str, Any]:

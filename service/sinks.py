@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from service.broker_link import BrokerLink
 from service.discovery import discovery_message
-from service.events import Event
+from service.events import Event, Shot, SpinUp
 from service.flow import Sink
 from service.logs import event_text
 from service.messages import event_message, link_message, model_message, scores_message
 from service.metrics import DeviceMetrics, Metrics
 from service.recorder import Recorder
 from service.source import Block, LinkCounters, LinkReport, LinkState
-from service.states import ModelInUse, ScoreBlock
+from service.states import ModelInUse, ScoreBlock, Stamps
 from stinger.errors import InputError
 from stinger.sample import SAMPLE_RATE_HZ
 
@@ -86,7 +86,7 @@ class MetricsSink(Sink):
 
 
 class MqttSink(Sink):
-    """Publishes events and states, and, if ``publish_scores``, every score.
+    """Publishes events and states, and, if ``publish_scores``, every score; with ``stamps`` says when it was made.
 
     ``in_use`` says which model scores a device and from which threshold on its wheels spin; it is told with the first
     news of a device, and again by :meth:`tell_models`.
@@ -100,6 +100,7 @@ class MqttSink(Sink):
         version: str,
         publish_scores: bool,
         home_assistant: bool,
+        stamps: bool = False,
     ) -> None:
         self.publish_scores = publish_scores
         self._broker = link
@@ -108,6 +109,8 @@ class MqttSink(Sink):
         self._home_assistant = home_assistant
         self._devices: dict[str, bool] = {}  # whether their names can stand in a topic
         self._links: dict[str, tuple[LinkState, str, LinkCounters]] = {}  # as they were told last
+        self._stamping = stamps
+        self._stamps: Stamps | None = None  # of the newest block; what its samples make happen is told right after it
 
     def samples(self, block: Block) -> None:
         """See :class:`service.flow.Sink`."""
@@ -115,14 +118,19 @@ class MqttSink(Sink):
 
     def scores(self, block: Block, probability: npt.NDArray[np.float32]) -> None:
         """See :class:`service.flow.Sink`."""
+        if self._stamping:
+            self._stamps = Stamps(block.read_ns, time.monotonic_ns())
         if self.publish_scores and self._can_tell_of(block.device):
             first_ms = int(block.samples["timestamp_ms"][0])
-            self._broker.send(scores_message(ScoreBlock(block.device, first_ms, _PERIOD_MS, probability)))
+            scored = ScoreBlock(block.device, first_ms, _PERIOD_MS, probability)
+            self._broker.send(scores_message(scored, self._stamps))
 
     def event(self, event: Event) -> None:
         """See :class:`service.flow.Sink`."""
         if self._can_tell_of(event.device):
-            self._broker.send(event_message(event))
+            # Wheels also go off because no sample comes: that has no stamps.
+            by_sample = isinstance(event, Shot) or (isinstance(event, SpinUp) and event.on)
+            self._broker.send(event_message(event, self._stamps if by_sample else None))
 
     def link(self, report: LinkReport) -> None:
         """See :class:`service.flow.Sink`. Sources repeat themselves every second; only what is new is published."""

@@ -34,6 +34,14 @@ class DaemonStatus:
     """What a person must see to, such as a full disk; empty where there is nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """When a block of samples passed the daemon's stages, in nanoseconds of the host's monotonic clock."""
+
+    read_ns: int
+    scored_ns: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreBlock:
     """The model's outputs of consecutive samples of one device, as they were made."""

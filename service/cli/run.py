@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from service.config_loading import load_config
 from service.config_options import config_options, option_values
 from service.daemon import Daemon, Running
 from service.logs import set_up_logging
+from service.sabotage import Sabotage
 from service.urls import parse_sources
 from stinger.errors import StingerError
 
@@ -27,7 +29,8 @@ from stinger.errors import StingerError
 )
 @click.option("--check", is_flag=True, help="Only say whether the configuration is valid.")
 @click.option("--print-config", is_flag=True, help="Only print the effective configuration.")
-def run(config_file: str | None, check: bool, print_config: bool, **options: Any) -> None:
+@click.option("--sabotage", type=click.Choice([how.value for how in Sabotage]), hidden=True)
+def run(config_file: str | None, check: bool, print_config: bool, sabotage: str | None, **options: Any) -> None:
     r"""Take samples from blasters or recordings, score every one, publish shots over MQTT, and record everything.
 
     \b
@@ -52,7 +55,7 @@ def run(config_file: str | None, check: bool, print_config: bool, **options: Any
         click.echo("The configuration is valid.")
         return
     set_up_logging(config.log.level, config.log.format)
-    run_daemon(Daemon, config, load)
+    run_daemon(partial(Daemon, sabotage=None if sabotage is None else Sabotage(sabotage)), config, load)
 
 
 def run_daemon(make: Callable[[Config], Daemon], config: Config, load: Callable[[], Config]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from service.channels import Channel, Keeping
 from service.discovery import discovery_message, object_id
 from service.events import FalseSpinUp, Shot, SpinUp, Telemetry
 from service.messages import event_message, iso_time, scores_message, status_message, telemetry_message
-from service.states import DaemonStatus, ScoreBlock
+from service.states import DaemonStatus, ScoreBlock, Stamps
 from stinger.errors import InputError
 from tests.helpers.happenings import NOW_S, one_of_each, shot, spin_up, telemetry
 
@@ -110,11 +111,22 @@ def test_whatever_telemetry_holds_its_message_fits_the_schema(
 
 
 def test_scores_name_their_first_time_and_keep_what_is_missing_apart() -> None:
-    block = ScoreBlock("b1", 70, 10, np.array([0, 0.12345, np.nan, 1], np.float32))
+    block = ScoreBlock("b1", 70, 10, np.array([0, 0.123456, np.nan, 1], np.float32))
     content = check("scores", scores_message(block).payload)
-    assert content == {"first_device_ms": 70, "period_ms": 10, "probabilities": [0, 0.1235, None, 1]} or content[
-        "probabilities"
-    ] == [0, 0.1234, None, 1]
+    assert content == {"first_device_ms": 70, "period_ms": 10, "probabilities": [0, 0.123456, None, 1]}
+
+
+def test_stamps_are_in_scores_and_in_events_that_a_sample_made() -> None:
+    stamps = Stamps(read_ns=1, scored_ns=2)
+    block = ScoreBlock("b1", 70, 10, np.array([0.5], np.float32))
+    for schema, made in (
+        ("scores", scores_message(block, stamps)),
+        ("shot", event_message(shot(), stamps)),
+        ("spinup", event_message(spin_up(), stamps)),
+    ):
+        told = check(schema, made.payload)["stamps"]
+        assert (told["read_ns"], told["scored_ns"]) == (1, 2)
+        assert told["published_ns"] <= time.monotonic_ns()
 
 
 def test_a_will_has_no_time() -> None:
