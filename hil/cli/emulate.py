@@ -19,6 +19,7 @@ from hil.emulated.faults import FAULTS, FaultPlan, parse_fault
 from hil.emulated.faults.fault import Fault
 from hil.emulated.faults.parsing import keys_of
 from hil.emulated.fleet import run_fleet
+from hil.emulated.journal_file import journal_paths
 from hil.emulated.links import Firmware
 from hil.emulated.playing import Played, play_recordings, play_synthetic
 from hil.emulated.port import Port
@@ -151,10 +152,15 @@ class _Setup:
 )
 @click.option("--fault", "faults", multiple=True, metavar="NAME:key=value,...", help="See below; may be repeated.")
 @click.option("--seconds", type=FiniteRange(0, min_open=True), help="End after so many seconds.")
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    help="Keep in this file what became of each sample, and when; FILE.0, FILE.1 and so on for several devices.",
+)
 @click.option("--stats", is_flag=True, help="At the end, print what was sent, and how late.")
 @rate_option
 @every_option
-def emulate(*, recording: str | None, seconds: float | None, stats: bool, **options: Any) -> None:
+def emulate(*, recording: str | None, seconds: float | None, stats: bool, journal: Path | None, **options: Any) -> None:
     """Be a Stinger blaster that plays RECORDING or, without one, a synthetic session that never ends.
 
     It answers the serial commands, streams samples, and runs its own model, as the real one does. A line for each device
@@ -174,7 +180,8 @@ def emulate(*, recording: str | None, seconds: float | None, stats: bool, **opti
     sys.setswitchinterval(_SWITCH_S)
     gc.collect()
     gc.freeze()  # what is here now stays: no need to look through it again and again
-    asyncio.run(run_fleet(make, announce=announce, seconds=seconds))
+    journals = [] if journal is None else journal_paths(journal, len(setup.ports))
+    asyncio.run(run_fleet(make, announce=announce, seconds=seconds, journals=journals))
     for number, device in enumerate(devices if stats else ()):
         click.echo(f"device {number}: {_statistics(device)}")
 

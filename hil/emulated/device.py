@@ -11,6 +11,7 @@ from typing import Final
 from hil.emulated.alarm import Alarm
 from hil.emulated.blaster import EmulatedBlaster
 from hil.emulated.faults import FaultPlan, Packet
+from hil.emulated.journal import Written
 from hil.emulated.links import Firmware, Link, open_link
 from hil.emulated.pacing import Pacing
 from hil.emulated.playing import Played
@@ -180,13 +181,13 @@ class EmulatedDevice:
         if frame is None or not frame.fits(self._link):
             frame = self._encode(taken.sample, taken.t_s)
         journal = self.blaster.journal
-        written_ns, sequence = 0, -1
+        written, sequence = Written(), -1
         if frame is not None and frame.rows:
             sequence = frame.sequence
-            written_ns = self.out.send(Packet(journal.count, frame.data), taken.due_ns, taken.t_s)
+            written = self.out.send(Packet(journal.count, frame.data), taken.due_ns, taken.t_s)
         self._clock = (time.monotonic_ns(), taken.shown_ms)
         number = self.blaster.take(taken.sample, taken.shown_ms, taken.due_ns)
-        journal.sent(number, sequence, written_ns)
+        journal.sent(number, sequence, written)
         if frame is not None and frame.rows > 1:
             await self._repeat(frame, taken, number)
 

@@ -6,9 +6,11 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from hil.emulated.alarm import Alarm
 from hil.emulated.device import EmulatedDevice
+from hil.emulated.journal_file import keep_journals
 from stinger.errors import StingerError
 
 
@@ -17,11 +19,13 @@ async def run_fleet(
     *,
     announce: Callable[[int, EmulatedDevice], None],
     seconds: float | None = None,
+    journals: Sequence[Path] = (),
 ) -> None:
     """Run the devices that ``make`` gives until SIGINT, SIGTERM or, if given, so many seconds have passed.
 
-    ``announce`` is called for each, in order, once its port is there. Raises :class:`StingerError` if a device cannot
-    be where it should; then none is there.
+    ``announce`` is called for each, in order, once its port is there. ``journals`` are the files that keep what each
+    did, where that is wanted. Raises :class:`StingerError` if a device cannot be where it should, or a file not be
+    written; then no device is there.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -36,6 +40,9 @@ async def run_fleet(
             for i, device in enumerate(devices):
                 await device.ready.wait()
                 announce(i, device)
+            if journals:
+                blasters = [device.blaster for device in devices]
+                running.append(tasks.create_task(keep_journals(journals, blasters), name="journals"))
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await stop.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ ENTRY_DTYPE: Final = np.dtype(
         ("sequence", "i4"),
         ("due_ns", "i8"),
         ("written_ns", "i8"),
+        ("intact", "?"),
         ("probability", "f4"),
         ("wheels", "?"),
     ]
@@ -27,9 +28,17 @@ ENTRY_DTYPE: Final = np.dtype(
 """One sample. ``number`` counts from the start of the device, ``time_ms`` is the device's clock without its wraps.
 
 ``sequence`` is the number in the sample's (first) frame, -1 if none was made; ``due_ns`` and ``written_ns`` are on the
-monotonic clock, ``written_ns`` taken right before the bytes are given to the system, 0 if they never were.
+monotonic clock, ``written_ns`` taken right before the bytes are given to the system, 0 if they never were. ``intact``
+says whether they were once given as they should be, by any fault untouched.
 ``probability`` is NaN until the window has been filled; ``wheels`` is the decision after the sample.
 """
+
+
+class Written(NamedTuple):
+    """``at_ns`` on the monotonic clock, 0 for not at all or not yet; ``intact`` if no fault had touched it."""
+
+    at_ns: int = 0
+    intact: bool = False
 
 
 class Journal:
@@ -43,21 +52,27 @@ class Journal:
     def add(self, sample: SampleArray, time_ms: int, due_ns: int) -> int:
         """Enter ``sample`` ``(1,)``; return its number."""
         number = self.count
-        self._ring[number % self._ring.shape[0]] = (number, time_ms, sample[0], -1, due_ns, 0, np.nan, False)
+        self._ring[number % self._ring.shape[0]] = (
+            *(number, time_ms, sample[0], -1, due_ns),
+            *(0, False, np.nan, False),
+        )
         self.count += 1
         return number
 
-    def sent(self, number: int, sequence: int, written_ns: int) -> None:
-        """The sample just added has this sequence number and was written then; -1 and 0 for not at all, or not yet."""
-        self._ring[number % self._ring.shape[0]]["sequence"] = sequence
-        self._ring[number % self._ring.shape[0]]["written_ns"] = written_ns
+    def sent(self, number: int, sequence: int, written: Written) -> None:
+        """The sample just added has this sequence number, -1 for none, and was written like that, perhaps not yet."""
+        entry = self._ring[number % self._ring.shape[0]]
+        entry["sequence"] = sequence
+        entry["written_ns"] = written.at_ns
+        entry["intact"] = written.intact
 
-    def written(self, number: int, now_ns: int) -> None:
-        """A sample's bytes went to the system late, at ``now_ns``; only the first time counts."""
+    def written(self, number: int, written: Written) -> None:
+        """A sample's bytes went to the system, late or once more. Of the times only the first counts."""
         if self._holds(number):
             entry = self._ring[number % self._ring.shape[0]]
             if entry["written_ns"] == 0:
-                entry["written_ns"] = now_ns
+                entry["written_ns"] = written.at_ns
+            entry["intact"] |= written.intact
 
     def scored(self, first: int, probability: npt.NDArray[np.float32], wheels: npt.NDArray[np.bool_]) -> None:
         """Enter what the device made of the samples from number ``first`` on."""

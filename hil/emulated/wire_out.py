@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hil.emulated.alarm import Alarm
 from hil.emulated.faults import FaultPlan, Packet
-from hil.emulated.journal import Journal
+from hil.emulated.journal import Journal, Written
 from hil.emulated.lateness import Lateness
 from hil.emulated.port import Port
 
@@ -39,16 +39,16 @@ class WireOut:
         self._late: deque[tuple[int, Packet, float]] = deque()
         self._filled = asyncio.Event()
 
-    def send(self, packet: Packet, due_ns: int, t_s: float) -> int:
+    def send(self, packet: Packet, due_ns: int, t_s: float) -> Written:
         """Send what the faults make of ``packet``, now or later.
 
-        Returns when, on the monotonic clock, it was written; 0 if it was not, or not yet. What is written later, or
-        behind another packet, is entered in the journal by itself.
+        Returns how it was written now, if it was. What is written later, or behind another packet, is entered in the
+        journal by itself.
         """
         packets = self._plan.packets(packet, t_s)
         self.counts.withheld += not packets
         delay_s = self._plan.delay_s(t_s)
-        written_ns = 0
+        written = Written()
         for sent in packets:
             if delay_s or self._late:
                 send_ns = due_ns + round(delay_s * self._ns_per_s)
@@ -58,9 +58,9 @@ class WireOut:
                 self._filled.set()
             else:
                 now_ns = self._write(sent, due_ns, t_s)
-                if sent.number == packet.number:
-                    written_ns = written_ns or now_ns
-        return written_ns
+                if now_ns and sent.number == packet.number:
+                    written = Written(written.at_ns or now_ns, written.intact or sent.intact)
+        return written
 
     async def run(self) -> None:
         """Write what is late, until cancelled."""
@@ -91,6 +91,6 @@ class WireOut:
             return 0
         self.counts.written += 1
         if packet.number >= 0:
-            self._journal.written(packet.number, now_ns)
+            self._journal.written(packet.number, Written(now_ns, packet.intact))
             self.lateness.add(now_ns - due_ns)
         return now_ns

@@ -4,7 +4,7 @@ from itertools import islice
 
 import numpy as np
 
-from hil.emulated.journal import Journal
+from hil.emulated.journal import Journal, Written
 from hil.emulated.pacing import Pacing
 from hil.emulated.playing import Played, play_recordings, play_synthetic
 from models.synthetic import synthesise
@@ -68,10 +68,11 @@ def test_journal_forgets_the_oldest_and_ignores_what_it_forgot() -> None:
     journal = Journal(4)
     for i in range(6):
         journal.add(samples_at([10 * i]), 10 * i, i)
-    journal.written(0, 77)
-    journal.written(5, 88)
-    journal.written(5, 99)
+    journal.written(0, Written(77))
+    journal.written(5, Written(88))
+    journal.written(5, Written(99, intact=True))
     assert journal.since(0)["number"].tolist() == [2, 3, 4, 5]
     assert journal.since(0)["written_ns"].tolist() == [0, 0, 0, 88]
+    assert journal.since(0)["intact"].tolist() == [False, False, False, True]
     assert journal.since(5)["time_ms"].tolist() == [50]
     assert journal.since(6).shape == (0,)

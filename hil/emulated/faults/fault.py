@@ -16,6 +16,8 @@ class Packet(NamedTuple):
     number: int
     """Of the sample in the journal; -1 for what holds none."""
     data: bytes
+    intact: bool = True
+    """Whether a receiver can make the sample of it."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -96,7 +96,7 @@ class Corrupt(FrameFault):
         data = bytearray(packet.data)
         for bit in self.chance.sample(range(8 * len(data)), min(int(self.bits), 8 * len(data))):
             data[bit // 8] ^= 1 << bit % 8
-        return [Packet(packet.number, bytes(data))]
+        return [Packet(packet.number, bytes(data), intact=False)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class Cut(FrameFault):
 
     def strike(self, packet: Packet) -> list[Packet]:
         """The frame without a part of its end, at least one byte."""
-        return [Packet(packet.number, packet.data[: self.chance.randrange(len(packet.data))])]
+        return [Packet(packet.number, packet.data[: self.chance.randrange(len(packet.data))], intact=False)]
 
 
 @dataclass(slots=True, kw_only=True)

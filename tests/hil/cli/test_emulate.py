@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from hil.emulated.journal_file import read_journal
 from models.synthetic import synthesise
 from stinger.cli import main
+from stinger.errors import FileError
 from stinger.logs import write_log
 from tests.hil.emulating import dump, serial_host, tcp_host
 
@@ -117,3 +119,31 @@ def test_mistake_is_one_line(arguments: list[str], complaint: str) -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     assert complaint in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_journal_tells_afterwards_what_became_of_every_sample(tmp_path: Path) -> None:
+    samples = synthesise(minutes=0.1, seed=1, still_pause=False)
+    write_log(tmp_path / "s.bin", samples)
+    faults = ("--fault", "drop:rate=0.1", "--fault", "corrupt:rate=0.1")
+    journal = tmp_path / "journal"
+    with running(tmp_path / "s.bin", "--speed", "20", "--journal", journal, *faults) as (process, [address]):
+        with serial_host(address) as host:
+            stream, blocks = host.stream(samples.size, seconds=2)
+        end(process, signal.SIGTERM)
+    entries = read_journal(journal)
+    assert np.array_equal(entries["sample"], samples)
+    came = np.concatenate(blocks)
+    assert np.array_equal(entries["sample"][entries["intact"]], came)
+    assert stream.frames.lost == np.count_nonzero(~entries["intact"][: np.flatnonzero(entries["intact"])[-1]])
+
+
+def test_journal_that_cannot_be_written_ends_in_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["emulate", "--pty", "--journal", str(tmp_path / "no" / "journal")])
+    assert (result.exit_code, result.output.count("\n")) == (2, 2)
+    assert "No such file or directory" in result.output
+
+
+def test_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_bytes(b"x")
+    with pytest.raises(FileError, match="no whole number of journal entries"):
+        read_journal(tmp_path / "journal")
