@@ -12,4 +12,9 @@ FACTORY_FILE: Final = "model.onnx"
 
 def factory_model() -> Model:
     """The model in the package, made by ``python -m models.factory``."""
-    return open_model(files(__name__).joinpath(FACTORY_FILE).read_bytes())
+    return open_model(factory_model_bytes())
+
+
+def factory_model_bytes() -> bytes:
+    """Its file."""
+    return files(__name__).joinpath(FACTORY_FILE).read_bytes()

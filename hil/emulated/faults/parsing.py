@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final
 
@@ -26,12 +27,15 @@ FAULTS: Final[dict[str, type[Fault]]] = {
 _COMMON: Final = {"start": "start", "for": "lasts", "every": "every"}
 
 
-def parse_fault(text: str) -> Fault:
-    """The fault that ``text`` describes, such as ``drop:rate=0.05,start=10,for=5``. Raises :class:`InputError`."""
+def parse_fault(text: str, kinds: Mapping[str, type[Fault]] = FAULTS) -> Fault:
+    """The fault that ``text`` describes, such as ``drop:rate=0.05,start=10,for=5``: one of ``kinds``.
+
+    Raises :class:`InputError`.
+    """
     name, _, arguments = text.partition(":")
-    kind = FAULTS.get(name)
+    kind = kinds.get(name)
     if kind is None:
-        raise InputError(f"there is no fault '{name}': expected {', '.join(FAULTS)}")
+        raise InputError(f"there is no fault '{name}': expected {', '.join(kinds)}")
     keys = keys_of(kind)
     values: dict[str, float] = {}
     for part in arguments.split(",") if arguments else ():

@@ -1,0 +1,285 @@
+"""One scenario, from its devices' appearing to its record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from hil.bench.broker import BrokerChoice, own_broker
+from hil.bench.broker import free_port as free_broker_port
+from hil.bench.children import PATIENCE_S, Child, ChildError
+from hil.bench.daemon import DaemonSetup, DaemonUnderTest, read_recordings
+from hil.bench.dut import Dut, DutChoice, EmulatedDut, EmulatedSetup, GivenDut
+from hil.bench.floor import DEVICE as FLOOR
+from hil.bench.floor import READY as FLOOR_READY
+from hil.bench.ground import BROKER_READY, Ground, SmallDisk
+from hil.bench.host_noise import HostNoise
+from hil.bench.material import material
+from hil.bench.observer import Observer
+from hil.bench.relay import Relay
+from hil.bench.scenario import Scenario
+from hil.limits import Verdict
+from hil.measuring.assess import assess, verdict_of
+from hil.measuring.evidence import DeviceEvidence, Evidence, Occurrence
+from hil.record import ScenarioRecord
+from stinger.errors import InputError, StingerError
+from stinger.sample import SAMPLE_DTYPE, SampleArray
+
+SETTLE_S: Final = 0.7
+"""After the last sample, what it made happen is waited for."""
+FIRST_LOOK_S: Final = 1.0
+"""From so long after the first sample on, the daemon's CPU and memory count."""
+
+_MANY_LOOKS: Final = 40
+_LOOK_EVERY_S: Final = 30.0
+_POLL_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSetup:
+    """What all scenarios of a run share."""
+
+    dut: DutChoice
+    broker: BrokerChoice
+    recording: str
+    sabotage: str | None = None
+
+
+def why_not(scenario: Scenario, setup: RunSetup) -> str | None:
+    """Why a scenario does not apply here; ``None`` if it does."""
+    kinds = {name for name, _ in scenario.disturbances()}
+    if not setup.dut.emulated and not scenario.any_device:
+        return f"it needs a device that tells what it sent, and {setup.dut} does not"
+    if any(kind.startswith("broker_") for kind in kinds) and not setup.broker.can_stop:
+        return "it stops the broker or stands in its way, which needs mosquitto installed, or --broker mosquitto"
+    if "daemon_killed" in kinds and setup.broker.kind == "embedded":
+        return "the embedded broker would be killed with the daemon: it needs mosquitto"
+    if "half_open" in kinds and scenario.link != "tcp":
+        return "only a TCP connection can be half open"
+    return SmallDisk.why_not() if "disk_full" in kinds else None
+
+
+async def run_scenario(
+    scenario: Scenario, setup: RunSetup, folder: Path, noise: HostNoise, run_began_ns: int
+) -> ScenarioRecord:
+    """Run it in ``folder``, which is its own, and measure. A failure of the bench's own parts is in the record as well."""
+    began_ns = time.monotonic_ns()
+    record = ScenarioRecord(
+        name=scenario.name,
+        title=scenario.title,
+        dut=str(setup.dut),
+        seed=scenario.seed,
+        started_s=(began_ns - run_began_ns) / 1e9,
+        duration_s=0.0,
+        verdict=Verdict.SKIPPED,
+    )
+    reason = why_not(scenario, setup)
+    if reason is not None:
+        return replace(record, why=reason)
+    folder.mkdir(parents=True)
+    try:
+        evidence = await _Running(scenario, setup, folder).evidence()
+    except InputError:
+        raise
+    except StingerError as error:
+        taken_s = (time.monotonic_ns() - began_ns) / 1e9
+        return replace(record, verdict=Verdict.FAIL, why=str(error), duration_s=taken_s)
+    late_ms = noise.late_p99_ms(evidence.began_ns, time.monotonic_ns())
+    evidence = replace(evidence, host_late_p99_ms=late_ms)
+    found = await asyncio.to_thread(assess, evidence)
+    measurements = found.measurements(scenario.limits)
+    verdict, why = verdict_of(measurements, late_ms)
+    return replace(
+        record,
+        duration_s=(time.monotonic_ns() - began_ns) / 1e9,
+        verdict=verdict,
+        why=why,
+        measurements=measurements,
+        latencies=found.latencies,
+        timeline=found.timeline,
+    )
+
+
+class _Running:
+    """The parts of one scenario while it runs."""
+
+    def __init__(self, scenario: Scenario, setup: RunSetup, folder: Path) -> None:
+        self._scenario = scenario
+        self._setup = setup
+        self._folder = folder
+        self._data_dir = folder / "data"
+        self._names = [f"d{i}" for i in range(scenario.devices)] if setup.dut.emulated else ["d0"]
+        self._floor = scenario.floor and setup.dut.emulated and setup.broker.kind != "embedded"
+        self._dut = self._make_dut()
+
+    async def evidence(self) -> Evidence:
+        """Run it all, and give what was seen. Raises :class:`StingerError` if a part does not do what it should."""
+        async with AsyncExitStack() as stack:
+            if any(name == "disk_full" for name, _ in self._scenario.disturbances()):
+                stack.enter_context(SmallDisk(self._data_dir))
+            return await self._run(stack)
+
+    async def _run(self, stack: AsyncExitStack) -> Evidence:
+        scenario, setup = self._scenario, self._setup
+        broker, host, port = await self._start_broker(stack)
+        sources, relays = await self._relayed(stack)
+        daemon_broker, broker_relay = await self._broker_for_daemon(stack, host, port)
+        daemon = DaemonUnderTest(
+            DaemonSetup(
+                sources=sources,
+                broker=daemon_broker,
+                data_dir=self._data_dir,
+                scores=scenario.scores,
+                sabotage=setup.sabotage,
+            ),
+            self._folder,
+        )
+        stack.callback(daemon.child.kill)
+        stack.callback(self._dut.kill)
+        name = f"stinger-hil-{self._folder.name}"
+        if setup.broker.kind == "embedded":
+            await daemon.start()
+            observer = stack.enter_context(Observer(host, daemon.broker_port, name))
+            await self._dut.start()
+        else:
+            observer = await asyncio.to_thread(stack.enter_context, Observer(host, port, name))
+            await self._dut.start()
+            await self._start_floor(stack, host, port)
+            await daemon.start()
+        began_ns = await _streaming(observer, self._names)
+        ground = Ground(daemon, self._data_dir, broker, broker_relay, relays)
+        occurrences = await self._let_happen(ground, daemon, began_ns)
+        await asyncio.sleep(SETTLE_S)
+        await daemon.end()
+        await self._dut.stop()
+        heard = observer.heard()
+        journals = self._dut.journals()
+        return Evidence(
+            began_ns=began_ns,
+            devices=[self._device(name, journals[i], daemon) for i, name in enumerate(self._names)],
+            heard=heard,
+            occurrences=[*occurrences, *self._device_faults(journals)],
+            daemon=daemon.evidence(),
+            floor=DeviceEvidence(FLOOR, journals[-1], _NO_SAMPLES) if self._floor else None,
+        )
+
+    def _make_dut(self) -> Dut:
+        scenario, setup = self._scenario, self._setup
+        if not setup.dut.emulated:
+            return GivenDut(setup.dut)
+        samples = material(setup.recording, scenario.seconds, seed=scenario.seed, shots=scenario.shots)
+        emulated = EmulatedSetup(
+            samples=samples,
+            count=scenario.devices + self._floor,
+            link=scenario.link,
+            faults=list(scenario.device_faults()),
+            seed=scenario.seed,
+        )
+        return EmulatedDut(emulated, self._folder)
+
+    async def _start_broker(self, stack: AsyncExitStack) -> tuple[Child | None, str, int]:
+        choice = self._setup.broker
+        if not choice.can_stop:
+            return None, choice.host, choice.port
+        port = free_broker_port()
+        broker = await stack.enter_async_context(own_broker(self._folder / "mosquitto", port))
+        await broker.wait_for(BROKER_READY)
+        return broker, choice.host, port
+
+    async def _relayed(self, stack: AsyncExitStack) -> tuple[list[str], list[Relay]]:
+        """The daemon's sources, through relays where connections are to be disturbed."""
+        found, relays = [], []
+        half_open = any(name == "half_open" for name, _ in self._scenario.disturbances())
+        for name, source in zip(self._names, self._dut.sources(), strict=False):
+            url = source
+            if half_open:
+                host, _, port = source.removeprefix("tcp://").rpartition(":")
+                relays.append(await stack.enter_async_context(Relay(host, int(port))))
+                url = f"tcp://{host}:{relays[-1].port}"
+            found.append(f"{url}?device={name}")
+        return found, relays
+
+    async def _broker_for_daemon(self, stack: AsyncExitStack, host: str, port: int) -> tuple[str, Relay | None]:
+        kinds = {name for name, _ in self._scenario.disturbances()}
+        if self._setup.broker.kind == "embedded":
+            return "embedded:0", None
+        if not kinds & {"broker_slow", "broker_refusing"}:
+            return f"mqtt://{host}:{port}", None
+        relay = await stack.enter_async_context(Relay(host, port))
+        return f"mqtt://{host}:{relay.port}", relay
+
+    async def _start_floor(self, stack: AsyncExitStack, host: str, port: int) -> None:
+        if not self._floor:
+            return
+        path = self._dut.sources()[-1].removeprefix("serial://")
+        command = [sys.executable, "-m", "hil.bench.floor", path, host, str(port)]
+        child = await stack.enter_async_context(Child("the floor", command, self._folder / "floor.log"))
+        await child.wait_for(FLOOR_READY)
+
+    async def _let_happen(self, ground: Ground, daemon: DaemonUnderTest, began_ns: int) -> list[Occurrence]:
+        """Let the time of the scenario pass, with its disturbances."""
+        end_s = began_ns / 1e9 + self._scenario.seconds
+        texts = {text.partition(":")[0]: text for text in self._scenario.faults}
+        async with asyncio.TaskGroup() as tasks:
+            disturbing = [
+                tasks.create_task(ground.disturb(name, what, texts[name], began_ns), name=name)
+                for name, what in self._scenario.disturbances()
+            ]
+            looking = tasks.create_task(self._keep_looking(daemon), name="look")
+            await asyncio.sleep(max(0.0, end_s - time.monotonic()))
+            looking.cancel()
+        return [task.result() for task in disturbing]
+
+    async def _keep_looking(self, daemon: DaemonUnderTest) -> None:
+        await asyncio.sleep(FIRST_LOOK_S)
+        every_s = max(_LOOK_EVERY_S, self._scenario.seconds / _MANY_LOOKS)
+        while True:
+            await asyncio.to_thread(daemon.look)
+            await asyncio.sleep(every_s)
+
+    def _device(self, name: str, journal: SampleArray | None, daemon: DaemonUnderTest) -> DeviceEvidence:
+        recorded, damaged = read_recordings(self._data_dir, name)
+        return DeviceEvidence(name, journal, recorded, damaged, daemon.told.get(name, {}))
+
+    def _device_faults(self, journals: Sequence[SampleArray | None]) -> Iterator[Occurrence]:
+        """When the device's own faults were there, by its schedule."""
+        several = len(self._names) > 1
+        for text, fault in self._scenario.device_faults().items():
+            for name, journal in zip(self._names, journals, strict=False):
+                if journal is None or not journal.size:
+                    continue
+                first_ns = int(journal["due_ns"][0])
+                for number in range(fault.begun(self._scenario.seconds)):
+                    start_ns = first_ns + round((fault.start + number * fault.every) * 1e9)
+                    end_ns = start_ns + round(fault.lasts * 1e9) if math.isfinite(fault.lasts) else None
+                    yield Occurrence(text.partition(":")[0], text, start_ns, end_ns, name if several else "")
+
+
+async def _streaming(observer: Observer, names: Sequence[str]) -> int:
+    """When the last of the devices began to stream, as far as a subscriber is told."""
+    waiting = {f"stinger/{name}/link" for name in names}
+    deadline, seen, at_ns = time.monotonic() + PATIENCE_S, 0, 0
+    while waiting:
+        heard = observer.heard()
+        for message in heard[seen:]:
+            if message.topic in waiting and json.loads(message.payload).get("state") == "streaming":
+                waiting.discard(message.topic)
+                at_ns = message.at_ns
+        seen = len(heard)
+        if waiting and time.monotonic() > deadline:
+            raise ChildError(f"the daemon does not say that {', '.join(sorted(waiting))} is streaming")
+        await asyncio.sleep(_POLL_S)
+    return at_ns
+
+
+_NO_SAMPLES: Final[SampleArray] = np.empty(0, dtype=SAMPLE_DTYPE)

@@ -1,0 +1,1 @@
+"""From what was seen of a scenario to measurements: arrays and messages in, values out. Without any I/O."""
