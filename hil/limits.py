@@ -7,8 +7,12 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How a measurement, a scenario or a run came out, best first. ``UNSET`` is a measurement that could not be made."""
+    """How a measurement, a scenario or a run came out, best first, so that a run is as good as its last by this order.
 
+    ``SKIPPED`` is a scenario that does not apply here, ``UNSET`` a measurement that could not be made.
+    """
+
+    SKIPPED = "skipped"
     PASS = "pass"  # noqa: S105 -- no password
     MARGINAL = "marginal"
     INCONCLUSIVE = "inconclusive"
@@ -18,7 +22,12 @@ class Verdict(StrEnum):
     @property
     def good(self) -> bool:
         """Whether a run may end with it and exit 0."""
-        return self in (Verdict.PASS, Verdict.MARGINAL)
+        return self in (Verdict.SKIPPED, Verdict.PASS, Verdict.MARGINAL)
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order, 0 for the best: ``max(verdicts, key=lambda verdict: verdict.rank)`` is the worst."""
+        return list(Verdict).index(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioRecord:
-    """What one scenario measured. ``why`` says what stopped it, or made it inconclusive, if something did."""
+    """What one scenario measured. ``why`` says what stopped it, made it inconclusive or had it skipped, if something did."""
 
     name: str
     title: str

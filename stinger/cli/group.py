@@ -1,7 +1,8 @@
-"""The command group: knows its subcommands by name, loads the one that is called."""
+"""A command group that knows its subcommands by name and loads the one that is called; and the one of ``stinger``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ COMMANDS: Final = {
     "explore": ("replay.cli.explore:explore", "Plot recordings and their shots, and export a training set."),
     "export-model": ("models.cli.exchange:export_model", "Write a model as a file for the blaster."),
     "import-model": ("models.cli.exchange:import_model", "Make a model of a file for the blaster."),
+    "hil": ("hil.cli.hil:hil", "Test the daemon on a bench, against blasters emulated or real."),
     "info": ("stinger.cli.info:info", "Show what a recording holds."),
     "models": ("models.cli.models:models", "List, show and choose models."),
     "plot": ("replay.cli.plot:plot", "Train models and plot what they say of a recording."),
@@ -42,18 +44,24 @@ class _UserError(click.ClickException):
     exit_code = 2
 
 
-class _LazyGroup(click.Group):
-    """Looks subcommands up in :data:`COMMANDS`, and shows every :class:`StingerError` as one line."""
+class LazyGroup(click.Group):
+    """Looks subcommands up in ``lazy``, as :data:`COMMANDS` has them, and shows every :class:`StingerError` as one line."""
+
+    def __init__(self, *arguments: Any, lazy: Mapping[str, tuple[str, str]], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """By their names alone, in the alphabet's order."""
         del ctx
-        return sorted(COMMANDS)
+        return sorted(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; ``None`` if there is none of the name."""
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._lazy:
             return None
-        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        module_name, _, attribute = self._lazy[cmd_name][0].partition(":")
         try:
             command = getattr(import_module(module_name), attribute)
         except ModuleNotFoundError as error:
@@ -67,27 +75,31 @@ class _LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands by their names and help lines alone."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in sorted(COMMANDS.items())])
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in sorted(self._lazy.items())])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Commands by their names alone: importing all of them would take seconds, and fail without their extras."""
         named = [
             CompletionItem(name, help=help_line)
-            for name, (_, help_line) in sorted(COMMANDS.items())
+            for name, (_, help_line) in sorted(self._lazy.items())
             if name.startswith(incomplete)
         ]
         return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
+        """What the command returns; whatever a user can cause ends as one line."""
         try:
             return super().invoke(ctx)
         except StingerError as error:
             raise _UserError(str(error)) from error
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="stinger-ml", prog_name="stinger")
 def main() -> None:
     """Tools for the Stinger foam-dart blaster: recordings, shot prediction, training.

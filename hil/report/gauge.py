@@ -1,0 +1,98 @@
+"""Where a value lies beside its limit, as a small picture: what is allowed, what is close to the limit, the value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from hil.limits import Limit
+from hil.record import Measurement
+from hil.report.words import number, with_unit
+
+_BEYOND: Final = 0.5
+"""The scale reaches so much further than a limit, as a part of the limit; a value still further out is an arrow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the scale, in percent of its width."""
+
+    left: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """In percent of the width. ``value`` is ``None`` where it was not measured; ``beyond`` if it lies off the scale."""
+
+    allowed: Span
+    marginal: tuple[Span, ...]
+    ends: tuple[float, ...]
+    value: float | None
+    beyond: str
+    """``low``, ``high``, or nothing."""
+    room: str
+    """How far the value is from its limit, in words."""
+
+
+def gauge(measurement: Measurement) -> Gauge | None:
+    """The picture of a measurement; ``None`` if it has no limit."""
+    limit = measurement.limit
+    if limit is None:
+        return None
+    low, high = _scale(limit)
+
+    def percent(value: float) -> float:
+        return round(100 * min(1.0, max(0.0, (value - low) / (high - low))), 2)
+
+    def span(start: float, end: float) -> Span:
+        return Span(percent(start), round(max(0.0, percent(end) - percent(start)), 2))
+
+    at_least = low if limit.at_least is None else limit.at_least
+    at_most = high if limit.at_most is None else limit.at_most
+    marginal = []
+    if limit.marginal and limit.at_least is not None:
+        marginal.append(span(at_least, min(at_least + limit.marginal, at_most)))
+    if limit.marginal and limit.at_most is not None:
+        marginal.append(span(max(at_most - limit.marginal, at_least), at_most))
+    value = measurement.value
+    known = value is not None and not math.isnan(value)
+    return Gauge(
+        allowed=span(at_least, at_most),
+        marginal=tuple(marginal),
+        ends=tuple(percent(end) for end in (limit.at_least, limit.at_most) if end is not None),
+        value=percent(value) if known and value is not None else None,
+        beyond="" if not known or value is None or low <= value <= high else "low" if value < low else "high",
+        room=_room(limit, value, measurement.unit),
+    )
+
+
+def _scale(limit: Limit) -> tuple[float, float]:
+    low, high = limit.at_least, limit.at_most
+    if low is None and high is None:
+        return 0.0, 1.0
+    if low is None or high is None:
+        end = high if low is None else low
+        assert end is not None
+        if end == 0:
+            return -1.0, 1.0
+        return (0.0, end * (1 + _BEYOND)) if end > 0 else (end * (1 + _BEYOND), 0.0)
+    around = _BEYOND * ((high - low) or abs(high) or 1.0)
+    return low - around, high + around
+
+
+def _room(limit: Limit, value: float | None, unit: str) -> str:
+    if value is None or not math.isfinite(value):
+        return ""
+    below = math.inf if limit.at_least is None else value - limit.at_least
+    above = math.inf if limit.at_most is None else limit.at_most - value
+    if math.isinf(below) and math.isinf(above):
+        return ""
+    if above < 0:
+        return f"{with_unit(number(-above), unit)} too much"
+    if below < 0:
+        return f"{with_unit(number(-below), unit)} too little"
+    if min(below, above) == 0:
+        return "just what it must be" if limit.at_least == limit.at_most else "at the limit"
+    return f"{with_unit(number(min(below, above)), unit)} to spare"

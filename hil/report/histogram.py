@@ -1,0 +1,120 @@
+"""Latencies drawn: a histogram on a logarithmic axis, and the bench's own floor hanging below it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hil.record import Latency
+from hil.report.words import duration_us
+
+BINS_PER_DECADE: Final = 16
+_SHORTEST_US: Final = 1.0
+"""What is shorter counts as this: the clocks do not tell much less."""
+_PLOT_WIDTH: Final = 1000.0
+_PLOT_HEIGHT: Final = 100.0
+_LOWEST_BAR: Final = 3.0
+"""So high is a bar of even one value, so that the slowest is not lost from sight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A line across the plot at ``left`` percent, with a word to it."""
+
+    left: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A latency, its bars as the ``d`` of an SVG path in a box of 1000 by 100, and its quantiles marked."""
+
+    latency: Latency
+    path: str
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One stage: with the daemon above the line, the floor below it, either where it was measured."""
+
+    stage: str
+    measured: Bars | None
+    floor: Bars | None
+    ticks: tuple[Mark, ...]
+
+    @property
+    def both(self) -> tuple[Latency, ...]:
+        """What its table has a row for."""
+        return tuple(each.latency for each in (self.measured, self.floor) if each is not None)
+
+
+def panels(latencies: Sequence[Latency]) -> list[Panel]:
+    """A panel for each stage in the order given, all with the same time axis, of whole decades."""
+    axis = _Axis.around(latencies)
+    found: dict[str, dict[bool, Latency]] = {}
+    for latency in latencies:
+        found.setdefault(latency.stage, {})[latency.floor] = latency
+    return [
+        Panel(
+            stage,
+            _bars(kinds.get(False), axis, down=False),
+            _bars(kinds.get(True), axis, down=True),
+            axis.ticks(),
+        )
+        for stage, kinds in found.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    low: int
+    high: int
+    """Powers of ten of a microsecond."""
+
+    @classmethod
+    def around(cls, latencies: Sequence[Latency]) -> _Axis:
+        known = [end for latency in latencies for end, _ in latency.buckets]
+        known += [value for latency in latencies for value in (latency.p50_us, latency.max_us) if value is not None]
+        ends = [math.log10(max(_SHORTEST_US, value)) for value in known if math.isfinite(value)]
+        low, high = math.floor(min(ends, default=0.0)), math.ceil(max(ends, default=1.0))
+        return cls(low, max(high, low + 1))
+
+    def place(self, value_us: float) -> float:
+        """Between 0 and 1."""
+        part = (math.log10(max(_SHORTEST_US, value_us)) - self.low) / (self.high - self.low)
+        return min(1.0, max(0.0, part))
+
+    def ticks(self) -> tuple[Mark, ...]:
+        powers = range(self.low, self.high + 1)
+        return tuple(Mark(round(100 * self.place(10.0**power), 2), duration_us(10.0**power)) for power in powers)
+
+
+def _bars(latency: Latency | None, axis: _Axis, *, down: bool) -> Bars | None:
+    if latency is None:
+        return None
+    marks = tuple(
+        Mark(round(100 * axis.place(value), 2), f"{name} {duration_us(value)}")
+        for name, value in (("p50", latency.p50_us), ("p99", latency.p99_us))
+        if value is not None and math.isfinite(value)
+    )
+    return Bars(latency, _path(latency, axis, down=down), marks)
+
+
+def _path(latency: Latency, axis: _Axis, *, down: bool) -> str:
+    """Each drawn to its own tallest bar, so that shapes can be compared whatever was counted."""
+    bins = (axis.high - axis.low) * BINS_PER_DECADE
+    counts = [0] * bins
+    for end_us, number in latency.buckets:
+        counts[min(bins - 1, int(axis.place(end_us) * bins))] += number
+    tallest = max(counts)
+    width = _PLOT_WIDTH / bins
+    parts = []
+    for position, number in enumerate(counts):
+        if number:
+            height = max(_LOWEST_BAR, _PLOT_HEIGHT * number / tallest)
+            base, top = (0.0, height) if down else (_PLOT_HEIGHT, _PLOT_HEIGHT - height)
+            parts.append(f"M{position * width:.1f} {base:g}V{top:.1f}h{width:.1f}V{base:g}z")
+    return "".join(parts)

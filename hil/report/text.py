@@ -1,0 +1,130 @@
+"""What the terminal shows at the end of a run: a table of the scenarios, and what kept any from being good."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from hil.limits import Verdict
+from hil.record import RunRecord
+from hil.report.baseline import Change, Comparison, rule
+from hil.report.words import VERDICT_WORDS, count, duration_s, headline, reasons
+
+_STYLES: Final = {
+    Verdict.SKIPPED: "dim",
+    Verdict.PASS: "green",
+    Verdict.MARGINAL: "yellow",
+    Verdict.INCONCLUSIVE: "magenta",
+    Verdict.UNSET: "bold red",
+    Verdict.FAIL: "bold red",
+}
+_PLAIN_WIDTH: Final = 10_000
+"""So wide that no line is broken: what is not a terminal has no width."""
+_MOST_REASONS: Final = 12
+_MOST_CHANGES: Final = 40
+
+
+def print_report(record: RunRecord, comparison: Comparison | None = None, *, console: Console | None = None) -> None:
+    """Print the report: with colour and wrapped on a terminal, elsewhere plain, a line for a row."""
+    console = Console(highlight=False) if console is None else console
+    if console.is_terminal:
+        _print(record, comparison, console)
+    else:
+        console.file.write(plain_report(record, comparison, encoding=console.encoding))
+
+
+def plain_report(record: RunRecord, comparison: Comparison | None = None, *, encoding: str = "utf-8") -> str:
+    """The report as plain lines; what ``encoding`` lacks is written with letters that it has."""
+    buffer = io.StringIO()
+    _print(record, comparison, Console(file=buffer, width=_PLAIN_WIDTH, color_system=None, highlight=False))
+    text = "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+    return text.replace("µ", "u").encode(encoding, "replace").decode(encoding)
+
+
+def _print(record: RunRecord, comparison: Comparison | None, console: Console) -> None:
+    if record.scenarios:
+        console.print(_scenarios(record))
+        console.print()
+    for part in _reasons(record):
+        console.print(part)
+    if comparison is not None:
+        for line in _comparison(comparison):
+            console.print(line)
+        console.print()
+    console.print(Text(f"{headline(record)}. It took {duration_s(record.duration_s)}.", style=_STYLES[record.verdict]))
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("took", "limits") else "left")
+    return table
+
+
+def _scenarios(record: RunRecord) -> Table:
+    table = _table("verdict", "scenario", "limits", "took", "what it tries")
+    for scenario in record.scenarios:
+        verdicts = [each.verdict for each in scenario.measurements if each.verdict is not None]
+        kept = sum(verdict.good for verdict in verdicts)
+        table.add_row(
+            Text(VERDICT_WORDS[scenario.verdict], style=_STYLES[scenario.verdict]),
+            Text(_line(scenario.name)),
+            f"{kept}/{len(verdicts)}" if verdicts else "",
+            duration_s(scenario.duration_s),
+            Text(_line(scenario.title)),
+        )
+    return table
+
+
+def _reasons(record: RunRecord) -> Iterator[Text | Padding]:
+    for verdict in reversed(Verdict):
+        for scenario in record.scenarios:
+            found = reasons(scenario) if scenario.verdict is verdict else []
+            if not found or verdict is Verdict.PASS:
+                continue
+            yield Text.assemble((_line(scenario.name), "bold"), " ", (VERDICT_WORDS[verdict], _STYLES[verdict]))
+            more = [f"and {len(found) - _MOST_REASONS:,} more"] if len(found) > _MOST_REASONS + 1 else []
+            for line in [*(found[:_MOST_REASONS] if more else found), *more]:
+                yield Padding(Text(_line(line)), (0, 0, 0, 2))
+            yield Text()
+
+
+def _comparison(comparison: Comparison) -> Iterator[Text | Padding | Table]:
+    old = comparison.old
+    yield Text(f"Compared with {comparison.name} of {old.started}", style="bold")
+    yield Padding(Text(rule(), style="dim"), (0, 0, 0, 2))
+    for title, changes in (
+        ("Different around the runs", comparison.surroundings),
+        ("Worse", comparison.worse),
+        ("Better", comparison.better),
+    ):
+        if changes:
+            yield Text(f"{title}: {len(changes)}", style="bold red" if title == "Worse" else "bold")
+            yield Padding(_changes(changes[:_MOST_CHANGES]), (0, 0, 0, 2))
+            if len(changes) > _MOST_CHANGES:
+                yield Text(f"  and {len(changes) - _MOST_CHANGES} more")
+    for title, names in (("No longer measured", comparison.missing), ("New", comparison.new)):
+        if names:
+            yield Text(f"{title}: {', '.join(_line(name) for name in names)}")
+    if not comparison.worse:
+        yield Text(f"Nothing got worse, of {count(comparison.compared, 'thing')} compared.")
+
+
+def _changes(changes: Sequence[Change]) -> Table:
+    table = _table("scenario", "what", "before", "now", "change")
+    for change in changes:
+        table.add_row(
+            *(Text(_line(each)) for each in (change.scenario, change.measure, change.before, change.now, change.why))
+        )
+    return table
+
+
+def _line(text: str) -> str:
+    """``text`` in one line, and without what would move a terminal's cursor."""
+    return "".join(character if character.isprintable() else " " for character in text)
