@@ -224,7 +224,7 @@ class Recorder:
         if self._keeper.notice:
             self._heed_keeper()
         count = size // SAMPLE_BYTES
-        if self._keeper.short_of_room:
+        if self._keeper.short_of_room and not track.retry_s:
             self._rest(track, f"{self.folder}: less than {self._keep_free / 1e6:g} MB free")
         if track.retry_s and not self._may_try(track):
             self._lose(track, count)
@@ -276,6 +276,9 @@ class Recorder:
         if now_s < track.retry_s:
             return False
         track.retry_s = now_s + self._retry_s  # unless it takes this block
+        if self._keeper.short_of_room:
+            self._keeper.look_for_room()
+            return not self._keeper.short_of_room
         try:
             return shutil.disk_usage(self.folder).free >= max(_LEAST_ROOM, self._keep_free)
         except OSError:

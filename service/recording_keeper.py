@@ -85,6 +85,15 @@ class RecordingKeeper:
             self.notice = self.short_of_room
         return broken
 
+    def look_for_room(self) -> None:
+        """Find out anew whether the disk is short of room; may be called from any thread."""
+        with suppress(OSError):
+            free = shutil.disk_usage(self._folder).free
+            # Twice as much to go on, so that it does not flap.
+            self.short_of_room = free < self._keep_free * (2 if self.short_of_room else 1)
+            with self._lock:
+                self.notice = self.short_of_room or bool(self._broken)
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that came before is on the disk; False if that took too long or failed."""
         with self._wake:
@@ -125,7 +134,7 @@ class RecordingKeeper:
             self._describe(begun)
             if ending or asked > self._answered or time.monotonic() >= next_sync_s:
                 self._sync_open()
-                self._look_for_room()
+                self.look_for_room()
                 next_sync_s = time.monotonic() + self._interval_s
             self._close_retired(retired)
             self._save_sidecars()
@@ -162,14 +171,6 @@ class RecordingKeeper:
             with suppress(OSError):
                 if file.is_gone():
                     self._break(file, f"{file.path} was deleted while it was being written")
-
-    def _look_for_room(self) -> None:
-        with suppress(OSError):
-            free = shutil.disk_usage(self._folder).free
-            # Twice as much to go on, so that it does not flap.
-            self.short_of_room = free < self._keep_free * (2 if self.short_of_room else 1)
-            with self._lock:
-                self.notice = self.short_of_room or bool(self._broken)
 
     def _close_retired(self, retired: list[tuple[RecordingFile, Sidecar]]) -> None:
         if len(retired) >= MANY_FILES and hasattr(os, "sync"):

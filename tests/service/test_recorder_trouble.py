@@ -80,7 +80,6 @@ def test_recording_rests_while_others_need_the_room(small_disk: Path) -> None:
         assert recorder.append(second) == 0
         assert "less than 0.1 MB free" in alarms[-1].reason
         ballast.write_bytes(b"")
-        recorder.flush()
         assert recorder.append(third) == 0  # not yet tried again
         time.sleep(0.03)
         assert recorder.append(fourth) == 10
