@@ -12,6 +12,8 @@ from hil.report.words import number, with_unit
 
 _BEYOND: Final = 0.5
 """The scale reaches so much further than a limit, as a part of the limit; a value still further out is an arrow."""
+_BESIDE_ZERO: Final = 0.1
+_TWICE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def gauge(measurement: Measurement) -> Gauge | None:
     limit = measurement.limit
     if limit is None:
         return None
-    low, high = _scale(limit)
+    low, high = _scale(limit, measurement.value)
 
     def percent(value: float) -> float:
         return round(100 * min(1.0, max(0.0, (value - low) / (high - low))), 2)
@@ -68,7 +70,7 @@ def gauge(measurement: Measurement) -> Gauge | None:
     )
 
 
-def _scale(limit: Limit) -> tuple[float, float]:
+def _scale(limit: Limit, value: float | None) -> tuple[float, float]:
     low, high = limit.at_least, limit.at_most
     if low is None and high is None:
         return 0.0, 1.0
@@ -76,7 +78,8 @@ def _scale(limit: Limit) -> tuple[float, float]:
         end = high if low is None else low
         assert end is not None
         if end == 0:
-            return -1.0, 1.0
+            counted = high is not None and not (value is not None and value < 0)  # nobody can lose less than none
+            return (-_BESIDE_ZERO if counted else -1.0), 1.0
         return (0.0, end * (1 + _BEYOND)) if end > 0 else (end * (1 + _BEYOND), 0.0)
     around = _BEYOND * ((high - low) or abs(high) or 1.0)
     return low - around, high + around
@@ -87,12 +90,20 @@ def _room(limit: Limit, value: float | None, unit: str) -> str:
         return ""
     below = math.inf if limit.at_least is None else value - limit.at_least
     above = math.inf if limit.at_most is None else limit.at_most - value
-    if math.isinf(below) and math.isinf(above):
+    if limit.at_least is None and limit.at_most is not None and limit.at_most > 0 <= value:
+        return _part_used(value, limit.at_most, unit)
+    room = min(below, above)
+    if math.isinf(room) or room == 0:
         return ""
-    if above < 0:
-        return f"{with_unit(number(-above), unit)} too much"
-    if below < 0:
-        return f"{with_unit(number(-below), unit)} too little"
-    if min(below, above) == 0:
-        return "just what it must be" if limit.at_least == limit.at_most else "at the limit"
-    return f"{with_unit(number(min(below, above)), unit)} to spare"
+    if room < 0:
+        return f"{with_unit(number(-room, digits=3), unit)} too {'much' if above < 0 else 'little'}"
+    return f"{with_unit(number(room, digits=3), unit)} to spare"
+
+
+def _part_used(value: float, at_most: float, unit: str) -> str:
+    part = value / at_most
+    if part >= _TWICE:
+        return f"{number(part, digits=2)} times what is allowed"
+    if part > 1:
+        return f"{with_unit(number(value - at_most, digits=3), unit)} too much"
+    return f"{'less than 1' if 0 < part < 0.01 else f'{part:.0%}'.rstrip('%')}% of what is allowed"  # noqa: PLR2004

@@ -47,7 +47,7 @@ class Panel:
 
     @property
     def both(self) -> tuple[Latency, ...]:
-        """What its table has a row for."""
+        """What the table has a row for."""
         return tuple(each.latency for each in (self.measured, self.floor) if each is not None)
 
 

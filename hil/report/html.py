@@ -10,7 +10,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hil.limits import Verdict
-from hil.record import Measurement, Moment, RunRecord, ScenarioRecord
+from hil.record import Latency, Measurement, Moment, RunRecord, ScenarioRecord
 from hil.report import baseline, words
 from hil.report.baseline import Comparison
 from hil.report.gauge import Gauge, gauge
@@ -43,6 +43,7 @@ class _Section:
     folded: Sequence[_Judged]
     informing: Sequence[Measurement]
     panels: Sequence[Panel]
+    latency_notes: Sequence[str]
     timeline: Timeline | None
     rows_left_out: int
     moments: Sequence[Moment]
@@ -65,7 +66,7 @@ def html_page(record: RunRecord, comparison: Comparison | None = None) -> str:
         "count": words.count,
         "duration_s": words.duration_s,
         "duration_us": words.duration_us,
-        "limit": lambda measurement: words.limit_words(measurement.limit, measurement.unit),
+        "limit": _limit,
         "number": words.number,
         "value": words.value_words,
         "verdict": words.VERDICT_WORDS.__getitem__,
@@ -107,6 +108,7 @@ def _sections(record: RunRecord) -> Iterator[_Section]:
             folded=good if fold else [],
             informing=[each for each in scenario.measurements if each.limit is None],
             panels=panels(scenario.latencies),
+            latency_notes=_latency_notes(scenario.latencies),
             timeline=drawn_timeline,
             rows_left_out=left_out,
             moments=sorted(scenario.timeline, key=lambda moment: moment.at_s)[:_MOST_MOMENTS],
@@ -123,6 +125,27 @@ def _fitting(drawn: Timeline | None) -> tuple[Timeline | None, int]:
     chosen = [*eventful, *quiet][:_MOST_ROWS]
     rows = tuple(row for row in drawn.rows if row in chosen)
     return Timeline(rows, drawn.by_device, drawn.ticks), len(drawn.rows) - len(rows)
+
+
+def _latency_notes(latencies: Sequence[Latency]) -> list[str]:
+    """What must be known of the times measured with the daemon, each said once and of which stages it holds."""
+    measured = [latency for latency in latencies if not latency.floor]
+    notes: dict[str, list[str]] = {}
+    for latency in measured:
+        if latency.corrected:
+            notes.setdefault("corrected for coordinated omission", []).append(latency.stage)
+        if latency.uncertainty_us is not None:
+            unsure = words.duration_us(latency.uncertainty_us)
+            notes.setdefault(f"uncertain by ±{unsure}, as its ends have no clock in common", []).append(latency.stage)
+    return [
+        f"{'Every stage' if len(stages) == len(measured) > 1 else ', '.join(stages)}: {note}."
+        for note, stages in notes.items()
+    ]
+
+
+def _limit(measurement: Measurement) -> str:
+    assert measurement.limit is not None
+    return words.limit_words(measurement.limit, measurement.unit if measurement.value is None else "")
 
 
 def _when(started: str) -> str:

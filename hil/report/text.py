@@ -117,11 +117,20 @@ def _comparison(comparison: Comparison) -> Iterator[Text | Padding | Table]:
 
 
 def _changes(changes: Sequence[Change]) -> Table:
-    table = _table("scenario", "what", "before", "now", "change")
-    for change in changes:
-        table.add_row(
-            *(Text(_line(each)) for each in (change.scenario, change.measure, change.before, change.now, change.why))
+    fields = [
+        (heading, [_line(getattr(change, field)) for change in changes])
+        for heading, field in (
+            ("scenario", "scenario"),
+            ("what", "measure"),
+            ("before", "before"),
+            ("now", "now"),
+            ("change", "why"),
         )
+    ]
+    columns = [(heading, cells) for heading, cells in fields if any(cells)]
+    table = _table(*(heading for heading, _ in columns))
+    for row in zip(*(cells for _, cells in columns), strict=True):
+        table.add_row(*(Text(cell) for cell in row))
     return table
 
 

@@ -33,12 +33,12 @@ _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 
 
-def number(value: float, *, unlike: Iterable[float] = ()) -> str:
-    """``value`` with four significant digits, or as many as it takes to differ from what is ``unlike`` it."""
+def number(value: float, *, unlike: Iterable[float] = (), digits: int = _DIGITS) -> str:
+    """``value`` with so many significant digits, or as many as it takes to differ from what is ``unlike`` it."""
     others = [other for other in unlike if other != value]
-    for digits in range(_DIGITS, _MOST_DIGITS):
-        text = _rounded(value, digits)
-        if all(_rounded(other, digits) != text for other in others):
+    for enough in range(digits, _MOST_DIGITS):
+        text = _rounded(value, enough)
+        if all(_rounded(other, enough) != text for other in others):
             return text
     return _rounded(value, _MOST_DIGITS)
 
@@ -55,8 +55,8 @@ def value_words(measurement: Measurement) -> str:
     return with_unit(number(measurement.value, unlike=_ends(measurement.limit)), measurement.unit)
 
 
-def limit_words(limit: Limit, unit: str) -> str:
-    """Such as ``at most 20 ms``."""
+def limit_words(limit: Limit, unit: str = "") -> str:
+    """Such as ``at most 20 ms``; without ``unit`` where the value beside it has one."""
     low, high = limit.at_least, limit.at_most
     if low is not None and high is not None:
         return with_unit(f"exactly {number(low)}" if low == high else f"{number(low)} to {number(high)}", unit)
@@ -95,17 +95,19 @@ def count(amount: int, noun: str) -> str:
 def finding(measurement: Measurement) -> str:
     """What is to be said of a measurement that has a limit, in a phrase."""
     assert measurement.limit is not None
-    allowed = limit_words(measurement.limit, measurement.unit)
+    said = f"{measurement.name}: {value_words(measurement)}"
+    allowed = limit_words(measurement.limit)
     note = f" ({measurement.note})" if measurement.note else ""
     match measurement.verdict:
         case Verdict.UNSET:
-            return f"{measurement.name}: could not be measured{note}; it must be {allowed}"
+            needed = limit_words(measurement.limit, measurement.unit)
+            return f"{measurement.name}: could not be measured{note}, but must be {needed}"
         case Verdict.FAIL:
-            return f"{measurement.name}: {value_words(measurement)}, must be {allowed}{note}"
+            return f"{said}, but {allowed} allowed{note}"
         case Verdict.MARGINAL:
-            return f"{measurement.name}: {value_words(measurement)}, close to the limit of {allowed}{note}"
+            return f"{said}, close to the limit ({allowed}){note}"
         case _:
-            return f"{measurement.name}: {value_words(measurement)}, within the limit of {allowed}{note}"
+            return f"{said}, {allowed} allowed{note}"
 
 
 def reasons(scenario: ScenarioRecord) -> list[str]:
@@ -125,19 +127,16 @@ def headline(record: RunRecord) -> str:
     """The verdict of a run in one sentence, without its full stop."""
     total = len(record.scenarios)
     counts = dict(tally(record))
-    bad = [f"{number_} {VERDICT_WORDS[verdict]}" for verdict, number_ in counts.items() if not verdict.good]
-    of_all = f"of {count(total, 'scenario')}"
-    if bad or not record.verdict.good:
-        first = {
-            Verdict.INCONCLUSIVE: "The run says nothing certain",
-            Verdict.UNSET: "The run failed for want of measurements",
-        }.get(record.verdict, "The run failed")
-        return f"{first}: {of_all}, {' and '.join(bad)}" if bad else first
-    skipped = counts.get(Verdict.SKIPPED, 0)
+    bad = ", ".join(f"{amount} {VERDICT_WORDS[verdict]}" for verdict, amount in counts.items() if not verdict.good)
+    if not record.verdict.good:
+        start = "The run says nothing certain" if record.verdict is Verdict.INCONCLUSIVE else "The run failed"
+        return f"{start}: of {count(total, 'scenario')}, {bad}" if bad else start
+    if total == 0:
+        return "No scenario was run"
+    skipped, marginal = counts.get(Verdict.SKIPPED, 0), counts.get(Verdict.MARGINAL, 0)
     if skipped == total:
-        return "No scenario was run" if total == 0 else f"Nothing was tested: all {of_all[3:]} were skipped"
-    passed = f"The run passed: {'all ' if not skipped else ''}{count(total - skipped, 'scenario')} good"
-    marginal = counts.get(Verdict.MARGINAL, 0)
+        return f"Nothing was tested: {count(total, 'scenario')} skipped"
+    passed = f"The run passed: {count(total - skipped, 'scenario')} good"
     passed += f", {marginal} of them close to a limit" if marginal else ""
     return f"{passed}, {skipped} skipped" if skipped else passed
 
