@@ -71,7 +71,7 @@ def html_page(record: RunRecord, comparison: Comparison | None = None) -> str:
         "value": words.value_words,
         "verdict": words.VERDICT_WORDS.__getitem__,
     }
-    return environment.get_template("page.html").render(
+    page = environment.get_template("page.html").render(
         run=record,
         started=_when(record.started),
         headline=words.headline(record),
@@ -87,6 +87,7 @@ def html_page(record: RunRecord, comparison: Comparison | None = None) -> str:
         corrected=any(latency.corrected for scenario in record.scenarios for latency in scenario.latencies),
         has_latencies=any(scenario.latencies for scenario in record.scenarios),
     )
+    return page.encode(errors="replace").decode()  # half a surrogate pair, which JSON can hold, is no text
 
 
 def _sections(record: RunRecord) -> Iterator[_Section]:

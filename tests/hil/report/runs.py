@@ -140,16 +140,21 @@ def big_run(*, seed: int = 1, devices: int = 50) -> RunRecord:
     rng = np.random.default_rng(seed)
     steady = scenario("steady", "An undisturbed minute of play", rng, started_s=0)
     alone = [
-        scenario(name, f"The fault '{name}' alone", rng, started_s=12.0 * place) for place, name in enumerate(FAULTS, 1)
+        scenario(
+            name,
+            f"The fault '{name}' alone",
+            rng,
+            started_s=12.0 * place,
+            dut="serial:/dev/ttyACM0" if name == "drift" else "emulated",
+        )
+        for place, name in enumerate(FAULTS, 1)
     ]
     alone[1] = with_values(alone[1], Verdict.FAIL, events_repeated=4)
     alone[5] = with_values(alone[5], Verdict.MARGINAL, latency_from=17.3)
     alone[6] = with_values(
         alone[6], Verdict.INCONCLUSIVE, "this computer woke up 14 ms late at p99 by itself", latency_from=31.0
     )
-    alone[7] = with_values(
-        replace(alone[7], dut="serial:/dev/ttyACM0"), Verdict.UNSET, "", host_and=None, samples_lost_as=None
-    )
+    alone[7] = with_values(alone[7], Verdict.UNSET, "", host_and=None, samples_lost_as=None)
     outage = replace(
         steady,
         name="broker outage",
