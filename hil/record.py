@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from functools import cache
+from types import UnionType
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from hil.limits import Limit, Verdict
 from stinger.errors import InputError
 
 SCHEMA_VERSION: Final = 1
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def _finite(value: Any) -> Any:
 
 def _run(values: dict[str, Any]) -> RunRecord:
     scenarios = [_scenario(each) for each in values.pop("scenarios")]
-    return RunRecord(**values | {"verdict": Verdict(values["verdict"])}, scenarios=scenarios)
+    return _typed(RunRecord, values | {"verdict": Verdict(values["verdict"]), "scenarios": scenarios})
 
 
 def _scenario(values: dict[str, Any]) -> ScenarioRecord:
@@ -135,14 +139,40 @@ def _scenario(values: dict[str, Any]) -> ScenarioRecord:
         "verdict": Verdict(values["verdict"]),
         "measurements": [_measurement(each) for each in values["measurements"]],
         "latencies": [
-            Latency(**each | {"buckets": [(float(end), int(count)) for end, count in each["buckets"]]})
+            _typed(Latency, each | {"buckets": [(float(end), int(count)) for end, count in each["buckets"]]})
             for each in values["latencies"]
         ],
-        "timeline": [Moment(**each) for each in values["timeline"]],
+        "timeline": [_typed(Moment, each) for each in values["timeline"]],
     }
-    return ScenarioRecord(**values | read)
+    return _typed(ScenarioRecord, values | read)
 
 
 def _measurement(values: dict[str, Any]) -> Measurement:
     limit = values["limit"]
-    return Measurement(**values | {"limit": None if limit is None else Limit(**limit)})
+    return _typed(Measurement, values | {"limit": None if limit is None else _typed(Limit, limit)})
+
+
+def _typed(kind: Callable[..., _T], values: dict[str, Any]) -> _T:
+    """A ``kind`` of these. Raises :class:`TypeError` for a value that is of another type than its field."""
+    hints = _hints(kind)
+    for name, value in values.items():
+        if name in hints and not _fits(value, hints[name]):
+            raise TypeError(f"{name} cannot be {value!r:.40}")
+    return kind(**values)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type; what a sequence holds was looked at before."""
+    if isinstance(hint, UnionType):
+        return any(_fits(value, each) for each in get_args(hint))
+    kind = get_origin(hint) or hint
+    if kind is dict:
+        return isinstance(value, dict) and all(_fits(each, get_args(hint)[1]) for each in value.values())
+    if isinstance(value, bool) or kind is bool:
+        return kind is bool and isinstance(value, bool)
+    return isinstance(value, (int, float) if kind is float else kind)

@@ -44,6 +44,8 @@ def gauge(measurement: Measurement) -> Gauge | None:
     if limit is None:
         return None
     low, high = _scale(limit, measurement.value)
+    if not 0 < high - low < math.inf:  # limits at the ends of what a float can be
+        low, high = -1.0, 1.0
 
     def percent(value: float) -> float:
         return round(100 * min(1.0, max(0.0, (value - low) / (high - low))), 2)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from hil.limits import Verdict
 from hil.record import Latency, Measurement, Moment, RunRecord, ScenarioRecord
@@ -55,23 +56,7 @@ def html_page(record: RunRecord, comparison: Comparison | None = None) -> str:
     sections = list(_sections(record))
     bad = [section for section in sections if not section.record.verdict.good]
     bad.sort(key=lambda section: -section.record.verdict.rank)
-    environment = Environment(
-        loader=PackageLoader("hil.report", "page"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {
-        "count": words.count,
-        "duration_s": words.duration_s,
-        "duration_us": words.duration_us,
-        "limit": _limit,
-        "number": words.number,
-        "value": words.value_words,
-        "verdict": words.VERDICT_WORDS.__getitem__,
-    }
-    page = environment.get_template("page.html").render(
+    page = _template().render(
         run=record,
         started=_when(record.started),
         headline=words.headline(record),
@@ -88,6 +73,27 @@ def html_page(record: RunRecord, comparison: Comparison | None = None) -> str:
         has_latencies=any(scenario.latencies for scenario in record.scenarios),
     )
     return page.encode(errors="replace").decode()  # half a surrogate pair, which JSON can hold, is no text
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("hil.report", "page"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "count": words.count,
+        "duration_s": words.duration_s,
+        "duration_us": words.duration_us,
+        "limit": _limit,
+        "number": words.number,
+        "value": words.value_words,
+        "verdict": words.VERDICT_WORDS.__getitem__,
+    }
+    return environment.get_template("page.html")
 
 
 def _sections(record: RunRecord) -> Iterator[_Section]:

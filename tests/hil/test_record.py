@@ -49,6 +49,24 @@ def test_other_text_is_refused_in_one_line_that_names_the_file(text: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"duration_s": 11.0', '"duration_s": null'),
+        ('"seed": 1', '"seed": true'),
+        ('"title": "Nothing wrong"', '"title": 5'),
+        ('"at_most": 0', '"at_most": "none"'),
+        ('"kernel": "6.1"', '"kernel": []'),
+        ('"stage": "emitted to received"', '"stage": null'),
+    ],
+)
+def test_value_of_another_type_is_refused_by_its_name(before: str, after: str) -> None:
+    text = a_run().to_json()
+    assert before in text
+    with pytest.raises(InputError, match=r"^r\.json: [^\n]*\("):
+        RunRecord.from_json(text.replace(before, after), name="r.json")
+
+
+@pytest.mark.parametrize(
     ("value", "verdict"),
     [
         (None, Verdict.UNSET),
