@@ -100,11 +100,15 @@ class GivenDut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatedSetup:
-    """``count`` devices that play ``samples`` ``(n,)`` on ``link`` (pty or tcp), with ``faults`` decided by ``seed``."""
+    """``count`` devices that play ``samples`` ``(n,)`` on ``link`` (pty or tcp), with ``faults`` decided by ``seed``.
+
+    Their wheels go on at ``threshold``, which is to be the daemon's.
+    """
 
     samples: SampleArray
     count: int
     link: str
+    threshold: float
     faults: Sequence[str] = ()
     seed: int = 1
 
@@ -128,7 +132,7 @@ class EmulatedDut:
             command += ["--pty", "--link", str(link)]
             links = [link] if setup.count == 1 else [folder / f"{name}.{i}" for i in range(setup.count)]
             self._sources = [f"serial://{path}" for path in links]
-        command += ["--seed", str(setup.seed), "--journal", str(self._journal)]
+        command += ["--threshold", str(setup.threshold), "--seed", str(setup.seed), "--journal", str(self._journal)]
         for fault in setup.faults:
             command += ["--fault", fault]
         self._child = Child("the emulated device", command, folder / f"{name}.log")

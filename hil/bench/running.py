@@ -32,7 +32,9 @@ from hil.limits import Verdict
 from hil.measuring.assess import assess, verdict_of
 from hil.measuring.evidence import DeviceEvidence, Evidence, Occurrence
 from hil.record import ScenarioRecord
+from models.factory import factory_model
 from stinger.errors import InputError, StingerError
+from stinger.files import make_folder
 from stinger.sample import SAMPLE_DTYPE, SampleArray
 
 SETTLE_S: Final = 0.7
@@ -86,7 +88,7 @@ async def run_scenario(
     reason = why_not(scenario, setup)
     if reason is not None:
         return replace(record, why=reason)
-    folder.mkdir(parents=True)
+    make_folder(folder)
     try:
         evidence = await _Running(scenario, setup, folder).evidence()
     except InputError:
@@ -182,6 +184,7 @@ class _Running:
             samples=samples,
             count=scenario.devices + self._floor,
             link=scenario.link,
+            threshold=factory_model().meta.decision.on,
             faults=list(scenario.device_faults()),
             seed=scenario.seed,
         )

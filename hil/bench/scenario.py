@@ -72,6 +72,10 @@ class Scenario:
         _check_time(changed)
         return changed
 
+    def seeded(self, seed: int) -> Scenario:
+        """The same with other chance, and another synthetic session."""
+        return replace(self, seed=seed)
+
 
 def shipped_scenarios() -> dict[str, Scenario]:
     """Those that come with the program, by name."""

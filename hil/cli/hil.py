@@ -9,6 +9,8 @@ import click
 from stinger.cli.group import LazyGroup
 
 COMMANDS: Final = {
+    "list": ("hil.cli.list:list_scenarios", "List the scenarios that come with the program."),
+    "run": ("hil.cli.run:run", "Run scenarios, and give a verdict with numbers."),
     "report": ("hil.cli.report:report", "Make reports of a run from its record."),
 }
 """Where each subcommand is, and the help line shown for it without importing it."""

@@ -34,16 +34,19 @@ MEASUREMENTS: Final[dict[str, Kind]] = {
         "samples", "Samples in a recording that were never sent as they stand there", NONE, journal=True
     ),
     "samples_repeated": Kind("samples", "Samples recorded more often than they were sent", NONE, journal=True),
-    "samples_lost_on_wire": Kind("samples", "Samples lost on the way, by the device's sequence numbers", journal=True),
+    "samples_lost_on_wire": Kind("samples", "Samples lost on the way, as sequence numbers tell", journal=True),
     "samples_miscounted": Kind(
-        "samples", "Difference between that and what the daemon says it lost", NONE, journal=True
+        "samples",
+        "Difference between the samples lost on the way and those that the daemon says it lost",
+        NONE,
+        journal=True,
     ),
     "recordings_damaged": Kind(
         "files", "Recordings with a torn record, not closed, or at odds with their sidecar", NONE
     ),
     "recorded_rate_hz": Kind("Hz", "Samples a second in the recordings, gaps left aside"),
     "shots_sent": Kind("shots", "Trigger edges in what the device sent intact", Limit(at_least=1), journal=True),
-    "shots_accepted": Kind("shots", "Those of them that come late enough after the last accepted one", journal=True),
+    "shots_accepted": Kind("shots", "Trigger edges that come late enough after the last accepted one", journal=True),
     "shots_lost": Kind("shots", "Trigger edges of which no subscriber was told", NONE, journal=True),
     "shots_invented": Kind("shots", "Shots told of that were none", NONE, journal=True),
     "shots_repeated": Kind("shots", "Shots told of more than once, as if they were several", NONE, journal=True),
@@ -62,21 +65,31 @@ MEASUREMENTS: Final[dict[str, Kind]] = {
     ),
     "wheels_compared": Kind("switches", "Switches of the device's own wheels", journal=True),
     "wheels_disagreeing": Kind(
-        "switches", "Switches of the wheels that only one of device and daemon made", journal=True
+        "switches", "Switches of the wheels that only one of device and daemon made", timing=True, journal=True
     ),
     "event_latency_p50_ms": Kind("ms", "From a sample's writing to its event at a subscriber, median", timing=True),
-    "event_latency_p99_ms": Kind("ms", "The same, 99th percentile", timing=True),
-    "sample_latency_p50_ms": Kind("ms", "From a sample's writing to its score at a subscriber, median", timing=True),
-    "sample_latency_p99_ms": Kind("ms", "The same, 99th percentile", timing=True),
-    "latency_over_floor": Kind(
-        "times", "Median of that for a sample, over what the same path takes without a daemon", timing=True
+    "event_latency_p99_ms": Kind(
+        "ms", "From a sample's writing to its event at a subscriber, 99th percentile", timing=True
     ),
-    "recovery_s": Kind("s", "From the end of a fault to the next sample's score at a subscriber, at most", timing=True),
+    "sample_latency_p50_ms": Kind("ms", "From a sample's writing to its score at a subscriber, median", timing=True),
+    "sample_latency_p99_ms": Kind(
+        "ms", "From a sample's writing to its score at a subscriber, 99th percentile", timing=True
+    ),
+    "latency_over_floor": Kind(
+        "times",
+        "Median from a sample's writing to its score at a subscriber, over what the same path takes without a daemon",
+        timing=True,
+    ),
+    "recovery_s": Kind(
+        "s",
+        "From the end of a fault to the first score of a later sample at a subscriber, the longest of all",
+        timing=True,
+    ),
     "model_taken_s": Kind("s", "From the promotion of a model to its use", timing=True),
     "alarms": Kind("alarms", "Alarms that the daemon raised"),
     "link_losses": Kind("times", "Times that the daemon told of a link lost or silent"),
     "clock_drift_ppm": Kind("ppm", "How much faster the device's clock runs than this machine's"),
-    "clock_drift_uncertainty_ppm": Kind("ppm", "How far off that may be"),
+    "clock_drift_uncertainty_ppm": Kind("ppm", "How far off the drift of the clock may be"),
     "arrival_jitter_p99_ms": Kind(
         "ms", "How much later than the quickest a sample was read, 99th percentile", timing=True
     ),

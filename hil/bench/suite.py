@@ -1,0 +1,90 @@
+"""Many scenarios: those that need the machine for themselves one by one, the others beside each other."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hil.bench.host_noise import HostNoise
+from hil.bench.running import RunSetup, run_scenario
+from hil.bench.scenario import Scenario
+from hil.limits import Verdict
+from hil.record import RunRecord, ScenarioRecord
+from hil.report.environment import environment
+from models.factory import factory_model
+from stinger.files import make_folder
+
+Done = Callable[[ScenarioRecord], None]
+
+
+async def run_suite(
+    scenarios: Sequence[Scenario], setup: RunSetup, *, jobs: int, keep: Path | None = None, done: Done = lambda _: None
+) -> RunRecord:
+    """Run ``scenarios``, at most ``jobs`` at a time; ``done`` is told of each as it ends.
+
+    In ``keep`` the files of each scenario stay: logs, journals, recordings. Raises :class:`InputError` for what no
+    scenario can run with.
+    """
+    began_ns, started = time.monotonic_ns(), datetime.now(UTC).isoformat(timespec="seconds")
+    records: dict[str, ScenarioRecord] = {}
+    with _folder(keep) as folder:
+        noise = HostNoise(folder)
+        async with noise.child:
+
+            async def run(scenario: Scenario) -> None:
+                record = await run_scenario(scenario, setup, folder / scenario.name, noise, began_ns)
+                records[scenario.name] = record
+                done(record)
+
+            await _beside_each_other([one for one in scenarios if not one.alone], run, jobs)
+            for scenario in scenarios:
+                if scenario.alone:
+                    await run(scenario)
+    ordered = [records[scenario.name] for scenario in scenarios]
+    port = setup.dut.address if setup.dut.kind == "serial" else None
+    return RunRecord(
+        started=started.replace("+00:00", "Z"),
+        duration_s=(time.monotonic_ns() - began_ns) / 1e9,
+        verdict=max((record.verdict for record in ordered), key=lambda verdict: verdict.rank, default=Verdict.SKIPPED),
+        environment={**environment(model=f"factory, {factory_model().sha256[:12]}", port=port), **_about(setup)},
+        scenarios=ordered,
+    )
+
+
+async def _beside_each_other(
+    scenarios: Sequence[Scenario], run: Callable[[Scenario], Awaitable[None]], jobs: int
+) -> None:
+    room = asyncio.Semaphore(jobs)
+
+    async def one(scenario: Scenario) -> None:
+        async with room:
+            await run(scenario)
+
+    async with asyncio.TaskGroup() as tasks:
+        for scenario in scenarios:
+            tasks.create_task(one(scenario), name=f"scenario {scenario.name}")
+
+
+def _about(setup: RunSetup) -> dict[str, str | float | None]:
+    return {
+        "device under test": str(setup.dut),
+        "broker": setup.broker.kind if not setup.broker.port else f"mqtt://{setup.broker.host}:{setup.broker.port}",
+        "recording": Path(setup.recording).name if setup.dut.emulated else None,
+        "sabotage": setup.sabotage,
+    }
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """A folder for the run; short, as sockets and ptys have short names."""
+    if keep is not None:
+        make_folder(keep)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="stinger-hil-", ignore_cleanup_errors=True) as name:
+        yield Path(name)

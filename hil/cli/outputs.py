@@ -1,0 +1,73 @@
+"""Where the reports of a run go: what 'run' and 'report' share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hil.record import RunRecord
+from hil.report.baseline import compare
+from hil.report.html import html_page
+from hil.report.junit import junit_xml
+from hil.report.text import print_report
+from stinger.errors import FileError
+from stinger.files import check_output, read_bytes, write_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The files that a user asked for."""
+
+    html: str | None
+    junit: str | None
+    baseline: RunRecord | None
+    baseline_name: str
+
+    def write(self, record: RunRecord) -> None:
+        """Write each, and show the report on the terminal."""
+        comparison = None if self.baseline is None else compare(self.baseline, record, name=self.baseline_name)
+        if self.html is not None:
+            write_bytes(self.html, html_page(record, comparison).encode())
+        if self.junit is not None:
+            write_bytes(self.junit, junit_xml(record))
+        print_report(record, comparison)
+        for path in (self.html, self.junit):
+            if path is not None:
+                click.echo(f"{path}: written")
+
+
+def output_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--html``, ``--junit`` and ``--baseline``; it is passed ``outputs``.
+
+    Files that cannot be read or written are told of before the command begins.
+    """
+
+    @click.option("--html", type=click.Path(dir_okay=False), help="Write a page for a browser.")
+    @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML, for a CI server.")
+    @click.option(
+        "--baseline", metavar="OLD.json", type=click.Path(), help="Say what got worse or better since this record."
+    )
+    @wraps(command)
+    def with_outputs(*, html: str | None, junit: str | None, baseline: str | None, **options: Any) -> None:
+        for path in (html, junit):
+            if path is not None:
+                check_output(path)
+        old = None if baseline is None else read_record(baseline)
+        name = "" if baseline is None else Path(baseline).name
+        command(outputs=Outputs(html, junit, old, name), **options)
+
+    return with_outputs
+
+
+def read_record(path: str) -> RunRecord:
+    """The record in the file ``path``. Raises :class:`~stinger.errors.InputError` if there is none."""
+    try:
+        text = read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise FileError(path, "not a record of 'stinger hil run'", place=f"byte {error.start}") from error
+    return RunRecord.from_json(text, name=path)

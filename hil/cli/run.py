@@ -1,0 +1,135 @@
+"""``stinger hil run``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hil.bench.broker import choose_broker
+from hil.bench.dut import choose_dut
+from hil.bench.material import SYNTHETIC
+from hil.bench.running import RunSetup
+from hil.bench.scenario import MAX_SECONDS, Scenario, find_scenario, shipped_scenarios
+from hil.bench.suite import Done, run_suite
+from hil.cli.outputs import Outputs, output_options
+from hil.record import ScenarioRecord
+from hil.report.words import VERDICT_WORDS
+from stinger.cli.options import FiniteRange
+from stinger.files import check_output, write_bytes
+
+SABOTAGES: Final = ("delay", "drop", "repeat", "misscore", "lose")
+"""Ways in which a daemon can be told to be broken: see ``service.sabotage``."""
+FAILED: Final = 1
+
+_MAX_JOBS: Final = 64
+_JOBS_PER_CORE: Final = 3
+_SECONDS_PER_HOUR: Final = 3600.0
+
+
+@click.command(short_help="Run scenarios, and give a verdict with numbers.")
+@click.argument("names", metavar="[SCENARIO]...", nargs=-1)
+@click.option(
+    "--dut",
+    default="emulated",
+    show_default=True,
+    help="The device under test: emulated, pty:PATH, tcp:HOST:PORT or serial:PORT.",
+)
+@click.option(
+    "--broker",
+    help="mosquitto (one of the bench's own), embedded, or mqtt://HOST:PORT.  [default: mosquitto, if installed]",
+)
+@click.option("--recording", type=click.Path(), help="What an emulated device plays.  [default: a synthetic session]")
+@click.option("--seconds", type=FiniteRange(1, MAX_SECONDS), help="Let each scenario take so long.")
+@click.option("--hours", type=FiniteRange(0, MAX_SECONDS / _SECONDS_PER_HOUR, min_open=True), help="The same in hours.")
+@click.option("--seed", type=click.IntRange(0, 2**31), help="Of what chance does, instead of each scenario's own.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, _MAX_JOBS),
+    help="Scenarios beside each other, where time is not measured.  [default: 3 a core]",
+)
+@click.option(
+    "--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep logs, journals and recordings here."
+)
+@click.option("--json", type=click.Path(dir_okay=False), help="Keep the record: all reports can be made of it again.")
+@output_options
+@click.option("--sabotage", type=click.Choice(SABOTAGES), help="Break the daemon on purpose, to see that it is caught.")
+def run(
+    *,
+    names: tuple[str, ...],
+    dut: str,
+    broker: str | None,
+    recording: str | None,
+    seconds: float | None,
+    hours: float | None,
+    seed: int | None,
+    jobs: int | None,
+    keep: Path | None,
+    json: str | None,
+    outputs: Outputs,
+    sabotage: str | None,
+) -> None:
+    r"""Run each SCENARIO against a daemon of its own, and say how it came through.
+
+    \b
+    stinger hil run                                  the default set, with an emulated blaster
+    stinger hil run unplug reboot --html report.html
+    stinger hil run desk --dut serial:/dev/ttyACM0   a blaster on the desk
+    stinger hil run soak --hours 8
+
+    A SCENARIO is one of those that 'stinger hil list' shows, or a TOML file of your own. Exit code 0: every limit was
+    kept; 1: not.
+    """
+    if seconds is not None and hours is not None:
+        raise click.UsageError("--seconds and --hours are the same thing: give one of them")
+    setup = RunSetup(
+        dut=choose_dut(dut),
+        broker=choose_broker(broker),
+        recording=SYNTHETIC if recording is None else recording,
+        sabotage=sabotage,
+    )
+    lasting_s = seconds if hours is None else hours * _SECONDS_PER_HOUR
+    scenarios = _chosen(names, lasting_s, seed)
+    if json is not None:
+        check_output(json)
+    with _progress(len(scenarios)) as done:
+        record = asyncio.run(
+            run_suite(scenarios, setup, jobs=jobs or _JOBS_PER_CORE * (os.cpu_count() or 1), keep=keep, done=done)
+        )
+    if json is not None:
+        write_bytes(json, f"{record.to_json()}\n".encode())
+    outputs.write(record)
+    if not record.verdict.good:
+        sys.exit(FAILED)
+
+
+def _chosen(names: tuple[str, ...], seconds: float | None, seed: int | None) -> list[Scenario]:
+    if names:
+        scenarios = list({name: find_scenario(name) for name in names}.values())
+    else:
+        scenarios = [scenario for scenario in shipped_scenarios().values() if scenario.default]
+    changed = [scenario if seconds is None else scenario.lasting(seconds) for scenario in scenarios]
+    return changed if seed is None else [scenario.seeded(seed) for scenario in changed]
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Done]:
+    """A bar on stderr where that is a terminal, and a line as each scenario ends."""
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("scenarios"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+
+        def done(record: ScenarioRecord) -> None:
+            console.print(f"{record.name}: {VERDICT_WORDS[record.verdict]}", soft_wrap=True)
+            progress.advance(task)
+
+        yield done
