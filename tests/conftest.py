@@ -21,6 +21,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--dut``: the device that the bench's scenarios are run against; see ``stinger hil run --help``."""
+    parser.addoption("--dut", default="emulated", help="Device under test of tests/hil/test_bench.py.")
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind() -> Iterator[None]:
     """Fail a test that leaves a process running or a file open."""

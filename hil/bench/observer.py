@@ -51,6 +51,8 @@ class Observer:
     ) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # The client closes the last of its sockets when it goes, which in a circle with this would be who knows when.
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
 
     def heard(self) -> Sequence[Heard]:
         """Everything so far, in order."""

@@ -100,7 +100,7 @@ async def run_scenario(
     evidence = replace(evidence, host_late_p99_ms=late_ms)
     found = await asyncio.to_thread(assess, evidence)
     measurements = found.measurements(scenario.limits)
-    verdict, why = verdict_of(measurements, late_ms)
+    verdict, why = verdict_of(measurements, late_ms, devices=len(evidence.devices))
     return replace(
         record,
         duration_s=(time.monotonic_ns() - began_ns) / 1e9,

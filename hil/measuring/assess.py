@@ -39,7 +39,8 @@ from hil.record import Latency, Measurement, Moment
 NOISY_MS: Final = 1.0
 """A machine that wakes a sleeping process later than this, one time in a hundred, says little about limits of time."""
 EXPLAINED: Final = 10
-"""So many times that much it may add to a latency: a sample wakes four processes, one after another, on its way."""
+"""So many times that much it may add to a latency, for each device: a sample wakes four processes, one after another, on its
+way, and of several devices one sample waits for the others'."""
 
 _UNIT_MS: Final = {"ms": 1.0, "s": 1000.0}
 _LOST_LINKS: Final = ("lost", "silent")
@@ -83,8 +84,10 @@ def assess(evidence: Evidence) -> Assessment:
     return found
 
 
-def verdict_of(measurements: Sequence[Measurement], host_late_p99_ms: float | None) -> tuple[Verdict, str]:
-    """The worst verdict of all, and why it is not the best.
+def verdict_of(
+    measurements: Sequence[Measurement], host_late_p99_ms: float | None, *, devices: int = 1
+) -> tuple[Verdict, str]:
+    """The worst verdict of all, and why it is not the best. So many ``devices`` were there at a time.
 
     If the machine itself was late, and only limits of time were missed, and by no more than that explains, nothing is
     proved.
@@ -95,7 +98,7 @@ def verdict_of(measurements: Sequence[Measurement], host_late_p99_ms: float | No
         return (Verdict.MARGINAL, f"near the limit: {', '.join(near)}") if near else (Verdict.PASS, "")
     names = ", ".join(each.name for each in missed)
     late_ms = host_late_p99_ms or 0.0
-    if late_ms > NOISY_MS and all(_explained(each, EXPLAINED * late_ms) for each in missed):
+    if late_ms > NOISY_MS and all(_explained(each, EXPLAINED * late_ms * devices) for each in missed):
         late = f"this machine itself woke up {late_ms:.1f} ms late one time in a hundred"
         return Verdict.INCONCLUSIVE, f"{names}: but {late}"
     return max((each.verdict for each in missed if each.verdict), key=list(Verdict).index), names

@@ -43,13 +43,14 @@ def fit_clock(scores: npt.NDArray[Any]) -> ClockFit | None:
         return None
     device_ms = (scores["device_ms"] - scores["device_ms"][0]).astype(np.float64)
     host_ms = (scores["read_ns"] - scores["read_ns"][0]) / _NS_PER_MS
-    slope, height = _line_under(device_ms, host_ms)
-    later_ms = host_ms - (slope * device_ms + height)
-    span_ms = float(device_ms[-1])
+    left, right = _edge_under(device_ms, host_ms)
+    span_ms = float(device_ms[right] - device_ms[left])
+    slope = float(host_ms[right] - host_ms[left]) / span_ms
+    later_ms = host_ms - (host_ms[left] + slope * (device_ms - device_ms[left]))
     return ClockFit(
         drift_ppm=(1 / slope - 1) * _PPM,
         drift_uncertainty_ppm=STAMP_MS / span_ms * _PPM,
-        rate_hz=(scores.shape[0] - 1) / span_ms * 1000,
+        rate_hz=(scores.shape[0] - 1) / float(device_ms[-1]) * 1000,
         later_us=np.maximum(later_ms, 0.0) * 1000,
     )
 
@@ -61,10 +62,10 @@ def _longest_forward(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return scores[cuts[longest] : cuts[longest + 1]]
 
 
-def _line_under(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and height of the line below all points, ``x`` ascending, that is nearest to them on average.
+def _edge_under(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[int, int]:
+    """Two points, ``x`` ascending, through which the line goes that is below all others and nearest to them on average.
 
-    It is the edge of their lower convex hull at the mean of ``x``.
+    They are the edge of the lower convex hull at the mean of ``x``.
     """
     hull: list[int] = []
     for i in range(x.size):
@@ -72,9 +73,7 @@ def _line_under(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple
             hull.pop()
         hull.append(i)
     at = int(np.searchsorted(x[hull], x.mean()))
-    left, right = hull[max(0, at - 1)], hull[max(1, at)]
-    slope = float((y[right] - y[left]) / (x[right] - x[left]))
-    return slope, float(y[left] - slope * x[left])
+    return hull[max(0, at - 1)], hull[max(1, at)]
 
 
 def _turns_down(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], a: int, b: int, c: int) -> bool:

@@ -1,0 +1,244 @@
+"""The parts of the bench: what is played, the relay, the observer, processes, the choice of device and broker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.bench.broker import choose_broker
+from hil.bench.children import Child, ChildError
+from hil.bench.daemon import read_recordings
+from hil.bench.dut import DutChoice, GivenDut, choose_dut
+from hil.bench.host_noise import HostNoise
+from hil.bench.material import material
+from hil.bench.observer import Observer
+from hil.bench.relay import Relay
+from models.synthetic import synthesise
+from stinger.errors import InputError
+from stinger.logs import write_log
+from stinger.recording import split_recordings
+from stinger.shots import find_shots
+from tests.conftest import random_samples
+from tests.helpers.brokers import Mosquitto, until
+
+PATIENCE_S = 10.0
+
+
+def python(code: str, folder: Path) -> Child:
+    return Child("a child", [sys.executable, "-c", code], folder / "child.log")
+
+
+def test_what_is_played_is_the_stretch_with_the_most_shots_and_never_another() -> None:
+    samples = material("synthetic", 8, seed=1, shots=True)
+    (recording,) = split_recordings(samples)
+    assert np.array_equal(samples, material("synthetic", 8, seed=1, shots=True))
+    assert (samples.size, np.unique(np.diff(recording.time_ms)).tolist()) == (800, [10])
+    busy = len(find_shots(recording))
+    assert busy > len(find_shots(split_recordings(material("synthetic", 8, seed=1, shots=False))[0]))
+
+
+def test_a_short_recording_is_played_again_with_its_clock_going_on(tmp_path: Path) -> None:
+    session = synthesise(minutes=0.05, seed=2, still_pause=False)
+    write_log(tmp_path / "s.bin", session)
+    samples = material(str(tmp_path / "s.bin"), 9, seed=1, shots=True)
+    assert samples.size == 900
+    assert np.array_equal(samples["gx"][: session.size], session["gx"])
+    assert np.array_equal(samples["gx"][session.size : 2 * session.size], session["gx"])
+    assert (np.diff(samples["timestamp_ms"].astype(np.int64)) == 10).all()
+
+
+def test_a_recording_at_another_rate_is_refused(tmp_path: Path) -> None:
+    samples = random_samples(100)
+    samples["timestamp_ms"] = 20 * np.arange(100)
+    write_log(tmp_path / "s.bin", samples)
+    with pytest.raises(InputError, match=r"a bench plays 100 samples a second, and these are 50\.0"):
+        material(str(tmp_path / "s.bin"), 5, seed=1, shots=True)
+
+
+@asynccontextmanager
+async def echo() -> AsyncIterator[int]:
+    """A server that sends back what it gets, and what it has open."""
+    open_now: set[asyncio.StreamWriter] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_now.add(writer)
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+        open_now.discard(writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in open_now:
+            writer.close()
+
+
+async def test_a_relay_carries_both_ways() -> None:
+    async with echo() as port, Relay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_slow_relay_keeps_the_order() -> None:
+    loop = asyncio.get_running_loop()
+    async with echo() as port, Relay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
+        relay.delay_s = 0.1
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        began_s = loop.time()
+        writer.write(b"a")
+        await asyncio.sleep(0.01)
+        writer.write(b"b")
+        assert await reader.readexactly(2) == b"ab"
+        assert loop.time() - began_s >= 0.2
+        writer.close()
+
+
+async def test_a_refusing_relay_closes_what_is_there_and_what_comes() -> None:
+    async with echo() as port, Relay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        writer.write(b"a")
+        await reader.readexactly(1)
+        relay.refuse()
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        writer.close()
+        relay.allow()
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        writer.write(b"b")
+        assert await reader.readexactly(1) == b"b"
+        writer.close()
+
+
+async def test_a_half_open_connection_says_nothing_and_the_next_one_works() -> None:
+    async with echo() as port, Relay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        writer.write(b"a")
+        await reader.readexactly(1)
+        relay.leave_half_open()
+        writer.write(b"b")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.2)
+        other_reader, other_writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        other_writer.write(b"c")
+        assert await other_reader.readexactly(1) == b"c"
+        other_writer.close()
+        writer.close()
+
+
+async def test_an_observer_stamps_what_it_hears_and_outlives_the_broker(tmp_path: Path) -> None:
+    broker = Mosquitto(
+        tmp_path / "m", settings=f"allow_anonymous true\npersistence true\npersistence_location {tmp_path}/"
+    )
+    broker.start()
+    try:
+        with Observer("127.0.0.1", broker.port, "observer") as observer:
+            observer.publish("stinger/d0/shot", b"1")
+            await until(lambda: len(observer.heard()) == 1)
+            broker.stop()
+            broker.start()
+            observer.publish("stinger/d0/shot", b"2")
+            await until(lambda: len(observer.heard()) == 2)
+            first, second = observer.heard()
+    finally:
+        broker.kill()
+    assert (first.topic, first.payload, second.payload) == ("stinger/d0/shot", b"1", b"2")
+    assert first.at_ns < second.at_ns
+
+
+async def test_a_child_is_waited_for_ended_and_started_again(tmp_path: Path) -> None:
+    async with python("import time; print('ready 7', flush=True); time.sleep(60)", tmp_path) as child:
+        assert (await child.wait_for(r"^ready (\d)$"))[1] == "7"
+        assert await child.end() == -15
+        child.start()
+        await child.wait_for("ready")
+        pid = child.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_child_that_ends_too_soon_is_told_of_with_its_last_words(tmp_path: Path) -> None:
+    async with python("raise SystemExit('no port')", tmp_path) as child:
+        with pytest.raises(ChildError, match="a child ended: no port"):
+            await child.wait_for("ready")
+
+
+async def test_noise_of_the_host_is_measured_between_two_moments(tmp_path: Path) -> None:
+    noise = HostNoise(tmp_path)
+    async with noise.child:
+        await asyncio.sleep(1.5)
+    late_ms = noise.late_p99_ms(0, 2**62)
+    assert late_ms is not None
+    assert 0 <= late_ms < 1000
+    assert noise.late_p99_ms(0, 1) is None
+
+
+def test_recordings_that_are_not_as_they_should_be_are_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "recordings" / "d0"
+    folder.mkdir(parents=True)
+    samples = random_samples(10)
+    write_log(folder / "1.bin", samples[:4])
+    (folder / "1.json").write_text('{"closed": true, "samples": 4}')
+    assert read_recordings(tmp_path, "d0")[1] == 0
+    (folder / "2.bin").write_bytes(samples[4:].tobytes() + b"torn")
+    (folder / "2.json").write_text('{"closed": true, "samples": 6}')
+    write_log(folder / "3.bin", samples[:1])
+    (folder / "4.bin").write_bytes(b"")
+    (folder / "4.json").write_text('{"closed": false, "samples": 0}')
+    recorded, damaged = read_recordings(tmp_path, "d0")
+    assert recorded.tobytes() == samples.tobytes() + samples[:1].tobytes()
+    assert damaged == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "choice"),
+    [
+        ("emulated", DutChoice("emulated")),
+        ("serial:/dev/ttyACM0", DutChoice("serial", "/dev/ttyACM0")),
+        ("serial:COM3", DutChoice("serial", "COM3")),
+        ("pty:/tmp/b", DutChoice("pty", "/tmp/b")),
+        ("tcp:host:4000", DutChoice("tcp", "host:4000")),
+        ("tcp://[::1]:4000", DutChoice("tcp", "[::1]:4000")),
+    ],
+)
+def test_a_device_under_test_is_named_by_kind_and_address(text: str, choice: DutChoice) -> None:
+    assert choose_dut(text) == choice
+
+
+@pytest.mark.parametrize("text", ["", "emulated:x", "serial:", "usb:1", "tcp:host", "tcp:host:x", "/dev/ttyACM0"])
+def test_what_names_no_device_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="expected emulated, pty:PATH, tcp:HOST:PORT or serial:PORT"):
+        choose_dut(text)
+
+
+def test_a_port_that_is_not_there_is_told_of_before_anything_starts() -> None:
+    with pytest.raises(InputError, match="there is no such port: is the blaster plugged in"):
+        GivenDut(choose_dut("serial:/dev/no-such-port"))
+
+
+@pytest.mark.parametrize("text", ["", "mosquito", "mqtt://", "mqtts://h", "mqtt://u:p@h", "mqtt://h:x", "mqtt://h/x"])
+def test_what_names_no_broker_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="expected mosquitto, embedded or mqtt://HOST:PORT"):
+        choose_broker(text)
+
+
+def test_a_broker_that_is_there_cannot_be_stopped_by_the_bench() -> None:
+    choice = choose_broker("mqtt://h")
+    assert (choice.host, choice.port, choice.can_stop) == ("h", 1883, False)

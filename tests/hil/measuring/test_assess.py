@@ -1,0 +1,108 @@
+"""From evidence to measurements and a verdict."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hil.limits import Limit, Verdict
+from hil.measuring.assess import assess, verdict_of
+from hil.measuring.evidence import DaemonEvidence, DeviceEvidence, Evidence, Heard
+from hil.measuring.names import MEASUREMENTS, usual_limits
+from hil.record import Measurement
+from tests.hil.measuring.journals import START_NS, journal, scores_of, shot
+
+
+def evidence(count: int = 300) -> Evidence:
+    """Of a perfect daemon that lived through a perfect stream."""
+    entries = journal(count, triggers=(100, 250))
+    heard = [
+        Heard(
+            int(score["received_ns"]),
+            "stinger/d0/scores",
+            json.dumps(
+                {
+                    "first_device_ms": int(score["device_ms"]),
+                    "period_ms": 10,
+                    "probabilities": [None if np.isnan(score["probability"]) else float(score["probability"])],
+                    "stamps": {name: int(score[name]) for name in ("read_ns", "scored_ns", "published_ns")},
+                }
+            ).encode(),
+        )
+        for score in scores_of(entries)
+    ]
+    heard += [shot(2000, 10**12), shot(3500, 10**12)]
+    return Evidence(
+        began_ns=START_NS,
+        devices=[
+            DeviceEvidence(
+                "d0", entries, np.ascontiguousarray(entries["sample"]), told={"stinger_samples_lost_total": 0.0}
+            )
+        ],
+        heard=heard,
+        daemon=DaemonEvidence(exit_code=0, stop_s=0.2, ready_s=0.5),
+    )
+
+
+def test_a_perfect_daemon_passes_every_usual_limit() -> None:
+    measurements = assess(evidence()).measurements(usual_limits(journal=True))
+    assert [each.name for each in measurements if each.limit and each.verdict is not Verdict.PASS] == []
+    assert verdict_of(measurements, 0.1) == (Verdict.PASS, "")
+
+
+def test_what_was_not_seen_is_unset_and_fails() -> None:
+    seen = evidence()
+    unseen = replace(seen, devices=[replace(seen.devices[0], journal=None)])
+    measurements = assess(unseen).measurements(usual_limits(journal=True))
+    lost = next(each for each in measurements if each.name == "shots_lost")
+    assert (lost.value, lost.verdict) == (None, Verdict.UNSET)
+    assert verdict_of(measurements, 0.1)[0] is Verdict.UNSET
+
+
+def test_a_real_device_is_judged_by_what_can_be_known() -> None:
+    seen = evidence()
+    unseen = replace(seen, devices=[replace(seen.devices[0], journal=None)])
+    found = assess(unseen)
+    measurements = found.measurements(usual_limits(journal=False))
+    assert verdict_of(measurements, 0.1)[0] is Verdict.PASS
+    assert {"clock_drift_ppm", "arrival_jitter_p99_ms"} <= found.values.keys()
+    assert [each.uncertainty_us for each in found.latencies if "quickest" in each.stage] == [1000]
+
+
+def test_every_measurement_has_a_unit_and_says_what_it_is() -> None:
+    assert [name for name, kind in MEASUREMENTS.items() if not kind.says] == []
+    assert assess(evidence()).values.keys() <= MEASUREMENTS.keys()
+
+
+def late(name: str, value: float, at_most: float) -> Measurement:
+    return Measurement(name, MEASUREMENTS[name].unit, value, Limit(at_most=at_most))
+
+
+@pytest.mark.parametrize(
+    ("missed", "host_late_ms", "verdict"),
+    [
+        (late("event_latency_p99_ms", 30, 10), 0.2, Verdict.FAIL),
+        (late("event_latency_p99_ms", 30, 10), 4.0, Verdict.INCONCLUSIVE),
+        (late("event_latency_p99_ms", 90, 10), 4.0, Verdict.FAIL),
+        (late("event_latency_p99_ms", 30, 10), None, Verdict.FAIL),
+        (late("shots_lost", 1, 0), 4.0, Verdict.FAIL),
+    ],
+)
+def test_only_what_a_late_machine_explains_is_inconclusive(
+    missed: Measurement, host_late_ms: float | None, verdict: Verdict
+) -> None:
+    assert verdict_of([missed], host_late_ms)[0] is verdict
+
+
+def test_of_many_devices_a_sample_may_wait_for_the_others() -> None:
+    missed = late("event_latency_p99_ms", 1000, 100)
+    assert verdict_of([missed], 4.0)[0] is Verdict.FAIL
+    assert verdict_of([missed], 4.0, devices=50)[0] is Verdict.INCONCLUSIVE
+
+
+def test_a_value_near_its_limit_is_marginal_and_named() -> None:
+    near = Measurement("stop_s", "s", 2.5, Limit(at_most=3, marginal=1))
+    assert verdict_of([near], None) == (Verdict.MARGINAL, "near the limit: stop_s")

@@ -1,0 +1,116 @@
+"""Samples and shots that were to come, against those that came."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hil.measuring.delivery import Delivery
+from hil.measuring.evidence import Heard
+from hil.measuring.samples import compare_samples, recorded_rate_hz
+from hil.measuring.shots import ShotCounts, compare_shots, without_redelivered
+from hil.measuring.told import Told, read_messages
+from stinger.sample import SampleArray
+from tests.conftest import samples_at
+from tests.hil.measuring.journals import journal, shot
+
+
+def recorded(entries: SampleArray) -> SampleArray:
+    return np.ascontiguousarray(entries["sample"])
+
+
+def told(*heard: Heard) -> list[Told]:
+    return read_messages(heard, ("shot",))
+
+
+def test_a_faithful_recording_has_nothing_to_complain_of() -> None:
+    entries = journal(50)
+    counts = compare_samples(Delivery.of(entries), recorded(entries))
+    assert (counts.sent, counts.lost, counts.foreign, counts.repeated) == (50, 0, 0, 0)
+
+
+def test_a_sample_that_is_missing_is_lost_only_if_it_was_sent_intact() -> None:
+    entries = journal(50)
+    entries["intact"][7] = False
+    kept = np.delete(recorded(entries), [7, 20])
+    counts = compare_samples(Delivery.of(entries), kept)
+    assert (counts.sent, counts.lost, counts.lost_on_wire) == (49, 1, 1)
+
+
+def test_a_sample_that_came_damaged_and_was_kept_is_foreign() -> None:
+    entries = journal(50)
+    kept = recorded(entries).copy()
+    kept["ax"][9] ^= 1
+    counts = compare_samples(Delivery.of(entries), kept)
+    assert (counts.lost, counts.foreign, counts.repeated) == (1, 1, 0)
+
+
+def test_a_sample_kept_twice_is_repeated() -> None:
+    entries = journal(50)
+    kept = np.concatenate((recorded(entries), recorded(entries)[:2]))
+    assert compare_samples(Delivery.of(entries), kept).repeated == 2
+
+
+def test_rate_is_that_between_gaps() -> None:
+    assert recorded_rate_hz(samples_at([0, 10, 20, 5000, 5010])) == pytest.approx(100)
+    assert recorded_rate_hz(samples_at([0])) is None
+
+
+def counted(entries: SampleArray, *heard: Heard) -> ShotCounts:
+    return compare_shots(Delivery.of(entries), told(*heard))
+
+
+def test_every_edge_told_of_once_is_well() -> None:
+    entries = journal(300, triggers=(50, 250))
+    counts = counted(entries, shot(1500, 10**12), shot(3500, 10**12))
+    assert (counts.sent, counts.accepted, counts.lost, counts.invented, counts.repeated) == (2, 2, 0, 0, 0)
+
+
+def test_an_edge_that_nobody_tells_of_is_lost_and_its_moment_is_known() -> None:
+    entries = journal(300, triggers=(50, 250))
+    counts = counted(entries, shot(1500, 10**12))
+    assert (counts.lost, counts.lost_ns) == (1, [int(entries["due_ns"][250])])
+
+
+def test_a_shot_that_was_none_is_invented() -> None:
+    counts = counted(journal(300, triggers=(50,)), shot(1500, 10**12), shot(1510, 10**12))
+    assert (counts.lost, counts.invented) == (0, 1)
+
+
+def test_a_shot_told_of_before_it_happened_is_invented() -> None:
+    counts = counted(journal(300, triggers=(50,)), shot(1500, 10))
+    assert (counts.lost, counts.invented) == (1, 1)
+
+
+def test_one_shot_told_of_as_two_is_repeated() -> None:
+    counts = counted(journal(300, triggers=(50,)), shot(1500, 10**12, "a"), shot(1500, 10**12, "b"))
+    assert (counts.lost, counts.invented, counts.repeated) == (0, 0, 1)
+
+
+def test_two_boots_may_have_shots_at_the_same_time_of_their_clocks() -> None:
+    entries = journal(300, triggers=(50, 200))
+    entries["time_ms"][150:] -= 1500
+    entries["sample"]["timestamp_ms"] = entries["time_ms"]
+    at_ns = entries["written_ns"][[50, 200]].tolist()
+    counts = counted(entries, shot(1500, at_ns[0]), shot(1500, at_ns[1], "second"))
+    assert (counts.sent, counts.lost, counts.invented, counts.repeated) == (2, 0, 0, 0)
+
+
+def test_an_edge_whose_first_sample_was_lost_is_expected_at_the_next() -> None:
+    entries = journal(300, triggers=(50,))
+    entries["intact"][50] = False
+    assert counted(entries, shot(1510, 10**12)).lost == 0
+
+
+def test_a_trigger_that_is_down_when_a_stream_begins_is_no_edge() -> None:
+    entries = journal(100, triggers=(50,))
+    entries["sequence"][:51] = -1
+    entries["sequence"][51:] = np.arange(49)
+    assert counted(entries).sent == 0
+
+
+def test_the_same_id_again_is_a_redelivery_and_a_retained_copy_no_event() -> None:
+    again = shot(1500, 2, "a")
+    kept = Heard(3, again.topic, again.payload, retained=True)
+    first, redelivered = without_redelivered(told(shot(1500, 1, "a"), again, kept))
+    assert ([event.at_ns for event in first], redelivered) == ([1], 1)

@@ -1,0 +1,84 @@
+"""The shipped scenarios against a real daemon: ``pytest tests/hil/test_bench.py --dut serial:/dev/ttyACM0`` for a real blaster.
+
+Each test is one scenario. All of them are run once, beside each other where time is not measured, before the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from hil.bench.broker import choose_broker
+from hil.bench.dut import choose_dut
+from hil.bench.material import SYNTHETIC
+from hil.bench.running import RunSetup
+from hil.bench.scenario import Scenario, shipped_scenarios
+from hil.bench.suite import run_suite
+from hil.limits import Verdict
+from hil.record import RunRecord, ScenarioRecord
+from hil.report.words import reasons
+from service.sabotage import Sabotage
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the bench ends daemons with signals of POSIX")
+
+JOBS: Final = 6
+SCENARIOS: Final = [name for name, scenario in shipped_scenarios().items() if scenario.default or scenario.any_device]
+
+CAUGHT_BY: Final = {
+    Sabotage.DELAY: "event_latency_p50_ms",
+    Sabotage.DROP: "shots_lost",
+    Sabotage.REPEAT: "events_redelivered",
+    Sabotage.MISSCORE: "disagreement",
+    Sabotage.LOSE: "samples_lost",
+}
+
+
+def run(scenarios: list[Scenario], dut: str, sabotage: str | None = None) -> RunRecord:
+    setup = RunSetup(dut=choose_dut(dut), broker=choose_broker(None), recording=SYNTHETIC, sabotage=sabotage)
+    return asyncio.run(run_suite(scenarios, setup, jobs=JOBS))
+
+
+@pytest.fixture(scope="module")
+def records(pytestconfig: pytest.Config) -> Mapping[str, ScenarioRecord]:
+    """Every scenario's record, by name."""
+    dut = pytestconfig.getoption("--dut")
+    shipped = shipped_scenarios()
+    wanted = [shipped[name] for name in SCENARIOS if dut != "emulated" or not shipped[name].any_device]
+    return {record.name: record for record in run(wanted, dut).scenarios}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(records: Mapping[str, ScenarioRecord], name: str) -> None:
+    record = records.get(name)
+    if record is None:
+        pytest.skip("it is for a device on the desk: name one with --dut")
+    if record.verdict in (Verdict.SKIPPED, Verdict.INCONCLUSIVE):
+        pytest.skip(f"{record.verdict}: {record.why}")
+    assert record.verdict.good, "\n".join([record.why, *reasons(record)])
+
+
+@pytest.fixture(scope="module")
+def broken() -> Mapping[Sabotage, ScenarioRecord]:
+    """The steady scenario against a daemon broken in each way, all at the same time."""
+    steady = replace(shipped_scenarios()["steady"].lasting(6), alone=False, floor=False)
+    with ThreadPoolExecutor(len(Sabotage)) as threads:
+        runs = threads.map(lambda how: run([steady], "emulated", how), Sabotage)
+        return {how: found.scenarios[0] for how, found in zip(Sabotage, runs, strict=True)}
+
+
+@pytest.mark.parametrize("how", list(Sabotage))
+def test_a_broken_daemon_is_caught_by_the_right_measurement(
+    broken: Mapping[Sabotage, ScenarioRecord], how: Sabotage
+) -> None:
+    (caught,) = [each for each in broken[how].measurements if each.name == CAUGHT_BY[how]]
+    assert caught.verdict is Verdict.FAIL, caught
+    others = {each.name for each in broken[how].measurements if each.verdict is Verdict.FAIL} & set(CAUGHT_BY.values())
+    follow = {"disagreement"} if how is Sabotage.LOSE else set()  # a window that lacks a sample
+    noisy = {"event_latency_p50_ms"}  # five daemons at a time
+    assert others <= {CAUGHT_BY[how]} | follow | noisy
