@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -123,7 +124,8 @@ class MqttSink(Sink):
         if self.publish_scores and self._can_tell_of(block.device):
             first_ms = int(block.samples["timestamp_ms"][0])
             scored = ScoreBlock(block.device, first_ms, _PERIOD_MS, probability)
-            self._broker.send(scores_message(scored, self._stamps))
+            # What these scores make happen is told first.
+            asyncio.get_running_loop().call_soon(self._publish_scores, scored, self._stamps)
 
     def event(self, event: Event) -> None:
         """See :class:`service.flow.Sink`."""
@@ -138,6 +140,9 @@ class MqttSink(Sink):
         if self._links.get(report.device) != news and self._can_tell_of(report.device):
             self._links[report.device] = news
             self._broker.send(link_message(report, time.time()))
+
+    def _publish_scores(self, scored: ScoreBlock, stamps: Stamps | None) -> None:
+        self._broker.send(scores_message(scored, stamps))
 
     def tell_models(self) -> None:
         """Say of every device which model scores it, as that has changed."""
