@@ -115,7 +115,7 @@ class RunRecord:
             raise InputError(f"{name}: a record of schema {version!r}, and this version reads {SCHEMA_VERSION}")
         try:
             return _run(values)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"{name}: a record with a part missing or of a wrong type ({error})") from error
 
 
@@ -175,4 +175,6 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, dict) and all(_fits(each, get_args(hint)[1]) for each in value.values())
     if isinstance(value, bool) or kind is bool:
         return kind is bool and isinstance(value, bool)
-    return isinstance(value, (int, float) if kind is float else kind)
+    if kind is float:
+        return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, kind)

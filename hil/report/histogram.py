@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from hil.record import Latency
 from hil.report.words import duration_us
 
-BINS_PER_DECADE: Final = 16
+_BINS_PER_DECADE: Final = (16, 8)
+"""The finest of these that no histogram of the scenario is coarser than, lest it look like a comb."""
+_SLACK: Final = 1.03
+"""Ends of buckets are rounded to what the histogram can tell apart."""
+_TELLING_US: Final = 50.0
+"""Below it whole microseconds are too far apart to tell how fine the buckets are."""
 _SHORTEST_US: Final = 1.0
 """What is shorter counts as this: the clocks do not tell much less."""
+_LONGEST_US: Final = 1e15
 _PLOT_WIDTH: Final = 1000.0
 _PLOT_HEIGHT: Final = 100.0
 _LOWEST_BAR: Final = 3.0
@@ -73,23 +80,40 @@ class _Axis:
     low: int
     high: int
     """Powers of ten of a microsecond."""
+    bins: int
 
     @classmethod
     def around(cls, latencies: Sequence[Latency]) -> _Axis:
         known = [end for latency in latencies for end, _ in latency.buckets]
         known += [value for latency in latencies for value in (latency.p50_us, latency.max_us) if value is not None]
-        ends = [math.log10(max(_SHORTEST_US, value)) for value in known if math.isfinite(value)]
+        ends = [math.log10(min(_LONGEST_US, max(_SHORTEST_US, value))) for value in known if math.isfinite(value)]
         low, high = math.floor(min(ends, default=0.0)), math.ceil(max(ends, default=1.0))
-        return cls(low, max(high, low + 1))
+        high = max(high, low + 1)
+        return cls(low, high, (high - low) * _bins_per_decade(latencies))
 
     def place(self, value_us: float) -> float:
         """Between 0 and 1."""
         part = (math.log10(max(_SHORTEST_US, value_us)) - self.low) / (self.high - self.low)
         return min(1.0, max(0.0, part))
 
+    def bin_of(self, upper_end_us: float) -> int:
+        """The bin that a bucket ending here, end included, belongs to."""
+        return max(0, math.ceil(self.place(upper_end_us) * self.bins - 1e-6) - 1)
+
     def ticks(self) -> tuple[Mark, ...]:
         powers = range(self.low, self.high + 1)
         return tuple(Mark(round(100 * self.place(10.0**power), 2), duration_us(10.0**power)) for power in powers)
+
+
+def _bins_per_decade(latencies: Sequence[Latency]) -> int:
+    spacings = [
+        later / earlier
+        for latency in latencies
+        for (earlier, _), (later, _) in pairwise(latency.buckets)
+        if _TELLING_US <= earlier < later
+    ]
+    finest = min(spacings, default=math.inf)
+    return next((bins for bins in _BINS_PER_DECADE if finest <= _SLACK * 10 ** (1 / bins)), _BINS_PER_DECADE[-1])
 
 
 def _bars(latency: Latency | None, axis: _Axis, *, down: bool) -> Bars | None:
@@ -105,15 +129,14 @@ def _bars(latency: Latency | None, axis: _Axis, *, down: bool) -> Bars | None:
 
 def _path(latency: Latency, axis: _Axis, *, down: bool) -> str:
     """Each drawn to its own tallest bar, so that shapes can be compared whatever was counted."""
-    bins = (axis.high - axis.low) * BINS_PER_DECADE
-    counts = [0] * bins
+    counts = [0] * axis.bins
     for end_us, number in latency.buckets:
-        counts[min(bins - 1, int(axis.place(end_us) * bins))] += number
+        counts[axis.bin_of(end_us)] += number
     tallest = max(counts)
-    width = _PLOT_WIDTH / bins
+    width = _PLOT_WIDTH / axis.bins
     parts = []
     for position, number in enumerate(counts):
-        if number:
+        if number > 0:
             height = max(_LOWEST_BAR, _PLOT_HEIGHT * number / tallest)
             base, top = (0.0, height) if down else (_PLOT_HEIGHT, _PLOT_HEIGHT - height)
             parts.append(f"M{position * width:.1f} {base:g}V{top:.1f}h{width:.1f}V{base:g}z")

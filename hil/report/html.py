@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
@@ -140,12 +140,12 @@ def _latency_notes(latencies: Sequence[Latency]) -> list[str]:
     notes: dict[str, list[str]] = {}
     for latency in measured:
         if latency.corrected:
-            notes.setdefault("corrected for coordinated omission", []).append(latency.stage)
+            notes.setdefault("Corrected for coordinated omission", []).append(latency.stage)
         if latency.uncertainty_us is not None:
             unsure = words.duration_us(latency.uncertainty_us)
-            notes.setdefault(f"uncertain by ±{unsure}, as its ends have no clock in common", []).append(latency.stage)
+            notes.setdefault(f"Uncertain by ±{unsure}, as its ends have no clock in common", []).append(latency.stage)
     return [
-        f"{'Every stage' if len(stages) == len(measured) > 1 else ', '.join(stages)}: {note}."
+        f"{note}: {'every stage' if len(stages) == len(measured) > 1 else '; '.join(stages)}."
         for note, stages in notes.items()
     ]
 
@@ -158,6 +158,8 @@ def _limit(measurement: Measurement) -> str:
 def _when(started: str) -> str:
     """A time of a record as people write it; as it stands if it is none."""
     try:
-        return f"{datetime.fromisoformat(started):%d %B %Y, %H:%M} UTC"
-    except ValueError:
+        moment = datetime.fromisoformat(started)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return started
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

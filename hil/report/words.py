@@ -101,7 +101,7 @@ def finding(measurement: Measurement) -> str:
     match measurement.verdict:
         case Verdict.UNSET:
             needed = limit_words(measurement.limit, measurement.unit)
-            return f"{measurement.name}: could not be measured{note}, but must be {needed}"
+            return f"{measurement.name}: could not be measured, but must be {needed}{note}"
         case Verdict.FAIL:
             return f"{said}, but {allowed} allowed{note}"
         case Verdict.MARGINAL:

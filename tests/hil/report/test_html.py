@@ -106,8 +106,9 @@ def test_figures_of_the_record_are_on_the_page(page: Page) -> None:
     received = big_run().scenarios[0].latencies[3]
     assert received.p99_us is not None
     assert f"{received.p99_us / 1000:.2f} ms" in page.words
-    assert "corrected for coordinated omission" in page.words
-    assert "uncertain by ±350 µs" in page.words
+    assert "Started 1 March 2026, 09:30 UTC, took 2 min 51 s." in page.words
+    assert "Corrected for coordinated omission: every stage." in page.words
+    assert "Uncertain by ±350 µs, as its ends have no clock in common: every stage." in page.words
     assert "Raspberry Pi 5 Model B Rev 1.0" in page.words
     assert "latency timer, ms unknown" in page.words
 

@@ -104,6 +104,24 @@ def test_stages_share_an_axis_of_whole_decades() -> None:
     assert [tick.label for tick in found[0].ticks] == ["10 µs", "100 µs", "1 ms", "10 ms", "100 ms"]
 
 
+@pytest.mark.parametrize("to_a_decade", [8, 16, 40])
+def test_however_fine_its_buckets_an_even_histogram_has_no_gaps(to_a_decade: int) -> None:
+    ends = [math.floor(10 ** (place / to_a_decade)) for place in range(2 * to_a_decade + 1, 4 * to_a_decade + 1)]
+    even = Latency("s", len(ends), 150.0, 1000.0, 5000.0, 9000.0, 10_000.0, [(float(end), 10) for end in ends])
+    (panel,) = panels([even])
+    assert panel.measured is not None
+    lefts = [float(left) for left in re.findall(r"M([\d.]+)", panel.measured.path)]
+    assert len(lefts) in (16, 32)
+    assert max(np.diff(lefts)) < 1.01 * min(np.diff(lefts))
+
+
+def test_bucket_that_ends_at_a_tick_is_drawn_left_of_it() -> None:
+    (panel,) = panels([Latency("s", 2, 100.0, None, None, None, 1000.0, [(100.0, 1), (1000.0, 1)])])
+    assert panel.measured is not None
+    ends = [float(left) + float(width) for left, width in re.findall(r"M([\d.]+) [^h]*h([\d.]+)", panel.measured.path)]
+    assert ends[-1] == 1000.0
+
+
 @given(st.lists(st.tuples(st.floats(0, 1e10), st.integers(1, 10**6)), max_size=50))
 def test_any_histogram_stays_in_its_box(buckets: list[tuple[float, int]]) -> None:
     (panel,) = panels([Latency("s", len(buckets), None, None, None, None, None, buckets)])

@@ -86,7 +86,7 @@ def test_long_time_is_said_as_people_would(seconds: float, text: str) -> None:
     ("value", "words"),
     [
         (4.0, "repeats: 4 events, but at most 2 allowed (x)"),
-        (None, "repeats: could not be measured (x), but must be at most 2 events"),
+        (None, "repeats: could not be measured, but must be at most 2 events (x)"),
         (1.5, "repeats: 1.5 events, close to the limit (at most 2) (x)"),
         (0.0, "repeats: 0 events, at most 2 allowed (x)"),
     ],
