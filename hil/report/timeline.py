@@ -120,7 +120,7 @@ def _groups(moments: Sequence[Moment], group: _Group) -> dict[tuple[str, str], l
 
 def _row(label: str, kind: str, moments: Sequence[Moment], length_s: float) -> Row:
     events = [moment for moment in moments if moment.kind not in ("fault", "recovery")]
-    places = sorted({round(_PLACES * (moment.at_s / length_s)) for moment in events})
+    places = sorted({round(_PLACES * _part(moment.at_s, length_s)) for moment in events})
     return Row(
         label=label,
         kind=kind,
@@ -135,12 +135,16 @@ def _blocks(moments: Sequence[Moment], kind: str, length_s: float) -> tuple[Bloc
     found = {}
     for moment in moments:
         if moment.kind == kind:
-            left = round(100 * (max(0.0, moment.at_s) / length_s), 1)
+            left = round(100 * _part(moment.at_s, length_s), 1)
             lasted_s = 0.0 if moment.until_s is None else max(0.0, moment.until_s - moment.at_s)
-            width = round(100 * (lasted_s / length_s), 1)
+            width = round(100 * _part(lasted_s, length_s), 1)
             how_long = f" for {duration_s(lasted_s)}" if lasted_s else ""
             found[left, width] = Block(left, width, f"{moment.what}, at {duration_s(moment.at_s)}{how_long}")
     return tuple(found.values())
+
+
+def _part(seconds: float, length_s: float) -> float:
+    return min(1.0, max(0.0, seconds / length_s))
 
 
 def _ticks(length_s: float) -> tuple[tuple[float, str], ...]:
