@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +16,10 @@ from hil.bench.children import PATIENCE_S, ChildError
 from hil.measuring.evidence import Heard
 
 FILTER: Final = "stinger/#"
-_RECONNECT_S: Final = (1, 1)
+AGAIN_S: Final = 0.2
+"""So long after a connection failed, or was lost, the next one is tried."""
+_KEEPALIVE_S: Final = 30
+_LOOK_S: Final = 0.5
 
 
 class Observer:
@@ -28,31 +32,30 @@ class Observer:
     def __init__(self, host: str, port: int, name: str) -> None:
         self._heard: list[Heard] = []
         self._subscribed = threading.Event()
+        self._ending = threading.Event()
         self._where = (host, port)
+        self._readable_ns = 0
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=name, clean_session=False, protocol=mqtt.MQTTv311
         )
-        self._client.reconnect_delay_set(*_RECONNECT_S)
         self._client.on_connect = self._connected
         self._client.on_subscribe = self._has_subscribed
         self._client.on_message = self._received
+        self._thread = threading.Thread(target=self._listen, name="observer", daemon=True)
 
     def __enter__(self) -> Self:
         host, port = self._where
-        self._client.connect_async(host, port, keepalive=30)
-        self._client.loop_start()
+        self._client.connect_async(host, port, keepalive=_KEEPALIVE_S)
+        self._thread.start()
         if not self._subscribed.wait(PATIENCE_S):
-            self._client.loop_stop()
+            self._end()
             raise ChildError(f"no subscription at the broker {host}:{port}: is it there?")
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-        # The client closes the last of its sockets when it goes, which in a circle with this would be who knows when.
-        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
+        self._end()
 
     def heard(self) -> Sequence[Heard]:
         """Everything so far, in order."""
@@ -62,6 +65,35 @@ class Observer:
         """Send a message, at QoS 1."""
         self._client.publish(topic, payload, qos=1)
 
+    def _end(self) -> None:
+        self._ending.set()
+        self._client.disconnect()
+        self._thread.join(PATIENCE_S)
+        # The client closes the last of its sockets when it goes, which in a circle with this would be who knows when.
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
+
+    def _listen(self) -> None:
+        """Read whenever there is something, and take the time before: paho's own loop would stamp a tenth of a ms later."""
+        client = self._client
+        while not self._ending.is_set():
+            sock = client.socket()
+            if sock is None:
+                try:
+                    client.reconnect()
+                except OSError:
+                    self._ending.wait(AGAIN_S)
+                continue
+            try:
+                readable, writable, _ = select.select([sock], [sock] if client.want_write() else [], [], _LOOK_S)
+            except (OSError, ValueError):  # closed meanwhile
+                continue
+            if readable:
+                self._readable_ns = time.monotonic_ns()
+                client.loop_read()
+            if writable:
+                client.loop_write()
+            client.loop_misc()
+
     def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if not reason.is_failure:
             client.subscribe(FILTER, qos=1)
@@ -70,5 +102,4 @@ class Observer:
         self._subscribed.set()
 
     def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        now_ns = time.monotonic_ns()
-        self._heard.append(Heard(now_ns, message.topic, bytes(message.payload), message.retain))
+        self._heard.append(Heard(self._readable_ns, message.topic, bytes(message.payload), message.retain))
