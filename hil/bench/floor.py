@@ -1,6 +1,6 @@
 """The floor beneath a daemon: the same bytes through the same serial library and one publish, with nothing between.
 
-Run as a process of its own: python -m hil.bench.floor PORT BROKER_HOST BROKER_PORT.
+Run as a process of its own: python -m hil.bench.floor SOURCE_URL BROKER_HOST BROKER_PORT.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class _Reader(asyncio.Protocol):
             self._pressed = pressed
 
 
-async def floor(path: str, host: str, port: int) -> None:
-    """Publish each sample at QoS 0, and each trigger edge at QoS 1, until killed."""
+async def floor(source: str, host: str, port: int) -> None:
+    """Publish each sample of ``source`` (serial: or tcp:) at QoS 0, and each trigger edge at QoS 1, until killed."""
     waiting: asyncio.Queue[tuple[str, int, bytes]] = asyncio.Queue()
 
     def tell(device_ms: int, _pressed: bool, edge: bool) -> None:
@@ -56,11 +56,20 @@ async def floor(path: str, host: str, port: int) -> None:
 
     at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     async with aiomqtt.Client(host, port, socket_options=at_once) as client:
-        await serial_asyncio_fast.create_serial_connection(asyncio.get_running_loop(), lambda: _Reader(tell), path)
+        await _open(source, lambda: _Reader(tell))
         print(READY, flush=True)  # noqa: T201 - what the bench waits for
         while True:
             topic, qos, payload = await waiting.get()
             await client.publish(topic, payload, qos=qos)
+
+
+async def _open(source: str, reader: Callable[[], asyncio.Protocol]) -> None:
+    loop = asyncio.get_running_loop()
+    if source.startswith("tcp://"):
+        host, _, port = source.removeprefix("tcp://").rpartition(":")
+        await loop.create_connection(reader, host, int(port))
+    else:
+        await serial_asyncio_fast.create_serial_connection(loop, reader, source.removeprefix("serial://"))
 
 
 if __name__ == "__main__":

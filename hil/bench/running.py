@@ -121,7 +121,7 @@ class _Running:
         self._folder = folder
         self._data_dir = folder / "data"
         self._names = [f"d{i}" for i in range(scenario.devices)] if setup.dut.emulated else ["d0"]
-        self._floor = scenario.floor and setup.dut.emulated and setup.broker.kind != "embedded"
+        self._floor = scenario.floor and setup.dut.emulated
         self._dut = self._make_dut()
 
     async def evidence(self) -> Evidence:
@@ -153,8 +153,9 @@ class _Running:
             await daemon.start()
             observer = stack.enter_context(Observer(host, daemon.broker_port, name))
             await self._dut.start()
+            await self._start_floor(stack, host, daemon.broker_port)
         else:
-            observer = await asyncio.to_thread(stack.enter_context, Observer(host, port, name))
+            observer = stack.enter_context(Observer(host, port, name))
             await self._dut.start()
             await self._start_floor(stack, host, port)
             await daemon.start()
@@ -224,8 +225,7 @@ class _Running:
     async def _start_floor(self, stack: AsyncExitStack, host: str, port: int) -> None:
         if not self._floor:
             return
-        path = self._dut.sources()[-1].removeprefix("serial://")
-        command = [sys.executable, "-m", "hil.bench.floor", path, host, str(port)]
+        command = [sys.executable, "-m", "hil.bench.floor", self._dut.sources()[-1], host, str(port)]
         child = await stack.enter_async_context(Child("the floor", command, self._folder / "floor.log"))
         await child.wait_for(FLOOR_READY)
 

@@ -21,6 +21,7 @@ from hil.bench.running import RunSetup
 from hil.bench.scenario import MAX_SECONDS, Scenario, find_scenario, shipped_scenarios
 from hil.bench.suite import Done, run_suite
 from hil.cli.outputs import Outputs, output_options
+from hil.limits import Verdict
 from hil.record import ScenarioRecord
 from hil.report.words import VERDICT_WORDS
 from stinger.cli.options import FiniteRange
@@ -86,7 +87,7 @@ def run(
     stinger hil run soak --hours 8
 
     A SCENARIO is one of those that 'stinger hil list' shows, or a TOML file of your own. Exit code 0: every limit was
-    kept; 1: not.
+    kept; 1: not, or nothing was tested.
     """
     if seconds is not None and hours is not None:
         raise click.UsageError("--seconds and --hours are the same thing: give one of them")
@@ -97,7 +98,7 @@ def run(
         sabotage=sabotage,
     )
     lasting_s = seconds if hours is None else hours * _SECONDS_PER_HOUR
-    scenarios = _chosen(names, lasting_s, seed)
+    scenarios = _chosen(names, lasting_s, seed, any_device=not setup.dut.emulated)
     if json is not None:
         check_output(json)
     with _progress(len(scenarios)) as done:
@@ -107,15 +108,17 @@ def run(
     if json is not None:
         write_bytes(json, f"{record.to_json()}\n".encode())
     outputs.write(record)
-    if not record.verdict.good:
+    if not record.verdict.good or record.verdict is Verdict.SKIPPED:
         sys.exit(FAILED)
 
 
-def _chosen(names: tuple[str, ...], seconds: float | None, seed: int | None) -> list[Scenario]:
+def _chosen(names: tuple[str, ...], seconds: float | None, seed: int | None, *, any_device: bool) -> list[Scenario]:
+    """Those named; else the default set, or for a device that is there already those that any will do for."""
     if names:
         scenarios = list({name: find_scenario(name) for name in names}.values())
     else:
-        scenarios = [scenario for scenario in shipped_scenarios().values() if scenario.default]
+        shipped = shipped_scenarios().values()
+        scenarios = [scenario for scenario in shipped if (scenario.any_device if any_device else scenario.default)]
     changed = [scenario if seconds is None else scenario.lasting(seconds) for scenario in scenarios]
     return changed if seed is None else [scenario.seeded(seed) for scenario in changed]
 

@@ -78,7 +78,7 @@ def assess(evidence: Evidence) -> Assessment:
     _latency(found, evidence, deliveries, scores, events)
     _recovery(found, evidence, deliveries, scores, states)
     _clock(found, deliveries, scores)
-    _states(found, states)
+    _states(found, [each for each in states if each.at_ns >= evidence.began_ns and not each.retained])
     _daemon(found, evidence)
     found.timeline.sort(key=lambda moment: moment.at_s)
     return found
@@ -297,7 +297,7 @@ def _states(found: Assessment, states: Sequence[Told]) -> None:
         if alarm and alarms[-1:] != [alarm]:
             alarms.append(alarm)
     lost = [each for each in states if each.kind == "link" and each.content.get("state") in _LOST_LINKS]
-    _put(found, alarms=len(alarms), link_losses=len([each for each in lost if not each.retained]))
+    _put(found, alarms=len(alarms), link_losses=len(lost))
     if alarms:
         found.notes["alarms"] = "; ".join(alarms)
 
