@@ -1,0 +1,32 @@
+"""docs/hil.md speaks of everything that there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hil.bench.disturbance import DISTURBANCES
+from hil.bench.scenario import parse_scenario
+from hil.cli.run import run
+from hil.measuring.names import MEASUREMENTS
+from service.sabotage import Sabotage
+
+PAGE = (Path(__file__).parents[2] / "docs" / "hil.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "names", [MEASUREMENTS, DISTURBANCES, list(Sabotage)], ids=["measurements", "faults", "sabotage"]
+)
+def test_page_names_every(names: list[str]) -> None:
+    assert [name for name in names if f"| `{name}`" not in PAGE and f", `{name}`" not in PAGE] == []
+
+
+def test_page_names_every_option() -> None:
+    options = [option for parameter in run.params for option in parameter.opts if option.startswith("--")]
+    assert [option for option in options if f"`{option}" not in PAGE] == []
+
+
+def test_example_of_a_scenario_is_one() -> None:
+    example = PAGE.partition("```toml\n")[2].partition("```")[0]
+    assert parse_scenario(example.encode(), name="example", place="docs/hil.md").faults == ["unplug:start=2,for=2"]
