@@ -16,8 +16,6 @@ from hil.measuring.delivery import Delivery
 from hil.measuring.evidence import Evidence
 from hil.measuring.latency import (
     EVENTS,
-    FLOOR_EVENTS,
-    FLOOR_SAMPLES,
     SAMPLES,
     event_passage,
     find_stage,
@@ -87,21 +85,17 @@ def assess(evidence: Evidence) -> Assessment:
 def verdict_of(
     measurements: Sequence[Measurement], host_late_p99_ms: float | None, *, devices: int = 1
 ) -> tuple[Verdict, str]:
-    """The worst verdict of all, and why it is not the best. So many ``devices`` were there at a time.
+    """The worst verdict of all, and why, where the measurements do not say it. So many ``devices`` were there at a time.
 
     If the machine itself was late, and only limits of time were missed, and by no more than that explains, nothing is
     proved.
     """
     missed = [each for each in measurements if each.verdict in (Verdict.FAIL, Verdict.UNSET)]
-    if not missed:
-        near = [each.name for each in measurements if each.verdict is Verdict.MARGINAL]
-        return (Verdict.MARGINAL, f"near the limit: {', '.join(near)}") if near else (Verdict.PASS, "")
-    names = ", ".join(each.name for each in missed)
     late_ms = host_late_p99_ms or 0.0
-    if late_ms > NOISY_MS and all(_explained(each, EXPLAINED * late_ms * devices) for each in missed):
-        late = f"this machine itself woke up {late_ms:.1f} ms late one time in a hundred"
-        return Verdict.INCONCLUSIVE, f"{names}: but {late}"
-    return max((each.verdict for each in missed if each.verdict), key=list(Verdict).index), names
+    if missed and late_ms > NOISY_MS and all(_explained(each, EXPLAINED * late_ms * devices) for each in missed):
+        return Verdict.INCONCLUSIVE, f"this machine itself woke up {late_ms:.1f} ms late one time in a hundred"
+    verdicts = [each.verdict for each in measurements if each.verdict is not None]
+    return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.PASS), ""
 
 
 def _explained(missed: Measurement, by_ms: float) -> bool:
@@ -217,14 +211,14 @@ def _latency(
     found.latencies += stages_of_events(joined(by_event))
     if evidence.floor is not None and evidence.floor.journal is not None:
         delivery = Delivery.of(evidence.floor.journal)
-        for stage, kind in ((FLOOR_SAMPLES, "floor_scores"), (FLOOR_EVENTS, "floor_shot")):
+        for stage, kind in ((SAMPLES, "floor_scores"), (EVENTS, "floor_shot")):
             found.latencies += floor_latency(stage, floor_passage(delivery, read_messages(evidence.heard, (kind,))))
     for name, stage in (("sample_latency", SAMPLES), ("event_latency", EVENTS)):
         latency = find_stage(found.latencies, stage)
         if latency is not None:
             found.values[f"{name}_p50_ms"] = (latency.p50_us or 0.0) / 1000
             found.values[f"{name}_p99_ms"] = (latency.p99_us or 0.0) / 1000
-    whole, floor = find_stage(found.latencies, SAMPLES), find_stage(found.latencies, FLOOR_SAMPLES)
+    whole, floor = find_stage(found.latencies, SAMPLES), find_stage(found.latencies, SAMPLES, floor=True)
     if whole is not None and floor is not None and whole.p50_us and floor.p50_us:
         _put(found, latency_over_floor=whole.p50_us / floor.p50_us)
 

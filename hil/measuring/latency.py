@@ -17,11 +17,10 @@ from hil.record import Latency
 
 SAMPLES: Final = "sample: written to received"
 EVENTS: Final = "event: written to received"
-FLOOR_SAMPLES: Final = "floor: written to received"
-FLOOR_EVENTS: Final = "floor, event: written to received"
 
 _LONGEST_US: Final = 3_600_000_000
 _DIGITS: Final = 3
+_BUCKETS_PER_DECADE: Final = 16
 _NS_PER_US: Final = 1000
 
 Times = npt.NDArray[np.int64]
@@ -103,7 +102,7 @@ def stages_of_events(passage: Passage) -> list[Latency]:
 
 
 def floor_latency(stage: str, passage: Passage) -> list[Latency]:
-    """The whole way without a daemon; nothing where there was none."""
+    """The whole way without a daemon, under the name of the stage that it is the floor of; nothing where there was none."""
     return _stages({stage: (passage.written_ns, passage.received_ns)}, floor=True)
 
 
@@ -115,15 +114,15 @@ def histogram(stage: str, taken_us: npt.NDArray[np.float64], **about: Any) -> La
     p50, p90, p99, p99_9 = (float(found.get_value_at_percentile(part)) for part in (50, 90, 99, 99.9))
     buckets = [
         (float(entry.value_iterated_to), int(entry.count_added_in_this_iter_step))
-        for entry in found.get_log_iterator(1, 10 ** (1 / 8))
+        for entry in found.get_log_iterator(1, 10 ** (1 / _BUCKETS_PER_DECADE))
         if entry.count_added_in_this_iter_step
     ]
     return Latency(stage, int(taken_us.size), p50, p90, p99, p99_9, float(taken_us.max()), buckets, **about)
 
 
-def find_stage(latencies: Sequence[Latency], stage: str) -> Latency | None:
-    """The histogram of that name, if there is one."""
-    return next((each for each in latencies if each.stage == stage), None)
+def find_stage(latencies: Sequence[Latency], stage: str, *, floor: bool = False) -> Latency | None:
+    """The histogram of that name, with the daemon or of the ``floor``, if there is one."""
+    return next((each for each in latencies if each.stage == stage and each.floor is floor), None)
 
 
 def _stages(between: Mapping[str, tuple[Times, Times]], **about: Any) -> list[Latency]:
