@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from hil.limits import Limit, Verdict
+from hil.measuring.assess import NOISY_MS
+from hil.measuring.names import MEASUREMENTS
 from hil.record import Latency, Measurement, RunRecord, ScenarioRecord
 from hil.report.environment import VOLATILE
 from hil.report.words import VERDICT_WORDS, count, duration_s, duration_us, number, value_words
@@ -19,7 +21,10 @@ from hil.report.words import VERDICT_WORDS, count, duration_s, duration_us, numb
 _VALUE_PART: Final = 0.10
 _LIMIT_PART: Final = 0.01
 _ROOM_PART: Final = 0.25
+_PLENTY: Final = 2
+"""So many times the least that it must be, a value says only that there was enough of something."""
 _DURATION_PART: Final = 0.2
+_LATENESS: Final = "host_late_p99_ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,9 @@ def rule() -> str:
     return (
         "A verdict counts if it changed. A value counts if it moved by more than "
         f"{_VALUE_PART:.0%} of what it was (and {_LIMIT_PART:.0%} of its limit), or used up or won more than "
-        f"{_ROOM_PART:.0%} of the room to its limit. Of a latency counts {latencies}, beyond what the bench's own floor "
-        "moved; one of too few values is not compared."
+        f"{_ROOM_PART:.0%} of the room to its limit; not if it is {_PLENTY} times the least it must be. Of a latency counts "
+        f"{latencies}, beyond what the bench's own floor moved; one of too few values is not compared. Times are not "
+        "compared where the computer was busy in either run."
     )
 
 
@@ -141,6 +147,9 @@ def _named(things: Iterable[_N]) -> dict[str, _N]:
 def _compare_scenario(name: str, old: ScenarioRecord, new: ScenarioRecord, found: _Found) -> None:
     found.conditions += _scenario_conditions(name, old, new)
     found.compared += 1
+    late_ms = max(_lateness_ms(old), _lateness_ms(new))
+    if late_ms > NOISY_MS:
+        found.surroundings.append(_busy(name, old, new))
     if old.verdict is not new.verdict:
         found.add(
             Change(name, "verdict", VERDICT_WORDS[old.verdict], VERDICT_WORDS[new.verdict], new.why),
@@ -150,9 +159,25 @@ def _compare_scenario(name: str, old: ScenarioRecord, new: ScenarioRecord, found
     found.missing += [f"{name}: {key}" for key in before if key not in after]
     found.new += [f"{name}: {key}" for key in after if key not in before]
     for key in after:
-        if key in before:
+        if key in before and not (late_ms > NOISY_MS and _is_time(after[key])):
             _compare_values(name, key, before[key], after[key], found)
-    _compare_latencies(name, old.latencies, new.latencies, found)
+    _compare_latencies(name, old.latencies, new.latencies, found, busy=late_ms > NOISY_MS)
+
+
+def _lateness_ms(scenario: ScenarioRecord) -> float:
+    """How late the computer woke up a sleeping process meanwhile, as far as the record tells."""
+    found = (each.value for each in scenario.measurements if each.name == _LATENESS)
+    return next(found, None) or 0.0
+
+
+def _busy(name: str, old: ScenarioRecord, new: ScenarioRecord) -> Change:
+    before, now = (f"{number(_lateness_ms(each), digits=2)} ms late" for each in (old, new))
+    return Change(name, "the computer was busy: times are not compared", before, now, "")
+
+
+def _is_time(measurement: Measurement) -> bool:
+    kind = MEASUREMENTS.get(measurement.name)
+    return kind is not None and kind.timing
 
 
 def _compare_values(scenario: str, name: str, old: Measurement, new: Measurement, found: _Found) -> None:
@@ -173,6 +198,8 @@ def _compare_values(scenario: str, name: str, old: Measurement, new: Measurement
 
 
 def _moved(old: float, new: float, limit: Limit) -> bool:
+    if limit.at_most is None and limit.at_least is not None and min(old, new) >= _PLENTY * limit.at_least > 0:
+        return False
     step = abs(new - old)
     ends = [abs(end) for end in (limit.at_least, limit.at_most) if end is not None]
     by_value = step > _VALUE_PART * abs(old) and step > _LIMIT_PART * max(ends, default=0.0)
@@ -194,7 +221,9 @@ def _by(old: float, new: float) -> str:
     return f"{(new - old) / abs(old):+.0%}"
 
 
-def _compare_latencies(scenario: str, old: Sequence[Latency], new: Sequence[Latency], found: _Found) -> None:
+def _compare_latencies(
+    scenario: str, old: Sequence[Latency], new: Sequence[Latency], found: _Found, *, busy: bool
+) -> None:
     before = {(each.stage, each.floor): each for each in old}
     after = {(each.stage, each.floor): each for each in new}
     found.missing += [
@@ -204,7 +233,7 @@ def _compare_latencies(scenario: str, old: Sequence[Latency], new: Sequence[Late
         f"{scenario}: latency {stage}" for stage, floor in after if not floor and (stage, floor) not in before
     ]
     for key, latency in after.items():
-        if key not in before:
+        if busy or key not in before:
             continue
         stage, floor = key
         unsure_us = (before[key].uncertainty_us or 0.0) + (latency.uncertainty_us or 0.0)

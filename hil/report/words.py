@@ -29,6 +29,7 @@ _US_PER_MS: Final = 1e3
 _US_PER_S: Final = 1e6
 _ROUNDS_UP: Final = 0.9995
 """From here on three digits would read 1,000 of the smaller unit."""
+_INSTANT_S: Final = 0.005
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 
@@ -79,6 +80,8 @@ def duration_s(seconds: float) -> str:
     """A long time: ``9.8 s``, ``2 min 31 s``, ``1 h 5 min``."""
     if not math.isfinite(seconds):
         return "unknown"
+    if abs(seconds) < _INSTANT_S:
+        return "0 s"
     if seconds < _MINUTE_S:
         return f"{_rounded(seconds, 2 if seconds < 10 else 3)} s"  # noqa: PLR2004 - 9.8 but 10
     whole = round(seconds)

@@ -39,6 +39,8 @@ def said(comparison: Comparison) -> str:
         (0.01, 0.02, Limit(at_most=20), ""),  # by less than a hundredth of the limit
         (0.99, 0.95, Limit(at_least=0.9), "worse"),  # by little, but nearly half of the room is gone
         (0.95, 0.99, Limit(at_least=0.9), "better"),
+        (5, 3, Limit(at_least=1), ""),  # enough either way
+        (5, 1.5, Limit(at_least=1), "worse"),
         (100, 100.2, Limit(99, 101), ""),
         (100, 100.8, Limit(99, 101), "worse"),
         (99.2, 100, Limit(99, 101), "better"),
@@ -152,6 +154,17 @@ def test_bench_that_got_slower_itself_is_named_apart() -> None:
     )
     assert [each.measure for each in found.surroundings] == ["floor of the bench, e, p50"]
     assert found.worse == []
+
+
+@pytest.mark.parametrize(("late_ms", "worse"), [(0.1, ["recovery_s", "latency e, p50"]), (50.0, [])])
+def test_times_are_not_compared_where_the_computer_was_busy(late_ms: float, worse: list[str]) -> None:
+    def run(late_ms: float, recovery_s: float, p50_us: float) -> RunRecord:
+        measured = Measurement("recovery_s", "s", recovery_s, Limit(at_most=5))
+        return a_run(measured, Measurement("host_late_p99_ms", "ms", late_ms), latencies=(times(p50_us, 9000),))
+
+    found = compare(run(0.1, 1.0, 1000), run(late_ms, 2.0, 2000), name="old")
+    assert [each.measure for each in found.worse] == worse
+    assert [each.now for each in found.surroundings] == ([] if worse else ["50 ms late"])
 
 
 def test_scenarios_of_one_name_are_compared_in_their_order() -> None:

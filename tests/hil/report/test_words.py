@@ -76,7 +76,15 @@ def test_short_time_comes_in_the_unit_that_suits_it(value_us: float | None, text
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(9.84, "9.8 s"), (59.0, "59 s"), (151.0, "2 min 31 s"), (3900.0, "1 h 5 min"), (math.nan, "unknown")],
+    [
+        (0.0034, "0 s"),
+        (0.213, "0.21 s"),
+        (9.84, "9.8 s"),
+        (59.0, "59 s"),
+        (151.0, "2 min 31 s"),
+        (3900.0, "1 h 5 min"),
+        (math.nan, "unknown"),
+    ],
 )
 def test_long_time_is_said_as_people_would(seconds: float, text: str) -> None:
     assert duration_s(seconds) == text
