@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
 
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray, make_samples
 from tests import leaks
@@ -24,6 +25,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--dut``: the device that the bench's scenarios are run against; see ``stinger hil run --help``."""
     parser.addoption("--dut", default="emulated", help="Device under test of tests/hil/test_bench.py.")
+
+
+# Hypothesis fails an example that takes longer than 200 ms, which on a busy machine says nothing.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ def places(tree: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = places(json.loads(GOOD.to_json()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(PLACES), values)
 @example(("duration_s",), None)
 @example(("scenarios", 0, "duration_s"), 1e300)
