@@ -29,7 +29,12 @@ from stinger.errors import StingerError
 )
 @click.option("--check", is_flag=True, help="Only say whether the configuration is valid.")
 @click.option("--print-config", is_flag=True, help="Only print the effective configuration.")
-@click.option("--sabotage", type=click.Choice([how.value for how in Sabotage]), hidden=True)
+@click.option(
+    "--sabotage",
+    type=click.Choice([how.value for how in Sabotage]),
+    hidden=True,
+    help="Break it on purpose, to see that a bench notices.",
+)
 def run(config_file: str | None, check: bool, print_config: bool, sabotage: str | None, **options: Any) -> None:
     r"""Take samples from blasters or recordings, score every one, publish shots over MQTT, and record everything.
 
