@@ -53,7 +53,8 @@ class RunSetup:
 
     dut: DutChoice
     broker: BrokerChoice
-    recording: str
+    recording: str | None = None
+    """What is played instead of each scenario's own."""
     sabotage: str | None = None
 
 
@@ -180,7 +181,9 @@ class _Running:
         scenario, setup = self._scenario, self._setup
         if not setup.dut.emulated:
             return GivenDut(setup.dut)
-        samples = material(setup.recording, scenario.seconds, seed=scenario.seed, shots=scenario.shots)
+        samples = material(
+            setup.recording or scenario.recording, scenario.seconds, seed=scenario.seed, shots=scenario.shots
+        )
         emulated = EmulatedSetup(
             samples=samples,
             count=scenario.devices + self._floor,

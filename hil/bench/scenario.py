@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.bench.disturbance import DISTURBANCES, Disturbance
+from hil.bench.material import SYNTHETIC
 from hil.emulated.faults import FAULTS, parse_fault
 from hil.emulated.faults.fault import Fault
 from hil.limits import Limit
@@ -32,7 +33,7 @@ class Scenario:
     """``faults`` happen to every device, ``disturbances`` to all that is around it. ``limits`` are by measurement.
 
     ``alone`` asks for the machine for itself, as what it measures depends on that. ``floor`` has the bench measure
-    beside it what a path without a daemon takes. ``any_device`` says that a device whose samples nobody knows
+    beside it what a path without a daemon takes. ``recording`` is a path, or ``synthetic``. ``any_device`` says that a device whose samples nobody knows
     beforehand, such as a real one, will do. ``shots`` is whether the stretch with the most of them is played, rather
     than the recording's beginning.
     """
@@ -42,6 +43,7 @@ class Scenario:
     seconds: float = 8.0
     devices: int = 1
     link: str = "pty"
+    recording: str = SYNTHETIC
     seed: int = 1
     faults: Sequence[str] = ()
     limits: Mapping[str, Limit]
@@ -95,7 +97,10 @@ def find_scenario(named: str) -> Scenario:
     path = Path(named)
     if path.suffix != ".toml":
         raise InputError(f"there is no scenario '{named}': 'stinger hil list' shows all, FILE.toml is one of your own")
-    return parse_scenario(read_bytes(path, at_most=_MAX_BYTES), name=path.stem, place=named)
+    scenario = parse_scenario(read_bytes(path, at_most=_MAX_BYTES), name=path.stem, place=named)
+    if scenario.recording == SYNTHETIC:
+        return scenario
+    return replace(scenario, recording=str(path.parent / scenario.recording))
 
 
 def parse_scenario(data: bytes, *, name: str, place: str) -> Scenario:
@@ -176,6 +181,7 @@ _TYPES: Final[dict[str, type]] = {
     "seconds": float,
     "devices": int,
     "link": str,
+    "recording": str,
     "seed": int,
     "faults": list,
     "scores": bool,

@@ -74,7 +74,7 @@ def _about(setup: RunSetup) -> dict[str, str | float | None]:
     return {
         "device under test": str(setup.dut),
         "broker": setup.broker.kind if not setup.broker.port else f"mqtt://{setup.broker.host}:{setup.broker.port}",
-        "recording": Path(setup.recording).name if setup.dut.emulated else None,
+        "recording": None if setup.recording is None else Path(setup.recording).name,
         "sabotage": setup.sabotage,
     }
 

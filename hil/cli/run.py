@@ -16,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hil.bench.broker import choose_broker
 from hil.bench.dut import choose_dut
-from hil.bench.material import SYNTHETIC
 from hil.bench.running import RunSetup
 from hil.bench.scenario import MAX_SECONDS, Scenario, find_scenario, shipped_scenarios
 from hil.bench.suite import Done, run_suite
@@ -48,7 +47,7 @@ _SECONDS_PER_HOUR: Final = 3600.0
     "--broker",
     help="mosquitto (one of the bench's own), embedded, or mqtt://HOST:PORT.  [default: mosquitto, if installed]",
 )
-@click.option("--recording", type=click.Path(), help="What an emulated device plays.  [default: a synthetic session]")
+@click.option("--recording", type=click.Path(), help="What an emulated device plays.  [default: as each scenario says]")
 @click.option("--seconds", type=FiniteRange(1, MAX_SECONDS), help="Let each scenario take so long.")
 @click.option("--hours", type=FiniteRange(0, MAX_SECONDS / _SECONDS_PER_HOUR, min_open=True), help="The same in hours.")
 @click.option("--seed", type=click.IntRange(0, 2**31), help="Of what chance does, instead of each scenario's own.")
@@ -94,7 +93,7 @@ def run(
     setup = RunSetup(
         dut=choose_dut(dut),
         broker=choose_broker(broker),
-        recording=SYNTHETIC if recording is None else recording,
+        recording=recording,
         sabotage=sabotage,
     )
     lasting_s = seconds if hours is None else hours * _SECONDS_PER_HOUR

@@ -16,7 +16,6 @@ import pytest
 
 from hil.bench.broker import choose_broker
 from hil.bench.dut import choose_dut
-from hil.bench.material import SYNTHETIC
 from hil.bench.running import RunSetup
 from hil.bench.scenario import Scenario, shipped_scenarios
 from hil.bench.suite import run_suite
@@ -40,7 +39,7 @@ CAUGHT_BY: Final = {
 
 
 def run(scenarios: list[Scenario], dut: str, sabotage: str | None = None) -> RunRecord:
-    setup = RunSetup(dut=choose_dut(dut), broker=choose_broker(None), recording=SYNTHETIC, sabotage=sabotage)
+    setup = RunSetup(dut=choose_dut(dut), broker=choose_broker(None), sabotage=sabotage)
     return asyncio.run(run_suite(scenarios, setup, jobs=JOBS))
 
 

@@ -53,8 +53,9 @@ def test_faults_of_the_device_and_of_the_bench_are_told_apart() -> None:
 
 def test_a_file_of_ones_own_is_found_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text('title = "Mine"\nseconds = 5')
-    assert (find_scenario(str(path)).name, find_scenario(str(path)).seconds) == ("mine", 5)
+    path.write_text('title = "Mine"\nseconds = 5\nrecording = "s.bin"')
+    found = find_scenario(str(path))
+    assert (found.name, found.seconds, found.recording) == ("mine", 5, str(tmp_path / "s.bin"))
 
 
 def test_another_length_must_hold_the_faults() -> None:
