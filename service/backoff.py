@@ -14,7 +14,8 @@ class Backoff:
     """Full jitter: each wait is drawn evenly from 0 to a ceiling that doubles from ``first_s`` to ``longest_s``.
 
     So that a hall of links that were lost together does not come back together. Source: M. Brooker, "Exponential
-    Backoff And Jitter", AWS Architecture Blog, 2015. ``draw(low, high)`` gives a number between them.
+    Backoff And Jitter", AWS Architecture Blog, 2015. Besides, no wait is longer than all before it together and
+    ``first_s``: what was away for a second is not left away for eight. ``draw(low, high)`` gives a number between them.
     """
 
     def __init__(
@@ -27,13 +28,16 @@ class Backoff:
         self._longest_s = longest_s
         self._draw = draw
         self._ceiling_s = first_s
+        self._waited_s = 0.0
 
     def next_s(self) -> float:
         """The next wait, in seconds."""
         wait_s = self._draw(0.0, self._ceiling_s)
-        self._ceiling_s = min(2.0 * self._ceiling_s, self._longest_s)
+        self._waited_s += wait_s
+        self._ceiling_s = min(2.0 * self._ceiling_s, self._first_s + self._waited_s, self._longest_s)
         return wait_s
 
     def reset(self) -> None:
         """Begin again with the shortest waits: what was tried has worked."""
         self._ceiling_s = self._first_s
+        self._waited_s = 0.0

@@ -33,9 +33,9 @@ class Scenario:
     """``faults`` happen to every device, ``disturbances`` to all that is around it. ``limits`` are by measurement.
 
     ``alone`` asks for the machine for itself, as what it measures depends on that. ``floor`` has the bench measure
-    beside it what a path without a daemon takes. ``recording`` is a path, or ``synthetic``. ``any_device`` says that a device whose samples nobody knows
-    beforehand, such as a real one, will do. ``shots`` is whether the stretch with the most of them is played, rather
-    than the recording's beginning.
+    beside it what a path without a daemon takes. ``recording`` is a path, or ``synthetic``; with ``shots`` the stretch
+    of it with the most of them is played, rather than its beginning. ``any_device`` says that a device whose samples
+    nobody knows beforehand, such as a real one, will do.
     """
 
     name: str

@@ -10,6 +10,15 @@ def test_ceiling_doubles_up_to_the_longest_wait() -> None:
     assert backoff.next_s() == 0.25
 
 
+def test_no_wait_is_longer_than_all_before_it_and_the_first() -> None:
+    backoff = Backoff()
+    waited_s = 0.0
+    for _ in range(50):
+        wait_s = backoff.next_s()
+        assert wait_s <= waited_s + 0.25
+        waited_s += wait_s
+
+
 def test_waits_are_spread_over_the_whole_range() -> None:
     waits = [Backoff().next_s() for _ in range(200)]
     assert min(waits) < 0.05
