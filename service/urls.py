@@ -7,11 +7,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
+from service.addresses import tcp_address
+from service.serial_ports import DEFAULT_BAUD
 from service.sources.mqtt import MqttSource, Subscription
 from service.sources.replay import ReplaySource
-from service.sources.serial import DEFAULT_BAUD, SerialSource
+from service.sources.serial import SerialSource
 from service.sources.tcp import TcpSource
 from stinger.errors import InputError
 from stinger.wire.sample_messages import DEVICE_MAX_CHARS, DEVICE_NAME
@@ -100,15 +102,7 @@ def _serial(url: str, rest: str, options: _Options) -> SerialSource:
 
 
 def _tcp(url: str, rest: str, options: _Options) -> TcpSource:
-    try:
-        parts = urlsplit(f"tcp:{rest}")
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise InputError(f"{error}: expected tcp://host:port with a port from 1 to 65535") from error
-    if not host or not port or parts.path.strip("/"):
-        raise InputError("expected tcp://host:port with a port from 1 to 65535")
-    if parts.username is not None:
-        raise InputError("a socket takes no user and password: expected tcp://host:port")
+    host, port = tcp_address(rest)
     return TcpSource(url, options.device(f"{host}-{port}"), host, port)
 
 

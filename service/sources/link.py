@@ -6,8 +6,9 @@ import asyncio
 from abc import ABC, abstractmethod
 
 from service.backoff import Backoff
+from service.link_errors import LinkLostError
 from service.source import Intake, LinkState
-from service.sources.reader import LinkLostError, LinkReader
+from service.sources.reader import LinkReader
 from service.sources.session import DEFAULT_TIMING, LinkTiming, Session
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from typing import Final
 
+from service.link_errors import LinkLostError, reason_of
+
 HELD_MAX_BYTES: Final = 65_536
 """While so much waits to be fetched, nothing more is read: the device or the system's buffer has to wait."""
-
-
-class LinkLostError(Exception):
-    """The link has ended or could not be opened; the text is the reason, for a person."""
 
 
 class LinkReader(asyncio.Protocol):
@@ -99,10 +96,3 @@ class LinkReader(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def reason_of(error: Exception) -> str:
-    """Why a link failed, in the system's words if it has any."""
-    number = error.errno if isinstance(error, OSError) else None
-    text = os.strerror(number) if number is not None and number > 0 else str(error)
-    return " ".join(text.split()) or type(error).__name__

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Final
 
 from service.backoff import Backoff
+from service.link_errors import LinkLostError
+from service.serial_ports import DEFAULT_BAUD, UsbPort, find_blasters
 from service.sources.link import LinkSource
-from service.sources.reader import LinkLostError, LinkReader
-from service.sources.serial_port import UsbPort, find_blasters, open_port
+from service.sources.reader import LinkReader
+from service.sources.serial_port import open_port
 from service.sources.session import DEFAULT_TIMING, LinkTiming
 
-DEFAULT_BAUD: Final = 115_200
-"""What USB ports ignore and adapters need to know."""
 RESCAN_S: Final = 1.0
 """So often the ports are looked through while no blaster is plugged in."""
 

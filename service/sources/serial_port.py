@@ -1,4 +1,4 @@
-"""The one place that knows the serial library: pyserial's ports with pyserial-asyncio-fast's transport.
+"""A serial port for the event loop: pyserial's port with pyserial-asyncio-fast's transport.
 
 On Windows the transport polls, and works with the selector loop, which the MQTT client needs as well.
 """
@@ -6,49 +6,26 @@ On Windows the transport polls, and works with the selector loop, which the MQTT
 from __future__ import annotations
 
 import asyncio
-import errno
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, cast
+from functools import partial
+from typing import Any, Final
 
 import serial
 import serial_asyncio_fast
-from serial.tools import list_ports
 
-from service.sources.reader import LinkLostError, LinkReader, reason_of
-
-USB_VENDOR: Final = 0x2E8A
-"""Raspberry Pi: the blaster's board is an RP2040."""
+from service.link_errors import LinkLostError
+from service.serial_ports import explain_opening, open_serial
+from service.sources.reader import LinkReader
 
 _OPEN_PATIENCE_S: Final = 1.0
 _LAST_WORDS_S: Final = 0.02
-
-_HINTS: Final = {
-    errno.ENOENT: "no such port: unplugged?",
-    errno.ENXIO: "no such device: unplugged?",
-    errno.EACCES: "permission denied: on Linux, add yourself to the group that owns the port (dialout or uucp)",
-    errno.EBUSY: "in use by another program",
-    errno.EAGAIN: "in use by another program",
-}
-
-
-class UsbPort(NamedTuple):
-    """A serial port that is a blaster by its USB identity."""
-
-    path: str
-    serial_number: str
-
-
-def find_blasters() -> list[UsbPort]:
-    """The ports whose USB vendor is the blaster's, by name. Takes milliseconds: not for the event loop."""
-    ports = [port for port in list_ports.comports() if port.vid == USB_VENDOR]
-    return [UsbPort(port.device, port.serial_number or "") for port in sorted(ports, key=lambda port: port.device)]
 
 
 async def open_port(path: str, baud: int, reader: LinkReader) -> asyncio.Transport:
     """A transport for the port at ``path``, which no one else may open meanwhile; raises :class:`LinkLostError`."""
     loop = asyncio.get_running_loop()
     # Opening can take a second and cannot be interrupted; if nobody waits any longer, the port is closed again.
-    opening = loop.run_in_executor(None, _open, path, baud)
+    opening = loop.run_in_executor(None, partial(open_serial, path, baud, timeout_s=0, write_timeout_s=0))
     try:
         port = await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -56,7 +33,7 @@ async def open_port(path: str, baud: int, reader: LinkReader) -> asyncio.Transpo
         opening.add_done_callback(_close_unused)
         raise
     except (OSError, ValueError) as error:  # of a SerialException, an OSError, mostly; ValueError for a baud rate
-        raise LinkLostError(f"{path}: {_explain(error)}") from error
+        raise LinkLostError(f"{path}: {explain_opening(error)}") from error
     transport, _ = await serial_asyncio_fast.connection_for_serial(loop, lambda: reader, port)
     return _Transport(transport, port)
 
@@ -101,19 +78,6 @@ class _Transport(asyncio.Transport):
         return False
 
 
-def _open(path: str, baud: int) -> serial.Serial:
-    port = serial.Serial(path, baudrate=baud, timeout=0, write_timeout=0, exclusive=True)
-    # An FTDI adapter otherwise holds bytes back for 16 ms. What has no such mode needs none.
-    with suppress(AttributeError, NotImplementedError, OSError, ValueError):
-        port.set_low_latency_mode(True)
-    return port
-
-
 def _close_unused(opening: asyncio.Future[Any]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
-
-
-def _explain(error: Exception) -> str:
-    number = cast("int | None", getattr(error, "errno", None))
-    return _HINTS.get(number or 0, reason_of(error))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.backoff import FIRST_S, LONGEST_S
+from service.link_errors import LinkLostError
 from service.source import Intake, LinkCounters, LinkReport, LinkState
-from service.sources.reader import LinkLostError, LinkReader
+from service.sources.reader import LinkReader
 from service.timeline import Timeline
 from service.wall_clock import HOST_CLOCK
 from stinger.wire.stream import SampleStream, StreamKind

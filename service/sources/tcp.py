@@ -6,8 +6,9 @@ import asyncio
 import socket
 from contextlib import suppress
 
+from service.link_errors import LinkLostError, reason_of
 from service.sources.link import LinkSource
-from service.sources.reader import LinkLostError, LinkReader, reason_of
+from service.sources.reader import LinkReader
 from service.sources.session import DEFAULT_TIMING, LinkTiming
 
 

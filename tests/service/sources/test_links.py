@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import serial
 
+from service.serial_ports import UsbPort
 from service.source import LinkState
 from service.sources.serial import SerialSource
-from service.sources.serial_port import UsbPort
 from service.sources.session import LinkTiming
 from service.sources.tcp import TcpSource
 from stinger.wire.text_stream import STARTED
