@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from hil.emulated.firing import Firing, Phase
@@ -40,6 +41,8 @@ class EmulatedBlaster:
         self._usb_safe = usb_safe
         self._in_usb_mode = False
         self._now_ms = 0
+        self.refuses: Callable[[], bool] = lambda: False
+        """Whether the log or upload that is asked for now is refused all the same, as by a blaster that is firing."""
 
     def take(self, sample: SampleArray, time_ms: int, due_ns: int) -> int:
         """Sense ``sample`` ``(1,)`` at ``time_ms`` of the device's clock; return its number in the journal."""
@@ -76,7 +79,7 @@ class EmulatedBlaster:
 
     def read_log(self) -> bytes:
         """See :class:`~stinger.wire.device.Blaster`; refuses while firing, and an empty log."""
-        if self.phase is not Phase.IDLE:
+        if self.phase is not Phase.IDLE or self.refuses():
             raise _log_refusal("busy (firing)")
         if not len(self.log):
             raise _log_refusal("no log data")
@@ -88,7 +91,7 @@ class EmulatedBlaster:
 
     def begin_upload(self) -> None:
         """Raise :class:`DeviceError` (``busy``) while firing."""
-        if self.phase is not Phase.IDLE:
+        if self.phase is not Phase.IDLE or self.refuses():
             raise DeviceError("busy", MODEL_REFUSALS["busy"])
 
     def store_model(self, slot: ModelSlot, data: bytes) -> None:

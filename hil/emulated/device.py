@@ -80,6 +80,7 @@ class EmulatedDevice:
         self._boots = 0
         self._plugged = False
         self._followed_s = 0.0
+        self.blaster.refuses = lambda: self._plan.busy(self._now_s())
 
     async def run(self) -> None:
         """Be there, until cancelled; then the port is gone. Raises :class:`~stinger.errors.InputError` if it cannot be."""
@@ -95,7 +96,6 @@ class EmulatedDevice:
 
     def host_came(self) -> None:
         """See :class:`~hil.emulated.port.Plug`."""
-        self._link = open_link(self.options.firmware, self.blaster)
         self.blaster.host(connected=True)
 
     def host_left(self) -> None:
@@ -111,6 +111,8 @@ class EmulatedDevice:
             return
         streamed = self._link.stream_hz
         self._pass_time()
+        if self._link.awaited:
+            data = self._plan.upload(data, self._link.awaited, t_s)
         self._answer(self._link.receive(data, time.monotonic()), t_s)
         if self._link.stream_hz and not streamed:
             self._pacing.restart()
@@ -225,7 +227,7 @@ class EmulatedDevice:
 
     def _answer(self, data: bytes, t_s: float) -> None:
         if self.port.line is not None and not self._plan.silent(t_s):
-            self.port.line.send_answer(data)
+            self.port.line.send_answer(self._plan.answer(data, t_s), bytes_s=self._plan.answer_bytes_s(t_s))
 
     def _now_s(self) -> float:
         """Where the schedule is: 0 before it has begun."""

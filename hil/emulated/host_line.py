@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import select
 from collections.abc import Callable
 from typing import Final
 
 READ_BYTES: Final = 4096
+SLOW_S: Final = 0.02
+"""How often a part of a slow answer is sent."""
 ANSWERS_MAX_BYTES: Final = 65_536
 """With more than this unsent, no further line is heard: a host that asks and never reads cannot fill the memory."""
 
@@ -28,6 +31,8 @@ class HostLine:
         self._unsent = bytearray()
         self._unheard = bytearray()
         self._open = True
+        self._bytes_s = math.inf
+        self._timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(fd, self._readable)
 
     def send_frame(self, data: bytes) -> bool:
@@ -39,11 +44,12 @@ class HostLine:
             self._keep(data[sent:])
         return sent > 0
 
-    def send_answer(self, data: bytes) -> None:
-        """Send ``data``, now or when the host reads; nothing happens if it is gone."""
+    def send_answer(self, data: bytes, *, bytes_s: float = math.inf) -> None:
+        """Send ``data``, now or when the host reads, ``bytes_s`` a second; nothing happens if it is gone."""
         if not self._open or not data:
             return
-        sent = 0 if self._unsent else self._write(data)
+        self._bytes_s = bytes_s
+        sent = 0 if self._unsent or self._is_slow else self._write(data)
         if self._open and sent < len(data):
             self._keep(data[sent:])
 
@@ -53,6 +59,8 @@ class HostLine:
             self._open = False
             self._loop.remove_reader(self._fd)
             self._loop.remove_writer(self._fd)
+            if self._timer is not None:
+                self._timer.cancel()
             self._unsent.clear()
             self._unheard.clear()
 
@@ -78,7 +86,8 @@ class HostLine:
             self._on_bytes(piece)
 
     def _writable(self) -> None:
-        sent = self._write(self._unsent)
+        self._timer = None
+        sent = self._write(self._unsent[: max(1, int(self._bytes_s * SLOW_S))] if self._is_slow else self._unsent)
         if not sent and self._open and hung_up(self._fd):  # a pty whose host is gone takes nothing and says nothing
             self._leave()
         if not self._open:
@@ -86,15 +95,29 @@ class HostLine:
         del self._unsent[:sent]
         if not self._unsent:
             self._loop.remove_writer(self._fd)
+        elif self._is_slow:
+            self._go_on()
         self._hear()
         if self._open and len(self._unsent) <= ANSWERS_MAX_BYTES:
             self._loop.add_reader(self._fd, self._readable)
 
     def _keep(self, data: bytes) -> None:
         self._unsent += data
-        self._loop.add_writer(self._fd, self._writable)
+        self._go_on()
         if len(self._unsent) > ANSWERS_MAX_BYTES:
             self._loop.remove_reader(self._fd)
+
+    @property
+    def _is_slow(self) -> bool:
+        return self._bytes_s < math.inf
+
+    def _go_on(self) -> None:
+        """Send more as soon as there is room, or the time for it has come."""
+        if not self._is_slow:
+            self._loop.add_writer(self._fd, self._writable)
+        elif self._timer is None:
+            self._loop.remove_writer(self._fd)
+            self._timer = self._loop.call_later(SLOW_S, self._writable)
 
     def _write(self, data: bytes | bytearray) -> int:
         try:

@@ -31,6 +31,10 @@ class Link(Protocol):
     def sequence(self) -> int:
         """The number of the next frame; -1 where frames have none."""
 
+    @property
+    def awaited(self) -> int:
+        """How many bytes of an upload are still missing; 0 while there is none."""
+
     def receive(self, data: bytes, now_s: float) -> bytes:
         """Take the host's bytes and return the answer."""
 
@@ -45,6 +49,7 @@ class TextLink:
     """The link of older firmware: the first character starts the text stream, which ends with the link."""
 
     sequence = -1
+    awaited = 0
 
     def __init__(self) -> None:
         self.stream_hz = 0

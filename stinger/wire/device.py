@@ -73,6 +73,11 @@ class DeviceLink:
         """The number of the stream's next frame."""
         return self._sequence
 
+    @property
+    def awaited(self) -> int:
+        """How many bytes of an upload are still missing; 0 while there is none."""
+        return 0 if self._upload is None else self._upload.missing
+
     def receive(self, data: bytes, now_s: float) -> bytes:
         """Take the host's bytes, at ``now_s`` on any clock that only moves on, and return the answer."""
         answer = bytearray(self.tick(now_s))

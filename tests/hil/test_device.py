@@ -81,6 +81,31 @@ class TestAnyPort:
         async with emulated(SESSION, port=port) as device:
             await asyncio.to_thread(host, device)
 
+    async def test_upload_that_was_broken_off_still_takes_what_comes_over_a_port_opened_again(self, port: Port) -> None:
+        def host(device: EmulatedDevice) -> list[bytes]:
+            with over(port, device) as host:
+                assert host.ask(b"MLMODEL_PUT_LR 10 00000000") == b"[ml] MLMODEL_READY"
+                host.write(b"123")
+            time.sleep(0.1)
+            with over(port, device) as host:
+                return [host.ask(b"MLINFO"), host.ask(b"MLINFO")]
+
+        async with emulated(SESSION, port=port) as device:
+            answers = await asyncio.to_thread(host, device)
+        assert answers == [b"[ml] MLMODEL_ERR crc", b"[ml] samples_written=0 (~0.0s)"]
+
+    async def test_slow_answer_comes_whole_and_not_at_once(self, port: Port) -> None:
+        def host(device: EmulatedDevice) -> bytes:
+            with over(port, device) as host:
+                begun = time.monotonic()
+                log = dump(host)
+                assert time.monotonic() - begun > 0.3  # at least that long, whatever the machine does
+                return log
+
+        blaster = EmulatedBlaster(logged=SESSION)
+        async with emulated(SESSION, port=port, blaster=blaster, faults=["slow:kb=40"]) as device:
+            assert await asyncio.to_thread(host, device) == SESSION.tobytes()
+
     async def test_stream_is_the_recording_and_the_journal_knows_when(self, port: Port) -> None:
         def host(device: EmulatedDevice) -> tuple[SampleStream, list[SampleArray]]:
             with over(port, device) as host:

@@ -185,3 +185,45 @@ class TestParsing:
         fault = parse_fault("drop:rate=0.5,start=1,for=2,every=3")
         assert (fault.start, fault.lasts, fault.every) == (1, 2, 3)
         assert math.isinf(parse_fault("drop").lasts)
+
+
+class TestExchanges:
+    LOG = b"MLDUMP1 4000\n" + bytes(4000) + b"\nMLDUMP_DONE\r\n"
+    STATUS = b"[ml] model_source=user\r\n[ml] user_has_lr=1\r\n"
+
+    def arrived(self, faults: FaultPlan, data: bytes, *, piece: int = 100) -> bytes:
+        """What comes of an upload that is sent in pieces, and of which nothing is sent again."""
+        came = b""
+        for start in range(0, len(data), piece):
+            came += faults.upload(data[start : start + piece], len(data) - len(came), 0.0)
+        return came
+
+    def test_of_a_bad_crc_flip_one_bit_of_so_many_uploads(self) -> None:
+        faults, data = plan("badcrc:times=1"), bytes(1000)
+        assert sum(byte.bit_count() for byte in self.arrived(faults, data)) == 1
+        assert self.arrived(faults, data) == data
+
+    def test_of_a_lost_end_keep_the_rest_of_one_upload(self) -> None:
+        faults, data = plan("lostend:times=1"), bytes(1000)
+        assert self.arrived(faults, data) == bytes(50)
+        assert self.arrived(faults, data) == data
+
+    def test_that_are_refused_are_as_many_as_asked_for(self) -> None:
+        faults = plan("busy:times=2,start=1")
+        assert [faults.busy(t) for t in (0.5, 1, 2, 3)] == [False, True, True, False]
+
+    def test_of_a_cut_log_lack_its_middle_and_leave_other_answers(self) -> None:
+        faults = plan("cutlog:lost=300")
+        assert faults.answer(self.STATUS, 0) == self.STATUS
+        cut = faults.answer(self.LOG, 0)
+        assert len(cut) == len(self.LOG) - 300
+        assert (cut[:13], cut[-14:]) == (self.LOG[:13], self.LOG[-14:])
+
+    def test_of_chatter_have_lines_between_and_none_within_a_log(self) -> None:
+        faults = plan("chatter")
+        assert len(faults.answer(self.STATUS, 0).splitlines()) == 4
+        assert faults.answer(self.LOG, 0).endswith(b"\n" + self.LOG)
+
+    def test_that_are_slow_are_so_while_the_fault_is_there(self) -> None:
+        faults = plan("slow:kb=20,start=1,for=1")
+        assert [faults.answer_bytes_s(t) for t in (0, 1, 2)] == [math.inf, 20_000, math.inf]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from hil.emulated.faults.fault import Fault, Packet
 
-_TEXTS = ("[ml] still", "[imu] fifo overrun", "[batt] 7.4 V", "rev=1 fps=80", "Stinger ready")
+TEXTS = ("[ml] still", "[imu] fifo overrun", "[batt] 7.4 V", "rev=1 fps=80", "Stinger ready")
+"""What firmware prints for its makers."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,4 +130,4 @@ class Text(FrameFault):
 
     def strike(self, packet: Packet) -> list[Packet]:
         """A line, then the frame."""
-        return [Packet(-1, f"{self.chance.choice(_TEXTS)}\r\n".encode("ascii")), packet]
+        return [Packet(-1, f"{self.chance.choice(TEXTS)}\r\n".encode("ascii")), packet]

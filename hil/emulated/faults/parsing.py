@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final
 
+from hil.emulated.faults.exchanges import BadCrc, Busy, Chatter, CutLog, LostEnd, Slow
 from hil.emulated.faults.fault import Fault
 from hil.emulated.faults.frames import Corrupt, Cut, Drop, Duplicate, Garbage, Reorder, Text
 from hil.emulated.faults.power import Reboot, Silent, Unplug
@@ -20,6 +21,7 @@ FAULTS: Final[dict[str, type[Fault]]] = {
         *(Stall, Jitter, Drift, Jump, Wrap),
         *(Reboot, Unplug, Silent),
         *(Saturated, Stuck, Zero, Rate),
+        *(BadCrc, LostEnd, Busy, CutLog, Chatter, Slow),
     )
 }
 """Every fault by its name. The first line of its docstring is what a user is told."""

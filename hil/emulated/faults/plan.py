@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 
+from hil.emulated.faults.exchanges import Busy, Chatter, CutLog, Slow, UploadFault
 from hil.emulated.faults.fault import Fault, Packet
 from hil.emulated.faults.frames import FrameFault
 from hil.emulated.faults.power import Reboot, Silent, Unplug
@@ -35,6 +37,10 @@ class FaultPlan:
         ]
         self._silences = [fault for fault in armed if isinstance(fault, Silent)]
         self._rates = [fault for fault in armed if isinstance(fault, Rate)]
+        self._uploads = [fault for fault in armed if isinstance(fault, UploadFault)]
+        self._busy = [fault for fault in armed if isinstance(fault, Busy)]
+        self._answers = [fault for fault in armed if isinstance(fault, CutLog | Chatter)]
+        self._slow = [fault for fault in armed if isinstance(fault, Slow)]
 
     def taken_s(self, t_s: float) -> float:
         """When, by a true clock, the sample of ``t_s`` is taken."""
@@ -86,3 +92,23 @@ class FaultPlan:
     def silent(self, t_s: float) -> bool:
         """Whether it sends nothing."""
         return any(fault.active(t_s) for fault in self._silences)
+
+    def upload(self, piece: bytes, awaited: int, t_s: float) -> bytes:
+        """What arrives of a piece of an upload, of which ``awaited`` bytes were missing before it."""
+        for fault in self._uploads:
+            piece = fault.take(piece, awaited, t_s)
+        return piece
+
+    def busy(self, t_s: float) -> bool:
+        """Whether the log or upload that is asked for now is refused; each call is one."""
+        return any(fault.strikes(t_s) for fault in self._busy)
+
+    def answer(self, answer: bytes, t_s: float) -> bytes:
+        """What is sent instead of an answer."""
+        for fault in self._answers:
+            answer = fault.take(answer, t_s)
+        return answer
+
+    def answer_bytes_s(self, t_s: float) -> float:
+        """How many bytes of answers are sent in a second at most."""
+        return min((1000 * fault.kb for fault in self._slow if fault.active(t_s)), default=math.inf)
