@@ -16,7 +16,7 @@ USB_VENDOR: Final = 0x2E8A
 DEFAULT_BAUD: Final = 115_200
 """What USB ports ignore and adapters need to know."""
 
-_IN_USE: Final = "in use by another program"
+_IN_USE: Final = "in use by another program, such as 'stinger run' or a serial monitor"
 _MISSING: Final = "no such port: unplugged?"
 _HINTS: Final = {
     errno.ENOENT: _MISSING,
@@ -25,8 +25,13 @@ _HINTS: Final = {
     errno.EBUSY: _IN_USE,
     errno.EAGAIN: _IN_USE,
 }
-_WINDOWS_HINTS: Final = {"PermissionError": _IN_USE, "FileNotFoundError": _MISSING}
-"""On Windows the library keeps the system's error only as text; a port that somebody has open is a permission denied."""
+_HINTS_BY_TEXT: Final = {
+    "PermissionError(": _IN_USE,
+    "FileNotFoundError(": _MISSING,
+    "Could not configure port": "is no serial port",
+}
+"""Sometimes the library keeps the system's error only as text: on Windows always, where the denied permission is that of a
+port that somebody else has open."""
 
 
 class UsbPort(NamedTuple):
@@ -64,5 +69,5 @@ def explain_opening(error: Exception) -> str:
     number = cast("int | None", getattr(error, "errno", None))
     text = reason_of(error)
     if number is None:
-        return next((hint for name, hint in _WINDOWS_HINTS.items() if f"{name}(" in text), text)
+        return next((hint for part, hint in _HINTS_BY_TEXT.items() if part in text), text)
     return _HINTS.get(number, text)

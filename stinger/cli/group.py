@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "info": ("stinger.cli.info:info", "Show what a recording holds."),
     "models": ("models.cli.models:models", "List, show and choose models."),
     "plot": ("replay.cli.plot:plot", "Train models and plot what they say of a recording."),
+    "pull": ("service.cli.pull:pull", "Fetch a blaster's log."),
+    "push": ("service.cli.push:push", "Bring models to a blaster."),
     "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
     "synth": ("models.cli.synth:synth", "Make a synthetic session from a model of motion."),
     "train": ("models.cli.train:train", "Train a model on a training set, and say how good it is."),

@@ -1,7 +1,7 @@
 """The host's half of the commands: each class is one question to the blaster and its answer.
 
 Whoever has the port sends ``start()``, hands on what comes with ``receive()``, sends what that returns, and stops when
-``done``; then ``result`` is the answer. After ``timeout_s`` without a byte it calls ``silence()``.
+``done``; then ``result`` is the answer. When ``advance`` has stood still for ``timeout_s`` it calls ``silence()``.
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ class Exchange(ABC, Generic[T_co]):
         return self._result is not None
 
     @property
+    def advance(self) -> int:
+        """How much of the answer has come: grows with every part of it, and with nothing else that is heard."""
+        return int(self.done)
+
+    @property
     def result(self) -> T_co:
         """The answer; only when ``done``."""
         assert self._result is not None, "the answer is not complete"
@@ -60,7 +65,7 @@ class Exchange(ABC, Generic[T_co]):
         """
 
     def silence(self) -> None:
-        """End the exchange because nothing came for ``timeout_s``.
+        """End the exchange because no part of the answer came for ``timeout_s``.
 
         Raises :class:`ProtocolError`, unless what came before is answer enough.
         """
@@ -85,6 +90,11 @@ class DumpLog(Exchange[bytes]):
     def received_bytes(self) -> int:
         """How much of the log has come."""
         return len(self._log)
+
+    @property
+    def advance(self) -> int:
+        """See :attr:`Exchange.advance`."""
+        return self.received_bytes + (self.expected_bytes is not None) + self.done
 
     def receive(self, data: bytes) -> bytes:
         """See :meth:`Exchange.receive`; sends nothing."""
@@ -177,6 +187,11 @@ class UploadModel(_LineExchange[bool]):
         self._data = data
         self._sent = False
 
+    @property
+    def advance(self) -> int:
+        """See :attr:`Exchange.advance`."""
+        return self._sent + self.done
+
     def _answer_line(self, text: str) -> bytes:
         if text == commands.MODEL_READY and not self._sent:
             self._sent = True
@@ -226,6 +241,11 @@ class ReadModelStatus(_LineExchange[ModelStatus]):
     def __init__(self) -> None:
         super().__init__(commands.MODEL_INFO)
         self._values: dict[str, str] = {}
+
+    @property
+    def advance(self) -> int:
+        """See :attr:`Exchange.advance`."""
+        return len(self._values) + self.done
 
     def silence(self) -> None:
         """See :meth:`Exchange.silence`; the answer is enough if only the fingerprints are missing."""

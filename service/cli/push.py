@@ -1,0 +1,81 @@
+"""``stinger push``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from service.cli.port_options import port_options, talking_to
+from service.round_trip.opening import place_of
+from service.round_trip.pushing import (
+    LR_FILE,
+    MLP_FILE,
+    Upload,
+    delete_models,
+    describe_status,
+    push_models,
+    read_upload,
+    uploads_in,
+)
+from stinger.errors import InputError
+from stinger.wire.commands import ModelSlot, ModelStatus
+
+
+@click.command(short_help="Bring models to a blaster.")
+@port_options
+@click.option("--lr", metavar="FILE", type=click.Path(), help="The LR model (logreg:summary) to upload.")
+@click.option("--mlp", metavar="FILE", type=click.Path(), help="The MLP (mlp:rich) to upload.")
+@click.option(
+    "--in",
+    "source",
+    metavar="FOLDER|FILE",
+    type=click.Path(path_type=Path),
+    help=f"A folder with {LR_FILE}, {MLP_FILE} or both; or one file, for older firmware that keeps one model.",
+)
+@click.option("--no-load", is_flag=True, help="Only store them: the blaster uses them once it is switched on again.")
+@click.option("--delete", is_flag=True, help="Instead: forget all uploaded models; the factory's serve again.")
+@click.option("--info", is_flag=True, help="Instead: only say which models the blaster has.")
+def push(
+    *,
+    port: str | None,
+    baud: int,
+    lr: str | None,
+    mlp: str | None,
+    source: Path | None,
+    no_load: bool,
+    delete: bool,
+    info: bool,
+) -> None:
+    """Upload models to a blaster, load them, and make sure that it uses just these.
+
+    A model is a file for the blaster (ml_model_lr.bin) or a model file of this program (model.onnx) of a kind that the
+    blaster has: logreg:summary or mlp:rich. The old model stays until the new one is there whole.
+    """
+    given = [lr is not None or mlp is not None, source is not None, delete, info]
+    if given.count(True) != 1:
+        raise InputError("give one of: --lr and --mlp (either or both), --in, --delete, --info")
+    if no_load and (delete or info):
+        raise InputError("--no-load belongs to an upload: give it with --lr, --mlp or --in")
+    uploads = _uploads(lr, mlp, source)
+    with talking_to(place_of(port), baud) as (conversation, _):
+        if delete:
+            status = delete_models(conversation)
+        elif info:
+            status = conversation.status()
+        else:
+            status = push_models(conversation, uploads, load=not no_load)
+    _show(status)
+
+
+def _uploads(lr: str | None, mlp: str | None, source: Path | None) -> list[Upload]:
+    """What is to be uploaded, all of it read and checked before the blaster is asked for anything."""
+    if source is not None:
+        return uploads_in(source)
+    named = [(path, slot) for path, slot in ((lr, ModelSlot.LR), (mlp, ModelSlot.MLP)) if path is not None]
+    return [read_upload(path, slot) for path, slot in named]
+
+
+def _show(status: ModelStatus) -> None:
+    for label, text in describe_status(status):
+        click.echo(f"{label:<17}{text}")

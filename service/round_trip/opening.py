@@ -1,0 +1,82 @@
+"""Which blaster: the one that was named, or the only one that is plugged in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Final
+from urllib.parse import unquote
+
+from service.addresses import tcp_address
+from service.round_trip.links import Link, SerialLink, TcpLink
+from service.serial_ports import DEFAULT_BAUD, UsbPort, all_ports, find_blasters
+from stinger.errors import InputError
+
+FORMS: Final = "a serial port such as /dev/ttyACM0 or COM3, or tcp://host:port"
+
+_LISTED: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a blaster is: ``path`` of a serial port, or a ``tcp`` address. ``found`` says that nobody named it."""
+
+    path: str = ""
+    tcp: tuple[str, int] | None = None
+    found: bool = False
+
+    def __str__(self) -> str:
+        return self.path if self.tcp is None else f"tcp://{self.tcp[0]}:{self.tcp[1]}"
+
+    def open(self, baud: int = DEFAULT_BAUD) -> Link:
+        """A link to it. Raises :class:`~service.link_errors.LinkLostError`."""
+        return SerialLink(self.path, baud) if self.tcp is None else TcpLink(*self.tcp)
+
+
+def place_of(
+    port: str | None,
+    *,
+    find: Callable[[], list[UsbPort]] = find_blasters,
+    others: Callable[[], list[tuple[str, str]]] = all_ports,
+) -> Place:
+    """Where ``port`` leads; for ``None`` and ``auto``, the only port with the blaster's USB identity.
+
+    A path or name of a serial port, ``tcp://host:port``, or one of the ``serial:`` URLs that ``stinger run`` takes. Raises
+    :class:`InputError` for anything else, and where there is no blaster, or several: then with the ports to choose from.
+    """
+    if port is None or port.lower() in {"auto", "serial://auto"}:
+        return Place(path=_only_one(find(), others), found=True)
+    scheme, colon, rest = port.partition(":")
+    if colon and scheme.lower() == "tcp":
+        try:
+            return Place(tcp=tcp_address(rest))
+        except InputError as error:
+            raise InputError(f"--port {port}: {error}") from None
+    if colon and scheme.lower() == "serial":
+        path, question, _ = rest.removeprefix("//").partition("?")
+        path = unquote(path)
+        if question:
+            raise InputError(f"--port {port}: options of a source have no place here: give --baud instead")
+    elif colon and rest.startswith("//"):
+        raise InputError(f"--port {port}: expected {FORMS}")
+    else:
+        path = port
+    if not PurePath(path).name:
+        raise InputError(f"--port {port}: expected {FORMS}")
+    return Place(path=path)
+
+
+def _only_one(blasters: list[UsbPort], others: Callable[[], list[tuple[str, str]]]) -> str:
+    if len(blasters) == 1:
+        return blasters[0].path
+    if blasters:
+        listed = ", ".join(f"{port.path} (serial number {port.serial_number or 'unknown'})" for port in blasters)
+        raise InputError(f"{len(blasters)} blasters are plugged in: name one of them with --port: {listed}")
+    there = [f"{path} ({text})" if text and text != "n/a" else path for path, text in others()]
+    more = f" and {len(there) - _LISTED} more" if len(there) > _LISTED else ""
+    listed = f"the serial ports here are {', '.join(there[:_LISTED])}{more}" if there else "no serial port is here"
+    raise InputError(
+        f"no blaster is plugged in (no port has its USB identity, 2e8a): plug it in and switch it on, "
+        f"or name its port with --port; {listed}"
+    )

@@ -1,0 +1,65 @@
+"""A conversation with an emulated blaster, which lives in the test's event loop while the talking is done in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from hil.emulated import EmulatedBlaster, EmulatedDevice, Firmware, Port, PtyPort, TcpPort
+from service.round_trip.conversation import Conversation, Patience
+from service.round_trip.opening import Place, place_of
+from tests.hil.emulating import SESSION, emulated
+
+T = TypeVar("T")
+
+KINDS = ("pty", "tcp")
+QUICK = Patience(greeting_s=0.7, drain_s=4.0, upload_given_up_s=0.8, busy_s=0.05)
+
+
+def port_of(kind: str, folder: Path) -> Port:
+    return PtyPort(folder / "blaster") if kind == "pty" else TcpPort()
+
+
+def place(device: EmulatedDevice) -> Place:
+    address = device.port.address
+    return place_of(f"tcp://{address}" if isinstance(device.port, TcpPort) else address)
+
+
+@dataclass
+class Talk:
+    """What is done with a device, and what a user was told meanwhile."""
+
+    device: EmulatedDevice
+    patience: Patience = QUICK
+    said: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def open(self) -> Iterator[Conversation]:
+        with place(self.device).open() as link:
+            yield Conversation(link, say=self.said.append, patience=self.patience)
+
+    async def do(self, work: Callable[[Conversation], T]) -> T:
+        """``work`` in a thread, over a link that was opened and greeted."""
+
+        def whole() -> T:
+            with self.open() as conversation:
+                conversation.greet()
+                return work(conversation)
+
+        return await asyncio.to_thread(whole)
+
+
+@asynccontextmanager
+async def talk(
+    port: Port,
+    *,
+    faults: Iterable[str] = (),
+    blaster: EmulatedBlaster | None = None,
+    firmware: Firmware = Firmware.LIVE,
+) -> AsyncIterator[Talk]:
+    async with emulated(SESSION, port=port, faults=faults, blaster=blaster, firmware=firmware) as device:
+        yield Talk(device)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+import pytest
+
+from hil.emulated import EmulatedBlaster, Firmware, Port, PtyPort, TcpPort
+from service.link_errors import LinkLostError
+from service.round_trip.conversation import Conversation, Patience
+from service.round_trip.links import TcpLink
+from stinger.errors import ProtocolError, StingerError
+from stinger.wire.commands import ModelStatus
+from tests.hil.emulating import SESSION
+from tests.service.blaster_ends import SocketEnd, listening
+from tests.service.round_trip.emulated_ends import QUICK, place, talk
+
+
+async def greeted(play: Callable[[SocketEnd], Coroutine[None, None, None]], patience: Patience = QUICK) -> int:
+    """The samples that a blaster tells of, which ``play`` is once it hears something. The user is told nothing."""
+    said: list[str] = []
+    async with listening() as server:
+
+        def whole() -> int:
+            with TcpLink("127.0.0.1", server.port) as link:
+                return Conversation(link, say=said.append, patience=patience).greet()
+
+        greeting = asyncio.create_task(asyncio.to_thread(whole))
+        end = await server.next()
+        await end.until_heard(b"MLINFO\n")
+        playing = asyncio.create_task(play(end))
+        try:
+            count = await greeting
+        finally:
+            playing.cancel()
+            await asyncio.wait({playing})
+    assert said == []
+    return count
+
+
+async def test_greeting_tells_how_many_samples_the_log_holds(port: Port) -> None:
+    async with talk(port, blaster=EmulatedBlaster(logged=SESSION)) as talking:
+        assert await talking.do(Conversation.greet) == SESSION.size
+    assert talking.said == []
+
+
+async def test_question_is_understood_among_lines_of_text(port: Port) -> None:
+    async with talk(port, faults=["chatter"]) as talking:
+        status = await talking.do(Conversation.status)
+    assert isinstance(status, ModelStatus)
+    assert len(status.fingerprints) == 4
+
+
+async def test_stream_that_nobody_ended_is_ended() -> None:
+    async def frames_then_answer(end: SocketEnd) -> None:
+        end.write(b"\x06\x01\x02\x01\xe8\x00" * 500)
+        await end.until_heard(b"MLSTREAM 0\n")
+        end.write(b"MLSTREAM_DONE\n[ml] samples_written=7 (~0.1s)\r\n")
+
+    assert await greeted(frames_then_answer) == 7
+
+
+async def test_rest_of_a_log_that_nobody_took_is_heard_out() -> None:
+    async def finish(end: SocketEnd) -> None:
+        for _ in range(20):  # longer, all in all, than a greeting may be silent
+            end.write(bytes(1000))
+            await asyncio.sleep(0.05)
+        end.write(b"\nMLDUMP_DONE\r\n[ml] samples_written=7 (~0.1s)\r\n")
+
+    assert await greeted(finish) == 7
+
+
+async def test_upload_that_was_broken_off_is_waited_for(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.5)
+    async with talk(port) as talking:
+
+        def break_off() -> None:
+            with place(talking.device).open() as link:
+                link.write(b"MLMODEL_PUT_LR 244 00000000\n")
+                while b"READY" not in link.read():
+                    pass
+                link.write(bytes(100))
+
+        await asyncio.to_thread(break_off)
+        await asyncio.sleep(0.1)  # so that the port is seen to be closed
+        assert await talking.do(Conversation.greet) == 0
+    assert len(talking.said) <= 1
+
+
+async def test_silent_device_is_no_blaster(pty: Port) -> None:
+    async with talk(pty, faults=["silent"]) as talking:
+        with pytest.raises(ProtocolError, match="blaster: no blaster answers: is it the right port"):
+            await talking.do(Conversation.status)
+    assert "no answer yet, waiting up to 1 s" in talking.said[0]
+
+
+async def test_device_that_never_stops_talking_is_no_blaster_either() -> None:
+    async def babble(end: SocketEnd) -> None:
+        while end.transport is not None and not end.transport.is_closing():
+            end.write(b"[batt] 7.4 V\r\n")
+            await asyncio.sleep(0.02)
+
+    with pytest.raises(ProtocolError, match="no blaster answers"):
+        await greeted(babble, Patience(greeting_s=0.2, drain_s=0.5, upload_given_up_s=0.2))
+
+
+async def test_older_firmware_is_told(port: Port) -> None:
+    async with talk(port, firmware=Firmware.OLD) as talking:
+        with pytest.raises(StingerError, match="too old: it keeps no log and takes no models"):
+            await talking.do(Conversation.status)
+
+
+async def test_second_program_at_a_serial_port_is_told_that_it_is_in_use() -> None:
+    async with talk(PtyPort()) as talking:
+
+        def two() -> None:
+            with place(talking.device).open(), talking.open():
+                pass
+
+        with pytest.raises(LinkLostError, match="in use by another program, such as 'stinger run'"):
+            await asyncio.to_thread(two)
+
+
+async def test_second_program_at_a_socket_is_asked_about_the_first() -> None:
+    async with talk(TcpPort()) as talking:
+
+        def two() -> None:
+            with talking.open() as first:
+                first.greet()
+                with talking.open() as second:
+                    second.greet()
+
+        with pytest.raises(LinkLostError, match="is another program connected to it"):
+            await asyncio.to_thread(two)
+
+
+async def test_unplugged_in_the_middle_is_told_and_leaves_nothing_open(port: Port) -> None:
+    async with talk(port) as talking:
+        loop = asyncio.get_running_loop()
+
+        def unplugged(conversation: Conversation) -> None:
+            loop.call_soon_threadsafe(talking.device.port.unplug)
+            for _ in range(100):
+                conversation.status()
+
+        with pytest.raises(LinkLostError, match=r"unplugged or switched off|closed at the other end|reset|roken pipe"):
+            await talking.do(unplugged)

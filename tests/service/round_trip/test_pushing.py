@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.emulated import EmulatedBlaster, Port
+from models.factory import factory_model
+from models.graph.export import export_blaster_model
+from models.model_meta import ModelMeta
+from service.link_errors import LinkLostError
+from service.round_trip.conversation import Conversation
+from service.round_trip.pushing import (
+    Upload,
+    delete_models,
+    describe_status,
+    push_models,
+    read_upload,
+    uploads_in,
+)
+from stinger.errors import DeviceError, FileError, ProtocolError
+from stinger.mlmd import LrModel, MlpModel, encode_mlmd, fingerprint, write_mlmd
+from stinger.wire.commands import ModelSlot, ModelStatus
+from stinger.wire.host import UploadModel
+from tests.service.round_trip.emulated_ends import talk
+
+
+def lr_model(seed: int = 1) -> LrModel:
+    rng = np.random.default_rng(seed)
+    return LrModel(*(rng.normal(size=shape).astype(np.float32) for shape in LrModel.SHAPES.values()))
+
+
+def mlp_model(seed: int = 1) -> MlpModel:
+    rng = np.random.default_rng(seed)
+    return MlpModel(*(rng.normal(size=shape).astype(np.float32) for shape in MlpModel.SHAPES.values()))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """``ml_model_lr.bin`` and ``ml_model_mlp.bin``."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    write_mlmd(folder / "ml_model_lr.bin", lr_model())
+    write_mlmd(folder / "ml_model_mlp.bin", mlp_model())
+    return folder
+
+
+class Stubborn(EmulatedBlaster):
+    """Says that it has loaded a model, and keeps the old one."""
+
+    def load_model(self, slot: ModelSlot) -> None:
+        del slot
+
+
+async def test_models_are_uploaded_loaded_and_compared(port: Port, folder: Path) -> None:
+    async with talk(port, faults=["chatter"]) as talking:
+        status = await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+        shelf = talking.device.blaster.models
+        assert shelf.fingerprints == fingerprint(lr_model()) | fingerprint(mlp_model())
+    assert (status.source, status.user_has_lr, status.user_has_mlp) == ("user", True, True)
+    assert [line.rpartition(": ")[2] for line in talking.said] == [
+        "uploaded, 244 bytes",
+        "uploaded, 16,652 bytes",
+        "loaded, and the blaster's weights are those of the file",
+        "loaded, and the blaster's weights are those of the file",
+    ]
+
+
+async def test_models_that_are_not_loaded_are_there_after_a_restart(pty: Port, folder: Path) -> None:
+    async with talk(pty) as talking:
+        status = await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=False))
+        assert (status.source, status.user_model_present, status.user_has_lr) == ("factory", True, False)
+        assert dict(describe_status(status))["uploaded models"] == "in flash, not loaded"
+        talking.device.blaster.reboot()
+        assert talking.device.blaster.model_status().user_has_mlp
+
+
+async def test_one_file_is_for_the_one_slot_of_older_firmware(port: Port, folder: Path) -> None:
+    (upload,) = uploads_in(folder / "ml_model_mlp.bin")
+    assert upload.slot is ModelSlot.SINGLE
+    async with talk(port) as talking:
+        status = await talking.do(lambda conversation: push_models(conversation, [upload], load=True))
+    assert (status.user_has_lr, status.user_has_mlp) == (False, True)
+
+
+async def test_delete_leaves_the_factory_models(port: Port, folder: Path) -> None:
+    def work(conversation: Conversation) -> ModelStatus:
+        push_models(conversation, uploads_in(folder), load=True)
+        return delete_models(conversation)
+
+    async with talk(port) as talking:
+        status = await talking.do(work)
+    assert (status.source, status.user_model_present) == ("factory", False)
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"), [("badcrc", "arrived damaged"), ("busy", "has to wait"), ("lostend", "did not arrive whole")]
+)
+async def test_refusal_that_passes_is_tried_again(
+    port: Port, folder: Path, fault: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.3)
+    async with talk(port, faults=[f"{fault}:times=2"]) as talking:
+        status = await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+    assert status.user_has_mlp
+    again = [line for line in talking.said if "trying again" in line]
+    assert [word in line for line in again] == [True, True]
+    assert again[1].endswith("(3 of 3)")
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("badcrc", "crc"), ("busy", "busy"), ("lostend", "timeout")])
+async def test_refusal_that_stays_is_one_line_and_leaves_the_old_model(
+    port: Port, folder: Path, fault: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.3)
+    async with talk(port, faults=[fault]) as talking:
+        with pytest.raises(DeviceError, match=r"^.*ml_model_lr.bin: [^\n]*, 3 times$") as raised:
+            await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+        assert not talking.device.blaster.models.has_files
+    assert raised.value.reason == reason
+
+
+async def test_refusal_that_does_not_pass_is_not_tried_again(pty: Port, folder: Path) -> None:
+    class Full(EmulatedBlaster):
+        def begin_upload(self) -> None:
+            raise DeviceError("open", "")
+
+    async with talk(pty, blaster=Full()) as talking:
+        with pytest.raises(DeviceError, match=r"could not create the model file: its flash may be full$"):
+            await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+    assert talking.said == []
+
+
+async def test_model_that_the_blaster_will_not_load_is_told(pty: Port, folder: Path) -> None:
+    damaged = bytearray((folder / "ml_model_lr.bin").read_bytes())
+    damaged[-1] ^= 1
+    upload = Upload(ModelSlot.LR, "lr.bin", lr_model(), bytes(damaged))
+    async with talk(pty) as talking:
+        with pytest.raises(DeviceError, match=r"^lr.bin: the blaster would not load the model"):
+            await talking.do(lambda conversation: push_models(conversation, [upload], load=True))
+
+
+async def test_blaster_that_uses_another_model_than_the_one_sent_is_found_out(port: Port, folder: Path) -> None:
+    async with talk(port, blaster=Stubborn()) as talking:
+        with pytest.raises(ProtocolError, match=r"uses another model than the one sent: lr_intercept is .*, expected"):
+            await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+
+
+async def test_blaster_without_slots_for_two_models_is_told_of_the_one(
+    pty: Port, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UploadModel, "timeout_s", 0.3)
+    async with talk(pty) as talking:
+
+        def work(conversation: Conversation) -> None:
+            monkeypatch.setattr(talking.device._plan, "silent", lambda _: True)
+            push_models(conversation, uploads_in(folder), load=True)
+
+        with pytest.raises(ProtocolError, match=r"no answer to MLMODEL_PUT_LR within 0.3 s; older firmware takes one"):
+            await talking.do(work)
+
+
+async def test_unplugged_during_an_upload_is_one_line(port: Port, folder: Path) -> None:
+    async with talk(port) as talking:
+        loop, device = asyncio.get_running_loop(), talking.device
+
+        class Going(EmulatedBlaster):
+            def begin_upload(self) -> None:
+                loop.call_soon(device.port.unplug)
+
+        device._link._blaster = Going()  # type: ignore[attr-defined] # of a link with commands
+        with pytest.raises(LinkLostError, match=r"^[^\n]*$"):
+            await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+
+
+def test_our_own_model_file_becomes_one_for_the_blaster(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(factory_model().data)
+    upload = read_upload(path, ModelSlot.MLP)
+    assert isinstance(upload.model, MlpModel)
+    assert upload.data == encode_mlmd(upload.model)
+
+
+def test_what_is_no_model_for_the_slot_is_one_line_that_names_it(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "text.bin").write_text("no model")
+    (tmp_path / "broken.onnx").write_text("no model")
+    meta = ModelMeta("logreg", "summary", "test", "2026-01-01")
+    (tmp_path / "lr.onnx").write_bytes(export_blaster_model(lr_model(), meta))
+    for path, slot, problem in (
+        (tmp_path / "text.bin", ModelSlot.LR, "expected at least a 24-byte header"),
+        (tmp_path / "broken.onnx", ModelSlot.LR, "is no ONNX model"),
+        (tmp_path / "lr.onnx", ModelSlot.MLP, r"is an LR model \(logreg:summary\): give it with --lr"),
+        (folder / "ml_model_mlp.bin", ModelSlot.LR, r"is an MLP \(mlp:rich\): give it with --mlp"),
+        (tmp_path / "missing.bin", ModelSlot.LR, "No such file"),
+    ):
+        with pytest.raises(FileError, match=problem) as raised:
+            read_upload(path, slot)
+        assert str(path) in str(raised.value)
+
+
+def test_folder_without_models_says_what_they_are_called(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileError, match=r"holds no model for the blaster: expected ml_model_lr.bin or ml_model_mlp.bin"
+    ):
+        uploads_in(tmp_path)
+    with pytest.raises(FileError, match="No such file"):
+        uploads_in(tmp_path / "missing")
