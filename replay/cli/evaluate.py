@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from models.decision import DecisionParameters
 from models.export import ExportOptions
-from models.folds import GUARD_MS, Fold, folds_by_session, folds_by_time
 from models.model_file import load_model
 from models.negatives import RECOMMENDED
-from models.sessions import Session
 from models.spec import parse_spec
 from replay.cli.evaluation_input import (
     THRESHOLD_HELP,
@@ -26,21 +23,15 @@ from replay.cli.evaluation_input import (
 from replay.cli.negative_options import negative_options, negatives_of
 from replay.cli.picture_options import dpi_option
 from replay.evaluation import average_precision, evaluate
-from replay.evaluation_report import EvaluationReport, to_json, to_markdown, to_text
+from replay.evaluation_files import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE, write_evaluation
+from replay.evaluation_report import EvaluationReport, to_json, to_text
 from replay.out_of_fold import out_of_fold_traces
 from replay.sweep import FINE_STEPS, sweep, thresholds
+from replay.unseen import FOLDS, cut
+from replay.unseen import method as method_of
 from stinger.cli.options import MAX_SEED
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
-from stinger.files import make_folder, write_bytes
-
-FOLDS: Final = 5
-JSON_FILE: Final = "evaluation.json"
-MARKDOWN_FILE: Final = "evaluation.md"
-PICTURE_FILE: Final = "sweep.png"
-
-_NAMED = 3
-"""Logs that the picture's title names."""
 
 
 @click.command("evaluate", short_help="Measure a model as a stream: shots in time, false spin-ups.")
@@ -98,10 +89,10 @@ def evaluate_command(
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
     if parsed is not None:
         options = ExportOptions(negatives=negatives_of(negative_values), seed=seed)
-        by, parts = _folds(data.sessions, folds, folds_by)
+        by, parts = cut(data.sessions, count=folds, by=folds_by)
         with progress_bar("Training", len(parts)) as progress:
             traces, remarks = out_of_fold_traces(data.sessions, parts, parsed, options, progress=progress)
-        subject, method = str(parsed), _method(by, parts, seed)
+        subject, method = str(parsed), method_of(by, parts, seed)
     else:
         assert model is not None
         assert model_file is not None
@@ -122,37 +113,9 @@ def evaluate_command(
         rows=rows,
         remarks=remarks,
     )
-    written = [] if outdir is None else _write(report, outdir, dpi)
+    written = [] if outdir is None else [f"wrote {path}" for path in write_evaluation(report, outdir, dpi=dpi)]
     if as_json:
         click.echo(json.dumps(to_json(report), indent=2))
         return
     for line in [*to_text(report, with_sweep=with_sweep), *written]:
         click.echo(line)
-
-
-def _folds(sessions: Sequence[Session], count: int | None, by: str | None) -> tuple[str, tuple[Fold, ...]]:
-    """By what the sessions are cut, and the folds; as many as there are sessions where no number was asked for."""
-    if by is None:
-        by = "session" if sum(session.accepted_shots > 0 for session in sessions) > 1 else "time"
-    if by == "session":
-        return by, folds_by_session(sessions, count or max(2, min(FOLDS, len(sessions))))
-    return by, folds_by_time(sessions, count or FOLDS)
-
-
-def _method(by: str, folds: Sequence[Fold], seed: int) -> str:
-    guard = f" with a guard of {GUARD_MS / 1000:g} s" if by == "time" else ""
-    return f"{len(folds)} folds by {by}{guard}, each by a model trained on the others, seed {seed}"
-
-
-def _write(report: EvaluationReport, folder: Path, dpi: int) -> list[str]:
-    """Write the report's files; a line about each."""
-    from replay.sweep_picture import draw_sweep  # noqa: PLC0415 - matplotlib, only when a picture is wanted
-
-    make_folder(folder)
-    names = ", ".join(Path(file.path).name for file in report.data[:_NAMED])
-    if len(report.data) > _NAMED:
-        names += f" and {len(report.data) - _NAMED} more"
-    draw_sweep(report.rows, report.operating, folder / PICTURE_FILE, title=f"{report.subject} on {names}", dpi=dpi)
-    write_bytes(folder / JSON_FILE, (json.dumps(to_json(report), indent=2) + "\n").encode())
-    write_bytes(folder / MARKDOWN_FILE, to_markdown(report, picture=PICTURE_FILE).encode())
-    return [f"wrote {folder / name}" for name in (JSON_FILE, MARKDOWN_FILE, PICTURE_FILE)]
