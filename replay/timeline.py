@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from models.window_models import Probabilities, WindowModels
 from models.windows import Indices, Span, unbroken_before
+from replay.trace import Trace
 from stinger.recording import Recording
 
 BLOCK_WINDOWS: Final = 16_384
@@ -60,4 +61,20 @@ def timeline_of(
             probability[start:stop] = models.probability(windows[start - first : stop - first])
             progress(stop - start)
     probability[unbroken_before(recording)[index] < span.total] = np.nan
+    return Timeline(index=index, probability=probability)
+
+
+def timeline_of_traces(traces: Sequence[Trace], span: Span) -> Timeline:
+    """The outputs in ``traces``, one for each model and all of one session, at the times that they speak of.
+
+    A trace has them where their windows end, ``span.lead_samples`` earlier, as a blaster does.
+    """
+    recording = traces[0].session.recording
+    index = np.arange(len(recording))
+    probability = np.full((index.size, len(traces)), np.nan)
+    # A trace's window holds the sample at which it ends, a timeline's ends before it.
+    lead = min(span.lead_samples + 1, index.size)
+    for column, trace in enumerate(traces):
+        probability[lead:, column] = trace.probability[: index.size - lead]
+    probability[unbroken_before(recording) < span.total] = np.nan
     return Timeline(index=index, probability=probability)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,8 +14,9 @@ from service.round_trip.pulling import PulledLog, pull_log
 from stinger.cli.progress import progress_bar
 from stinger.errors import FileError
 from stinger.files import check_output, write_bytes
-from stinger.shots import MIN_SHOT_GAP_MS
-from stinger.summary import summarise
+from stinger.shots import find_shots
+
+_MINUTE_S: Final = 60.0
 
 
 @click.command(short_help="Fetch a blaster's log.")
@@ -57,7 +59,7 @@ def describe(pulled: PulledLog) -> str:
     size = f"{len(pulled.data):,} bytes"
     if pulled.log is None:
         return f"{size}, damaged"
-    summary = summarise(pulled.log, min_shot_gap_ms=MIN_SHOT_GAP_MS)
-    seconds = summary["duration_s"]
-    length = f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.1f} seconds"  # noqa: PLR2004
-    return f"{size}: {summary['samples']:,} samples, {length}, {summary['shots']['accepted']:,} shots"
+    recorded_s = sum(recording.recorded_ms for recording in pulled.log.recordings) / 1000
+    length = f"{recorded_s / 60:.1f} minutes" if recorded_s >= _MINUTE_S else f"{recorded_s:.1f} seconds"
+    shots = sum(int(find_shots(recording).accepted.sum()) for recording in pulled.log.recordings)
+    return f"{size}: {pulled.log.samples.shape[0]:,} samples, {length}, {shots:,} shots"

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "hil": ("hil.cli.hil:hil", "Test the daemon on a bench, against blasters emulated or real."),
     "info": ("stinger.cli.info:info", "Show what a recording holds."),
     "models": ("models.cli.models:models", "List, show and choose models."),
+    "personalise": ("service.cli.personalise:personalise_command", "Fetch a log, train on it, upload the models."),
     "plot": ("replay.cli.plot:plot", "Train models and plot what they say of a recording."),
     "pull": ("service.cli.pull:pull", "Fetch a blaster's log."),
     "push": ("service.cli.push:push", "Bring models to a blaster."),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from models.scorer import score_recording
+from models.sessions import Session
 from models.window_models import Probabilities, WindowModels, Windows
 from models.windows import span_of
 from replay import timeline
-from replay.timeline import timeline_of, windows_to_score
+from replay.timeline import timeline_of, timeline_of_traces, windows_to_score
+from replay.trace import Trace
 from stinger.recording import split_recordings
+from stinger.shots import find_shots
 from tests.helpers.synthetic import synthetic_samples
 
 
@@ -53,3 +58,17 @@ def test_a_recording_too_short_for_a_window_has_no_value() -> None:
     line = timeline_of(recording, SCORES, span_of(recording))
     assert np.isnan(line.probability).all()
     assert line.known()[0].size == 0
+
+
+def test_traces_give_the_timeline_that_their_model_gives() -> None:
+    class First:
+        def probability(self, windows: Windows) -> npt.NDArray[np.float32]:
+            return SCORES.probability(windows)[:, 0].astype(np.float32)
+
+    (recording,) = split_recordings(synthetic_samples(1500, 5, gaps=3))
+    span = span_of(recording)
+    trace = Trace(Session("made", recording, find_shots(recording), 0), score_recording(First(), recording))
+    line = timeline_of_traces([trace, trace], span)
+    whole = timeline_of(recording, SCORES, span)
+    assert np.array_equal(line.index, whole.index)
+    assert np.array_equal(line.probability, whole.probability[:, [0, 0]], equal_nan=True)

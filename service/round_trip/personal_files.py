@@ -1,0 +1,103 @@
+"""What is left of a personalisation in a folder: the log, the models in both formats, reports and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models.windows import LEAD_MS, WINDOW_MS, span_of
+from replay.evaluation_files import MARKDOWN_FILE, PICTURE_FILE, write_evaluation
+from replay.predictions import (
+    OVERVIEW_PICTURE,
+    SHOTS_FOLDER,
+    Prediction,
+    PredictionOptions,
+    pictures_at_most,
+    write_predictions,
+)
+from replay.timeline import timeline_of_traces
+from service.round_trip.personalising import PersonalModel
+from service.round_trip.pushing import LR_FILE, MLP_FILE
+from stinger.files import write_bytes
+from stinger.mlmd import write_mlmd
+from stinger.wire.commands import ModelSlot
+
+LOG_FILE: Final = "ml_log.bin"
+
+_BLASTER_FILES: Final = {ModelSlot.LR: LR_FILE, ModelSlot.MLP: MLP_FILE}
+_DPI: Final = 150
+_SHOTS: Final = 12
+_MOST_POINTS: Final = 25_000
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalFiles:
+    """Where everything is; ``blaster_files`` in the order of the models."""
+
+    blaster_files: tuple[Path, ...]
+    overview: Path
+    shots: Path
+    sweeps: tuple[Path, ...]
+    reports: tuple[Path, ...]
+
+
+def pictures_of(models: Sequence[PersonalModel]) -> int:
+    """How many pictures of shots :func:`write_personal` draws, for a progress bar."""
+    return pictures_at_most(_prediction(models), _OPTIONS)
+
+
+def write_personal(
+    folder: Path, models: Sequence[PersonalModel], *, progress: Callable[[int], object] = lambda _: None
+) -> PersonalFiles:
+    """Write the models, their reports and the pictures into ``folder``. Raises :class:`~stinger.errors.FileError`.
+
+    The pictures show what models say that had not seen what they speak of.
+    """
+    names = [str(model.spec).replace(":", "-") for model in models]
+    blaster_files = tuple(folder / _BLASTER_FILES[model.slot] for model in models)
+    for name, path, model in zip(names, blaster_files, models, strict=True):
+        write_bytes(folder / f"{name}.onnx", model.onnx)
+        write_mlmd(path, model.blaster_model)
+        write_evaluation(model.report, folder / name, dpi=_DPI)
+    write_predictions(folder, _prediction(models), _OPTIONS, progress=progress)
+    return PersonalFiles(
+        blaster_files=blaster_files,
+        overview=folder / OVERVIEW_PICTURE,
+        shots=folder / SHOTS_FOLDER,
+        sweeps=tuple(folder / name / PICTURE_FILE for name in names),
+        reports=tuple(folder / name / MARKDOWN_FILE for name in names),
+    )
+
+
+def _prediction(models: Sequence[PersonalModel]) -> Prediction:
+    sessions = [trace.session for trace in models[0].traces]
+    spans = [span_of(session.recording) for session in sessions]
+    return Prediction(
+        sessions=sessions,
+        spans=spans,
+        timelines=[
+            timeline_of_traces(traces, span)
+            for traces, span in zip(zip(*(model.traces for model in models), strict=True), spans, strict=True)
+        ],
+        dataset=None,
+        dataset_probability=None,
+        names=tuple(str(model.spec) for model in models),
+    )
+
+
+_OPTIONS: Final = PredictionOptions(
+    compare=True,
+    lead_ms=LEAD_MS,
+    window_ms=WINDOW_MS,
+    include_rejected=False,
+    pre_ms=1500,
+    post_ms=300,
+    max_shots=_SHOTS,
+    max_negatives=0,
+    threshold=0.5,
+    dpi=_DPI,
+    max_points=_MOST_POINTS,
+    histogram_title="",
+)
