@@ -68,6 +68,11 @@ def personalise_command(port: str | None, baud: int, outdir: Path | None, yes: b
         click.echo(f"The blaster was left as it is. Whenever you like: stinger push --in {folder}")
 
 
+def someone_to_ask() -> bool:
+    """Whether somebody sits at the terminal."""
+    return sys.stdin.isatty()
+
+
 def _fetch(port: str | None, baud: int, folder: Path) -> EvaluationData:
     """The log, written into ``folder``. Raises :class:`NotYetError` if there is none."""
     with _new_folder(folder):
@@ -108,7 +113,7 @@ def _new_folder(folder: Path) -> Iterator[None]:
 
 def _agreed(models: Sequence[PersonalModel]) -> bool:
     names = " and ".join(MENU_NAMES[model.slot] for model in models if model.beats_chance)
-    if not sys.stdin.isatty():
+    if not someone_to_ask():
         say("Nobody is there to be asked: give --yes to have the models brought to the blaster.")
         return False
     return click.confirm(f"Bring {names} to the blaster now? What was uploaded before is replaced.", default=False)

@@ -62,9 +62,9 @@ def check_enough(data: EvaluationData) -> None:
     """Raise :class:`NotYetError` for a log with fewer than :data:`MIN_SHOTS` shots that count."""
     shots = sum(session.accepted_shots for session in data.sessions)
     if shots < MIN_SHOTS:
-        count = "no shot" if not shots else f"{shots} shot{'' if shots == 1 else 's'}"
+        count = f"{shots or 'no'} shot that counts" if shots <= 1 else f"{shots} shots that count"
         raise NotYetError(
-            f"the log holds {count} that count. At least {MIN_SHOTS} are needed, and 100 are good. Record on: {_ADVICE}."
+            f"the log holds {count}. At least {MIN_SHOTS} are needed, and 100 are good. Record on: {_ADVICE}."
         )
 
 

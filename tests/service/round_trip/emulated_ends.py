@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import queue
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from typing import TypeVar
 from hil.emulated import EmulatedBlaster, EmulatedDevice, Firmware, Port, PtyPort, TcpPort
 from service.round_trip.conversation import Conversation, Patience
 from service.round_trip.opening import Place, place_of
-from tests.hil.emulating import SESSION, emulated
+from tests.hil.emulating import PATIENCE_S, SESSION, emulated
 
 T = TypeVar("T")
 
@@ -63,3 +65,37 @@ async def talk(
 ) -> AsyncIterator[Talk]:
     async with emulated(SESSION, port=port, faults=faults, blaster=blaster, firmware=firmware) as device:
         yield Talk(device)
+
+
+@contextmanager
+def device_elsewhere(
+    port: Port, *, faults: Iterable[str] = (), blaster: EmulatedBlaster | None = None
+) -> Iterator[EmulatedDevice]:
+    """A device whose event loop runs in a thread, for a host that has the main one."""
+    there: queue.SimpleQueue[EmulatedDevice | None] = queue.SimpleQueue()
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def be() -> None:
+        end = asyncio.Event()
+        running.append((asyncio.get_running_loop(), end))
+        async with emulated(SESSION, port=port, faults=faults, blaster=blaster) as device:
+            there.put(device)
+            await end.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(be())
+        finally:
+            there.put(None)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        device = there.get(timeout=PATIENCE_S)
+        assert device is not None
+        yield device
+    finally:
+        for loop, end in running:
+            loop.call_soon_threadsafe(end.set)
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
