@@ -1,0 +1,59 @@
+"""How long to record before personalising: models of logs of so many minutes, tried on another day of the same person.
+
+Eight synthetic users; of each a log to learn from and 14 minutes of another seed to test on. Medians. Run:
+python -m benchmarks.log_length
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.decision import DecisionParameters
+from models.scorer import score_recording
+from models.sessions import Session
+from models.synthetic import synthesise
+from replay.evaluation import evaluate
+from replay.evaluation_data import EvaluationData, evaluation_data
+from replay.trace import Trace
+from service.round_trip.personalising import SPECS, fit_on_all
+from stinger.logs import parse_log
+from stinger.logs.writing import encode_bin
+
+USERS = range(1, 9)
+MINUTES = (1, 2, 4, 8, 14)
+TESTED_MINUTES = 14
+
+
+def log_of(minutes: float, seed: int, user: int) -> EvaluationData:
+    data = encode_bin(synthesise(minutes=minutes, seed=seed, first_user=user))
+    return evaluation_data([parse_log(data, f"{seed}.bin")], warn=print)
+
+
+def measure(data: EvaluationData, tested: Sequence[Session]) -> list[tuple[float, float, float]]:
+    """For each kind of model: shots in time, the same by chance, false spin-ups a minute."""
+    figures = []
+    for spec in SPECS:
+        model, _ = fit_on_all(data, spec, seed=1)
+        traces = [Trace(session, score_recording(model, session.recording)) for session in tested]
+        result = evaluate(traces, DecisionParameters())
+        figures.append((result.accepted.value, result.by_chance, result.false.value))
+    return figures
+
+
+def main() -> None:
+    for minutes in MINUTES:
+        logs = [log_of(minutes, 100 + user, user) for user in USERS]
+        tested = [log_of(TESTED_MINUTES, 900 + user, user).sessions for user in USERS]
+        shots = np.median([log.files[0].accepted_shots for log in logs])
+        medians = np.median([measure(log, sessions) for log, sessions in zip(logs, tested, strict=True)], axis=0)
+        told = "; ".join(
+            f"{spec}: {100 * recall:.0f} % in time, {100 * chance:.0f} % by chance, {false:.1f} false a minute"
+            for spec, (recall, chance, false) in zip(SPECS, medians.tolist(), strict=True)
+        )
+        print(f"{minutes} minutes, {shots:.0f} shots: {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
