@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from service.cli.personalise import personalise_command
+from service.cli.pull import pull
+from service.cli.push import push
+from service.round_trip.conversation import DEFAULT_PATIENCE
+from service.round_trip.links import CONNECT_S, WRITE_S
+from service.round_trip.personalising import MIN_SHOTS
+from stinger.wire.host import DumpLog, UploadModel
+
+PAGE = (Path(__file__).parents[3] / "docs" / "personalising.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", [pull, push, personalise_command])
+def test_page_names_every_option(command: click.Command) -> None:
+    for parameter in command.params:
+        assert any(f"{name}" in PAGE for name in parameter.opts), parameter.opts
+
+
+def test_page_tells_how_long_is_waited() -> None:
+    patience = DEFAULT_PATIENCE
+    for row in (
+        f"| a connection over TCP | {CONNECT_S:g} s |",
+        f"| {patience.greeting_s:g} s of silence; then {patience.upload_given_up_s:g} s for an upload",
+        f"| the rest of an earlier answer to pass | {patience.drain_s:g} s |",
+        f"| the next bytes of a log | {DumpLog.timeout_s:g} s |",
+        f"| an answer to an upload | {UploadModel.timeout_s:g} s,",
+        f"| the blaster to take what is sent | {WRITE_S:g} s",
+        f"fewer than {MIN_SHOTS} shots that count",
+    ):
+        assert row in PAGE, row
