@@ -78,7 +78,7 @@ def _fetch(port: str | None, baud: int, folder: Path) -> EvaluationData:
     with _new_folder(folder):
         check_output(folder / LOG_FILE)
         try:
-            with talking_to(place_of(port), baud) as (conversation, _):
+            with talking_to(place_of(port), baud) as conversation:
                 pulled = pull_log(conversation, folder / LOG_FILE, transfer=partial(progress_bar, "Fetching the log"))
         except DeviceError as refused:
             if refused.reason in _EMPTY:
@@ -121,7 +121,7 @@ def _agreed(models: Sequence[PersonalModel]) -> bool:
 
 def _push(port: str | None, baud: int, models: Sequence[PersonalModel], paths: Sequence[Path]) -> None:
     uploads = [read_upload(path, model.slot) for path, model in zip(paths, models, strict=True)]
-    with talking_to(place_of(port), baud) as (conversation, _):
+    with talking_to(place_of(port), baud) as conversation:
         push_models(conversation, uploads, load=True)
     names = " or ".join(f"ML:{MENU_NAMES[model.slot]}" for model in models)
     click.echo(f"Done. Unplug the blaster and choose {names} in its menu, under Motor, Idling.")

@@ -41,10 +41,11 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def talking_to(place: Place, baud: int) -> Iterator[tuple[Conversation, int]]:
-    """A conversation with the blaster at ``place``, which has been greeted, and how many samples its log holds."""
+def talking_to(place: Place, baud: int) -> Iterator[Conversation]:
+    """A conversation with the blaster at ``place``, which has been greeted."""
     if place.found:
         say(f"found a blaster at {place}")
     with place.open(baud) as link:
         conversation = Conversation(link, say=say)
-        yield conversation, conversation.greet()
+        conversation.greet()
+        yield conversation

@@ -39,7 +39,7 @@ def pull(port: str | None, baud: int, output: Path, overwrite: bool) -> None:
     if output.exists() and not overwrite:
         raise FileError(output, "is there already: choose another name with -o, or replace it with --overwrite")
     check_output(output)
-    with talking_to(place_of(port), baud) as (conversation, _):
+    with talking_to(place_of(port), baud) as conversation:
         pulled = pull_log(conversation, output, transfer=partial(progress_bar, "Fetching the log"))
     write_bytes(output, pulled.data)
     for line in warnings_of(pulled, output):

@@ -58,7 +58,7 @@ def push(
     if no_load and (delete or info):
         raise InputError("--no-load belongs to an upload: give it with --lr, --mlp or --in")
     uploads = _uploads(lr, mlp, source)
-    with talking_to(place_of(port), baud) as (conversation, _):
+    with talking_to(place_of(port), baud) as conversation:
         if delete:
             status = delete_models(conversation)
         elif info:

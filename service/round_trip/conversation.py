@@ -19,7 +19,8 @@ T = TypeVar("T")
 Say = Callable[[str], object]
 """What tells the user a line about what is going on."""
 
-IN_USE_HINT: Final = "is another program connected to it, such as 'stinger run'?"
+_GREETINGS: Final = 4
+"""So often a blaster is greeted: twice it may have something to say of an upload, and once it may say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Conversation:
         try:
             return self._first_greeting()
         except LinkLostError as lost:
-            raise LinkLostError(f"{lost}: {IN_USE_HINT}") from lost
+            raise LinkLostError(f"{lost}{self.link.refusal_hint}") from lost
 
     def ask(self, exchange: Exchange[T]) -> T:
         """Ask, and wait for the answer."""
@@ -85,17 +86,21 @@ class Conversation:
 
     def _first_greeting(self) -> int:
         self.link.write(f"{commands.STREAM} 0\n".encode("ascii"))  # between frames no answer would be understood
-        try:
-            return self._count()
-        except (ProtocolError, DeviceError):
+        waited = False
+        for _ in range(_GREETINGS):
+            try:
+                return self._count()
+            except DeviceError:
+                continue  # what became of an upload that was broken off
+            except ProtocolError:
+                if waited:
+                    break
             self.say(f"{self.link.name}: no answer yet, waiting up to {self.patience.upload_given_up_s:.0f} s for one")
             self._hear_timeout()
-        try:
-            return self._count()
-        except ProtocolError:
-            raise ProtocolError(
-                f"{self.link.name}: no blaster answers: is it the right port, and is the blaster switched on?"
-            ) from None
+            waited = True
+        raise ProtocolError(
+            f"{self.link.name}: no blaster answers: is it the right port, and is the blaster switched on?"
+        )
 
     def _count(self) -> int:
         count = CountSamples()

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import serial
 
@@ -30,6 +30,9 @@ class Link(ABC):
 
     Every method raises :class:`LinkLostError`, which names the link, once it is gone.
     """
+
+    refusal_hint: ClassVar[str] = ""
+    """What to add where a link is lost before anything was said."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -93,12 +96,14 @@ class SerialLink(Link):
             yield
         except serial.SerialTimeoutException:
             raise
-        except (OSError, TypeError) as error:  # TypeError: the library's own, of a port that it closed meanwhile
+        except OSError as error:
             raise LinkLostError(f"{self.name}: unplugged or switched off") from error
 
 
 class TcpLink(Link):
     """A socket that carries the bytes of a serial port. Raises :class:`LinkLostError`."""
+
+    refusal_hint = ": is another program connected to it, such as 'stinger run'?"
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(f"tcp://{f'[{host}]' if ':' in host else host}:{port}")

@@ -39,11 +39,6 @@ class Upload:
     model: BlasterModel
     data: bytes
 
-    @property
-    def kind(self) -> str:
-        """What a user calls it: LR or MLP."""
-        return "LR" if isinstance(self.model, LrModel) else "MLP"
-
 
 def read_upload(path: StrPath, slot: ModelSlot) -> Upload:
     """The model in ``path``, a file for the blaster or a model file of ours, for ``slot``.

@@ -19,7 +19,10 @@ from tests.hil.emulating import PATIENCE_S, SESSION, emulated
 T = TypeVar("T")
 
 KINDS = ("pty", "tcp")
-QUICK = Patience(greeting_s=0.7, drain_s=4.0, upload_given_up_s=0.8, busy_s=0.05)
+QUICK = Patience(greeting_s=2.0, busy_s=0.05)
+"""Where an answer comes: the machine may be slow."""
+IMPATIENT = Patience(greeting_s=0.5, drain_s=4.0, upload_given_up_s=0.8)
+"""Where none does."""
 
 
 def port_of(kind: str, folder: Path) -> Port:
@@ -36,7 +39,7 @@ class Talk:
     """What is done with a device, and what a user was told meanwhile."""
 
     device: EmulatedDevice
-    patience: Patience = QUICK
+    patience: Patience
     said: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -62,9 +65,10 @@ async def talk(
     faults: Iterable[str] = (),
     blaster: EmulatedBlaster | None = None,
     firmware: Firmware = Firmware.LIVE,
+    patience: Patience = QUICK,
 ) -> AsyncIterator[Talk]:
     async with emulated(SESSION, port=port, faults=faults, blaster=blaster, firmware=firmware) as device:
-        yield Talk(device)
+        yield Talk(device, patience)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from stinger.errors import ProtocolError, StingerError
 from stinger.wire.commands import ModelStatus
 from tests.hil.emulating import SESSION
 from tests.service.blaster_ends import SocketEnd, listening
-from tests.service.round_trip.emulated_ends import QUICK, place, talk
+from tests.service.round_trip.emulated_ends import IMPATIENT, QUICK, place, talk
 
 
 async def greeted(play: Callable[[SocketEnd], Coroutine[None, None, None]], patience: Patience = QUICK) -> int:
@@ -67,12 +67,12 @@ async def test_rest_of_a_log_that_nobody_took_is_heard_out() -> None:
             await asyncio.sleep(0.05)
         end.write(b"\nMLDUMP_DONE\r\n[ml] samples_written=7 (~0.1s)\r\n")
 
-    assert await greeted(finish) == 7
+    assert await greeted(finish, IMPATIENT) == 7
 
 
 async def test_upload_that_was_broken_off_is_waited_for(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.5)
-    async with talk(port) as talking:
+    async with talk(port, patience=IMPATIENT) as talking:
 
         def break_off() -> None:
             with place(talking.device).open() as link:
@@ -87,8 +87,17 @@ async def test_upload_that_was_broken_off_is_waited_for(port: Port, monkeypatch:
     assert len(talking.said) <= 1
 
 
+async def test_news_of_an_upload_that_was_given_up_is_no_answer() -> None:
+    async def late_news(end: SocketEnd) -> None:
+        end.write(b"[ml] MLMODEL_ERR timeout\r\n")
+        await end.until_heard(b"MLINFO\nMLINFO\n")
+        end.write(b"[ml] samples_written=7 (~0.1s)\r\n")
+
+    assert await greeted(late_news) == 7
+
+
 async def test_silent_device_is_no_blaster(pty: Port) -> None:
-    async with talk(pty, faults=["silent"]) as talking:
+    async with talk(pty, faults=["silent"], patience=IMPATIENT) as talking:
         with pytest.raises(ProtocolError, match="blaster: no blaster answers: is it the right port"):
             await talking.do(Conversation.status)
     assert "no answer yet, waiting up to 1 s" in talking.said[0]

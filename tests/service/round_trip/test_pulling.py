@@ -16,12 +16,13 @@ from tests.conftest import random_samples
 from tests.hil.emulating import SESSION
 from tests.service.round_trip.emulated_ends import talk
 
-LONG = random_samples(84_000)
+FULL = random_samples(84_000)
+LONG = random_samples(20_000)
 
 
-@pytest.fixture(autouse=True)
-def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DumpLog, "timeout_s", 0.7)
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DumpLog, "timeout_s", 1.0)
 
 
 @contextmanager
@@ -33,12 +34,12 @@ def pulled(conversation: Conversation) -> PulledLog:
     return pull_log(conversation, "log.bin", transfer=_unseen)
 
 
-async def test_log_comes_whole_with_what_is_in_it(port: Port) -> None:
-    async with talk(port, blaster=EmulatedBlaster(logged=LONG)) as talking:
+async def test_log_of_full_flash_comes_whole_with_what_is_in_it(port: Port) -> None:
+    async with talk(port, blaster=EmulatedBlaster(logged=FULL)) as talking:
         log = await talking.do(pulled)
-    assert log.data == LONG.tobytes()
+    assert log.data == FULL.tobytes()
     assert log.log is not None
-    assert log.log.samples.tobytes() == LONG.tobytes()
+    assert log.log.samples.tobytes() == FULL.tobytes()
     assert talking.said == []
 
 
@@ -52,7 +53,7 @@ async def test_progress_tells_of_every_byte(pty: Port) -> None:
 
     async with talk(pty, blaster=EmulatedBlaster(logged=LONG)) as talking:
         await talking.do(lambda conversation: pull_log(conversation, "log.bin", transfer=transfer))
-    assert len(told) > 20
+    assert len(told) > 5
     assert sum(told) - LONG.nbytes in {0, 1}
 
 
@@ -61,12 +62,14 @@ async def test_lines_of_text_around_a_log_are_no_part_of_it(port: Port) -> None:
         assert (await talking.do(pulled)).data == SESSION.tobytes()
 
 
+@pytest.mark.usefixtures("little_patience")
 async def test_log_that_was_cut_is_asked_for_again(port: Port) -> None:
     async with talk(port, blaster=EmulatedBlaster(logged=LONG), faults=["cutlog:times=1"]) as talking:
         assert (await talking.do(pulled)).data == LONG.tobytes()
-    assert talking.said == ["the log broke off after 1,427,014 of 1,428,000 bytes: asking again (2 of 3)"]
+    assert talking.said == ["the log broke off after 339,014 of 340,000 bytes: asking again (2 of 3)"]
 
 
+@pytest.mark.usefixtures("little_patience")
 async def test_log_that_is_always_cut_is_an_error_in_the_end(port: Port) -> None:
     async with talk(port, blaster=EmulatedBlaster(logged=LONG), faults=["cutlog"]) as talking:
         with pytest.raises(ProtocolError, match=r"broke off after .* bytes, 3 times; nothing was written: try another"):
@@ -122,7 +125,7 @@ async def test_empty_log_is_told_at_once(port: Port) -> None:
 
 
 async def test_unplugged_in_the_middle_says_how_much_had_come_and_what_to_do(port: Port) -> None:
-    async with talk(port, blaster=EmulatedBlaster(logged=LONG), faults=["slow:kb=200"]) as talking:
+    async with talk(port, blaster=EmulatedBlaster(logged=LONG), faults=["slow:kb=100"]) as talking:
         loop = asyncio.get_running_loop()
 
         @contextmanager
@@ -130,7 +133,7 @@ async def test_unplugged_in_the_middle_says_how_much_had_come_and_what_to_do(por
             loop.call_soon_threadsafe(talking.device.port.unplug)
             yield lambda _: None
 
-        with pytest.raises(LinkLostError, match=r"after [\d,]+ of 1,428,000 bytes of the log; nothing was written"):
+        with pytest.raises(LinkLostError, match=r"after [\d,]+ of 340,000 bytes of the log; nothing was written"):
             await talking.do(lambda conversation: pull_log(conversation, "log.bin", transfer=transfer))
         talking.device.port.plug_in(talking.device)
         talking.device._plan = type(talking.device._plan)()  # quick again
