@@ -59,13 +59,14 @@ def personalise_command(port: str | None, baud: int, outdir: Path | None, yes: b
     with progress_bar("Drawing", pictures_of(models)) as progress:
         files = write_personal(folder, models, progress=progress)
     click.echo("\n".join(["", *result_lines(models), "", *_pictures(files), "", *verdict_lines(models), ""]))
-    chosen = [path for path, model in zip(files.blaster_files, models, strict=True) if model.beats_chance]
+    chosen = [(model, path) for model, path in zip(models, files.blaster_files, strict=True) if model.beats_chance]
     if not chosen:
         click.echo("Not yet: no model is worth having so far, and the blaster was left as it is. Record on.")
-    elif yes or _agreed(models):
-        _push(port, baud, [model for model in models if model.beats_chance], chosen)
+    elif yes or _agreed(chosen):
+        _push(port, baud, chosen)
     else:
-        click.echo(f"The blaster was left as it is. Whenever you like: stinger push --in {folder}")
+        files_to_push = " ".join(f"--{MENU_NAMES[model.slot].lower()} {path}" for model, path in chosen)
+        click.echo(f"The blaster was left as it is. Whenever you like: stinger push {files_to_push}")
 
 
 def someone_to_ask() -> bool:
@@ -111,19 +112,19 @@ def _new_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def _agreed(models: Sequence[PersonalModel]) -> bool:
-    names = " and ".join(MENU_NAMES[model.slot] for model in models if model.beats_chance)
+def _agreed(chosen: Sequence[tuple[PersonalModel, Path]]) -> bool:
+    names = " and ".join(MENU_NAMES[model.slot] for model, _ in chosen)
     if not someone_to_ask():
         say("Nobody is there to be asked: give --yes to have the models brought to the blaster.")
         return False
     return click.confirm(f"Bring {names} to the blaster now? What was uploaded before is replaced.", default=False)
 
 
-def _push(port: str | None, baud: int, models: Sequence[PersonalModel], paths: Sequence[Path]) -> None:
-    uploads = [read_upload(path, model.slot) for path, model in zip(paths, models, strict=True)]
+def _push(port: str | None, baud: int, chosen: Sequence[tuple[PersonalModel, Path]]) -> None:
+    uploads = [read_upload(path, model.slot) for model, path in chosen]
     with talking_to(place_of(port), baud) as conversation:
         push_models(conversation, uploads, load=True)
-    names = " or ".join(f"ML:{MENU_NAMES[model.slot]}" for model in models)
+    names = " or ".join(f"ML:{MENU_NAMES[model.slot]}" for model, _ in chosen)
     click.echo(f"Done. Unplug the blaster and choose {names} in its menu, under Motor, Idling.")
 
 

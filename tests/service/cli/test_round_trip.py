@@ -174,7 +174,7 @@ def test_personalise_changes_nothing_on_the_blaster_where_nobody_can_be_asked(pt
         result = run(device, "personalise", "--outdir", folder)
         assert not device.blaster.models.has_files
         assert "give --yes" in result.stderr
-        assert result.stdout.endswith(f"The blaster was left as it is. Whenever you like: stinger push --in {folder}\n")
+        assert result.stdout.endswith(f"Whenever you like: stinger push --lr {folder / 'ml_model_lr.bin'}\n")
         assert (run(device, "push", "--in", folder)).exit_code == 0
 
 
