@@ -22,7 +22,7 @@ from service.round_trip.personalising import NotYetError, PersonalModel, cut_log
 from service.round_trip.pulling import PulledLog, pull_log
 from service.round_trip.pushing import push_models, read_upload
 from stinger.cli.progress import progress_bar
-from stinger.errors import DeviceError, FileError
+from stinger.errors import DeviceError, FileError, StingerError
 from stinger.files import check_output, make_folder, write_bytes
 
 _EMPTY: Final = {"no log data", "no log file"}
@@ -65,8 +65,7 @@ def personalise_command(port: str | None, baud: int, outdir: Path | None, yes: b
     elif yes or _agreed(chosen):
         _push(port, baud, chosen)
     else:
-        files_to_push = " ".join(f"--{MENU_NAMES[model.slot].lower()} {path}" for model, path in chosen)
-        click.echo(f"The blaster was left as it is. Whenever you like: stinger push {files_to_push}")
+        click.echo(f"The blaster was left as it is. Whenever you like: {_by_hand(chosen)}")
 
 
 def someone_to_ask() -> bool:
@@ -122,10 +121,19 @@ def _agreed(chosen: Sequence[tuple[PersonalModel, Path]]) -> bool:
 
 def _push(port: str | None, baud: int, chosen: Sequence[tuple[PersonalModel, Path]]) -> None:
     uploads = [read_upload(path, model.slot) for model, path in chosen]
-    with talking_to(place_of(port), baud) as conversation:
-        push_models(conversation, uploads, load=True)
+    try:
+        with talking_to(place_of(port), baud) as conversation:
+            push_models(conversation, uploads, load=True)
+    except StingerError:
+        say(f"The models are kept. To try again: {_by_hand(chosen)}")
+        raise
     names = " or ".join(f"ML:{MENU_NAMES[model.slot]}" for model, _ in chosen)
     click.echo(f"Done. Unplug the blaster and choose {names} in its menu, under Motor, Idling.")
+
+
+def _by_hand(chosen: Sequence[tuple[PersonalModel, Path]]) -> str:
+    """The command that uploads ``chosen``."""
+    return " ".join(["stinger push", *(f"--{MENU_NAMES[model.slot].lower()} {path}" for model, path in chosen)])
 
 
 def _pictures(files: PersonalFiles) -> list[str]:

@@ -128,23 +128,32 @@ def _of_onnx(path: StrPath) -> BlasterModel:
 
 
 def _upload(conversation: Conversation, upload: Upload) -> None:
-    attempt = 1
-    while True:
+    for attempt in range(1, ATTEMPTS + 1):
+        exchange = UploadModel(upload.slot, upload.data)
         try:
-            conversation.ask(UploadModel(upload.slot, upload.data))
+            conversation.ask(exchange)
         except DeviceError as refused:
             if refused.reason not in _PASSING or attempt == ATTEMPTS:
                 times = f", {attempt} times" if attempt > 1 else ""
                 raise DeviceError(refused.reason, f"{upload.path}: {refused}{times}") from refused
-            attempt += 1
-            conversation.say(f"{upload.path} {_PASSING[refused.reason]}: trying again ({attempt} of {ATTEMPTS})")
+            problem = _PASSING[refused.reason]
             if refused.reason == "busy":
                 time.sleep(conversation.patience.busy_s)
         except ProtocolError as silent:
-            hint = "" if upload.slot is ModelSlot.SINGLE else "; older firmware takes one file alone: give it with --in"
-            raise ProtocolError(f"{upload.path}: {silent}{hint}") from silent
+            if not exchange.advance:
+                hint = (
+                    ""
+                    if upload.slot is ModelSlot.SINGLE
+                    else "; older firmware takes one file alone: give it with --in"
+                )
+                raise ProtocolError(f"{upload.path}: {silent}{hint}") from silent
+            if attempt == ATTEMPTS:
+                raise ProtocolError(f"{upload.path}: {silent}, {attempt} times") from silent
+            problem = "was sent and not answered"
+            conversation.greet()
         else:
             return
+        conversation.say(f"{upload.path} {problem}: trying again ({attempt + 1} of {ATTEMPTS})")
 
 
 def _compare(upload: Upload, status: ModelStatus) -> str:

@@ -179,6 +179,16 @@ def test_personalise_changes_nothing_on_the_blaster_where_nobody_can_be_asked(pt
 
 
 @pytest.mark.usefixtures("small_pictures", "only_lr")
+def test_personalise_that_cannot_upload_says_how_to_try_again(pty: Port, tmp_path: Path) -> None:
+    folder = tmp_path / "personal"
+    with device_elsewhere(pty, blaster=logged(PLAYED), faults=["badcrc"]) as device:
+        result = run(device, "personalise", "--yes", "--outdir", folder)
+    assert result.exit_code == 2
+    assert f"To try again: stinger push --lr {folder / 'ml_model_lr.bin'}\n" in result.stderr
+    assert "arrived damaged and was thrown away" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("small_pictures", "only_lr")
 def test_personalise_offers_no_model_that_is_no_better_than_luck(pty: Port, tmp_path: Path) -> None:
     """Pulls at random moments of random motion: there is nothing to learn."""
     rng = np.random.default_rng(3)

@@ -148,6 +148,29 @@ async def test_blaster_that_uses_another_model_than_the_one_sent_is_found_out(po
             await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
 
 
+@pytest.mark.parametrize(("lost", "ends_well"), [(1, True), (3, False)])
+async def test_upload_whose_confirmation_is_lost_is_sent_again(
+    pty: Port, folder: Path, lost: int, ends_well: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UploadModel, "timeout_s", 0.5)
+    confirmations = 0
+
+    def without_some(answer: bytes, _: float) -> bytes:
+        nonlocal confirmations
+        confirmations += b"MLMODEL_OK" in answer
+        return b"" if b"MLMODEL_OK" in answer and confirmations <= lost else answer
+
+    async with talk(pty) as talking:
+        monkeypatch.setattr(talking.device._plan, "answer", without_some)
+        pushing = talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+        if ends_well:
+            assert (await pushing).user_has_lr
+        else:
+            with pytest.raises(ProtocolError, match=r"ml_model_lr.bin: no answer to MLMODEL_PUT_LR .*, 3 times$"):
+                await pushing
+    assert "was sent and not answered: trying again (2 of 3)" in talking.said[0]
+
+
 async def test_blaster_without_slots_for_two_models_is_told_of_the_one(
     pty: Port, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
