@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,16 @@ def test_our_own_model_file_becomes_one_for_the_blaster(tmp_path: Path) -> None:
     upload = read_upload(path, ModelSlot.MLP)
     assert isinstance(upload.model, MlpModel)
     assert upload.data == encode_mlmd(upload.model)
+
+
+def test_our_own_model_file_without_what_training_needs_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(factory_model().data)
+    monkeypatch.delitem(sys.modules, "models.graph.export")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(FileError, match=r"model.onnx: needs the package onnx .* pip install 'stinger-ml\[all\]'"):
+        read_upload(tmp_path / "model.onnx", ModelSlot.MLP)
 
 
 def test_what_is_no_model_for_the_slot_is_one_line_that_names_it(tmp_path: Path, folder: Path) -> None:
