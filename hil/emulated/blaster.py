@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from hil.emulated.firing import Firing, Phase
 from hil.emulated.inference import Inference
@@ -13,9 +12,7 @@ from hil.emulated.model_shelf import ModelShelf
 from models.decision import DecisionParameters
 from stinger.errors import DeviceError
 from stinger.sample import SampleArray
-from stinger.wire.commands import LOG_REFUSALS, MODEL_REFUSALS, ModelSlot, ModelStatus
-
-_NEVER_MS: Final = 2**32 - 1
+from stinger.wire.commands import LOG_REFUSALS, MODEL_REFUSALS, NEVER_MS, ModelSlot, ModelStatus
 
 
 class EmulatedBlaster:
@@ -119,7 +116,7 @@ class EmulatedBlaster:
             user_model_present=models.has_files,
             user_has_lr=models.user_lr,
             user_has_mlp=models.user_mlp,
-            cached_age_ms=_NEVER_MS if age_ms is None else min(age_ms, _NEVER_MS),
+            cached_age_ms=NEVER_MS if age_ms is None else min(age_ms, NEVER_MS),
             fingerprints=models.fingerprints,
         )
 

@@ -12,7 +12,7 @@ from service.round_trip.conversation import Conversation
 from stinger.errors import DeviceError, FileError, InputError, ProtocolError
 from stinger.files import StrPath, read_bytes
 from stinger.mlmd import MAGIC, BlasterModel, LrModel, encode_mlmd, fingerprint, parse_mlmd
-from stinger.wire.commands import ModelSlot, ModelStatus
+from stinger.wire.commands import NEVER_MS, ModelSlot, ModelStatus
 from stinger.wire.host import DeleteModels, LoadModel, UploadModel
 
 LR_FILE: Final = "ml_model_lr.bin"
@@ -99,14 +99,13 @@ def describe_status(status: ModelStatus) -> list[tuple[str, str]]:
     """What a blaster says of its models, as labels and texts for a user."""
     own = [name for name, there in (("LR", status.user_has_lr), ("MLP", status.user_has_mlp)) if there]
     source = {"factory": "the factory's own", "user": "an uploaded one"}.get(status.source, status.source)
-    never = 2**32 - 1
     return [
         ("model in use", source),
         (
             "uploaded models",
             " and ".join(own) if own else "in flash, not loaded" if status.user_model_present else "none",
         ),
-        ("last output", "none yet" if status.cached_age_ms == never else f"{status.cached_age_ms:,} ms ago"),
+        ("last output", "none yet" if status.cached_age_ms == NEVER_MS else f"{status.cached_age_ms:,} ms ago"),
         *status.fingerprints.items(),
     ]
 

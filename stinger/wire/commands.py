@@ -29,6 +29,9 @@ MODEL_DELETE: Final = "MLMODEL_DELETE"
 MODEL_DELETED: Final = "MLMODEL_DELETED"
 MODEL_ERROR: Final = "MLMODEL_ERR "
 
+NEVER_MS: Final = 2**32 - 1
+"""What ``cached_age_ms`` is while there was no output."""
+
 STREAM: Final = "MLSTREAM"
 STREAM_HEADER: Final = "MLSTREAM1 "
 STREAM_DONE: Final = "MLSTREAM_DONE"
@@ -80,6 +83,6 @@ class ModelStatus:
     user_has_lr: bool
     user_has_mlp: bool
     cached_age_ms: int
-    """Milliseconds since the model's last output; 2**32 - 1 if there was none."""
+    """Milliseconds since the model's last output; :data:`NEVER_MS` if there was none."""
     fingerprints: dict[str, str] = field(default_factory=dict)
     """As :func:`stinger.mlmd.fingerprint` makes them; empty for firmware that prints none."""
