@@ -14,6 +14,8 @@ from hil.emulated.faults.sensor import Rate, Saturated, Stuck, Zero
 from hil.emulated.faults.timing import Drift, Jitter, Jump, Stall, Wrap
 from stinger.errors import InputError
 
+_OF_COMMANDS: Final = (BadCrc, LostEnd, Busy, CutLog, Chatter, Slow)
+
 FAULTS: Final[dict[str, type[Fault]]] = {
     kind.__name__.lower(): kind
     for kind in (
@@ -21,10 +23,12 @@ FAULTS: Final[dict[str, type[Fault]]] = {
         *(Stall, Jitter, Drift, Jump, Wrap),
         *(Reboot, Unplug, Silent),
         *(Saturated, Stuck, Zero, Rate),
-        *(BadCrc, LostEnd, Busy, CutLog, Chatter, Slow),
+        *_OF_COMMANDS,
     )
 }
 """Every fault by its name. The first line of its docstring is what a user is told."""
+COMMAND_FAULTS: Final = frozenset(kind.__name__.lower() for kind in _OF_COMMANDS)
+"""Those of :data:`FAULTS` that happen to commands and their answers, and that a host which only takes the stream never meets."""
 
 _COMMON: Final = {"start": "start", "for": "lasts", "every": "every"}
 
