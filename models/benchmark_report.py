@@ -12,6 +12,7 @@ import sklearn
 
 from models.benchmark import SHUFFLED, Configuration, Fit, Outcome, Plan
 from models.dataset import Dataset
+from stinger.wording import counted
 
 METRICS: Final = ("roc_auc", "pr_auc", "best_f1")
 _META_SHOWN: Final = ("lead_ms", "window_ms", "neg_strategy")
@@ -143,7 +144,7 @@ def report_markdown(report: BenchmarkReport) -> str:
     if outcome.interrupted:
         lines += [f"**Interrupted**: {len(outcome.fits)} of {len(report.plan.jobs)} fits were finished.", ""]
     lines += [
-        f"- dataset: `{report.folder}`, {rows} from {sessions} session{'' if sessions == 1 else 's'}",
+        f"- dataset: `{report.folder}`, {rows} from {counted(sessions, 'session')}",
         f"- windows: {dataset.windows.shape[1]} samples of 6 channels"
         + "".join(f", {key} {dataset.meta[key]}" for key in _META_SHOWN if key in dataset.meta),
         f"- seeds: {_seeds(report.seeds)}; tested on {report.test_size:.0%} of the rows",
@@ -233,7 +234,7 @@ def _shuffled_line(report: BenchmarkReport) -> str:
         None: "too few rows to tell from chance: any value would do",
     }[report.shuffled_near_chance]
     return (
-        f"- logreg+summary (random split, {row.runs} run{'' if row.runs == 1 else 's'}): ROC AUC={row.roc_auc.mean:.3f}, "
+        f"- logreg+summary (random split, {counted(row.runs, 'run')}): ROC AUC={row.roc_auc.mean:.3f}, "
         f"PR AUC={row.pr_auc.mean:.3f} ({verdict}; chance for this mean is 0.500±{report.chance_std:.3f})"
     )
 

@@ -12,6 +12,7 @@ from replay.evaluation import LATEST_MS, SOONEST_MS, AveragePrecision, Evaluatio
 from replay.events import EARLY_MS, NEAR_AFTER_MS, NEAR_BEFORE_MS
 from replay.intervals import CONFIDENCE, Rate, Ratio
 from replay.sweep import TABLE_STEPS, thresholds
+from stinger.wording import counted
 
 FEW_SHOTS: Final = 100
 """With fewer, recall is known to about 10 percentage points at best."""
@@ -164,8 +165,8 @@ def _results(report: EvaluationReport) -> list[tuple[str, str]]:
             "spin-ups",
             (
                 f"{spin_ups.total}: {spin_ups.carrying} with a shot "
-                f"({_count(result.further_shots, 'further shot')} in them), "
-                f"{_count(spin_ups.repeats, 'repeat')}, {spin_ups.false} false ({spin_ups.early} of them early)"
+                f"({counted(result.further_shots, 'further shot')} in them), "
+                f"{counted(spin_ups.repeats, 'repeat')}, {spin_ups.false} false ({spin_ups.early} of them early)"
             ),
         ),
         ("false spin-ups", f"{_rate(result.false)}, all in all"),
@@ -174,7 +175,7 @@ def _results(report: EvaluationReport) -> list[tuple[str, str]]:
             "lead",
             "none: no accepted shot came with wheels on"
             if lead is None
-            else f"{lead.p50_ms:.0f} ms (p5 {lead.p5_ms:.0f}, p95 {lead.p95_ms:.0f}) over {_count(lead.shots, 'shot')}",
+            else f"{lead.p50_ms:.0f} ms (p5 {lead.p5_ms:.0f}, p95 {lead.p95_ms:.0f}) over {counted(lead.shots, 'shot')}",
         ),
         ("duty", f"wheels on {_percent(result.duty)} of the time"),
         (
@@ -235,10 +236,6 @@ def _number(value: float) -> str:
     if math.isnan(value):
         return "-"
     return "any" if math.isinf(value) else f"{value:.2f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _finite(value: Any) -> Any:

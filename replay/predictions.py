@@ -25,6 +25,7 @@ from replay.outputs import refuse_inputs, remove
 from replay.overview import draw_overview
 from replay.timeline import Timeline
 from stinger.files import StrPath, atomic_output, make_folder, os_errors
+from stinger.wording import counted
 
 OVERVIEW_PICTURE: Final = "overview.png"
 HISTOGRAM_PICTURE: Final = "pos_vs_neg_hist.png"
@@ -124,13 +125,13 @@ def write_predictions(
         progress=progress,
     )
     lines = [
-        f"{outdir}: {NUMBERS_FILE} ({_counted(rows, 'row')}), {OVERVIEW_PICTURE}",
-        f"{outdir / SHOTS_FOLDER}: {len(shots):,} of {_counted(_shots_there(prediction, options), 'shot')}",
+        f"{outdir}: {NUMBERS_FILE} ({counted(rows, 'row')}), {OVERVIEW_PICTURE}",
+        f"{outdir / SHOTS_FOLDER}: {len(shots):,} of {counted(_shots_there(prediction, options), 'shot')}",
     ]
     if prediction.dataset is None:
         return lines
     lines[0] += f", {HISTOGRAM_PICTURE}"
-    lines.append(f"{outdir / NEGATIVES_FOLDER}: {_counted(len(negatives), 'negative window')}")
+    lines.append(f"{outdir / NEGATIVES_FOLDER}: {counted(len(negatives), 'negative window')}")
     if options.max_negatives and not negatives:
         lines[-1] += ": none of the training set's lies in this recording"
     return lines
@@ -166,10 +167,6 @@ def _look(prediction: Prediction, options: PredictionOptions, moment: Moment, wi
         models=prediction.names,
         threshold=options.threshold,
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _shots_there(prediction: Prediction, options: PredictionOptions) -> int:

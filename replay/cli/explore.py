@@ -27,6 +27,7 @@ from stinger.cli.options import every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
 from stinger.logs import Log, read_log
+from stinger.wording import counted
 
 
 @click.command(short_help="Plot recordings and their shots, and export a training set.")
@@ -148,7 +149,7 @@ def _report(outdir: Path, sessions: Sequence[Session], dataset: Dataset | None, 
             f"{len(session.shots):,} trigger edges ({accepted:,} accepted, {len(session.shots) - accepted:,} rejected)"
         )
     click.echo(f"{outdir}: summary.json, dataset.png")
-    click.echo(f"{outdir / SHOTS_FOLDER}: {pictures:,} picture{'' if pictures == 1 else 's'}, index.csv")
+    click.echo(f"{outdir / SHOTS_FOLDER}: {counted(pictures, 'picture')}, index.csv")
     if dataset is None:
         return
     meta = dataset.meta

@@ -7,6 +7,7 @@ import click
 from stinger.cli.options import every_option, rate_option
 from stinger.cli.repairs import warn_of_repairs
 from stinger.logs import log_format_of, read_log, write_log
+from stinger.wording import counted
 
 
 @click.command(short_help="Convert a recording between formats.")
@@ -24,4 +25,4 @@ def convert(source: str, target: str, rate_hz: float, every: int) -> None:
     log = read_log(source, rate_hz=rate_hz, every=every)
     warn_of_repairs(log)
     write_log(target, log.samples)
-    click.echo(f"{target}: {log.samples.shape[0]:,} samples")
+    click.echo(f"{target}: {counted(log.samples.shape[0], 'sample')}")

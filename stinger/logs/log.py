@@ -8,6 +8,7 @@ from typing import Final
 
 from stinger.recording import Recording
 from stinger.sample import CHANNELS, SampleArray
+from stinger.wording import counted
 
 CSV_COLUMNS: Final = ("timestamp_ms", *CHANNELS, "trigger")
 CAPTURE_COLUMNS: Final = ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "gyro_z", "trigger_state")
@@ -34,9 +35,9 @@ class Repairs:
         """One line a repair, for a user; empty if the file was as it should be."""
         lines = []
         if self.clipped:
-            lines.append(f"clipped {_count(self.clipped, 'value')} outside int16 (-32768 to 32767)")
+            lines.append(f"clipped {counted(self.clipped, 'value')} outside int16 (-32768 to 32767)")
         if self.trailing_bytes:
-            lines.append(f"ignored {_count(self.trailing_bytes, 'trailing byte')} that do not fill a 17-byte record")
+            lines.append(f"ignored {counted(self.trailing_bytes, 'trailing byte')} that do not fill a 17-byte record")
         return lines
 
 
@@ -51,7 +52,3 @@ class Log:
     repairs: Repairs
     sha256: str
     """Of the file's bytes, in hex."""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
