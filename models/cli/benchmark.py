@@ -12,7 +12,7 @@ from models.benchmark_report import make_report, report_markdown, report_values
 from models.cli.options import test_size_option, train_dir_option
 from models.dataset import read_dataset
 from models.spread import LOCAL, Workers
-from stinger.cli.options import json_option
+from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
 from stinger.files import check_output, make_folder, write_bytes
 
@@ -23,9 +23,7 @@ _EXIT_INTERRUPTED = 130
 @click.command(short_help="Compare models on a training set, over splits and seeds.")
 @train_dir_option
 @click.option("--seeds", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Runs, with seeds 1 to N.")
-@click.option(
-    "--out", type=click.Path(dir_okay=False), default="report.md", show_default=True, help="The Markdown report."
-)
+@click.option("--out", type=ANY_PATH, default="report.md", show_default=True, help="The Markdown report.")
 @test_size_option
 @click.option(
     "--jobs", type=click.IntRange(0), default=0, help="Fits at a time.  [default: 0, as many as there are cores]"

@@ -10,13 +10,14 @@ from models.graph.export import blaster_model_of, export_blaster_model
 from models.keeping import now_utc, software
 from models.model_file import load_model, open_model
 from models.model_meta import ModelMeta
+from stinger.cli.options import ANY_PATH
 from stinger.files import read_bytes, write_bytes
 from stinger.mlmd import encode_mlmd, fingerprint, parse_mlmd
 
 
 @click.command("export-model", short_help="Write a model as a file for the blaster.")
-@click.argument("model", type=click.Path())
-@click.option("-o", "--output", required=True, type=click.Path(), help="The file to write, such as ml_model_lr.bin.")
+@click.argument("model", type=ANY_PATH)
+@click.option("-o", "--output", required=True, type=ANY_PATH, help="The file to write, such as ml_model_lr.bin.")
 def export_model(model: str, output: str) -> None:
     """Write MODEL as a file for the blaster.
 
@@ -31,8 +32,8 @@ def export_model(model: str, output: str) -> None:
 
 
 @click.command("import-model", short_help="Make a model of a file for the blaster.")
-@click.argument("file", type=click.Path())
-@click.option("-o", "--output", required=True, type=click.Path(), help="The file to write, such as model.onnx.")
+@click.argument("file", type=ANY_PATH)
+@click.option("-o", "--output", required=True, type=ANY_PATH, help="The file to write, such as model.onnx.")
 def import_model(file: str, output: str) -> None:
     """Make a model of FILE, a model file for the blaster: it scores as the blaster does."""
     data = read_bytes(file)

@@ -13,7 +13,7 @@ import click
 from models.cli.data_options import data_dir_option
 from models.model_file import Model, load_model
 from models.registry import Registry, Version
-from stinger.cli.options import json_option
+from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import FileError
 from stinger.paths import registry_dir
 
@@ -54,7 +54,7 @@ def list_models(data_dir: str | None, as_json: bool) -> None:
 
 
 @models.command("show", short_help="Show what a model is and how it was made.")
-@click.argument("model", metavar="FILE|VERSION", type=click.Path())
+@click.argument("model", metavar="FILE|VERSION", type=ANY_PATH)
 @data_dir_option
 @json_option
 def show(model: str, data_dir: str | None, as_json: bool) -> None:
@@ -73,7 +73,7 @@ def show(model: str, data_dir: str | None, as_json: bool) -> None:
 
 
 @models.command("add", short_help="Keep a model.")
-@click.argument("file", type=click.Path())
+@click.argument("file", type=ANY_PATH)
 @data_dir_option
 @click.option("--name", help="Part of the version's name.  [default: the model's estimator and features]")
 def add(file: str, data_dir: str | None, name: str | None) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from stinger.cli.options import ANY_PATH
+
 train_dir_option = click.option(
     "--train-dir",
     required=True,
-    type=click.Path(),
+    type=ANY_PATH,
     metavar="FOLDER",
     help="The training set, as 'stinger explore --export-dataset' writes it.",
 )

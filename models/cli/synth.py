@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from models.synthetic import session_users, synthesise
+from stinger.cli.options import ANY_PATH
 from stinger.logs import log_format_of, write_log
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
@@ -13,7 +14,7 @@ from stinger.shots import find_shots
 @click.command(short_help="Make a synthetic session from a model of motion.")
 @click.option("--minutes", type=float, default=15, show_default=True, help="How long, by the blaster's clock.")
 @click.option("--seed", type=int, default=1, show_default=True, help="What happens, and by default who plays.")
-@click.option("-o", "--output", required=True, type=click.Path(), metavar="FILE", help="Ends in .bin or .csv.")
+@click.option("-o", "--output", required=True, type=ANY_PATH, metavar="FILE", help="Ends in .bin or .csv.")
 @click.option("--users", type=int, default=1, show_default=True, help="How many people take turns, round by round.")
 @click.option(
     "--user",

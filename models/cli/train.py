@@ -17,7 +17,7 @@ from models.spec import MODELS, ModelSpec
 from models.splits import SPLITS
 from models.training import TrainingOptions, TrainingResult
 from models.training import train as train_model
-from stinger.cli.options import MAX_SEED, json_option
+from stinger.cli.options import ANY_PATH, MAX_SEED, json_option
 from stinger.files import check_output, make_folder, write_bytes
 
 
@@ -63,7 +63,7 @@ class _Layers(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--max-rows", type=click.IntRange(0), default=0, show_default=True, help="Use a random part of the rows; 0: all."
 )
-@click.option("--out", type=click.Path(), metavar="FILE", help="Keep the model in this file, such as model.onnx.")
+@click.option("--out", type=ANY_PATH, metavar="FILE", help="Keep the model in this file, such as model.onnx.")
 @click.option("--refit", is_flag=True, help="Keep a model fitted on all rows, after measuring one that was not.")
 @json_option
 def train(

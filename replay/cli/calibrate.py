@@ -14,7 +14,7 @@ from replay.cli.evaluation_input import evaluation_options, model_traces, open_d
 from replay.evaluation import average_precision
 from replay.evaluation_report import EvaluationReport, caveats, table, table_rows, to_json
 from replay.sweep import FINE_STEPS, choose, sweep, thresholds
-from stinger.cli.options import FiniteRange
+from stinger.cli.options import ANY_PATH, FiniteRange
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
 from stinger.files import check_output, write_bytes
@@ -22,7 +22,7 @@ from stinger.paths import registry_dir
 
 
 @click.command("calibrate", short_help="Choose a model's threshold for a budget of false spin-ups.")
-@click.option("--model-file", type=click.Path(), required=True, help="The model to calibrate.")
+@click.option("--model-file", type=ANY_PATH, required=True, help="The model to calibrate.")
 @click.option(
     "--max-false-per-minute",
     type=FiniteRange(0, 1e6),
@@ -36,7 +36,7 @@ from stinger.paths import registry_dir
     show_default=True,
     help="At most this part of the time wheels on.",
 )
-@click.option("--out", type=click.Path(), help="Write the new model to this file instead of the registry.")
+@click.option("--out", type=ANY_PATH, help="Write the new model to this file instead of the registry.")
 @data_dir_option
 @click.option("--dry-run", is_flag=True, help="Choose, and write nothing.")
 @evaluation_options

@@ -29,13 +29,13 @@ from replay.out_of_fold import out_of_fold_traces
 from replay.sweep import FINE_STEPS, sweep, thresholds
 from replay.unseen import FOLDS, cut
 from replay.unseen import method as method_of
-from stinger.cli.options import MAX_SEED
+from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
 
 
 @click.command("evaluate", short_help="Measure a model as a stream: shots in time, false spin-ups.")
-@click.option("--model-file", type=click.Path(), help="The model to evaluate.")
+@click.option("--model-file", type=ANY_PATH, help="The model to evaluate.")
 @click.option(
     "--train", "spec", metavar="MODEL:FEATURES", help="Instead: train on the logs, and test each part unseen."
 )
@@ -52,7 +52,7 @@ from stinger.errors import InputError
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines, with the sweep.")
 @click.option(
     "--outdir",
-    type=click.Path(path_type=Path),
+    type=ANY_FOLDER,
     help=f"Also write {JSON_FILE}, {MARKDOWN_FILE} and {PICTURE_FILE} there.",
 )
 @dpi_option(150)

@@ -14,7 +14,7 @@ from models.scorer import score_recording
 from replay.evaluation import MIN_LEAD_MS
 from replay.evaluation_data import EvaluationData, evaluation_data
 from replay.trace import Trace
-from stinger.cli.options import Milliseconds, every_option, min_shot_gap_option, rate_option
+from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
 from stinger.errors import InputError
@@ -38,7 +38,7 @@ def evaluation_options(command: _Command) -> _Command:
             show_default=True,
             help="A shot is in time if the wheels were on for so long before it.",
         ),
-        click.argument("log_paths", metavar="LOG...", nargs=-1, required=True, type=click.Path()),
+        click.argument("log_paths", metavar="LOG...", nargs=-1, required=True, type=ANY_PATH),
     ):
         command = decorate(command)
     return command

@@ -23,7 +23,7 @@ from replay.cli.picture_options import (
 )
 from replay.exploration import ShotSeries, check_inputs, write_exploration
 from replay.exploration_files import SHOTS_FOLDER, TRAIN_FOLDER
-from stinger.cli.options import every_option, min_shot_gap_option, rate_option
+from stinger.cli.options import ANY_FOLDER, ANY_PATH, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
 from stinger.logs import Log, read_log
@@ -31,10 +31,10 @@ from stinger.wording import counted
 
 
 @click.command(short_help="Plot recordings and their shots, and export a training set.")
-@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path())
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=ANY_PATH)
 @click.option(
     "--outdir",
-    type=click.Path(path_type=Path),
+    type=ANY_FOLDER,
     default=Path("ml_out"),
     show_default=True,
     help="The folder to write to.",

@@ -25,7 +25,15 @@ from replay.cli.picture_options import (
 )
 from replay.predictions import Prediction, PredictionOptions, check_inputs, pictures_at_most, write_predictions
 from replay.timeline import timeline_of, windows_to_score
-from stinger.cli.options import MAX_SEED, FiniteRange, every_option, min_shot_gap_option, rate_option
+from stinger.cli.options import (
+    ANY_FOLDER,
+    ANY_PATH,
+    MAX_SEED,
+    FiniteRange,
+    every_option,
+    min_shot_gap_option,
+    rate_option,
+)
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
 from stinger.errors import FileError, InputError
@@ -42,21 +50,21 @@ COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
     "--csv",
     "log_path",
     metavar="LOG",
-    type=click.Path(),
+    type=ANY_PATH,
     default="ml_log.csv",
     show_default=True,
     help="The recording, in any format.",
 )
 @click.option(
     "--train-dir",
-    type=click.Path(path_type=Path),
+    type=ANY_FOLDER,
     default=Path("ml_out/train"),
     show_default=True,
     help="The training set.",
 )
 @click.option(
     "--outdir",
-    type=click.Path(path_type=Path),
+    type=ANY_FOLDER,
     default=Path("ml_out/predictions"),
     show_default=True,
     help="The folder to write to.",
@@ -83,7 +91,7 @@ COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
     "--model-file",
     "model_files",
     multiple=True,
-    type=click.Path(),
+    type=ANY_PATH,
     metavar="FILE",
     help="A model that exists, instead of a trained one; with --compare, beside the others. Repeatable.",
 )

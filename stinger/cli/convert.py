@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from stinger.cli.options import every_option, rate_option
+from stinger.cli.options import ANY_PATH, every_option, rate_option
 from stinger.cli.repairs import warn_of_repairs
 from stinger.logs import log_format_of, read_log, write_log
 from stinger.wording import counted
 
 
 @click.command(short_help="Convert a recording between formats.")
-@click.argument("source", metavar="IN", type=click.Path())
-@click.argument("target", metavar="OUT", type=click.Path())
+@click.argument("source", metavar="IN", type=ANY_PATH)
+@click.argument("target", metavar="OUT", type=ANY_PATH)
 @rate_option
 @every_option
 def convert(source: str, target: str, rate_hz: float, every: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stinger.cli.options import every_option, json_option, min_shot_gap_option, rate_option
+from stinger.cli.options import ANY_PATH, every_option, json_option, min_shot_gap_option, rate_option
 from stinger.logs import read_log
 from stinger.summary import summarise
 
@@ -15,7 +15,7 @@ _GAPS_SHOWN = 5
 
 
 @click.command(short_help="Show what a recording holds.")
-@click.argument("file", type=click.Path())
+@click.argument("file", type=ANY_PATH)
 @rate_option
 @every_option
 @min_shot_gap_option

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -14,6 +15,13 @@ LONGEST_MS = 3_600_000
 
 MAX_SEED = 2**32 - 1
 """The largest seed that scikit-learn takes."""
+
+
+ANY_PATH: Final = click.Path(readable=False)
+"""A path as it was given. click itself would refuse one that may not be read, in three lines; opening it takes one."""
+
+ANY_FOLDER: Final = click.Path(readable=False, path_type=Path)
+"""The same as a :class:`~pathlib.Path`."""
 
 
 class FiniteRange(click.FloatRange):

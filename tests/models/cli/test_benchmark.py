@@ -107,7 +107,7 @@ def test_a_split_that_is_impossible_is_left_out_and_said(tmp_path: Path) -> None
             "meta.json: exists and is not a folder",
         ),
         ("benchmark --train-dir nowhere", "nowhere/meta.json: No such file or directory"),
-        ("benchmark --train-dir ml_out/train --out ml_out", "'ml_out' is a directory"),
+        ("benchmark --train-dir ml_out/train --out ml_out", "ml_out: exists and is not a regular file"),
         ("benchmark --train-dir ml_out/train --seeds 0", "0 is not in the range"),
         ("benchmark --train-dir ml_out/train --backend junk", "there is no joblib backend 'junk'"),
         ("benchmark --train-dir ml_out/train --backend dask", "needs the address of its scheduler"),

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from stinger.cli import main
 from stinger.logs import read_log, write_log
 from tests.conftest import samples_at
+from tests.helpers.permissions import needs_permissions, unreadable
 
 
 def run(*arguments: str | Path) -> Result:
@@ -94,6 +95,18 @@ def test_unusable_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     result = run("info", tmp_path / "bad.csv")
     assert result.exit_code == 2
     assert result.stderr == f"Error: {tmp_path / 'bad.csv'}: line 2: az is 'x', expected a whole number\n"
+
+
+@needs_permissions
+@pytest.mark.parametrize("line", ["info FILE", "convert FILE out.csv", "explore FILE", "plot --model-file FILE"])
+def test_file_that_may_not_be_read_is_one_line(log: Path, line: str) -> None:
+    command, *arguments = line.split()
+    run(command, "--help")  # loads the command, while everything may be read
+    with unreadable(log) as name:
+        result = run(command, *(name if argument == "FILE" else argument for argument in arguments))
+    assert result.exit_code == 2
+    assert result.stderr == "Error: log.bin: Permission denied\n"
+    assert [path.name for path in log.parent.iterdir()] == ["log.bin"]
 
 
 def test_real_capture_is_shown_as_its_description_says(capture_csv: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from stinger.logs import LogFormat, parse_log, read_log
 from stinger.sample import axes
 from stinger.shots import find_shots
 from tests.conftest import samples_at
+from tests.helpers.permissions import needs_permissions, unreadable
 
 HEADER = "timestamp_ms,ax,ay,az,gx,gy,gz,trigger\n"
 CAPTURE_HEADER = "accel_x,accel_y,accel_z,gyro_x,gyro_y,gyro_z,trigger_state\n"
@@ -116,20 +116,12 @@ def test_missing_file_directory_and_unreadable_file_are_one_line_each(tmp_path: 
             read_log(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="file permissions of this kind are POSIX only")
+@needs_permissions
 def test_file_that_may_not_be_read_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "secret.bin"
     path.write_bytes(BIN)
-    path.chmod(0)
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    try:
-        with pytest.raises(FileError, match="Permission denied"):
-            read_log(path)
-    finally:
-        if is_root:
-            os.seteuid(0)
+    with unreadable(path) as name, pytest.raises(FileError, match="Permission denied"):
+        read_log(name)
 
 
 @pytest.mark.parametrize(("rate_hz", "every"), [(0.0, 16), (float("nan"), 16), (1600.0, 0)])
