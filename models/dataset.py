@@ -16,6 +16,7 @@ import numpy.typing as npt
 from stinger.errors import FileError
 from stinger.files import StrPath, os_errors, read_bytes, write_bytes
 from stinger.sample import CHANNELS
+from stinger.wording import counted, quoted
 
 WINDOWS_FILE: Final = "windows_i16le.bin"
 LABELS_FILE: Final = "labels_u8.bin"
@@ -94,8 +95,13 @@ def read_dataset(folder: StrPath) -> Dataset:
         raise FileError(source / META_FILE, problem)
     meta = _read_meta(source / META_FILE)
     labels = np.frombuffer(read_bytes(source / LABELS_FILE), dtype=np.uint8)
-    if labels.size == 0 or labels.max() > 1:
-        raise FileError(source / LABELS_FILE, "expected at least one label, each 0 or 1")
+    if labels.size == 0:
+        raise FileError(source / LABELS_FILE, "is empty: expected a byte of 0 or 1 for each window")
+    wrong = np.flatnonzero(labels > 1)
+    if wrong.size:
+        raise FileError(
+            source / LABELS_FILE, f"the label is {labels[wrong[0]]}, expected 0 or 1", place=f"byte {int(wrong[0])}"
+        )
     window_bytes = meta["window_samples"] * len(CHANNELS) * 2
     data = read_bytes(source / WINDOWS_FILE)
     if len(data) != labels.size * window_bytes:
@@ -111,7 +117,7 @@ def read_dataset(folder: StrPath) -> Dataset:
 def _read_meta(path: Path) -> dict[str, Any]:
     try:
         meta = json.loads(read_bytes(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(path, f"is not JSON ({error})") from error
     window_samples = meta.get("window_samples") if isinstance(meta, dict) else None
     if not isinstance(window_samples, int) or isinstance(window_samples, bool) or window_samples < 1:
@@ -128,32 +134,46 @@ def _read_meta(path: Path) -> dict[str, Any]:
 
 
 def _read_index(path: Path, labels: npt.NDArray[np.uint8]) -> Rows:
-    text = read_bytes(path).decode("utf-8", errors="replace")
-    reader = csv.DictReader(io.StringIO(text))
-    missing = [name for name in ("label", *_INTEGER_COLUMNS) if name not in (reader.fieldnames or ())]
-    if missing:
-        raise FileError(path, f"the header lacks {', '.join(missing)}", place="line 1")
-    records = list(reader)
+    names, records, lines = _read_table(path)
     if len(records) != labels.size:
-        raise FileError(path, f"{len(records)} rows, expected {labels.size}: one for each label")
-    columns: dict[str, npt.NDArray[np.int64]] = {}
-    for name in ("label", *_INTEGER_COLUMNS):
-        columns[name] = _integers(path, name, [record[name] for record in records])
+        raise FileError(path, f"{counted(len(records), 'row')}, expected {labels.size:,}: one for each label")
+    cells = dict(zip(names, zip(*records, strict=True), strict=True))
+    columns = {name: _integers(path, name, cells[name], lines) for name in ("label", *_INTEGER_COLUMNS)}
     differ = np.flatnonzero(columns.pop("label") != labels)
     if differ.size:
-        raise FileError(path, f"the label is not that of {LABELS_FILE}", place=f"line {int(differ[0]) + 2}")
-    session = np.array([record.get("session") or "" for record in records], dtype=np.str_)
+        raise FileError(path, f"the label is not that of {LABELS_FILE}", place=f"line {lines[int(differ[0])]}")
+    session = np.array(cells.get("session", [""] * labels.size), dtype=np.str_)
     return Rows(session=session, **columns)
 
 
-def _integers(path: Path, name: str, cells: Sequence[str | None]) -> npt.NDArray[np.int64]:
+def _read_table(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    """The header of an index, its rows that are not blank, all of the header's length, and the line of each."""
+    reader = csv.reader(io.StringIO(read_bytes(path).decode("utf-8", errors="replace"), newline=""))
+    records, lines = [], []
+    try:
+        header = next(reader, [])
+        missing = [name for name in ("label", *_INTEGER_COLUMNS) if name not in header]
+        if missing:
+            raise FileError(path, f"the header lacks {', '.join(missing)}", place="line 1")
+        for record in filter(None, reader):
+            if len(record) != len(header):
+                problem = f"{counted(len(record), 'column')}, expected {len(header)}"
+                raise FileError(path, problem, place=f"line {reader.line_num}")
+            records.append(record)
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise FileError(path, f"is no CSV ({error})", place=f"line {reader.line_num}") from error
+    return header, records, lines
+
+
+def _integers(path: Path, name: str, cells: Sequence[str], lines: Sequence[int]) -> npt.NDArray[np.int64]:
     values = np.empty(len(cells), dtype=np.int64)
     for row, cell in enumerate(cells):
         try:
-            values[row] = int(cell or "")
+            values[row] = int(cell)
         except (ValueError, OverflowError) as error:
-            place = f"line {row + 2}"
-            raise FileError(path, f"{name} is '{cell or ''}', expected a whole number", place=place) from error
+            problem = f"{name} is {quoted(cell)}, expected a whole number"
+            raise FileError(path, problem, place=f"line {lines[row]}") from error
     return values
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from stinger.errors import FileError
 from stinger.files import StrPath
+from stinger.wording import counted, quoted
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _INT64_LIMIT: Final = 2**63
@@ -55,7 +56,7 @@ def parse_table(data: bytes, columns: tuple[str, ...], path: StrPath) -> Table:
     if twice:
         raise FileError(path, f"the header names {', '.join(twice)} more than once", place="line 1")
     if not body.strip():
-        raise FileError(path, "has a header but no rows")
+        raise FileError(path, "has a header but no rows: expected a sample a line", place="line 2")
     try:
         values = np.loadtxt(BytesIO(body), dtype=np.int64, delimiter=",", comments=None, ndmin=2, encoding="latin-1")
     except (ValueError, OverflowError) as error:
@@ -74,11 +75,11 @@ def _first_fault(data: bytes, names: list[str], path: StrPath) -> FileError:
             continue
         cells = line.split(",")
         if len(cells) != len(names):
-            return FileError(path, f"{len(cells)} columns, expected {len(names)}", place=f"line {number}")
+            return FileError(path, f"{counted(len(cells), 'column')}, expected {len(names)}", place=f"line {number}")
         for name, cell in zip(names, cells, strict=True):
             text = cell.strip()
             if len(text) > _LONGEST or not _INTEGER.fullmatch(text) or abs(int(text)) >= _INT64_LIMIT:
-                return FileError(path, f"{name} is '{text[:30]}', expected a whole number", place=f"line {number}")
+                return FileError(path, f"{name} is {quoted(text)}, expected a whole number", place=f"line {number}")
     return FileError(path, "is no table of whole numbers")
 
 

@@ -81,7 +81,7 @@ def test_log_of_two_boots_is_two_recordings() -> None:
         ("\n\n", "line 1: is text, but '' is no header"),
         ("timestamp_ms,ax,ay\n1,2,3\n", "line 1: the header lacks az, gx, gy, gz, trigger"),
         ("accel_x,accel_y\n1,2\n", "line 1: the header lacks accel_z"),
-        (HEADER, "has a header but no rows"),
+        (HEADER, "line 2: has a header but no rows: expected a sample a line"),
         (HEADER.replace("ay", "ax") + ROW, "line 1: the header lacks ay"),
         (HEADER.replace("trigger", "trigger,ax") + ROW, "line 1: the header names ax more than once"),
         (HEADER + ROW + "20,1,2," + "9" * 5000 + ",4,5,6,0\n", "line 3: az is '9999"),
@@ -91,7 +91,7 @@ def test_log_of_two_boots_is_two_recordings() -> None:
         (HEADER + ROW + "20,1,2,,4,5,6,0\n", "line 3: az is '', expected a whole number"),
         (HEADER + ROW + "\n" + "20,1,2\n", "line 4: 3 columns, expected 8"),
         (HEADER + "20,1,2\n", "line 2: 3 columns, expected 8"),
-        (HEADER + ROW + " \n" + ROW, "line 3: 1 columns, expected 8"),
+        (HEADER + ROW + " \n" + ROW, "line 3: 1 column, expected 8"),
         (HEADER + ROW + "99999999999999999999,1,2,3,4,5,6,0\n", "line 3: timestamp_ms is '99999999999999999999'"),
         (HEADER + ROW + "\n4294967296,1,2,3,4,5,6,0\n", "line 4: timestamp_ms is 4294967296, expected 0 to 4294967295"),
         (HEADER + ROW + "-1,1,2,3,4,5,6,0\n", "line 3: timestamp_ms is -1"),
@@ -99,6 +99,7 @@ def test_log_of_two_boots_is_two_recordings() -> None:
         (HEADER.replace(",", ";") + ROW, "no header of a log"),
         (HEADER + ROW + "20,1,2,3,4,5,6,\u0663\n", "line 3: trigger is"),
         (HEADER + ROW + "20,1,2,3,µ,5,6,0\n", "line 3: gx is"),
+        (HEADER + ROW + "20,1,\0\x1b[2J,3,4,5,6,0\n", r"line 3: ay is '\x00\x1b[2J', expected"),
     ],
 )
 def test_unusable_content_is_one_line_with_its_place(data: str | bytes, message: str) -> None:
