@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 from click.core import ParameterSource
 
-from models.dataset import Dataset, read_dataset
-from models.model_meta import serves_rate
-from models.sessions import Session, open_sessions
+from models.dataset import read_dataset
 from models.spec import ModelSpec, parse_spec
 from models.window_models import joined, opened
-from models.windows import Span, span_of
 from replay.cli.picture_options import (
     dpi_option,
     lead_option,
@@ -23,6 +19,7 @@ from replay.cli.picture_options import (
     shot_pre_option,
     window_option,
 )
+from replay.cli.plot_input import check_dataset, check_model_files, sessions_to_plot
 from replay.predictions import Prediction, PredictionOptions, check_inputs, pictures_at_most, write_predictions
 from replay.timeline import timeline_of, windows_to_score
 from stinger.cli.options import (
@@ -36,10 +33,8 @@ from stinger.cli.options import (
 )
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
-from stinger.errors import FileError, InputError
-from stinger.logs import Log, read_log
-from stinger.mlmd import WINDOW_SAMPLES
-from stinger.sample import SAMPLE_RATE_HZ
+from stinger.errors import InputError
+from stinger.logs import read_log
 
 COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
 """The models that are compared unless others are named."""
@@ -174,11 +169,11 @@ def plot(
     dataset = read_dataset(train_dir) if to_train or _given("train_dir") or train_dir.is_dir() else None
     log = read_log(log_path, rate_hz=rate_hz, every=every)
     warn_of_repairs(log)
-    sessions, spans = _sessions_to_plot(log, min_shot_gap_ms=min_shot_gap_ms, lead_ms=lead_ms, window_ms=window_ms)
+    sessions, spans = sessions_to_plot(log, min_shot_gap_ms=min_shot_gap_ms, lead_ms=lead_ms, window_ms=window_ms)
     if model_files:
-        _check_model_files(sessions, spans, dataset, train_dir)
+        check_model_files(sessions, spans, dataset, train_dir)
     if dataset is not None:
-        _check_dataset(dataset, train_dir, sessions, spans, to_train, lead_ms=lead_ms, window_ms=window_ms)
+        check_dataset(dataset, train_dir, sessions, spans, to_train, lead_ms=lead_ms, window_ms=window_ms)
     if dataset is not None and to_train:
         from models.trained import train_window_models  # noqa: PLC0415 - scikit-learn, only when a model is trained
 
@@ -187,7 +182,8 @@ def plot(
             click.echo(f"Warning: {remark}", err=True)
         kept.append(trained)
     window_models = joined(kept)
-    whose = f"in {train_dir}" if model_files else "that the models were trained on"
+    taught = "the model was" if len(window_models.names) == 1 else "the models were"
+    whose = f"in {train_dir}" if model_files else f"that {taught} trained on"
     to_score = sum(
         windows_to_score(session.recording, span, stride=stride) for session, span in zip(sessions, spans, strict=True)
     )
@@ -224,21 +220,6 @@ def plot(
         click.echo(line)
 
 
-def _sessions_to_plot(
-    log: Log, *, min_shot_gap_ms: float, lead_ms: float, window_ms: float
-) -> tuple[tuple[Session, ...], list[Span]]:
-    """The sessions of ``log`` whose time advances; :class:`FileError` if there is none, or none long enough."""
-    sessions = open_sessions([log], min_shot_gap_ms=min_shot_gap_ms)
-    sessions = tuple(session for session in sessions if session.recording.step_ms is not None)
-    if not sessions:
-        raise FileError(log.path, "time does not advance from sample to sample: nothing to plot over")
-    spans = [span_of(session.recording, lead_ms=lead_ms, window_ms=window_ms) for session in sessions]
-    if all(len(session.recording) <= span.total for session, span in zip(sessions, spans, strict=True)):
-        needed = min(span.total for span in spans) + 1
-        raise FileError(log.path, f"too short for one prediction: {lead_ms:g} + {window_ms:g} ms need {needed} samples")
-    return sessions, spans
-
-
 def _distinct(specs: tuple[str, ...]) -> list[ModelSpec]:
     return list(dict.fromkeys(parse_spec(text) for text in specs))
 
@@ -256,63 +237,3 @@ def _warn_of_ignored(*, compare: bool, model_file: bool) -> None:
         if _given(option) and (compare or model_file):
             other = "--compare: name models by --model-spec" if compare else "--model-file"
             click.echo(f"Warning: --{option} does not count together with {other}", err=True)
-
-
-def _check_model_files(
-    sessions: Sequence[Session], spans: Sequence[Span], dataset: Dataset | None, train_dir: Path
-) -> None:
-    """Raise :class:`InputError` where windows are not those that a model file takes."""
-    for session, span in zip(sessions, spans, strict=True):
-        if span.window_samples != WINDOW_SAMPLES:
-            rate_hz = session.recording.rate_hz or 0.0
-            raise InputError(
-                f"a model file takes windows of {WINDOW_SAMPLES} samples, those of {session.name} have "
-                f"{span.window_samples}: "
-                + (
-                    "--window-ms 500"
-                    if serves_rate(rate_hz)
-                    else f"it has {rate_hz:g} samples a second, not {SAMPLE_RATE_HZ}"
-                )
-            )
-    if dataset is not None and dataset.windows.shape[1] != WINDOW_SAMPLES:
-        raise InputError(
-            f"a model file takes windows of {WINDOW_SAMPLES} samples, those in {train_dir} have "
-            f"{dataset.windows.shape[1]}: name another --train-dir"
-        )
-
-
-def _check_dataset(
-    dataset: Dataset,
-    train_dir: Path,
-    sessions: Sequence[Session],
-    spans: Sequence[Span],
-    to_train: Sequence[ModelSpec],
-    *,
-    lead_ms: float,
-    window_ms: float,
-) -> None:
-    """Warn where what is scored is not what the models were trained on; :class:`InputError` where they cannot take it."""
-    trained = dataset.windows.shape[1]
-    trained_lead_ms = dataset.meta.get("lead_ms", lead_ms)
-    if trained_lead_ms != lead_ms:
-        click.echo(
-            f"Warning: {train_dir} was exported with a lead of {trained_lead_ms:g} ms, here it is {lead_ms:g}: "
-            "make --lead-ms that of the export",
-            err=True,
-        )
-    other = [(s, span) for s, span in zip(sessions, spans, strict=True) if span.window_samples != trained]
-    if not other:
-        return
-    session, span = other[0]
-    if dataset.meta.get("window_ms", 0) == window_ms:
-        advice = "the rate of the samples differs, so the models see another motion: record at one rate"
-    else:
-        advice = "make --window-ms that of the export"
-    message = (
-        f"{train_dir} holds windows of {trained} samples, those of the recording have {span.window_samples} "
-        f"({session.recording.rate_hz or 0:g} Hz): {advice}"
-    )
-    unable = [str(spec) for spec in to_train if spec.features == "flatten"]
-    if unable:
-        raise InputError(f"{', '.join(unable)} takes samples one by one, and {message}")
-    click.echo(f"Warning: {message}", err=True)
