@@ -218,7 +218,7 @@ def _notes(report: BenchmarkReport) -> list[str]:
     notes += [f"- {split}: left out, as {reason}." for split, reason in report.plan.left_out.items()]
     for row in report.rows:
         notes += [
-            f"- {row.configuration.name}/{row.configuration.spec.features}, {row.split}: {remark} in at least one run."
+            f"- {row.configuration.name}/{row.configuration.spec.features}, {row.split}, in at least one run: {remark}."
             for remark in row.remarks
         ]
     return [*notes, ""] if notes else []

@@ -14,6 +14,7 @@ from models.dataset import read_dataset
 from models.spread import LOCAL, Workers
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
+from stinger.errors import FileError
 from stinger.files import check_output, make_folder, write_bytes
 
 _EXIT_INTERRUPTED = 130
@@ -70,10 +71,15 @@ def benchmark(
         )
     report = make_report(train_dir, dataset, plan, outcome, seeds=numbers, test_size=test_size)
     markdown = report_markdown(report)
-    if outcome.fits:
-        write_bytes(out, markdown.encode())
     if as_json:
         click.echo(json.dumps(report_values(report), indent=2))
+    if outcome.fits:
+        try:
+            write_bytes(out, markdown.encode())
+        except FileError:
+            if not as_json:
+                click.echo(markdown)  # hours of work are not lost for a full disk
+            raise
     done = f"{len(outcome.fits):,} of {len(plan.jobs):,} fits"
     if outcome.interrupted:
         kept = (

@@ -15,6 +15,7 @@ import models.spread
 from models.benchmark import CONFIGURATIONS, Configuration, plan_benchmark
 from models.spread import Workers
 from stinger.cli import main
+from stinger.errors import FileError
 from tests.models.datasets import make_dataset, write_train_dir
 
 
@@ -87,6 +88,19 @@ def test_an_interrupt_leaves_what_is_finished(tmp_path: Path, monkeypatch: pytes
     assert result.exit_code == 130
     assert "Interrupted: report.md holds the 2 of 17 fits that were finished." in result.stderr
     assert "**Interrupted**: 2 of 17 fits were finished." in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.usefixtures("only_linear_models")
+def test_a_report_that_cannot_be_written_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(path: str, data: bytes) -> None:
+        del data
+        raise FileError(path, "No space left on device")
+
+    monkeypatch.setattr("models.cli.benchmark.write_bytes", full_disk)
+    result = run("benchmark --train-dir ml_out/train --seeds 1")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: report.md: No space left on device\n"
+    assert "| logreg | summary | random | 1 | " in result.stdout
 
 
 @pytest.mark.usefixtures("only_linear_models")

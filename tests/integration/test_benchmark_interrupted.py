@@ -1,0 +1,59 @@
+"""``stinger benchmark`` as a process of its own in a terminal, and Ctrl-C in the middle of its work."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.models.datasets import make_dataset, write_train_dir
+
+pty = pytest.importorskip("pty", reason="no terminals of this kind here")
+
+PATIENCE_S = 60.0
+
+
+def read_until(terminal: int, pattern: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    shown = ""
+    while re.search(pattern, shown) is None:
+        assert time.monotonic() < deadline, shown
+        try:
+            shown += os.read(terminal, 4096).decode(errors="replace")
+        except OSError as error:  # what Linux says when the other side has hung up
+            raise AssertionError(shown) from error
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_leaves_what_is_finished_and_no_worker(tmp_path: Path, jobs: str) -> None:
+    folder = write_train_dir(tmp_path / "train", make_dataset(shots=60))
+    report = tmp_path / "report.md"
+    command = [sys.executable, "-m", "stinger", "benchmark", "--train-dir", str(folder), "--out", str(report)]
+    terminal, side = pty.openpty()
+    with os.fdopen(terminal, "rb"):
+        process = subprocess.Popen(
+            [*command, "--seeds", "20", "--jobs", jobs], stdin=side, stdout=side, stderr=side, start_new_session=True
+        )
+        os.close(side)
+        try:
+            read_until(terminal, r"fits .* +[1-9]\d*% +\d\d:\d\d:\d\d")  # the bar, with the time left
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers as well
+            read_until(terminal, r"Interrupted: .* holds the \d+ of [\d,]+ fits that were finished")
+            assert process.wait(PATIENCE_S) == 130
+            with pytest.raises(ProcessLookupError):
+                os.killpg(process.pid, 0)
+        finally:
+            process.kill()
+            process.wait(PATIENCE_S)
+    text = report.read_text(encoding="utf-8")
+    finished = re.search(r"\*\*Interrupted\*\*: (\d+) of \d+ fits were finished", text)
+    assert finished is not None
+    assert int(finished[1]) >= 1
+    assert "| rf | rich | " in text
+    assert [path.name for path in tmp_path.iterdir() if path != folder] == ["report.md"]
