@@ -71,13 +71,16 @@ def test_one_model_over_a_recording() -> None:
 
 
 @pytest.mark.usefixtures("recorded")
-def test_models_compared() -> None:
+@pytest.mark.parametrize("more", ["--max-shots 10", "--max-shots 10 --max-negs 10 --dpi 250"])
+def test_models_compared(more: str) -> None:
     result = plot(
-        "--csv ml_log.csv --train-dir ml_out/train --outdir ml_out/predictions_compare --compare --max-shots 2",
-        "--max-negs 2 --model-spec logreg:summary --model-spec et:rich --model-spec mlp:rich",
+        f"--csv ml_log.csv --train-dir ml_out/train --outdir ml_out/predictions_compare --compare {more}",
+        "--model-spec logreg:summary --model-spec et:rich --model-spec mlp:rich",
         *FAST,
     )
     assert result.exit_code == 0, result.output
+    out = Path("ml_out/predictions_compare")
+    assert len(list(out.glob("shots/shot_*.png"))) == len(list(out.glob("negatives/neg_*.png"))) == 10
     rows = rows_of("ml_out/predictions_compare/predictions.csv")
     assert list(rows[0]) == ["timestamp_ms", "trigger", "p_logreg_summary", "p_et_rich", "p_mlp_rich"]
 
