@@ -60,8 +60,13 @@ MODEL_LINES: Final[tuple[tuple[str, LineStyle], ...]] = (
     (SKY, DASHED),
     (BLACK, DASH_DOT),
     (BLUE, DOTTED),
+    (VERMILLION, "-"),
+    (GREEN, DASHED),
+    (BLUE, DASH_DOT),
+    (ORANGE, DOTTED),
+    (SKY, "-"),
 )
-"""Models of one picture, in their order; an eighth begins again. None looks like what is marked across the panels."""
+"""Models of one picture, in their order; a 13th begins again. None looks like what is marked across the panels."""
 
 SHOT_LINE: Final[dict[str, Any]] = {"color": BLACK, "linewidth": 1.1}
 REJECTED_LINE: Final[dict[str, Any]] = {"color": PURPLE, "linewidth": 1.1, "linestyle": DOTTED}

@@ -88,3 +88,7 @@ def test_legend_of_long_or_many_names_stays_within_the_picture(models: tuple[str
 
 def test_no_model_looks_like_what_is_marked_across_the_panels() -> None:
     assert REJECTED_LINE["color"] not in {colour for colour, _ in MODEL_LINES}
+
+
+def test_a_dozen_models_of_one_picture_all_look_different() -> None:
+    assert len(set(MODEL_LINES)) == len(MODEL_LINES) == 12
