@@ -35,6 +35,23 @@ def test_seeds_that_hold_out_the_same_session_share_a_fit() -> None:
     assert len([job for job in plan.jobs if job.split_name == "session"]) <= 2 * len(QUICK)
 
 
+def test_the_eight_models_are_those_that_are_documented() -> None:
+    assert [
+        (c.name, str(c.spec), c.mlp_hidden, c.mlp_max_iter) if c.spec.model == "mlp" else (c.name, str(c.spec))
+        for c in CONFIGURATIONS
+    ] == [
+        ("logreg", "logreg:summary"),
+        ("logreg", "logreg:rich"),
+        ("ridge", "ridge:summary"),
+        ("mlp_flat", "mlp:flatten", (32,), 600),
+        ("mlp_rich", "mlp:rich", (64, 32), 800),
+        ("rf", "rf:rich"),
+        ("et", "et:rich"),
+        ("hgb", "hgb:rich"),
+    ]
+    assert {c.name: c.trees for c in CONFIGURATIONS if c.spec.model in {"rf", "et"}} == {"rf": 400, "et": 600}
+
+
 def test_dear_fits_come_first() -> None:
     costs = [job.configuration.cost for job in plan_benchmark(make_dataset(), seeds=[1]).jobs]
     assert costs == sorted(costs, reverse=True)

@@ -66,6 +66,47 @@ def test_only_models_that_need_it_are_scaled(model: str, scaled: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "kind", "expected"),
+    [
+        ("logreg", "LogisticRegression", {"max_iter": 5000, "C": 1.0}),
+        ("ridge", "Ridge", {"alpha": 1.0}),
+        ("mlp", "MLPClassifier", {"activation": "relu", "solver": "adam", "alpha": 1e-4, "max_iter": 800}),
+        (
+            "rf",
+            "RandomForestClassifier",
+            {"n_estimators": 300, "min_samples_leaf": 2, "class_weight": "balanced", "bootstrap": True},
+        ),
+        (
+            "et",
+            "ExtraTreesClassifier",
+            {"n_estimators": 300, "min_samples_leaf": 2, "class_weight": "balanced", "bootstrap": False},
+        ),
+        (
+            "hgb",
+            "HistGradientBoostingClassifier",
+            {"max_depth": 3, "learning_rate": 0.1, "max_iter": 300, "early_stopping": False},
+        ),
+        (
+            "xgb",
+            "XGBClassifier",
+            {
+                "max_depth": 3,
+                "n_estimators": 300,
+                "learning_rate": 0.1,
+                "subsample": 0.9,
+                "colsample_bytree": 0.9,
+            },
+        ),
+    ],
+)
+def test_estimators_are_those_that_are_documented(model: str, kind: str, expected: dict[str, object]) -> None:
+    estimator = make_estimator(model, "rich", seed=1)
+    last = list(getattr(estimator, "named_steps", {"": estimator}).values())[-1]
+    assert type(last).__name__ == kind
+    assert {name: last.get_params()[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
     ("features", "hidden", "layers"),
     [("summary", None, (64, 32)), ("rich", None, (64, 32)), ("flatten", None, (32,)), ("rich", (8,), (8,))],
 )

@@ -150,6 +150,50 @@ def test_near_negatives_end_in_the_band_before_a_positive() -> None:
         assert ((positive_starts - end_ms >= 200) & (positive_starts - end_ms <= 900)).any()
 
 
+@pytest.mark.parametrize("quantile", [0.0, 0.3, 0.99, 1.0])
+def test_the_stillest_part_of_the_candidates_goes(quantile: float) -> None:
+    (session,) = sessions_of(synthetic_samples(2500, 8, gaps=2))
+    options = NegativeOptions(min_motion_quantile=quantile, min_sep_ms=0, mult=999)
+    dataset = build_dataset((session,), ExportOptions(negatives=options), about={})
+    every = build_dataset((session,), ExportOptions(negatives=replace(options, min_motion_quantile=0.0)), about={})
+
+    def scores(of: Dataset) -> list[float]:
+        ends = np.searchsorted(session.recording.time_ms, of.rows.event_timestamp_ms[of.labels == 0])
+        return sorted(motion_scores(session.recording.axes, 50)[ends].tolist())
+
+    assert scores(dataset) == scores(every)[math.floor(quantile * (len(scores(every)) - 1)) :]
+
+
+def test_with_replacement_three_times_as_many_are_drawn_as_wanted() -> None:
+    samples = synthetic_samples(20_000, 10, seed=3)
+    there = export(samples, mult=9999, min_sep_ms=0).meta["negatives"]
+    chosen = export(samples, mult=there // 10, min_sep_ms=0, with_replacement=True).meta["negatives"]
+    # So many different ones are among three draws for each that there is.
+    assert chosen / there == pytest.approx(1 - math.exp(-3), abs=0.01)
+
+
+def test_part_of_near_ones_is_rounded_for_each_shot() -> None:
+    dataset = export(synthetic_samples(60_000, 10, seed=3), strategy="mixed", mixed_near_frac=0.6, mult=3, min_sep_ms=0)
+    counts = dataset.meta["negative_filters"]
+    assert (counts["near"]["chosen"], counts["far"]["chosen"]) == (20, 10)
+
+
+def test_a_boot_of_one_window_lead_and_shot_is_long_enough() -> None:
+    trigger = np.zeros(61)
+    trigger[60] = 1
+    dataset = export(samples_at(np.arange(61) * 10, trigger=trigger), synthetic_samples(3000, 6))
+    assert dataset.rows.window_start_ms[0] == 0
+    assert dataset.meta["positives"] == 7
+
+
+def test_of_two_shots_equally_near_a_negative_names_the_earlier() -> None:
+    trigger = np.zeros(1001)
+    trigger[[100, 900]] = 1
+    dataset = export(samples_at(np.arange(1001) * 10, trigger=trigger), mult=500, min_sep_ms=0)
+    nearest = dict(zip(dataset.rows.event_timestamp_ms.tolist(), dataset.rows.shot_num.tolist(), strict=True))
+    assert (nearest[4990], nearest[5000], nearest[5010]) == (0, 0, 1)
+
+
 def test_mixed_fills_up_with_far_ones() -> None:
     dataset = export(synthetic_samples(20_000, 10, seed=3), strategy="mixed", mixed_near_frac=0.5, mult=4)
     counts = dataset.meta["negative_filters"]

@@ -49,6 +49,14 @@ def test_known_numbers() -> None:
     assert metrics.best_threshold == 0.11
 
 
+@pytest.mark.parametrize(
+    ("shot", "none", "best"), [(0.015, 0.005, 0.01), (0.995, 0.985, 0.99), (0.999, 0.99, None), (0.009, 0.001, None)]
+)
+def test_thresholds_are_tried_from_001_to_099(shot: float, none: float, best: float | None) -> None:
+    metrics = evaluate(np.array([1, 0]), np.array([shot, none]))
+    assert (metrics.best_threshold if metrics.best_f1 == 1 else None) == best
+
+
 def test_a_row_at_the_threshold_counts_as_positive() -> None:
     assert report_at(np.array([1, 0]), np.array([0.5, 0.5])).true_positives == 1
 

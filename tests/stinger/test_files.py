@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,27 @@ def test_file_appears_only_when_the_block_ends_well(tmp_path: Path) -> None:
         file.write(b"new")
         assert not target.exists()
     assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_bytes_are_on_disk_before_the_name_is_if_they_are_to_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lasting: bool
+) -> None:
+    done: list[str] = []
+
+    def told(call: Callable[..., None]) -> Callable[..., None]:
+        def told_call(*arguments: object) -> None:
+            done.append(call.__name__)
+            call(*arguments)
+
+        return told_call
+
+    for call in (os.fsync, os.replace):
+        monkeypatch.setattr(os, call.__name__, told(call))
+    write_bytes(tmp_path / "out.bin", b"new", lasting=lasting)
+    # Then the folder too, where the system can, so that the new name lasts.
+    assert done[:2] == (["fsync", "replace"] if lasting else ["replace"])
+    assert lasting or len(done) == 1
 
 
 def test_failed_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -81,7 +81,23 @@ def test_info_as_json_is_for_machines(log: Path) -> None:
 
 def test_info_of_two_boots_says_so(log: Path) -> None:
     log.write_bytes(log.read_bytes() * 2)
-    assert "2, as the clock starts over" in run("info", log).output
+    output = run("info", log).output
+    assert "2, as the clock starts over: 4.0 s, 4.0 s" in output
+    assert "4 trigger edges: 2 accepted, 2 rejected" in output
+    summary = json.loads(run("info", "--json", log).output)
+    assert summary["duration_s"] == 8.0
+    assert summary["gaps"] == 2
+    assert summary["shots"] == {"edges": 4, "accepted": 2, "rejected": 2}
+
+
+def test_info_counts_what_was_repaired(tmp_path: Path) -> None:
+    wide, cut = tmp_path / "wide.csv", tmp_path / "cut.bin"
+    wide.write_text("timestamp_ms,ax,ay,az,gx,gy,gz,trigger\n0,40000,-40000,3,4,5,6,0\n")
+    cut.write_bytes(samples_at([0, 10]).tobytes() + b"ab")
+    assert "repairs    clipped 2 values outside int16" in run("info", wide).output
+    assert json.loads(run("info", "--json", wide).output)["clipped"] == 2
+    assert "repairs    ignored 2 trailing bytes" in run("info", cut).output
+    assert json.loads(run("info", "--json", cut).output)["trailing_bytes"] == 2
 
 
 def test_info_of_a_single_sample_does_not_invent_a_rate(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from stinger.wire.host import (
     ReadModelStatus,
     UploadModel,
 )
+from stinger.wire.lines import LINE_MAX_BYTES
 
 LOG = bytes(range(256)) * 10
 STATUS = b"".join(
@@ -183,6 +184,13 @@ def test_firmware_without_fingerprints_answers_by_falling_silent() -> None:
 def test_silence_before_any_answer_is_an_error(exchange: Exchange[object]) -> None:
     with pytest.raises(ProtocolError, match="no answer"):
         exchange.silence()
+
+
+@pytest.mark.parametrize("exchange", every_exchange(), ids=lambda exchange: type(exchange).__name__)
+def test_sender_that_never_ends_its_line_does_not_fill_the_memory(exchange: Exchange[object]) -> None:
+    for _ in range(50):
+        exchange.receive(b"x" * 1000)
+        assert len(exchange._buffer) <= LINE_MAX_BYTES + 1000
 
 
 @given(st.lists(st.binary(max_size=3000) | st.just(dumped()[:40]) | st.just(STATUS[:50]), max_size=8))
