@@ -14,18 +14,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.spec import MODELS, ModelSpec, parse_spec
+from models.spec import ModelSpec
 from stinger.errors import InputError
-
-__all__ = [
-    "MODELS",
-    "Estimator",
-    "ModelSpec",
-    "fit_estimator",
-    "make_estimator",
-    "parse_spec",
-    "predict_probability",
-]
 
 Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.integer[Any]]

@@ -6,15 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models.estimators import (
-    MODELS,
-    Estimator,
-    ModelSpec,
-    fit_estimator,
-    make_estimator,
-    parse_spec,
-    predict_probability,
-)
+from models.estimators import Estimator, fit_estimator, make_estimator, predict_probability
+from models.spec import MODELS, ModelSpec, parse_spec
 from stinger.errors import InputError
 
 Labels = npt.NDArray[np.uint8]

@@ -73,6 +73,14 @@ def test_without_export_it_writes_pictures_and_a_summary_only(log: str) -> None:
     assert int(rows[0]["crop_end_ms"]) == shot_ms + 200
 
 
+@pytest.mark.parametrize("options", [[], ["--max-shots", "0"]])
+def test_every_accepted_shot_is_drawn_unless_told_otherwise(log: str, options: list[str]) -> None:
+    write_log(log, synthetic_samples(3000, 5, bursts=2))
+    result = explore(log, "--dpi", "20", *options)
+    assert result.exit_code == 0, result.output
+    assert len(list(Path("ml_out/shots").glob("shot_*.png"))) == 5
+
+
 def test_the_summary_counts_what_is_there(log: str) -> None:
     assert explore(log, *FAST).exit_code == 0
     summary = json.loads(Path("ml_out/summary.json").read_text())
