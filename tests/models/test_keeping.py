@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from models.dataset import Dataset, Rows, write_dataset
+from models.estimators import Estimator, fit_estimator, make_estimator, predict_probability
 from models.features import compute_features
 from models.model_file import load_model
 from models.spec import ModelSpec
@@ -37,6 +38,14 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+def assert_serves(model_file: Path, estimator: Estimator) -> None:
+    """Fail unless the model file gives the probabilities of ``estimator``, but where nothing moves."""
+    windows = windows_like_life(500, seed=12)
+    expected = predict_probability(estimator, compute_features(windows, "summary"))
+    expected[is_still(windows)] = 0
+    np.testing.assert_allclose(load_model(model_file).probability(windows), expected, rtol=0, atol=1e-5)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write_dataset(tmp_path, dataset())
@@ -57,11 +66,7 @@ def test_kept_model_says_what_it_was_trained_on_and_how_it_did(folder: Path) -> 
 def test_kept_model_is_the_one_that_was_measured(folder: Path) -> None:
     measured = train(dataset(), TrainingOptions(spec=ModelSpec("logreg", "summary")))
     run("train", "--train-dir", folder, "--out", folder / "m.onnx")
-    windows = windows_like_life(500, seed=12)
-    expected = measured.estimator.predict_proba(compute_features(windows, "summary"))[:, 1]
-    expected[is_still(windows)] = 0
-    got = load_model(folder / "m.onnx").probability(windows)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
+    assert_serves(folder / "m.onnx", measured.estimator)
 
 
 def test_refitted_model_saw_every_row_and_carries_the_metrics_of_the_one_that_did_not(folder: Path) -> None:
@@ -70,6 +75,10 @@ def test_refitted_model_saw_every_row_and_carries_the_metrics_of_the_one_that_di
     meta = load_model(folder / "m.onnx").meta
     assert (meta.training["rows"], meta.training["fitted_on"]) == (120, "all rows")
     assert meta.metrics["roc_auc"] == plain["roc_auc"]
+    every = dataset()
+    estimator = make_estimator("logreg", "summary", seed=1)
+    fit_estimator(estimator, compute_features(every.windows, "summary"), every.labels)
+    assert_serves(folder / "m.onnx", estimator)
 
 
 @pytest.mark.parametrize(("window", "hz", "message"), [(40, 100.0, "windows of 40 samples"), (50, 50.0, "at 50 Hz")])
