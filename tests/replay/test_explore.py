@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from models.dataset import read_dataset
+from replay.excerpt_picture import ExcerptLook
 from stinger.cli import main
 from stinger.logs import write_log
 from tests.helpers.synthetic import synthetic_samples
@@ -79,6 +80,19 @@ def test_every_accepted_shot_is_drawn_unless_told_otherwise(log: str, options: l
     result = explore(log, "--dpi", "20", *options)
     assert result.exit_code == 0, result.output
     assert len(list(Path("ml_out/shots").glob("shot_*.png"))) == 5
+
+
+def test_label_window_is_shaded_where_lead_and_window_say(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[ExcerptLook] = []
+    monkeypatch.setattr(
+        "replay.exploration.draw_excerpts", lambda series, **_: looks.extend(look for look, _ in series)
+    )
+    assert explore(log, *FAST).exit_code == 0
+    assert explore(log, *FAST, "--lead-ms", "200", "--window-ms", "300", "--shot-pre-ms", "900").exit_code == 0
+    assert [(look.window_s, look.from_s, look.to_s) for look in looks] == [
+        ((-0.6, -0.1), -1.0, 0.2),
+        ((-0.5, -0.2), -0.9, 0.2),
+    ]
 
 
 def test_the_summary_counts_what_is_there(log: str) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from models.dataset import read_dataset
 from models.spec import parse_spec
 from models.trained import train_window_models
+from replay.excerpt_picture import ExcerptLook
 from stinger.cli import main
 from stinger.logs import write_log
 from stinger.sample import SampleArray
@@ -118,6 +119,21 @@ def test_rejected_shots_come_after_the_accepted_ones() -> None:
 
 
 @pytest.mark.usefixtures("recorded")
+def test_windows_are_shaded_but_at_rejected_edges(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[ExcerptLook] = []
+    monkeypatch.setattr(
+        "replay.predictions.draw_excerpts", lambda series, **_: looks.extend(look for look, _ in series)
+    )
+    assert plot("--model logreg --include-rejected-shots", *FAST).exit_code == 0
+    assert {(look.window_s, look.from_s, look.to_s) for look in looks} == {((-0.6, -0.1), -1.5, 0.3)}
+    assert [(look.moment, look.window) for look in looks] == [
+        ("shot", "label window"),
+        ("rejected edge", None),
+        ("shot that did not come", "negative window"),
+    ]
+
+
+@pytest.mark.usefixtures("recorded")
 def test_the_same_seed_gives_the_same_files() -> None:
     for outdir in ("one", "two"):
         arguments = ["--model", "mlp", "--max-shots", "1", "--max-negs", "1", "--outdir", outdir]
@@ -190,6 +206,16 @@ def test_model_files_of_one_name_are_told_apart(kept_model: str) -> None:
     assert result.exit_code == 0, result.output
     columns = list(rows_of("out/predictions.csv")[0])[2:]
     assert columns == ["p_one/kept", "p_two/kept", "p_two/kept~2", "p_ridge_summary"]
+
+
+def test_model_file_that_is_called_like_a_trained_model_has_a_column_of_its_own(kept_model: str) -> None:
+    Path(kept_model).rename("ridge_summary.onnx")
+    result = plot(
+        "--compare --model-file ridge_summary.onnx --model-spec ridge:summary --outdir out --max-shots 0 --max-negs 0",
+        *FAST,
+    )
+    assert result.exit_code == 0, result.output
+    assert list(rows_of("out/predictions.csv")[0])[2:] == ["p_ridge_summary", "p_ridge_summary~2"]
 
 
 def test_pictures_of_an_earlier_prediction_that_are_not_drawn_again_go(kept_model: str) -> None:
