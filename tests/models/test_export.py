@@ -236,7 +236,7 @@ def test_a_session_without_shots_gives_negatives() -> None:
 
 
 def test_shot_numbers_go_on_from_session_to_session() -> None:
-    dataset = export(synthetic_samples(3000, 6), synthetic_samples(3000, 6, seed=2))
+    dataset = export(synthetic_samples(3000, 6, bursts=3), synthetic_samples(3000, 6, seed=2, bursts=3))
     assert dataset.rows.shot_num[dataset.labels == 1].tolist() == list(range(12))
 
 

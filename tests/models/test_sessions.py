@@ -38,7 +38,7 @@ def test_names_stay_unique_whatever_files_are_called(tmp_path: Path) -> None:
 
 def test_shots_are_counted_through_all_sessions(tmp_path: Path) -> None:
     for seed in (1, 2):
-        write_log(tmp_path / f"{seed}.bin", synthetic_samples(3000, 8, seed=seed))
+        write_log(tmp_path / f"{seed}.bin", synthetic_samples(3000, 8, seed=seed, bursts=3))
     first, second = open_sessions([read_log(tmp_path / f"{seed}.bin") for seed in (1, 2)])
     assert first.first_shot_num == 0
     assert second.first_shot_num == first.accepted_shots == 8

@@ -16,7 +16,8 @@ from PIL import Image
 from models.dataset import read_dataset
 from replay.excerpt_picture import ExcerptLook
 from stinger.cli import main
-from stinger.logs import write_log
+from stinger.logs import read_log, write_log
+from stinger.sample import axes
 from tests.helpers.synthetic import synthetic_samples
 
 RECOMMENDED = shlex.split("""--clean --export-dataset --lead-ms 100 --window-ms 500 --min-shot-gap-ms 1000
@@ -102,6 +103,38 @@ def test_the_summary_counts_what_is_there(log: str) -> None:
     assert summary["trigger"]["edges"] == 29
     assert summary["trigger"]["accepted"] == 24
     assert summary["timestamp_dt_ms"]["estimated_hz"] == 100
+
+
+def test_the_summary_of_several_logs_adds_them_up(log: str) -> None:
+    other = synthetic_samples(3000, 8, seed=5, bursts=2)
+    other["ax"][7], other["gz"][9] = -32768, 32767
+    write_log("other.bin", other)
+    assert explore(log, "other.bin", *FAST).exit_code == 0
+    summary = json.loads(Path("ml_out/summary.json").read_text())
+    assert (summary["samples"], summary["duration_s"]) == (
+        12_000,
+        pytest.approx(sum(part["duration_s"] for part in summary["logs"])),
+    )
+    assert {key: summary["trigger"][key] for key in ("edges", "accepted", "rejected")} == {
+        "edges": 39,
+        "accepted": 32,
+        "rejected": 7,
+    }
+    assert _saturated("other.bin") >= 2
+    assert summary["saturated_samples"] == _saturated(log) + _saturated("other.bin")
+
+
+def _saturated(log: str) -> int:
+    channels = axes(read_log(log).samples)
+    return int(((channels == -32768) | (channels == 32767)).any(axis=1).sum())
+
+
+@pytest.mark.usefixtures("log")
+def test_repairs_are_said() -> None:
+    Path("cut.bin").write_bytes(synthetic_samples(3000, 6).tobytes() + b"ab")
+    result = explore("cut.bin", *FAST)
+    assert result.exit_code == 0
+    assert result.stderr == "Warning: cut.bin: ignored 2 trailing bytes that do not fill a 17-byte record\n"
 
 
 def test_pictures_are_as_large_as_the_dpi_says(log: str) -> None:

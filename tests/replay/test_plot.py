@@ -236,6 +236,13 @@ def test_log_that_would_be_overwritten_is_refused(recorded: SampleArray) -> None
     assert Path("predictions.csv").read_bytes() == before
 
 
+def test_repairs_are_said(recorded: SampleArray) -> None:
+    Path("cut.bin").write_bytes(recorded.tobytes() + b"ab")
+    result = plot("--csv cut.bin --model logreg --max-shots 0 --max-negs 0", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "Warning: cut.bin: ignored 2 trailing bytes" in result.stderr
+
+
 @pytest.mark.usefixtures("recorded")
 def test_specs_without_compare_are_warned_about() -> None:
     result = plot("--model", "logreg", "--model-spec", "et:rich", "--max-shots", "0", "--max-negs", "0", *FAST)
