@@ -77,7 +77,7 @@ def run(
     outputs: Outputs,
     sabotage: str | None,
 ) -> None:
-    r"""Run each SCENARIO against a daemon of its own, and say how it came through.
+    """Run each SCENARIO against a daemon of its own, and say how it came through.
 
     \b
     stinger hil run                                  the default set, with an emulated blaster
@@ -87,7 +87,7 @@ def run(
 
     A SCENARIO is one of those that 'stinger hil list' shows, or a TOML file of your own. Exit code 0: every limit was
     kept; 1: not, or nothing was tested.
-    """
+    """  # noqa: D301 - click needs the backspace itself
     if seconds is not None and hours is not None:
         raise click.UsageError("--seconds and --hours are the same thing: give one of them")
     setup = RunSetup(
