@@ -14,7 +14,10 @@ DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 """Operators of these come with ONNX Runtime everywhere."""
 
 _MODEL_GRAPH: Final = 7
+_MODEL_METADATA: Final = 14
 _MODEL_FUNCTIONS: Final = 25
+_ENTRY_KEY: Final = 1
+_ENTRY_VALUE: Final = 2
 _GRAPH_NODE: Final = 1
 _GRAPH_INITIALIZER: Final = 5
 _GRAPH_SPARSE_INITIALIZER: Final = 15
@@ -44,6 +47,17 @@ def check_contents(data: bytes) -> None:
             _check_graph(value)
     if graphs != 1:
         raise InputError("is no ONNX model")
+
+
+def metadata_value(data: bytes, key: str) -> str | None:
+    """The metadata of an ONNX model under ``key``, without opening the model. Raises :class:`InputError` for other bytes."""
+    for number, entry in _fields(data):
+        if number == _MODEL_METADATA and isinstance(entry, bytes):
+            fields = dict(_fields(entry))
+            name, value = fields.get(_ENTRY_KEY), fields.get(_ENTRY_VALUE)
+            if name == key.encode() and isinstance(value, bytes):
+                return value.decode("utf-8", errors="replace")
+    return None
 
 
 def _check_graph(data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from service.config_key import key, keys_of
 from stinger.errors import FileError, InputError
 from stinger.files import read_bytes
 from stinger.paths import data_dir as default_data_dir
+from stinger.quantities import seconds, size_bytes
 from stinger.shots import MIN_SHOT_GAP_MS
 
 SOURCE_SCHEMES: Final = ("serial", "tcp", "replay", "mqtt", "mqtts")
@@ -46,6 +48,19 @@ def _broker_problem(url: str) -> str | None:
     if not fits:
         return f"expected embedded, mqtt://HOST:PORT or mqtts://HOST:PORT, not {without_password(url)!r:.100}"
     return _NOT_IN_URL if without_password(url) != url else None
+
+
+def _problem_with(parse: Callable[[str], float]) -> Callable[[str], str | None]:
+    """What is wrong with a text that ``parse`` does not take."""
+
+    def problem(text: str) -> str | None:
+        try:
+            parse(text)
+        except InputError as error:
+            return str(error)
+        return None
+
+    return problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,21 @@ class RecorderConfig:
     )
     max_file_mb: int = key(64, "Megabytes after which another file is begun.", low=1, high=4000)
     keep_free_mb: int = key(16, "Megabytes on the disk that recording leaves to others.", low=0, high=1_000_000)
+    keep: str | None = key(
+        None,
+        "Delete recordings that ended longer ago, such as 30d or 12h.",
+        option="--keep",
+        default_text="for ever",
+        check=_problem_with(seconds),
+    )
+    keep_size: str | None = key(
+        None,
+        "Delete the oldest recordings while all of them take more, such as 10GB.",
+        option="--keep-size",
+        default_text="no limit",
+        check=_problem_with(size_bytes),
+    )
+    keep_trained: bool = key(True, "Keep recordings that a model in the registry names, whatever their age.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ from typing import Final
 
 import numpy as np
 
-from service.sidecar import RECORDING_ENDING, Sidecar, read_sidecar, sidecar_path, utc_text
+from service.sidecar import RECORDING_ENDING, STEM, Sidecar, read_sidecar, sidecar_path, utc_text
 from stinger.errors import FileError, StingerError
 from stinger.files import StrPath, os_errors, write_bytes
 from stinger.recording import split_recordings
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE
 
 _ASIDE: Final = re.compile(r"\..+\.json\.[0-9a-f]+\.tmp")
-_STEM: Final = re.compile(r"(\d{8}T\d{6}\.\d{3})Z(_\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def recover(recordings: StrPath) -> Recovery:
             found = replace(found, problems=(*found.problems, str(error)))
             continue
         for path in entries:
-            if path.suffix == RECORDING_ENDING and _STEM.fullmatch(path.stem):
+            if path.suffix == RECORDING_ENDING and STEM.fullmatch(path.stem):
                 try:
                     found = _put_in_order(path, found)
                 except StingerError as error:

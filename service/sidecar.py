@@ -17,6 +17,8 @@ from stinger.sample import SAMPLE_RATE_HZ
 SCHEMA: Final = 1
 RECORDING_ENDING: Final = ".bin"
 SIDECAR_ENDING: Final = ".json"
+STEM: Final = re.compile(r"(\d{8}T\d{6}\.\d{3})Z(_\d+)?")
+"""The name of a recording without its ending; the first group is the time, as :func:`file_stem` writes it."""
 
 # A sidecar is small; a larger file is none, and not worth the memory.
 _MAX_BYTES: Final = 4_000_000

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "plot": ("replay.cli.plot:plot", "Train models and plot what they say of a recording."),
     "pull": ("service.cli.pull:pull", "Fetch a blaster's log."),
     "push": ("service.cli.push:push", "Bring models to a blaster."),
+    "recordings": ("service.cli.recordings:recordings", "List recordings, and delete old ones."),
     "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
     "synth": ("models.cli.synth:synth", "Make a synthetic session from a model of motion."),
     "train": ("models.cli.train:train", "Train a model on a training set, and say how good it is."),

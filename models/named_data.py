@@ -1,0 +1,72 @@
+"""Which data the models that are kept were made and measured with, by the hashes and names that they carry."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from models.model_file import MODEL_MAX_BYTES
+from models.model_meta import META_KEY
+from models.onnx_wire import metadata_value
+from models.registry import Registry, Version
+from stinger.errors import FileError, InputError
+from stinger.files import read_bytes
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedData:
+    """What stands in metadata and reports: ``hashes`` are SHA-256 in hex, ``texts`` everything else."""
+
+    hashes: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
+
+
+class DataOfModels:
+    """Looks up what the models of ``registry`` name; a version never changes, so each is read once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._known: dict[str, NamedData] = {}
+
+    def named(self) -> NamedData:
+        """What all versions together name. Raises :class:`FileError` where one cannot be read: it may name anything."""
+        versions = self._registry.versions()
+        self._known = {version.id: self._known.get(version.id) or _named_by(version) for version in versions}
+        parts = self._known.values()
+        return NamedData(
+            frozenset().union(*(part.hashes for part in parts)), frozenset().union(*(part.texts for part in parts))
+        )
+
+
+def _named_by(version: Version) -> NamedData:
+    try:
+        text = metadata_value(read_bytes(version.model_path, at_most=MODEL_MAX_BYTES), META_KEY)
+        document = json.loads(text) if text else None
+    except (ValueError, RecursionError) as error:
+        raise FileError(version.model_path, "has metadata that is not JSON") from error
+    except FileError:
+        raise
+    except InputError as error:
+        raise FileError(version.model_path, str(error)) from error
+    texts = frozenset(_texts([document, version.report()]))
+    hashes = frozenset(text for text in texts if _SHA256.fullmatch(text))
+    return NamedData(hashes, texts - hashes)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON document, keys as well."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for key, inner in value.items():
+                yield key
+                yield from _texts(inner)
+        case list():
+            for inner in value:
+                yield from _texts(inner)

@@ -1,0 +1,135 @@
+"""``stinger recordings``: what the daemon has kept, and deleting what is too old or too much."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from models.cli.data_options import data_dir_option
+from models.registry import Registry
+from service.config_loading import load_config
+from service.retention import Pruned, Retention, limits_of
+from service.stored_recordings import StoredRecording, stored_recordings
+from stinger.cli.options import json_option
+from stinger.errors import InputError
+from stinger.paths import registry_dir
+from stinger.quantities import size_text
+
+
+@click.group(short_help="List recordings, and delete old ones.")
+def recordings() -> None:
+    """List the recordings that a daemon has kept, and delete old ones.
+
+    A daemon that was given --keep or --keep-size deletes by itself, every hour.
+    """
+
+
+@recordings.command("list", short_help="List the recordings that are kept.")
+@data_dir_option
+@json_option
+def list_recordings(data_dir: str | None, as_json: bool) -> None:
+    """List the recordings that are kept, the oldest first. One that is being written has a star."""
+    folder = load_config(None, os.environ, {"data_dir": data_dir}).data_dir / "recordings"
+    stored = stored_recordings(folder)
+    _warn(stored.problems)
+    if as_json:
+        click.echo(json.dumps([_row(recording) for recording in stored.recordings], indent=2))
+        return
+    for recording in stored.recordings:
+        click.echo(f"{' ' if recording.closed else '*'} {_line(recording)}")
+    click.echo(f"{len(stored.recordings)} recordings, {size_text(stored.bytes)}, in {folder}.")
+
+
+@recordings.command("prune", short_help="Delete old recordings.")
+@data_dir_option
+@click.option("--keep", metavar="TIME", help="Delete what ended longer ago, such as 30d or 12h.")
+@click.option("--keep-size", metavar="SIZE", help="Delete the oldest while all of them take more, such as 10GB.")
+@click.option("--even-trained", is_flag=True, help="Also delete recordings that a model in the registry names.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(),
+    metavar="FILE",
+    help="The daemon's TOML file, for what is not given here.",
+)
+@json_option
+def prune(
+    *,
+    data_dir: str | None,
+    keep: str | None,
+    keep_size: str | None,
+    even_trained: bool,
+    dry_run: bool,
+    config_file: str | None,
+    as_json: bool,
+) -> None:
+    """Delete recordings that are too old, or, the oldest first, too many.
+
+    \b
+    stinger recordings prune --keep 30d --dry-run
+    stinger recordings prune --keep-size 10GB
+
+    Never deleted: the newest of each device, one that is being written, and one that a model in the registry was
+    trained or measured on. A daemon may run meanwhile.
+    """  # noqa: D301 - click needs the backspace itself
+    given = {"data_dir": data_dir, "recorder.keep": keep, "recorder.keep_size": keep_size}
+    config = load_config(config_file, os.environ, given | ({"recorder.keep_trained": False} if even_trained else {}))
+    limits = limits_of(config.recorder)
+    if limits.keep_s is None and limits.keep_bytes is None:
+        raise InputError("nothing says what may be deleted: give --keep or --keep-size")
+    retention = Retention(config.data_dir / "recordings", Registry(registry_dir(config.data_dir)))
+    pruned = retention.prune(limits, dry_run=dry_run)
+    _warn(pruned.problems)
+    if as_json:
+        click.echo(json.dumps(_document(pruned, dry_run), indent=2))
+    else:
+        for recording in pruned.deleted:
+            click.echo(f"{'would delete' if dry_run else 'deleted'} {_line(recording)}")
+        for recording in pruned.spared:
+            click.echo(f"kept for a model {_line(recording)}")
+        click.echo(
+            f"{len(pruned.deleted)} {'would be ' if dry_run else ''}deleted ({size_text(pruned.deleted_bytes)}); "
+            f"{pruned.left} left ({size_text(pruned.left_bytes)})."
+        )
+    if pruned.problems:
+        raise InputError("not everything could be looked at or deleted: see the warnings above")
+
+
+def _warn(problems: Sequence[str]) -> None:
+    for problem in problems:
+        click.echo(f"Warning: {problem}", err=True)
+
+
+def _document(pruned: Pruned, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "deleted": [_row(recording) for recording in pruned.deleted],
+        "kept_for_a_model": [_row(recording) for recording in pruned.spared],
+        "left": pruned.left,
+        "left_bytes": pruned.left_bytes,
+        "problems": list(pruned.problems),
+    }
+
+
+def _row(recording: StoredRecording) -> dict[str, Any]:
+    return {
+        "device": recording.device,
+        "path": str(recording.path),
+        "bytes": recording.bytes,
+        "ended": _time(recording),
+        "closed": recording.closed,
+    }
+
+
+def _line(recording: StoredRecording) -> str:
+    return f"{_time(recording)} {size_text(recording.bytes):>9}  {recording.device}/{recording.path.name}"
+
+
+def _time(recording: StoredRecording) -> str:
+    return f"{datetime.fromtimestamp(recording.ended_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
