@@ -14,9 +14,8 @@ from models.decision import DecisionParameters
 from replay.events import Events, SpinUp, match_events, near_a_shot
 from replay.intervals import Rate, Ratio, poisson, wilson
 from replay.trace import Trace, decide
+from stinger.shots import MIN_LEAD_MS
 
-MIN_LEAD_MS: Final = 100
-"""What flywheels need to reach speed."""
 SOONEST_MS: Final = 100
 LATEST_MS: Final = 300
 """A sample is a positive of the average precision if a shot comes so soon after it."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,13 +29,17 @@ from service.lock import sole_daemon
 from service.logs import event_text, set_up_logging
 from service.messages import telemetry_message
 from service.metrics import Metrics
+from service.notify import Notifier
 from service.open_files import allow_open_files
 from service.outbox import Outbox
+from service.pruning import keep_pruning
 from service.recorder import Recorder
 from service.recorder_alarm import RecorderAlarm
 from service.recovery import recover
+from service.retention import Pruned, Retention, limits_of
 from service.sabotage import LosingIntake, Sabotage, SabotagedSink
 from service.sinks import MetricsSink, MqttSink, RecorderSink
+from service.source import LinkState
 from service.sources.broker import subscription
 from service.sources.mqtt import MqttSource, Subscription
 from service.urls import DeviceSource, parse_sources
@@ -42,7 +49,12 @@ from stinger.paths import registry_dir
 STOP_S: Final = 1.2
 """How long delivering may take when the daemon stops; with the rest it stays within two seconds."""
 _TELEMETRY_S: Final = 1.0
+_HELD_UP_S: Final = 5.0
+"""An event loop that has not turned for so long is not ready for anything."""
 _MEGABYTE: Final = 1_000_000
+_RETENTION: Final = frozenset({"recorder.keep", "recorder.keep_size", "recorder.keep_trained"})
+_COUNT_AT_ONCE: Final = _RETENTION | {"log.level", "log.format", "scores", "threshold"}
+"""What can change while the daemon runs."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -71,17 +83,24 @@ class Daemon:
         self._version = version("stinger-ml")
         self._following = config.model == CHAMPION
         self._ready = False
+        self._turned_s = 0.0
         self._alarms: dict[str, str] = {}
+        self._notifier = Notifier({})
+        self._recordings = config.data_dir / "recordings"
+        self._room_is_needed = asyncio.Event()
 
     def stop(self) -> None:
         """Let :meth:`run` end: what was read is scored, recordings are closed, events delivered or kept."""
         self._stop.set()
 
-    async def run(self, *, ready: Callable[[Running], None] = lambda _: None) -> None:
+    async def run(self, *, ready: Callable[[Running], None] = lambda _: None, notifier: Notifier | None = None) -> None:
         """Run until :meth:`stop`, or until every source has come to its end. ``ready`` is told once all is up.
+
+        ``notifier`` is told how the daemon does, and that it gets on.
 
         Raises :class:`InputError` for what keeps it from starting, and for a source that can never work.
         """
+        self._notifier = notifier or self._notifier
         async with AsyncExitStack() as stack:
             stack.enter_context(sole_daemon(self.config.data_dir))
             await self._run(stack, ready)
@@ -94,8 +113,7 @@ class Daemon:
             broker = await stack.enter_async_context(EmbeddedBroker(address.port))
             address = replace(address, port=broker.port)
         sources = parse_sources(config.sources, self._subscription(address))
-        recordings = config.data_dir / "recordings"
-        recovery = await asyncio.to_thread(recover, recordings)
+        recovery = await asyncio.to_thread(recover, self._recordings)
         if recovery.closed or recovery.problems:
             _LOG.warning(event_text("recordings_recovered", closed=recovery.closed, problems=len(recovery.problems)))
         defer = asyncio.get_running_loop().call_soon
@@ -103,7 +121,7 @@ class Daemon:
             Outbox(config.data_dir / "outbox.sqlite3", limit=config.outbox.max_events, defer=defer)
         )
         recorder = Recorder(
-            recordings,
+            self._recordings,
             recording=config.recorder.enabled,
             sync_interval_s=config.recorder.sync_interval_s,
             max_file_bytes=config.recorder.max_file_mb * _MEGABYTE,
@@ -142,6 +160,7 @@ class Daemon:
         )
         self._metrics.outbox_depth = lambda: outbox.depth  # a number in memory: asked from another thread
         self._metrics.recorder = recorder.stats
+        self._metrics.free_bytes = partial(_free_bytes, config.data_dir)
         http = self._serve_http(stack)
         running = Running(address, http, serving.version)
         await self._keep_running(sources, partial(ready, running))
@@ -153,16 +172,21 @@ class Daemon:
                 tasks.create_task(self._flow.run(), name="flow"),
                 tasks.create_task(self._tell_telemetry(), name="telemetry"),
                 tasks.create_task(self._follow(), name="champion"),
+                tasks.create_task(self._prune(), name="pruning"),
+                tasks.create_task(self._notifier.watch(self._flow.gets_on), name="watchdog"),
             ]
             bringing = asyncio.create_task(self._bring(sources), name="sources")
             stopping = tasks.create_task(self._stop.wait(), name="stop")
+            self._turned_s = time.monotonic()
             self._ready = True
             _LOG.info(event_text("daemon_started", version=self._version, model=self._flow.version))
+            self._notifier.ready()
             ready()
             try:
                 await asyncio.wait({bringing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self._ready = False
+                self._notifier.stopping()
                 failure = await _ended(bringing)
                 self._flow.score_waiting()
                 for task in (*helpers, stopping):
@@ -189,10 +213,28 @@ class Daemon:
         while True:
             due += _TELEMETRY_S
             await asyncio.sleep(due - loop.time())
-            for telemetry in self._flow.telemetry():
+            self._turned_s = time.monotonic()
+            told = self._flow.telemetry()
+            for telemetry in told:
                 self._link.send(telemetry_message(telemetry))
+            self._notifier.status(self._status(sum(one.link == LinkState.STREAMING.value for one in told), len(told)))
             self._metrics.broker_connected = self._link.connected
             self._metrics.broker_connects = self._link.reconnects + 1
+
+    def _status(self, streaming: int, devices: int) -> str:
+        broker = "connected" if self._link.connected else "away"
+        alarms = "".join(f"; ALARM: {text}" for text in self._alarms.values() if text)
+        return f"{streaming} of {devices} devices streaming, model {self._flow.version}, broker {broker}{alarms}"
+
+    async def _prune(self) -> None:
+        def told(pruned: Pruned) -> None:
+            self._metrics.pruned(pruned)
+            problem = pruned.problems[0] if pruned.problems else ""
+            if problem != self._alarms.get("retention", ""):
+                self._alarm("retention", problem)
+
+        retention = Retention(self._recordings, self._registry)
+        await keep_pruning(retention, lambda: limits_of(self.config.recorder), self._room_is_needed, told)
 
     async def _follow(self) -> None:
         if self._following:
@@ -250,9 +292,11 @@ class Daemon:
         if "threshold" in changed and config.threshold is not None:
             self._flow.set_threshold(None, config.threshold)
             self._tell_models()
-        later = sorted(changed - {"log.level", "log.format", "scores", "threshold"})
+        later = sorted(changed - _COUNT_AT_ONCE)
         _LOG.info(event_text("configuration_reloaded", changed=len(changed), after_a_restart=",".join(later) or "none"))
         self.config = config
+        if changed & _RETENTION:
+            self._room_is_needed.set()
 
     def _in_use(self, device: str) -> tuple[str, float]:
         self._metrics.model(device, self._flow.version)
@@ -293,12 +337,21 @@ class Daemon:
             port=metrics.port,
             host=metrics.host,
             metrics=self._metrics.expose,
-            unready=lambda: "" if self._ready else "starting or stopping",
+            unready=self._unready,
         )
         stack.callback(server.close)
         return server.url
 
+    def _unready(self) -> str:
+        """Why the daemon is not ready, empty where it is; asked from another thread."""
+        if not self._ready:
+            return "starting or stopping"
+        held_up_s = time.monotonic() - self._turned_s
+        return f"held up for {held_up_s:.0f} s" if held_up_s > _HELD_UP_S else ""
+
     def _recorder_alarm(self, alarm: RecorderAlarm) -> None:
+        if alarm.active:
+            self._room_is_needed.set()
         self._alarm("recorder", f"recording has stopped: {alarm.reason}" if alarm.active else "")
 
     def _alarm(self, about: str, text: str) -> None:
@@ -307,6 +360,14 @@ class Daemon:
             _LOG.warning(event_text("alarm", about=about, reason=text))
         self._alarms[about] = text
         self._link.set_alarm("; ".join(line for line in self._alarms.values() if line))
+
+
+def _free_bytes(folder: Path) -> int | None:
+    """What is free on the disk that holds ``folder``; ``None`` if the system does not tell."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 async def _ended(task: asyncio.Task[None]) -> BaseException | None:

@@ -43,9 +43,13 @@ def expose(families: Iterable[Family]) -> bytes:
 
 
 def histogram_rows(labels: str, bounds: tuple[float, ...], cumulative: list[int], total: float) -> list[str]:
-    """The rows of one histogram: ``cumulative`` holds how many lie at or below each of ``bounds``, and how many there are."""
+    """The rows of one histogram: ``cumulative`` holds how many lie at or below each of ``bounds``, and how many there are.
+
+    ``labels`` may be empty.
+    """
+    within, alone = (f"{labels},", f"{{{labels}}}") if labels else ("", "")
     rows = [
-        f'_bucket{{{labels},le="{bound}"}} {count}'
+        f'_bucket{{{within}le="{bound}"}} {count}'
         for bound, count in zip((*map(str, bounds), "+Inf"), cumulative, strict=True)
     ]
-    return [*rows, f"_sum{{{labels}}} {total}", f"_count{{{labels}}} {cumulative[-1]}"]
+    return [*rows, f"_sum{alone} {total}", f"_count{alone} {cumulative[-1]}"]

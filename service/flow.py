@@ -97,6 +97,7 @@ class Flow:
         self._waiting_samples = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._called = False
+        self._done = self._seen = (0, 0)
         self._many = False
         self._counted, self._counting_since_s = 0, time.monotonic()
         self._room = asyncio.Event()
@@ -161,6 +162,7 @@ class Flow:
             while True:
                 await asyncio.sleep(TICK_S)
                 self.tick()
+                self._done = self._done[0] + 1, self._done[1]
         finally:
             self._loop = None
 
@@ -196,6 +198,12 @@ class Flow:
             self._score([self._only()] if len(self._waiting) == 1 else self._take())
         if not self._room.is_set():
             self._room.set()
+
+    def gets_on(self) -> bool:
+        """Whether it has run since the last call and, if something waits to be scored, has scored something."""
+        (turns, runs), (turns_seen, runs_seen) = self._done, self._seen
+        self._seen = self._done
+        return turns != turns_seen and (runs != runs_seen or not self._waiting)
 
     def telemetry(self) -> list[Telemetry]:
         """How each device did since the last call, which is meant to be a second ago."""
@@ -237,6 +245,7 @@ class Flow:
         else:
             scores = self._scorer.push_blocks([(block.device, block.samples) for block in blocks])
         duration_ns = time.monotonic_ns() - started_ns
+        self._done = self._done[0], self._done[1] + 1
         for sink in self._sinks:
             sink.model_run(scores.probability.size, duration_ns)
         if scores.resets.size:

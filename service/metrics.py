@@ -19,33 +19,38 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from service.events import Event, FalseSpinUp, Shot, SpinUp
 from service.exposition import Family, expose, histogram_rows, label
 from service.recorder import RecorderStats
+from service.retention import Pruned
 from service.source import LinkCounters, LinkReport, LinkState
+from stinger.shots import MIN_LEAD_MS
 
 BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Upper bounds of the latency histograms."""
 
-_BUCKETS_NS: Final = tuple(round(bound * 1e9) for bound in BUCKETS_S)
+STAGES: Final = ("read", "score", "decision", "acknowledged")
+LEAD_BUCKETS_S: Final = (0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Upper bounds of the histogram of leads; those just below 0.1 s tell of wheels that were nearly at speed."""
 
 
-class Stage:
-    """How long one stage of the flow took, for all devices together."""
+class Histogram:
+    """How long something took, for all devices together."""
 
-    __slots__ = ("counts", "name", "sum_ns")
+    __slots__ = ("_bounds_ns", "bounds_s", "counts", "sum_ns")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.counts = [0] * (len(_BUCKETS_NS) + 1)
-        """For each bound of :data:`BUCKETS_S`, and beyond the last, how many lie below it and above the one before."""
+    def __init__(self, bounds_s: tuple[float, ...]) -> None:
+        self.bounds_s = bounds_s
+        self._bounds_ns = tuple(round(bound * 1e9) for bound in bounds_s)
+        self.counts = [0] * (len(bounds_s) + 1)
+        """For each bound, and beyond the last, how many lie below it and above the one before."""
         self.sum_ns = 0
 
     def took(self, duration_ns: int, count: int = 1) -> None:
         """Count ``count`` things that took ``duration_ns`` each."""
-        self.counts[bisect_left(_BUCKETS_NS, duration_ns)] += count
+        self.counts[bisect_left(self._bounds_ns, duration_ns)] += count
         self.sum_ns += duration_ns * count
 
-    def cumulative(self) -> list[int]:
-        """How many took at most each of :data:`BUCKETS_S`, and last how many there were."""
-        return list(accumulate(self.counts))
+    def rows(self, labels: str) -> list[str]:
+        """Its rows in the text that Prometheus reads."""
+        return histogram_rows(labels, self.bounds_s, list(accumulate(self.counts)), self.sum_ns / 1e9)
 
 
 class DeviceMetrics:
@@ -57,6 +62,7 @@ class DeviceMetrics:
         "device",
         "false_spinups",
         "gaps",
+        "in_time",
         "labels",
         "link",
         "samples",
@@ -77,6 +83,8 @@ class DeviceMetrics:
         """Times the window was started over."""
         self.accepted = 0
         self.bursts = 0
+        self.in_time = 0
+        """Accepted shots with a lead of at least what wheels need to reach speed."""
         self.spinups = 0
         self.false_spinups = 0
         self.wheels_on = False
@@ -86,8 +94,9 @@ class DeviceMetrics:
     def count(self, event: Event) -> None:
         """Count what happened."""
         match event:
-            case Shot(accepted=True):
+            case Shot(accepted=True, lead_ms=lead_ms):
                 self.accepted += 1
+                self.in_time += lead_ms is not None and lead_ms >= MIN_LEAD_MS
             case Shot():
                 self.bursts += 1
             case SpinUp(on=on):
@@ -107,10 +116,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
-        self.read = Stage("read")
-        self.score = Stage("score")
-        self.decision = Stage("decision")
-        self.acknowledged = Stage("acknowledged")
+        self.read = Histogram(BUCKETS_S)
+        self.score = Histogram(BUCKETS_S)
+        self.decision = Histogram(BUCKETS_S)
+        self.acknowledged = Histogram(BUCKETS_S)
+        self.lead = Histogram(LEAD_BUCKETS_S)
+        """From spin-up to shot, of accepted shots for which the wheels were on."""
         self.broker_connected = False
         self.broker_connects = 0
         """Connections made to the broker; all but the first are reconnects."""
@@ -122,6 +133,12 @@ class Metrics:
         """Asked at every scrape, in the scraping thread."""
         self.recorder: Callable[[], RecorderStats | None] = lambda: None
         """Asked at every scrape, in the scraping thread."""
+        self.stored_recordings = self.stored_bytes = 0
+        """What was on the disk when it was last looked at."""
+        self.recordings_pruned = 0
+        """Recordings deleted because they were too old or too many."""
+        self.free_bytes: Callable[[], int | None] = lambda: None
+        """What is free where recordings and events are kept; asked at every scrape, in the scraping thread."""
         self._devices: dict[str, DeviceMetrics] = {}
         self._models: dict[str, str] = {}
         self._started_s = time.time()
@@ -149,6 +166,11 @@ class Metrics:
         """``device`` is scored with ``model`` from now on."""
         self._models[device] = model
 
+    def pruned(self, pruned: Pruned) -> None:
+        """Take over what is left on the disk."""
+        self.stored_recordings, self.stored_bytes = pruned.left, pruned.left_bytes
+        self.recordings_pruned += len(pruned.deleted)
+
     def expose(self) -> bytes:
         """Everything as Prometheus reads it (content type :data:`service.exposition.CONTENT_TYPE`); from any thread."""
         return expose(self._families()) + generate_latest(self.registry)
@@ -161,7 +183,13 @@ class Metrics:
             "stinger_latency_seconds",
             "histogram",
             "Time taken, by stage: bytes read to taken up, model run, read to decision, event to acknowledgement.",
-            [row for stage in self._stages() for row in _stage_rows(stage)],
+            [row for name in STAGES for row in self._stage(name).rows(label("stage", name))],
+        )
+        yield Family(
+            "stinger_lead_seconds",
+            "histogram",
+            "From spin-up to accepted shot, where the wheels were on.",
+            self.lead.rows(""),
         )
 
     def _of_devices(self, devices: list[DeviceMetrics]) -> Iterator[Family]:
@@ -179,6 +207,9 @@ class Metrics:
         yield of_each("wheels_on", "gauge", "1 while the wheels are on.", lambda d: int(d.wheels_on))
         yield of_each("spinups_total", "counter", "Times the wheels went on.", lambda d: d.spinups)
         yield of_each("false_spinups_total", "counter", "Spin-ups without a shot.", lambda d: d.false_spinups)
+        yield of_each(
+            "shots_in_time_total", "counter", "Accepted shots with a lead of 100 ms or more.", lambda d: d.in_time
+        )
         shots = [f'{{{d.labels},result="accepted"}} {d.accepted}' for d in devices]
         shots += [f'{{{d.labels},result="burst"}} {d.bursts}' for d in devices]
         yield Family("stinger_shots_total", "counter", "Trigger edges: accepted, or a burst's.", shots)
@@ -198,6 +229,14 @@ class Metrics:
         yield _single("telemetry_dropped_total", "counter", "Telemetry replaced unsent.", self.telemetry_dropped)
 
     def _of_recorder(self) -> Iterator[Family]:
+        yield _single("recordings", "gauge", "Recordings kept, as of the last look.", self.stored_recordings)
+        yield _single("recordings_bytes", "gauge", "Bytes that they take, with sidecars.", self.stored_bytes)
+        yield _single(
+            "recordings_pruned_total", "counter", "Recordings deleted by age or size.", self.recordings_pruned
+        )
+        free = self.free_bytes()
+        if free is not None:
+            yield _single("data_free_bytes", "gauge", "Bytes free where data is kept.", free)
         stats = self.recorder()
         if stats is None:
             return
@@ -209,16 +248,14 @@ class Metrics:
         yield _single("recorder_open_files", "gauge", "Recordings being written.", stats.open_files)
         yield _single("recorder_stopped", "gauge", "1 while the disk keeps samples from being kept.", int(stats.alarm))
 
-    def _stages(self) -> tuple[Stage, ...]:
-        return self.read, self.score, self.decision, self.acknowledged
+    def _stage(self, name: str) -> Histogram:
+        stage = getattr(self, name)
+        assert isinstance(stage, Histogram)
+        return stage
 
 
 def _single(name: str, kind: str, help_: str, value: float) -> Family:
     return Family(f"stinger_{name}", kind, help_, [f" {value}"])
-
-
-def _stage_rows(stage: Stage) -> list[str]:
-    return histogram_rows(label("stage", stage.name), BUCKETS_S, stage.cumulative(), stage.sum_ns / 1e9)
 
 
 def _version() -> str:

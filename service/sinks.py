@@ -70,6 +70,8 @@ class MetricsSink(Sink):
     def event(self, event: Event) -> None:
         """See :class:`service.flow.Sink`."""
         self._device(event.device).count(event)
+        if isinstance(event, Shot) and event.accepted and event.lead_ms is not None:
+            self._metrics.lead.took(round(event.lead_ms * 1e6))
 
     def link(self, report: LinkReport) -> None:
         """See :class:`service.flow.Sink`."""

@@ -12,6 +12,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stinger.shots import MIN_LEAD_MS
+
 BARS: Final = " ▁▂▃▄▅▆▇█"
 STRIP_WIDTH: Final = 48
 SCORES_PER_BAR: Final = 5
@@ -130,7 +132,7 @@ class View:
         device.lead_ms = lead_ms
         if content.get("accepted"):
             device.shots += 1
-            device.in_time += lead_ms is not None and lead_ms >= 100  # noqa: PLR2004 - what flywheels need
+            device.in_time += lead_ms is not None and lead_ms >= MIN_LEAD_MS
         else:
             device.bursts += 1
         wheels = "wheels off" if lead_ms is None else f"wheels on for {_whole(lead_ms)} ms"

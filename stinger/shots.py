@@ -12,6 +12,8 @@ from stinger.recording import Recording
 
 MIN_SHOT_GAP_MS: Final = 1000
 """An edge closer than this to the last accepted shot is a burst or a bounce: rejected (the firmware's tools' default)."""
+MIN_LEAD_MS: Final = 100
+"""What flywheels need to reach speed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

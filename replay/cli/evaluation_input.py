@@ -11,7 +11,6 @@ import click
 from models.decision import HIGHEST_ON, LOWEST_ON
 from models.model_file import Model
 from models.scorer import score_recording
-from replay.evaluation import MIN_LEAD_MS
 from replay.evaluation_data import EvaluationData, evaluation_data
 from replay.trace import Trace
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
@@ -19,6 +18,7 @@ from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
 from stinger.errors import InputError
 from stinger.logs import read_log
+from stinger.shots import MIN_LEAD_MS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -17,6 +17,7 @@ from service.config_loading import load_config
 from service.config_options import config_options, option_values
 from service.daemon import Daemon, Running
 from service.logs import set_up_logging
+from service.notify import Notifier
 from service.sabotage import Sabotage
 from service.urls import parse_sources
 from stinger.errors import StingerError
@@ -36,7 +37,7 @@ from stinger.errors import StingerError
     help="Break it on purpose, to see that a bench notices.",
 )
 def run(config_file: str | None, check: bool, print_config: bool, sabotage: str | None, **options: Any) -> None:
-    r"""Take samples from blasters or recordings, score every one, publish shots over MQTT, and record everything.
+    """Take samples from blasters or recordings, score every one, publish shots over MQTT, and record everything.
 
     \b
     stinger run --source serial://auto
@@ -45,7 +46,7 @@ def run(config_file: str | None, check: bool, print_config: bool, sabotage: str 
 
     Every option can stand in a TOML file, or in the environment (docs/configuration.md). Without --broker, a broker runs
     inside the daemon, on this machine only. Ctrl-C or SIGTERM ends it; events that were not delivered are kept.
-    """
+    """  # noqa: D301 - click needs the backspace itself
 
     def load() -> Config:
         config = load_config(config_file, os.environ, option_values(options))
@@ -66,20 +67,23 @@ def run(config_file: str | None, check: bool, print_config: bool, sabotage: str 
 def run_daemon(make: Callable[[Config], Daemon], config: Config, load: Callable[[], Config]) -> None:
     """Run a daemon until it ends or a signal ends it; SIGHUP has it ``load`` its configuration again."""
 
-    async def whole() -> None:
+    async def whole(notifier: Notifier) -> None:
         daemon = make(config)
         loop = asyncio.get_running_loop()
 
         def reload() -> None:
+            notifier.reloading()
             try:
                 daemon.reload(load())
             except StingerError as error:
                 click.echo(f"Error: configuration not reloaded: {error}", err=True)
+            notifier.ready()
 
         on_signals(loop, daemon.stop, reload)
-        await daemon.run(ready=_say_where)
+        await daemon.run(ready=_say_where, notifier=notifier)
 
-    run_on_loop(whole())
+    with Notifier(os.environ) as notifier:
+        run_on_loop(whole(notifier))
 
 
 def run_on_loop(work: Coroutine[Any, Any, None]) -> None:

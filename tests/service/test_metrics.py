@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.events import FalseSpinUp, Shot, SpinUp
 from service.metrics import BUCKETS_S, Metrics
 from service.recorder import RecorderStats
+from service.sinks import MetricsSink
 from service.source import LinkCounters, LinkReport, LinkState
 
 PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
@@ -31,8 +32,8 @@ def busy_metrics() -> Metrics:
     device.samples += 5
     device.scores += 4
     device.gaps += 1
-    for accepted in (True, True, False):
-        device.count(Shot("a", 0, 0.0, True, 90.0, 0.9, accepted, "m"))
+    for lead_ms, accepted in ((99.0, True), (100.0, True), (None, True), (200.0, False)):
+        device.count(Shot("a", 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
     device.count(SpinUp("a", 0, 0.0, True, 0.9, "m"))
     device.count(SpinUp("a", 9, 0.0, False, 0.1, "m", with_shot=False))
     device.count(FalseSpinUp("a", 0, 0.0, 9.0, 0.9, "m"))
@@ -43,6 +44,10 @@ def busy_metrics() -> Metrics:
     metrics.broker_connects = 3
     metrics.outbox_depth = lambda: 7
     metrics.recorder = lambda: RecorderStats(10, 170, 3, 1, 2, 1, alarm=True)
+    metrics.free_bytes = lambda: 5_000_000_000
+    metrics.stored_recordings, metrics.stored_bytes, metrics.recordings_pruned = 4, 68_000, 2
+    for lead_ms in (90, 100, 240):
+        metrics.lead.took(lead_ms * 1_000_000)
     metrics.decision.took(300_000)
     metrics.decision.took(2_000_000_000, 2)
     return metrics
@@ -65,13 +70,39 @@ def test_what_was_counted_is_shown() -> None:
     }.items():
         assert shown[f"stinger_{name}", "a"] == expected, name
         assert shown[f"stinger_{name}", "b"] == 0, name
-    assert shown["stinger_shots_total", "a", "accepted"] == 2
+    assert shown["stinger_shots_total", "a", "accepted"] == 3
     assert shown["stinger_shots_total", "a", "burst"] == 1
     assert shown["stinger_model_info", "a", "m"] == 1
     assert shown["stinger_broker_reconnects_total",] == 2
     assert shown["stinger_outbox_events",] == 7
     assert shown["stinger_recorder_bytes_total",] == 170
     assert shown["stinger_recorder_stopped",] == 1
+    assert shown["stinger_recordings",] == 4
+    assert shown["stinger_recordings_bytes",] == 68_000
+    assert shown["stinger_recordings_pruned_total",] == 2
+    assert shown["stinger_data_free_bytes",] == 5_000_000_000
+
+
+def test_accepted_shot_is_in_time_with_a_lead_of_100_ms() -> None:
+    assert values(busy_metrics())["stinger_shots_in_time_total", "a"] == 1
+
+
+def test_sink_takes_the_lead_of_accepted_shots_with_the_wheels_on() -> None:
+    metrics = Metrics()
+    sink = MetricsSink(metrics)
+    for lead_ms, accepted in ((120.0, True), (None, True), (130.0, False)):
+        sink.event(Shot("a", 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
+    shown = values(metrics)
+    assert shown["stinger_lead_seconds_count",] == 1
+    assert shown["stinger_lead_seconds_sum",] == pytest.approx(0.12)
+
+
+def test_lead_of_all_devices_is_one_histogram_without_labels() -> None:
+    shown = values(busy_metrics())
+    counts = [shown["stinger_lead_seconds_bucket", bound] for bound in ("0.075", "0.1", "0.2", "0.3", "+Inf")]
+    assert counts == [0, 2, 2, 3, 3]
+    assert shown["stinger_lead_seconds_count",] == 3
+    assert shown["stinger_lead_seconds_sum",] == pytest.approx(0.43)
 
 
 def test_latency_falls_into_the_right_buckets() -> None:
@@ -122,6 +153,6 @@ def test_promtool_has_nothing_to_say(metrics: Metrics) -> None:
 
 
 def test_every_metric_is_described_for_those_who_operate_it() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
     names = {line.split()[2] for line in busy_metrics().expose().decode().splitlines() if line.startswith("# TYPE ")}
     assert [name for name in sorted(names) if f"`{name}`" not in page and not name.startswith("process_")] == []

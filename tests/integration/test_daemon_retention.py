@@ -1,0 +1,97 @@
+"""The daemon deletes recordings by its configuration."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from models.factory import factory_model
+from models.registry import Registry
+from service.config import RecorderConfig
+from service.retention import Limits, limits_of
+from tests.helpers.brokers import free_port
+from tests.helpers.daemons import daemon
+from tests.service.stored import store
+
+OLD_DAYS = 400.0
+
+
+def wait_for_metric(address: str, line: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        if line in text.splitlines():
+            return
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
+
+
+def test_daemon_deletes_what_is_too_old_and_counts_it(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "recordings"
+    old, newest = store(folder, "a", OLD_DAYS), store(folder, "a", OLD_DAYS - 1)
+    arguments = ("--keep", "1d", "--broker", "embedded:0", "--metrics-port", "0")
+    with daemon(tmp_path, *arguments) as process:
+        address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
+        wait_for_metric(address, "stinger_recordings_pruned_total 1")
+        wait_for_metric(address, "stinger_recordings 1")
+        assert (old.exists(), newest.exists()) == (False, True)
+        process.wait_for("recordings_pruned deleted=1 ")
+
+
+def test_limit_set_while_the_daemon_runs_counts_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "recordings"
+    config = tmp_path / "c.toml"
+    config.write_text("")
+    with daemon(tmp_path, "--config", str(config), "--broker", "embedded:0") as process:
+        process.port()
+        old = store(folder, "a", OLD_DAYS)
+        store(folder, "a", OLD_DAYS - 1)
+        config.write_text('[recorder]\nkeep = "30d"\n')
+        process.process.send_signal(signal.SIGHUP)
+        process.wait_for("recordings_pruned deleted=1 ")
+        assert not old.exists()
+
+
+def test_disk_that_takes_no_more_has_old_recordings_deleted_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "recordings"
+    config = tmp_path / "c.toml"
+    # No disk has so much room, so recording stops at the first look.
+    config.write_text('[recorder]\nkeep_free_mb = 1000000\nsync_interval_s = 0.1\nkeep = "30d"\n')
+    port = free_port()
+    source = f"tcp://127.0.0.1:{port}?device=b"
+    with daemon(tmp_path, "--config", str(config), "--source", source, "--broker", "embedded:0") as process:
+        process.wait_for("state=lost")
+        old = store(folder, "a", OLD_DAYS)
+        store(folder, "a", OLD_DAYS - 1)
+        blaster = subprocess.Popen(
+            [sys.executable, "-m", "stinger", "emulate", "--tcp", f"127.0.0.1:{port}", "--seconds", "60"],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            process.wait_for("alarm about=recorder")
+            process.wait_for("recordings_pruned deleted=1 ")
+            assert not old.exists()
+        finally:
+            blaster.kill()
+            blaster.wait(20)
+
+
+def test_model_that_cannot_be_read_keeps_everything_and_raises_an_alarm(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "recordings"
+    old = store(folder, "a", OLD_DAYS)
+    store(folder, "a", OLD_DAYS - 1)
+    Registry(tmp_path / "data" / "registry").add("m", factory_model().data, {}).model_path.write_bytes(b"no model")
+    with daemon(tmp_path, "--keep-size", "1kB", "--model", "factory", "--broker", "embedded:0") as process:
+        process.wait_for("alarm about=retention .*no recording is deleted until this model can be read")
+        assert old.exists()
+
+
+def test_limits_are_those_of_the_configuration() -> None:
+    config = RecorderConfig(keep="2w", keep_size="1.5GB", keep_trained=False)
+    assert limits_of(config) == Limits(keep_s=1_209_600, keep_bytes=1_500_000_000, keep_trained=False)
+    assert limits_of(RecorderConfig()) == Limits()
