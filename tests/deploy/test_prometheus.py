@@ -1,0 +1,200 @@
+"""Prometheus's files: valid, about metrics that exist, and with alerts that fire when they should."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from models.synthetic import synthesise
+from stinger.logs import write_log
+from tests.deploy.places import DEPLOY, ROOT, program, run
+from tests.helpers.brokers import free_port
+from tests.helpers.daemons import daemon
+from tests.service.test_metrics import busy_metrics
+
+ALERTS: Final = DEPLOY / "prometheus" / "alerts.yml"
+DASHBOARD: Final = DEPLOY / "grafana" / "dashboards" / "stinger.json"
+PATIENCE_S: Final = 30.0
+OF_PROMETHEUS: Final = {"up", "ALERTS"}
+
+
+def rules() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def dashboard_queries() -> dict[str, str]:
+    """Every query of the dashboard, under the title of its panel and its letter."""
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    queries = {
+        f"{panel['title']} {target['refId']}": target["expr"]
+        for panel in dashboard["panels"]
+        for target in panel.get("targets", ())
+    }
+    queries |= {note["name"]: note["expr"] for note in dashboard["annotations"]["list"]}
+    return queries
+
+
+def as_of_now(query: str) -> str:
+    """The query with what Grafana puts in for its variables."""
+    return query.replace("$__rate_interval", "1m").replace("$device", ".*")
+
+
+def names_in(query: str) -> set[str]:
+    """The metrics that a query asks for: words before a brace, a bracket or an operator, without functions and labels."""
+    bare = re.sub(r'"[^"]*"', '""', as_of_now(query))
+    bare = re.sub(r"\{[^}]*\}", "{}", bare)
+    bare = re.sub(r"\b(by|ignoring|on|without|group_left|group_right)\s*\([^)]*\)", "", bare)
+    words = re.findall(r"(?<![\w.\[])([A-Za-z_][A-Za-z0-9_]*)(?!\s*\(|\w)", bare)
+    return set(words) - {"and", "or", "unless", "offset", "by", "bool", "m", "h"}
+
+
+def exported() -> set[str]:
+    """The names under which the daemon's numbers can be asked for."""
+    names = set()
+    for line in busy_metrics().expose().decode().splitlines():
+        if line and not line.startswith("#"):
+            names.add(re.split(r"[{ ]", line)[0])
+    return names
+
+
+def test_configuration_and_rules_are_valid() -> None:
+    checked = run(
+        program("promtool", "Debian's prometheus"), "check", "config", DEPLOY / "prometheus" / "prometheus.yml"
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "13 rules found" in checked.stdout + checked.stderr
+
+
+def test_alerts_fire_and_keep_quiet_as_they_should() -> None:
+    tested = run(
+        program("promtool", "Debian's prometheus"), "test", "rules", ROOT / "tests" / "deploy" / "alerts_test.yml"
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_every_alert_is_tested_both_ways() -> None:
+    tests = yaml.safe_load((ROOT / "tests" / "deploy" / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
+    cases = [case for test in tests for case in test["alert_rule_test"]]
+    names = {rule["alert"] for rule in rules()}
+    assert {case["alertname"] for case in cases if case["exp_alerts"]} == names
+    assert {case["alertname"] for case in cases if not case["exp_alerts"]} == names
+
+
+def test_every_alert_is_explained_to_those_who_operate_it() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert [rule["alert"] for rule in rules() if f"`{rule['alert']}`" not in page] == []
+    mentioned = set(re.findall(r"`(Stinger[A-Z]\w+)`", page))
+    assert mentioned - {rule["alert"] for rule in rules()} == set()
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_alert_asks_for_metrics_that_the_daemon_exports(rule: dict[str, Any]) -> None:
+    asked = names_in(rule["expr"])
+    assert asked
+    assert asked - exported() - OF_PROMETHEUS == set()
+
+
+@pytest.mark.parametrize("place", dashboard_queries())
+def test_dashboard_asks_for_metrics_that_the_daemon_exports(place: str) -> None:
+    asked = names_in(dashboard_queries()[place])
+    assert asked
+    assert asked - exported() - OF_PROMETHEUS == set()
+
+
+def test_queries_of_the_dashboard_are_valid(tmp_path: Path) -> None:
+    recorded = [{"record": f"q{i}", "expr": as_of_now(query)} for i, query in enumerate(dashboard_queries().values())]
+    path = tmp_path / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}))
+    checked = run(program("promtool", "Debian's prometheus"), "check", "rules", path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_panels_have_their_own_ids_and_do_not_overlap() -> None:
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells: set[tuple[int, int]] = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        assert at["x"] + at["w"] <= 24
+        covered = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & covered, panel["title"]
+        cells |= covered
+
+
+def test_panels_say_what_they_show() -> None:
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    assert [panel["title"] for panel in panels if panel["type"] != "row" and not panel["description"]] == []
+
+
+@contextmanager
+def prometheus(folder: Path, target: str) -> Iterator[str]:
+    """A real Prometheus with the project's files, that asks ``target`` every second; where it answers."""
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(ALERTS)]
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        program("prometheus", "Debian's prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'prometheus'}",
+        f"--web.listen-address={address}",
+    ]
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+
+
+def ask(address: str, query: str) -> list[dict[str, Any]]:
+    """The answer of Prometheus to a query, empty while it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{address}/api/v1/query?query={urllib.parse.quote(query)}", timeout=5) as answer:
+            result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+            return result
+    except OSError:
+        return []
+
+
+def wait_for(address: str, query: str) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := ask(address, query)):
+        assert time.monotonic() < deadline, query
+        time.sleep(0.1)
+    return found
+
+
+def test_real_prometheus_has_an_answer_from_a_real_daemon_to_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    program("prometheus", "Debian's prometheus")
+    write_log(tmp_path / "session.bin", synthesise(minutes=1, seed=3))
+    source = f"replay:{tmp_path / 'session.bin'}?speed=10&loop=forever"
+    with daemon(tmp_path, "--source", source, "--broker", "embedded:0", "--metrics-port", "0") as process:
+        target = process.wait_for(r"metrics: http://(\S+)/metrics")[1]
+        with prometheus(tmp_path, target) as address:
+            # Rates need two looks; shots, spin-ups and leads need a little of the session.
+            wait_for(
+                address, "increase(stinger_spinups_total[1m]) > 0 and on() increase(stinger_lead_seconds_count[1m]) > 0"
+            )
+            wait_for(address, "count(ALERTS) or vector(0)")
+            silent = [place for place, query in dashboard_queries().items() if not ask(address, as_of_now(query))]
+            assert silent == []
+            with urllib.request.urlopen(f"{address}/api/v1/rules", timeout=5) as answer:
+                (group,) = json.load(answer)["data"]["groups"]
+            assert [rule["name"] for rule in group["rules"] if rule["health"] == "err"] == []

@@ -1,0 +1,118 @@
+"""The files for systemd and udev: valid, tight, and in step with the program."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from configparser import RawConfigParser
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+
+from service.config_loading import load_config
+from service.retention import limits_of
+from service.sources.serial_port import USB_VENDOR
+from stinger.cli import main
+from tests.deploy.places import DEPLOY, program, run
+
+SYSTEMD: Final = DEPLOY / "systemd"
+UNITS: Final = ["stinger.service", "stinger-retrain.service", "stinger-retrain.timer"]
+LOOSEST: Final = 2.0
+"""systemd's own measure: from 0, which can do nothing, to 10."""
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The units, with a program that is there."""
+    for name in UNITS:
+        text = (SYSTEMD / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text.replace("/opt/stinger/bin/stinger", "/bin/true"))
+    return tmp_path
+
+
+def setting(unit: str, name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", (SYSTEMD / unit).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_systemd_has_nothing_to_say(installed: Path) -> None:
+    verified = run(
+        program("systemd-analyze", "Debian's systemd"), "verify", "--man=no", *(installed / name for name in UNITS)
+    )
+    about_ours = [line for line in (verified.stdout + verified.stderr).splitlines() if "stinger" in line]
+    assert (verified.returncode, about_ours) == (0, [])
+
+
+@pytest.mark.parametrize("name", UNITS[:2])
+def test_service_can_do_little_beyond_its_work(installed: Path, name: str) -> None:
+    judged = run(
+        program("systemd-analyze", "Debian's systemd"), "security", "--offline=true", "--no-pager", installed / name
+    )
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", judged.stdout)
+    assert found is not None, judged.stderr
+    assert float(found[1]) <= LOOSEST
+
+
+@pytest.mark.parametrize("name", UNITS[:2])
+def test_command_and_its_options_are_those_of_the_program(name: str) -> None:
+    (line,) = setting(name, "ExecStart")
+    program_path, command_name, *arguments = shlex.split(line)
+    assert program_path == "/opt/stinger/bin/stinger"
+    context = click.Context(main)
+    command = main.get_command(context, command_name)
+    assert command is not None
+    options = {flag for parameter in command.params for flag in parameter.opts}
+    assert {argument for argument in arguments if argument.startswith("--")} <= options
+
+
+def test_watchdog_is_served_by_the_process_that_it_watches() -> None:
+    assert setting("stinger.service", "Type") == ["notify"]
+    assert setting("stinger.service", "NotifyAccess") == ["main"]
+    assert float(setting("stinger.service", "WatchdogSec")[0]) >= 10
+
+
+def test_both_services_keep_their_data_in_one_place() -> None:
+    config = load_config(SYSTEMD / "stinger.toml", {}, {})
+    assert config.data_dir == Path("/var/lib/stinger")
+    for name in UNITS[:2]:
+        assert setting(name, "StateDirectory") == ["stinger"]
+        assert setting(name, "User") == ["stinger"]
+
+
+def test_configuration_is_valid_and_keeps_recordings_within_limits() -> None:
+    config = load_config(SYSTEMD / "stinger.toml", {}, {})
+    limits = limits_of(config.recorder)
+    assert (limits.keep_s, limits.keep_bytes, limits.keep_trained) == (90 * 86_400, 10**10, True)
+    assert config.sources == ("serial://auto",)
+
+
+def test_journal_has_a_limit() -> None:
+    parser = RawConfigParser()
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # keeps the letters' case
+    parser.read(SYSTEMD / "journald.conf", encoding="utf-8")
+    assert parser["Journal"]["SystemMaxUse"] == "200M"
+
+
+def udev_rule() -> str:
+    lines = (DEPLOY / "udev" / "70-stinger.rules").read_text(encoding="utf-8").splitlines()
+    (rule,) = [line for line in lines if line and not line.startswith("#")]
+    return rule
+
+
+def test_udev_rule_is_made_of_keys_that_udev_knows() -> None:
+    parts = re.split(r", (?=[A-Z])", udev_rule())
+    shapes = r'(ACTION|SUBSYSTEM|GROUP|MODE|SYMLINK|ENV\{[A-Z_]+\})(==|!=|=|\+=)"[^"]*"'
+    assert [part for part in parts if not re.fullmatch(shapes, part)] == []
+
+
+def test_udev_has_nothing_to_say() -> None:
+    udevadm = program("udevadm", "Debian's udev")
+    if run(udevadm, "verify", "--help").returncode:
+        pytest.skip("this udev cannot verify rules: it is older than 254")
+    verified = run(udevadm, "verify", DEPLOY / "udev" / "70-stinger.rules")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_udev_rule_names_the_blasters_that_the_daemon_looks_for() -> None:
+    assert re.findall(r'ENV\{ID_VENDOR_ID\}=="(\w+)"', udev_rule()) == [f"{USB_VENDOR:04x}"]
