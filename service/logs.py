@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from typing import Final, TextIO
 
 _HANDLER: Final = "stinger"
+_PRIORITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.NOTSET: 7}
 
 
 def set_up_logging(level: str = "info", format_: str = "text", stream: TextIO | None = None) -> None:
@@ -21,7 +23,8 @@ def set_up_logging(level: str = "info", format_: str = "text", stream: TextIO | 
         root.removeHandler(old)
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.set_name(_HANDLER)
-    handler.setFormatter(_JsonFormatter() if format_ == "json" else _TextFormatter())
+    formatter = _JsonFormatter() if format_ == "json" else _TextFormatter()
+    handler.setFormatter(_JournalFormatter(formatter) if _is_the_journals(handler.stream) else formatter)
     root.addHandler(handler)
     root.setLevel(level.upper())
 
@@ -97,6 +100,27 @@ class _JsonFormatter(logging.Formatter):
         if record.exc_info:
             values["traceback"] = self.formatException(record.exc_info)
         return json.dumps(values, ensure_ascii=False)
+
+
+class _JournalFormatter(logging.Formatter):
+    """Each line with its level as systemd's journal reads it, so that it can be asked for: sd-daemon(3)."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next(number for level, number in _PRIORITIES.items() if record.levelno >= level)
+        return "\n".join(f"<{priority}>{line}" for line in self._formatter.format(record).split("\n"))
+
+
+def _is_the_journals(stream: TextIO) -> bool:
+    """Whether ``stream`` leads to the journal, which names it in the environment."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError, AttributeError):  # no file, or a closed one
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -4,7 +4,7 @@ set -eu
 
 folder=${ACCOUNTS:-/accounts}
 acl=${ACL:-/acl}
-mosquitto_id=1883:1883
+mosquitto_id=1883:1883 # in the image
 
 usage() {
     cat <<TEXT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -82,6 +83,8 @@ def run_daemon(make: Callable[[Config], Daemon], config: Config, load: Callable[
         on_signals(loop, daemon.stop, reload)
         await daemon.run(ready=_say_where, notifier=notifier)
 
+    # A watchdog ends a process that hangs with SIGABRT: then its log says where each thread was.
+    faulthandler.enable()
     with Notifier(os.environ) as notifier:
         run_on_loop(whole(notifier))
 

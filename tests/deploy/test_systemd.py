@@ -72,6 +72,14 @@ def test_watchdog_is_served_by_the_process_that_it_watches() -> None:
     assert float(setting("stinger.service", "WatchdogSec")[0]) >= 10
 
 
+def test_drivers_of_the_allowed_ports_are_loaded_before() -> None:
+    allowed = {value.partition(" ")[0] for value in setting("stinger.service", "DeviceAllow")}
+    assert allowed == {"char-ttyACM", "char-ttyUSB"}
+    for relation in ("Wants", "After"):
+        units = " ".join(setting("stinger.service", relation)).split()
+        assert {"modprobe@cdc_acm.service", "modprobe@usbserial.service"} <= set(units)
+
+
 def test_both_services_keep_their_data_in_one_place() -> None:
     config = load_config(SYSTEMD / "stinger.toml", {}, {})
     assert config.data_dir == Path("/var/lib/stinger")

@@ -136,6 +136,16 @@ def test_watchdog_hears_nothing_from_a_loop_that_hangs_and_it_is_no_longer_ready
         manager.until(lambda: answer_of(f"{found[1]}/readyz") == 503)
 
 
+def test_watchdogs_abort_has_the_log_say_where_the_daemon_hung(tmp_path: Path) -> None:
+    with service(tmp_path, watchdog_s=60) as manager:
+        manager.until(lambda: manager.count("READY=1") == 1)
+        manager.process.send_signal(signal.SIGABRT)
+        assert manager.process.wait(PATIENCE_S) == -signal.SIGABRT
+        log = manager.log.read_text()
+    assert "Fatal Python error: Aborted" in log
+    assert "selectors.py" in log, "where its event loop waits"
+
+
 def answer_of(address: str) -> int:
     try:
         with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:

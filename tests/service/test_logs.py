@@ -3,7 +3,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +56,28 @@ def test_repeated_failure_is_told_once(caplog: pytest.LogCaptureFixture) -> None
     failure.log("refused", device="a")
     assert [record.levelname for record in caplog.records] == ["WARNING", "DEBUG", "WARNING", "WARNING"]
     assert caplog.messages[0] == 'link_lost reason="cable pulled" device=a'
+
+
+@pytest.mark.usefixtures("root_as_it_was")
+def test_journal_is_told_the_level_of_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "journal").open("w+") as stream:
+        status = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        set_up_logging("debug", stream=stream)
+        logger = logging.getLogger("x")
+        logger.debug("a")
+        logger.info("b")
+        logger.warning("c")
+        logger.error("d", exc_info=ValueError("bad"))
+        lines = (tmp_path / "journal").read_text().splitlines()
+    assert [line[:3] for line in lines] == ["<7>", "<6>", "<4>", *["<3>"] * (len(lines) - 3)]
+    assert lines[-1] == "<3>ValueError: bad"
+
+
+@pytest.mark.usefixtures("root_as_it_was")
+def test_what_does_not_go_to_the_journal_bears_no_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    with (tmp_path / "log").open("w") as stream:
+        set_up_logging(stream=stream)
+        logging.getLogger("x").warning("c")
+        assert not (tmp_path / "log").read_text().startswith("<")
