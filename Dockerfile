@@ -15,9 +15,8 @@ FROM python:3.12-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     MPLCONFIGDIR=/tmp/matplotlib
-# 20 is the group that may open serial ports, as on the host.
 RUN groupadd --gid 10001 stinger \
-    && useradd --uid 10001 --gid stinger --groups dialout --home-dir /data --no-create-home --shell /usr/sbin/nologin stinger \
+    && useradd --uid 10001 --gid stinger --home-dir /data --no-create-home --shell /usr/sbin/nologin stinger \
     && install --directory --owner=stinger --group=stinger --mode=0750 /data
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip install --no-cache-dir --compile /wheels/*.whl

@@ -85,9 +85,11 @@ class Retention:
         Never raises for what is found on the disk.
         """
         stored = stored_recordings(self._folder)
+        if limits.keep_s is None and limits.keep_bytes is None:
+            return Pruned(left=len(stored.recordings), left_bytes=stored.bytes)
         problems = list(stored.problems)
         named = NamedData()
-        if limits.keep_trained and (limits.keep_s is not None or limits.keep_bytes is not None):
+        if limits.keep_trained:
             try:
                 named = self._models.named()
             except StingerError as error:

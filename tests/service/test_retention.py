@@ -68,8 +68,11 @@ def test_recordings_that_just_fit_all_stay(folder: Path) -> None:
 def test_nothing_goes_without_a_limit(folder: Path) -> None:
     store(folder, "a", 5000)
     store(folder, "a", 4000)
+    damaged = store(folder, "b", 5000)
+    sidecar_path(damaged).write_bytes(b"{")
     pruned = prune(folder, Limits())
-    assert (pruned.deleted, pruned.left, pruned.left_bytes) == ((), 2, stored_recordings(folder).bytes)
+    assert pruned.problems == (), "nobody asked"
+    assert (pruned.deleted, pruned.left, pruned.left_bytes) == ((), 3, stored_recordings(folder).bytes)
 
 
 @pytest.mark.parametrize("limits", [Limits(keep_s=1), Limits(keep_bytes=1)], ids=["age", "size"])
@@ -205,7 +208,7 @@ def test_sidecar_that_a_killed_pruning_left_is_removed_by_the_next(folder: Path)
     half_gone = store(folder, "a", 60)
     store(folder, "a", 1)
     half_gone.unlink()
-    prune(folder, Limits())
+    prune(folder, MONTH)
     assert not sidecar_path(half_gone).exists()
 
 
