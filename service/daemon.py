@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from service.broker_link import BrokerLink
 from service.broker_url import PASSWORD_VARIABLE, BrokerAddress, parse_broker
 from service.champion import CHAMPION, Serving, choose_model, follow_champion
 from service.commands import ChooseModel, Command, Note, SetThreshold, StartRecording, StopRecording
+from service.condition import Condition
 from service.config import Config
 from service.embedded_broker import EmbeddedBroker
 from service.flow import Flow
@@ -49,8 +49,6 @@ from stinger.paths import registry_dir
 STOP_S: Final = 1.2
 """How long delivering may take when the daemon stops; with the rest it stays within two seconds."""
 _TELEMETRY_S: Final = 1.0
-_HELD_UP_S: Final = 5.0
-"""An event loop that has not turned for so long is not ready for anything."""
 _MEGABYTE: Final = 1_000_000
 _RETENTION: Final = frozenset({"recorder.keep", "recorder.keep_size", "recorder.keep_trained"})
 _COUNT_AT_ONCE: Final = _RETENTION | {"log.level", "log.format", "scores", "threshold"}
@@ -82,9 +80,7 @@ class Daemon:
         self._metrics = Metrics()
         self._version = version("stinger-ml")
         self._following = config.model == CHAMPION
-        self._ready = False
-        self._turned_s = 0.0
-        self._alarms: dict[str, str] = {}
+        self._condition = Condition()
         self._notifier = Notifier({})
         self._recordings = config.data_dir / "recordings"
         self._room_is_needed = asyncio.Event()
@@ -177,15 +173,15 @@ class Daemon:
             ]
             bringing = asyncio.create_task(self._bring(sources), name="sources")
             stopping = tasks.create_task(self._stop.wait(), name="stop")
-            self._turned_s = time.monotonic()
-            self._ready = True
+            self._condition.turned()
+            self._condition.ready = True
             _LOG.info(event_text("daemon_started", version=self._version, model=self._flow.version))
             self._notifier.ready()
             ready()
             try:
                 await asyncio.wait({bringing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                self._ready = False
+                self._condition.ready = False
                 self._notifier.stopping()
                 failure = await _ended(bringing)
                 self._flow.score_waiting()
@@ -213,24 +209,25 @@ class Daemon:
         while True:
             due += _TELEMETRY_S
             await asyncio.sleep(due - loop.time())
-            self._turned_s = time.monotonic()
+            self._condition.turned()
             told = self._flow.telemetry()
             for telemetry in told:
                 self._link.send(telemetry_message(telemetry))
-            self._notifier.status(self._status(sum(one.link == LinkState.STREAMING.value for one in told), len(told)))
+            status = self._condition.status(
+                streaming=sum(one.link == LinkState.STREAMING.value for one in told),
+                devices=len(told),
+                model=self._flow.version,
+                connected=self._link.connected,
+            )
+            self._notifier.status(status)
             self._metrics.broker_connected = self._link.connected
             self._metrics.broker_connects = self._link.reconnects + 1
-
-    def _status(self, streaming: int, devices: int) -> str:
-        broker = "connected" if self._link.connected else "away"
-        alarms = "".join(f"; ALARM: {text}" for text in self._alarms.values() if text)
-        return f"{streaming} of {devices} devices streaming, model {self._flow.version}, broker {broker}{alarms}"
 
     async def _prune(self) -> None:
         def told(pruned: Pruned) -> None:
             self._metrics.pruned(pruned)
             problem = pruned.problems[0] if pruned.problems else ""
-            if problem != self._alarms.get("retention", ""):
+            if problem != self._condition.alarm_about("retention"):
                 self._alarm("retention", problem)
 
         retention = Retention(self._recordings, self._registry)
@@ -337,17 +334,10 @@ class Daemon:
             port=metrics.port,
             host=metrics.host,
             metrics=self._metrics.expose,
-            unready=self._unready,
+            unready=self._condition.unready,
         )
         stack.callback(server.close)
         return server.url
-
-    def _unready(self) -> str:
-        """Why the daemon is not ready, empty where it is; asked from another thread."""
-        if not self._ready:
-            return "starting or stopping"
-        held_up_s = time.monotonic() - self._turned_s
-        return f"held up for {held_up_s:.0f} s" if held_up_s > _HELD_UP_S else ""
 
     def _recorder_alarm(self, alarm: RecorderAlarm) -> None:
         if alarm.active:
@@ -356,10 +346,8 @@ class Daemon:
 
     def _alarm(self, about: str, text: str) -> None:
         """Say what a person must see to, until it is said again as empty."""
-        if text:
-            _LOG.warning(event_text("alarm", about=about, reason=text))
-        self._alarms[about] = text
-        self._link.set_alarm("; ".join(line for line in self._alarms.values() if line))
+        self._condition.alarm(about, text)
+        self._link.set_alarm(self._condition.alarms)
 
 
 def _free_bytes(folder: Path) -> int | None:
