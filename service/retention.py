@@ -17,6 +17,7 @@ from service.stored_recordings import Stored, StoredRecording, stored_recordings
 from stinger.errors import StingerError
 from stinger.files import os_errors
 from stinger.quantities import seconds, size_bytes
+from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 _PART_BYTES: Final = 2**20
 
@@ -142,7 +143,8 @@ class Retention:
     def _is_named(self, recording: StoredRecording, stems: frozenset[str], hashes: frozenset[str]) -> bool:
         if recording.path.stem in stems:
             return True
-        return bool(hashes) and self._sha256(recording) in hashes
+        # A model may have learnt from a recording that has grown since: it began as it does now.
+        return bool(hashes) and (_beginning(recording) in hashes or self._sha256(recording) in hashes)
 
     def _sha256(self, recording: StoredRecording) -> str:
         """The hash of a closed recording, taken once. Raises :class:`FileError`; wrong, but of no use, when ending."""
@@ -156,6 +158,12 @@ class Retention:
                         return ""
             self._hashes[key] = digest.hexdigest()
         return self._hashes[key]
+
+
+def _beginning(recording: StoredRecording) -> str:
+    """The hash of its first second of samples. Raises :class:`FileError`."""
+    with os_errors(recording.path), recording.path.open("rb") as file:
+        return hashlib.sha256(file.read(SAMPLE_RATE_HZ * SAMPLE_BYTES)).hexdigest()
 
 
 def _gone(recording: Path, problems: list[str]) -> bool:

@@ -130,14 +130,15 @@ def test_recording_whose_sidecar_cannot_be_read_stays_and_is_told_of(folder: Pat
     assert len(pruned.problems) == 1
 
 
-@pytest.mark.parametrize("place", ["report by hash", "report by path", "session name"])
+@pytest.mark.parametrize("place", ["report by hash", "by its first second", "report by path", "session name"])
 def test_what_a_kept_model_names_stays(folder: Path, place: str) -> None:
-    named = store(folder, "a", 60)
+    named = store(folder, "a", 60, samples=150)
     other = store(folder, "a", 50)
     store(folder, "a", 1)
     digest = hashlib.sha256(named.read_bytes()).hexdigest()
     reports: dict[str, dict[str, Any]] = {
         "report by hash": {"training": {"inputs_sha256": [digest]}},
+        "by its first second": {"beginnings": [hashlib.sha256(named.read_bytes()[:1700]).hexdigest()]},
         "report by path": {"held_out": [{"path": str(named)}]},
         "session name": {"sessions": [f"{named.stem}#2"]},
     }
