@@ -6,6 +6,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -110,7 +111,8 @@ class Key:
         if kind is tuple and isinstance(value, list | tuple) and all(isinstance(item, str) and item for item in value):
             return tuple(value)
         if kind is Path and isinstance(value, str) and value.strip() and "\0" not in value:
-            return Path(value).expanduser()
+            with suppress(RuntimeError):  # '~somebody' whom the system does not know
+                return Path(value).expanduser()
         fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
         if not fits or value == "" or (isinstance(value, float) and not math.isfinite(value)):
             raise self._unexpected(value)

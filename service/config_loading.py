@@ -13,7 +13,7 @@ from typing import Any, Final
 from service.config import KEYS, Config
 from service.config_key import ENV_PREFIX, Key
 from stinger.errors import FileError, InputError
-from stinger.files import StrPath, read_bytes
+from stinger.files import StrPath, home_resolved, read_bytes
 
 FILE_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 """Names the file where no option does."""
@@ -36,7 +36,7 @@ def load_config(path: StrPath | None, environ: Mapping[str, str], options: Mappi
     if path is None and environ.get(FILE_VARIABLE):
         path = environ[FILE_VARIABLE]
     if path is not None:
-        values |= _from_file(Path(path).expanduser())
+        values |= _from_file(home_resolved(path))
     values |= _from_environ(environ)
     values |= _from_options(options)
     return _build(values)

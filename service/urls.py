@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
@@ -16,6 +16,7 @@ from service.sources.replay import ReplaySource
 from service.sources.serial import SerialSource
 from service.sources.tcp import TcpSource
 from stinger.errors import InputError
+from stinger.files import home_resolved
 from stinger.wire.sample_messages import DEVICE_MAX_CHARS, DEVICE_NAME
 
 FORMS: Final = "serial:///dev/ttyACM0, serial://COM3, serial://auto, tcp://host:port, replay:PATH or mqtt:"
@@ -109,7 +110,7 @@ def _tcp(url: str, rest: str, options: _Options) -> TcpSource:
 def _replay(url: str, rest: str, options: _Options) -> ReplaySource:
     if not rest.strip("/"):
         raise InputError("expected the path of a recording, such as replay:ml_log.bin?speed=1")
-    path = Path(unquote(rest)).expanduser()
+    path = home_resolved(unquote(rest))
     device = options.device(path.stem)
     return ReplaySource(url, device, path, speed=options.speed(), loops=options.loops())
 

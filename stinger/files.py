@@ -35,6 +35,13 @@ def read_bytes(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
     return data
 
 
+def home_resolved(path: StrPath) -> Path:
+    """``path`` with a ``~`` at its beginning resolved; as it is where that names somebody whom the system does not know."""
+    with suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
+
+
 def make_folder(path: StrPath) -> None:
     """Make the folder ``path``, and those above it, unless it is there. Raises :class:`FileError`."""
     with os_errors(path):

@@ -242,3 +242,10 @@ def test_page_is_made_of_the_keys() -> None:
     assert page.read_text(encoding="utf-8") == configuration_page(), (
         "run: python -m service.config_docs > docs/configuration.md"
     )
+
+
+def test_home_of_somebody_unknown_is_no_path() -> None:
+    with pytest.raises(InputError, match="STINGER_DATA_DIR: expected a path, not '~nobody-here/x'"):
+        load_config(None, {"STINGER_DATA_DIR": "~nobody-here/x"}, {})
+    with pytest.raises(FileError, match="~nobody-here/x: No such file"):
+        load_config("~nobody-here/x", {}, {})

@@ -111,3 +111,9 @@ def test_any_text_makes_a_name_that_is_one_level_of_a_topic(text: str) -> None:
     name = device_name(text)
     assert 1 <= len(name) <= 64
     assert not set(name) & set("/+#. ")
+
+
+def test_home_of_somebody_unknown_is_a_file_name() -> None:
+    (source,) = parse_sources(["replay:~nobody-here/x.bin"], None)
+    assert isinstance(source, ReplaySource)
+    assert source._path == Path("~nobody-here/x.bin")
