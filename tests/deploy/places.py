@@ -10,6 +10,8 @@ from typing import Final
 
 import pytest
 
+from stinger.cli.group import COMMANDS
+
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
 
@@ -21,6 +23,13 @@ def program(name: str, package: str) -> str:
     if found is None:
         pytest.skip(f"{name} ({package}) is not installed")
     return found
+
+
+def is_command(name: str) -> bool:
+    """Whether the program has the command; skips for ``retrain`` where that is not part of it."""
+    if name == "retrain" and name not in COMMANDS:
+        pytest.skip("this program cannot retrain")
+    return name in COMMANDS
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:

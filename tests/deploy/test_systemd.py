@@ -15,7 +15,7 @@ from service.config_loading import load_config
 from service.retention import limits_of
 from service.sources.serial_port import USB_VENDOR
 from stinger.cli import main
-from tests.deploy.places import DEPLOY, program, run
+from tests.deploy.places import DEPLOY, is_command, program, run
 
 SYSTEMD: Final = DEPLOY / "systemd"
 UNITS: Final = ["stinger.service", "stinger-retrain.service", "stinger-retrain.timer"]
@@ -59,8 +59,8 @@ def test_command_and_its_options_are_those_of_the_program(name: str) -> None:
     (line,) = setting(name, "ExecStart")
     program_path, command_name, *arguments = shlex.split(line)
     assert program_path == "/opt/stinger/bin/stinger"
-    context = click.Context(main)
-    command = main.get_command(context, command_name)
+    assert is_command(command_name)
+    command = main.get_command(click.Context(main), command_name)
     assert command is not None
     options = {flag for parameter in command.params for flag in parameter.opts}
     assert {argument for argument in arguments if argument.startswith("--")} <= options
