@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -85,7 +86,7 @@ def run_daemon(make: Callable[[Config], Daemon], config: Config, load: Callable[
 
     # A watchdog ends a process that hangs with SIGABRT: then its log says where each thread was.
     faulthandler.enable()
-    with Notifier(os.environ) as notifier:
+    with closing(Notifier(os.environ)) as notifier:
         run_on_loop(whole(notifier))
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -220,20 +222,27 @@ async def test_telemetry_tells_rate_latency_link_and_losses() -> None:
     assert (idle.rate_hz, idle.latency_p50_ms) == (0, None)
 
 
-async def test_flow_gets_on_while_it_runs_and_scores_what_waits() -> None:
-    flow, _, _ = made()
-    assert not flow.gets_on(), "it does not run yet"
-    running = asyncio.create_task(flow.run())
+@asynccontextmanager
+async def running(flow: Flow) -> AsyncIterator[None]:
+    task = asyncio.create_task(flow.run())
     try:
         async with asyncio.timeout(10):
             while not flow.gets_on():
                 await asyncio.sleep(0.01)
-            await flow.put(block("a", 0, 60))
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_flow_gets_on_while_it_runs_and_scores_what_waits() -> None:
+    flow, _, _ = made()
+    assert not flow.gets_on(), "it does not run yet"
+    async with running(flow):
+        await flow.put(block("a", 0, 60))
+        async with asyncio.timeout(10):
             while not flow.gets_on():
                 await asyncio.sleep(0.01)
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
     flow.gets_on()
     assert not flow.gets_on(), "it does not run any more"
 
@@ -241,14 +250,7 @@ async def test_flow_gets_on_while_it_runs_and_scores_what_waits() -> None:
 async def test_flow_that_turns_but_does_not_score_what_waits_does_not_get_on(monkeypatch: pytest.MonkeyPatch) -> None:
     flow, _, _ = made()
     monkeypatch.setattr(flow, "score_waiting", lambda: None)
-    running = asyncio.create_task(flow.run())
-    try:
-        async with asyncio.timeout(10):
-            while not flow.gets_on():
-                await asyncio.sleep(0.01)
+    async with running(flow):
         await flow.put(block("a", 0, 60))
         await asyncio.sleep(0.2)  # some turns
         assert not flow.gets_on()
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
