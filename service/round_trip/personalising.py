@@ -15,7 +15,7 @@ from models.model_file import Model, open_model
 from models.negatives import RECOMMENDED
 from models.spec import ModelSpec
 from models.training import TrainingOptions, train
-from replay.evaluation import MIN_LEAD_MS, average_precision
+from replay.evaluation import average_precision
 from replay.evaluation_data import EvaluationData
 from replay.evaluation_report import EvaluationReport
 from replay.out_of_fold import out_of_fold_traces
@@ -24,6 +24,7 @@ from replay.trace import Trace
 from replay.unseen import cut, method
 from stinger.errors import InputError, StingerError
 from stinger.mlmd import BlasterModel
+from stinger.shots import MIN_LEAD_MS
 from stinger.wire.commands import ModelSlot
 
 SPECS: Final = {ModelSpec("logreg", "summary"): ModelSlot.LR, ModelSpec("mlp", "rich"): ModelSlot.MLP}

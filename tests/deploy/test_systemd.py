@@ -13,7 +13,7 @@ import pytest
 
 from service.config_loading import load_config
 from service.retention import limits_of
-from service.sources.serial_port import USB_VENDOR
+from service.serial_ports import USB_VENDOR
 from stinger.cli import main
 from tests.deploy.places import DEPLOY, is_command, program, run
 
