@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -34,6 +34,20 @@ class Fold:
 
     train: tuple[Session, ...]
     test: tuple[Stretch, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """A test of models: ``positions`` are those in ``sessions`` that count, each tested exactly once by ``folds``."""
+
+    sessions: tuple[Session, ...]
+    positions: tuple[int, ...]
+    folds: tuple[Fold, ...]
+
+    @property
+    def held_out_sessions(self) -> tuple[Session, ...]:
+        """The sessions that count."""
+        return tuple(self.sessions[i] for i in self.positions)
 
 
 def folds_by_time(
@@ -78,13 +92,21 @@ def folds_by_session(sessions: Sequence[Session], count: int) -> tuple[Fold, ...
             f"{count} folds by session need as many sessions, and there "
             f"{'is 1' if len(sessions) == 1 else f'are {len(sessions)}'}: use --folds-by time or fewer folds"
         )
-    return tuple(
-        Fold(
-            train=tuple(session for i, session in enumerate(sessions) if i % count != fold),
-            test=tuple(Stretch(i, 0, len(s.recording)) for i, s in enumerate(sessions) if i % count == fold),
-        )
-        for fold in range(count)
-    )
+    return tuple(_testing(sessions, range(fold, len(sessions), count)) for fold in range(count))
+
+
+def folds_holding_out(sessions: Sequence[Session], held_out: Collection[int], count: int) -> tuple[Fold, ...]:
+    """At most ``count`` folds that test each of the sessions ``held_out`` (their positions) once, and no other.
+
+    Shots are spread evenly over the folds, so that where two sessions have any, no fold leaves out all of them as long
+    as there are at least two folds.
+    """
+    weight = {i: (sessions[i].accepted_shots, len(sessions[i].recording)) for i in held_out}
+    tested: list[list[int]] = [[] for _ in range(min(count, len(held_out)))]
+    for i in sorted(weight, key=lambda i: (weight[i], -i), reverse=True):
+        lightest = min(tested, key=lambda fold: tuple(map(sum, zip((0, 0), *(weight[j] for j in fold), strict=True))))
+        lightest.append(i)
+    return tuple(_testing(sessions, sorted(fold)) for fold in tested)
 
 
 def piece_of(session: Session, start: int, stop: int) -> Session:
@@ -96,6 +118,14 @@ def piece_of(session: Session, start: int, stop: int) -> Session:
         recording=Recording(recording.samples[start:stop], recording.time_ms[start:stop], recording.step_ms),
         shots=Shots(shots.index[within] - start, shots.time_ms[within], shots.accepted[within]),
         first_shot_num=session.first_shot_num + int(np.count_nonzero(shots.accepted[shots.index < start])),
+    )
+
+
+def _testing(sessions: Sequence[Session], tested: Collection[int]) -> Fold:
+    """The fold that tests the sessions ``tested`` as a whole and learns from all others."""
+    return Fold(
+        train=tuple(session for i, session in enumerate(sessions) if i not in tested),
+        test=tuple(Stretch(i, 0, len(sessions[i].recording)) for i in tested),
     )
 
 

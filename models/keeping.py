@@ -12,8 +12,9 @@ import numpy as np
 
 from models.dataset import Dataset
 from models.decision import DecisionParameters
+from models.estimators import Features, Labels, fit_estimator, make_estimator
 from models.graph.export import check_windows, export_estimator
-from models.model_file import open_model
+from models.model_file import Model, open_model
 from models.model_meta import LEAD_MS, ModelMeta
 from models.training import TrainingResult
 from stinger.sample import SAMPLE_RATE_HZ
@@ -27,6 +28,19 @@ def software() -> str:
 def now_utc() -> str:
     """The time of creation, as model files carry it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def fit_model(
+    features: Features, labels: Labels, meta: ModelMeta, *, seed: int, n_jobs: int = 1
+) -> tuple[Model, tuple[str, ...]]:
+    """The model that ``meta`` names, fitted on ``features`` ``(n, k)`` and ``labels`` ``(n,)``, as the file that would serve.
+
+    Beside it remarks about the fit, a line each. Raises :class:`InputError` for one class only, and for a model too large
+    for a file.
+    """
+    estimator = make_estimator(meta.estimator, meta.features, seed=seed, labels=labels, n_jobs=n_jobs)
+    remarks = fit_estimator(estimator, features, labels)
+    return open_model(export_estimator(estimator, meta)), remarks
 
 
 def check_keepable(dataset: Dataset) -> None:

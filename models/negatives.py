@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -111,6 +111,13 @@ def choose_negatives(
     else:
         near = draw.near(positive_starts, round(options.mult * options.mixed_near_frac))
         chosen = np.concatenate((near, draw.far(total - near.size)))
+    return Negatives(ends=np.sort(chosen), counts={name: dict(count) for name, count in draw.counts.items()})
+
+
+def choose_far(field: Field, wanted: int, options: NegativeOptions, seed: int) -> Negatives:
+    """At most ``wanted`` negatives from anywhere in ``field``, which has no shot: there is no positive to be near or like."""
+    draw = _Draw(field, np.empty(0), replace(options, match_pos_motion=False), seed)
+    chosen = draw.far(wanted)
     return Negatives(ends=np.sort(chosen), counts={name: dict(count) for name, count in draw.counts.items()})
 
 

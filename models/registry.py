@@ -162,6 +162,13 @@ class Registry:
             self._set_champion("rollback", version, why)
         return version
 
+    def note(self, action: str, values: Mapping[str, Any]) -> None:
+        """Add a line of ``values`` to the journal: something that was found out about models, and changed none."""
+        with os_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            self._note(action, values)
+
     def prune(self, *, keep: int) -> list[Version]:
         """Delete all but the newest ``keep`` versions, the champion and its predecessor; return the deleted ones."""
         with self._locked():

@@ -31,21 +31,23 @@ class Session:
         return int(self.shots.accepted.sum())
 
 
-def open_sessions(logs: Sequence[Log], *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS) -> tuple[Session, ...]:
+def open_sessions(
+    logs: Sequence[Log], *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS, names: Sequence[str] | None = None
+) -> tuple[Session, ...]:
     """The sessions of ``logs``, in their order: one for each boot.
 
-    A session has the name of its file without the ending; where several files share it, the folder's name stands before
-    it. Further boots in a file get ``#2``, ``#3`` behind it. Raises :class:`FileError` where two logs are the same
-    bytes: the copy would stand on both sides of every split.
+    A session has its log's name of ``names``, else the name of its file without the ending; where several files share
+    it, the folder's name stands before it. Further boots in a file get ``#2``, ``#3`` behind it. Raises
+    :class:`FileError` where two logs are the same bytes: the copy would stand on both sides of every split.
     """
     _refuse_copies(logs)
     sessions: list[Session] = []
-    names: set[str] = set()
+    taken: set[str] = set()
     shot_num = 0
-    for log, stem in zip(logs, stems([log.path for log in logs]), strict=True):
+    for log, stem in zip(logs, stems([log.path for log in logs]) if names is None else names, strict=True):
         for boot, recording in enumerate(log.recordings, start=1):
-            name = unused(stem if boot == 1 else f"{stem}#{boot}", names)
-            names.add(name)
+            name = unused(stem if boot == 1 else f"{stem}#{boot}", taken)
+            taken.add(name)
             shots = find_shots(recording, min_shot_gap_ms=min_shot_gap_ms)
             session = Session(name=name, recording=recording, shots=shots, first_shot_num=shot_num)
             sessions.append(session)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -28,6 +30,8 @@ macOS can fork as well, but its own libraries for arithmetic may not survive tha
 """
 
 _LOOK_EVERY_S: Final = 1.0
+_PR_SET_PDEATHSIG: Final = 1
+"""Of prctl(2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def _fork(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) 
         # and of OpenMP, which does nothing with them in a task that is limited to one thread.
         warnings.simplefilter("ignore", DeprecationWarning)
         # What the initialiser is given is inherited, not pickled: the data that `function` holds is shared, not copied.
-        pool = context.Pool(jobs, initializer=_set_forked_function, initargs=(function,))
+        pool = context.Pool(jobs, initializer=_set_forked_function, initargs=(function, os.getpid()))
     processes = set(multiprocessing.active_children()) - before
     try:
         results = pool.imap_unordered(_call_forked_function, tasks)
@@ -100,9 +104,21 @@ def _next(results: IMapIterator[Result], processes: Iterable[BaseProcess]) -> Re
                 raise InputError("a worker died, perhaps for want of memory: try fewer --jobs") from None
 
 
-def _set_forked_function(function: Callable[[Any], Any]) -> None:
+def _set_forked_function(function: Callable[[Any], Any], parent: int) -> None:
     global _forked_function  # noqa: PLW0603 - set once, at the start of a worker
     _forked_function = function
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what the parent does about it is not for its workers
+    _end_with(parent)
+
+
+def _end_with(parent: int) -> None:
+    """Have the system kill this process once the process ``parent``, which forked it, has ended in whatever way.
+
+    Else a worker of a killed parent goes on to the end of its fit, and holds the parent's locks as long.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before it could be said
+        os._exit(1)
 
 
 def _call_forked_function(task: Any) -> Any:

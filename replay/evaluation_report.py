@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from replay.evaluation import LATEST_MS, SOONEST_MS, AveragePrecision, Evaluation
 from replay.events import EARLY_MS, NEAR_AFTER_MS, NEAR_BEFORE_MS
-from replay.intervals import CONFIDENCE, Rate, Ratio
+from replay.intervals import CONFIDENCE
 from replay.sweep import TABLE_STEPS, thresholds
+from replay.wording import number_text, percent_text, rate_text, ratio_text
 from stinger.wording import counted
 
 FEW_SHOTS: Final = 100
@@ -58,7 +59,7 @@ def to_json(report: EvaluationReport) -> dict[str, Any]:
         "average_precision_ms": [SOONEST_MS, LATEST_MS],
     }
     values["remarks"] = caveats(report)
-    cleaned: dict[str, Any] = _finite(values)
+    cleaned: dict[str, Any] = finite(values)
     return cleaned
 
 
@@ -76,7 +77,6 @@ def to_text(report: EvaluationReport, *, with_sweep: bool) -> list[str]:
 def to_markdown(report: EvaluationReport, *, picture: str) -> str:
     """A page with everything that :func:`to_text` says, the sweep, and ``picture``, a path beside the page."""
     pairs = [*_data(report), ("model", report.subject), ("tested", report.method), *_results(report)]
-    header, *rows = _cells(table_rows(report))
     lines = [
         f"# Evaluation of {report.subject}",
         "",
@@ -90,9 +90,7 @@ def to_markdown(report: EvaluationReport, *, picture: str) -> str:
         "",
         f"![Recall against false spin-ups a minute]({picture})",
         "",
-        f"| {' | '.join(header)} |",
-        f"|{' ---: |' * len(header)}",
-        *(f"| {' | '.join(row)} |" for row in rows),
+        *table_markdown(report.rows, report.operating),
         "",
     ]
     return "\n".join(lines)
@@ -100,8 +98,23 @@ def to_markdown(report: EvaluationReport, *, picture: str) -> str:
 
 def table_rows(report: EvaluationReport) -> list[Evaluation]:
     """Of the sweep, the rows for people to read: thresholds 0.05 apart, and the operating point."""
-    shown = {*thresholds(TABLE_STEPS), report.operating.parameters.on}
-    return [row for row in report.rows if row.parameters.on in shown]
+    return rows_to_read(report.rows, report.operating)
+
+
+def rows_to_read(rows: Sequence[Evaluation], operating: Evaluation | None) -> list[Evaluation]:
+    """The same of any sweep."""
+    shown = {*thresholds(TABLE_STEPS), *(() if operating is None else (operating.parameters.on,))}
+    return [row for row in rows if row.parameters.on in shown]
+
+
+def table_markdown(rows: Sequence[Evaluation], operating: Evaluation | None) -> list[str]:
+    """Those rows as the lines of a Markdown table."""
+    header, *cells = _cells(rows_to_read(rows, operating))
+    return [
+        f"| {' | '.join(header)} |",
+        f"|{' ---: |' * len(header)}",
+        *(f"| {' | '.join(row)} |" for row in cells),
+    ]
 
 
 def table(rows: Sequence[Evaluation]) -> list[str]:
@@ -128,7 +141,7 @@ def caveats(report: EvaluationReport) -> list[str]:
     if result.by_chance >= MOSTLY_ON:
         lines.append(
             "The wheels are on so much that a shot at any moment would have been in time in "
-            f"{_percent(result.by_chance)} of cases: this recall and this rate of false spin-ups say little for the model."
+            f"{percent_text(result.by_chance)} of cases: this recall and this rate of false spin-ups say little for the model."
         )
     return [*lines, *report.remarks]
 
@@ -151,9 +164,12 @@ def _results(report: EvaluationReport) -> list[tuple[str, str]]:
     lead = result.lead
     return [
         ("decision", f"wheels on at {result.parameters.on:g}, off below {result.parameters.off:g}"),
-        ("shots in time", f"{_ratio(result.accepted)} of the accepted ones, {result.min_lead_ms:g} ms before or more"),
-        ("", f"{_ratio(result.all_shots)} of all trigger edges"),
-        ("", f"{_percent(result.by_chance)} by chance: so often a shot at any moment would have been in time"),
+        (
+            "shots in time",
+            f"{ratio_text(result.accepted)} of the accepted ones, {result.min_lead_ms:g} ms before or more",
+        ),
+        ("", f"{ratio_text(result.all_shots)} of all trigger edges"),
+        ("", f"{percent_text(result.by_chance)} by chance: so often a shot at any moment would have been in time"),
         (
             "not in time",
             (
@@ -169,15 +185,15 @@ def _results(report: EvaluationReport) -> list[tuple[str, str]]:
                 f"{counted(spin_ups.repeats, 'repeat')}, {spin_ups.false} false ({spin_ups.early} of them early)"
             ),
         ),
-        ("false spin-ups", f"{_rate(result.false)}, all in all"),
-        ("", f"{_rate(result.false_quiet)}, where no shot is near"),
+        ("false spin-ups", f"{rate_text(result.false)}, all in all"),
+        ("", f"{rate_text(result.false_quiet)}, where no shot is near"),
         (
             "lead",
             "none: no accepted shot came with wheels on"
             if lead is None
             else f"{lead.p50_ms:.0f} ms (p5 {lead.p5_ms:.0f}, p95 {lead.p95_ms:.0f}) over {counted(lead.shots, 'shot')}",
         ),
-        ("duty", f"wheels on {_percent(result.duty)} of the time"),
+        ("duty", f"wheels on {percent_text(result.duty)} of the time"),
         (
             "per sample",
             "no sample has a shot ahead"
@@ -205,45 +221,25 @@ def _cells(rows: Sequence[Evaluation]) -> list[list[str]]:
         [
             f"{row.parameters.on:.2f}",
             f"{row.accepted.count}/{row.accepted.total}",
-            _percent(row.accepted.value),
-            _percent(row.by_chance),
+            percent_text(row.accepted.value),
+            percent_text(row.by_chance),
             f"{row.false.count}",
-            _number(row.false.value),
+            number_text(row.false.value),
             f"{row.spin_ups.early}",
             f"{row.spin_ups.repeats}",
             "-" if row.lead is None else f"{row.lead.p50_ms:.0f}",
-            _percent(row.duty),
+            percent_text(row.duty),
         ]
         for row in rows
     ]
 
 
-def _ratio(ratio: Ratio) -> str:
-    interval = f"({100 * ratio.low:.0f} to {_percent(ratio.high)})"
-    return f"{ratio.count} of {ratio.total}, {_percent(ratio.value)} {interval}"
-
-
-def _rate(rate: Rate) -> str:
-    times = f"{rate.count} in {rate.minutes:.2f} min"
-    return f"{times}, {_number(rate.value)} a minute ({_number(rate.low)} to {_number(rate.high)})"
-
-
-def _percent(part: float) -> str:
-    return "-" if math.isnan(part) else f"{100 * part:.0f} %"
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return "any" if math.isinf(value) else f"{value:.2f}"
-
-
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """``value`` with every NaN and infinity in it replaced by ``None``, and tuples by lists."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
+        return {key: finite(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
+        return [finite(part) for part in value]
     return value

@@ -7,15 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from models.dataset import Dataset
-from models.estimators import fit_estimator, make_estimator
 from models.export import ExportOptions, build_dataset
 from models.features import compute_features
-from models.folds import Fold, piece_of
-from models.graph.export import export_estimator
-from models.keeping import now_utc, software
-from models.model_file import Model, open_model
+from models.folds import Fold, Stretch, piece_of
+from models.keeping import fit_model, now_utc, software
+from models.model_file import Model
 from models.model_meta import ModelMeta
-from models.scorer import score_recording
+from models.scorer import Probability, WindowModel, score_recording
 from models.sessions import Session
 from models.spec import ModelSpec
 from replay.trace import Trace
@@ -46,19 +44,19 @@ def out_of_fold_traces(
             raise InputError(f"fold {number} of {len(folds)} cannot be trained: {error}") from error
         remarks += [f"fold {number}: {remark}" for remark in fold_remarks]
         for part in fold.test:
-            # The window of the first tested sample reaches back so far.
-            begin = max(0, part.start - WINDOW_SAMPLES + 1)
-            recording = piece_of(sessions[part.session], begin, part.stop).recording
-            scored = score_recording(model, recording)
-            probability[part.session][part.start : part.stop] = scored[part.start - begin :]
+            probability[part.session][part.start : part.stop] = score_stretch(model, sessions, part)
         progress(1)
     return tuple(Trace(s, p) for s, p in zip(sessions, probability, strict=True)), tuple(remarks)
 
 
+def score_stretch(model: WindowModel, sessions: Sequence[Session], stretch: Stretch) -> Probability:
+    """What ``model`` says at each sample of ``stretch``, whose first windows reach back to before it."""
+    begin = max(0, stretch.start - WINDOW_SAMPLES + 1)
+    recording = piece_of(sessions[stretch.session], begin, stretch.stop).recording
+    return score_recording(model, recording)[stretch.start - begin :]
+
+
 def _train(dataset: Dataset, spec: ModelSpec, seed: int) -> tuple[Model, tuple[str, ...]]:
-    features = compute_features(dataset.windows, spec.features)
-    estimator = make_estimator(spec.model, spec.features, seed=seed, labels=dataset.labels, n_jobs=-1)
-    remarks = fit_estimator(estimator, features, dataset.labels)
     meta = ModelMeta(
         estimator=spec.model,
         features=spec.features,
@@ -68,4 +66,4 @@ def _train(dataset: Dataset, spec: ModelSpec, seed: int) -> tuple[Model, tuple[s
         rate_hz=dataset.meta["estimated_hz"],
         lead_ms=dataset.meta["lead_ms"],
     )
-    return open_model(export_estimator(estimator, meta)), remarks
+    return fit_model(compute_features(dataset.windows, spec.features), dataset.labels, meta, seed=seed, n_jobs=-1)

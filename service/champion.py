@@ -63,25 +63,33 @@ async def follow_champion(
 ) -> None:
     """Look at the registry until cancelled, and ``use`` each new champion, once it was opened and tried.
 
-    ``serving`` is the version in use at first. A champion that cannot serve is passed to ``complain``, once; what served
-    before goes on.
+    ``serving`` is the version in use at first. Why a champion cannot serve is passed to ``complain``, once, and what served
+    before goes on; an empty text, once what serves is the champion again.
     """
-    refused: str | None = None
+    refused = ""
     while True:
+        found, problem = None, ""
         await asyncio.sleep(every_s)
         try:
-            champion = registry.champion()
-            wanted = FACTORY if champion is None else champion.id
-            if wanted == serving:
-                continue
-            # Opening takes tens of milliseconds, for a large forest more: not on the loop.
-            found = await asyncio.to_thread(choose_model, CHAMPION, registry)
+            found = await _other_champion(registry, serving)
         except InputError as error:
-            if str(error) != refused:
-                refused = str(error)
-                complain(str(error))
-            continue
-        if found.version != serving:
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a new champion, the old one goes on
+            problem = f"the champion cannot be opened: {error!r:.200}"
+        if problem != refused:
+            refused = problem
+            complain(problem)
+        if found is not None:
             _LOG.info(event_text("model_changed", before=serving, now=found.version))
-            serving, refused = found.version, None
+            serving = found.version
             use(found)
+
+
+async def _other_champion(registry: Registry, serving: str) -> Serving | None:
+    """The champion, opened and tried, unless it is the version that serves."""
+    champion = registry.champion()
+    if (FACTORY if champion is None else champion.id) == serving:
+        return None
+    # Opening takes tens of milliseconds, for a large forest more: not on the loop.
+    found = await asyncio.to_thread(choose_model, CHAMPION, registry)
+    return None if found.version == serving else found

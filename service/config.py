@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from models.decision import HIGHEST_ON, LOWEST_ON
 from service.config_key import key, keys_of
+from service.retraining.settings import RetrainConfig
 from stinger.errors import FileError, InputError
 from stinger.files import read_bytes
 from stinger.paths import data_dir as default_data_dir
@@ -71,6 +72,7 @@ class BrokerConfig:
         "embedded",
         "Broker for events: mqtt://HOST:PORT, mqtts://HOST:PORT with TLS, or embedded, one inside the daemon.",
         option="--broker",
+        metavar="URL",
         check=_broker_problem,
     )
     user: str | None = key(None, "User name at the broker.")
@@ -169,6 +171,7 @@ class Config:
         (),
         "Where samples come from, a URL each: serial:, tcp:, replay: or mqtt:. May be repeated.",
         option="--source",
+        metavar="URL",
         check=_source_problem,
     )
     data_dir: Path = key(
@@ -200,6 +203,7 @@ class Config:
     recorder: RecorderConfig = field(default_factory=RecorderConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    retrain: RetrainConfig = field(default_factory=RetrainConfig)
 
     def __post_init__(self) -> None:
         broker = self.broker

@@ -29,6 +29,8 @@ class Traits:
     choices: tuple[str, ...] = ()
     option: str | None = None
     """The command line's name for it, such as ``--broker``; ``None`` where it has none."""
+    metavar: str | None = None
+    """What stands for the option's value in its help, where that is no number or plain text."""
     default_text: str | None = None
     """How the default is told, where its value depends on the machine or is no text."""
     secret: bool = False
@@ -59,7 +61,9 @@ class Key:
             return self.traits.default_text
         if isinstance(self.default, bool):
             return "true" if self.default else "false"
-        return "" if self.default in (None, ()) else str(self.default)
+        if isinstance(self.default, tuple):
+            return " ".join(self.default)
+        return "" if self.default is None else str(self.default)
 
     def expectation(self) -> str:
         """What is expected, such as ``a whole number from 0 to 65535``."""

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import click
 
 from service.config import KEYS
 from service.config_key import Key
 
+_RETRAINING: Final = "retrain."
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def config_options(command: Command) -> Command:
-    """Give a click command every option of the configuration; :func:`option_values` gathers what they hold."""
-    for one in reversed(KEYS):
-        if one.traits.option:
-            command = _option(one, one.traits.option)(command)
-    return command
+    """Give a click command every option of the daemon's configuration; :func:`option_values` gathers what they hold."""
+    return _with_options(command, [one for one in KEYS if not one.name.startswith(_RETRAINING)])
+
+
+def retraining_options(command: Command) -> Command:
+    """The same for the part of the configuration that retraining goes by."""
+    return _with_options(command, [one for one in KEYS if one.name.startswith(_RETRAINING) or one.name == "data_dir"])
 
 
 def option_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a command's parameters that is configuration, under the names of keys, for ``load_config``."""
     return {one.name: parameters.get(_parameter(one)) for one in KEYS if one.traits.option}
+
+
+def _with_options(command: Command, keys: Sequence[Key]) -> Command:
+    for one in reversed(keys):
+        if one.traits.option:
+            command = _option(one, one.traits.option)(command)
+    return command
 
 
 def _option(one: Key, flags: str) -> Callable[[Command], Command]:
@@ -37,7 +48,7 @@ def _option(one: Key, flags: str) -> Callable[[Command], Command]:
         _parameter(one),
         type=kinds.get(one.kind, str),
         multiple=one.kind is tuple,
-        metavar="URL" if one.kind is tuple or one.name.endswith("url") else None,
+        metavar=one.traits.metavar,
         help=help_,
     )
 

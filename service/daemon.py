@@ -235,7 +235,11 @@ class Daemon:
 
     async def _follow(self) -> None:
         if self._following:
-            await follow_champion(self._registry, self._flow.version, self._followed, partial(self._alarm, "model"))
+            await follow_champion(self._registry, self._flow.version, self._followed, self._refused)
+
+    def _refused(self, why: str) -> None:
+        if self._following:
+            self._model_alarm(why)
 
     def _followed(self, serving: Serving) -> None:
         # Somebody may have chosen another model over MQTT, which then stays.
@@ -244,7 +248,7 @@ class Daemon:
 
     def _use(self, serving: Serving) -> None:
         self._flow.use_model(serving.model, serving.version, self._decision(serving))
-        self._alarm("model", "")
+        self._model_alarm("")
         self._tell_models()
 
     def _tell_models(self) -> None:
@@ -289,7 +293,11 @@ class Daemon:
         if "threshold" in changed and config.threshold is not None:
             self._flow.set_threshold(None, config.threshold)
             self._tell_models()
-        later = sorted(changed - _COUNT_AT_ONCE)
+        later = sorted(
+            name
+            for name in changed - _COUNT_AT_ONCE
+            if not name.startswith("retrain.")  # a process of its own goes by that
+        )
         _LOG.info(event_text("configuration_reloaded", changed=len(changed), after_a_restart=",".join(later) or "none"))
         self.config = config
         if changed & _RETENTION:
@@ -338,6 +346,10 @@ class Daemon:
         )
         stack.callback(server.close)
         return server.url
+
+    def _model_alarm(self, why: str) -> None:
+        self._metrics.model_refused = bool(why)
+        self._alarm("model", why)
 
     def _recorder_alarm(self, alarm: RecorderAlarm) -> None:
         if alarm.active:

@@ -122,6 +122,8 @@ class Metrics:
         self.acknowledged = Histogram(BUCKETS_S)
         self.lead = Histogram(LEAD_BUCKETS_S)
         """From spin-up to shot, of accepted shots for which the wheels were on."""
+        self.model_refused = False
+        """Whether the registry's champion cannot serve, so that another model goes on."""
         self.broker_connected = False
         self.broker_connects = 0
         """Connections made to the broker; all but the first are reconnects."""
@@ -222,6 +224,8 @@ class Metrics:
         yield Family("stinger_build_info", "gauge", "The version of this software.", [build])
         yield _single("start_time_seconds", "gauge", "When the daemon began, Unix time.", self._started_s)
         yield _single("devices", "gauge", "Devices known.", len(self._devices))
+        refused = int(self.model_refused)
+        yield _single("model_refused", "gauge", "1 while the champion cannot serve and another model does.", refused)
         yield _single("broker_up", "gauge", "1 while the broker is connected.", int(self.broker_connected))
         yield _single("broker_reconnects_total", "counter", "Connections to the broker made again.", reconnects)
         yield _single("outbox_events", "gauge", "Events the broker has not acknowledged.", self.outbox_depth())

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.export import ExportOptions, build_dataset
-from models.folds import GUARD_MS, Fold, folds_by_session, folds_by_time, piece_of
+from models.folds import GUARD_MS, Fold, folds_by_session, folds_by_time, folds_holding_out, piece_of
 from models.negatives import NegativeOptions
 from models.sessions import Session
 from models.windows import LEAD_MS, WINDOW_MS
@@ -130,3 +130,28 @@ def test_piece_keeps_what_its_shots_were_in_the_whole() -> None:
     assert piece.shots.index.tolist() == [20, 210]
     assert piece.shots.accepted.tolist() == [False, True]
     assert piece.first_shot_num == 8
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=9), st.data())
+def test_held_out_sessions_are_tested_once_and_never_learnt_from(shots: list[int], data: st.DataObject) -> None:
+    found = [session_with(count, str(i)) for i, count in enumerate(shots)]
+    held_out = data.draw(st.sets(st.sampled_from(range(len(found))), min_size=1))
+    count = data.draw(st.integers(1, 6))
+    folds = folds_holding_out(found, held_out, count)
+    assert sorted(stretch.session for fold in folds for stretch in fold.test) == sorted(held_out)
+    for fold in folds:
+        tested = {stretch.session for stretch in fold.test}
+        assert {piece.name for piece in fold.train} == {str(i) for i in range(len(found)) if i not in tested}
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=9).filter(lambda shots: sum(map(bool, shots)) > 1))
+def test_no_fold_leaves_out_every_session_with_shots(shots: list[int]) -> None:
+    found = [session_with(count, str(i)) for i, count in enumerate(shots)]
+    for fold in folds_holding_out(found, range(len(found)), 2):
+        assert any(session.accepted_shots for session in fold.train)
+
+
+def session_with(shots: int, name: str) -> Session:
+    samples = samples_at(np.arange(1, 500) * 10)
+    samples["trigger"][np.arange(shots) * 110 + 20] = 1
+    return session_of(samples, name)

@@ -212,3 +212,15 @@ def test_process_killed_at_any_moment_leaves_a_champion_and_whole_versions(tmp_p
             assert version.model_path.read_bytes() in {b"a", b"b", b"x" * 100_000}
             version.report()
         registry.promote(champion.id, why="goes on")
+
+
+def test_note_is_kept_in_the_journal_and_changes_no_champion(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "new")
+    registry.note("retrain", {"outcome": "not yet"})
+    assert [(entry["action"], entry["outcome"]) for entry in registry.journal()] == [("retrain", "not yet")]
+    first, second = (registry.add(name, b"model", {}).id for name in ("a", "b"))
+    registry.promote(first, why="")
+    registry.note("retrain", {})
+    registry.promote(second, why="")
+    registry.note("retrain", {})
+    assert registry.roll_back(why="").id == first

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +94,44 @@ def test_a_missing_package_is_named(backend: str, module: str, monkeypatch: pyte
     scheduler = "tcp://h:1" if backend == "dask" else None
     with pytest.raises(InputError, match=f"the backend {backend} needs the package"):
         list(spread(process_of, range(3), Workers(backend=backend, scheduler=scheduler)))
+
+
+PARENT = """
+import sys, time
+from models.spread import Workers, spread
+
+def work(path):
+    with open(path, "w") as file:
+        import os
+        file.write(str(os.getpid()))
+    time.sleep(60)
+
+list(spread(work, sys.argv[1:], Workers(jobs=2)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are not forked")
+def test_killed_parent_takes_its_workers_along(tmp_path: Path) -> None:
+    files = [tmp_path / "a", tmp_path / "b"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", PARENT, *map(str, files)], cwd=root) as parent:
+        try:
+            deadline = time.monotonic() + 20
+            while not all(file.exists() and file.read_text() for file in files):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        finally:
+            parent.kill()
+    for file in files:
+        deadline = time.monotonic() + 10
+        while running(int(file.read_text())):
+            assert time.monotonic() < deadline, "a worker outlives its parent"
+            time.sleep(0.02)
+
+
+def running(process: int) -> bool:
+    try:
+        # One that ended and that nobody has asked about yet does not run.
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

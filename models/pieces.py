@@ -1,0 +1,110 @@
+"""A training set in pieces: what each recording gives to learn from, chosen from it alone.
+
+So a piece can be built anywhere, once, and put together with others for any fold: nothing in it depends on the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.export import ExportOptions, build_dataset
+from models.features import compute_features
+from models.field import survey
+from models.negatives import choose_far
+from models.sessions import Session
+from models.windows import span_of, windows_at
+from stinger.errors import InputError
+from stinger.mlmd import WINDOW_SAMPLES
+from stinger.sample import CHANNELS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """``features`` ``(n, k) float32`` of ``n`` windows under the name of each feature set, and ``labels`` ``(n,) uint8``.
+
+    ``sha256`` is that of the windows and labels. ``remark`` says why there are none, where that is so.
+    """
+
+    session: str
+    features: Mapping[str, npt.NDArray[np.float32]]
+    labels: npt.NDArray[np.uint8]
+    sha256: str
+    remark: str | None = None
+
+    @property
+    def positives(self) -> int:
+        """Windows before shots."""
+        return int(np.count_nonzero(self.labels))
+
+
+def build_piece(
+    feature_sets: Collection[str], options: ExportOptions, quiet_a_minute: float, session: Session
+) -> Piece:
+    """What ``session`` gives to learn from.
+
+    With shots, it is the training set of this session alone. Without, it is ``quiet_a_minute`` negatives from anywhere
+    in it for each recorded minute: motion that no shot came of.
+    """
+    remark = None
+    windows = np.empty((0, WINDOW_SAMPLES, len(CHANNELS)), dtype=np.int16)
+    labels = np.empty(0, dtype=np.uint8)
+    try:
+        if session.accepted_shots:
+            dataset = build_dataset([session], options, about={})
+            windows, labels = dataset.windows, dataset.labels
+        else:
+            windows = _quiet_windows(session, options, quiet_a_minute)
+            labels = np.zeros(windows.shape[0], dtype=np.uint8)
+    except InputError as error:
+        remark = f"{session.name}: nothing is learnt from it: {error}"
+    digest = sha256(windows.tobytes())
+    digest.update(labels.tobytes())
+    return Piece(
+        session=session.name,
+        features={name: compute_features(windows, name) for name in sorted(feature_sets)},
+        labels=labels,
+        sha256=digest.hexdigest(),
+        remark=remark,
+    )
+
+
+def joined(pieces: Iterable[Piece], feature_set: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+    """Features ``(n, k)`` and labels ``(n,)`` of all of ``pieces``. Raises :class:`InputError` if they hold no shot."""
+    parts = list(pieces)
+    if not any(piece.positives for piece in parts):
+        raise InputError(f"no shot to learn from in {len(parts)} recordings")
+    features = np.concatenate([piece.features[feature_set] for piece in parts])
+    return features, np.concatenate([piece.labels for piece in parts])
+
+
+def counts(pieces: Iterable[Piece]) -> dict[str, Any]:
+    """How many windows ``pieces`` hold, of both kinds, and a hash of them all, for a model's metadata."""
+    parts = list(pieces)
+    digest = sha256("".join(piece.sha256 for piece in parts).encode())
+    return {
+        "dataset_sha256": digest.hexdigest(),
+        "rows": sum(piece.labels.size for piece in parts),
+        "positives": sum(piece.positives for piece in parts),
+    }
+
+
+def _quiet_windows(session: Session, options: ExportOptions, quiet_a_minute: float) -> npt.NDArray[np.int16]:
+    recording = session.recording
+    span = span_of(recording, lead_ms=options.lead_ms, window_ms=options.window_ms)
+    field = survey(
+        [session],
+        [span],
+        keep_clear_ms=options.lead_ms + options.window_ms,
+        avoid_post_ms=options.negatives.avoid_post_ms,
+        avoid_edges=options.negatives.avoid_edges,
+        apart_ms=options.negatives.min_sep_ms,
+    )
+    wanted = round(quiet_a_minute * recording.recorded_ms / 60_000)
+    ends = choose_far(field, wanted, options.negatives, options.seed).ends
+    return windows_at(recording.axes, ends, span.window_samples)

@@ -1,0 +1,190 @@
+"""A retraining as a Markdown page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from replay.contest import Contender, Contest
+from replay.evaluation_report import FEW_SHOTS, table_markdown
+from replay.wording import count_text, number_text, percent_text, rate_text, ratio_text
+from service.retraining.report import data_of, options_of
+from service.retraining.result import Judged, Outcome, Retraining
+
+_AT_BUDGET: Final = (
+    "Each model at the threshold that has the most accepted shots in time with at most {:g} false spin-ups a minute and "
+    "wheels on at most {:g} % of the time."
+)
+_SAME_DATA: Final = (
+    "Each threshold was chosen on these sessions, to keep to the budget: on others all figures will be a little worse, the "
+    "champion's as well as the challengers'."
+)
+_BEST_OF_SEVERAL: Final = (
+    "The best of several challengers looks a little better than it is, as chance helps one of them: the margin is there "
+    "for that."
+)
+
+
+def report_page(retraining: Retraining, *, picture: str) -> str:
+    """A Markdown page; ``picture``, a path beside the page, is shown where something was judged."""
+    titles = {
+        Outcome.PROMOTED: f"{retraining.version} is the new champion",
+        Outcome.KEPT: "the champion stays",
+        Outcome.NOT_YET: "not yet",
+    }
+    lines = [f"# Retraining of {retraining.began:%Y-%m-%d %H:%M} UTC: {titles[retraining.outcome]}", ""]
+    for sentence in retraining.why:
+        lines += [sentence, ""]
+    if retraining.judged is not None:
+        lines += _judged(retraining, retraining.judged, picture)
+    lines += [*_data_table(retraining), *_options_table(retraining)]
+    return "\n".join(lines) + "\n"
+
+
+def _judged(retraining: Retraining, judged: Judged, picture: str) -> list[str]:
+    contest = judged.contest
+    contenders = [contest.champion, *contest.challengers]
+    settings = retraining.config.retrain
+    notes = [_SAME_DATA, *([_BEST_OF_SEVERAL] if len(contest.challengers) > 1 else [])]
+    shots = next((one.rows[0].accepted.total for one in contenders if one.rows), 0)
+    if shots < FEW_SHOTS:
+        notes.append(f"{shots} accepted shots are few: the intervals say how little follows from them.")
+    return [
+        f"![What each model trades, and each held-out session]({picture})",
+        "",
+        "## Compared",
+        "",
+        judged.plan.method,
+        "",
+        _AT_BUDGET.format(settings.max_false_per_minute, 100 * settings.max_duty),
+        "",
+        *_comparison(contenders, contest),
+        "",
+        *(f"- {note}" for note in notes),
+        *(f"- {one.name}: {remark}." for one in contenders for remark in one.remarks),
+        "",
+        *_rulings(judged),
+        *_sessions(judged),
+        *_thresholds(contenders, contest),
+    ]
+
+
+def _figures(one: Contender) -> dict[str, str]:
+    """A column of the table, by the label of each row."""
+    point, precision = one.point, one.average_precision
+    figures = (
+        {}
+        if point is None
+        else {
+            "accepted shots in time": ratio_text(point.accepted),
+            "by chance": percent_text(point.by_chance),
+            "threshold": f"{point.parameters.on:.2f}",
+            "false spin-ups": rate_text(point.false),
+            "where no shot is near": rate_text(point.false_quiet),
+            "lead p50 (p5, p95)": "-"
+            if point.lead is None
+            else f"{point.lead.p50_ms:.0f} ms ({point.lead.p5_ms:.0f}, {point.lead.p95_ms:.0f})",
+            "duty": percent_text(point.duty),
+        }
+    )
+    if precision is not None:
+        figures["average precision"] = f"{precision.value:.3f} ({precision.by_chance:.3f} by chance)"
+    return figures
+
+
+def _comparison(contenders: Sequence[Contender], contest: Contest) -> list[str]:
+    columns = [_figures(one) for one in contenders]
+    labels = dict.fromkeys(label for column in sorted(columns, key=len, reverse=True) for label in column)
+    for column, one in zip(columns, contenders, strict=True):
+        if one.point is None:
+            column[next(iter(labels))] = "no threshold keeps to the budget"
+    return _table(
+        ["", *(f"champion: {one.name}" if one is contest.champion else one.name for one in contenders)],
+        [[label, *(column.get(label, "-") for column in columns)] for label in labels],
+    )
+
+
+def _rulings(judged: Judged) -> list[str]:
+    lines = ["## Verdict", ""]
+    for ruling in judged.verdict.rulings:
+        if ruling.challenger == judged.verdict.winner:
+            lines.append(f"- **{ruling.challenger}** becomes champion.")
+        elif not ruling.reasons:
+            lines.append(f"- {ruling.challenger} could be champion as well, but has fewer shots in time.")
+        else:
+            lines.append(f"- {ruling.challenger} does not: {' '.join(ruling.reasons)}")
+    return [*lines, ""]
+
+
+def _sessions(judged: Judged) -> list[str]:
+    contest, rival = judged.contest, judged.rival
+    shown = [one for one in (contest.champion, rival) if one is not None and one.point is not None]
+    if not shown:
+        return []
+    header = ["session", "minutes", "shots"]
+    header += [f"{one.name}: {what}" for one in shown for what in ("in time", "false a minute")]
+    rows = []
+    for i, name in enumerate(contest.held_out):
+        first = shown[0].sessions[i]
+        cells = [name, f"{first.minutes:.1f}", str(first.accepted.total)]
+        for one in shown:
+            own = one.sessions[i]
+            cells += [str(own.accepted.count) if own.accepted.total else "-", number_text(own.false.value)]
+        rows.append(cells)
+    return ["## Each held-out session", "", *_table(header, rows), ""]
+
+
+def _thresholds(contenders: Sequence[Contender], contest: Contest) -> list[str]:
+    lines = ["## Every threshold", ""]
+    for one in contenders:
+        name = f"The champion, {one.name}" if one is contest.champion else one.name
+        lines += [f"{name}:", "", *table_markdown(one.rows, one.point), ""]
+    return lines
+
+
+def _data_table(retraining: Retraining) -> list[str]:
+    entries = list(data_of(retraining))
+    shots = sum(entry["accepted_shots"] for entry in entries)
+    minutes = sum(entry["minutes"] for entry in entries)
+    rows = [
+        [
+            entry["session"],
+            entry["sha256"][:12],
+            f"{entry['minutes']:.1f}",
+            f"{entry['accepted_shots']} of {entry['shots']}",
+            entry["role"],
+        ]
+        for entry in entries
+    ]
+    told = f"{count_text(len(entries), 'session')}, {minutes:,.1f} minutes, {count_text(shots, 'accepted shot')}."
+    header = ["session", "sha256 of its file", "minutes", "accepted shots of trigger edges", ""]
+    remarks = [*retraining.gathered.remarks, *retraining.remarks]
+    return [
+        "## Data",
+        "",
+        told,
+        "",
+        *(_table(header, rows) if rows else []),
+        "",
+        *(f"- {remark}" for remark in remarks),
+        *([""] if remarks else []),
+    ]
+
+
+def _options_table(retraining: Retraining) -> list[str]:
+    rows = [[f"`{name}`", _option_text(value)] for name, value in options_of(retraining).items()]
+    return ["## Options", "", *_table(["key", "value"], rows)]
+
+
+def _option_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return " ".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(header)} |",
+        f"|{' --- |' * len(header)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]

@@ -1,0 +1,165 @@
+"""What there is to learn from: the recordings that a daemon kept, and logs that were named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models.crew import Bar
+from models.model_meta import serves_rate
+from models.provenance import beginning_of
+from models.sessions import Session, open_sessions
+from models.windows import span_of
+from replay.wording import count_text
+from service.sidecar import RECORDING_ENDING, read_sidecar, sidecar_path
+from stinger.errors import FileError
+from stinger.files import os_errors
+from stinger.logs import Log, read_log
+from stinger.mlmd import WINDOW_SAMPLES
+from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
+
+RECORDINGS_FOLDER: Final = "recordings"
+_BYTES_AN_HOUR: Final = 3600 * SAMPLE_RATE_HZ * SAMPLE_BYTES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One session to learn from, and the file that holds it. ``path`` is relative to the data folder where it is in it."""
+
+    session: Session
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """Everything to learn from, oldest first, named logs last; ``remarks`` say what was left out and repaired, a line each."""
+
+    sources: tuple[Source, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions, in the order of ``sources``."""
+        return tuple(source.session for source in self.sources)
+
+
+def gather(data_dir: Path, named: Sequence[str], *, max_hours: float, min_shot_gap_ms: float, bar: Bar) -> Gathered:
+    """Read the recordings below ``data_dir`` and the logs ``named``.
+
+    Of those that were kept, one that is still being written waits for another time: what a model was trained on must not
+    grow afterwards. One that is damaged is left out; of a named log that is damaged or missing :class:`FileError` is
+    raised. Of several that begin alike, such as a log that was pulled twice, the longest counts.
+    """
+    remarks: list[str] = []
+    kept = _closed(data_dir / RECORDINGS_FOLDER, max_hours, remarks)
+    paths = [*kept, *map(Path, named)]
+    logs: dict[str, Log] = {}
+    with bar("Reading", len(paths)) as progress:
+        for path in paths:
+            try:
+                log = read_log(path)
+            except FileError as error:
+                if path not in kept:
+                    raise
+                remarks.append(f"left out: {error}")
+            else:
+                logs.setdefault(log.sha256, log)
+            progress(1)
+    whole = list(logs.values())
+    sessions = open_sessions(
+        whole, min_shot_gap_ms=min_shot_gap_ms, names=[_name(Path(log.path), kept) for log in whole]
+    )
+    position = 0
+    sources: list[Source] = []
+    for log in whole:
+        shown = _shown(log.path, data_dir)
+        remarks += [f"{shown}: {message}" for message in log.repairs.messages()]
+        for session in sessions[position : position + len(log.recordings)]:
+            reason = _unfit(session)
+            if reason is None:
+                sources.append(Source(session, shown, log.sha256))
+            else:
+                remarks.append(f"left out: {session.name}: {reason}")
+        position += len(log.recordings)
+    return Gathered(tuple(_without_copies(sources, remarks)), tuple(remarks))
+
+
+def _closed(folder: Path, max_hours: float, remarks: list[str]) -> dict[Path, str]:
+    """The recordings that are complete and when they began, oldest first: as many of the newest as there may be hours."""
+    found: list[tuple[str, Path, int]] = []
+    still_open = 0
+    for path in _recordings(folder):
+        try:
+            sidecar = read_sidecar(sidecar_path(path))
+            if not sidecar.closed:
+                still_open += 1
+                continue
+            with os_errors(path):
+                found.append((sidecar.started, path, path.stat().st_size))
+        except FileError as error:
+            remarks.append(f"left out: {error}")
+    if still_open:
+        remarks.append(f"left out: {count_text(still_open, 'recording')} that the daemon has not closed yet")
+    kept: dict[Path, str] = {}
+    room = max_hours * _BYTES_AN_HOUR
+    found.sort(reverse=True)
+    for started, path, size in found:
+        if size > room:
+            break
+        room -= size
+        kept[path] = started
+    if len(kept) < len(found):
+        remarks.append(f"left out: the {len(found) - len(kept)} oldest recordings, beyond {max_hours:g} hours")
+    return dict(reversed(kept.items()))
+
+
+def _recordings(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        return
+    with os_errors(folder):
+        for path in sorted(folder.glob(f"*/*{RECORDING_ENDING}")):
+            if not path.name.startswith("."):
+                yield path
+
+
+def _name(path: Path, kept: Mapping[Path, str]) -> str:
+    """A name for people: device and time of a recording, else the file's."""
+    if path not in kept:
+        return path.stem
+    started = kept[path]
+    return f"{path.parent.name} {started[:10]} {started[11:19]}"
+
+
+def _shown(path: str, data_dir: Path) -> str:
+    absolute = Path(path).absolute()
+    try:
+        return absolute.relative_to(data_dir.absolute()).as_posix()
+    except ValueError:
+        return str(absolute)
+
+
+def _unfit(session: Session) -> str | None:
+    """Why nothing can be learnt from ``session`` and nothing tested on it; ``None`` if it can."""
+    recording = session.recording
+    if recording.rate_hz is None:
+        return "its time does not advance"
+    if not serves_rate(recording.rate_hz) or span_of(recording).window_samples != WINDOW_SAMPLES:
+        return f"it has {recording.rate_hz:g} samples a second; models take {SAMPLE_RATE_HZ}"
+    return None
+
+
+def _without_copies(sources: Sequence[Source], remarks: list[str]) -> list[Source]:
+    longest: dict[str, Source] = {}
+    for source in sources:
+        beginning = beginning_of(source.session.recording)
+        other = longest.get(beginning)
+        if other is None:
+            longest[beginning] = source
+            continue
+        shorter, longer = sorted((source, other), key=lambda one: len(one.session.recording))
+        longest[beginning] = longer
+        remarks.append(f"left out: {shorter.session.name} is the beginning of {longer.session.name}")
+    return list(longest.values())

@@ -1,0 +1,57 @@
+"""Data folders to retrain on, and champions that are easy to beat."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from models.estimators import make_estimator
+from models.graph.export import export_estimator
+from models.model_meta import ModelMeta
+from models.registry import Registry
+from models.sessions import Session
+from service.sidecar import Sidecar, file_stem, sidecar_path, utc_text
+from stinger.logs import write_log
+from stinger.recording import split_recordings
+from stinger.sample import SampleArray
+from stinger.shots import find_shots
+
+FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def session_of(samples: SampleArray, name: str = "made") -> Session:
+    (recording,) = split_recordings(samples)
+    return Session(name, recording, find_shots(recording), 0)
+
+
+def keep_recording(
+    data_dir: Path, samples: SampleArray, *, device: str = "b1", hours: float = 0, closed: bool = True
+) -> Path:
+    """A recording as a daemon leaves it, begun so many hours after :data:`FIRST`."""
+    started_s = (FIRST + timedelta(hours=hours)).timestamp()
+    path = data_dir / "recordings" / device / f"{file_stem(started_s)}.bin"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_log(path, samples)
+    sidecar = Sidecar(device=device, started=utc_text(started_s), samples=samples.size, closed=closed, end="stop")
+    sidecar_path(path).write_bytes(sidecar.to_json())
+    return path
+
+
+@lru_cache
+def blind_model() -> bytes:
+    """A model that knows nothing: it was fitted on noise with labels of chance, and gives about 0.5 for everything."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(400) % 2
+    estimator = make_estimator("logreg", "summary", seed=1)
+    estimator.fit(rng.normal(scale=1e6, size=(400, 18)).astype(np.float32), labels)
+    meta = ModelMeta("logreg", "summary", software="test", created="2026-01-01", training={"inputs_sha256": ["none"]})
+    return export_estimator(estimator, meta)
+
+
+def promote_blind(data_dir: Path) -> str:
+    """Make :func:`blind_model` the champion below ``data_dir``; its version."""
+    registry = Registry(data_dir / "registry")
+    return registry.promote(registry.add("blind", blind_model(), {}).id, why="test").id
