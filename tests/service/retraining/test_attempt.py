@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import service.retraining.attempt
+from models.crew import Crew
+from models.factory import factory_model
+from models.model_file import load_model
+from models.registry import Registry
+from models.spread import Workers
+from service.config import Config
+from service.lock import sole_retraining
+from service.retraining.attempt import retrain
+from service.retraining.result import Outcome, Retraining
+from service.retraining.settings import RetrainConfig
+from stinger.errors import FileError, InputError
+from tests.helpers.retraining import keep_recording, promote_blind
+from tests.helpers.synthetic import synthetic_samples
+
+EASY = replace(RetrainConfig(), candidates=("logreg:summary",), min_shots=20, max_false_per_minute=4.0)
+
+
+def config(folder: Path, settings: RetrainConfig = EASY) -> Config:
+    return replace(Config(), data_dir=folder, retrain=settings)
+
+
+def attempt(folder: Path, *named: Path, settings: RetrainConfig = EASY) -> Retraining:
+    return retrain(config(folder, settings), [str(path) for path in named], Crew(Workers(jobs=1)))
+
+
+def recorded(folder: Path, *seeds: int) -> None:
+    for seed in seeds:
+        keep_recording(folder, synthetic_samples(6000, 15, seed=seed), hours=seed)
+
+
+def champion(folder: Path) -> str:
+    version = Registry(folder / "registry").champion()
+    assert version is not None
+    return version.id
+
+
+def journal(folder: Path) -> list[dict[str, Any]]:
+    return [entry for entry in Registry(folder / "registry").journal() if entry["action"] == "retrain"]
+
+
+def test_better_challenger_becomes_champion_with_its_threshold_and_its_past(tmp_path: Path) -> None:
+    old = promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2, 3)
+    result = attempt(tmp_path)
+    assert result.outcome is Outcome.PROMOTED, result.why
+    assert champion(tmp_path) == result.version
+    version = Registry(tmp_path / "registry").version(str(result.version))
+    model = load_model(version.model_path)
+    assert result.judged is not None
+    assert result.judged.rival is not None
+    assert result.judged.rival.point is not None
+    assert model.meta.decision == result.judged.rival.point.parameters
+    assert model.meta.training["inputs_sha256"] == [source.sha256 for source in result.gathered.sources]
+    assert model.meta.metrics["accepted_shots"] == 45
+    assert version.blaster_path is not None
+    assert [entry["path"] for entry in version.report()["data"]] == [one.path for one in result.gathered.sources]
+    assert Registry(tmp_path / "registry").roll_back(why="").id == old
+
+
+def test_journal_and_report_say_what_was_learnt_from_and_what_came_of_it(tmp_path: Path) -> None:
+    promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+    result = attempt(tmp_path)
+    (entry,) = journal(tmp_path)
+    assert (entry["outcome"], entry["version"]) == ("promoted", result.version)
+    assert [one["sha256"] for one in entry["data"]] == [source.sha256 for source in result.gathered.sources]
+    assert entry["options"]["candidates"] == ["logreg:summary"]
+    assert entry["metrics"]["logreg:summary"]["accepted"]["total"] == 30
+    assert entry["verdict"] == [{"challenger": "logreg:summary", "reasons": []}]
+    assert result.folder == tmp_path / "reports" / entry["report"]
+    assert sorted(path.name for path in result.folder.iterdir()) == [
+        "retraining.json",
+        "retraining.md",
+        "retraining.png",
+    ]
+    assert json.loads((result.folder / "retraining.json").read_text())["outcome"] == "promoted"
+    page = (result.folder / "retraining.md").read_text()
+    assert f"{result.version} is the new champion" in page
+    assert "(retraining.png)" in page
+
+
+def test_first_promotion_can_be_rolled_back_to_the_factory_model(tmp_path: Path) -> None:
+    recorded(tmp_path, 1, 2)
+    # The factory model knows nothing of such motion.
+    assert attempt(tmp_path).outcome is Outcome.PROMOTED
+    version = Registry(tmp_path / "registry").roll_back(why="")
+    assert load_model(version.model_path).sha256 == factory_model().sha256
+
+
+def test_new_champion_has_seen_everything_so_the_next_retraining_is_not_yet(tmp_path: Path) -> None:
+    promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+    first = attempt(tmp_path)
+    second = attempt(tmp_path)
+    assert second.outcome is Outcome.NOT_YET
+    assert "There are 0 accepted shots that the champion was not trained on, and 30 that" in second.why[0]
+    recorded(tmp_path, 3)
+    third = attempt(tmp_path, settings=replace(EASY, min_shots=10, margin=1.0))
+    assert third.outcome is Outcome.KEPT
+    assert third.judged is not None
+    assert third.judged.contest.held_out == ("b1 2026-01-01 15:00:00",)
+    assert champion(tmp_path) == first.version
+
+
+def test_challenger_that_is_not_better_by_the_margin_is_refused_with_the_reason(tmp_path: Path) -> None:
+    old = promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+    result = attempt(tmp_path, settings=replace(EASY, max_false_per_minute=0.0, max_duty=0.001))
+    assert result.outcome is Outcome.KEPT
+    assert "No threshold of it gets a shot in time within the budget." in result.why
+    assert champion(tmp_path) == old
+    assert len(Registry(tmp_path / "registry").versions()) == 1
+
+
+def test_too_little_data_is_not_yet_and_noted(tmp_path: Path) -> None:
+    recorded(tmp_path, 1)
+    result = attempt(tmp_path, settings=replace(EASY, min_shots=100))
+    assert result.outcome is Outcome.NOT_YET
+    assert "There are 15 accepted shots that the champion was not trained on" in result.why[0]
+    assert [entry["outcome"] for entry in journal(tmp_path)] == ["not yet"]
+    assert result.folder is not None
+    assert "# Retraining of" in (result.folder / "retraining.md").read_text()
+
+
+def test_nothing_new_is_not_done_again_and_leaves_no_trace(tmp_path: Path) -> None:
+    promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+    hard = replace(EASY, max_duty=0.001)
+    attempt(tmp_path, settings=hard)
+    assert attempt(tmp_path, settings=hard).outcome is Outcome.UNCHANGED
+    assert len(journal(tmp_path)) == len(list((tmp_path / "reports").iterdir())) == 1
+    assert attempt(tmp_path, settings=replace(hard, seed=2)).outcome is Outcome.KEPT
+
+
+def test_promotion_that_did_not_come_true_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "promote", killed)
+        with pytest.raises(KeyboardInterrupt):
+            attempt(tmp_path)
+    assert champion(tmp_path) == old
+    assert attempt(tmp_path).outcome is Outcome.PROMOTED
+    assert champion(tmp_path) != old
+
+
+def test_model_promoted_by_somebody_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+    chosen: list[str] = []
+    judge = service.retraining.attempt.plan_contest
+
+    def meanwhile(*arguments: Any) -> Any:
+        chosen.append(promote_blind(tmp_path))
+        return judge(*arguments)
+
+    monkeypatch.setattr("service.retraining.attempt.plan_contest", meanwhile)
+    result = attempt(tmp_path)
+    assert result.outcome is Outcome.KEPT
+    assert "meanwhile another model became champion" in result.why[0]
+    assert champion(tmp_path) == chosen[0]
+
+
+def test_candidate_that_fails_is_told_of_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+    monkeypatch.setattr("models.model_file.MODEL_MAX_BYTES", 10_000)
+    result = attempt(tmp_path, settings=replace(EASY, candidates=("et:summary", "logreg:summary")))
+    assert result.outcome is Outcome.PROMOTED
+    assert result.folder is not None
+    assert "et:summary does not: It could not be trained: has" in (result.folder / "retraining.md").read_text()
+
+
+def test_second_retraining_at_once_leaves_with_a_message(tmp_path: Path) -> None:
+    with sole_retraining(tmp_path), pytest.raises(InputError, match="is being retrained on by another process"):
+        attempt(tmp_path)
+
+
+def test_named_log_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"none\.bin: No such file"):
+        attempt(tmp_path, tmp_path / "none.bin")
+
+
+def test_what_a_killed_retraining_left_of_a_report_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / "reports" / ".unfinished-20260101T000000.000Z").mkdir(parents=True)
+    attempt(tmp_path)
+    (folder,) = (tmp_path / "reports").iterdir()
+    assert not folder.name.startswith(".")
+
+
+def test_one_session_is_enough_where_it_has_shots_enough(tmp_path: Path) -> None:
+    promote_blind(tmp_path)
+    keep_recording(tmp_path, synthetic_samples(12_000, 30))
+    assert attempt(tmp_path).outcome is Outcome.PROMOTED
+
+
+def test_session_without_shots_counts_for_false_spin_ups(tmp_path: Path) -> None:
+    promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+    quiet = synthetic_samples(6000, 15, seed=3)
+    quiet["trigger"] = 0
+    keep_recording(tmp_path, quiet, hours=3)
+    result = attempt(tmp_path, settings=replace(EASY, max_false_per_minute=20.0))
+    assert result.judged is not None
+    assert result.judged.rival is not None
+    assert result.judged.rival.sessions[-1].accepted.total == 0
+    assert result.judged.rival.sessions[-1].false.count > 0
+    assert np.isclose(result.judged.rival.sessions[-1].minutes, 1)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.crew import no_bar
+from service.retraining.recordings import Gathered, gather
+from service.sidecar import sidecar_path
+from stinger.errors import FileError
+from stinger.logs import read_log, write_log
+from tests.conftest import samples_at
+from tests.helpers.retraining import keep_recording
+from tests.helpers.synthetic import synthetic_samples
+
+
+def gathered(data_dir: Path, *named: Path, max_hours: float = 24) -> Gathered:
+    return gather(data_dir, [str(path) for path in named], max_hours=max_hours, min_shot_gap_ms=1000, bar=no_bar)
+
+
+def names(found: Gathered) -> list[str]:
+    return [session.name for session in found.sessions]
+
+
+def test_closed_recordings_of_all_devices_are_read_oldest_first(tmp_path: Path) -> None:
+    keep_recording(tmp_path, synthetic_samples(1000, 3, seed=1), device="b2", hours=1)
+    path = keep_recording(tmp_path, synthetic_samples(1000, 3, seed=2), device="b1", hours=2)
+    keep_recording(tmp_path, synthetic_samples(1000, 3, seed=3), device="b1")
+    found = gathered(tmp_path)
+    assert names(found) == ["b1 2026-01-01 12:00:00", "b2 2026-01-01 13:00:00", "b1 2026-01-01 14:00:00"]
+    assert found.remarks == ()
+    assert found.sources[2].path == "recordings/b1/20260101T140000.000Z.bin"
+    assert found.sources[2].sha256 == read_log(path).sha256
+
+
+def test_recording_still_being_written_waits_for_another_time(tmp_path: Path) -> None:
+    keep_recording(tmp_path, synthetic_samples(1000, 3), closed=False)
+    found = gathered(tmp_path)
+    assert names(found) == []
+    assert found.remarks == ("left out: 1 recording that the daemon has not closed yet",)
+
+
+def test_named_log_is_learnt_from_wherever_it_is(tmp_path: Path) -> None:
+    write_log(tmp_path / "pulled.csv", synthetic_samples(1000, 3))
+    found = gathered(tmp_path / "data", tmp_path / "pulled.csv")
+    assert names(found) == ["pulled"]
+    assert found.sources[0].path == str(tmp_path / "pulled.csv")
+
+
+def test_recording_that_is_also_named_counts_once(tmp_path: Path) -> None:
+    path = keep_recording(tmp_path, synthetic_samples(1000, 3))
+    assert names(gathered(tmp_path, path)) == ["b1 2026-01-01 12:00:00"]
+
+
+def test_of_a_log_that_was_pulled_twice_the_longer_counts(tmp_path: Path) -> None:
+    whole = synthetic_samples(3000, 8)
+    later_boot = synthetic_samples(1000, 3, seed=9)
+    write_log(tmp_path / "monday.bin", whole[:2000])
+    write_log(tmp_path / "tuesday.bin", np.concatenate((whole, later_boot)))
+    for paths in (("monday.bin", "tuesday.bin"), ("tuesday.bin", "monday.bin")):
+        found = gathered(tmp_path, *(tmp_path / path for path in paths))
+        assert sorted(names(found)) == ["tuesday", "tuesday#2"]
+        assert found.remarks == ("left out: monday is the beginning of tuesday",)
+
+
+def test_damaged_recording_is_left_out_and_named(tmp_path: Path) -> None:
+    keep_recording(tmp_path, synthetic_samples(1000, 3, seed=1))
+    keep_recording(tmp_path, synthetic_samples(1000, 3, seed=2), hours=1).write_bytes(b"\xff" * 170)
+    sidecar_path(keep_recording(tmp_path, synthetic_samples(1000, 3, seed=3), hours=2)).write_text("{")
+    found = gathered(tmp_path)
+    assert names(found) == ["b1 2026-01-01 12:00:00"]
+    assert len(found.remarks) == 2
+    assert any("the trigger is 255" in remark for remark in found.remarks)
+    assert any("is not JSON" in remark for remark in found.remarks)
+
+
+def test_damaged_named_log_is_the_users_to_see_to(tmp_path: Path) -> None:
+    (tmp_path / "broken.bin").write_bytes(b"\xff" * 170)
+    with pytest.raises(FileError, match=r"broken\.bin"):
+        gathered(tmp_path, tmp_path / "broken.bin")
+
+
+def test_recordings_beyond_the_hours_are_left_out_oldest_first(tmp_path: Path) -> None:
+    for hours in range(3):
+        keep_recording(tmp_path, synthetic_samples(3600, 3, seed=hours), hours=hours)  # 36 s each
+    found = gathered(tmp_path, max_hours=0.02)
+    assert names(found) == ["b1 2026-01-01 13:00:00", "b1 2026-01-01 14:00:00"]
+    assert found.remarks == ("left out: the 1 oldest recordings, beyond 0.02 hours",)
+
+
+def test_recording_of_another_rate_or_without_time_is_left_out(tmp_path: Path) -> None:
+    keep_recording(tmp_path, samples_at(np.arange(500) * 20), device="slow")
+    keep_recording(tmp_path, samples_at(np.full(500, 7)), device="stuck")
+    found = gathered(tmp_path)
+    assert names(found) == []
+    assert any("it has 50 samples a second; models take 100" in remark for remark in found.remarks)
+    assert any("its time does not advance" in remark for remark in found.remarks)
+
+
+def test_data_folder_without_recordings_is_empty_and_no_error(tmp_path: Path) -> None:
+    found = gathered(tmp_path / "none")
+    assert (found.sources, found.remarks) == ((), ())
+
+
+def test_recording_of_an_unknown_schema_is_left_out(tmp_path: Path) -> None:
+    sidecar = sidecar_path(keep_recording(tmp_path, synthetic_samples(1000, 3)))
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "schema": 2}))
+    assert "is no sidecar of schema 1" in gathered(tmp_path).remarks[0]
