@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -30,8 +29,8 @@ macOS can fork as well, but its own libraries for arithmetic may not survive tha
 """
 
 _LOOK_EVERY_S: Final = 1.0
-_PR_SET_PDEATHSIG: Final = 1
-"""Of prctl(2)."""
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+"""Signals that end a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +77,21 @@ _forked_function: Callable[[Any], Any] | None = None
 def _fork(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     context = multiprocessing.get_context("fork")
     before = set(multiprocessing.active_children())
-    with _interrupts_ignored(), warnings.catch_warnings():
-        # From 3.12 on Python warns of a fork beside threads. Those here are of BLAS, which starts them anew in a child,
-        # and of OpenMP, which does nothing with them in a task that is limited to one thread.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # What the initialiser is given is inherited, not pickled: the data that `function` holds is shared, not copied.
-        pool = context.Pool(jobs, initializer=_set_forked_function, initargs=(function, os.getpid()))
+    # A signal that comes while a process forks could be swallowed by what Python does around that: it has to wait.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        with warnings.catch_warnings():
+            # From 3.12 on Python warns of a fork beside threads. Those here are of BLAS, which starts them anew in a
+            # child, and of OpenMP, which does nothing with them in a task that is limited to one thread.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            # What the initialiser is given is inherited, not pickled: what `function` holds is shared, not copied.
+            pool = context.Pool(jobs, initializer=_set_forked_function, initargs=(function,))
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        raise
     processes = set(multiprocessing.active_children()) - before
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         results = pool.imap_unordered(_call_forked_function, tasks)
         for _ in tasks:
             yield _next(results, processes)
@@ -104,21 +110,25 @@ def _next(results: IMapIterator[Result], processes: Iterable[BaseProcess]) -> Re
                 raise InputError("a worker died, perhaps for want of memory: try fewer --jobs") from None
 
 
-def _set_forked_function(function: Callable[[Any], Any], parent: int) -> None:
+def _set_forked_function(function: Callable[[Any], Any]) -> None:
     global _forked_function  # noqa: PLW0603 - set once, at the start of a worker
     _forked_function = function
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what the parent does about it is not for its workers
-    _end_with(parent)
+    # A terminal sends Ctrl-C to all processes, but the parent ends its workers; what it does about SIGTERM is not for them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    """Have the system kill this process once the process ``parent``, which forked it, has ended in whatever way.
+def _end_with_the_parent() -> None:
+    """Wait for the end of the process that forked this one, whatever it is of, and end it as well.
 
     Else a worker of a killed parent goes on to the end of its fit, and holds the parent's locks as long.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before it could be said
-        os._exit(1)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _call_forked_function(task: Any) -> Any:

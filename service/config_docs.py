@@ -10,6 +10,8 @@ from service.config_loading import FILE_VARIABLE
 _HEAD = f"""\
 # Configuration of the daemon
 
+`[retrain]` is what `stinger retrain` goes by ([retraining.md](retraining.md)), and so are its options; all else is the daemon's.
+
 Every key can be set in a TOML file (`--config FILE`, or `{FILE_VARIABLE}`), by an environment variable, and most that one
 changes often by an option. Later wins: default, file, environment, option. An unknown key, a wrong type or a value out of
 range is refused with one line that names the place. `stinger run --check` only checks; `stinger run --print-config` shows

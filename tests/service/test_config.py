@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from service.config import KEYS, Config
 from service.config_docs import configuration_page
 from service.config_loading import load_config
-from service.config_options import config_options, option_values
+from service.config_options import config_options, option_values, retraining_options
 from stinger.errors import FileError, InputError
 from stinger.paths import data_dir
 
@@ -224,9 +224,28 @@ def test_options_are_those_of_the_keys() -> None:
     }
     help_ = " ".join(CliRunner().invoke(run, ["--help"], terminal_width=200).output.split())
     for one in KEYS:
-        if one.traits.option:
+        if one.traits.option and not one.name.startswith("retrain."):
             assert one.traits.option.partition("/")[0] in help_
             assert one.traits.help in help_
+    assert "--candidate" not in help_
+
+
+def test_retraining_has_its_own_part_of_the_options() -> None:
+    found: dict[str, Any] = {}
+
+    @click.command()
+    @retraining_options
+    def run(**parameters: Any) -> None:
+        found.update(option_values(parameters))
+
+    result = CliRunner().invoke(run, ["--data-dir", "d", "--candidate", "mlp:rich", "--min-shots", "7"])
+    assert result.exit_code == 0, result.output
+    assert {name: value for name, value in found.items() if value not in (None, ())} == {
+        "data_dir": "d",
+        "retrain.candidates": ("mlp:rich",),
+        "retrain.min_shots": 7,
+    }
+    assert "--broker" not in CliRunner().invoke(run, ["--help"]).output
 
 
 def test_every_default_is_within_its_own_rules() -> None:

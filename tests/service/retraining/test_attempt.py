@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import service.retraining.attempt
 from models.crew import Crew
 from models.factory import factory_model
 from models.model_file import load_model
@@ -17,6 +16,7 @@ from models.spread import Workers
 from service.config import Config
 from service.lock import sole_retraining
 from service.retraining.attempt import retrain
+from service.retraining.plan import Plan, plan_contest
 from service.retraining.result import Outcome, Retraining
 from service.retraining.settings import RetrainConfig
 from stinger.errors import FileError, InputError
@@ -78,6 +78,7 @@ def test_journal_and_report_say_what_was_learnt_from_and_what_came_of_it(tmp_pat
     assert entry["options"]["candidates"] == ["logreg:summary"]
     assert entry["metrics"]["logreg:summary"]["accepted"]["total"] == 30
     assert entry["verdict"] == [{"challenger": "logreg:summary", "reasons": []}]
+    assert result.folder is not None
     assert result.folder == tmp_path / "reports" / entry["report"]
     assert sorted(path.name for path in result.folder.iterdir()) == [
         "retraining.json",
@@ -163,11 +164,10 @@ def test_model_promoted_by_somebody_meanwhile_stays(tmp_path: Path, monkeypatch:
     promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
     chosen: list[str] = []
-    judge = service.retraining.attempt.plan_contest
 
-    def meanwhile(*arguments: Any) -> Any:
+    def meanwhile(*arguments: Any) -> Plan:
         chosen.append(promote_blind(tmp_path))
-        return judge(*arguments)
+        return plan_contest(*arguments)
 
     monkeypatch.setattr("service.retraining.attempt.plan_contest", meanwhile)
     result = attempt(tmp_path)

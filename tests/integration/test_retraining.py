@@ -1,0 +1,241 @@
+"""Retraining as a process of its own, beside a running daemon, killed, twice at once, and on a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.registry import Registry
+from stinger.logs import read_log, write_log
+from tests.helpers.brokers import Heard, Mosquitto, subscriber
+from tests.helpers.daemons import daemon
+from tests.helpers.retraining import keep_recording, promote_blind
+from tests.helpers.synthetic import synthetic_samples
+
+PATIENCE_S = 60.0
+QUICK = ("--candidate", "logreg:summary", "--min-shots", "20", "--max-false-per-minute", "4")
+SLOW = ("--candidate", "hgb:flatten", "--min-shots", "20")
+"""Takes a minute."""
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path / "mosquitto")
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+def stinger(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stinger", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+
+
+@contextmanager
+def retraining(data: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "stinger", "retrain", "--data-dir", str(data), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def data_folder(folder: Path, *, shots: int = 15, sessions: int = 2) -> Path:
+    data = folder / "data"
+    promote_blind(data)
+    for seed in range(sessions):
+        keep_recording(data, synthetic_samples(400 * shots, shots, seed=seed), hours=seed)
+    return data
+
+
+def heard_models(heard: Heard) -> list[str]:
+    return [json.loads(bytes(message.payload))["model"] for message in heard.on("stinger/live/model")]
+
+
+def wait_until_it_fits(process: subprocess.Popen[str]) -> None:
+    """Until the process has workers, which fit."""
+    deadline = time.monotonic() + PATIENCE_S
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not children.read_text():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+async def test_running_daemon_takes_what_retraining_makes_of_its_recordings_and_goes_back_without_losing_a_sample(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    broker = ("--broker", f"mqtt://127.0.0.1:{mosquitto.port}")
+    data = tmp_path / "data"
+    old = promote_blind(data)
+    sources: list[str] = []
+    for seed in (1, 2):
+        write_log(tmp_path / f"hand{seed}.bin", synthetic_samples(6000, 15, seed=seed))
+        sources += ["--source", f"replay:{tmp_path / f'hand{seed}.bin'}?speed=0"]
+    with daemon(tmp_path, *sources, *broker, name="first") as process:
+        assert await asyncio.to_thread(process.end) == 0, process.said()
+    live = synthetic_samples(3000, 5, seed=3)
+    write_log(tmp_path / "live.bin", live)
+    source = f"replay:{tmp_path / 'live.bin'}?speed=20&loop=forever"
+    async with subscriber(mosquitto.port, "stinger/live/model") as heard:
+        with daemon(tmp_path, "--source", source, *broker) as process:
+            await heard.until(lambda: heard_models(heard) == [old])
+            result = await asyncio.to_thread(stinger, "retrain", "--data-dir", str(data), "--json", *QUICK)
+            assert result.returncode == 0, result.stderr
+            told = json.loads(result.stdout)
+            assert told["outcome"] == "promoted", told["why"]
+            await heard.until(lambda: heard_models(heard) == [old, told["version"]])
+            back = await asyncio.to_thread(stinger, "models", "rollback", "--data-dir", str(data))
+            assert back.stdout == f"The champion is again {old}.\n"
+            await heard.until(lambda: heard_models(heard) == [old, told["version"], old])
+            process.process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(process.end) == 0, process.said()
+    parts = [read_log(path).samples for path in sorted((data / "recordings" / "live").glob("*.bin"))]
+    assert [part.tobytes() for part in parts[:-1]] == [live.tobytes()] * (len(parts) - 1)
+    assert parts[-1].tobytes() == live[: parts[-1].size].tobytes()
+    metrics = {entry["action"] for entry in Registry(data / "registry").journal()}
+    assert metrics == {"add", "promote", "retrain", "rollback"}
+
+
+async def test_champion_that_cannot_serve_is_told_of_over_mqtt_and_in_the_metrics_until_it_is_rolled_back(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    data = tmp_path / "data"
+    old = promote_blind(data)
+    registry = Registry(data / "registry")
+    broken = registry.add("broken", b"not a model", {}).id
+    arguments = ("--broker", f"mqtt://127.0.0.1:{mosquitto.port}", "--metrics-port", "0")
+    async with subscriber(mosquitto.port, "stinger/daemon/status") as heard:
+        with daemon(tmp_path, *arguments) as process:
+            metrics = (await asyncio.to_thread(process.wait_for, r"metrics: (\S+)"))[1]
+            await heard.until(lambda: alarms(heard)[-1:] == [""])
+            registry.promote(broken, why="test")
+            await heard.until(lambda: alarms(heard)[-1] != "")
+            assert broken in alarms(heard)[-1]
+            assert f"model {old}" in process.said()
+            assert "stinger_model_refused 1" in await asyncio.to_thread(fetched, metrics)
+            registry.roll_back(why="test")
+            await heard.until(lambda: alarms(heard)[-1] == "")
+            assert "stinger_model_refused 0" in await asyncio.to_thread(fetched, metrics)
+
+
+def alarms(heard: Heard) -> list[str]:
+    return [json.loads(bytes(message.payload))["alarm"] for message in heard.on("stinger/daemon/status")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells when it has workers")
+def test_killed_half_way_nothing_half_made_is_visible_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    data = data_folder(tmp_path)
+    before = everything_in(data)
+    with retraining(data, *SLOW) as process:
+        wait_until_it_fits(process)
+        process.kill()
+        process.wait(PATIENCE_S)
+    assert everything_in(data) - {"retraining.lock"} == before
+    result = stinger("retrain", "--data-dir", str(data), *QUICK)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("promoted: ")
+
+
+def everything_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells when it has workers")
+def test_second_one_at_once_leaves_with_a_message(tmp_path: Path) -> None:
+    data = data_folder(tmp_path)
+    with retraining(data, *SLOW) as first:
+        wait_until_it_fits(first)
+        second = stinger("retrain", "--data-dir", str(data), *QUICK)
+        assert first.poll() is None
+    assert second.returncode == 2
+    assert second.stderr == f"Error: {data} is being retrained on by another process: wait for it to end\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells when it has workers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_it_and_its_workers_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    data = data_folder(tmp_path)
+    with retraining(data, *SLOW) as process:
+        wait_until_it_fits(process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert (out, err) == ("", "Interrupted: nothing half-made is left.\n")
+    assert Registry(data / "registry").journal()[-1]["action"] == "promote"
+
+
+def test_loop_goes_on_until_it_is_ended_and_survives_a_failure(tmp_path: Path) -> None:
+    data = data_folder(tmp_path, sessions=1)
+    log = tmp_path / "pulled.bin"
+    with retraining(data, "--every", "1s", "--json", "--min-shots", "100", str(log)) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert "pulled.bin: No such file" in process.stderr.readline()
+        write_log(log, synthetic_samples(4000, 10, seed=9))
+        lines = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+    assert [line["outcome"] for line in lines] == ["not yet", "unchanged"]
+
+
+DASK_SCRIPT = """
+import json, subprocess, sys
+from distributed import Client, LocalCluster
+
+def modules():
+    return "replay.held_out" in sys.modules
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        command = [sys.executable, "-m", "stinger", "retrain", "--dask", cluster.scheduler_address, *sys.argv[2:]]
+        done = subprocess.run(command, timeout=90)
+        with Client(cluster) as client, open(sys.argv[1], "w") as file:
+            json.dump(list(client.run(modules).values()), file)
+    sys.exit(done.returncode)
+"""
+
+
+def test_cluster_of_two_processes_comes_to_the_same_as_this_machine(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    data = data_folder(tmp_path)
+    shutil.copytree(data, tmp_path / "copy")
+    script, worked = tmp_path / "cluster.py", tmp_path / "worked.json"
+    script.write_text(DASK_SCRIPT)
+    # The cluster lives in a process of its own, so that nothing of it outlives this test.
+    command = [sys.executable, str(script), str(worked), "--data-dir", str(data), "--json", *QUICK]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(worked.read_text()) == [True, True]
+    here = stinger("retrain", "--data-dir", str(tmp_path / "copy"), "--json", *QUICK)
+    assert judged(done.stdout) == judged(here.stdout)
+
+
+def judged(output: str) -> dict[str, Any]:
+    values = json.loads(output)
+    return {name: values[name] for name in ("outcome", "basis", "contest", "verdict", "method")}
+
+
+def fetched(address: str) -> str:
+    import urllib.request  # noqa: PLC0415
+
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        text: str = answer.read().decode()
+        return text

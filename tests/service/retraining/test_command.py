@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stinger.cli import main
+from tests.helpers.retraining import keep_recording, promote_blind
+from tests.helpers.synthetic import synthetic_samples
+
+QUICK = "--jobs 1 --candidate logreg:summary --min-shots 20 --max-false-per-minute 4"
+
+
+def run(folder: Path, line: str = "") -> Result:
+    return CliRunner().invoke(main, ["retrain", "--data-dir", str(folder), *line.split()])
+
+
+def recorded(folder: Path) -> None:
+    promote_blind(folder)
+    for seed in (1, 2):
+        keep_recording(folder, synthetic_samples(6000, 15, seed=seed), hours=seed)
+
+
+def test_too_little_data_is_a_clear_not_yet_and_no_failure(tmp_path: Path) -> None:
+    result = run(tmp_path)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(
+        "not yet: There are 0 accepted shots that the champion was not trained on; it takes 100 to judge by"
+    )
+
+
+def test_new_champion_is_named_and_so_is_the_report(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    result = run(tmp_path, QUICK)
+    assert result.exit_code == 0, result.output
+    outcome, champion, report = result.stdout.splitlines()
+    assert outcome.startswith("promoted: logreg:summary has ")
+    assert champion.startswith("The champion is now 20")
+    assert Path(report.removeprefix("report: ")).is_file()
+
+
+def test_json_is_one_document_with_everything(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    values = json.loads(run(tmp_path, f"{QUICK} --json").stdout)
+    assert values["outcome"] == "promoted"
+    assert values["contest"]["challengers"][0]["point"]["accepted"]["total"] == 30
+    assert Path(values["folder"], "retraining.json").is_file()
+
+
+def test_what_was_left_out_is_told(tmp_path: Path) -> None:
+    keep_recording(tmp_path, synthetic_samples(1000, 3), closed=False)
+    assert "Note: left out: 1 recording that the daemon has not closed yet" in run(tmp_path).stderr
+
+
+def test_configuration_file_of_the_daemon_is_taken(tmp_path: Path) -> None:
+    recorded(tmp_path / "kept")
+    (tmp_path / "stinger.toml").write_text(
+        'data_dir = "kept"\nthreshold = 0.6\n[retrain]\nmin_shots = 31\ncandidates = ["logreg:summary"]\n'
+    )
+    result = CliRunner().invoke(main, ["retrain", "--config", str(tmp_path / "stinger.toml")])
+    assert "There are 30 accepted shots" in result.stdout
+    assert "it takes 31 to judge by" in result.stdout
+    assert "Note: The configuration sets the threshold to 0.6" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("--every 6", "'6' is no time: expected a number and s, m, h or d, such as 6h"),
+        ("--every 0s", "'0s' is no time"),
+        ("--every 9000d", "'9000d' is no time"),
+        ("--candidate cnn:rich", "--candidate: there is no model 'cnn'"),
+        ("--margin 2", "--margin: expected a number from 0 to 1, not 2.0"),
+        ("none.bin", "none.bin: No such file or directory"),
+        ("--config none.toml --every 1s", "none.toml: No such file or directory"),
+    ],
+)
+def test_mistake_is_one_line_and_exit_code_2(tmp_path: Path, line: str, complaint: str) -> None:
+    result = run(tmp_path, line)
+    assert result.exit_code == 2
+    assert complaint in result.stderr.splitlines()[-1]
+
+
+def test_scheduler_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    result = run(tmp_path, f"{QUICK} --dask junk://h:1")
+    assert result.exit_code == 2
+    assert "junk://h:1: no Dask scheduler answers there" in result.stderr
+
+
+def test_nothing_heavy_is_loaded_before_training_begins() -> None:
+    code = """
+import sys
+from service.cli.retrain import retrain_command
+from service.retraining.attempt import retrain
+from service.retraining.plan import plan_contest
+import service.daemon
+print([name for name in ("sklearn", "matplotlib", "onnx", "skl2onnx", "distributed") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
