@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from replay.contest import Contender, Contest
 from replay.evaluation_report import FEW_SHOTS, table_markdown
-from replay.wording import count_text, number_text, percent_text, rate_text, ratio_text
+from replay.wording import counted, number_text, percent_text, rate_text, ratio_text
 from service.retraining.report import data_of, options_of
 from service.retraining.result import Judged, Outcome, Retraining
 
@@ -156,7 +156,7 @@ def _data_table(retraining: Retraining) -> list[str]:
         ]
         for entry in entries
     ]
-    told = f"{count_text(len(entries), 'session')}, {minutes:,.1f} minutes, {count_text(shots, 'accepted shot')}."
+    told = f"{counted(len(entries), 'session')}, {minutes:,.1f} minutes, {counted(shots, 'accepted shot')}."
     header = ["session", "sha256 of its file", "minutes", "accepted shots of trigger edges", ""]
     remarks = [*retraining.gathered.remarks, *retraining.remarks]
     return [

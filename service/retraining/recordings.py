@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from models.model_meta import serves_rate
 from models.provenance import beginning_of
 from models.sessions import Session, open_sessions
 from models.windows import span_of
-from replay.wording import count_text
+from replay.wording import counted
 from service.sidecar import RECORDING_ENDING, read_sidecar, sidecar_path
 from stinger.errors import FileError
 from stinger.files import os_errors
@@ -21,6 +22,9 @@ from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 RECORDINGS_FOLDER: Final = "recordings"
+_SHORTEST_BYTES: Final = WINDOW_SAMPLES * SAMPLE_BYTES
+"""In less there is no window before a shot."""
+_STEM: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.\d{3}Z")
 _BYTES_AN_HOUR: Final = 3600 * SAMPLE_RATE_HZ * SAMPLE_BYTES
 
 
@@ -49,12 +53,12 @@ class Gathered:
 def gather(data_dir: Path, named: Sequence[str], *, max_hours: float, min_shot_gap_ms: float, bar: Bar) -> Gathered:
     """Read the recordings below ``data_dir`` and the logs ``named``.
 
-    Of those that were kept, one that is still being written waits for another time: what a model was trained on must not
-    grow afterwards. One that is damaged is left out; of a named log that is damaged or missing :class:`FileError` is
-    raised. Of several that begin alike, such as a log that was pulled twice, the longest counts.
+    Of a recording that is still being written, what it holds by now counts. One that is damaged is left out; of a named
+    log that is damaged or missing :class:`FileError` is raised. Of several that begin alike, such as a log that was pulled
+    twice, the longest counts.
     """
     remarks: list[str] = []
-    kept = _closed(data_dir / RECORDINGS_FOLDER, max_hours, remarks)
+    kept = _kept(data_dir / RECORDINGS_FOLDER, max_hours, remarks)
     paths = [*kept, *map(Path, named)]
     logs: dict[str, Log] = {}
     with bar("Reading", len(paths)) as progress:
@@ -87,50 +91,48 @@ def gather(data_dir: Path, named: Sequence[str], *, max_hours: float, min_shot_g
     return Gathered(tuple(_without_copies(sources, remarks)), tuple(remarks))
 
 
-def _closed(folder: Path, max_hours: float, remarks: list[str]) -> dict[Path, str]:
-    """The recordings that are complete and when they began, oldest first: as many of the newest as there may be hours."""
+def _kept(folder: Path, max_hours: float, remarks: list[str]) -> list[Path]:
+    """The recordings that a daemon kept, oldest first: as many of the newest as there may be hours."""
     found: list[tuple[str, Path, int]] = []
     still_open = 0
-    for path in _recordings(folder):
-        try:
-            sidecar = read_sidecar(sidecar_path(path))
-            if not sidecar.closed:
-                still_open += 1
-                continue
-            with os_errors(path):
-                found.append((sidecar.started, path, path.stat().st_size))
-        except FileError as error:
-            remarks.append(f"left out: {error}")
+    for path in sorted(folder.glob(f"*/*{RECORDING_ENDING}")):
+        with os_errors(path):
+            size = path.stat().st_size
+        if size >= _SHORTEST_BYTES:
+            # The name of a recording begins with its time.
+            found.append((path.stem, path, size))
+            still_open += _is_open(path)
     if still_open:
-        remarks.append(f"left out: {count_text(still_open, 'recording')} that the daemon has not closed yet")
-    kept: dict[Path, str] = {}
-    room = max_hours * _BYTES_AN_HOUR
+        verb, what = ("is", "it holds") if still_open == 1 else ("are", "they hold")
+        remarks.append(f"{counted(still_open, 'recording')} {verb} still being written: what {what} by now counts")
     found.sort(reverse=True)
-    for started, path, size in found:
+    kept: list[Path] = []
+    room = max_hours * _BYTES_AN_HOUR
+    for _, path, size in found:
         if size > room:
             break
         room -= size
-        kept[path] = started
+        kept.append(path)
     if len(kept) < len(found):
-        remarks.append(f"left out: the {len(found) - len(kept)} oldest recordings, beyond {max_hours:g} hours")
-    return dict(reversed(kept.items()))
+        left_out = counted(len(found) - len(kept), "recording")
+        remarks.append(f"left out: {left_out}, the oldest, beyond {max_hours:g} hours")
+    return kept[::-1]
 
 
-def _recordings(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        return
-    with os_errors(folder):
-        for path in sorted(folder.glob(f"*/*{RECORDING_ENDING}")):
-            if not path.name.startswith("."):
-                yield path
+def _is_open(path: Path) -> bool:
+    try:
+        return not read_sidecar(sidecar_path(path)).closed
+    except FileError:
+        return False  # no reason not to learn from the samples
 
 
-def _name(path: Path, kept: Mapping[Path, str]) -> str:
+def _name(path: Path, kept: Collection[Path]) -> str:
     """A name for people: device and time of a recording, else the file's."""
-    if path not in kept:
+    when = _STEM.match(path.stem)
+    if path not in kept or when is None:
         return path.stem
-    started = kept[path]
-    return f"{path.parent.name} {started[:10]} {started[11:19]}"
+    year, month, day, hour, minute, second = when.groups()
+    return f"{path.parent.name} {year}-{month}-{day} {hour}:{minute}:{second}"
 
 
 def _shown(path: str, data_dir: Path) -> str:

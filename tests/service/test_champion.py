@@ -87,3 +87,37 @@ async def test_registry_whose_champion_is_gone_keeps_what_serves(tmp_path: Path)
         await until(complaints)
     assert used == []
     assert "gone" in complaints[0]
+
+
+async def test_complaint_ends_when_what_serves_is_the_champion_again(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    good, bad = registry.add("good", factory_model().data, {}).id, registry.add("bad", b"garbage", {}).id
+    registry.promote(good, why="")
+    async with following(registry, good) as (used, complaints):
+        registry.promote(bad, why="")
+        await until(complaints)
+        registry.roll_back(why="")
+        await until(complaints, 2)
+    assert used == []
+    assert complaints[0] != ""
+    assert complaints[1] == ""
+
+
+async def test_any_trouble_with_a_champion_is_a_complaint_and_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(tmp_path)
+    first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
+
+    def broken(*_: object) -> Serving:
+        raise MemoryError("no room")
+
+    async with following(registry, FACTORY) as (used, complaints):
+        with monkeypatch.context() as patch:
+            patch.setattr("service.champion.choose_model", broken)
+            registry.promote(first, why="")
+            await until(complaints)
+        assert complaints == ["the champion cannot be opened: MemoryError('no room')"]
+        registry.promote(second, why="")
+        await until(used)
+    assert [serving.version for serving in used][-1] == second

@@ -221,3 +221,18 @@ def test_session_without_shots_counts_for_false_spin_ups(tmp_path: Path) -> None
     assert result.judged.rival.sessions[-1].accepted.total == 0
     assert result.judged.rival.sessions[-1].false.count > 0
     assert np.isclose(result.judged.rival.sessions[-1].minutes, 1)
+
+
+def test_recording_that_has_grown_since_the_champion_learnt_from_it_is_not_compared_on(tmp_path: Path) -> None:
+    promote_blind(tmp_path)
+    whole = synthetic_samples(12_000, 30, seed=7)
+    path = keep_recording(tmp_path, whole[:6000], hours=7, closed=False)
+    recorded(tmp_path, 1)
+    first = attempt(tmp_path)
+    assert first.outcome is Outcome.PROMOTED
+    path.write_bytes(whole.tobytes())
+    recorded(tmp_path, 2)
+    second = attempt(tmp_path, settings=replace(EASY, min_shots=10))
+    assert second.judged is not None
+    assert second.judged.contest.held_out == ("b1 2026-01-01 14:00:00",)
+    assert max(len(session.recording) for session in second.gathered.sessions) == 12_000

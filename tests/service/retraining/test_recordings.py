@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ def names(found: Gathered) -> list[str]:
     return [session.name for session in found.sessions]
 
 
-def test_closed_recordings_of_all_devices_are_read_oldest_first(tmp_path: Path) -> None:
+def test_recordings_of_all_devices_are_read_oldest_first(tmp_path: Path) -> None:
     keep_recording(tmp_path, synthetic_samples(1000, 3, seed=1), device="b2", hours=1)
     path = keep_recording(tmp_path, synthetic_samples(1000, 3, seed=2), device="b1", hours=2)
     keep_recording(tmp_path, synthetic_samples(1000, 3, seed=3), device="b1")
@@ -35,11 +34,20 @@ def test_closed_recordings_of_all_devices_are_read_oldest_first(tmp_path: Path) 
     assert found.sources[2].sha256 == read_log(path).sha256
 
 
-def test_recording_still_being_written_waits_for_another_time(tmp_path: Path) -> None:
-    keep_recording(tmp_path, synthetic_samples(1000, 3), closed=False)
+def test_recording_still_being_written_counts_as_far_as_it_is(tmp_path: Path) -> None:
+    path = keep_recording(tmp_path, synthetic_samples(1000, 3), closed=False)
+    with path.open("ab") as file:
+        file.write(b"torn")
     found = gathered(tmp_path)
-    assert names(found) == []
-    assert found.remarks == ("left out: 1 recording that the daemon has not closed yet",)
+    assert [len(session.recording) for session in found.sessions] == [1000]
+    assert found.remarks[0] == "1 recording is still being written: what it holds by now counts"
+    assert "ignored 4 trailing bytes" in found.remarks[1]
+
+
+def test_recording_that_has_only_begun_is_passed_over(tmp_path: Path) -> None:
+    keep_recording(tmp_path, synthetic_samples(1000, 3)[:49], closed=False)
+    found = gathered(tmp_path)
+    assert (found.sources, found.remarks) == ((), ())
 
 
 def test_named_log_is_learnt_from_wherever_it_is(tmp_path: Path) -> None:
@@ -67,13 +75,21 @@ def test_of_a_log_that_was_pulled_twice_the_longer_counts(tmp_path: Path) -> Non
 
 def test_damaged_recording_is_left_out_and_named(tmp_path: Path) -> None:
     keep_recording(tmp_path, synthetic_samples(1000, 3, seed=1))
-    keep_recording(tmp_path, synthetic_samples(1000, 3, seed=2), hours=1).write_bytes(b"\xff" * 170)
-    sidecar_path(keep_recording(tmp_path, synthetic_samples(1000, 3, seed=3), hours=2)).write_text("{")
+    keep_recording(tmp_path, synthetic_samples(1000, 3, seed=2), hours=1).write_bytes(b"\xff" * 1700)
     found = gathered(tmp_path)
     assert names(found) == ["b1 2026-01-01 12:00:00"]
-    assert len(found.remarks) == 2
-    assert any("the trigger is 255" in remark for remark in found.remarks)
-    assert any("is not JSON" in remark for remark in found.remarks)
+    (remark,) = found.remarks
+    assert "the trigger is 255" in remark
+
+
+@pytest.mark.parametrize("sidecar", ["{", '{"schema": 2}', None])
+def test_recording_needs_no_sidecar(tmp_path: Path, sidecar: str | None) -> None:
+    path = sidecar_path(keep_recording(tmp_path, synthetic_samples(1000, 3)))
+    path.unlink()
+    if sidecar is not None:
+        path.write_text(sidecar)
+    found = gathered(tmp_path)
+    assert (names(found), found.remarks) == (["b1 2026-01-01 12:00:00"], ())
 
 
 def test_damaged_named_log_is_the_users_to_see_to(tmp_path: Path) -> None:
@@ -87,7 +103,7 @@ def test_recordings_beyond_the_hours_are_left_out_oldest_first(tmp_path: Path) -
         keep_recording(tmp_path, synthetic_samples(3600, 3, seed=hours), hours=hours)  # 36 s each
     found = gathered(tmp_path, max_hours=0.02)
     assert names(found) == ["b1 2026-01-01 13:00:00", "b1 2026-01-01 14:00:00"]
-    assert found.remarks == ("left out: the 1 oldest recordings, beyond 0.02 hours",)
+    assert found.remarks == ("left out: 1 recording, the oldest, beyond 0.02 hours",)
 
 
 def test_recording_of_another_rate_or_without_time_is_left_out(tmp_path: Path) -> None:
@@ -102,9 +118,3 @@ def test_recording_of_another_rate_or_without_time_is_left_out(tmp_path: Path) -
 def test_data_folder_without_recordings_is_empty_and_no_error(tmp_path: Path) -> None:
     found = gathered(tmp_path / "none")
     assert (found.sources, found.remarks) == ((), ())
-
-
-def test_recording_of_an_unknown_schema_is_left_out(tmp_path: Path) -> None:
-    sidecar = sidecar_path(keep_recording(tmp_path, synthetic_samples(1000, 3)))
-    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "schema": 2}))
-    assert "is no sidecar of schema 1" in gathered(tmp_path).remarks[0]
