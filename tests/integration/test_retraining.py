@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,8 +111,8 @@ async def test_running_daemon_takes_what_retraining_makes_of_its_recordings_and_
     parts = [read_log(path).samples for path in sorted((data / "recordings" / "live").glob("*.bin"))]
     assert [part.tobytes() for part in parts[:-1]] == [live.tobytes()] * (len(parts) - 1)
     assert parts[-1].tobytes() == live[: parts[-1].size].tobytes()
-    metrics = {entry["action"] for entry in Registry(data / "registry").journal()}
-    assert metrics == {"add", "promote", "retrain", "rollback"}
+    actions = {entry["action"] for entry in Registry(data / "registry").journal()}
+    assert actions == {"add", "promote", "retrain", "rollback"}
 
 
 async def test_champion_that_cannot_serve_is_told_of_over_mqtt_and_in_the_metrics_until_it_is_rolled_back(
@@ -234,8 +235,6 @@ def judged(output: str) -> dict[str, Any]:
 
 
 def fetched(address: str) -> str:
-    import urllib.request  # noqa: PLC0415
-
     with urllib.request.urlopen(address, timeout=5) as answer:
         text: str = answer.read().decode()
         return text
