@@ -50,12 +50,16 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """``failed`` says of each challenger that could not be trained why not. ``held_out`` are names of sessions."""
+    """``failed`` says of each challenger that could not be trained why not. ``held_out`` are names of sessions.
+
+    ``remarks`` say of which sessions nothing was learnt.
+    """
 
     held_out: tuple[str, ...]
     champion: Contender
     challengers: tuple[Contender, ...]
     failed: Mapping[str, str]
+    remarks: tuple[str, ...] = ()
 
 
 def hold_contest(
@@ -72,7 +76,7 @@ def hold_contest(
     The sessions that ``test`` holds out must be such that the champion has not seen either: this cannot tell.
     """
     name, model = champion
-    candidates = try_candidates(specs, test, options, crew)
+    candidates, remarks = try_candidates(specs, test, options, crew)
     sessions = test.held_out_sessions
     own = _Entry(
         name, tuple(Trace(one, score_recording(model, one.recording)) for one in sessions), model.meta.decision
@@ -81,12 +85,14 @@ def hold_contest(
         own,
         *(_Entry(str(one.spec), one.traces, DecisionParameters(), one.remarks) for one in candidates if one.traces),
     ]
-    contenders = {contender.name: contender for contender in crew.do("Thresholds", partial(_contend, budget), entries)}
+    contend = partial(_contend, budget, entries)
+    contenders = {contender.name: contender for contender in crew.do("Thresholds", contend, range(len(entries)))}
     return Contest(
         held_out=tuple(session.name for session in sessions),
         champion=contenders[name],
         challengers=tuple(contenders[entry.name] for entry in entries[1:]),
         failed={str(one.spec): one.failure for one in candidates if one.failure is not None},
+        remarks=remarks,
     )
 
 
@@ -98,7 +104,8 @@ class _Entry:
     remarks: tuple[str, ...] = ()
 
 
-def _contend(budget: Budget, entry: _Entry) -> Contender:
+def _contend(budget: Budget, entries: Sequence[_Entry], position: int) -> Contender:
+    entry = entries[position]
     at = thresholds(FINE_STEPS, entry.parameters.on)
     rows = sweep(entry.traces, entry.parameters, at, min_lead_ms=MIN_LEAD_MS)
     point = choose(rows, max_false_per_minute=budget.max_false_per_minute, max_duty=budget.max_duty)

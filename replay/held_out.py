@@ -74,10 +74,10 @@ def _fit_on_all(pieces: Sequence[Piece], seed: int, meta: ModelMeta) -> tuple[by
 
 def try_candidates(
     specs: Sequence[ModelSpec], test: HeldOut, options: ExportOptions, crew: Crew
-) -> tuple[Candidate, ...]:
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """What the models of each fold, which learnt from its training sessions alone, say of the sessions that it tests.
 
-    They score as the model files that they would be.
+    They score as the model files that they would be. Beside it, of which sessions nothing is learnt, a line each.
     """
     sessions = {session.name: session for fold in test.folds for session in fold.train}
     pieces = build_pieces(tuple(sessions.values()), specs, options, crew)
@@ -87,7 +87,8 @@ def try_candidates(
     tasks = [_Task(spec, fold) for spec in specs for fold in range(len(folds))]
     tasks.sort(key=lambda task: _DEAR.index(task.spec.model) if task.spec.model in _DEAR else len(_DEAR))
     played = sorted(crew.do("Fitting", play, tasks), key=lambda one: one.task.fold)
-    return tuple(_candidate(spec, test, [one for one in played if one.task.spec == spec]) for spec in specs)
+    candidates = (_candidate(spec, test, [one for one in played if one.task.spec == spec]) for spec in specs)
+    return tuple(candidates), tuple(piece.remark for piece in pieces.values() if piece.remark is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def _judged(retraining: Retraining, judged: Judged, picture: str) -> list[str]:
         "",
         *(f"- {note}" for note in notes),
         *(f"- {one.name}: {remark}." for one in contenders for remark in one.remarks),
+        *(f"- {remark}." for remark in contest.remarks),
         "",
         *_rulings(judged),
         *_sessions(judged),
@@ -183,8 +184,8 @@ def _option_text(value: Any) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [
-        f"| {' | '.join(header)} |",
-        f"|{' --- |' * len(header)}",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
+    def line(cells: Sequence[str]) -> str:
+        # A log's name may hold what divides a table.
+        return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+    return [line(header), f"|{' --- |' * len(header)}", *map(line, rows)]

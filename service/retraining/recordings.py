@@ -16,7 +16,6 @@ from models.windows import span_of
 from replay.wording import counted
 from service.sidecar import RECORDING_ENDING, read_sidecar, sidecar_path
 from stinger.errors import FileError
-from stinger.files import os_errors
 from stinger.logs import Log, read_log
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
@@ -96,8 +95,10 @@ def _kept(folder: Path, max_hours: float, remarks: list[str]) -> list[Path]:
     found: list[tuple[str, Path, int]] = []
     still_open = 0
     for path in sorted(folder.glob(f"*/*{RECORDING_ENDING}")):
-        with os_errors(path):
+        try:
             size = path.stat().st_size
+        except OSError:  # deleted meanwhile
+            continue
         if size >= _SHORTEST_BYTES:
             # The name of a recording begins with its time.
             found.append((path.stem, path, size))

@@ -99,6 +99,7 @@ def _contest(contest: Contest) -> dict[str, Any]:
         "champion": contender(contest.champion),
         "challengers": [contender(one) for one in contest.challengers],
         "failed": dict(contest.failed),
+        "remarks": contest.remarks,
     }
 
 

@@ -42,7 +42,7 @@ def contest(test: HeldOut, specs: tuple[ModelSpec, ...] = (LOGREG,), crew: Crew 
 
 
 def outputs(sessions: tuple[Session, ...], *positions: int) -> list[bytes]:
-    (candidate,) = try_candidates([LOGREG], holding_out(sessions, *positions), OPTIONS, ALONE)
+    ((candidate,), _) = try_candidates([LOGREG], holding_out(sessions, *positions), OPTIONS, ALONE)
     return [trace.probability.tobytes() for trace in candidate.traces]
 
 
@@ -58,7 +58,8 @@ def test_what_a_held_out_session_holds_teaches_its_own_judges_nothing() -> None:
 def test_one_session_is_tested_in_blocks_and_every_block_has_outputs() -> None:
     sessions = made_sessions(1)
     test = HeldOut(sessions, (0,), folds_by_time(sessions, 4))
-    (candidate,) = try_candidates([LOGREG], test, OPTIONS, ALONE)
+    ((candidate,), remarks) = try_candidates([LOGREG], test, OPTIONS, ALONE)
+    assert remarks == ()
     (trace,) = candidate.traces
     assert np.array_equal(np.flatnonzero(np.isnan(trace.probability)), np.arange(49))
 
@@ -105,6 +106,15 @@ def test_candidate_that_cannot_be_trained_is_told_of_and_keeps_nobody_else_from_
     found = contest(test)
     assert found.challengers == ()
     assert found.failed == {"logreg:summary": "no shot to learn from in 1 recordings"}
+
+
+def test_session_that_teaches_nothing_is_told_of() -> None:
+    early = synthetic_samples(6000, 15)
+    early["trigger"] = 0
+    early["trigger"][20:25] = 1
+    found = contest(holding_out((*made_sessions(2), session_of(early, "early")), 0))
+    (remark,) = found.remarks
+    assert remark.startswith("early: nothing is learnt from it: no positive window is left")
 
 
 @pytest.mark.parametrize("workers", [Workers(jobs=2), Workers(jobs=2, backend="threading")])
