@@ -41,7 +41,7 @@ class _Span(click.ParamType[float]):
         return seconds
 
 
-@click.command("retrain", short_help="Make a better model of what the daemon recorded, if there is one.")
+@click.command("retrain", short_help="Make a better model of what was recorded.")
 @click.argument("logs", metavar="[LOG ...]", nargs=-1, type=click.Path())
 @retraining_options
 @click.option(

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from replay.contest import Contender, Contest
 from replay.evaluation_report import FEW_SHOTS, table_markdown
-from replay.wording import counted, number_text, percent_text, rate_text, ratio_text
+from replay.wording import number_text, percent_text, rate_text, ratio_text
 from service.retraining.report import data_of, options_of
 from service.retraining.result import Judged, Outcome, Retraining
+from stinger.wording import counted
 
 _AT_BUDGET: Final = (
     "Each model at the threshold that has the most accepted shots in time with at most {:g} false spin-ups a minute and "

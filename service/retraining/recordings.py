@@ -13,12 +13,12 @@ from models.model_meta import serves_rate
 from models.provenance import beginning_of
 from models.sessions import Session, open_sessions
 from models.windows import span_of
-from replay.wording import counted
 from service.sidecar import RECORDING_ENDING, read_sidecar, sidecar_path
 from stinger.errors import FileError
 from stinger.logs import Log, read_log
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
+from stinger.wording import counted
 
 RECORDINGS_FOLDER: Final = "recordings"
 _SHORTEST_BYTES: Final = WINDOW_SAMPLES * SAMPLE_BYTES
