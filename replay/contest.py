@@ -13,10 +13,11 @@ from models.folds import HeldOut
 from models.model_file import Model
 from models.scorer import score_recording
 from models.spec import ModelSpec
-from replay.evaluation import MIN_LEAD_MS, AveragePrecision, Evaluation, average_precision, evaluate
+from replay.evaluation import AveragePrecision, Evaluation, average_precision, evaluate
 from replay.held_out import try_candidates
 from replay.sweep import FINE_STEPS, choose, sweep, thresholds
 from replay.trace import Trace
+from stinger.shots import MIN_LEAD_MS
 
 
 @dataclass(frozen=True, slots=True)
