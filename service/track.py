@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,15 +10,11 @@ import numpy.typing as npt
 
 from models.decision import Decision, DecisionParameters, Switch
 from service.events import Event, FalseSpinUp, Shot, SpinUp
+from service.recent_outputs import RecentOutputs
 from stinger.sample import SampleArray
 
 PEAK_MS: Final = 1000
 """A shot's peak probability is the highest in so long before it."""
-_REMEMBERED: Final = 200
-"""Samples kept to find a peak in: two seconds."""
-
-Times = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 class DeviceTrack:
@@ -30,8 +25,7 @@ class DeviceTrack:
         self.model = model
         self.min_shot_gap_ms = min_shot_gap_ms
         self._decision = Decision(parameters)
-        self._recent: deque[tuple[Times, Floats]] = deque()
-        self._recent_samples = 0
+        self._recent = RecentOutputs()
         self._trigger = False
         self._accepted_ms: int | None = None
         self._on_ms: int | None = None
@@ -63,7 +57,7 @@ class DeviceTrack:
         events: list[Event] = []
         if self._last_ms is not None and int(time_ms[0]) < self._last_ms:
             events += self.restart()
-        self._remember(time_ms, probability)
+        self._recent.remember(time_ms, probability)
         switches = self._decision.push(time_ms, probability).switches
         edges = self._edges(samples["trigger"])
         if switches or len(edges):
@@ -101,7 +95,6 @@ class DeviceTrack:
             events += self._switched(Switch(self._last_ms, False), self._last_s)
         self._decision = Decision(self._decision.parameters)
         self._recent.clear()
-        self._recent_samples = 0
         self._trigger = False
         self._accepted_ms = self._last_ms = self.probability = None
         return events
@@ -132,15 +125,16 @@ class DeviceTrack:
             host_s=host_s,
             wheels_on=on_ms is not None,
             lead_ms=None if on_ms is None else float(moment_ms - on_ms),
-            peak_probability=self._peak(moment_ms - PEAK_MS, moment_ms),
+            peak_probability=self._recent.peak(moment_ms - PEAK_MS, moment_ms),
             accepted=accepted,
             model=self.model,
         )
 
     def _switched(self, switch: Switch, host_s: float) -> list[Event]:
-        probability = self._at(switch.time_ms)
+        probability = self._recent.peak(switch.time_ms, switch.time_ms)
         if switch.on:
             self._on_ms, self._with_shot = switch.time_ms, False
+            self._recent.mark(switch.time_ms)
             return [SpinUp(self.device, switch.time_ms, host_s, True, probability, self.model)]
         on_ms, self._on_ms = self._on_ms, None
         assert on_ms is not None, "wheels went off that were not on"
@@ -150,25 +144,6 @@ class DeviceTrack:
         )
         if self._with_shot:
             return [ended]
-        peak = self._peak(on_ms, switch.time_ms)
+        peak = self._recent.peak(on_ms, switch.time_ms)
         started_s = host_s - duration_ms / 1000
         return [ended, FalseSpinUp(self.device, on_ms, started_s, duration_ms, peak, self.model)]
-
-    def _remember(self, time_ms: Times, probability: npt.NDArray[np.float32]) -> None:
-        self._recent.append((time_ms, probability))
-        self._recent_samples += time_ms.size
-        while self._recent_samples - self._recent[0][0].size >= _REMEMBERED:
-            self._recent_samples -= self._recent.popleft()[0].size
-
-    def _peak(self, from_ms: int, to_ms: int) -> float | None:
-        """The highest output in a stretch of time, as far as it is remembered."""
-        highest = None
-        for time_ms, probability in self._recent:
-            known = probability[(time_ms >= from_ms) & (time_ms <= to_ms) & ~np.isnan(probability)]
-            if known.size:
-                highest = max(float(known.max()), -1.0 if highest is None else highest)
-        return highest
-
-    def _at(self, moment_ms: int) -> float | None:
-        """The output of the sample of a moment; ``None`` if it had none or there is no such sample."""
-        return self._peak(moment_ms, moment_ms)
