@@ -165,6 +165,11 @@ class Decision:
                     self._run(start + 1, time_ms[start + 1 : stop], probability[start + 1 : stop], envelope)
         return self._decided(initially, envelope)
 
+    def step(self, time_ms: int, probability: float) -> tuple[Switch, ...]:
+        """Take one sample, as :meth:`push` does, and return what the wheels did: live, arrays cost more than the deciding."""
+        self._step(0, time_ms, probability)
+        return self._told()
+
     def tick(self, now_ms: int) -> tuple[Switch, ...]:
         """Say that it is ``now_ms``, by the clock of the samples: what the wheels did since, as nothing came, is done.
 
@@ -251,6 +256,8 @@ class Decision:
         self._switches.append((index, Switch(now_ms, on)))
 
     def _told(self) -> tuple[Switch, ...]:
+        if not self._switches:
+            return ()
         switches = tuple(switch for _, switch in self._switches)
         self._switches.clear()
         return switches

@@ -21,6 +21,7 @@ from service.states import DaemonStatus, ModelInUse, ScoreBlock, Stamps
 
 _PROBABILITY_DIGITS = 6
 _MS_DIGITS = 3
+_to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def message(channel: Channel, topic: str, content: Mapping[str, Any]) -> Message
 
 def encode(content: Mapping[str, Any]) -> bytes:
     """``content`` as compact JSON in UTF-8. Raises ``ValueError`` for NaN and infinities, which JSON does not have."""
-    return json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode(errors="replace")
+    return _to_json(content).encode(errors="replace")
 
 
 def iso_time(host_s: float) -> str:
@@ -51,7 +52,7 @@ def iso_time(host_s: float) -> str:
     '2023-11-14T22:13:20.123Z'
     """
     whole_s, ms = divmod(math.floor(host_s * 1000), 1000)
-    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+    return f"{datetime.fromtimestamp(whole_s, UTC).replace(tzinfo=None).isoformat()}.{ms:03d}Z"
 
 
 @singledispatch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 REMEMBERED: Final = 200
 """So many samples are kept at least: two seconds."""
 
-Times = npt.NDArray[np.int64]
+Times = npt.NDArray[np.integer[Any]]
 Outputs = npt.NDArray[np.float32]
 
 
@@ -26,8 +26,8 @@ class RecentOutputs:
 
     def clear(self) -> None:
         """Forget all."""
-        self._time_ms: Times = np.empty(2 * REMEMBERED, dtype=np.int64)
-        self._outputs: Outputs = np.empty(2 * REMEMBERED, dtype=np.float32)
+        self._time_ms = np.empty(2 * REMEMBERED, dtype=np.int64)
+        self._outputs = np.empty(2 * REMEMBERED, dtype=np.float32)
         self._count = 0
         self._mark_ms: int | None = None
         self._before = math.nan  # the highest since the mark among what is no longer remembered

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -53,26 +52,20 @@ class DeviceTrack:
         self, samples: SampleArray, taken_s: npt.NDArray[np.float64], probability: npt.NDArray[np.float32]
     ) -> list[Event]:
         """Take samples ``(n,)``, n >= 1, when they were taken (Unix time), and their scores; return what happened, in order."""
-        time_ms = samples["timestamp_ms"].astype(np.int64)
-        events: list[Event] = []
-        if self._last_ms is not None and int(time_ms[0]) < self._last_ms:
-            events += self.restart()
-        self._recent.remember(time_ms, probability)
-        switches = self._decision.push(time_ms, probability).switches
-        edges = self._edges(samples["trigger"])
-        if switches or len(edges):
-            # A switch goes before a shot of the same moment: wheels that went on at it are on, with a lead of 0.
-            happened = sorted(
-                [(switch.time_ms, 0, switch) for switch in switches] + [(int(time_ms[i]), 1, None) for i in edges],
-                key=lambda entry: entry[:2],
-            )
-            for moment_ms, _, switch in happened:
-                host_s = float(np.interp(moment_ms, time_ms, taken_s))
-                if moment_ms < time_ms[0]:  # in the gap before this block
-                    host_s = float(taken_s[0]) - (int(time_ms[0]) - moment_ms) / 1000
-                events += [self._shot(moment_ms, host_s)] if switch is None else self._switched(switch, host_s)
-        self._last_ms, self._last_s = int(time_ms[-1]), float(taken_s[-1])
-        newest = float(probability[-1])
+        times = samples["timestamp_ms"]
+        last_ms, last_s, newest = int(times[-1]), float(taken_s[-1]), float(probability[-1])
+        events = self.restart() if self._last_ms is not None and int(times[0]) < self._last_ms else []
+        self._recent.remember(times, probability)
+        if samples.shape[0] == 1:  # live: without NumPy's price for arrays
+            switches, pressed = self._decision.step(last_ms, newest), bool(samples["trigger"][0])
+            for switch in switches:
+                events += self._switched(switch, last_s - (last_ms - switch.time_ms) / 1000)
+            if pressed and not (self._trigger or self._last_ms is None):
+                events.append(self._shot(last_ms, last_s))
+            self._trigger = pressed
+        else:
+            events += self._in_block(samples, taken_s, probability)
+        self._last_ms, self._last_s = last_ms, last_s
         self.probability = newest if newest == newest else None  # noqa: PLR0124 - a NaN alone differs from itself
         return events
 
@@ -99,16 +92,27 @@ class DeviceTrack:
         self._accepted_ms = self._last_ms = self.probability = None
         return events
 
-    def _edges(self, trigger: npt.NDArray[np.uint8]) -> Sequence[int]:
+    def _in_block(
+        self, samples: SampleArray, taken_s: npt.NDArray[np.float64], probability: npt.NDArray[np.float32]
+    ) -> list[Event]:
+        """What happened in a block: switches and shots, a switch before a shot of the same moment, whose lead is then 0."""
+        time_ms = samples["timestamp_ms"].astype(np.int64)
+        switches = self._decision.push(time_ms, probability).switches
+        happened: list[tuple[int, Switch | None]] = [(switch.time_ms, switch) for switch in switches]
+        happened += [(int(time_ms[i]), None) for i in self._edges(samples["trigger"])]
+        events: list[Event] = []
+        for moment_ms, switch in sorted(happened, key=lambda entry: (entry[0], entry[1] is None)):
+            host_s = float(np.interp(moment_ms, time_ms, taken_s))
+            if moment_ms < time_ms[0]:  # in the gap before this block
+                host_s = float(taken_s[0]) - (int(time_ms[0]) - moment_ms) / 1000
+            events += [self._shot(moment_ms, host_s)] if switch is None else self._switched(switch, host_s)
+        return events
+
+    def _edges(self, trigger: npt.NDArray[np.uint8]) -> list[int]:
         """The samples with which the trigger went down."""
-        if trigger.shape[0] == 1:  # a live sample: without NumPy's price for arrays
-            was, self._trigger = self._trigger or self._last_ms is None, bool(trigger[0])
-            return (0,) if self._trigger and not was else ()
         pressed = trigger != 0
-        before = np.concatenate(([self._trigger], pressed[:-1]))
         # A trigger that is down at a device's very first sample is no edge.
-        if self._last_ms is None:
-            before[0] = True
+        before = np.concatenate(([self._trigger or self._last_ms is None], pressed[:-1]))
         self._trigger = bool(pressed[-1])
         edges: list[int] = np.flatnonzero(pressed & ~before).tolist()
         return edges

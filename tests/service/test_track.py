@@ -135,6 +135,28 @@ def test_events_do_not_depend_on_how_blocks_are_cut(values: list[float], trigger
 
 
 @given(
+    values=st.lists(st.sampled_from([0.0, 0.6, 0.95, np.nan]), min_size=1, max_size=150),
+    trigger=st.lists(st.booleans(), min_size=150, max_size=150),
+    steps_ms=st.lists(st.sampled_from([10, 10, 10, 40, 300, -500]), min_size=150, max_size=150),
+)
+def test_samples_that_come_one_by_one_make_the_events_of_a_block(
+    values: list[float], trigger: list[bool], steps_ms: list[int]
+) -> None:
+    time_ms = 60_000 + np.cumsum(steps_ms[: len(values)])
+    samples = samples_at(time_ms, trigger=np.array(trigger[: len(values)]))
+    probability = np.array(values, dtype=np.float32)
+    back = np.flatnonzero(np.diff(time_ms) < 0) + 1  # a block does not go back in time
+    blocks, singles = track(), track()
+    expected = [
+        event
+        for part, scores in zip(np.split(samples, back), np.split(probability, back), strict=True)
+        for event in push(blocks, part, scores)
+    ]
+    got = [event for i in range(len(values)) for event in push(singles, samples[i : i + 1], probability[i : i + 1])]
+    assert [_comparable(event) for event in got] == [_comparable(event) for event in expected]
+
+
+@given(
     values=st.lists(st.floats(0, 1, width=32), min_size=2, max_size=150),
     trigger=st.lists(st.booleans(), min_size=150, max_size=150),
 )
@@ -154,3 +176,12 @@ def test_events_are_those_of_the_recording_and_of_the_decision(values: list[floa
 
 def _without_id(event: Event) -> tuple[object, ...]:
     return tuple(getattr(event, name) for name in event.__dataclass_fields__ if name != "id")
+
+
+def _comparable(event: Event) -> tuple[object, ...]:
+    """All but the id, with the time on the host to the millisecond."""
+    return tuple(
+        round(value, 3) if name == "host_s" else value
+        for name in event.__dataclass_fields__
+        if (value := getattr(event, name)) is not None and name != "id"
+    )
