@@ -88,19 +88,41 @@ class Connection:
         self._refused = False
         self._and_then: Any = self._paho.on_publish
         self._paho.on_publish = self._on_publish
+        self._writing_now = False
+        self._when_writable: Any = self._paho.on_socket_register_write
+        self._paho.on_socket_register_write = self._on_something_to_write
 
     def publish(self, message: Message, acknowledged: Callable[[], None]) -> None:
         """Send ``message`` at once; ``acknowledged`` is called when the broker has it, for QoS 0 before this returns.
 
         Messages go out in the order of the calls. Raises :class:`MqttError` where the connection is gone.
         """
-        info = self._paho.publish(message.topic, message.payload, message.qos, message.retain)
-        if info.rc != MQTT_ERR_SUCCESS:
-            raise MqttError(error_string(info.rc))
-        if message.qos == 0:
+        # aiomqtt would have the loop write in its second next turn.
+        self._writing_now = not self._paho._in_callback_mutex.locked()  # noqa: SLF001 - there paho must not write
+        try:
+            info = self._paho.publish(message.topic, message.payload, message.qos, message.retain)
+            if info.rc != MQTT_ERR_SUCCESS:
+                raise MqttError(error_string(info.rc))
+            if message.qos:
+                self._unacknowledged[info.mid] = acknowledged
+            if self._writing_now:
+                self._write()
+        finally:
+            self._writing_now = False
+        if not message.qos:
             acknowledged()
-        else:
-            self._unacknowledged[info.mid] = acknowledged
+
+    def _write(self) -> None:
+        """Give the socket what waits; what it does not take now, the loop writes when it can."""
+        code = self._paho.loop_write()
+        if code != MQTT_ERR_SUCCESS:
+            raise MqttError(error_string(code))
+        if self._paho.want_write():
+            self._when_writable(self._paho, None, self._paho.socket())
+
+    def _on_something_to_write(self, paho: Any, userdata: Any, sock: Any) -> None:
+        if not self._writing_now:
+            self._when_writable(paho, userdata, sock)
 
     def _on_publish(self, paho: Any, userdata: Any, mid: int, code: Any, properties: Any) -> None:
         acknowledged = self._unacknowledged.pop(mid, None)
