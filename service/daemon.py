@@ -49,6 +49,7 @@ from stinger.paths import registry_dir
 STOP_S: Final = 1.2
 """How long delivering may take when the daemon stops; with the rest it stays within two seconds."""
 _TELEMETRY_S: Final = 1.0
+_TELEMETRY_A_TURN: Final = 20
 _MEGABYTE: Final = 1_000_000
 _RETENTION: Final = frozenset({"recorder.keep", "recorder.keep_size", "recorder.keep_trained"})
 _COUNT_AT_ONCE: Final = _RETENTION | {"log.level", "log.format", "scores", "threshold"}
@@ -211,8 +212,10 @@ class Daemon:
             await asyncio.sleep(due - loop.time())
             self._condition.turned()
             told = self._flow.telemetry()
-            for telemetry in told:
+            for number, telemetry in enumerate(told, start=1):
                 self._link.send(telemetry_message(telemetry))
+                if number % _TELEMETRY_A_TURN == 0:
+                    await asyncio.sleep(0)  # a thousand devices take longer than a sample may wait
             status = self._condition.status(
                 streaming=sum(one.link == LinkState.STREAMING.value for one in told),
                 devices=len(told),

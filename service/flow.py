@@ -282,7 +282,7 @@ class Flow:
 
     def _telemetry(self, name: str, device: _Device, now_s: float) -> Telemetry:
         latencies, device.latencies_ms = device.latencies_ms, []
-        p50, p99 = np.percentile(latencies, (50, 99)).tolist() if latencies else (None, None)
+        latencies.sort()
         samples, device.samples = device.samples, 0
         return Telemetry(
             device=name,
@@ -293,8 +293,13 @@ class Flow:
             gaps=device.gaps,
             lost=device.counters.lost,
             corrupted=device.counters.corrupted,
-            latency_p50_ms=p50,
-            latency_p99_ms=p99,
+            latency_p50_ms=_quantile(latencies, 0.50),
+            latency_p99_ms=_quantile(latencies, 0.99),
             link=device.link.value,
             model=device.track.model,
         )
+
+
+def _quantile(ascending: list[float], part: float) -> float | None:
+    """The value below which ``part`` of ``ascending`` lies; ``None`` if it is empty. NumPy takes 30 us a device for two."""
+    return ascending[min(len(ascending) - 1, int(part * len(ascending)))] if ascending else None

@@ -63,12 +63,35 @@ class Timeline:
 
         None where nothing is left of them at 100 Hz.
         """
+        if not samples.size:
+            return []
+        device_ms: list[int] = samples["timestamp_ms"].tolist()
+        if self._reopened:
+            self._look_for_reboot(device_ms[-1], read_ns)
+        if self._is_regular(device_ms):
+            self._late_run = 0
+            self._newest_ms = device_ms[-1]
+            self._due_ms = device_ms[-1] + STEP_MS
+            wrapped = self._wrapped_ms
+            times_ms = [time_ms + wrapped for time_ms in device_ms] if wrapped else device_ms
+            return [self._block(samples, times_ms, self.boot, self._clock, read_ns)]
+        return self._thinned(samples, device_ms, read_ns)
+
+    def _is_regular(self, device_ms: list[int]) -> bool:
+        """Whether all of these samples are taken, as nearly always: 100 Hz, forwards."""
+        before_ms = device_ms[0] - WHOLE_STEP_MS if self._newest_ms is None else self._newest_ms
+        for time_ms in device_ms:
+            if time_ms - before_ms < WHOLE_STEP_MS:
+                return False
+            before_ms = time_ms
+        return True
+
+    def _thinned(self, samples: SampleArray, device_ms: list[int], read_ns: int) -> list[Block]:
+        """The blocks of samples that come faster, or whose clock falls back."""
         made: list[Block] = []
         kept: list[int] = []
         times_ms: list[int] = []
-        if self._reopened and samples.size:
-            self._look_for_reboot(int(samples["timestamp_ms"][-1]), read_ns)
-        for index, time_ms in enumerate(samples["timestamp_ms"].tolist()):
+        for index, time_ms in enumerate(device_ms):
             boot, clock = self.boot, self._clock
             wanted = self._take(time_ms)
             if boot != self.boot and kept:

@@ -110,6 +110,9 @@ class DeviceTrack:
 
     def _edges(self, trigger: npt.NDArray[np.uint8]) -> list[int]:
         """The samples with which the trigger went down."""
+        if not trigger.any():
+            self._trigger = False
+            return []
         pressed = trigger != 0
         # A trigger that is down at a device's very first sample is no edge.
         before = np.concatenate(([self._trigger or self._last_ms is None], pressed[:-1]))

@@ -38,6 +38,7 @@ class PtyEnd:
 
     def __init__(self, link: Path) -> None:
         self.heard = b""
+        self._unsent = b""
         self._link = link
         self._master, slave = os.openpty()
         tty.setraw(slave)
@@ -50,8 +51,13 @@ class PtyEnd:
         self._poll: asyncio.Task[None] = asyncio.create_task(self._read())
 
     def write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._master, data) :]
+        self._unsent += data
+        self._send()
+
+    def _send(self) -> None:
+        with suppress(BlockingIOError):  # nobody reads fast enough: the rest is sent later
+            while self._unsent:
+                self._unsent = self._unsent[os.write(self._master, self._unsent) :]
 
     async def until_heard(self, text: bytes) -> None:
         async with asyncio.timeout(10):
@@ -74,6 +80,7 @@ class PtyEnd:
             with suppress(OSError):
                 self.heard += os.read(self._master, 4096)
                 self._news.set()
+            self._send()
             await asyncio.sleep(0.001)
 
 

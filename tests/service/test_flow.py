@@ -194,7 +194,8 @@ async def test_model_is_changed_without_losing_a_sample() -> None:
     await flow.put(block("a", 60, 20))
     flow.score_waiting()
     np.testing.assert_allclose(notes.probability[1], 0.8)
-    assert flow.telemetry()[0].model == "v2"
+    (line,) = flow.telemetry()
+    assert line.model == "v2"
     assert isinstance(notes.events[0], SpinUp)
     assert notes.events[0].model == "v2"
 
