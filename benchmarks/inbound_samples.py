@@ -24,9 +24,7 @@ from typing import Any
 import aiomqtt
 import numpy as np
 
-from service.broker_link import BrokerLink
-from service.broker_url import BrokerAddress
-from service.outbox import Outbox
+from service.sources.broker import subscription
 from tests.helpers.brokers import Mosquitto, until
 
 SAMPLE_BYTES = 17
@@ -64,16 +62,19 @@ def generate(port: int, rate: int) -> None:
 
 
 @asynccontextmanager
-async def by_link(port: int, take: Take) -> AsyncIterator[None]:
+async def by_source(port: int, take: Take) -> AsyncIterator[None]:
     """The daemon's own way: aiomqtt, its queue passed by."""
-    with tempfile.TemporaryDirectory() as folder, Outbox(Path(folder) / "outbox.db") as outbox:
-        address = BrokerAddress("127.0.0.1", port)
-        link = BrokerLink(address, outbox, version="1", on_samples=lambda _device, payload: take(payload))
-        task = asyncio.create_task(link.run())
-        await until(lambda: link.connected)
+    async with subscription("127.0.0.1", port)() as messages:
+
+        async def listen() -> None:
+            async for message in messages:
+                take(message.payload)
+
+        task = asyncio.create_task(listen())
         yield
-        link.stop(1.0)
-        await task
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @asynccontextmanager
@@ -134,7 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rates", type=int, nargs="*", default=RATES)
     rates = parser.parse_args().rates
-    receivers: dict[str, Receiver] = {"the link (aiomqtt)": by_link, "aiomqtt, as shown": by_aiomqtt}
+    receivers: dict[str, Receiver] = {"the source (aiomqtt)": by_source, "aiomqtt, as shown": by_aiomqtt}
     if importlib.util.find_spec("gmqtt") is not None:
         receivers["gmqtt"] = by_gmqtt
     with tempfile.TemporaryDirectory() as folder:

@@ -7,24 +7,21 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from service.backoff import Backoff
 from service.broker_url import BrokerAddress
-from service.channels import COMMAND_FILTER, HOME_ASSISTANT_STATUS, SAMPLES_FILTER
+from service.channels import COMMAND_FILTER, HOME_ASSISTANT_STATUS
 from service.command_desk import CommandDesk, CommandHandler
 from service.messages import Message, status_message
-from service.mqtt_client import Client, Connection, MqttError, ProtocolVersion, Received, connected_client
+from service.mqtt_client import Client, Connection, MqttError, ProtocolVersion, connected_client
 from service.outbox import Outbox
 from service.publisher import AcknowledgedHandler, Publisher
 from service.states import DaemonStatus
 
 logger = logging.getLogger(__name__)
 
-SamplesHandler = Callable[[str, bytes], None]
-"""Takes a device's name and what it published on its topic ``samples``; called for each as it comes, so it is quick."""
 _STABLE_S = 5.0
 """A connection that lasted so long makes the next pause a short one again, and its end worth a warning."""
 _TIDY_S = 60.0
@@ -39,9 +36,8 @@ _REFUSED = 0x80
 class BrokerLink:
     """Sends messages to the broker at ``address``, each as its :class:`Keeping` says, from :meth:`run` on.
 
-    ``on_command`` obeys commands, ``on_samples`` takes what blasters publish themselves, ``on_acknowledged`` learns how
-    long the broker took; without the first two nothing is subscribed to. ``home_assistant`` says everything again when
-    Home Assistant starts. All methods are for the event loop's thread.
+    ``on_command`` obeys commands, ``on_acknowledged`` learns how long the broker took. ``home_assistant`` says everything
+    again when Home Assistant starts. All methods are for the event loop's thread.
     """
 
     def __init__(
@@ -51,7 +47,6 @@ class BrokerLink:
         *,
         version: str,
         on_command: CommandHandler | None = None,
-        on_samples: SamplesHandler | None = None,
         on_acknowledged: AcknowledgedHandler | None = None,
         home_assistant: bool = False,
     ) -> None:
@@ -59,7 +54,6 @@ class BrokerLink:
         self._outbox = outbox
         self._version = version
         self._desk = CommandDesk(on_command) if on_command is not None else None
-        self._on_samples = on_samples
         self._publisher = Publisher(outbox, on_acknowledged)
         self._home_assistant = home_assistant
         # The same for every connection, so that the broker ends the old one, and has said its will, before the new one.
@@ -140,9 +134,7 @@ class BrokerLink:
     async def _session(self) -> None:
         """One connection, from its beginning to its end."""
         will = status_message(DaemonStatus(online=False, host_s=None, reason="lost", version=self._version))
-        opening = connected_client(
-            self._address, identifier=self._identifier, protocol=self._protocol, will=will, direct=self._take_samples
-        )
+        opening = connected_client(self._address, identifier=self._identifier, protocol=self._protocol, will=will)
         try:
             async with opening as connection:
                 await self._begin(connection.client)
@@ -159,7 +151,6 @@ class BrokerLink:
 
     async def _begin(self, client: Client) -> None:
         filters = [(COMMAND_FILTER, 1)] if self._desk is not None else []
-        filters += [(SAMPLES_FILTER, 0)] if self._on_samples is not None else []
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
         if filters:
             granted = await client.subscribe(filters)
@@ -212,19 +203,6 @@ class BrokerLink:
     def _status(self, *, online: bool = True) -> Message:
         reason = "started" if online else "stopped"
         return status_message(DaemonStatus(online, time.time(), reason, self._version, self._alarm))
-
-    def _take_samples(self, message: Received) -> bool:
-        """Hand on what a blaster published; whether ``message`` was that. A retained one is old, and dropped."""
-        topic = message.topic.value
-        if self._on_samples is None or not topic.endswith("/samples"):
-            return False
-        if not message.retain:
-            try:
-                self._on_samples(topic.split("/")[1], message.payload)
-            except Exception:
-                # In paho's callback it would end the connection.
-                logger.exception("samples not taken topic=%s", topic)
-        return True
 
     async def _tidy(self) -> None:
         while True:

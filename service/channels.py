@@ -78,7 +78,6 @@ def command_channels(name: str) -> tuple[Channel, Channel, Channel, Channel]:
 
 SAMPLES = Channel("stinger/{device}/samples", "samples", 0, retain=False)
 COMMAND_FILTER = f"{ROOT}/+/command/+"
-SAMPLES_FILTER = f"{ROOT}/+/samples"
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,6 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from typing import Any
 
 from aiomqtt import Client, MqttError, ProtocolVersion, Will
@@ -33,13 +32,10 @@ logger = logging.getLogger(__name__)
 _paho_logger = logging.getLogger(f"{__name__}.paho")
 _paho_logger.setLevel(logging.CRITICAL)
 
-Direct = Callable[[Received], bool]
-"""Is shown each message as it comes, and takes it by returning true; the others go to ``Client.messages``."""
-
 
 @asynccontextmanager
 async def connected_client(
-    address: BrokerAddress, *, identifier: str, protocol: ProtocolVersion, will: Message, direct: Direct
+    address: BrokerAddress, *, identifier: str, protocol: ProtocolVersion, will: Message
 ) -> AsyncIterator[Connection]:
     """A connection of a client that the broker has let in, disconnected at the end, its socket closed whatever happened.
 
@@ -59,7 +55,6 @@ async def connected_client(
         clean_session=None if protocol is ProtocolVersion.V5 else True,
         timeout=_CONNECT_S,
         keepalive=KEEPALIVE_S,
-        queue_type=partial(_Inbox, direct),  # type: ignore[arg-type]  # called as the class would be
         max_queued_incoming_messages=_INBOX,
         tls_context=address.tls,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
@@ -134,22 +129,6 @@ class Connection:
             self._refused = True
             logger.warning("broker refuses messages reason=%s", code)
         acknowledged()
-
-
-class _Inbox(asyncio.Queue[Received]):
-    """The client's queue, past which a message can be handed on directly: a task per message would cost more than reading it."""
-
-    def __init__(self, direct: Direct, maxsize: int = 0) -> None:
-        super().__init__(maxsize)
-        self._direct = direct
-
-    def put_nowait(self, item: Received) -> None:
-        if self._direct(item):
-            return
-        try:
-            super().put_nowait(item)
-        except asyncio.QueueFull:
-            logger.warning("message dropped, too many at once topic=%s waiting=%d", item.topic, self.maxsize)
 
 
 async def _reach(address: BrokerAddress) -> None:
