@@ -12,13 +12,13 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 from models.decision import DecisionParameters
 from models.registry import Registry
 from service.broker_link import BrokerLink
-from service.broker_url import PASSWORD_VARIABLE, BrokerAddress, parse_broker
+from service.broker_url import BrokerAddress
 from service.champion import CHAMPION, Serving, choose_model, follow_champion
+from service.check import broker_address
 from service.commands import ChooseModel, Command, Note, SetThreshold, StartRecording, StopRecording
 from service.condition import Condition
 from service.config import Config
@@ -105,7 +105,7 @@ class Daemon:
     async def _run(self, stack: AsyncExitStack, ready: Callable[[Running], None]) -> None:
         config = self.config
         serving = choose_model(config.model, self._registry)
-        address = self._broker_address()
+        address = broker_address(config.broker)
         if address.embedded:
             broker = await stack.enter_async_context(EmbeddedBroker(address.port))
             address = replace(address, port=broker.port)
@@ -156,6 +156,7 @@ class Daemon:
             min_shot_gap_ms=config.min_shot_gap_ms,
         )
         self._metrics.outbox_depth = lambda: outbox.depth  # a number in memory: asked from another thread
+        self._metrics.events_dropped = lambda: outbox.dropped
         self._metrics.recorder = recorder.stats
         self._metrics.free_bytes = partial(_free_bytes, config.data_dir)
         http = self._serve_http(stack)
@@ -314,19 +315,6 @@ class Daemon:
     def _decision(self, serving: Serving) -> DecisionParameters:
         decision = serving.model.meta.decision
         return decision if self.config.threshold is None else decision.at(self.config.threshold)
-
-    def _broker_address(self) -> BrokerAddress:
-        broker = self.config.broker
-        url, password = broker.url, broker.password_text()
-        if broker.user is not None and "@" not in url:
-            url = url.replace("://", f"://{quote(broker.user, safe='')}@", 1)
-        return parse_broker(
-            url,
-            ca_file=broker.ca_file,
-            cert_file=broker.cert_file,
-            key_file=broker.key_file,
-            environment={} if password is None else {PASSWORD_VARIABLE: password},
-        )
 
     def _subscription(self, address: BrokerAddress) -> Subscription:
         return subscription(

@@ -127,10 +127,8 @@ class Metrics:
         self.broker_connected = False
         self.broker_connects = 0
         """Connections made to the broker; all but the first are reconnects."""
-        self.events_dropped = 0
-        """Events that were given up because the outbox was full."""
-        self.telemetry_dropped = 0
-        """Telemetry that was replaced before it could be sent."""
+        self.events_dropped: Callable[[], int] = lambda: 0
+        """Events that were given up because the outbox was full; asked at every scrape, in the scraping thread."""
         self.outbox_depth: Callable[[], int] = lambda: 0
         """Asked at every scrape, in the scraping thread."""
         self.recorder: Callable[[], RecorderStats | None] = lambda: None
@@ -229,8 +227,7 @@ class Metrics:
         yield _single("broker_up", "gauge", "1 while the broker is connected.", int(self.broker_connected))
         yield _single("broker_reconnects_total", "counter", "Connections to the broker made again.", reconnects)
         yield _single("outbox_events", "gauge", "Events the broker has not acknowledged.", self.outbox_depth())
-        yield _single("events_dropped_total", "counter", "Events given up: outbox full.", self.events_dropped)
-        yield _single("telemetry_dropped_total", "counter", "Telemetry replaced unsent.", self.telemetry_dropped)
+        yield _single("events_dropped_total", "counter", "Events given up: outbox full.", self.events_dropped())
 
     def _of_recorder(self) -> Iterator[Family]:
         yield _single("recordings", "gauge", "Recordings kept, as of the last look.", self.stored_recordings)

@@ -35,7 +35,7 @@ _paho_logger.setLevel(logging.CRITICAL)
 
 @asynccontextmanager
 async def connected_client(
-    address: BrokerAddress, *, identifier: str, protocol: ProtocolVersion, will: Message
+    address: BrokerAddress, *, identifier: str, protocol: ProtocolVersion, will: Message | None = None
 ) -> AsyncIterator[Connection]:
     """A connection of a client that the broker has let in, disconnected at the end, its socket closed whatever happened.
 
@@ -51,7 +51,7 @@ async def connected_client(
         logger=_paho_logger,
         identifier=identifier,
         protocol=protocol,
-        will=Will(will.topic, will.payload, will.qos, will.retain),
+        will=None if will is None else Will(will.topic, will.payload, will.qos, will.retain),
         clean_session=None if protocol is ProtocolVersion.V5 else True,
         timeout=_CONNECT_S,
         keepalive=KEEPALIVE_S,
@@ -182,6 +182,9 @@ def _closing_of(client: Client) -> asyncio.Event:
 def _close_socket(client: Client) -> None:
     """Close what aiomqtt leaves open when it was refused, or had no answer, or could not say goodbye."""
     paho: Any = client._client  # noqa: SLF001 - aiomqtt has no way to give up
+    paho.on_socket_register_write = (
+        None  # what it still has to say it says now: the loop would write to a closed socket
+    )
     paho.disconnect()
     paho._sock_close()  # noqa: SLF001 - nor has paho
     paho.on_socket_close = None

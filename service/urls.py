@@ -67,7 +67,8 @@ def device_name(text: str) -> str:
     >>> device_name("/dev/serial/by-id/usb-Pico_E6:60.38")
     'dev-serial-by-id-usb-Pico_E6-60-38'
     """
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:DEVICE_MAX_CHARS] or "device"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:DEVICE_MAX_CHARS] or "device"
+    return name if DEVICE_NAME.fullmatch(name) else f"{name}-1"
 
 
 def _parse(url: str, subscribe: Subscription | None) -> DeviceSource | MqttSource:
@@ -149,7 +150,8 @@ class _Options:
             return device_name(otherwise)
         if not DEVICE_NAME.fullmatch(given):
             raise InputError(
-                f"device '{given}': expected 1 to {DEVICE_MAX_CHARS} letters, digits, _ or -, such as {device_name(given)}"
+                f"device '{given}': expected 1 to {DEVICE_MAX_CHARS} letters, digits, _ or -, but not daemon, "
+                f"such as {device_name(given)}"
             )
         return given
 

@@ -52,7 +52,7 @@ class View:
     """Takes messages in with :meth:`feed`; :meth:`picture` shows how things are, and each event is a line of text."""
 
     def __init__(self, title: str) -> None:
-        self._title = title
+        self.title = title
         self._daemon = "no word from a daemon yet"
         self._devices: dict[str, _Device] = {}
         self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
@@ -81,6 +81,11 @@ class View:
             self._events.append(line)
         return line
 
+    def lost(self, why: str) -> str:
+        """Say that nothing can be heard any longer; returns ``why``."""
+        self._daemon = why
+        return why
+
     def picture(self, width: int) -> RenderableType:
         """How everything is now, for a terminal of so many columns."""
         strip_width = min(STRIP_WIDTH, max(_NARROWEST_STRIP, width - _OTHER_COLUMNS))
@@ -101,7 +106,7 @@ class View:
         for name, device in sorted(self._devices.items()):
             table.add_row(*_row(name, device, strip_width))
         lines = [Text(line, overflow="ellipsis", no_wrap=True) for line in self._events]
-        return Group(Text(self._title, style="bold"), Text(self._daemon), table, *lines)
+        return Group(Text(self.title, style="bold"), Text(self._daemon), table, *lines)
 
     def _take(self, name: str, kind: str, content: dict[str, Any]) -> str | None:
         device = self._devices.setdefault(name, _Device())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import sys
 import time
 from collections.abc import Iterator
 from typing import Final
 
-import aiomqtt
 from rich.console import Console
 from rich.live import Live
 
 from service.broker_url import BrokerAddress
+from service.channels import STATUS_TOPIC
+from service.mqtt_client import MqttError, ProtocolVersion, connected_client
+from service.sources.reader import reason_of
 from service.view import View
 
 _REDRAW_S: Final = 0.1
@@ -32,7 +35,7 @@ async def watch(address: BrokerAddress, device: str | None, *, stop: asyncio.Eve
 
 
 class _Shown:
-    """The view on a terminal, drawn anew at most ten times a second; elsewhere a line for each event."""
+    """The view on a terminal, drawn anew at most ten times a second; elsewhere its title, and a line for each event."""
 
     def __init__(self, view: View, live: Live | None) -> None:
         self._view = view
@@ -51,7 +54,9 @@ class _Shown:
 @contextlib.contextmanager
 def _shown(view: View) -> Iterator[_Shown]:
     if not sys.stdout.isatty():
-        yield _Shown(view, None)
+        shown = _Shown(view, None)
+        shown.say(view.title)
+        yield shown
         return
     console = Console()
     with Live(view.picture(console.width), console=console, auto_refresh=False) as live:
@@ -59,24 +64,21 @@ def _shown(view: View) -> Iterator[_Shown]:
 
 
 async def _listen(address: BrokerAddress, device: str | None, view: View, shown: _Shown) -> None:
-    filters = [f"stinger/{device or '+'}/+", "stinger/daemon/status"]
+    filters = [f"stinger/{device or '+'}/+", STATUS_TOPIC]
+    identifier = f"stinger-watch-{secrets.token_hex(6)}"
     failure = ""
     while True:
         try:
-            async with aiomqtt.Client(
-                address.host,
-                address.port,
-                username=address.user,
-                password=address.password,
-                tls_context=address.tls,
-            ) as client:
+            async with connected_client(address, identifier=identifier, protocol=ProtocolVersion.V311) as connection:
+                client = connection.client
                 failure = ""
                 await client.subscribe([(name, 0) for name in filters])
                 async for message in client.messages:
                     if isinstance(message.payload, bytes):
                         shown.say(view.feed(message.topic.value, message.payload))
-        except aiomqtt.MqttError as error:
-            if str(error) != failure:
-                failure = str(error)
-                shown.say(f"no broker at {address}: {failure}; trying again")
+        except (MqttError, OSError) as error:
+            reason = reason_of(error)
+            if reason != failure:
+                failure = reason
+                shown.say(view.lost(f"no broker at {address}: {failure}; trying again"))
         await asyncio.sleep(_AGAIN_S)

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from service.check import check as check_config
 from service.config import Config
 from service.config_loading import load_config
 from service.config_options import config_options, option_values
@@ -21,7 +22,8 @@ from service.daemon import Daemon, Running
 from service.logs import set_up_logging
 from service.notify import Notifier
 from service.sabotage import Sabotage
-from service.urls import parse_sources
+from service.sources.mqtt import MqttSource
+from service.urls import DeviceSource, parse_sources
 from stinger.errors import StingerError
 
 
@@ -30,7 +32,7 @@ from stinger.errors import StingerError
 @click.option(
     "--config", "config_file", type=click.Path(), metavar="FILE", help="A TOML file with any of these, and more."
 )
-@click.option("--check", is_flag=True, help="Only say whether the configuration is valid.")
+@click.option("--check", is_flag=True, help="Only say whether the configuration is valid, and what it names is there.")
 @click.option("--print-config", is_flag=True, help="Only print the effective configuration.")
 @click.option(
     "--sabotage",
@@ -52,7 +54,7 @@ def run(config_file: str | None, check: bool, print_config: bool, sabotage: str 
 
     def load() -> Config:
         config = load_config(config_file, os.environ, option_values(options))
-        parse_sources(config.sources, None if not _needs_broker(config) else _no_subscription)
+        _sources(config)
         return config
 
     config = load()
@@ -60,6 +62,7 @@ def run(config_file: str | None, check: bool, print_config: bool, sabotage: str 
         click.echo(config.to_toml(), nl=False)
         return
     if check:
+        check_config(config, _sources(config))
         click.echo("The configuration is valid.")
         return
     set_up_logging(config.log.level, config.log.format)
@@ -116,9 +119,10 @@ def _say_where(running: Running) -> None:
         click.echo(f"metrics: {running.metrics_url}/metrics", err=True)
 
 
-def _needs_broker(config: Config) -> bool:
-    return any(url.startswith("mqtt:") for url in config.sources)
+def _sources(config: Config) -> list[DeviceSource | MqttSource]:
+    """Only to be looked at."""
+    return parse_sources(config.sources, _no_subscription)
 
 
 def _no_subscription() -> Any:
-    raise AssertionError("only to look at URLs")
+    raise AssertionError("only to look at sources")

@@ -8,6 +8,7 @@ import os
 import click
 
 from service.broker_url import parse_broker
+from service.channels import checked_device
 from service.cli.run import on_signals, run_on_loop
 from service.watching import watch as watch_daemon
 
@@ -22,6 +23,8 @@ def watch(broker: str, device: str | None, password_file: str | None, ca_file: s
 
     On a terminal the picture is drawn anew; elsewhere each event is a line. Ctrl-C ends it.
     """
+    if device is not None:
+        checked_device(device)
     address = parse_broker(broker, password_file=password_file, ca_file=ca_file, environment=os.environ)
 
     async def whole() -> None:

@@ -50,7 +50,7 @@ class ReplaySource:
     def __init__(self, url: str, device: str, path: Path, *, speed: float = 1.0, loops: int | None = 0) -> None:
         self.device = device
         self._url = url
-        self._path = path
+        self.path = path
         self._speed = speed
         self._loops = loops
 
@@ -61,7 +61,7 @@ class ReplaySource:
 
     async def run(self, intake: Intake) -> None:
         """See :class:`service.source.Source`; raises :class:`~stinger.errors.FileError` for a log that cannot be read."""
-        log = await asyncio.to_thread(read_log, self._path)
+        log = await asyncio.to_thread(read_log, self.path)
         pieces, length_ms = _pieces(log.recordings)
         report = _Reports(self.device, intake)
         report.say(LinkState.STREAMING)

@@ -36,7 +36,7 @@ class SerialSource(LinkSource):
         rescan_s: float = RESCAN_S,
     ) -> None:
         super().__init__(url, device, timing=timing)
-        self._path = path
+        self.path = path
         self._baud = baud
         self._find = find
         self._rescan_s = rescan_s
@@ -44,8 +44,8 @@ class SerialSource(LinkSource):
 
     async def _open(self, reader: LinkReader) -> asyncio.Transport:
         self._missing = False
-        if self._path is not None:
-            return await open_port(self._path, self._baud, reader)
+        if self.path is not None:
+            return await open_port(self.path, self._baud, reader)
         found = await asyncio.to_thread(self._find)
         if not found:
             self._missing = True

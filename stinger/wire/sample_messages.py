@@ -22,8 +22,8 @@ COUNTER_MODULUS: Final = 2**32
 MESSAGE_MAX_SAMPLES: Final = 4096
 """41 s at 100 Hz. A longer message is refused unread: a broker passes on up to 256 MB, and each device can send it."""
 DEVICE_MAX_CHARS: Final = 64
-DEVICE_NAME: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{DEVICE_MAX_CHARS}}}")
-"""Devices are named so in topics, and in folders."""
+DEVICE_NAME: Final = re.compile(rf"(?!daemon\Z)[A-Za-z0-9_-]{{1,{DEVICE_MAX_CHARS}}}")
+"""Devices are named so in topics, and in folders. Where a device stands in a topic, ``daemon`` is the daemon itself."""
 
 _COUNTER: Final = Struct("<I")
 _REMEMBERED: Final = 64

@@ -116,4 +116,12 @@ def test_any_text_makes_a_name_that_is_one_level_of_a_topic(text: str) -> None:
 def test_home_of_somebody_unknown_is_a_file_name() -> None:
     (source,) = parse_sources(["replay:~nobody-here/x.bin"], None)
     assert isinstance(source, ReplaySource)
-    assert source._path == Path("~nobody-here/x.bin")
+    assert source.path == Path("~nobody-here/x.bin")
+
+
+def test_no_device_is_called_as_the_daemon_is() -> None:
+    with pytest.raises(InputError, match="but not daemon"):
+        parse_source("tcp://host:1?device=daemon")
+    source = parse_source("replay:daemon.bin")
+    assert isinstance(source, ReplaySource)
+    assert source.device == "daemon-1"

@@ -85,3 +85,12 @@ def test_anything_that_is_published_is_survived(topic: str, payload: bytes) -> N
     view.feed(topic, payload)
     view.feed("stinger/daemon/status", payload)
     drawn(view)
+
+
+def test_lost_broker_is_shown_until_the_daemon_is_heard_again() -> None:
+    view = View("t")
+    assert told(view, "daemon/status", state="online", version="1") == "daemon online, version 1"
+    assert view.lost("no broker at x") == "no broker at x"
+    assert "no broker at x" in drawn(view)
+    assert told(view, "daemon/status", state="online", version="1") == "daemon online, version 1"
+    assert "no broker" not in drawn(view)

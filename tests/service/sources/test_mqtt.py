@@ -56,6 +56,12 @@ def test_new_device_appears_by_itself() -> None:
     ]
 
 
+def test_samples_on_the_daemons_own_topic_are_nobodys() -> None:
+    heard = Heard()
+    assert heard.hear(message("daemon", 0)) == []
+    assert heard.intake.reports == []
+
+
 def test_lost_and_repeated_samples_are_told_by_the_counter() -> None:
     heard = Heard()
     heard.hear(message("a", 0))
