@@ -15,8 +15,8 @@ from rich.live import Live
 
 from service.broker_url import BrokerAddress
 from service.channels import STATUS_TOPIC
+from service.link_errors import reason_of
 from service.mqtt_client import MqttError, ProtocolVersion, connected_client
-from service.sources.reader import reason_of
 from service.view import View
 
 _REDRAW_S: Final = 0.1
