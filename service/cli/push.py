@@ -18,19 +18,20 @@ from service.round_trip.pushing import (
     read_upload,
     uploads_in,
 )
+from stinger.cli.options import ANY_FOLDER, ANY_PATH
 from stinger.errors import InputError
 from stinger.wire.commands import ModelSlot, ModelStatus
 
 
 @click.command(short_help="Bring models to a blaster.")
 @port_options
-@click.option("--lr", metavar="FILE", type=click.Path(), help="The LR model (logreg:summary) to upload.")
-@click.option("--mlp", metavar="FILE", type=click.Path(), help="The MLP (mlp:rich) to upload.")
+@click.option("--lr", metavar="FILE", type=ANY_PATH, help="The LR model (logreg:summary) to upload.")
+@click.option("--mlp", metavar="FILE", type=ANY_PATH, help="The MLP (mlp:rich) to upload.")
 @click.option(
     "--in",
     "source",
     metavar="FOLDER|FILE",
-    type=click.Path(path_type=Path),
+    type=ANY_FOLDER,
     help=f"A folder with {LR_FILE}, {MLP_FILE} or both; or one file, for older firmware that keeps one model.",
 )
 @click.option("--no-load", is_flag=True, help="Only store them: the blaster uses them once it is switched on again.")

@@ -15,7 +15,7 @@ from models.registry import Registry
 from service.config_loading import load_config
 from service.retention import Pruned, Retention, limits_of
 from service.stored_recordings import StoredRecording, stored_recordings
-from stinger.cli.options import json_option
+from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import InputError
 from stinger.paths import registry_dir
 from stinger.quantities import size_text
@@ -54,7 +54,7 @@ def list_recordings(data_dir: str | None, as_json: bool) -> None:
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(),
+    type=ANY_PATH,
     metavar="FILE",
     help="The daemon's TOML file, for what is not given here.",
 )

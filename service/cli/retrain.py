@@ -17,7 +17,7 @@ from service.config_options import option_values, retraining_options
 from service.retraining.attempt import retrain
 from service.retraining.result import Outcome, Retraining
 from service.retraining.rounds import ended_by_signals, rounds
-from stinger.cli.options import json_option
+from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
 from stinger.errors import StingerError
 
@@ -42,11 +42,9 @@ class _Span(click.ParamType[float]):
 
 
 @click.command("retrain", short_help="Make a better model of what was recorded.")
-@click.argument("logs", metavar="[LOG ...]", nargs=-1, type=click.Path())
+@click.argument("logs", metavar="[LOG ...]", nargs=-1, type=ANY_PATH)
 @retraining_options
-@click.option(
-    "--config", "config_file", type=click.Path(), metavar="FILE", help="The daemon's TOML file; more keys in it."
-)
+@click.option("--config", "config_file", type=ANY_PATH, metavar="FILE", help="The daemon's TOML file; more keys in it.")
 @click.option("--every", "every_s", type=_Span(), help="Again and again, so far apart: 30m, 6h, 1d.  [default: once]")
 @click.option(
     "--jobs", type=click.IntRange(0), default=0, help="Fits at a time.  [default: 0, as many as there are cores]"

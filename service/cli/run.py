@@ -24,14 +24,13 @@ from service.notify import Notifier
 from service.sabotage import Sabotage
 from service.sources.mqtt import MqttSource
 from service.urls import DeviceSource, parse_sources
+from stinger.cli.options import ANY_PATH
 from stinger.errors import StingerError
 
 
 @click.command(short_help="Run the daemon: samples in, shot events out.")
 @config_options
-@click.option(
-    "--config", "config_file", type=click.Path(), metavar="FILE", help="A TOML file with any of these, and more."
-)
+@click.option("--config", "config_file", type=ANY_PATH, metavar="FILE", help="A TOML file with any of these, and more.")
 @click.option("--check", is_flag=True, help="Only say whether the configuration is valid, and what it names is there.")
 @click.option("--print-config", is_flag=True, help="Only print the effective configuration.")
 @click.option(

@@ -11,13 +11,14 @@ from service.broker_url import parse_broker
 from service.channels import checked_device
 from service.cli.run import on_signals, run_on_loop
 from service.watching import watch as watch_daemon
+from stinger.cli.options import ANY_PATH
 
 
 @click.command(short_help="Show live what a daemon says.")
 @click.option("--broker", default="mqtt://localhost", show_default=True, metavar="URL", help="The daemon's broker.")
 @click.option("--device", help="Only this device.  [default: all]")
-@click.option("--password-file", type=click.Path(), help="File that holds the password at the broker.")
-@click.option("--ca-file", type=click.Path(), help="Certificates that the broker's is checked against.")
+@click.option("--password-file", type=ANY_PATH, help="File that holds the password at the broker.")
+@click.option("--ca-file", type=ANY_PATH, help="Certificates that the broker's is checked against.")
 def watch(broker: str, device: str | None, password_file: str | None, ca_file: str | None) -> None:
     """Show live what a daemon says: probability, wheels, shots with their lead, latency.
 
