@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.factory import factory_model
 from models.scorer import Scorer, score_recording
+from models.synthetic import synthesise
 from stinger.recording import split_recordings
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
 from tests.conftest import samples_at
@@ -172,3 +174,13 @@ def test_recording_is_scored_with_a_value_for_each_sample() -> None:
     samples = moving(np.concatenate([np.arange(80), np.arange(100, 180)]) * 10)
     (recording,) = split_recordings(samples)
     np.testing.assert_array_equal(score_recording(Signature(), recording), one_by_one(samples))
+
+
+def test_blocks_may_be_every_so_many_samples_of_an_array() -> None:
+    samples = synthesise(minutes=0.1, seed=4, still_pause=False)
+    thinned = np.repeat(samples, 3)[::3]
+    apart, together = Scorer(factory_model()), Scorer(factory_model())
+    expected = apart.push("a", samples).probability
+    scores = together.push_blocks([("a", thinned), ("b", samples)])
+    assert np.array_equal(scores.block(0), expected, equal_nan=True)
+    assert np.array_equal(scores.block(1), expected, equal_nan=True)
