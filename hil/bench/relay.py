@@ -77,6 +77,9 @@ class Relay:
         pair = self._pairs[task] = _Pair(writer, far_writer)
         try:
             await asyncio.gather(self._carry(reader, far_writer, pair), self._carry(far_reader, writer, pair))
+        except asyncio.CancelledError:
+            # The relay ends. Before Python 3.12, asyncio's streams print a traceback for a cancelled connection.
+            pass
         finally:
             del self._pairs[task]
             pair.close()
