@@ -15,6 +15,8 @@ import numpy as np
 from hil.bench.children import Child
 
 EVERY_S: Final = 0.005
+AT_MOST_S: Final = 2.0
+"""What stands still for longer, such as a laptop with its lid closed, counts as that long."""
 _PAIR: Final = np.dtype([("at_ns", "i8"), ("late_ns", "i8")])
 _BLOCK: Final = 20
 _FEWEST: Final = 50
@@ -39,7 +41,11 @@ class HostNoise:
 
 
 def measure(path: Path) -> None:
-    """Sleep again and again, until killed."""
+    """Sleep again and again, until killed.
+
+    Each moment of the schedule counts, those as well that passed while it was not woken: a stall delays every sample that
+    was due in it, not one.
+    """
     pairs = np.zeros(_BLOCK, dtype=_PAIR)
     due_ns = time.monotonic_ns()
     with path.open("ab", buffering=0) as file:
@@ -49,7 +55,7 @@ def measure(path: Path) -> None:
                 time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
                 now_ns = time.monotonic_ns()
                 pairs[i] = (now_ns, now_ns - due_ns)
-                due_ns = max(due_ns, now_ns - round(EVERY_S * 1e9))
+                due_ns = max(due_ns, now_ns - round(AT_MOST_S * 1e9))
             file.write(pairs.tobytes())
 
 
