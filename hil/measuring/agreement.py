@@ -30,6 +30,8 @@ def compare_scores(delivery: Delivery, scores: npt.NDArray[Any], *, until_ns: in
     """
     if until_ns is not None:
         scores = scores[scores["received_ns"] < until_ns]
+    if not delivery.journal.size:
+        return Agreement(0, 0, None)
     found = SampleFinder(delivery.journal).find(scores["device_ms"], scores["received_ns"])
     own = delivery.journal["probability"][found].astype(np.float64)
     alike = (found >= 0) & delivery.whole_windows()[found] & ~np.isnan(own)
