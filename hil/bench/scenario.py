@@ -16,6 +16,7 @@ from hil.emulated.faults import FAULTS, parse_fault
 from hil.emulated.faults.fault import Fault
 from hil.limits import Limit
 from hil.measuring.names import MEASUREMENTS, usual_limits
+from stinger.cli.options import MAX_SEED
 from stinger.errors import FileError, InputError
 from stinger.files import read_bytes
 
@@ -127,13 +128,15 @@ def _scenario(name: str, values: dict[str, Any]) -> Scenario:
         if type(value) is not kind:
             raise InputError(f"{key}: expected {_SHOWN[kind]}, not {value!r:.60}")
         read[key] = value
-    if "title" not in read:
+    if not read.get("title", "").strip():
         raise InputError("title is missing: say in a line what this scenario is about")
     scenario = Scenario(name=name, **read)
     if scenario.link not in _LINKS:
         raise InputError(f"link: expected {' or '.join(_LINKS)}, not {scenario.link!r:.60}")
     if not 1 <= scenario.devices <= MAX_DEVICES:
         raise InputError(f"devices: expected 1 to {MAX_DEVICES}, not {scenario.devices}")
+    if not 0 <= scenario.seed <= MAX_SEED:
+        raise InputError(f"seed: expected 0 to {MAX_SEED}, not {scenario.seed}")
     _check_time(scenario)
     return scenario
 
@@ -168,8 +171,18 @@ def _limits(given: Any, limits: dict[str, Limit]) -> dict[str, Limit]:
             )
         if any(isinstance(number, bool) or not isinstance(number, int | float) for number in value.values()):
             raise InputError(f"limits.{name}: expected numbers")
-        limits[name] = Limit(**value)
+        limits[name] = _limit(name, **value)
     return limits
+
+
+def _limit(name: str, **value: float) -> Limit:
+    limit = Limit(**value)
+    low, high = value.get("at_least", -math.inf), value.get("at_most", math.inf)
+    if not low <= high:  # NaN as well
+        raise InputError(f"limits.{name}: nothing is at least {low:g} and at most {high:g}")
+    if not 0 <= limit.marginal < math.inf:
+        raise InputError(f"limits.{name}: marginal is {limit.marginal:g}: expected at least 0")
+    return limit
 
 
 def _kind(text: str) -> str:
