@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -21,7 +22,7 @@ from hil.bench.scenario import MAX_SECONDS, Scenario, find_scenario, shipped_sce
 from hil.bench.suite import Done, run_suite
 from hil.cli.outputs import Outputs, output_options
 from hil.limits import Verdict
-from hil.record import ScenarioRecord
+from hil.record import RunRecord, ScenarioRecord
 from hil.report.words import VERDICT_WORDS
 from stinger.cli.options import FiniteRange
 from stinger.files import check_output, write_bytes
@@ -101,14 +102,30 @@ def run(
     if json is not None:
         check_output(json)
     with _progress(len(scenarios)) as done:
-        record = asyncio.run(
-            run_suite(scenarios, setup, jobs=jobs or _JOBS_PER_CORE * (os.cpu_count() or 1), keep=keep, done=done)
-        )
+        jobs = jobs or _JOBS_PER_CORE * (os.cpu_count() or 1)
+        record = _to_the_end(run_suite(scenarios, setup, jobs=jobs, keep=keep, done=done))
     if json is not None:
         write_bytes(json, f"{record.to_json()}\n".encode())
     outputs.write(record)
     if not record.verdict.good or record.verdict is Verdict.SKIPPED:
         sys.exit(FAILED)
+
+
+def _to_the_end(work: Coroutine[Any, Any, RunRecord]) -> RunRecord:
+    """What ``work`` gives. Asked to end, as by Ctrl-C, it ends every process of its own, and :class:`click.Abort` is raised."""
+
+    async def whole() -> RunRecord:
+        task = asyncio.current_task()
+        assert task is not None
+        for name in ("SIGTERM", "SIGHUP"):
+            with suppress(AttributeError, NotImplementedError):  # Windows
+                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(whole())
+    except asyncio.CancelledError:
+        raise click.Abort from None
 
 
 def _chosen(names: tuple[str, ...], seconds: float | None, seed: int | None, *, any_device: bool) -> list[Scenario]:
