@@ -95,7 +95,7 @@ async def measure(folder: Path, seconds: float) -> tuple[np.ndarray[tuple[int], 
         bare = BareSubscriber(port)
         bare.start()
         try:
-            with Observer(LOOPBACK, port, "observer") as observer:
+            async with Observer(LOOPBACK, port, "observer") as observer:
                 await dut.start()
                 await daemon.start()
                 await asyncio.sleep(seconds + 1)

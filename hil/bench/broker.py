@@ -15,7 +15,9 @@ from stinger.errors import InputError
 LOOPBACK: Final = "127.0.0.1"
 OWN: Final = "mosquitto"
 EMBEDDED: Final = "embedded"
+GIVEN: Final = "given"
 
+_PATIENCE_S: Final = 5.0
 _SBIN: Final = "/usr/sbin/mosquitto"
 _CONFIG: Final = """\
 per_listener_settings false
@@ -32,7 +34,7 @@ listener {port} 127.0.0.1
 
 @dataclass(frozen=True, slots=True)
 class BrokerChoice:
-    """Which broker a run uses: ``kind`` is OWN, EMBEDDED, or ``given`` with an address."""
+    """Which broker a run uses: ``kind`` is OWN, EMBEDDED, or GIVEN with an address."""
 
     kind: str
     host: str = LOOPBACK
@@ -62,7 +64,18 @@ def choose_broker(text: str | None) -> BrokerChoice:
         fits, host, port = False, "", 0
     if not fits:
         raise InputError(f"--broker {text}: expected mosquitto, embedded or mqtt://HOST:PORT")
-    return BrokerChoice("given", host, port)
+    return BrokerChoice(GIVEN, host, port)
+
+
+def check_broker(choice: BrokerChoice) -> None:
+    """Raise :class:`InputError` if one that is said to be there does not listen."""
+    if choice.kind != GIVEN:
+        return
+    try:
+        socket.create_connection((choice.host, choice.port), timeout=_PATIENCE_S).close()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InputError(f"--broker mqtt://{choice.host}:{choice.port}: {why}: is a broker running there?") from error
 
 
 def mosquitto() -> str | None:

@@ -78,6 +78,11 @@ class Child:
                 raise ChildError(f"{self.name} {'ended' if ended else 'is not ready'}: {_last_line(self.said())}")
             await asyncio.sleep(_LOOK_S)
 
+    def check(self) -> None:
+        """Raise :class:`ChildError` if it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            raise ChildError(f"{self.name} ended: {_last_line(self.said())}")
+
     async def end(self) -> int:
         """Ask it to end, and return its exit code; one that does not end in time is killed, which is -9."""
         process = self._process

@@ -42,6 +42,12 @@ def material(source: str, seconds: float, *, seed: int, shots: bool) -> SampleAr
     return samples
 
 
+def check_source(source: str) -> None:
+    """Raise :class:`InputError` unless :func:`material` can be had from ``source``."""
+    if source != SYNTHETIC:
+        _longest(source)
+
+
 def write_material(path: Path, samples: SampleArray) -> None:
     """Keep it as a log that an emulated device can play."""
     write_log(path, samples)

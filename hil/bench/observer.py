@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import threading
 import time
@@ -25,37 +26,46 @@ _LOOK_S: Final = 0.5
 class Observer:
     """Subscribed to all that the daemon says while it is entered, through every absence of the broker.
 
-    The broker keeps what it misses meanwhile, where it can. Entering waits until the subscription is there, and raises
-    :class:`~hil.bench.children.ChildError` if that takes too long.
+    With a ``lasting`` session the broker keeps what it misses meanwhile, where it can, and also when the observer is gone.
+    Entering waits until the subscription is there, and raises :class:`~hil.bench.children.ChildError` if that takes too
+    long.
     """
 
-    def __init__(self, host: str, port: int, name: str) -> None:
+    def __init__(self, host: str, port: int, name: str, *, lasting: bool = True) -> None:
         self._heard: list[Heard] = []
-        self._subscribed = threading.Event()
+        self._subscribed = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = threading.Event()
         self._where = (host, port)
         self._readable_ns = 0
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=name, clean_session=False, protocol=mqtt.MQTTv311
+            CallbackAPIVersion.VERSION2, client_id=name, clean_session=not lasting, protocol=mqtt.MQTTv311
         )
         self._client.on_connect = self._connected
         self._client.on_subscribe = self._has_subscribed
         self._client.on_message = self._received
         self._thread = threading.Thread(target=self._listen, name="observer", daemon=True)
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         host, port = self._where
+        self._loop = asyncio.get_running_loop()
         self._client.connect_async(host, port, keepalive=_KEEPALIVE_S)
         self._thread.start()
-        if not self._subscribed.wait(PATIENCE_S):
-            self._end()
-            raise ChildError(f"no subscription at the broker {host}:{port}: is it there?")
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._subscribed.wait()
+        except TimeoutError:
+            await self._end()
+            raise ChildError(f"no subscription at the broker {host}:{port}: is it there?") from None
+        except asyncio.CancelledError:
+            await self._end()
+            raise
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        self._end()
+        await self._end()
 
     def heard(self) -> Sequence[Heard]:
         """Everything so far, in order."""
@@ -65,10 +75,10 @@ class Observer:
         """Send a message, at QoS 1."""
         self._client.publish(topic, payload, qos=1)
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         self._ending.set()
         self._client.disconnect()
-        self._thread.join(PATIENCE_S)
+        await asyncio.to_thread(self._thread.join, PATIENCE_S)
         # The client closes the last of its sockets when it goes, which in a circle with this would be who knows when.
         self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
 
@@ -99,7 +109,8 @@ class Observer:
             client.subscribe(FILTER, qos=1)
 
     def _has_subscribed(self, *_: Any) -> None:
-        self._subscribed.set()
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._subscribed.set)
 
     def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         self._heard.append(Heard(self._readable_ns, message.topic, bytes(message.payload), message.retain))

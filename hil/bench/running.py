@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
+import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from hil.bench.broker import BrokerChoice, own_broker
+from hil.bench.broker import EMBEDDED, GIVEN, BrokerChoice, own_broker
 from hil.bench.broker import free_port as free_broker_port
 from hil.bench.children import PATIENCE_S, Child, ChildError
 from hil.bench.daemon import DaemonSetup, DaemonUnderTest, read_recordings
@@ -31,6 +31,7 @@ from hil.bench.scenario import Scenario
 from hil.limits import Verdict
 from hil.measuring.assess import assess, verdict_of
 from hil.measuring.evidence import DeviceEvidence, Evidence, Occurrence
+from hil.measuring.told import read_messages
 from hil.record import ScenarioRecord
 from models.factory import factory_model
 from stinger.errors import InputError, StingerError
@@ -57,6 +58,11 @@ class RunSetup:
     """What is played instead of each scenario's own."""
     sabotage: str | None = None
 
+    @property
+    def shared(self) -> bool:
+        """Whether broker or device are there once for all scenarios, which then cannot run beside each other."""
+        return self.broker.kind == GIVEN or not self.dut.emulated
+
 
 def why_not(scenario: Scenario, setup: RunSetup) -> str | None:
     """Why a scenario does not apply here; ``None`` if it does."""
@@ -65,7 +71,7 @@ def why_not(scenario: Scenario, setup: RunSetup) -> str | None:
         return f"it needs a device that tells what it sent, and {setup.dut} does not"
     if any(kind.startswith("broker_") for kind in kinds) and not setup.broker.can_stop:
         return "it stops the broker or stands in its way, which needs mosquitto installed, or --broker mosquitto"
-    if "daemon_killed" in kinds and setup.broker.kind == "embedded":
+    if "daemon_killed" in kinds and setup.broker.kind == EMBEDDED:
         return "the embedded broker would be killed with the daemon: it needs mosquitto"
     if "half_open" in kinds and scenario.link != "tcp":
         return "only a TCP connection can be half open"
@@ -91,7 +97,8 @@ async def run_scenario(
         return replace(record, why=reason)
     make_folder(folder)
     try:
-        evidence = await _Running(scenario, setup, folder).evidence()
+        running = await asyncio.to_thread(_Running, scenario, setup, folder)
+        evidence = await running.evidence()
     except InputError:
         raise
     except StingerError as error:
@@ -149,24 +156,28 @@ class _Running:
         )
         stack.callback(daemon.child.kill)
         stack.callback(self._dut.kill)
-        name = f"stinger-hil-{self._folder.name}"
-        if setup.broker.kind == "embedded":
+        lasting = setup.broker.can_stop
+        name = f"stinger-hil-{secrets.token_hex(4)}"
+        if setup.broker.kind == EMBEDDED:
+            since_ns = time.monotonic_ns()
             await daemon.start()
-            observer = stack.enter_context(Observer(host, daemon.broker_port, name))
+            observer = await stack.enter_async_context(Observer(host, daemon.broker_port, name, lasting=lasting))
             await self._dut.start()
             await self._start_floor(stack, host, daemon.broker_port)
         else:
-            observer = stack.enter_context(Observer(host, port, name))
+            observer = await stack.enter_async_context(Observer(host, port, name, lasting=lasting))
             await self._dut.start()
             await self._start_floor(stack, host, port)
+            since_ns = time.monotonic_ns()
             await daemon.start()
-        began_ns = await _streaming(observer, self._names)
+        began_ns = await _streaming(observer, daemon, self._names, since_ns)
         ground = Ground(daemon, self._data_dir, broker, broker_relay, relays)
         occurrences = await self._let_happen(ground, daemon, began_ns)
         await asyncio.sleep(SETTLE_S)
         await daemon.end()
         await self._dut.stop()
-        heard = observer.heard()
+        # What a broker kept from before was not said by this daemon.
+        heard = [message for message in observer.heard() if message.at_ns >= since_ns]
         journals = self._dut.journals()
         return Evidence(
             began_ns=began_ns,
@@ -218,7 +229,7 @@ class _Running:
 
     async def _broker_for_daemon(self, stack: AsyncExitStack, host: str, port: int) -> tuple[str, Relay | None]:
         kinds = {name for name, _ in self._scenario.disturbances()}
-        if self._setup.broker.kind == "embedded":
+        if self._setup.broker.kind == EMBEDDED:
             return "embedded:0", None
         if not kinds & {"broker_slow", "broker_refusing"}:
             return f"mqtt://{host}:{port}", None
@@ -271,19 +282,25 @@ class _Running:
                     yield Occurrence(text.partition(":")[0], text, start_ns, end_ns, name if several else "")
 
 
-async def _streaming(observer: Observer, names: Sequence[str]) -> int:
-    """When the last of the devices began to stream, as far as a subscriber is told."""
-    waiting = {f"stinger/{name}/link" for name in names}
+async def _streaming(observer: Observer, daemon: DaemonUnderTest, names: Sequence[str], since_ns: int) -> int:
+    """When the last of the devices began to stream, as far as a subscriber is told after ``since_ns``."""
+    waiting, last_word = set(names), {}
     deadline, seen, at_ns = time.monotonic() + PATIENCE_S, 0, 0
     while waiting:
+        daemon.child.check()
         heard = observer.heard()
-        for message in heard[seen:]:
-            if message.topic in waiting and json.loads(message.payload).get("state") == "streaming":
-                waiting.discard(message.topic)
-                at_ns = message.at_ns
+        for told in read_messages(heard[seen:], ("link",)):
+            if told.device in waiting and told.at_ns >= since_ns:
+                last_word[told.device] = told
+                if told.content.get("state") == "streaming":
+                    waiting.discard(told.device)
+                    at_ns = told.at_ns
         seen = len(heard)
         if waiting and time.monotonic() > deadline:
-            raise ChildError(f"the daemon does not say that {', '.join(sorted(waiting))} is streaming")
+            name = min(waiting)
+            said = last_word[name].content if name in last_word else {}
+            why = said.get("reason") or "it says nothing of it"
+            raise ChildError(f"{len(waiting)} of {len(names)} devices do not stream, by the daemon: {name}: {why}")
         await asyncio.sleep(_POLL_S)
     return at_ns
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hil.bench.broker import check_broker
+from hil.bench.dut import GivenDut
 from hil.bench.host_noise import HostNoise
-from hil.bench.running import RunSetup, run_scenario
+from hil.bench.material import check_source
+from hil.bench.running import RunSetup, run_scenario, why_not
 from hil.bench.scenario import Scenario
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.environment import environment
 from models.factory import factory_model
+from stinger.errors import FileError, InputError
 from stinger.files import make_folder
 
 Done = Callable[[ScenarioRecord], None]
@@ -28,8 +33,11 @@ async def run_suite(
     """Run ``scenarios``, at most ``jobs`` at a time; ``done`` is told of each as it ends.
 
     In ``keep`` the files of each scenario stay: logs, journals, recordings. Raises :class:`InputError` for what no
-    scenario can run with.
+    scenario can run with; most of that before the first of them begins.
     """
+    _check(scenarios, setup, keep)
+    if setup.shared:
+        jobs = 1
     began_ns, started = time.monotonic_ns(), datetime.now(UTC).isoformat(timespec="seconds")
     records: dict[str, ScenarioRecord] = {}
     with _folder(keep) as folder:
@@ -65,9 +73,30 @@ async def _beside_each_other(
         async with room:
             await run(scenario)
 
-    async with asyncio.TaskGroup() as tasks:
-        for scenario in scenarios:
-            tasks.create_task(one(scenario), name=f"scenario {scenario.name}")
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for scenario in scenarios:
+                tasks.create_task(one(scenario), name=f"scenario {scenario.name}")
+    except* InputError as failed:
+        raise failed.exceptions[0] from None
+
+
+def _check(scenarios: Sequence[Scenario], setup: RunSetup, keep: Path | None) -> None:
+    """Raise :class:`InputError` for what can be seen to be wrong before anything runs."""
+    for name, count in Counter(scenario.name for scenario in scenarios).items():
+        if count > 1:
+            raise InputError(f"{count} scenarios are named '{name}': they are told apart by the names of their files")
+        if keep is not None and (keep / name).exists():
+            raise FileError(keep / name, "is there already, from another run: name another folder with --keep")
+    wanted = [scenario for scenario in scenarios if why_not(scenario, setup) is None]
+    if not wanted:
+        return
+    check_broker(setup.broker)
+    if not setup.dut.emulated:
+        GivenDut(setup.dut)
+        return
+    for source in dict.fromkeys(setup.recording or scenario.recording for scenario in wanted):
+        check_source(source)
 
 
 def _about(setup: RunSetup) -> dict[str, str | float | None]:

@@ -149,7 +149,7 @@ async def test_an_observer_stamps_what_it_hears_and_outlives_the_broker(tmp_path
     )
     broker.start()
     try:
-        with Observer("127.0.0.1", broker.port, "observer") as observer:
+        async with Observer("127.0.0.1", broker.port, "observer") as observer:
             observer.publish("stinger/d0/shot", b"1")
             await until(lambda: len(observer.heard()) == 1)
             broker.stop()
