@@ -31,6 +31,7 @@ from hil.measuring.names import MEASUREMENTS
 from hil.measuring.recovery import Recovery, first_other_model_ns, model_taken_s, recoveries
 from hil.measuring.samples import compare_samples, recorded_rate_hz
 from hil.measuring.shots import compare_shots, without_redelivered
+from hil.measuring.story import contradictions, daemon_restarts_s
 from hil.measuring.told import EVENT_KINDS, Told, read_messages, read_scores
 from hil.record import Latency, Measurement, Moment
 
@@ -41,6 +42,8 @@ EXPLAINED: Final = 10
 way, and of several devices one sample waits for the others'."""
 
 _UNIT_MS: Final = {"ms": 1.0, "s": 1000.0}
+_FEW: Final = 3
+_AT_THE_END: Final = {"link": "streaming", "status": "offline"}
 _LOST_LINKS: Final = ("lost", "silent")
 
 
@@ -70,13 +73,14 @@ def assess(evidence: Evidence) -> Assessment:
     events, redelivered = without_redelivered(read_messages(evidence.heard, EVENT_KINDS))
     states = read_messages(evidence.heard, ("status", "link", "model"))
     _put(found, events_redelivered=redelivered)
+    _story(found, evidence, events, states)
     _samples(found, evidence, deliveries)
     _shots(found, deliveries, events)
     _agreement(found, deliveries, scores, events, states)
     _latency(found, evidence, deliveries, scores, events)
     _recovery(found, evidence, deliveries, scores, states)
     _clock(found, deliveries, scores)
-    _states(found, [each for each in states if each.at_ns >= evidence.began_ns and not each.retained])
+    _states(found, deliveries, [each for each in states if each.at_ns >= evidence.began_ns and not each.retained])
     _daemon(found, evidence)
     found.timeline.sort(key=lambda moment: moment.at_s)
     return found
@@ -135,6 +139,7 @@ def _samples(found: Assessment, evidence: Evidence, deliveries: Mapping[str, Del
         samples_lost=sum(each.lost for each in counts),
         samples_foreign=sum(each.foreign for each in counts),
         samples_repeated=sum(each.repeated for each in counts),
+        samples_disordered=sum(each.disordered for each in counts),
         samples_lost_on_wire=lost_on_wire,
         samples_miscounted=None if told is None else abs(told - lost_on_wire),
     )
@@ -159,7 +164,20 @@ def _shots(found: Assessment, deliveries: Mapping[str, Delivery], events: Sequen
         shots_lost=sum(each.lost for each in counts),
         shots_invented=sum(each.invented for each in counts),
         shots_repeated=sum(each.repeated for each in counts),
+        shots_misjudged=sum(each.misjudged for each in counts),
     )
+
+
+def _story(found: Assessment, evidence: Evidence, events: Sequence[Told], states: Sequence[Told]) -> None:
+    restarts_s = daemon_restarts_s(evidence.occurrences, [each for each in states if each.kind == "status"])
+    wrong = [
+        line
+        for device in evidence.devices
+        for line in contradictions([each for each in events if each.device == device.name], restarts_s=restarts_s)
+    ]
+    _put(found, events_contradictory=len(wrong))
+    if wrong:
+        found.notes["events_contradictory"] = "; ".join(wrong[:_FEW])
 
 
 def _agreement(
@@ -284,7 +302,7 @@ def _later(fit: ClockFit) -> Latency:
     return histogram("sample: beyond the quickest, to read", fit.later_us, uncertainty_us=fit.uncertainty_us)
 
 
-def _states(found: Assessment, states: Sequence[Told]) -> None:
+def _states(found: Assessment, deliveries: Mapping[str, Delivery], states: Sequence[Told]) -> None:
     alarms: list[str] = []
     for told in states:
         alarm = str(told.content.get("alarm", "")) if told.kind == "status" else ""
@@ -292,6 +310,11 @@ def _states(found: Assessment, states: Sequence[Told]) -> None:
             alarms.append(alarm)
     lost = [each for each in states if each.kind == "link" and each.content.get("state") in _LOST_LINKS]
     _put(found, alarms=len(alarms), link_losses=len(lost))
+    # Whether a device without a journal is still there at the end, nobody knows.
+    known = [each for each in states if each.kind == "status" or (each.kind == "link" and each.device in deliveries)]
+    last = {each.device: (each.kind, each.content.get("state")) for each in known}
+    if last:
+        _put(found, states_untrue=sum(state != _AT_THE_END[kind] for kind, state in last.values()))
     if alarms:
         found.notes["alarms"] = "; ".join(alarms)
 

@@ -34,6 +34,9 @@ MEASUREMENTS: Final[dict[str, Kind]] = {
         "samples", "Samples in a recording that were never sent as they stand there", NONE, journal=True
     ),
     "samples_repeated": Kind("samples", "Samples recorded more often than they were sent", NONE, journal=True),
+    "samples_disordered": Kind(
+        "samples", "Samples recorded behind one that the device had sent later", NONE, journal=True
+    ),
     "samples_lost_on_wire": Kind("samples", "Samples lost on the way, as sequence numbers tell", journal=True),
     "samples_miscounted": Kind(
         "samples",
@@ -50,6 +53,15 @@ MEASUREMENTS: Final[dict[str, Kind]] = {
     "shots_lost": Kind("shots", "Trigger edges of which no subscriber was told", NONE, journal=True),
     "shots_invented": Kind("shots", "Shots told of that were none", NONE, journal=True),
     "shots_repeated": Kind("shots", "Shots told of more than once, as if they were several", NONE, journal=True),
+    "shots_misjudged": Kind(
+        "shots",
+        "Shots told to be accepted that come too soon after another, or the other way round",
+        NONE,
+        journal=True,
+    ),
+    "events_contradictory": Kind(
+        "events", "Events that cannot be so after those before them: shots, spin-ups, their ends, leads", NONE
+    ),
     "events_redelivered": Kind("messages", "Events that came once more with the same id", NONE),
     "scores_missing": Kind(
         "samples", "Samples that should have had a score and were told to have none", NONE, journal=True
@@ -87,6 +99,9 @@ MEASUREMENTS: Final[dict[str, Kind]] = {
     ),
     "model_taken_s": Kind("s", "From the promotion of a model to its use", timing=True),
     "alarms": Kind("alarms", "Alarms that the daemon raised"),
+    "states_untrue": Kind(
+        "states", "Last states told that are wrong: a link still there not streaming, a daemon gone not offline", NONE
+    ),
     "link_losses": Kind("times", "Times that the daemon told of a link lost or silent"),
     "clock_drift_ppm": Kind("ppm", "How much faster the device's clock runs than this machine's"),
     "clock_drift_uncertainty_ppm": Kind("ppm", "How far off the drift of the clock may be"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ class SampleCounts:
     lost: int
     foreign: int
     repeated: int
+    disordered: int
     lost_on_wire: int
 
 
@@ -40,6 +42,7 @@ def compare_samples(delivery: Delivery, recorded: SampleArray) -> SampleCounts:
         lost=(due - kept).total(),
         foreign=foreign,
         repeated=repeated,
+        disordered=_disordered(_records(journal["sample"]), _records(recorded)),
         lost_on_wire=delivery.lost_by_sequence(),
     )
 
@@ -49,6 +52,20 @@ def recorded_rate_hz(recorded: SampleArray) -> float | None:
     step_ms = np.diff(recorded["timestamp_ms"].astype(np.int64))
     steady = step_ms[(step_ms > 0) & (step_ms <= GAP_MS)]
     return float(1000 / steady.mean()) if steady.size else None
+
+
+def _disordered(sent: Sequence[bytes], recorded: Sequence[bytes]) -> int:
+    """How many of ``recorded`` stand behind one that was sent later; foreign ones and repetitions left aside."""
+    places: dict[bytes, list[int]] = {}
+    for place in range(len(sent) - 1, -1, -1):
+        places.setdefault(sent[place], []).append(place)
+    count, latest = 0, -1
+    for record in recorded:
+        if places.get(record):
+            place = places[record].pop()
+            count += place < latest
+            latest = max(latest, place)
+    return count
 
 
 def _records(samples: SampleArray) -> list[bytes]:

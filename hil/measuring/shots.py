@@ -22,6 +22,7 @@ class ShotCounts:
     lost: int = 0
     invented: int = 0
     repeated: int = 0
+    misjudged: int = 0
     lost_ns: list[int] = field(default_factory=list)
 
 
@@ -29,6 +30,7 @@ class ShotCounts:
 class _Expected:
     device_ms: int
     due_ns: int
+    accepted: bool
     told: bool = False
 
 
@@ -49,6 +51,7 @@ def compare_shots(delivery: Delivery, told: Sequence[Told]) -> ShotCounts:
         fresh = [shot for shot in candidates if not shot.told]
         if fresh:
             fresh[0].told = True
+            counts.misjudged += message.content.get("accepted") is not fresh[0].accepted
         elif candidates:
             counts.repeated += 1
         else:
@@ -66,9 +69,9 @@ def _expected(delivery: Delivery, counts: ShotCounts) -> list[_Expected]:
         for recording in split_recordings(np.ascontiguousarray(entries["sample"])):
             shots = find_shots(recording)
             counts.accepted += int(shots.accepted.sum())
-            for i in (start + shots.index).tolist():
+            for i, accepted in zip((start + shots.index).tolist(), shots.accepted.tolist(), strict=True):
                 device_ms = int(entries["sample"]["timestamp_ms"][i])
-                found.append(_Expected(device_ms, int(entries["due_ns"][i])))
+                found.append(_Expected(device_ms, int(entries["due_ns"][i]), accepted))
             start += len(recording)
     return found
 

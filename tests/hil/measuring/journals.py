@@ -49,6 +49,13 @@ def scores_of(entries: SampleArray, *, received_after_ns: int = 1_000_000) -> np
     return scores
 
 
-def shot(device_ms: int, at_ns: int, identifier: str = "", device: str = "d0") -> Heard:
-    content = {"id": identifier or f"{device_ms}", "device_ms": device_ms}
+def shot(device_ms: int, at_ns: int, identifier: str = "", device: str = "d0", *, accepted: bool = True) -> Heard:
+    """With the wheels off; accepted unless told otherwise."""
+    content = {
+        "id": identifier or f"{device_ms}",
+        "device_ms": device_ms,
+        "wheels_on": False,
+        "lead_ms": None,
+        "accepted": accepted,
+    }
     return Heard(at_ns, f"stinger/{device}/shot", json.dumps(content).encode())

@@ -34,7 +34,7 @@ def evidence(count: int = 300) -> Evidence:
         )
         for score in scores_of(entries)
     ]
-    heard += [shot(2000, 10**12), shot(3500, 10**12)]
+    heard += [shot(2000, 10**12), shot(3500, 10**12), state("d0/link", "streaming"), state("daemon/status", "offline")]
     return Evidence(
         began_ns=START_NS,
         devices=[
@@ -45,6 +45,41 @@ def evidence(count: int = 300) -> Evidence:
         heard=heard,
         daemon=DaemonEvidence(exit_code=0, stop_s=0.2, ready_s=0.5),
     )
+
+
+def state(topic: str, name: str, at_ns: int = 10**12) -> Heard:
+    return Heard(at_ns, f"stinger/{topic}", json.dumps({"state": name}).encode())
+
+
+@pytest.mark.parametrize(
+    ("topic", "name", "untrue"),
+    [
+        ("d0/link", "streaming", 0),
+        ("d0/link", "silent", 1),
+        ("d0/link", "lost", 1),
+        ("daemon/status", "offline", 0),
+        ("daemon/status", "online", 1),
+    ],
+)
+def test_the_last_word_of_a_topic_must_be_true(topic: str, name: str, untrue: int) -> None:
+    seen = evidence()
+    assert assess(replace(seen, heard=[*seen.heard, state(topic, name)])).values["states_untrue"] == untrue
+
+
+def test_whether_a_device_without_a_journal_is_still_there_is_not_judged() -> None:
+    seen = evidence()
+    unseen = replace(
+        seen, devices=[replace(seen.devices[0], journal=None)], heard=[*seen.heard, state("d0/link", "lost")]
+    )
+    assert assess(unseen).values["states_untrue"] == 0
+
+
+def test_events_that_contradict_each_other_are_counted_and_the_first_are_named() -> None:
+    on = {"id": "a", "device_ms": 1500, "state": "on"}
+    seen = evidence()
+    found = assess(replace(seen, heard=[Heard(START_NS, "stinger/d0/spinup", json.dumps(on).encode()), *seen.heard]))
+    assert found.values["events_contradictory"] == 3
+    assert found.notes["events_contradictory"].startswith("d0: shot at 2000 ms: wheels_on is False; ")
 
 
 def test_a_perfect_daemon_passes_every_usual_limit() -> None:

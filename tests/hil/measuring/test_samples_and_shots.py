@@ -51,6 +51,21 @@ def test_a_sample_kept_twice_is_repeated() -> None:
     assert compare_samples(Delivery.of(entries), kept).repeated == 2
 
 
+def test_a_sample_kept_behind_a_later_one_is_disordered() -> None:
+    entries = journal(50)
+    order = np.arange(50)
+    order[[20, 21, 22]] = [22, 20, 21]
+    counts = compare_samples(Delivery.of(entries), recorded(entries)[order])
+    assert (counts.lost, counts.repeated, counts.disordered) == (0, 0, 2)
+    assert compare_samples(Delivery.of(entries), recorded(entries)).disordered == 0
+
+
+def test_samples_that_are_all_alike_are_in_order() -> None:
+    entries = journal(50)
+    entries["sample"] = entries["sample"][0]
+    assert compare_samples(Delivery.of(entries), recorded(entries)).disordered == 0
+
+
 def test_rate_is_that_between_gaps() -> None:
     assert recorded_rate_hz(samples_at([0, 10, 20, 5000, 5010])) == pytest.approx(100)
     assert recorded_rate_hz(samples_at([0])) is None
@@ -85,6 +100,13 @@ def test_a_shot_told_of_before_it_happened_is_invented() -> None:
 def test_one_shot_told_of_as_two_is_repeated() -> None:
     counts = counted(journal(300, triggers=(50,)), shot(1500, 10**12, "a"), shot(1500, 10**12, "b"))
     assert (counts.lost, counts.invented, counts.repeated) == (0, 0, 1)
+
+
+def test_a_burst_that_is_told_to_be_accepted_is_misjudged_and_so_is_the_reverse() -> None:
+    entries = journal(300, triggers=(50, 100, 250))
+    right = shot(1500, 10**12), shot(2000, 10**12, accepted=False), shot(3500, 10**12)
+    assert counted(entries, *right).misjudged == 0
+    assert counted(entries, right[0], shot(2000, 10**12), shot(3500, 10**12, accepted=False)).misjudged == 2
 
 
 def test_two_boots_may_have_shots_at_the_same_time_of_their_clocks() -> None:
