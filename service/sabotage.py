@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from service.events import Event, Shot
+from service.events import Event, Shot, SpinUp
 from service.flow import Sink
 from service.source import Block, Intake, LinkReport
 
@@ -25,13 +25,14 @@ OFF_BY: Final = np.float32(2e-4)
 
 
 class Sabotage(StrEnum):
-    """What a daemon does wrong: say things late, not at all, twice, or with wrong scores; or lose samples."""
+    """What a daemon does wrong: say things late, not at all, twice, or with wrong scores; lose samples, or forget to end."""
 
     DELAY = "delay"
     DROP = "drop"
     REPEAT = "repeat"
     MISSCORE = "misscore"
     LOSE = "lose"
+    FORGET = "forget"
 
 
 class SabotagedSink(Sink):
@@ -57,6 +58,8 @@ class SabotagedSink(Sink):
         self._shots += isinstance(event, Shot)
         struck = isinstance(event, Shot) and not self._shots % SHOT_EVERY
         if struck and self._how is Sabotage.DROP:
+            return
+        if self._how is Sabotage.FORGET and isinstance(event, SpinUp) and not event.on:
             return
         self._then(self._sink.event, event)
         if struck and self._how is Sabotage.REPEAT:

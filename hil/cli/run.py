@@ -27,7 +27,7 @@ from hil.report.words import VERDICT_WORDS
 from stinger.cli.options import FiniteRange
 from stinger.files import check_output, write_bytes
 
-SABOTAGES: Final = ("delay", "drop", "repeat", "misscore", "lose")
+SABOTAGES: Final = ("delay", "drop", "repeat", "misscore", "lose", "forget")
 """Ways in which a daemon can be told to be broken: see ``service.sabotage``."""
 FAILED: Final = 1
 

@@ -35,6 +35,7 @@ CAUGHT_BY: Final = {
     Sabotage.REPEAT: "events_redelivered",
     Sabotage.MISSCORE: "disagreement",
     Sabotage.LOSE: "samples_lost",
+    Sabotage.FORGET: "events_contradictory",
 }
 
 
