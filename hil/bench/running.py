@@ -9,17 +9,17 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from hil.bench.broker import EMBEDDED, GIVEN, BrokerChoice, own_broker
+from hil.bench.broker import EMBEDDED, own_broker
 from hil.bench.broker import free_port as free_broker_port
 from hil.bench.children import PATIENCE_S, Child, ChildError
 from hil.bench.daemon import DaemonSetup, DaemonUnderTest, read_recordings
-from hil.bench.dut import Dut, DutChoice, EmulatedDut, EmulatedSetup, GivenDut
+from hil.bench.dut import Dut, EmulatedDut, EmulatedSetup, GivenDut
 from hil.bench.floor import DEVICE as FLOOR
 from hil.bench.floor import READY as FLOOR_READY
 from hil.bench.ground import BROKER_READY, Ground, SmallDisk
@@ -28,10 +28,12 @@ from hil.bench.material import material
 from hil.bench.observer import Observer
 from hil.bench.relay import Relay
 from hil.bench.scenario import Scenario
+from hil.bench.setup import RunSetup, why_not
 from hil.limits import Verdict
-from hil.measuring.assess import assess, verdict_of
+from hil.measuring.assess import assess
 from hil.measuring.evidence import DeviceEvidence, Evidence, Occurrence
 from hil.measuring.told import read_messages
+from hil.measuring.verdict import verdict_of
 from hil.record import ScenarioRecord
 from models.factory import factory_model
 from stinger.errors import InputError, StingerError
@@ -46,36 +48,6 @@ FIRST_LOOK_S: Final = 1.0
 _MANY_LOOKS: Final = 40
 _LOOK_EVERY_S: Final = 30.0
 _POLL_S: Final = 0.01
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSetup:
-    """What all scenarios of a run share."""
-
-    dut: DutChoice
-    broker: BrokerChoice
-    recording: str | None = None
-    """What is played instead of each scenario's own."""
-    sabotage: str | None = None
-
-    @property
-    def shared(self) -> bool:
-        """Whether broker or device are there once for all scenarios, which then cannot run beside each other."""
-        return self.broker.kind == GIVEN or not self.dut.emulated
-
-
-def why_not(scenario: Scenario, setup: RunSetup) -> str | None:
-    """Why a scenario does not apply here; ``None`` if it does."""
-    kinds = {name for name, _ in scenario.disturbances()}
-    if not setup.dut.emulated and not scenario.any_device:
-        return f"it needs a device that tells what it sent, and {setup.dut} does not"
-    if any(kind.startswith("broker_") for kind in kinds) and not setup.broker.can_stop:
-        return "it stops the broker or stands in its way, which needs mosquitto installed, or --broker mosquitto"
-    if "daemon_killed" in kinds and setup.broker.kind == EMBEDDED:
-        return "the embedded broker would be killed with the daemon: it needs mosquitto"
-    if "half_open" in kinds and scenario.link != "tcp":
-        return "only a TCP connection can be half open"
-    return SmallDisk.why_not() if "disk_full" in kinds else None
 
 
 async def run_scenario(

@@ -15,8 +15,9 @@ from hil.bench.broker import check_broker
 from hil.bench.dut import GivenDut
 from hil.bench.host_noise import HostNoise
 from hil.bench.material import check_source
-from hil.bench.running import RunSetup, run_scenario, why_not
+from hil.bench.running import run_scenario
 from hil.bench.scenario import Scenario
+from hil.bench.setup import RunSetup, why_not
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.environment import environment

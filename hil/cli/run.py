@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hil.bench.broker import choose_broker
 from hil.bench.dut import choose_dut
-from hil.bench.running import RunSetup
 from hil.bench.scenario import MAX_SECONDS, Scenario, find_scenario, shipped_scenarios
+from hil.bench.setup import RunSetup
 from hil.bench.suite import Done, run_suite
 from hil.cli.outputs import Outputs, output_options
 from hil.limits import Verdict

@@ -1,4 +1,4 @@
-"""From evidence to a scenario's measurements, histograms, timeline and verdict."""
+"""From evidence to a scenario's measurements, histograms and timeline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.limits import Limit, Verdict
+from hil.limits import Limit
 from hil.measuring.agreement import compare_scores, compare_wheels
 from hil.measuring.clock_fit import ClockFit, fit_clock
 from hil.measuring.delivery import Delivery
@@ -27,21 +27,15 @@ from hil.measuring.latency import (
     stages_of_events,
     stages_of_samples,
 )
+from hil.measuring.moments import moments
 from hil.measuring.names import MEASUREMENTS
-from hil.measuring.recovery import Recovery, first_other_model_ns, model_taken_s, recoveries
+from hil.measuring.recovery import first_other_model_ns, model_taken_s, recoveries
 from hil.measuring.samples import compare_samples, recorded_rate_hz
 from hil.measuring.shots import compare_shots, without_redelivered
 from hil.measuring.story import contradictions, daemon_restarts_s
 from hil.measuring.told import EVENT_KINDS, Told, read_messages, read_scores
 from hil.record import Latency, Measurement, Moment
 
-NOISY_MS: Final = 1.0
-"""A machine that wakes a sleeping process later than this, one time in a hundred, says little about limits of time."""
-EXPLAINED: Final = 10
-"""So many times that much it may add to a latency, for each device: a sample wakes four processes, one after another, on its
-way, and of several devices one sample waits for the others'."""
-
-_UNIT_MS: Final = {"ms": 1.0, "s": 1000.0}
 _FEW: Final = 3
 _AT_THE_END: Final = {"link": "streaming", "status": "offline"}
 _LOST_LINKS: Final = ("lost", "silent")
@@ -82,34 +76,7 @@ def assess(evidence: Evidence) -> Assessment:
     _clock(found, deliveries, scores)
     _states(found, deliveries, [each for each in states if each.at_ns >= evidence.began_ns and not each.retained])
     _daemon(found, evidence)
-    found.timeline.sort(key=lambda moment: moment.at_s)
     return found
-
-
-def verdict_of(
-    measurements: Sequence[Measurement], host_late_p99_ms: float | None, *, devices: int = 1
-) -> tuple[Verdict, str]:
-    """The worst verdict of all, and why, where the measurements do not say it. So many ``devices`` were there at a time.
-
-    If the machine itself was late, and only limits of time were missed, and by no more than that explains, nothing is
-    proved.
-    """
-    missed = [each for each in measurements if each.verdict in (Verdict.FAIL, Verdict.UNSET)]
-    late_ms = host_late_p99_ms or 0.0
-    if missed and late_ms > NOISY_MS and all(_explained(each, EXPLAINED * late_ms * devices) for each in missed):
-        return Verdict.INCONCLUSIVE, f"this machine itself woke up {late_ms:.1f} ms late one time in a hundred"
-    verdicts = [each.verdict for each in measurements if each.verdict is not None]
-    return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.PASS), ""
-
-
-def _explained(missed: Measurement, by_ms: float) -> bool:
-    """Whether a machine that makes things later by so much may be all that is behind a limit missed."""
-    if not MEASUREMENTS[missed.name].timing or missed.value is None or missed.limit is None:
-        return False
-    if missed.limit.at_most is None:
-        return False
-    unit_ms = _UNIT_MS.get(missed.unit)
-    return unit_ms is None or (missed.value - missed.limit.at_most) * unit_ms <= by_ms
 
 
 def _put(found: Assessment, **values: float | None) -> None:
@@ -257,27 +224,7 @@ def _recovery(
         recovery_s=max(known) if known and len(known) == len(took) else None,
         model_taken_s=model_taken_s(evidence.occurrences, [each for each in states if each.kind == "model"]),
     )
-    found.timeline += [
-        Moment(_at_s(evidence, each.start_ns), "fault", each.what, _end_s(evidence, each.end_ns), each.device)
-        for each in evidence.occurrences
-    ]
-    found.timeline += [_recovered(evidence, each) for each in seen if each.at_ns is not None]
-    found.timeline += [_state(evidence, each) for each in states if each.kind != "model" and not each.retained]
-
-
-def _recovered(evidence: Evidence, recovery: Recovery) -> Moment:
-    assert recovery.at_ns is not None
-    what = f"well again {recovery.took_s:.2f} s after: {recovery.occurrence.what}"
-    return Moment(_at_s(evidence, recovery.at_ns), "recovery", what, device=recovery.occurrence.device)
-
-
-def _state(evidence: Evidence, told: Told) -> Moment:
-    content = told.content
-    if told.kind == "link":
-        reason = f", {content['reason']}" if content.get("reason") else ""
-        return Moment(_at_s(evidence, told.at_ns), "event", f"link {content.get('state')}{reason}", device=told.device)
-    alarm = f", alarm: {content['alarm']}" if content.get("alarm") else ""
-    return Moment(_at_s(evidence, told.at_ns), "event", f"daemon {content.get('state')}{alarm}")
+    found.timeline = moments(evidence, seen, states)
 
 
 def _clock(found: Assessment, deliveries: Mapping[str, Delivery], scores: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -332,11 +279,3 @@ def _daemon(found: Assessment, evidence: Evidence) -> None:
         memory_growth_mb=daemon.memory_growth_mb,
         host_late_p99_ms=evidence.host_late_p99_ms,
     )
-
-
-def _at_s(evidence: Evidence, at_ns: int) -> float:
-    return round((at_ns - evidence.began_ns) / 1e9, 3)
-
-
-def _end_s(evidence: Evidence, at_ns: int | None) -> float | None:
-    return None if at_ns is None else _at_s(evidence, at_ns)

@@ -16,8 +16,8 @@ import pytest
 
 from hil.bench.broker import choose_broker
 from hil.bench.dut import choose_dut
-from hil.bench.running import RunSetup
 from hil.bench.scenario import Scenario, shipped_scenarios
+from hil.bench.setup import RunSetup
 from hil.bench.suite import run_suite
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from hil.limits import Limit, Verdict
-from hil.measuring.assess import assess, verdict_of
+from hil.measuring.assess import assess
 from hil.measuring.evidence import DaemonEvidence, DeviceEvidence, Evidence, Heard
 from hil.measuring.names import MEASUREMENTS, usual_limits
+from hil.measuring.verdict import verdict_of
 from hil.record import Measurement
 from tests.hil.measuring.journals import START_NS, journal, scores_of, shot
 
