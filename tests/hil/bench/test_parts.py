@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -180,6 +181,15 @@ async def test_a_child_that_ends_too_soon_is_told_of_with_its_last_words(tmp_pat
             await child.wait_for("ready")
 
 
+async def test_a_child_that_has_ended_by_itself_is_told_of(tmp_path: Path) -> None:
+    async with python("print('broken'); raise SystemExit(3)", tmp_path) as child:
+        await until(lambda: "broken" in child.said())
+        with pytest.raises(ChildError, match="a child ended: broken"):
+            while True:
+                child.check()
+                await asyncio.sleep(0.01)
+
+
 async def test_noise_of_the_host_is_measured_between_two_moments(tmp_path: Path) -> None:
     noise = HostNoise(tmp_path)
     async with noise.child:
@@ -188,6 +198,19 @@ async def test_noise_of_the_host_is_measured_between_two_moments(tmp_path: Path)
     assert late_ms is not None
     assert 0 <= late_ms < 1000
     assert noise.late_p99_ms(0, 1) is None
+
+
+async def test_a_stall_of_the_host_counts_for_all_that_was_due_in_it(tmp_path: Path) -> None:
+    noise = HostNoise(tmp_path)
+    async with noise.child:
+        await asyncio.sleep(0.8)
+        os.kill(noise.child.pid, signal.SIGSTOP)
+        await asyncio.sleep(0.3)
+        os.kill(noise.child.pid, signal.SIGCONT)
+        await asyncio.sleep(0.8)
+    late_ms = noise.late_p99_ms(0, 2**62)
+    assert late_ms is not None
+    assert late_ms > 100
 
 
 def test_recordings_that_are_not_as_they_should_be_are_counted(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def test_another_length_must_hold_the_faults() -> None:
         ('title = "x"\ndevices = 0', "devices: expected 1 to 1000, not 0"),
         ('title = "x"\ndevices = true', "devices: expected a whole number, not True"),
         ('title = "x"\nseconds = nan', "seconds: expected at least 1, not nan"),
+        ('title = " "', "title is missing"),
+        ('title = "x"\nseed = -1', "seed: expected 0 to 4294967295, not -1"),
         ('title = "x"\nlink = "usb"', "link: expected pty or tcp, not 'usb'"),
         ('title = "x"\nfaults = [1]', "faults: expected a list of texts, not 1 in it"),
         ('title = "x"\nfaults = ["flood"]', "there is no fault 'flood'"),
@@ -85,6 +87,12 @@ def test_another_length_must_hold_the_faults() -> None:
         ('title = "x"\n[limits]\nshot_lost = false', "there is no measurement 'shot_lost'"),
         ('title = "x"\n[limits]\nshots_lost = 3', "limits.shots_lost: expected a table with"),
         ('title = "x"\n[limits]\nshots_lost = { most = 3 }', "limits.shots_lost: expected a table with"),
+        (
+            'title = "x"\n[limits]\nshots_lost = { at_least = 3, at_most = 2 }',
+            "limits.shots_lost: nothing is at least 3 and at most 2",
+        ),
+        ('title = "x"\n[limits]\nshots_lost = { at_most = nan }', "limits.shots_lost: nothing is at least"),
+        ('title = "x"\n[limits]\nshots_lost = { at_most = 2, marginal = -1 }', "marginal is -1: expected at least 0"),
         ('title = "x"\n[limits]\nshots_lost = { at_most = "3" }', "limits.shots_lost: expected numbers"),
     ],
 )

@@ -1,0 +1,61 @@
+"""``stinger hil run`` as a process of its own: what ends it, and what it leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import leaks
+
+pytestmark = pytest.mark.skipif(not leaks.SUPPORTED, reason="it looks for processes in /proc")
+
+PATIENCE_S = 30.0
+
+
+@contextmanager
+def bench(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The bench with its temporary files in ``folder``, killed at the end if it is still there."""
+    command = [sys.executable, "-m", "stinger", "hil", "run", *arguments]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def of_the_bench(folder: Path) -> list[str]:
+    """The command lines of running processes that have to do with ``folder``."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = entry.read_text().replace("\0", " ")
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        if str(folder) in command:
+            found.append(command)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_asked_to_end_it_leaves_no_process_and_no_file(tmp_path: Path, number: signal.Signals) -> None:
+    with bench(tmp_path, "steady", "--broker", "embedded") as process:
+        deadline = time.monotonic() + PATIENCE_S
+        while not any(" emulate " in command for command in of_the_bench(tmp_path)):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(number)
+        said = process.communicate(timeout=PATIENCE_S)[1]
+    assert (process.returncode, said.strip()) == (1, "Aborted!")
+    assert of_the_bench(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
