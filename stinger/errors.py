@@ -39,3 +39,11 @@ class DeviceError(StingerError):
 
 class ProtocolError(StingerError):
     """What came over the link is not what the protocol allows there, or did not come in time."""
+
+
+def first_error(failed: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first that is no group: of tasks that fail together, one is what a user is told of."""
+    error: BaseException = failed
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -11,7 +11,7 @@ from pathlib import Path
 from hil.emulated.alarm import Alarm
 from hil.emulated.device import EmulatedDevice
 from hil.emulated.journal_file import keep_journals
-from stinger.errors import StingerError
+from stinger.errors import StingerError, first_error
 
 
 async def run_fleet(
@@ -49,14 +49,6 @@ async def run_fleet(
             for task in running:
                 task.cancel()
     except* StingerError as failed:
-        raise _first(failed) from None
+        raise first_error(failed) from None
     finally:
         alarm.close()
-
-
-def _first(failed: ExceptionGroup[StingerError]) -> StingerError:
-    error: BaseException = failed
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, StingerError)
-    return error
