@@ -37,6 +37,7 @@ from hil.measuring.told import EVENT_KINDS, Told, read_messages, read_scores
 from hil.record import Latency, Measurement, Moment
 
 _FEW: Final = 3
+_CALM_NS: Final = 1_500_000_000
 _AT_THE_END: Final = {"link": "streaming", "status": "offline"}
 _LOST_LINKS: Final = ("lost", "silent")
 
@@ -74,7 +75,9 @@ def assess(evidence: Evidence) -> Assessment:
     _latency(found, evidence, deliveries, scores, events)
     _recovery(found, evidence, deliveries, scores, states)
     _clock(found, deliveries, scores)
-    _states(found, deliveries, [each for each in states if each.at_ns >= evidence.began_ns and not each.retained])
+    _states(
+        found, evidence, deliveries, [each for each in states if each.at_ns >= evidence.began_ns and not each.retained]
+    )
     _daemon(found, evidence)
     return found
 
@@ -249,7 +252,7 @@ def _later(fit: ClockFit) -> Latency:
     return histogram("sample: beyond the quickest, to read", fit.later_us, uncertainty_us=fit.uncertainty_us)
 
 
-def _states(found: Assessment, deliveries: Mapping[str, Delivery], states: Sequence[Told]) -> None:
+def _states(found: Assessment, evidence: Evidence, deliveries: Mapping[str, Delivery], states: Sequence[Told]) -> None:
     alarms: list[str] = []
     for told in states:
         alarm = str(told.content.get("alarm", "")) if told.kind == "status" else ""
@@ -257,8 +260,11 @@ def _states(found: Assessment, deliveries: Mapping[str, Delivery], states: Seque
             alarms.append(alarm)
     lost = [each for each in states if each.kind == "link" and each.content.get("state") in _LOST_LINKS]
     _put(found, alarms=len(alarms), link_losses=len(lost))
-    # Whether a device without a journal is still there at the end, nobody knows.
-    known = [each for each in states if each.kind == "status" or (each.kind == "link" and each.device in deliveries)]
+    # Whether a device without a journal is still there at the end, nobody knows, nor how soon one is after a fault.
+    last_ns = max((each.at_ns for each in evidence.heard), default=0)
+    calm = all(each.end_ns is None or each.end_ns < last_ns - _CALM_NS for each in evidence.occurrences)
+    links = deliveries.keys() if calm else ()
+    known = [each for each in states if each.kind == "status" or (each.kind == "link" and each.device in links)]
     last = {each.device: (each.kind, each.content.get("state")) for each in known}
     if last:
         _put(found, states_untrue=sum(state != _AT_THE_END[kind] for kind, state in last.values()))

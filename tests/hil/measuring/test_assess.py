@@ -10,7 +10,7 @@ import pytest
 
 from hil.limits import Limit, Verdict
 from hil.measuring.assess import assess
-from hil.measuring.evidence import DaemonEvidence, DeviceEvidence, Evidence, Heard
+from hil.measuring.evidence import DaemonEvidence, DeviceEvidence, Evidence, Heard, Occurrence
 from hil.measuring.names import MEASUREMENTS, usual_limits
 from hil.measuring.verdict import verdict_of
 from hil.record import Measurement
@@ -73,6 +73,14 @@ def test_whether_a_device_without_a_journal_is_still_there_is_not_judged() -> No
         seen, devices=[replace(seen.devices[0], journal=None)], heard=[*seen.heard, state("d0/link", "lost")]
     )
     assert assess(unseen).values["states_untrue"] == 0
+
+
+def test_a_link_that_is_lost_by_a_fault_at_the_very_end_is_not_judged() -> None:
+    seen = evidence()
+    lost = replace(seen, heard=[*seen.heard, state("d0/link", "lost", 10**12 + 1)])
+    unplugged = Occurrence("unplug", "unplug", 10**12, 10**12 + 10**9)
+    assert assess(lost).values["states_untrue"] == 1
+    assert assess(replace(lost, occurrences=[unplugged])).values["states_untrue"] == 0
 
 
 def test_events_that_contradict_each_other_are_counted_and_the_first_are_named() -> None:
