@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -163,6 +165,8 @@ def _free_ports(count: int) -> int:
     """The first of ``count`` ports in a row that were free a moment ago. Raises :class:`InputError`."""
     for _ in range(100):
         first = free_port()
-        if first + count <= 65_535:  # noqa: PLR2004 - the last port there is
+        with ExitStack() as probes, suppress(OSError, OverflowError):
+            for port in range(first, first + count):
+                probes.enter_context(socket.socket()).bind((LOOPBACK, port))
             return first
     raise InputError(f"no {count} free ports in a row on this machine")

@@ -26,7 +26,7 @@ DEVICE: Final = "floor"
 class _Reader(asyncio.Protocol):
     """Asks for samples; each is told of at once."""
 
-    def __init__(self, tell: Callable[[int, bool, bool], None]) -> None:
+    def __init__(self, tell: Callable[[int, bool], None]) -> None:
         self._decoder = FrameDecoder()
         self._tell = tell
         self._pressed = True
@@ -40,7 +40,7 @@ class _Reader(asyncio.Protocol):
         """See :class:`asyncio.Protocol`."""
         for sample in self._decoder.feed(data).samples:
             pressed = bool(sample["trigger"])
-            self._tell(int(sample["timestamp_ms"]), pressed, pressed and not self._pressed)
+            self._tell(int(sample["timestamp_ms"]), pressed and not self._pressed)
             self._pressed = pressed
 
 
@@ -48,7 +48,7 @@ async def floor(source: str, host: str, port: int) -> None:
     """Publish each sample of ``source`` (serial: or tcp:) at QoS 0, and each trigger edge at QoS 1, until killed."""
     waiting: asyncio.Queue[tuple[str, int, bytes]] = asyncio.Queue()
 
-    def tell(device_ms: int, _pressed: bool, edge: bool) -> None:
+    def tell(device_ms: int, edge: bool) -> None:
         payload = json.dumps({"id": str(device_ms), "device_ms": device_ms}).encode()
         waiting.put_nowait((f"stinger/{DEVICE}/floor_scores", 0, payload))
         if edge:

@@ -35,9 +35,7 @@ def material(source: str, seconds: float, *, seed: int, shots: bool) -> SampleAr
         session = synthesise(minutes=(seconds + _ROOM_S) / 60, seed=seed, still_pause=False)
     else:
         session = _longest(source).samples
-    samples = session[
-        np.arange(_start(session, count, shots=shots), count + _start(session, count, shots=shots)) % session.size
-    ]
+    samples = session[(_start(session, count, shots=shots) + np.arange(count)) % session.size]
     samples["timestamp_ms"] = 1000 + _STEP_MS * np.arange(count)
     return samples
 

@@ -71,10 +71,6 @@ class Observer:
         """Everything so far, in order."""
         return self._heard[:]
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send a message, at QoS 1."""
-        self._client.publish(topic, payload, qos=1)
-
     async def _end(self) -> None:
         self._ending.set()
         self._client.disconnect()

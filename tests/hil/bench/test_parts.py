@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiomqtt
 import numpy as np
 import pytest
 
@@ -144,6 +145,11 @@ async def test_a_half_open_connection_says_nothing_and_the_next_one_works() -> N
         writer.close()
 
 
+async def publish(port: int, payload: bytes) -> None:
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        await client.publish("stinger/d0/shot", payload, qos=1)
+
+
 async def test_an_observer_stamps_what_it_hears_and_outlives_the_broker(tmp_path: Path) -> None:
     broker = Mosquitto(
         tmp_path / "m", settings=f"allow_anonymous true\npersistence true\npersistence_location {tmp_path}/"
@@ -151,11 +157,11 @@ async def test_an_observer_stamps_what_it_hears_and_outlives_the_broker(tmp_path
     broker.start()
     try:
         async with Observer("127.0.0.1", broker.port, "observer") as observer:
-            observer.publish("stinger/d0/shot", b"1")
+            await publish(broker.port, b"1")
             await until(lambda: len(observer.heard()) == 1)
             broker.stop()
             broker.start()
-            observer.publish("stinger/d0/shot", b"2")
+            await publish(broker.port, b"2")
             await until(lambda: len(observer.heard()) == 2)
             first, second = observer.heard()
     finally:
@@ -183,11 +189,12 @@ async def test_a_child_that_ends_too_soon_is_told_of_with_its_last_words(tmp_pat
 
 async def test_a_child_that_has_ended_by_itself_is_told_of(tmp_path: Path) -> None:
     async with python("print('broken'); raise SystemExit(3)", tmp_path) as child:
-        await until(lambda: "broken" in child.said())
+        child.check()
+        await child.wait_for("broken")
         with pytest.raises(ChildError, match="a child ended: broken"):
-            while True:
-                child.check()
-                await asyncio.sleep(0.01)
+            await child.wait_for("never")
+        with pytest.raises(ChildError, match="a child ended: broken"):
+            child.check()
 
 
 async def test_noise_of_the_host_is_measured_between_two_moments(tmp_path: Path) -> None:
