@@ -53,7 +53,8 @@ class Child:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, once more if it ran before. What it prints goes on in the same file."""
+        """Start it, once more if it ran before; one that still runs is killed. What it prints goes on in the same file."""
+        self.kill()
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STINGER_")}
         with self.log.open("ab") as output:

@@ -18,6 +18,7 @@ from hil.bench.children import Child
 from hil.bench.daemon import DaemonUnderTest
 from hil.bench.disturbance import BrokerSlow, Disturbance
 from hil.bench.relay import Relay
+from hil.bench.scenario import fault_kind
 from hil.measuring.evidence import Occurrence
 from models.factory import factory_model_bytes
 from models.registry import Registry
@@ -39,8 +40,9 @@ class Ground:
     broker_relay: Relay | None = None
     device_relays: list[Relay] = field(default_factory=list)
 
-    async def disturb(self, name: str, disturbance: Disturbance, text: str, began_ns: int) -> Occurrence:
-        """Begin it when it is due, end it, and say when it was."""
+    async def disturb(self, text: str, disturbance: Disturbance, began_ns: int) -> Occurrence:
+        """Begin it when it is due, end it, and say when it was. ``text`` is how the scenario describes it."""
+        name = fault_kind(text)
         await asyncio.sleep(max(0.0, began_ns / 1e9 + disturbance.start - time.monotonic()))
         start_ns = time.monotonic_ns()
         begin, end = _WAYS[name]
@@ -152,7 +154,8 @@ class SmallDisk:
         _system("mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MB}m", "tmpfs", str(self._folder))
 
     def __exit__(self, *_: object) -> None:
-        _system("umount", str(self._folder))
+        # Whoever still has a file open there, such as a thread that fills it as the bench is ended, keeps nothing from it.
+        _system("umount", "--lazy", str(self._folder))
 
 
 def _system(*command: str) -> None:

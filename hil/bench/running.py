@@ -36,7 +36,7 @@ from hil.measuring.told import read_messages
 from hil.measuring.verdict import verdict_of
 from hil.record import ScenarioRecord
 from models.factory import factory_model
-from stinger.errors import InputError, StingerError
+from stinger.errors import InputError, StingerError, first_error
 from stinger.files import make_folder
 from stinger.sample import SAMPLE_DTYPE, SampleArray
 
@@ -107,7 +107,7 @@ class _Running:
     async def evidence(self) -> Evidence:
         """Run it all, and give what was seen. Raises :class:`StingerError` if a part does not do what it should."""
         async with AsyncExitStack() as stack:
-            if any(name == "disk_full" for name, _ in self._scenario.disturbances()):
+            if "disk_full" in self._scenario.disturbance_kinds():
                 stack.enter_context(SmallDisk(self._data_dir))
             return await self._run(stack)
 
@@ -189,7 +189,7 @@ class _Running:
     async def _relayed(self, stack: AsyncExitStack) -> tuple[list[str], list[Relay]]:
         """The daemon's sources, through relays where connections are to be disturbed."""
         found, relays = [], []
-        half_open = any(name == "half_open" for name, _ in self._scenario.disturbances())
+        half_open = "half_open" in self._scenario.disturbance_kinds()
         for name, source in zip(self._names, self._dut.sources(), strict=False):
             url = source
             if half_open:
@@ -200,7 +200,7 @@ class _Running:
         return found, relays
 
     async def _broker_for_daemon(self, stack: AsyncExitStack, host: str, port: int) -> tuple[str, Relay | None]:
-        kinds = {name for name, _ in self._scenario.disturbances()}
+        kinds = self._scenario.disturbance_kinds()
         if self._setup.broker.kind == EMBEDDED:
             return "embedded:0", None
         if not kinds & {"broker_slow", "broker_refusing"}:
@@ -218,15 +218,17 @@ class _Running:
     async def _let_happen(self, ground: Ground, daemon: DaemonUnderTest, began_ns: int) -> list[Occurrence]:
         """Let the time of the scenario pass, with its disturbances."""
         end_s = began_ns / 1e9 + self._scenario.seconds
-        texts = {text.partition(":")[0]: text for text in self._scenario.faults}
-        async with asyncio.TaskGroup() as tasks:
-            disturbing = [
-                tasks.create_task(ground.disturb(name, what, texts[name], began_ns), name=name)
-                for name, what in self._scenario.disturbances()
-            ]
-            looking = tasks.create_task(self._keep_looking(daemon), name="look")
-            await asyncio.sleep(max(0.0, end_s - time.monotonic()))
-            looking.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                disturbing = [
+                    tasks.create_task(ground.disturb(text, what, began_ns), name=text)
+                    for text, what in self._scenario.disturbances().items()
+                ]
+                looking = tasks.create_task(self._keep_looking(daemon), name="look")
+                await asyncio.sleep(max(0.0, end_s - time.monotonic()))
+                looking.cancel()
+        except* StingerError as failed:
+            raise first_error(failed) from None
         return [task.result() for task in disturbing]
 
     async def _keep_looking(self, daemon: DaemonUnderTest) -> None:

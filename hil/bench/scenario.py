@@ -58,16 +58,20 @@ class Scenario:
 
     def device_faults(self) -> dict[str, Fault]:
         """Those that the device is told of, by their text."""
-        return {text: parse_fault(text) for text in self.faults if _kind(text) in FAULTS}
+        return {text: parse_fault(text) for text in self.faults if fault_kind(text) in FAULTS}
 
-    def disturbances(self) -> list[tuple[str, Disturbance]]:
-        """Those that the bench causes, with their names, in the order in which they begin."""
-        found: list[tuple[str, Disturbance]] = []
+    def disturbances(self) -> dict[str, Disturbance]:
+        """Those that the bench causes, by their text, in the order in which they begin."""
+        found: dict[str, Disturbance] = {}
         for text in self.faults:
             fault = parse_fault(text, {**FAULTS, **DISTURBANCES})
             if isinstance(fault, Disturbance):
-                found.append((_kind(text), fault))
-        return sorted(found, key=lambda each: each[1].start)
+                found[text] = fault
+        return dict(sorted(found.items(), key=lambda each: each[1].start))
+
+    def disturbance_kinds(self) -> set[str]:
+        """The names of those."""
+        return {fault_kind(text) for text in self.disturbances()}
 
     def lasting(self, seconds: float) -> Scenario:
         """The same over another time. Raises :class:`InputError` if its faults do not fit in."""
@@ -78,6 +82,11 @@ class Scenario:
     def seeded(self, seed: int) -> Scenario:
         """The same with other chance, and another synthetic session."""
         return replace(self, seed=seed)
+
+
+def fault_kind(text: str) -> str:
+    """The name of the fault that ``text`` describes."""
+    return text.partition(":")[0]
 
 
 def shipped_scenarios() -> dict[str, Scenario]:
@@ -183,10 +192,6 @@ def _limit(name: str, **value: float) -> Limit:
     if not 0 <= limit.marginal < math.inf:
         raise InputError(f"limits.{name}: marginal is {limit.marginal:g}: expected at least 0")
     return limit
-
-
-def _kind(text: str) -> str:
-    return text.partition(":")[0]
 
 
 _TYPES: Final[dict[str, type]] = {

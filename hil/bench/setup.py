@@ -28,7 +28,7 @@ class RunSetup:
 
 def why_not(scenario: Scenario, setup: RunSetup) -> str | None:
     """Why a scenario does not apply here; ``None`` if it does."""
-    kinds = {name for name, _ in scenario.disturbances()}
+    kinds = scenario.disturbance_kinds()
     if not setup.dut.emulated and not scenario.any_device:
         return f"it needs a device that tells what it sent, and {setup.dut} does not"
     if any(kind.startswith("broker_") for kind in kinds) and not setup.broker.can_stop:

@@ -22,7 +22,7 @@ from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.environment import environment
 from models.factory import factory_model
-from stinger.errors import FileError, InputError
+from stinger.errors import FileError, InputError, first_error
 from stinger.files import make_folder
 
 Done = Callable[[ScenarioRecord], None]
@@ -79,7 +79,7 @@ async def _beside_each_other(
             for scenario in scenarios:
                 tasks.create_task(one(scenario), name=f"scenario {scenario.name}")
     except* InputError as failed:
-        raise failed.exceptions[0] from None
+        raise first_error(failed) from None
 
 
 def _check(scenarios: Sequence[Scenario], setup: RunSetup, keep: Path | None) -> None:

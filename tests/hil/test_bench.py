@@ -79,6 +79,7 @@ def test_a_broken_daemon_is_caught_by_the_right_measurement(
     (caught,) = [each for each in broken[how].measurements if each.name == CAUGHT_BY[how]]
     assert caught.verdict is Verdict.FAIL, caught
     others = {each.name for each in broken[how].measurements if each.verdict is Verdict.FAIL} & set(CAUGHT_BY.values())
-    follow = {"disagreement"} if how is Sabotage.LOSE else set()  # a window that lacks a sample
+    # A window that lacks a sample, and a trigger's edge among those lost.
+    follow = {"disagreement", "shots_lost"} if how is Sabotage.LOSE else set()
     noisy = {"event_latency_p50_ms"}  # five daemons at a time
     assert others <= {CAUGHT_BY[how]} | follow | noisy

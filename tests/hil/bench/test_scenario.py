@@ -49,7 +49,8 @@ def test_a_scenario_for_any_device_has_no_limit_that_nobody_can_measure() -> Non
 def test_faults_of_the_device_and_of_the_bench_are_told_apart() -> None:
     scenario = parsed('title = "x"\nfaults = ["broker_stopped:start=4,for=1", "drop:start=1,for=1", "disk_full:for=1"]')
     assert list(scenario.device_faults()) == ["drop:start=1,for=1"]
-    assert [name for name, _ in scenario.disturbances()] == ["disk_full", "broker_stopped"]
+    assert list(scenario.disturbances()) == ["disk_full:for=1", "broker_stopped:start=4,for=1"]
+    assert scenario.disturbance_kinds() == {"disk_full", "broker_stopped"}
 
 
 def test_a_file_of_ones_own_is_found_by_its_path(tmp_path: Path) -> None:
