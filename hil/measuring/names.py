@@ -112,7 +112,7 @@ MEASUREMENTS: Final[dict[str, Kind]] = {
     "frames_corrupted": Kind("frames", "Frames that came damaged, by the daemon"),
     "ready_s": Kind("s", "From the daemon's start to ready", timing=True),
     "stop_s": Kind("s", "From asking the daemon to end to its end", Limit(at_most=3.0, marginal=1.0), timing=True),
-    "exit_code": Kind("", "With which the daemon ended", NONE),
+    "exit_code": Kind("", "With which the daemon ended; below 0: by which signal", Limit(at_least=0, at_most=0)),
     "tracebacks": Kind("", "Tracebacks in the daemon's log", NONE),
     "cpu_percent": Kind("%", "Of one core that the daemon took", timing=True),
     "memory_mb": Kind("MB", "That the daemon had resident at the end"),

@@ -97,6 +97,14 @@ def test_a_perfect_daemon_passes_every_usual_limit() -> None:
     assert verdict_of(measurements, 0.1) == (Verdict.PASS, "")
 
 
+@pytest.mark.parametrize("exit_code", [1, -9])
+def test_a_daemon_that_ended_by_an_error_or_a_signal_fails(exit_code: int) -> None:
+    measurements = assess(replace(evidence(), daemon=DaemonEvidence(exit_code=exit_code, stop_s=0.2))).measurements(
+        usual_limits(journal=True)
+    )
+    assert [each.name for each in measurements if each.verdict is Verdict.FAIL] == ["exit_code"]
+
+
 def test_what_was_not_seen_is_unset_and_fails() -> None:
     seen = evidence()
     unseen = replace(seen, devices=[replace(seen.devices[0], journal=None)])
