@@ -149,7 +149,8 @@ class EmulatedDut:
         await self._child.wait_for(rf"^device {self._count - 1}: .+$")
 
     async def stop(self) -> None:
-        """See :class:`Dut`."""
+        """See :class:`Dut`. Raises :class:`~hil.bench.children.ChildError` if they had ended by themselves."""
+        self._child.check()
         await self._child.end()
 
     def kill(self) -> None:

@@ -17,7 +17,7 @@ import pytest
 from hil.bench.broker import choose_broker
 from hil.bench.children import Child, ChildError
 from hil.bench.daemon import read_recordings
-from hil.bench.dut import DutChoice, GivenDut, choose_dut
+from hil.bench.dut import DutChoice, EmulatedDut, EmulatedSetup, GivenDut, choose_dut
 from hil.bench.host_noise import HostNoise
 from hil.bench.material import material
 from hil.bench.observer import Observer
@@ -235,6 +235,15 @@ def test_recordings_that_are_not_as_they_should_be_are_counted(tmp_path: Path) -
     recorded, damaged = read_recordings(tmp_path, "d0")
     assert recorded.tobytes() == samples.tobytes() + samples[:1].tobytes()
     assert damaged == 3
+
+
+async def test_an_emulated_device_that_ends_by_itself_is_told_of(tmp_path: Path) -> None:
+    samples = material("synthetic", 2, seed=1, shots=False)
+    dut = EmulatedDut(EmulatedSetup(samples=samples, count=1, link="tcp", threshold=0.5), tmp_path)
+    await dut.start()
+    dut.kill()
+    with pytest.raises(ChildError, match="the emulated device ended: device 0: 127"):
+        await dut.stop()
 
 
 @pytest.mark.parametrize(
