@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from hil.cli.run import run
 from hil.measuring.names import MEASUREMENTS
 from service.sabotage import Sabotage
 
-PAGE = (Path(__file__).parents[2] / "docs" / "hil.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "hil.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,8 @@ def test_page_names_every_option() -> None:
 def test_example_of_a_scenario_is_one() -> None:
     example = PAGE.partition("```toml\n")[2].partition("```")[0]
     assert parse_scenario(example.encode(), name="example", place="docs/hil.md").faults == ["unplug:start=2,for=2"]
+
+
+def test_every_link_leads_to_a_file() -> None:
+    targets = {target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", PAGE) if "://" not in target}
+    assert [target for target in sorted(targets) if not (DOCS / target).exists()] == []
