@@ -28,7 +28,7 @@ class LinkTiming:
     """So long a link that was just opened is kept, silent or not: opening the port restarts some boards."""
     ask_again_s: float = 1.0
     """So often samples are asked for while none has come: a board that is starting does not hear."""
-    good_stretch_s: float = 5.0
+    good_stretch_s: float = 1.0
     """After so long a stream, the next failure is tried again as quickly as the first."""
     report_s: float = 1.0
     """So often a link that streams says once more how it is."""
