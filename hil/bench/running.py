@@ -27,7 +27,7 @@ from hil.bench.host_noise import HostNoise
 from hil.bench.material import material
 from hil.bench.observer import Observer
 from hil.bench.relay import Relay
-from hil.bench.scenario import Scenario
+from hil.bench.scenario import Scenario, fault_kind
 from hil.bench.setup import RunSetup, why_not
 from hil.limits import Verdict
 from hil.measuring.assess import assess
@@ -253,7 +253,7 @@ class _Running:
                 for number in range(fault.begun(self._scenario.seconds)):
                     start_ns = first_ns + round((fault.start + number * fault.every) * 1e9)
                     end_ns = start_ns + round(fault.lasts * 1e9) if math.isfinite(fault.lasts) else None
-                    yield Occurrence(text.partition(":")[0], text, start_ns, end_ns, name if several else "")
+                    yield Occurrence(fault_kind(text), text, start_ns, end_ns, name if several else "")
 
 
 async def _streaming(observer: Observer, daemon: DaemonUnderTest, names: Sequence[str], since_ns: int) -> int:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from hil.bench import suite
-from hil.bench.broker import GIVEN, LOOPBACK, BrokerChoice, choose_broker
+from hil.bench.broker import GIVEN, LOOPBACK, BrokerChoice, choose_broker, mosquitto
+from hil.bench.children import ChildError
+from hil.bench.daemon import DaemonUnderTest
 from hil.bench.dut import choose_dut
 from hil.bench.scenario import Scenario, parse_scenario
 from hil.bench.setup import RunSetup
@@ -64,6 +66,23 @@ def test_what_does_not_apply_is_skipped_whatever_it_would_play() -> None:
     needs_tcp = scenario(faults=["half_open:start=1,for=0"], recording="/nowhere.bin")
     (record,) = run(needs_tcp).scenarios
     assert (record.verdict, record.why) == (Verdict.SKIPPED, "only a TCP connection can be half open")
+
+
+@pytest.mark.skipif(mosquitto() is None, reason="mosquitto is not installed")
+def test_a_daemon_that_does_not_come_back_fails_its_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, lives = DaemonUnderTest.start, 0
+
+    async def once(daemon: DaemonUnderTest) -> None:
+        nonlocal lives
+        lives += 1
+        if lives > 1:
+            raise ChildError("the daemon ended: no such luck")
+        await start(daemon)
+
+    monkeypatch.setattr(DaemonUnderTest, "start", once)
+    killed = scenario(seconds=2.0, faults=["daemon_killed:start=0.3,for=0"])
+    (record,) = run(killed, setup=replace(SETUP, broker=choose_broker("mosquitto"))).scenarios
+    assert (record.verdict, record.why) == (Verdict.FAIL, "the daemon ended: no such luck")
 
 
 @pytest.mark.parametrize(
