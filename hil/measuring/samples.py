@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from hil.measuring.delivery import Delivery
 from stinger.sample import SAMPLE_BYTES, SampleArray
 
-GAP_MS = 50
+GAP_MS: Final = 50
+
+Numbers = npt.NDArray[np.intp]
+_RECORD: Final = np.dtype(f"S{SAMPLE_BYTES}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +35,18 @@ def compare_samples(delivery: Delivery, recorded: SampleArray) -> SampleCounts:
     A sample is known by all of its 17 bytes.
     """
     journal = delivery.journal
-    streamed = Counter(_records(journal["sample"][delivery.stream >= 0]))
-    due = Counter(_records(journal["sample"][delivery.delivered]))
-    kept = Counter(_records(recorded))
-    foreign = sum(count for record, count in kept.items() if record not in streamed)
-    repeated = sum(max(0, count - streamed[record]) for record, count in kept.items() if record in streamed)
+    sent, kept = _numbered(journal["sample"], recorded)
+    kinds = int(max(sent.max(initial=-1), kept.max(initial=-1))) + 1
+    streamed = np.bincount(sent[delivery.stream >= 0], minlength=kinds)
+    due = np.bincount(sent[delivery.delivered], minlength=kinds)
+    came = np.bincount(kept, minlength=kinds)
+    known = streamed > 0
     return SampleCounts(
-        sent=due.total(),
-        lost=(due - kept).total(),
-        foreign=foreign,
-        repeated=repeated,
-        disordered=_disordered(_records(journal["sample"]), _records(recorded)),
+        sent=int(due.sum()),
+        lost=int(np.maximum(due - came, 0).sum()),
+        foreign=int(came[~known].sum()),
+        repeated=int(np.maximum(came - streamed, 0)[known].sum()),
+        disordered=_disordered(sent, kept),
         lost_on_wire=delivery.lost_by_sequence(),
     )
 
@@ -54,20 +58,31 @@ def recorded_rate_hz(recorded: SampleArray) -> float | None:
     return float(1000 / steady.mean()) if steady.size else None
 
 
-def _disordered(sent: Sequence[bytes], recorded: Sequence[bytes]) -> int:
-    """How many of ``recorded`` stand behind one that was sent later; foreign ones and repetitions left aside."""
-    places: dict[bytes, list[int]] = {}
-    for place in range(len(sent) - 1, -1, -1):
-        places.setdefault(sent[place], []).append(place)
-    count, latest = 0, -1
-    for record in recorded:
-        if places.get(record):
-            place = places[record].pop()
-            count += place < latest
-            latest = max(latest, place)
-    return count
+def _numbered(sent: SampleArray, recorded: SampleArray) -> tuple[Numbers, Numbers]:
+    """``sent`` ``(n,)`` and ``recorded`` ``(m,)`` as numbers from 0 on, equal where all 17 bytes are."""
+    # Of a text of a fixed length NumPy leaves out the zeros at its end, which in these can mean nothing but zeros.
+    records = np.concatenate([np.ascontiguousarray(samples).view(_RECORD) for samples in (sent, recorded)])
+    numbers = np.unique(records, return_inverse=True)[1]
+    return numbers[: sent.shape[0]], numbers[sent.shape[0] :]
 
 
-def _records(samples: SampleArray) -> list[bytes]:
-    data = np.ascontiguousarray(samples).tobytes()
-    return [data[start : start + SAMPLE_BYTES] for start in range(0, len(data), SAMPLE_BYTES)]
+def _disordered(sent: Numbers, recorded: Numbers) -> int:
+    """How many of ``recorded`` stand behind one that was sent later; foreign ones and repetitions left aside.
+
+    Of samples that are alike, the first recorded is taken for the first sent, and so on.
+    """
+    places = np.argsort(sent, kind="stable")
+    first = np.searchsorted(sent[places], recorded)
+    turn = first + _turns(recorded)
+    there = turn < np.searchsorted(sent[places], recorded, side="right")
+    place = places[turn[there]]
+    return int(np.count_nonzero(place[1:] < np.maximum.accumulate(place)[:-1]))
+
+
+def _turns(numbers: Numbers) -> Numbers:
+    """For each of ``numbers`` ``(n,)`` how often it was there before."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    turns = np.empty_like(order)
+    turns[order] = np.arange(ordered.size) - np.searchsorted(ordered, ordered)
+    return turns

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hil.measuring.delivery import Delivery
 from hil.measuring.evidence import Heard
@@ -64,6 +68,18 @@ def test_samples_that_are_all_alike_are_in_order() -> None:
     entries = journal(50)
     entries["sample"] = entries["sample"][0]
     assert compare_samples(Delivery.of(entries), recorded(entries)).disordered == 0
+
+
+@given(kinds=st.lists(st.integers(0, 5), min_size=1, max_size=30), kept=st.lists(st.integers(0, 7), max_size=40))
+def test_samples_that_are_alike_are_counted_one_by_one(kinds: list[int], kept: list[int]) -> None:
+    alike = recorded(journal(8))
+    entries = journal(len(kinds))
+    entries["sample"] = alike[kinds]
+    counts = compare_samples(Delivery.of(entries), alike[kept])
+    sent, came = Counter(kinds), Counter(kept)
+    assert (counts.sent, counts.lost) == (len(kinds), (sent - came).total())
+    assert counts.foreign == sum(count for kind, count in came.items() if kind not in sent)
+    assert counts.repeated == sum(max(0, count - sent[kind]) for kind, count in came.items() if kind in sent)
 
 
 def test_rate_is_that_between_gaps() -> None:
