@@ -26,7 +26,7 @@ from hil.emulated.port import Port
 from hil.emulated.pty_port import PtyPort
 from hil.emulated.tcp_port import TcpPort
 from models.decision import HIGHEST_ON, LOWEST_ON, DecisionParameters
-from stinger.cli.options import MAX_SEED, FiniteRange, every_option, rate_option
+from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED, FiniteRange, every_option, rate_option
 from stinger.errors import InputError
 from stinger.logs import Log, read_log
 from stinger.sample import SAMPLE_RATE_HZ, SampleArray
@@ -94,9 +94,9 @@ class _Setup:
 
 
 @click.command(cls=_FaultsInHelp, short_help="Be a blaster, on a pty or a TCP port, with faults if wanted.")
-@click.argument("recording", required=False, type=click.Path())
+@click.argument("recording", required=False, type=ANY_PATH)
 @click.option("--pty", is_flag=True, help="Be on a pseudo-terminal, and print its path.  [default]")
-@click.option("--link", type=click.Path(path_type=Path), help="With --pty: keep this symbolic link to it.")
+@click.option("--link", type=ANY_FOLDER, help="With --pty: keep this symbolic link to it.")
 @click.option("--tcp", metavar="HOST:PORT", help="Be on a TCP port instead; port 0: one that is free.")
 @click.option(
     "--firmware",
@@ -128,7 +128,7 @@ class _Setup:
     default=None,
     help="Begin to play when a host first asks for the stream.  [default: for a RECORDING without --loop]",
 )
-@click.option("--log", "log_path", type=click.Path(), help="A recording that is in the log memory from the start.")
+@click.option("--log", "log_path", type=ANY_PATH, help="A recording that is in the log memory from the start.")
 @click.option(
     "--model",
     "serving",
@@ -154,7 +154,7 @@ class _Setup:
 @click.option("--seconds", type=FiniteRange(0, min_open=True), help="End after so many seconds.")
 @click.option(
     "--journal",
-    type=click.Path(path_type=Path),
+    type=ANY_FOLDER,
     help="Keep in this file what became of each sample, and when; FILE.0, FILE.1 and so on for several devices.",
 )
 @click.option("--stats", is_flag=True, help="At the end, print what was sent, and how late.")

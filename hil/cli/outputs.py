@@ -15,6 +15,7 @@ from hil.report.baseline import compare
 from hil.report.html import html_page
 from hil.report.junit import junit_xml
 from hil.report.text import print_report
+from stinger.cli.options import ANY_PATH
 from stinger.errors import FileError
 from stinger.files import check_output, read_bytes, write_bytes
 
@@ -47,10 +48,10 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     Files that cannot be read or written are told of before the command begins.
     """
 
-    @click.option("--html", type=click.Path(dir_okay=False), help="Write a page for a browser.")
-    @click.option("--junit", type=click.Path(dir_okay=False), help="Write JUnit XML, for a CI server.")
+    @click.option("--html", type=ANY_PATH, help="Write a page for a browser.")
+    @click.option("--junit", type=ANY_PATH, help="Write JUnit XML, for a CI server.")
     @click.option(
-        "--baseline", metavar="OLD.json", type=click.Path(), help="Say what got worse or better since this record."
+        "--baseline", metavar="OLD.json", type=ANY_PATH, help="Say what got worse or better since this record."
     )
     @wraps(command)
     def with_outputs(*, html: str | None, junit: str | None, baseline: str | None, **options: Any) -> None:

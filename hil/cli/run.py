@@ -24,7 +24,7 @@ from hil.cli.outputs import Outputs, output_options
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.words import VERDICT_WORDS
-from stinger.cli.options import FiniteRange
+from stinger.cli.options import ANY_FOLDER, ANY_PATH, FiniteRange
 from stinger.files import check_output, write_bytes
 
 SABOTAGES: Final = ("delay", "drop", "repeat", "misscore", "lose", "forget")
@@ -48,7 +48,7 @@ _SECONDS_PER_HOUR: Final = 3600.0
     "--broker",
     help="mosquitto (one of the bench's own), embedded, or mqtt://HOST:PORT.  [default: mosquitto, if installed]",
 )
-@click.option("--recording", type=click.Path(), help="What an emulated device plays.  [default: as each scenario says]")
+@click.option("--recording", type=ANY_PATH, help="What an emulated device plays.  [default: as each scenario says]")
 @click.option("--seconds", type=FiniteRange(1, MAX_SECONDS), help="Let each scenario take so long.")
 @click.option("--hours", type=FiniteRange(0, MAX_SECONDS / _SECONDS_PER_HOUR, min_open=True), help="The same in hours.")
 @click.option("--seed", type=click.IntRange(0, 2**31), help="Of what chance does, instead of each scenario's own.")
@@ -57,10 +57,8 @@ _SECONDS_PER_HOUR: Final = 3600.0
     type=click.IntRange(1, _MAX_JOBS),
     help="Scenarios beside each other, where time is not measured.  [default: 3 a core]",
 )
-@click.option(
-    "--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep logs, journals and recordings here."
-)
-@click.option("--json", type=click.Path(dir_okay=False), help="Keep the record: all reports can be made of it again.")
+@click.option("--keep", type=ANY_FOLDER, help="Keep logs, journals and recordings here.")
+@click.option("--json", type=ANY_PATH, help="Keep the record: all reports can be made of it again.")
 @output_options
 @click.option("--sabotage", type=click.Choice(SABOTAGES), help="Break the daemon on purpose, to see that it is caught.")
 def run(
