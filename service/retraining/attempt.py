@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -12,6 +13,8 @@ from typing import Any, Final
 
 from models.crew import Crew
 from models.factory import factory_model
+from models.model_file import load_model
+from models.model_meta import ModelMeta
 from models.registry import Registry
 from service.champion import CHAMPION, FACTORY, Serving, choose_model
 from service.config import Config
@@ -19,7 +22,7 @@ from service.lock import sole_retraining
 from service.retraining.plan import NotYetError, plan_contest, seen_by
 from service.retraining.recordings import Gathered, gather
 from service.retraining.result import Judged, Outcome, Retraining
-from stinger.errors import InputError
+from stinger.errors import FileError, InputError
 from stinger.paths import registry_dir
 
 JOURNAL_ACTION: Final = "retrain"
@@ -79,8 +82,8 @@ class _Attempt:
             config=config,
             gathered=gathered,
             champion=champion.version,
-            basis=_basis(config, champion, gathered),
-            seen=seen_by(champion.model.meta, gathered),
+            basis=_basis(config, champion, gathered, [version.id for version in self._registry.gone_back_from()]),
+            seen=seen_by([champion.model.meta, *self._set_aside()], gathered),
             remarks=remarks,
         )
 
@@ -95,7 +98,7 @@ class _Attempt:
     def _judged(self, found: Retraining, champion: Serving) -> Retraining:
         """``found`` with a contest and its verdict. Raises :class:`NotYetError`."""
         settings = found.config.retrain
-        plan = plan_contest(found.gathered, champion.model.meta, settings)
+        plan = plan_contest(found.gathered, champion.model.meta, settings, set_aside=self._set_aside())
         # Imported only now: most rounds end before, and scikit-learn takes a second to load.
         from replay.contest import Budget, hold_contest  # noqa: PLC0415
         from replay.verdict import Rules, judge  # noqa: PLC0415
@@ -112,6 +115,14 @@ class _Attempt:
         judged = Judged(plan, contest, verdict)
         outcome = Outcome.KEPT if verdict.winner is None else Outcome.PROMOTED
         return replace(found, outcome=outcome, why=judged.told(), judged=judged)
+
+    def _set_aside(self) -> list[ModelMeta]:
+        """What the models say of themselves that somebody has gone back from to the champion."""
+        found = []
+        for left in self._registry.gone_back_from():
+            with suppress(FileError):  # one that cannot be opened any more will not come again either
+                found.append(load_model(left.model_path).meta)
+        return found
 
     def _promoted(self, found: Retraining) -> Retraining:
         """Train the winner on everything, keep it, and make it the champion."""
@@ -155,7 +166,7 @@ class _Attempt:
         return found
 
 
-def _basis(config: Config, champion: Serving, gathered: Gathered) -> str:
+def _basis(config: Config, champion: Serving, gathered: Gathered, gone_back_from: Sequence[str]) -> str:
     """A hash of all that the outcome depends on."""
     values = [
         version("stinger-ml"),
@@ -163,5 +174,6 @@ def _basis(config: Config, champion: Serving, gathered: Gathered) -> str:
         asdict(config.retrain),
         config.min_shot_gap_ms,
         sorted({source.sha256 for source in gathered.sources}),
+        *gone_back_from,
     ]
     return sha256(json.dumps(values).encode()).hexdigest()

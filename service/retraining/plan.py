@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.folds import GUARD_MS, HeldOut, folds_by_time, folds_holding_out
@@ -24,28 +25,34 @@ class NotYetError(Exception):
     """There are too few data to judge a challenger by; the text is a sentence that says so."""
 
 
-def seen_by(champion: ModelMeta, gathered: Gathered) -> frozenset[int]:
-    """The positions of the sources that the champion says it was trained on."""
+def seen_by(models: Sequence[ModelMeta], gathered: Gathered) -> frozenset[int]:
+    """The positions of the sources that one of ``models`` says it was trained on."""
     return frozenset(
-        i for i, source in enumerate(gathered.sources) if has_seen(champion, source.session.recording, source.sha256)
+        i
+        for i, source in enumerate(gathered.sources)
+        if any(has_seen(model, source.session.recording, source.sha256) for model in models)
     )
 
 
-def plan_contest(gathered: Gathered, champion: ModelMeta, settings: RetrainConfig) -> Plan:
+def plan_contest(
+    gathered: Gathered, champion: ModelMeta, settings: RetrainConfig, *, set_aside: Sequence[ModelMeta] = ()
+) -> Plan:
     """Hold out what the champion was not trained on: whole sessions in turn, or blocks in time where one alone has shots.
 
-    What the champion was trained on is only learnt from: it has no say in the comparison. Raises :class:`NotYetError`
-    where fewer than ``settings.min_shots`` accepted shots are left to compare on.
+    What the champion was trained on is only learnt from: it has no say in the comparison. Neither has what a model was
+    trained on that somebody has gone back from (``set_aside``): on that, it would win again. Raises
+    :class:`NotYetError` where fewer than ``settings.min_shots`` accepted shots are left to compare on.
     """
     sessions = gathered.sessions
-    seen = seen_by(champion, gathered)
+    seen = seen_by([champion, *set_aside], gathered)
     fresh = tuple(i for i in range(len(sessions)) if i not in seen)
     shots = sum(sessions[i].accepted_shots for i in fresh)
     if shots < settings.min_shots:
         every = sum(session.accepted_shots for session in sessions)
-        known = f", and {every - shots} that the champion was trained on" if seen else ""
+        whose = "the champion" if not set_aside else "the champion, or a model that was gone back from,"
+        known = f", and {every - shots} that {whose} was trained on" if seen else ""
         raise NotYetError(
-            f"There are {shots} accepted shots that the champion was not trained on{known}; "
+            f"There are {shots} accepted shots that {whose} was not trained on{known}; "
             f"it takes {settings.min_shots} to judge by (retrain.min_shots)."
         )
     with_shots = sum(session.accepted_shots > 0 for session in sessions)

@@ -105,5 +105,5 @@ def _contest(contest: Contest) -> dict[str, Any]:
 
 def _role(retraining: Retraining, position: int) -> str:
     if position in retraining.seen:
-        return "the champion was trained on it: only learnt from"
+        return "the champion, or a model that was gone back from, was trained on it: only learnt from"
     return "held out" if retraining.judged is not None else "new"

@@ -99,6 +99,19 @@ def test_first_promotion_can_be_rolled_back_to_the_factory_model(tmp_path: Path)
     assert load_model(version.model_path).sha256 == factory_model().sha256
 
 
+def test_what_was_gone_back_from_does_not_come_back_without_new_shots(tmp_path: Path) -> None:
+    recorded(tmp_path, 1, 2)
+    assert attempt(tmp_path).outcome is Outcome.PROMOTED
+    factory = Registry(tmp_path / "registry").roll_back(why="the wheels never rest")
+    again = attempt(tmp_path)
+    assert again.outcome is Outcome.NOT_YET
+    assert "0 accepted shots that the champion, or a model that was gone back from, was not trained on" in again.why[0]
+    assert champion(tmp_path) == factory.id
+    recorded(tmp_path, 3, 4)
+    assert attempt(tmp_path).outcome is Outcome.PROMOTED
+    assert Registry(tmp_path / "registry").gone_back_from() == []
+
+
 def test_new_champion_has_seen_everything_so_the_next_retraining_is_not_yet(tmp_path: Path) -> None:
     promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
@@ -165,9 +178,9 @@ def test_model_promoted_by_somebody_meanwhile_stays(tmp_path: Path, monkeypatch:
     recorded(tmp_path, 1, 2)
     chosen: list[str] = []
 
-    def meanwhile(*arguments: Any) -> Plan:
+    def meanwhile(*arguments: Any, **options: Any) -> Plan:
         chosen.append(promote_blind(tmp_path))
-        return plan_contest(*arguments)
+        return plan_contest(*arguments, **options)
 
     monkeypatch.setattr("service.retraining.attempt.plan_contest", meanwhile)
     result = attempt(tmp_path)
