@@ -22,8 +22,12 @@ from service.track import DeviceTrack
 
 WAITING_MAX_SAMPLES: Final = 16_384
 """How many samples may wait to be scored; then sources wait. A thousand devices fill that in 160 ms."""
-MANY_BLOCKS_A_SECOND: Final = 2000
-"""From so many on, blocks are gathered for GATHER_S before they are scored, which then costs half as much for each."""
+SCORING_SHARE: Final = 0.4
+"""When scoring blocks one by one takes more of the time, they are gathered for GATHER_S, and each then costs half as much.
+
+Until half as many come. Large blocks, fewer than MANY_BLOCKS_A_SECOND, are scored at once: they gain nothing.
+"""
+MANY_BLOCKS_A_SECOND: Final = 500
 GATHER_S: Final = 0.005
 _COUNTING_S: Final = 0.1
 TICK_S: Final = 0.05
@@ -93,13 +97,16 @@ class Flow:
         self._min_shot_gap_ms = min_shot_gap_ms
         self._wall_clock = wall_clock
         self._devices: dict[str, _Device] = {}
+        self._spinning: dict[str, _Device] = {}  # those whose wheels are on, and perhaps some more
         self._waiting: deque[Block] = deque()
         self._waiting_samples = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._called = False
         self._done = self._seen = (0, 0)
-        self._many = False
-        self._counted, self._counting_since_s = 0, time.monotonic()
+        self._many_from: float | None = (
+            None  # blocks a second at which gathering began; None while they are not gathered
+        )
+        self._counted, self._counting_since_s, self._scoring_s = 0, time.monotonic(), 0.0
         self._room = asyncio.Event()
         self._room.set()
 
@@ -171,7 +178,7 @@ class Flow:
         if self._loop is None or not self._waiting or self._called:
             return
         self._called = True
-        if self._many:
+        if self._many_from is not None:
             self._loop.call_later(GATHER_S, self.score_waiting)
         else:
             self._loop.call_soon(self.score_waiting)
@@ -180,22 +187,33 @@ class Flow:
         """Find out whether so many blocks come that scoring them one by one would cost too much."""
         self._counted += 1
         now_s = time.monotonic()
-        if now_s - self._counting_since_s >= _COUNTING_S:
-            self._many = self._counted > MANY_BLOCKS_A_SECOND * (now_s - self._counting_since_s)
-            self._counted, self._counting_since_s = 0, now_s
+        past_s = now_s - self._counting_since_s
+        if past_s < _COUNTING_S:
+            return
+        rate = self._counted / past_s
+        if self._many_from is None:
+            # Not the rate alone: what scoring one by one lets through can be less than what comes.
+            if rate > MANY_BLOCKS_A_SECOND and self._scoring_s > SCORING_SHARE * past_s:
+                self._many_from = rate
+        elif rate < self._many_from / 2:
+            self._many_from = None
+        self._counted, self._counting_since_s, self._scoring_s = 0, now_s, 0.0
 
     def tick(self) -> None:
         """Let the wheels of silent devices go off."""
         now_s = self._wall_clock()
-        for device in self._devices.values():
-            if device.track.wheels_on:
-                self._tell(device.track.tick(now_s))
+        for device in list(self._spinning.values()):
+            self._tell(device.track.tick(now_s))
+            if not device.track.wheels_on:
+                del self._spinning[device.track.device]
 
     def score_waiting(self) -> None:
         """Score everything that waits: one block a device in each run of the model."""
         self._called = False
+        began_s = time.monotonic()
         while self._waiting:
             self._score([self._only()] if len(self._waiting) == 1 else self._take())
+        self._scoring_s += time.monotonic() - began_s
         if not self._room.is_set():
             self._room.set()
 
@@ -254,6 +272,8 @@ class Flow:
             device = self._devices[block.device]
             probability = scores.block(i)
             events = device.track.push(block.samples, block.taken_s, probability)
+            if device.track.wheels_on:
+                self._spinning[block.device] = device
             device.samples += block.samples.shape[0]
             device.latencies_ms.append((time.monotonic_ns() - block.read_ns) / 1e6)
             for sink in self._sinks:

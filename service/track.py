@@ -37,7 +37,7 @@ class DeviceTrack:
     @property
     def wheels_on(self) -> bool:
         """Whether the wheels are on."""
-        return self._decision.wheels
+        return self._on_ms is not None
 
     @property
     def parameters(self) -> DecisionParameters:

@@ -165,15 +165,25 @@ async def test_wheels_of_a_silent_device_go_off() -> None:
     assert not notes.events[1].on
 
 
-async def test_many_blocks_that_come_one_by_one_are_gathered_and_few_are_scored_at_once() -> None:
-    flow, notes, model = made()
+class Slow(Constant):
+    """A model that takes its time for each run, however many windows there are."""
+
+    def probability(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        time.sleep(0.0005)
+        return super().probability(windows)
+
+
+@pytest.mark.parametrize("model", [Constant(0.9), Slow(0.9)], ids=["quick", "slow"])
+async def test_many_blocks_that_come_one_by_one_are_gathered_and_few_are_scored_at_once(model: Constant) -> None:
+    notes = Notes()
+    flow = Flow(model, "v1", DecisionParameters(), [notes], min_shot_gap_ms=1000)
     task = asyncio.create_task(flow.run())
     await asyncio.sleep(0)
     await flow.put(block("a", 0, 50))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert model.runs == [1]
-    deadline = time.monotonic() + 0.15
+    deadline = time.monotonic() + 0.4
     number = 0
     while time.monotonic() < deadline:
         await flow.put(block(f"b{number}", 0, 50))
