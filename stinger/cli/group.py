@@ -107,7 +107,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="stinger-ml", prog_name="stinger")
 def main() -> None:
-    """Tools for the Stinger foam-dart blaster: recordings, shot prediction, training.
+    """Tools for the Stinger foam-dart blaster: recordings, training, a daemon that predicts shots, a test bench.
 
     Every command explains itself: stinger COMMAND --help.
     """
