@@ -49,11 +49,13 @@ def plan_contest(
     shots = sum(sessions[i].accepted_shots for i in fresh)
     if shots < settings.min_shots:
         every = sum(session.accepted_shots for session in sessions)
-        whose = "the champion" if not set_aside else "the champion, or a model that was gone back from,"
-        known = f", and {every - shots} that {whose} was trained on" if seen else ""
+        whose = "that the champion was not trained on"
+        known = f", and {every - shots} that it was trained on" if seen else ""
+        if set_aside:
+            whose = "that neither the champion nor a model that was gone back from was trained on"
+            known = f", and {every - shots} that one of them was" if seen else ""
         raise NotYetError(
-            f"There are {shots} accepted shots that {whose} was not trained on{known}; "
-            f"it takes {settings.min_shots} to judge by (retrain.min_shots)."
+            f"There are {shots} accepted shots {whose}{known}; it takes {settings.min_shots} to judge by (retrain.min_shots)."
         )
     with_shots = sum(session.accepted_shots > 0 for session in sessions)
     try:
