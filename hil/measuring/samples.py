@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.measuring.delivery import Delivery
+from models.scorer import GAP_MS
 from stinger.sample import SAMPLE_BYTES, SampleArray
-
-GAP_MS: Final = 50
 
 Numbers = npt.NDArray[np.intp]
 _RECORD: Final = np.dtype(f"S{SAMPLE_BYTES}")

@@ -15,7 +15,7 @@ from models.crew import Crew
 from models.factory import factory_model
 from models.model_file import load_model
 from models.model_meta import ModelMeta
-from models.registry import Registry
+from models.registry import Registry, Version
 from service.champion import CHAMPION, FACTORY, Serving, choose_model
 from service.config import Config
 from service.lock import sole_retraining
@@ -53,19 +53,28 @@ class _Attempt:
 
     def run(self, named: Sequence[str]) -> Retraining:
         champion = choose_model(CHAMPION, self._registry)
-        found = self._gathered(champion, named)
+        # Opened once: each is a model of its own size.
+        gone_back_from = self._registry.gone_back_from()
+        set_aside = _told_by(gone_back_from)
+        found = self._gathered(champion, named, gone_back_from, set_aside)
         before = self._last_with(found.basis)
         if before is not None:
             when = str(before.get("time"))[:16].replace("T", " ")
             why = f"Nothing has changed since {when} UTC: the outcome is still '{before['outcome']}'."
             return replace(found, outcome=Outcome.UNCHANGED, why=(why,))
         try:
-            found = self._judged(found, champion)
+            found = self._judged(found, champion, set_aside)
         except NotYetError as error:
             found = replace(found, why=(str(error),))
         return self._promoted(found) if found.outcome is Outcome.PROMOTED else self._noted(found)
 
-    def _gathered(self, champion: Serving, named: Sequence[str]) -> Retraining:
+    def _gathered(
+        self,
+        champion: Serving,
+        named: Sequence[str],
+        gone_back_from: Sequence[Version],
+        set_aside: Sequence[ModelMeta],
+    ) -> Retraining:
         config = self._config
         gathered = gather(
             config.data_dir,
@@ -82,8 +91,8 @@ class _Attempt:
             config=config,
             gathered=gathered,
             champion=champion.version,
-            basis=_basis(config, champion, gathered, [version.id for version in self._registry.gone_back_from()]),
-            seen=seen_by([champion.model.meta, *self._set_aside()], gathered),
+            basis=_basis(config, champion, gathered, [version.id for version in gone_back_from]),
+            seen=seen_by([champion.model.meta, *set_aside], gathered),
             remarks=remarks,
         )
 
@@ -95,10 +104,10 @@ class _Attempt:
             return entries[-1]
         return None
 
-    def _judged(self, found: Retraining, champion: Serving) -> Retraining:
+    def _judged(self, found: Retraining, champion: Serving, set_aside: Sequence[ModelMeta]) -> Retraining:
         """``found`` with a contest and its verdict. Raises :class:`NotYetError`."""
         settings = found.config.retrain
-        plan = plan_contest(found.gathered, champion.model.meta, settings, set_aside=self._set_aside())
+        plan = plan_contest(found.gathered, champion.model.meta, settings, set_aside=set_aside)
         # Imported only now: most rounds end before, and scikit-learn takes a second to load.
         from replay.contest import Budget, hold_contest  # noqa: PLC0415
         from replay.verdict import Rules, judge  # noqa: PLC0415
@@ -115,14 +124,6 @@ class _Attempt:
         judged = Judged(plan, contest, verdict)
         outcome = Outcome.KEPT if verdict.winner is None else Outcome.PROMOTED
         return replace(found, outcome=outcome, why=judged.told(), judged=judged)
-
-    def _set_aside(self) -> list[ModelMeta]:
-        """What the models say of themselves that somebody has gone back from to the champion."""
-        found = []
-        for left in self._registry.gone_back_from():
-            with suppress(FileError):  # one that cannot be opened any more will not come again either
-                found.append(load_model(left.model_path).meta)
-        return found
 
     def _promoted(self, found: Retraining) -> Retraining:
         """Train the winner on everything, keep it, and make it the champion."""
@@ -164,6 +165,15 @@ class _Attempt:
         found = replace(found, folder=write_report(found))
         self._registry.note(JOURNAL_ACTION, journal_values(found))
         return found
+
+
+def _told_by(versions: Sequence[Version]) -> list[ModelMeta]:
+    """What the models of ``versions`` say of themselves."""
+    found = []
+    for left in versions:
+        with suppress(FileError):  # one that cannot be opened any more will not come again either
+            found.append(load_model(left.model_path).meta)
+    return found
 
 
 def _basis(config: Config, champion: Serving, gathered: Gathered, gone_back_from: Sequence[str]) -> str:
