@@ -24,7 +24,8 @@ from typing import Any
 import aiomqtt
 import numpy as np
 
-from service.sources.broker import subscription
+from service.broker_url import BrokerAddress
+from service.sources.broker import BrokerSubscription
 from tests.helpers.brokers import Mosquitto, until
 
 SAMPLE_BYTES = 17
@@ -63,8 +64,8 @@ def generate(port: int, rate: int) -> None:
 
 @asynccontextmanager
 async def by_source(port: int, take: Take) -> AsyncIterator[None]:
-    """The daemon's own way: aiomqtt, its queue passed by."""
-    async with subscription("127.0.0.1", port)() as messages:
+    """The daemon's own way: gmqtt."""
+    async with BrokerSubscription(BrokerAddress("127.0.0.1", port))() as messages:
 
         async def listen() -> None:
             async for message in messages:
@@ -135,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rates", type=int, nargs="*", default=RATES)
     rates = parser.parse_args().rates
-    receivers: dict[str, Receiver] = {"the source (aiomqtt)": by_source, "aiomqtt, as shown": by_aiomqtt}
+    receivers: dict[str, Receiver] = {"the source": by_source, "aiomqtt, as shown": by_aiomqtt}
     if importlib.util.find_spec("gmqtt") is not None:
         receivers["gmqtt"] = by_gmqtt
     with tempfile.TemporaryDirectory() as folder:

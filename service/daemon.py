@@ -40,8 +40,8 @@ from service.retention import Pruned, Retention, limits_of
 from service.sabotage import LosingIntake, Sabotage, SabotagedSink
 from service.sinks import MetricsSink, MqttSink, RecorderSink
 from service.source import LinkState
-from service.sources.broker import subscription
-from service.sources.mqtt import MqttSource, Subscription
+from service.sources.broker import BrokerSubscription
+from service.sources.mqtt import MqttSource
 from service.urls import DeviceSource, parse_sources
 from stinger.errors import InputError
 from stinger.paths import registry_dir
@@ -109,13 +109,13 @@ class Daemon:
         if address.embedded:
             broker = await stack.enter_async_context(EmbeddedBroker(address.port))
             address = replace(address, port=broker.port)
-        sources = parse_sources(config.sources, self._subscription(address))
+        sources = parse_sources(config.sources, BrokerSubscription(address))
         recovery = await asyncio.to_thread(recover, self._recordings)
         if recovery.closed or recovery.problems:
             _LOG.warning(event_text("recordings_recovered", closed=recovery.closed, problems=len(recovery.problems)))
-        defer = asyncio.get_running_loop().call_soon
+        loop = asyncio.get_running_loop()
         outbox = stack.enter_context(
-            Outbox(config.data_dir / "outbox.sqlite3", limit=config.outbox.max_events, defer=defer)
+            Outbox(config.data_dir / "outbox.sqlite3", limit=config.outbox.max_events, defer=loop.call_soon)
         )
         recorder = Recorder(
             self._recordings,
@@ -315,15 +315,6 @@ class Daemon:
     def _decision(self, serving: Serving) -> DecisionParameters:
         decision = serving.model.meta.decision
         return decision if self.config.threshold is None else decision.at(self.config.threshold)
-
-    def _subscription(self, address: BrokerAddress) -> Subscription:
-        return subscription(
-            address.host,
-            address.port,
-            username=address.user,
-            password=address.password,
-            tls_context=address.tls,
-        )
 
     def _serve_http(self, stack: AsyncExitStack) -> str | None:
         metrics = self.config.metrics

@@ -26,6 +26,7 @@ DEVICE_NAME: Final = re.compile(rf"(?!daemon\Z)[A-Za-z0-9_-]{{1,{DEVICE_MAX_CHAR
 """Devices are named so in topics, and in folders. Where a device stands in a topic, ``daemon`` is the daemon itself."""
 
 _COUNTER: Final = Struct("<I")
+MESSAGE_MAX_BYTES: Final = _COUNTER.size + MESSAGE_MAX_SAMPLES * SAMPLE_BYTES
 _REMEMBERED: Final = 64
 
 

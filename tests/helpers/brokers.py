@@ -169,3 +169,32 @@ async def road(to_port: int, *, port: int = 0, delay_s: float = 0) -> AsyncItera
         for task in carrying:
             task.cancel()
         await asyncio.gather(*carrying, return_exceptions=True)
+
+
+@asynccontextmanager
+async def odd_broker(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """Answers each packet that comes with the next of ``answers``, then closes; with none it says nothing. Also what came."""
+    came: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        for answer in answers or (None,):
+            if data := await reader.read(1000):
+                came.append(data)
+                if answer is not None:
+                    writer.write(answer)
+        if answers:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], came
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
+def protocol_level(connect: bytes) -> int:
+    return connect[connect.index(b"MQTT") + 4]

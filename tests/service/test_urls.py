@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.sources.broker import subscription
+from service.broker_url import BrokerAddress
+from service.sources.broker import BrokerSubscription
 from service.sources.mqtt import MqttSource
 from service.sources.replay import ReplaySource
 from service.sources.serial import SerialSource
@@ -12,7 +13,7 @@ from service.sources.tcp import TcpSource
 from service.urls import device_name, parse_source, parse_sources
 from stinger.errors import InputError
 
-BROKER = subscription("127.0.0.1")
+BROKER = BrokerSubscription(BrokerAddress("127.0.0.1", 1883))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Brokers for the tests of what is said over MQTT."""
+"""A link at work, for the tests of what is said over MQTT."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ import pytest
 
 from service.broker_link import BrokerLink
 from service.outbox import Outbox
-from tests.helpers.brokers import PATIENCE_S, Mosquitto
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path / "mosquitto")
-    broker.start()
-    yield broker
-    broker.kill()
+from tests.helpers.brokers import PATIENCE_S
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +14,6 @@ from service.outbox import Outbox
 from tests.helpers.brokers import Mosquitto, until
 from tests.helpers.happenings import shot
 from tests.service.mqtt.conftest import running
-
-
-@pytest.fixture
-def passwords(tmp_path: Path) -> Path:
-    """A password file of mosquitto's that knows ``anna``, whose password is ``sesame``."""
-    program = shutil.which("mosquitto_passwd")
-    if program is None:
-        pytest.skip("mosquitto_passwd is not installed")
-    path = tmp_path / "passwords"
-    subprocess.run([program, "-b", "-c", str(path), "anna", "sesame"], check=True, timeout=10)
-    return path
 
 
 async def test_user_and_password_from_a_file_let_in_and_a_wrong_one_is_told_but_never_shown(
@@ -69,50 +56,21 @@ async def test_a_broker_that_forbids_to_publish_is_warned_of(
         broker.kill()
 
 
-@pytest.fixture
-def certificates(tmp_path: Path) -> Path:
-    """A folder with a CA of our own and what it signed: ``broker`` for 127.0.0.1, and ``client``."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path / "certificates"
-    folder.mkdir()
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=20)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA")
-    for name, extension in (("broker", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")):
-        (folder / f"{name}.ext").write_text(extension)
-        openssl("req", *key[:-2], "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        openssl(
-            *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"),
-            *("-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.crt"),
-        )
-    return folder
-
-
 async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(
-    tmp_path: Path, certificates: Path, outbox: Outbox, caplog: pytest.LogCaptureFixture
+    tls_mosquitto: Mosquitto, certificates: Path, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    paths = {name: certificates / name for name in ("ca.crt", "broker.crt", "broker.key")}
-    settings = f"cafile {paths['ca.crt']}\ncertfile {paths['broker.crt']}\nkeyfile {paths['broker.key']}"
-    broker = Mosquitto(tmp_path / "tls", f"{settings}\nrequire_certificate true\nuse_identity_as_username true")
-    broker.start()
+    ca_file = certificates / "ca.crt"
     client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
-    url = f"mqtts://127.0.0.1:{broker.port}"
-    try:
-        link = BrokerLink(parse_broker(url, ca_file=paths["ca.crt"], **client), outbox, version="1")
-        async with running(link):
-            link.send(event_message(shot()))
-            await until(lambda: link.connected and link.depth == 0)
-        unknown = BrokerLink(parse_broker(url, **client), outbox, version="1")
-        async with running(unknown):
-            await until(lambda: "certificate verify failed" in caplog.text)
-        unasked = BrokerLink(parse_broker(url, ca_file=paths["ca.crt"]), outbox, version="1")
-        caplog.clear()
-        async with running(unasked):
-            await until(lambda: "broker not connected" in caplog.text)
-            assert not unasked.connected
-    finally:
-        broker.kill()
+    url = f"mqtts://127.0.0.1:{tls_mosquitto.port}"
+    link = BrokerLink(parse_broker(url, ca_file=ca_file, **client), outbox, version="1")
+    async with running(link):
+        link.send(event_message(shot()))
+        await until(lambda: link.connected and link.depth == 0)
+    unknown = BrokerLink(parse_broker(url, **client), outbox, version="1")
+    async with running(unknown):
+        await until(lambda: "certificate verify failed" in caplog.text)
+    unasked = BrokerLink(parse_broker(url, ca_file=ca_file), outbox, version="1")
+    caplog.clear()
+    async with running(unasked):
+        await until(lambda: "broker not connected" in caplog.text)
+        assert not unasked.connected

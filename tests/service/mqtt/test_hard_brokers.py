@@ -7,8 +7,6 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +18,11 @@ from service.broker_url import BrokerAddress, parse_broker
 from service.embedded_broker import EmbeddedBroker
 from service.messages import event_message
 from service.outbox import Outbox
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, road, subscriber, until
+from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, road, subscriber, until
 from tests.helpers.happenings import shot
 from tests.service.mqtt.conftest import running
 
 CONNACK_OLD_PROTOCOL = b"\x20\x02\x00\x01"
-
-
-@asynccontextmanager
-async def odd_broker(answer: bytes | None) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """Answers each CONNECT with ``answer`` and closes; with none it says nothing. Also what came."""
-    came: list[bytes] = []
-    writers: list[asyncio.StreamWriter] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        if data := await reader.read(1000):
-            came.append(data)
-            if answer is not None:
-                writer.write(answer)
-                writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1], came
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()
-
-
-def protocol_level(connect: bytes) -> int:
-    return connect[connect.index(b"MQTT") + 4]
 
 
 async def test_a_broker_of_3_1_1_is_spoken_to_in_3_1_1_after_its_silence(
@@ -85,7 +56,7 @@ async def test_a_broker_that_refuses_is_tried_in_both_versions_and_warned_of_onc
 
 
 async def test_a_broker_that_says_nothing_neither_holds_up_a_stop_nor_leaves_a_socket(outbox: Outbox) -> None:
-    async with odd_broker(None) as (port, came):
+    async with odd_broker() as (port, came):
         link = BrokerLink(BrokerAddress("127.0.0.1", port), outbox, version="1")
         task = asyncio.create_task(link.run())
         await until(lambda: bool(came))
@@ -95,7 +66,7 @@ async def test_a_broker_that_says_nothing_neither_holds_up_a_stop_nor_leaves_a_s
 
 
 async def test_a_broker_that_says_nothing_behind_tls_neither_holds_up_a_stop(outbox: Outbox) -> None:
-    async with odd_broker(None) as (port, came):
+    async with odd_broker() as (port, came):
         link = BrokerLink(parse_broker(f"mqtts://127.0.0.1:{port}", environment={}), outbox, version="1")
         task = asyncio.create_task(link.run())
         await until(lambda: bool(came))

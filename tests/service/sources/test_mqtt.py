@@ -4,24 +4,17 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
-from pathlib import Path
 
-import aiomqtt
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from service.backoff import Backoff
 from service.source import Block, LinkReport, LinkState
 from service.sources import blasters
 from service.sources.blasters import Blasters, Message
-from service.sources.broker import subscription
 from service.sources.mqtt import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.service.blaster_ends import samples_from
 from tests.service.collecting import Collecting, running
-from tests.service.mosquitto import free_port, mosquitto
 
 SECOND = 1_000_000_000
 
@@ -135,32 +128,3 @@ async def test_lost_broker_is_tried_again_and_every_device_is_told() -> None:
         await intake.until_samples(60)
     assert intake.states[:3] == [LinkState.STREAMING, LinkState.LOST, LinkState.STREAMING]
     assert "reset by the broker" in intake.reports[1].reason
-
-
-async def test_real_broker_delivers_every_sample_and_is_found_again(tmp_path: Path) -> None:
-    port, intake = free_port(), Collecting()
-    source = MqttSource("mqtt:", subscription("127.0.0.1", port), backoff=Backoff(0.01, 0.05))
-    async with running(source, intake):
-        for begin, end in ((0, 200), (200, 400)):
-            async with mosquitto(tmp_path, port), aiomqtt.Client("127.0.0.1", port) as client:
-                # Published again and again until the source has subscribed: a repeat is dropped.
-                while not intake.reports or intake.reports[-1].state is not LinkState.STREAMING:
-                    await client.publish("stinger/a/samples", message("a", begin).payload, qos=1)
-                for first in range(begin + 20, end, 20):
-                    await client.publish("stinger/a/samples", message("a", first).payload, qos=1)
-                await client.publish("stinger/old/samples", message("old", 0).payload, qos=1, retain=True)
-                await intake.until(partial(_has, "a", end))
-            await intake.until_state(LinkState.LOST)
-    assert _times(intake, "a").tolist() == list(range(0, 4000, 10))
-    lost = [report for report in intake.reports if report.device == "a" and report.state is LinkState.LOST]
-    assert "no connection to the broker" in lost[0].reason
-    assert lost[-1].counters.lost == 0
-
-
-def _has(device: str, count: int, intake: Collecting) -> bool:
-    return _times(intake, device).size >= count
-
-
-def _times(intake: Collecting, device: str) -> npt.NDArray[np.uint32]:
-    blocks = [block.samples["timestamp_ms"] for block in intake.blocks if block.device == device]
-    return np.concatenate([np.empty(0, np.uint32), *blocks])
