@@ -15,6 +15,7 @@ from models.synthetic import synthesise
 from service.flow import Flow
 from service.metrics import Metrics
 from service.recorder import Recorder
+from service.recording_pace import RecordingPace
 from service.sinks import MetricsSink, RecorderSink
 from service.urls import parse_source
 from stinger.logs import write_log
@@ -26,7 +27,8 @@ ROUNDS = 5
 async def replay(folder: Path, path: Path) -> None:
     model = factory_model()
     recorder = Recorder(folder)
-    sinks = [RecorderSink(recorder), MetricsSink(Metrics())]
+    pace = RecordingPace(recorder, asyncio.get_running_loop().call_later)
+    sinks = [RecorderSink(pace), MetricsSink(Metrics())]
     flow = Flow(model, "factory", model.meta.decision, sinks, min_shot_gap_ms=1000)
     running = asyncio.create_task(flow.run())
     try:
@@ -35,6 +37,7 @@ async def replay(folder: Path, path: Path) -> None:
     finally:
         running.cancel()
         await asyncio.wait([running])
+        pace.close()
         recorder.close()
 
 

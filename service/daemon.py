@@ -35,6 +35,7 @@ from service.outbox import Outbox
 from service.pruning import keep_pruning
 from service.recorder import Recorder
 from service.recorder_alarm import RecorderAlarm
+from service.recording_pace import RecordingPace
 from service.recovery import recover
 from service.retention import Pruned, Retention, limits_of
 from service.sabotage import LosingIntake, Sabotage, SabotagedSink
@@ -128,6 +129,8 @@ class Daemon:
         )
         self._recorder = recorder
         stack.callback(recorder.close, 1.0)
+        pace = RecordingPace(recorder, loop.call_later)
+        stack.callback(pace.close)
         self._link = BrokerLink(
             address,
             outbox,
@@ -149,7 +152,7 @@ class Daemon:
             serving.version,
             self._decision(serving),
             [
-                RecorderSink(recorder),
+                RecorderSink(pace),
                 self._mqtt if self._sabotage is None else SabotagedSink(self._mqtt, self._sabotage),
                 MetricsSink(self._metrics),
             ],

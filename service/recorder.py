@@ -182,6 +182,11 @@ class Recorder:
         track = self._tracks.get(device)
         return self._recording if track is None else track.recording
 
+    def is_open(self, device: str) -> bool:
+        """Whether ``device`` has a file that the disk takes samples for."""
+        track = self._tracks.get(device)
+        return track is not None and track.file is not None
+
     def current(self, device: str) -> Path | None:
         """The file that holds the newest samples of ``device``, if it is open."""
         track = self._tracks.get(device)

@@ -18,7 +18,7 @@ from service.flow import Sink
 from service.logs import event_text
 from service.messages import event_message, link_message, model_message, scores_message
 from service.metrics import DeviceMetrics, Metrics
-from service.recorder import Recorder
+from service.recording_pace import RecordingPace
 from service.source import Block, LinkCounters, LinkReport, LinkState
 from service.states import ModelInUse, ScoreBlock, Stamps
 from stinger.errors import InputError
@@ -31,7 +31,7 @@ _PERIOD_MS = 1000 // SAMPLE_RATE_HZ
 class RecorderSink(Sink):
     """Keeps every sample."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: RecordingPace) -> None:
         self._recorder = recorder
 
     def samples(self, block: Block) -> None:
