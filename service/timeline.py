@@ -149,7 +149,9 @@ class Timeline:
         clock.observe(times_ms[-1], read_ns)
         # A better estimate does not turn time back, and no sample is taken after it was read.
         earliest_ns, offset_s = self._taken_ns, self._wall.offset_s()
-        taken_ns = [min(max(time_ns, earliest_ns), read_ns) for time_ns in clock.taken_ns(times_ms)]
+        taken_ns = clock.taken_ns(times_ms)
+        if taken_ns[0] < earliest_ns or taken_ns[-1] > read_ns:  # they ascend
+            taken_ns = [min(max(time_ns, earliest_ns), read_ns) for time_ns in taken_ns]
         self._taken_ns = taken_ns[-1]
         taken_s = np.array([time_ns / _NS + offset_s for time_ns in taken_ns])
         return Block(self._device, samples, taken_s, read_ns, boot)

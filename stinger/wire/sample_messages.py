@@ -27,6 +27,7 @@ DEVICE_NAME: Final = re.compile(rf"(?!daemon\Z)[A-Za-z0-9_-]{{1,{DEVICE_MAX_CHAR
 
 _COUNTER: Final = Struct("<I")
 MESSAGE_MAX_BYTES: Final = _COUNTER.size + MESSAGE_MAX_SAMPLES * SAMPLE_BYTES
+_FIRST_TRIGGER: Final = _COUNTER.size + SAMPLE_BYTES - 1
 _REMEMBERED: Final = 64
 
 
@@ -50,9 +51,9 @@ def decode_message(payload: bytes | bytearray) -> SampleMessage:
         raise ProtocolError(f"{len(payload)} bytes, expected 4 and then a multiple of {SAMPLE_BYTES}")
     if size > MESSAGE_MAX_SAMPLES * SAMPLE_BYTES:
         raise ProtocolError(f"{size // SAMPLE_BYTES} samples, more than {MESSAGE_MAX_SAMPLES}")
-    samples = np.frombuffer(payload, dtype=SAMPLE_DTYPE, offset=_COUNTER.size)
-    if int(samples["trigger"].max()) > 1:
+    if max(payload[_FIRST_TRIGGER::SAMPLE_BYTES]) > 1:  # for messages as blasters send them a fifth of NumPy's time
         raise ProtocolError("a trigger that is neither 0 nor 1")
+    samples = np.frombuffer(payload, dtype=SAMPLE_DTYPE, offset=_COUNTER.size)
     return SampleMessage(_COUNTER.unpack_from(payload)[0], samples)
 
 
