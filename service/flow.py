@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,7 +32,9 @@ MANY_BLOCKS_A_SECOND: Final = 500
 GATHER_S: Final = 0.005
 _COUNTING_S: Final = 0.1
 TICK_S: Final = 0.05
-"""How often silent devices are looked at: wheels must go off soon after an output is too old."""
+"""How often devices whose wheels are on are looked at: they must go off soon after an output is too old."""
+REST_S: Final = 0.25
+"""How often the flow turns while no wheels are on, to show that it lives."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -98,6 +101,7 @@ class Flow:
         self._wall_clock = wall_clock
         self._devices: dict[str, _Device] = {}
         self._spinning: dict[str, _Device] = {}  # those whose wheels are on, and perhaps some more
+        self._some_spin = asyncio.Event()
         self._waiting: deque[Block] = deque()
         self._waiting_samples = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
@@ -167,15 +171,30 @@ class Flow:
         try:
             self._score_soon()
             while True:
-                await asyncio.sleep(TICK_S)
+                await self._pause()
                 self.tick()
                 self._done = self._done[0] + 1, self._done[1]
         finally:
             self._loop = None
 
+    async def _pause(self) -> None:
+        if self._spinning:
+            await asyncio.sleep(TICK_S)
+            return
+        self._some_spin.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST_S):
+                await self._some_spin.wait()
+
     def _score_soon(self) -> None:
-        """Score when every reader that has something has had its turn; where many blocks come, a little later still."""
+        """Score when every reader that has something has had its turn; where many blocks come, a little later still.
+
+        A device that is alone is scored at once.
+        """
         if self._loop is None or not self._waiting or self._called:
+            return
+        if len(self._devices) == 1:
+            self.score_waiting()
             return
         self._called = True
         if self._many_from is not None:
@@ -274,6 +293,7 @@ class Flow:
             events = device.track.push(block.samples, block.taken_s, probability)
             if device.track.wheels_on:
                 self._spinning[block.device] = device
+                self._some_spin.set()
             device.samples += block.samples.shape[0]
             device.latencies_ms.append((time.monotonic_ns() - block.read_ns) / 1e6)
             for sink in self._sinks:

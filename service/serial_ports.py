@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import suppress
 from typing import Final, NamedTuple, cast
 
@@ -57,11 +58,22 @@ def open_serial(path: str, baud: int, *, timeout_s: float, write_timeout_s: floa
 
     Raises ``OSError`` (of which the library's own errors mostly are) or ``ValueError``, for :func:`explain_opening`.
     """
-    port = serial.Serial(path, baudrate=baud, timeout=timeout_s, write_timeout=write_timeout_s, exclusive=True)
+    port = _Port(path, baudrate=baud, timeout=timeout_s, write_timeout=write_timeout_s, exclusive=True)
     # An FTDI adapter otherwise holds bytes back for 16 ms. What has no such mode needs none.
     with suppress(AttributeError, NotImplementedError, OSError, ValueError):
         port.set_low_latency_mode(True)
     return port
+
+
+class _Port(serial.Serial):  # type: ignore[misc]  # the library has no types
+    """A port that, where it need not wait, reads without asking beforehand whether there is something."""
+
+    def read(self, size: int = 1) -> bytes:
+        if os.name == "posix" and self.is_open and self.timeout == 0:
+            with suppress(OSError):  # what is wrong, the library finds out and names
+                if data := os.read(self.fd, size):
+                    return data
+        return bytes(super().read(size))
 
 
 def explain_opening(error: Exception) -> str:

@@ -88,6 +88,7 @@ class ReplaySource:
                 continue
             taken_s = due_ns[begin:end] / _NS + HOST_CLOCK.offset_s()
             await report.put(Block(self.device, piece.samples[begin:end], taken_s, now_ns, boot))
+            await asyncio.sleep(0)  # where this cannot keep up, there is no other moment for others
             begin = end
 
     async def _pour(self, piece: _Piece, start_ns: int, boot: int, report: _Reports) -> None:

@@ -13,7 +13,6 @@ from struct import Struct
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from cobs import cobs
 
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
@@ -50,10 +49,10 @@ def encode_frames(samples: SampleArray, sequence: int) -> bytes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameBlock:
-    """What one piece of the stream held: ``samples`` ``(n,)``, their ``sequence`` ``(n,) uint16``, and text lines."""
+    """What one piece of the stream held: ``samples`` ``(n,)``, the sequence number of each, and text lines."""
 
     samples: SampleArray
-    sequence: npt.NDArray[np.uint16]
+    sequence: tuple[int, ...]
     lines: tuple[str, ...]
 
 
@@ -127,13 +126,13 @@ class FrameDecoder:
         self._noise = None if self._noise is None else self._noise - drop
 
     def _block(self, frames: list[bytes], lines: list[str]) -> FrameBlock:
-        # Live, frames come one at a time, and NumPy's calls cost more than the decoding: two of them, no more.
+        # Live, frames come one at a time, and NumPy's calls cost more than the decoding: one of them, no more.
         numbers = [_HEAD.unpack_from(frame)[1] for frame in frames]
         self._count(numbers)
         records = bytearray().join([frame[_HEAD.size : _HEAD.size + SAMPLE_BYTES] for frame in frames])
         return FrameBlock(
             samples=np.frombuffer(records, dtype=SAMPLE_DTYPE),
-            sequence=np.array(numbers, dtype=np.uint16),
+            sequence=tuple(numbers),
             lines=tuple(lines),
         )
 

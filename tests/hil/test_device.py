@@ -129,7 +129,7 @@ class TestAnyPort:
                 with over(port, device) as host:
                     host.write(b"MLSTREAM 100\n")
                     assert host.line() == b"MLSTREAM1 100"
-                    numbers.append(int(FrameDecoder().feed(host.exactly(24)).sequence[0]))
+                    numbers.append(FrameDecoder().feed(host.exactly(24)).sequence[0])
                 time.sleep(0.1)
             return numbers
 

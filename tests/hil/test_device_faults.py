@@ -90,7 +90,7 @@ async def test_dropped_frames_stand_in_the_journal_as_never_written() -> None:
             host.write(b"MLSTREAM 100\n")
             decoder = FrameDecoder()
             data = host.during(0.7)
-            return set(decoder.feed(data[data.index(b"\n") + 1 :]).sequence.tolist())
+            return set(decoder.feed(data[data.index(b"\n") + 1 :]).sequence)
 
     async with emulated(SESSION, faults=["drop:rate=0.3"], speed=10) as device:
         came = await asyncio.to_thread(host, device)

@@ -31,7 +31,7 @@ def sent(faults: FaultPlan, packets: list[Packet]) -> list[Packet]:
 def decoded(packets: list[Packet]) -> tuple[FrameDecoder, list[int], tuple[str, ...]]:
     decoder = FrameDecoder()
     block = decoder.feed(b"".join(packet.data for packet in packets))
-    return decoder, block.sequence.tolist(), block.lines
+    return decoder, list(block.sequence), block.lines
 
 
 class TestFrames:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from models.decision import DecisionParameters
+from service import flow as flow_module
 from service.events import Event, Shot, SpinUp
-from service.flow import WAITING_MAX_SAMPLES, Flow, Sink
+from service.flow import REST_S, WAITING_MAX_SAMPLES, Flow, Sink
 from service.source import Block, LinkCounters, LinkReport, LinkState
 from tests.conftest import samples_at
 
@@ -165,6 +166,39 @@ async def test_wheels_of_a_silent_device_go_off() -> None:
     assert not notes.events[1].on
 
 
+async def test_wheels_that_go_on_while_the_flow_rests_wake_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_module, "REST_S", 60.0)
+    model, notes = Constant(0.9), Notes()
+    flow = Flow(model, "v1", DecisionParameters(), [notes], min_shot_gap_ms=1000)
+    task = asyncio.create_task(flow.run())
+    await asyncio.sleep(0.02)
+    await flow.put(block("a", 0, 60))  # of long ago
+    async with asyncio.timeout(5):
+        while len(notes.events) < 2:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    assert [event.on for event in notes.events if isinstance(event, SpinUp)] == [True, False]
+
+
+async def test_a_device_that_is_alone_is_scored_before_its_source_goes_on() -> None:
+    flow, _, model = made()
+    async with running(flow):
+        await flow.put(block("a", 0, 60))
+        await asyncio.sleep(0.01)  # the first block may find others
+        await flow.put(block("a", 60, 1))
+        assert model.runs == [11, 1]
+
+
+async def test_devices_that_are_not_alone_wait_for_each_other() -> None:
+    flow, _, model = made()
+    async with running(flow):
+        for first in (0, 60):
+            await flow.put(block("a", first, 60))
+            await flow.put(block("b", first, 60))
+            await asyncio.sleep(0.01)
+        assert model.runs == [22, 120]
+
+
 class Slow(Constant):
     """A model that takes its time for each run, however many windows there are."""
 
@@ -263,5 +297,5 @@ async def test_flow_that_turns_but_does_not_score_what_waits_does_not_get_on(mon
     monkeypatch.setattr(flow, "score_waiting", lambda: None)
     async with running(flow):
         await flow.put(block("a", 0, 60))
-        await asyncio.sleep(0.2)  # some turns
+        await asyncio.sleep(3 * REST_S)  # some turns
         assert not flow.gets_on()

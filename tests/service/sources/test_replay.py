@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.source import LinkState
+from service.source import Block, LinkState
 from service.sources.replay import BETWEEN_BOOTS_MS, ReplaySource
 from service.urls import parse_source
 from stinger.errors import FileError
@@ -67,6 +67,31 @@ async def test_flow_that_was_held_up_is_caught_up_with(tmp_path: Path) -> None:
     took_s = await play(write(tmp_path / "log.bin", samples), "speed=10", intake := Collecting(pace_s=0.03))
     assert intake.samples.tobytes() == samples.tobytes()
     assert took_s < 0.4  # one hundred blocks of one sample would have taken 3 s
+
+
+class Busy(Collecting):
+    """Takes its time for every block and lets nobody else have it."""
+
+    async def put(self, block: Block) -> None:
+        time.sleep(0.001)  # noqa: ASYNC251 - that is the point
+        await super().put(block)
+
+
+@pytest.mark.parametrize("speed", ["0", "1000"])
+async def test_others_have_their_turn_while_more_is_due_than_can_be_taken(tmp_path: Path, speed: str) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.create_task(others())
+    intake = Busy()
+    await play(write(tmp_path / "log.bin", samples_from(0, 50_000)), f"speed={speed}", intake)
+    task.cancel()
+    assert turns >= len(intake.blocks) > 10
 
 
 async def test_every_boot_and_wrap_in_a_log_is_another_boot(tmp_path: Path) -> None:
