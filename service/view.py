@@ -20,8 +20,22 @@ SCORES_PER_BAR: Final = 5
 """At 100 Hz a bar is 50 ms, the highest score in them."""
 EVENTS_SHOWN: Final = 8
 _NARROWEST_STRIP: Final = 10
-_OTHER_COLUMNS: Final = 97
-"""What a row takes beside its strip, with a name of ten letters."""
+_OTHER_COLUMNS: Final = 70
+"""What a row takes beside its strip, with a name of ten letters: it fits into the 80 columns of a terminal."""
+_HEADINGS: Final = (
+    ("link", "left"),
+    ("wheels", "left"),
+    ("probability", "left"),
+    ("shots", "right"),
+    ("in\ntime", "right"),
+    ("lead\nms", "right"),
+    ("false", "right"),
+    ("\nHz", "right"),
+    ("latency\nms", "right"),
+)
+"""Behind the device's name."""
+_NARROW: Final = 80
+"""On fewer columns the last two are left out."""
 
 
 @dataclass(slots=True)
@@ -89,24 +103,15 @@ class View:
     def picture(self, width: int) -> RenderableType:
         """How everything is now, for a terminal of so many columns."""
         strip_width = min(STRIP_WIDTH, max(_NARROWEST_STRIP, width - _OTHER_COLUMNS))
-        table = Table(expand=False)
-        for heading, justify in (
-            ("device", "left"),
-            ("link", "left"),
-            ("wheels", "left"),
-            ("probability", "left"),
-            ("shots", "right"),
-            ("in time", "right"),
-            ("lead ms", "right"),
-            ("false", "right"),
-            ("Hz", "right"),
-            ("latency ms", "right"),
-        ):
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+        table.add_column("device", overflow="ellipsis", min_width=6, vertical="bottom")  # the one that gives way
+        headings = _HEADINGS if width >= _NARROW else _HEADINGS[:-2]
+        for heading, justify in headings:
             table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # its own literals
         for name, device in sorted(self._devices.items()):
-            table.add_row(*_row(name, device, strip_width))
+            table.add_row(*_row(name, device, strip_width)[: 1 + len(headings)])
         lines = [Text(line, overflow="ellipsis", no_wrap=True) for line in self._events]
-        return Group(Text(self.title, style="bold"), Text(self._daemon), table, *lines)
+        return Group(Text(self.title, style="bold"), Text(self._daemon), "", table, "", *lines)
 
     def _take(self, name: str, kind: str, content: dict[str, Any]) -> str | None:
         device = self._devices.setdefault(name, _Device())

@@ -25,7 +25,7 @@ _AGAIN_S: Final = 1.0
 
 async def watch(address: BrokerAddress, device: str | None, *, stop: asyncio.Event) -> None:
     """Show what the daemon at a broker says of ``device``, or of all, until ``stop``; through every loss of the broker."""
-    title = f"{address}   (from another terminal: mosquitto_sub -h {address.host} -p {address.port} -v -t 'stinger/#')"
+    title = f"{address}\nfrom another terminal: mosquitto_sub -h {address.host} -p {address.port} -v -t 'stinger/#'"
     view = View(title)
     with _shown(view) as shown:
         listening = asyncio.create_task(_listen(address, device, view, shown), name="watch")

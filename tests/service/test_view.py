@@ -60,10 +60,23 @@ def test_scores_become_bars_and_telemetry_the_numbers() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 110, 200])
-def test_picture_fits_the_terminal(width: int) -> None:
+def test_picture_fits_the_terminal_with_nothing_cut(width: int) -> None:
     view = View("t")
-    told(view, "a/telemetry", probability=0.25, wheels_on=False, rate_hz=100, latency_p50_ms=1, latency_p99_ms=2)
-    assert all(len(line) <= width for line in drawn(view, width).splitlines())
+    told(view, "blaster-07/link", state="streaming")
+    told(view, "blaster-07/telemetry", probability=0.25, rate_hz=100, latency_p50_ms=1, latency_p99_ms=2)
+    picture = drawn(view, width)
+    assert all(len(line) <= width for line in picture.splitlines())
+    assert "…" not in picture
+    assert "blaster-07 streaming ○ off" in picture
+    assert "1.0 / 2.0" in picture
+
+
+def test_picture_gives_up_its_last_columns_on_a_narrow_terminal() -> None:
+    view = View("t")
+    told(view, "demo/telemetry", probability=0.25, rate_hz=100, latency_p50_ms=1, latency_p99_ms=2)
+    picture = drawn(view, 66)
+    assert "…" not in picture
+    assert "1.0 / 2.0" not in picture
 
 
 @given(
