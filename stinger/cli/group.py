@@ -100,6 +100,23 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except StingerError as error:
             raise _UserError(str(error)) from error
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """As any group does; whatever is wrong with what the user wrote ends as one line."""
+        try:
+            return super().make_context(*arguments, **options)
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
+
+
+def _in_one_line(error: click.UsageError) -> click.ClickException:
+    """``error`` with the command whose help tells more, instead of with three lines around it."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    where = "" if error.ctx is None else f" (see {error.ctx.command_path} --help)"
+    return _UserError(f"{error.format_message()}{where}")
 
 
 @click.group(

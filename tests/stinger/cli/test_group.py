@@ -70,10 +70,29 @@ def test_version_is_that_of_the_distribution() -> None:
     assert CliRunner().invoke(main, ["--version"]).output.startswith("stinger, version ")
 
 
-def test_unknown_command_is_a_usage_error() -> None:
-    result = CliRunner().invoke(main, ["shoot"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nosuch"], "Error: No such command 'nosuch'. (see stinger --help)"),
+        (["--nosuch"], "Error: No such option '--nosuch'. (see stinger --help)"),
+        (["info"], "Error: Missing argument 'FILE'. (see stinger info --help)"),
+        (["models", "nosuch"], "Error: No such command 'nosuch'. (see stinger models --help)"),
+        (
+            ["run", "--metrics-port", "abc"],
+            "Error: Invalid value for '--metrics-port': 'abc' is not a valid integer. (see stinger run --help)",
+        ),
+    ],
+)
+def test_what_is_not_understood_ends_as_one_line(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, arguments, prog_name="stinger")
     assert result.exit_code == 2
-    assert "No such command 'shoot'" in result.output
+    assert result.stderr == f"{said}\n"
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    result = CliRunner().invoke(main, [])
+    assert result.exit_code == 2
+    assert "Commands:" in result.output
 
 
 def test_command_whose_extra_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
