@@ -53,43 +53,73 @@ def choose_model(choice: str, registry: Registry) -> Serving:
     return Serving(load_model(version.model_path), version.id)
 
 
-async def follow_champion(
-    registry: Registry,
-    serving: str,
-    use: Callable[[Serving], None],
-    complain: Callable[[str], None],
-    *,
-    every_s: float = LOOK_EVERY_S,
-) -> None:
-    """Look at the registry until cancelled, and ``use`` each new champion, once it was opened and tried.
+class ServingModel:
+    """The model that serves, from a ``choice`` on (see :func:`choose_model`). While that is the champion, it is followed.
 
-    ``serving`` is the version in use at first. Why a champion cannot serve is passed to ``complain``, once, and what served
-    before goes on; an empty text, once what serves is the champion again.
+    ``on_change`` is told of another one. ``on_trouble`` is told why a champion cannot serve, once, and what served before
+    goes on; and with an empty text, once what serves is what should.
+
+    Raises :class:`InputError` for a first choice that is not there or must not serve.
     """
-    refused = ""
-    while True:
-        found, problem = None, ""
-        await asyncio.sleep(every_s)
+
+    def __init__(
+        self,
+        choice: str,
+        registry: Registry,
+        *,
+        on_change: Callable[[Serving], None],
+        on_trouble: Callable[[str], None],
+    ) -> None:
+        self.serving = choose_model(choice, registry)
+        self._following = choice == CHAMPION
+        self._registry = registry
+        self._on_change = on_change
+        self._on_trouble = on_trouble
+        self._trouble = ""
+
+    async def choose(self, choice: str) -> Serving:
+        """Have another model serve. Raises :class:`InputError` for one that cannot, and then changes nothing."""
+        serving = await asyncio.to_thread(choose_model, choice, self._registry)
+        self._following = choice == CHAMPION
+        self._tell_trouble("")
+        self._use(serving)
+        return serving
+
+    async def follow(self, *, every_s: float = LOOK_EVERY_S) -> None:
+        """Until cancelled, have each new champion serve once it was opened and tried, as long as the champion is chosen."""
+        while True:
+            await asyncio.sleep(every_s)
+            if self._following:
+                found, trouble = await self._look()
+                self._take(found, trouble)
+
+    async def _look(self) -> tuple[Serving | None, str]:
+        """The champion, opened and tried, unless it serves already; or what is wrong with it."""
         try:
-            found = await _other_champion(registry, serving)
+            champion = self._registry.champion()
+            if (FACTORY if champion is None else champion.id) == self.serving.version:
+                return None, ""
+            # Opening takes tens of milliseconds, for a large forest more: not on the loop.
+            found = await asyncio.to_thread(choose_model, CHAMPION, self._registry)
         except InputError as error:
-            problem = str(error)
+            return None, str(error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a new champion, the old one goes on
-            problem = f"the champion cannot be opened: {error!r:.200}"
-        if problem != refused:
-            refused = problem
-            complain(problem)
+            return None, f"the champion cannot be opened: {error!r:.200}"
+        return (None if found.version == self.serving.version else found), ""
+
+    def _take(self, found: Serving | None, trouble: str) -> None:
+        if not self._following:  # somebody has chosen another one meanwhile, which then stays
+            return
+        self._tell_trouble(trouble)
         if found is not None:
-            _LOG.info(event_text("model_changed", before=serving, now=found.version))
-            serving = found.version
-            use(found)
+            self._use(found)
 
+    def _use(self, serving: Serving) -> None:
+        _LOG.info(event_text("model_changed", before=self.serving.version, now=serving.version))
+        self.serving = serving
+        self._on_change(serving)
 
-async def _other_champion(registry: Registry, serving: str) -> Serving | None:
-    """The champion, opened and tried, unless it is the version that serves."""
-    champion = registry.champion()
-    if (FACTORY if champion is None else champion.id) == serving:
-        return None
-    # Opening takes tens of milliseconds, for a large forest more: not on the loop.
-    found = await asyncio.to_thread(choose_model, CHAMPION, registry)
-    return None if found.version == serving else found
+    def _tell_trouble(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._on_trouble(trouble)

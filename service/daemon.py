@@ -17,9 +17,9 @@ from models.decision import DecisionParameters
 from models.registry import Registry
 from service.broker_link import BrokerLink
 from service.broker_url import BrokerAddress
-from service.champion import CHAMPION, Serving, choose_model, follow_champion
+from service.champion import Serving, ServingModel
 from service.check import broker_address
-from service.commands import ChooseModel, Command, Note, SetThreshold, StartRecording, StopRecording
+from service.commands import Command
 from service.condition import Condition
 from service.config import Config
 from service.embedded_broker import EmbeddedBroker
@@ -31,6 +31,7 @@ from service.messages import telemetry_message
 from service.metrics import Metrics
 from service.notify import Notifier
 from service.open_files import allow_open_files
+from service.operating import Operating
 from service.outbox import Outbox
 from service.pruning import keep_pruning
 from service.recorder import Recorder
@@ -44,7 +45,6 @@ from service.source import LinkState
 from service.sources.broker import BrokerSubscription
 from service.sources.mqtt import MqttSource
 from service.urls import DeviceSource, parse_sources
-from stinger.errors import InputError
 from stinger.paths import registry_dir
 
 STOP_S: Final = 1.2
@@ -81,7 +81,6 @@ class Daemon:
         self._registry = Registry(registry_dir(config.data_dir))
         self._metrics = Metrics()
         self._version = version("stinger-ml")
-        self._following = config.model == CHAMPION
         self._condition = Condition()
         self._notifier = Notifier({})
         self._recordings = config.data_dir / "recordings"
@@ -105,7 +104,9 @@ class Daemon:
 
     async def _run(self, stack: AsyncExitStack, ready: Callable[[Running], None]) -> None:
         config = self.config
-        serving = choose_model(config.model, self._registry)
+        self._model = ServingModel(
+            config.model, self._registry, on_change=self._use_model, on_trouble=self._model_alarm
+        )
         address = broker_address(config.broker)
         if address.embedded:
             broker = await stack.enter_async_context(EmbeddedBroker(address.port))
@@ -148,9 +149,9 @@ class Daemon:
             home_assistant=config.broker.home_assistant,
         )
         self._flow = Flow(
-            serving.model,
-            serving.version,
-            self._decision(serving),
+            self._model.serving.model,
+            self._model.serving.version,
+            self._decision(self._model.serving),
             [
                 RecorderSink(pace),
                 self._mqtt if self._sabotage is None else SabotagedSink(self._mqtt, self._sabotage),
@@ -158,12 +159,13 @@ class Daemon:
             ],
             min_shot_gap_ms=config.min_shot_gap_ms,
         )
+        self._operating = Operating(self._flow, recorder, self._model, self._tell_models)
         self._metrics.outbox_depth = lambda: outbox.depth  # a number in memory: asked from another thread
         self._metrics.events_dropped = lambda: outbox.dropped
         self._metrics.recorder = recorder.stats
         self._metrics.free_bytes = partial(_free_bytes, config.data_dir)
         http = self._serve_http(stack)
-        running = Running(address, http, serving.version)
+        running = Running(address, http, self._model.serving.version)
         await self._keep_running(sources, partial(ready, running))
 
     async def _keep_running(self, sources: list[DeviceSource | MqttSource], ready: Callable[[], None]) -> None:
@@ -172,7 +174,7 @@ class Daemon:
             helpers = [
                 tasks.create_task(self._flow.run(), name="flow"),
                 tasks.create_task(self._tell_telemetry(), name="telemetry"),
-                tasks.create_task(self._follow(), name="champion"),
+                tasks.create_task(self._model.follow(), name="champion"),
                 tasks.create_task(self._prune(), name="pruning"),
                 tasks.create_task(self._notifier.watch(self._flow.gets_on), name="watchdog"),
             ]
@@ -240,22 +242,11 @@ class Daemon:
         retention = Retention(self._recordings, self._registry)
         await keep_pruning(retention, lambda: limits_of(self.config.recorder), self._room_is_needed, told)
 
-    async def _follow(self) -> None:
-        if self._following:
-            await follow_champion(self._registry, self._flow.version, self._followed, self._refused)
+    async def _obey(self, command: Command) -> Mapping[str, Any]:
+        return await self._operating.obey(command)
 
-    def _refused(self, why: str) -> None:
-        if self._following:
-            self._model_alarm(why)
-
-    def _followed(self, serving: Serving) -> None:
-        # Somebody may have chosen another model over MQTT, which then stays.
-        if self._following:
-            self._use(serving)
-
-    def _use(self, serving: Serving) -> None:
+    def _use_model(self, serving: Serving) -> None:
         self._flow.use_model(serving.model, serving.version, self._decision(serving))
-        self._model_alarm("")
         self._tell_models()
 
     def _tell_models(self) -> None:
@@ -263,34 +254,6 @@ class Daemon:
         for device in self._flow.devices:
             self._metrics.model(device, self._flow.version)
             self._recorder.describe(device, model=self._flow.version)
-
-    async def _obey(self, command: Command) -> Mapping[str, Any]:
-        """Do what somebody asked over MQTT, and say what is so now."""
-        devices = self._flow.devices if command.device is None else (command.device,)
-        match command:
-            case SetThreshold(threshold=on):
-                parameters = self._flow.set_threshold(command.device, on)
-                self._tell_models()
-                return {"threshold": parameters.on}
-            case ChooseModel(model=choice):
-                if command.device is not None:
-                    raise InputError("one model scores all devices: ask on stinger/daemon/command/choose_model")
-                serving = await asyncio.to_thread(choose_model, choice, self._registry)
-                self._following = choice == CHAMPION
-                self._use(serving)
-                return {"model": serving.version}
-            case StartRecording():
-                for device in devices:
-                    self._recorder.start(device)
-                return {"recording": True, "devices": list(devices)}
-            case StopRecording():
-                for device in devices:
-                    self._recorder.stop(device)
-                return {"recording": False, "devices": list(devices)}
-            case Note(text=text):
-                for device in devices:
-                    self._recorder.note(device, text)
-                return {"noted": list(devices)}
 
     def reload(self, config: Config) -> None:
         """Take over what can change while the daemon runs; of the rest it is said that it waits for a restart."""

@@ -9,17 +9,25 @@ import pytest
 
 from models.factory import factory_model
 from models.registry import Registry
-from service.champion import FACTORY, Serving, choose_model, follow_champion
+from service.champion import CHAMPION, FACTORY, Serving, ServingModel, choose_model
 from stinger.errors import InputError
 
 
 @asynccontextmanager
-async def following(registry: Registry, serving: str) -> AsyncIterator[tuple[list[Serving], list[str]]]:
+async def following(registry: Registry, choice: str = CHAMPION) -> AsyncIterator[tuple[list[Serving], list[str]]]:
+    """What was used and what was in trouble, of a model that is followed from ``choice`` on."""
+    async with at_work(registry, choice) as (_, used, troubles):
+        yield used, troubles
+
+
+@asynccontextmanager
+async def at_work(registry: Registry, choice: str) -> AsyncIterator[tuple[ServingModel, list[Serving], list[str]]]:
     used: list[Serving] = []
-    complaints: list[str] = []
-    task = asyncio.create_task(follow_champion(registry, serving, used.append, complaints.append, every_s=0.01))
+    troubles: list[str] = []
+    model = ServingModel(choice, registry, on_change=used.append, on_trouble=troubles.append)
+    task = asyncio.create_task(model.follow(every_s=0.01))
     try:
-        yield used, complaints
+        yield model, used, troubles
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -56,7 +64,7 @@ async def test_new_champion_is_used_and_a_roll_back_as_well(tmp_path: Path) -> N
     registry = Registry(tmp_path)
     first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
     registry.promote(first, why="")
-    async with following(registry, first) as (used, complaints):
+    async with following(registry) as (used, complaints):
         registry.promote(second, why="")
         await until(used)
         registry.roll_back(why="")
@@ -68,7 +76,7 @@ async def test_new_champion_is_used_and_a_roll_back_as_well(tmp_path: Path) -> N
 async def test_champion_that_cannot_serve_is_complained_of_once_and_a_better_one_still_used(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     bad, good = registry.add("bad", b"garbage", {}).id, registry.add("good", factory_model().data, {}).id
-    async with following(registry, FACTORY) as (used, complaints):
+    async with following(registry) as (used, complaints):
         registry.promote(bad, why="")
         await until(complaints)
         await asyncio.sleep(0.1)
@@ -82,8 +90,8 @@ async def test_champion_that_cannot_serve_is_complained_of_once_and_a_better_one
 async def test_registry_whose_champion_is_gone_keeps_what_serves(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     registry.add("m", factory_model().data, {})
-    (tmp_path / "champion").write_text("gone\n")
-    async with following(registry, FACTORY) as (used, complaints):
+    async with following(registry) as (used, complaints):
+        (tmp_path / "champion").write_text("gone\n")
         await until(complaints)
     assert used == []
     assert "gone" in complaints[0]
@@ -93,7 +101,7 @@ async def test_complaint_ends_when_what_serves_is_the_champion_again(tmp_path: P
     registry = Registry(tmp_path)
     good, bad = registry.add("good", factory_model().data, {}).id, registry.add("bad", b"garbage", {}).id
     registry.promote(good, why="")
-    async with following(registry, good) as (used, complaints):
+    async with following(registry) as (used, complaints):
         registry.promote(bad, why="")
         await until(complaints)
         registry.roll_back(why="")
@@ -112,7 +120,7 @@ async def test_any_trouble_with_a_champion_is_a_complaint_and_no_end(
     def broken(*_: object) -> Serving:
         raise MemoryError("no room")
 
-    async with following(registry, FACTORY) as (used, complaints):
+    async with following(registry) as (used, complaints):
         with monkeypatch.context() as patch:
             patch.setattr("service.champion.choose_model", broken)
             registry.promote(first, why="")
@@ -121,3 +129,45 @@ async def test_any_trouble_with_a_champion_is_a_complaint_and_no_end(
         registry.promote(second, why="")
         await until(used)
     assert [serving.version for serving in used][-1] == second
+
+
+async def test_a_model_that_somebody_chose_stays_until_the_champion_is_chosen_again(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
+    async with at_work(registry, CHAMPION) as (model, used, _):
+        await model.choose(first)
+        registry.promote(second, why="")
+        await asyncio.sleep(0.1)
+        assert [serving.version for serving in used] == [first]
+        await model.choose(CHAMPION)
+        assert model.serving.version == second
+
+
+async def test_champion_chosen_after_another_first_choice_is_followed_as_well(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    version = registry.add("m", factory_model().data, {}).id
+    async with at_work(registry, FACTORY) as (model, used, _):
+        await model.choose(CHAMPION)
+        registry.promote(version, why="")
+        await until(used, 2)
+    assert model.serving.version == version
+
+
+async def test_choosing_a_model_ends_the_trouble_with_the_champion(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    bad = registry.add("bad", b"garbage", {}).id
+    async with at_work(registry, CHAMPION) as (model, _, troubles):
+        registry.promote(bad, why="")
+        await until(troubles)
+        await model.choose(FACTORY)
+    assert troubles[1:] == [""]
+
+
+async def test_choice_that_cannot_serve_changes_nothing(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    async with at_work(registry, CHAMPION) as (model, used, _):
+        with pytest.raises(InputError):
+            await model.choose("nothing")
+        version = registry.add("m", factory_model().data, {}).id
+        registry.promote(version, why="")
+        await until(used)  # it is still followed
