@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -112,8 +113,8 @@ def on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None], reload
 
 
 def _say_where(running: Running) -> None:
-    broker = running.broker
-    click.echo(f"ready: broker mqtt://{broker.host}:{broker.port}, model {running.model}", err=True)
+    broker = replace(running.broker, embedded=False)  # an address that others can subscribe at
+    click.echo(f"ready: broker {broker}, model {running.model}", err=True)
     if running.metrics_url is not None:
         click.echo(f"metrics: {running.metrics_url}/metrics", err=True)
 
