@@ -132,9 +132,11 @@ class _Arrivals:
         self._granted: int | None = None
         self._dropping = False
 
-    def on_message(self, _client: Any, topic: str, payload: bytes, _qos: int, properties: dict[str, Any]) -> int:
-        """Have a message wait, unless it is retained, and so old, or too many do."""
-        if properties["retain"]:
+    def on_message(
+        self, _client: Any, topic: str | bytes, payload: bytes, _qos: int, properties: dict[str, Any]
+    ) -> int:
+        """Have a message wait, unless it is retained, and so old, or its topic is no text, or too many wait."""
+        if properties["retain"] or isinstance(topic, bytes):
             return 0
         if len(self._waiting) >= WAITING_MAX:
             _LOG.log(

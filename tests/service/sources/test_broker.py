@@ -159,6 +159,16 @@ async def test_a_broker_that_lets_in_and_closes_is_asked_in_the_same_version_aga
     assert [protocol_level(packet) for packet in came if packet[0] == 0x10] == [5, 5]
 
 
+async def test_a_topic_that_is_no_text_is_nobodys() -> None:
+    def published(topic: bytes) -> bytes:
+        body = len(topic).to_bytes(2, "big") + topic + b"\x00" + b"payload"
+        return bytes([0x30, len(body)]) + body
+
+    came = published(b"stinger/\xff\xfe/samples") + published(b"stinger/a/samples")
+    async with odd_broker(ACCEPTED_5, SUBSCRIBED_5 + came) as (port, _), at(port)() as messages:
+        assert (await first_of(messages)).topic == "stinger/a/samples"
+
+
 async def test_what_cannot_be_fetched_in_time_is_dropped_with_one_warning(
     mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
