@@ -32,11 +32,12 @@ def test_watch_says_that_there_is_no_broker_and_goes_on_trying() -> None:
     command = [sys.executable, "-m", "stinger", "watch", "--broker", "mqtt://127.0.0.1:1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline(), process.stdout.readline()]
+        lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
-    assert "mosquitto_sub -h 127.0.0.1 -p 1 " in lines[0]
-    assert "no broker at mqtt://127.0.0.1:1" in lines[1]
+    assert lines[0] == "mqtt://127.0.0.1:1\n"
+    assert "mosquitto_sub -h 127.0.0.1 -p 1 " in lines[1]
+    assert "no broker at mqtt://127.0.0.1:1" in lines[2]
 
 
 def test_watch_refuses_a_device_that_no_topic_can_have() -> None:
