@@ -80,13 +80,13 @@ class BrokerSubscription:
                 client.subscribe(self._filter, qos=1)
                 await arrivals.subscribed()
         except MQTTConnectError as error:
-            self._try_the_other()
+            self._try_the_other(client)
             raise ConnectionError(str(error)) from error
         except TimeoutError as error:
-            self._try_the_other()
+            self._try_the_other(client)
             raise ConnectionError(f"no answer within {_CONNECT_S:g} s") from error
         except ConnectionError:
-            self._try_the_other()
+            self._try_the_other(client)
             raise
 
     async def _let_in(self, client: Any, arrivals: _Arrivals) -> None:
@@ -107,15 +107,48 @@ class BrokerSubscription:
             if not connecting.done():
                 raise ConnectionError("closed by the broker before it let us in")
             await connecting
+            _guard(client._connection)  # noqa: SLF001 - see there
+        except asyncio.CancelledError:
+            # In the moment between connecting and greeting, the library does not take it well.
+            await asyncio.wait({connecting}, timeout=_GOODBYE_S)
+            raise
         finally:
             connecting.cancel()
             closed.cancel()
             await asyncio.gather(connecting, closed, return_exceptions=True)
 
-    def _try_the_other(self) -> None:
-        """Try the other version of MQTT next: an old broker refuses version 5 in one of many ways."""
-        if not self._answered:
+    def _try_the_other(self, client: Any) -> None:
+        """Try the other version of MQTT next, if there is a broker: an old one refuses version 5 in one of many ways."""
+        if not self._answered and client._connection is not None:  # noqa: SLF001 - it is not told otherwise
             self._version = MQTTv311 if self._version == MQTTv50 else MQTTv50
+
+
+def _guard(connection: Any) -> None:
+    """End the connection where the library would wait without end, or let pile up what comes."""
+    if not 0 < connection.keepalive <= _KEEPALIVE_S:  # as the broker wished, so that its own death is not noticed
+        connection.keepalive = _KEEPALIVE_S
+    close_in_order = connection.close
+    protocol = connection._protocol  # noqa: SLF001 - there is no other way in
+    transport = connection._transport  # noqa: SLF001
+    read = protocol._read_packet  # noqa: SLF001
+
+    async def close() -> None:
+        silent_s = time.monotonic() - connection._last_data_in  # noqa: SLF001
+        if silent_s >= 2 * connection.keepalive:
+            transport.abort()  # TLS would wait half a minute for an answer
+        await close_in_order()
+
+    def read_packet(data: bytes) -> int:
+        """Of a packet that is longer than any of a blaster, what came is copied again with all that comes."""
+        parsed: int = read(data)
+        if parsed < 0 or len(data) - parsed > PACKET_MAX_BYTES:
+            _LOG.warning("connection given up, something longer than any message of a blaster came")
+            transport.abort()
+            return -1
+        return parsed
+
+    connection.close = close
+    protocol._read_packet = read_packet  # noqa: SLF001
 
 
 class _Arrivals:

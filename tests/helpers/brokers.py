@@ -172,8 +172,8 @@ async def road(to_port: int, *, port: int = 0, delay_s: float = 0) -> AsyncItera
 
 
 @asynccontextmanager
-async def odd_broker(*answers: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """Answers each packet that comes with the next of ``answers``, then closes; with none it says nothing. Also what came."""
+async def odd_broker(*answers: bytes | None) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """Answers what comes with the next of ``answers``, then closes; ``None`` says nothing, as no answers do. Also what came."""
     came: list[bytes] = []
     writers: list[asyncio.StreamWriter] = []
 

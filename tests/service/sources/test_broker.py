@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from service.sources.blasters import Message
 from service.sources.broker import PACKET_MAX_BYTES, BrokerSubscription
 from service.sources.mqtt import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, free_port, odd_broker, protocol_level, until
+from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, until
 from tests.service.blaster_ends import samples_from
 from tests.service.collecting import Collecting, running
 
@@ -145,8 +146,50 @@ async def test_a_broker_that_does_not_let_subscribe_is_told_of() -> None:
         assert await refusal(at(port)) == "the broker does not let this user subscribe to samples"
 
 
-async def test_a_broker_that_is_not_there_is_told_of() -> None:
-    assert "Connect call failed" in await refusal(at(free_port()))
+async def test_a_broker_that_is_not_there_is_told_of_and_later_spoken_to_in_the_newest_version(
+    tmp_path: Path,
+) -> None:
+    late = Mosquitto(tmp_path / "late")
+    subscription = at(late.port)
+    assert "Connect call failed" in await refusal(subscription)
+    late.start()
+    try:
+        async with subscription() as messages, aiomqtt.Client("127.0.0.1", late.port) as client:
+            await client.publish("stinger/a/samples", bytes(PACKET_MAX_BYTES))  # kept back, as only version 5 can
+            await client.publish("stinger/a/samples", payload(0))
+            assert (await first_of(messages)).payload == payload(0)
+    finally:
+        late.kill()
+
+
+async def test_what_is_too_long_and_not_kept_back_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    beginning = b"\x30\x80\x80\x80\x7d" + bytes(2 * PACKET_MAX_BYTES)
+    async with odd_broker(ACCEPTED_5, SUBSCRIBED_5 + beginning, None) as (port, _), at(port)() as messages:
+        with pytest.raises(ConnectionError, match="connection lost"):
+            await first_of(messages)
+    assert "longer than any message of a blaster" in caplog.text
+
+
+async def test_a_dead_broker_is_noticed_even_if_it_wished_for_no_keepalive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "_KEEPALIVE_S", 1)
+    no_keepalive = b"\x20\x06\x00\x00\x03\x13\x00\x00"
+    async with odd_broker(no_keepalive, SUBSCRIBED_5, *[None] * 100) as (port, _), at(port)() as messages:
+        with pytest.raises(ConnectionError, match="connection lost"):
+            await first_of(messages)
+
+
+async def test_a_dead_broker_behind_tls_is_not_waited_for(
+    tls_mosquitto: Mosquitto, certificates: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(broker, "_KEEPALIVE_S", 1)
+    client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
+    address = parse_broker(f"mqtts://127.0.0.1:{tls_mosquitto.port}", ca_file=certificates / "ca.crt", **client)
+    assert tls_mosquitto.process is not None
+    async with BrokerSubscription(address)() as messages:
+        tls_mosquitto.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(ConnectionError, match="connection lost"):
+            await first_of(messages)
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_broker_that_lets_in_and_closes_is_asked_in_the_same_version_again() -> None:
