@@ -159,7 +159,7 @@ class Daemon:
             ],
             min_shot_gap_ms=config.min_shot_gap_ms,
         )
-        self._operating = Operating(self._flow, recorder, self._model, self._tell_models)
+        self._operating = Operating(self._flow, recorder, pace, self._model, self._tell_models)
         self._metrics.outbox_depth = lambda: outbox.depth  # a number in memory: asked from another thread
         self._metrics.events_dropped = lambda: outbox.dropped
         self._metrics.recorder = recorder.stats

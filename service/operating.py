@@ -9,15 +9,24 @@ from service.champion import ServingModel
 from service.commands import ChooseModel, Command, Note, SetThreshold, StartRecording, StopRecording
 from service.flow import Flow
 from service.recorder import Recorder
+from service.recording_pace import RecordingPace
 from stinger.errors import InputError
 
 
 class Operating:
     """Does what a command says. ``on_threshold`` is called after the threshold of a device, or of all, was changed."""
 
-    def __init__(self, flow: Flow, recorder: Recorder, model: ServingModel, on_threshold: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        recorder: Recorder,
+        pace: RecordingPace,
+        model: ServingModel,
+        on_threshold: Callable[[], None],
+    ) -> None:
         self._flow = flow
         self._recorder = recorder
+        self._pace = pace
         self._model = model
         self._on_threshold = on_threshold
 
@@ -35,10 +44,12 @@ class Operating:
                 return {"model": (await self._model.choose(choice)).version}
             case StartRecording():
                 for device in devices:
+                    self._pace.settle(device)
                     self._recorder.start(device)
                 return {"recording": True, "devices": list(devices)}
             case StopRecording():
                 for device in devices:
+                    self._pace.settle(device)
                     self._recorder.stop(device)
                 return {"recording": False, "devices": list(devices)}
             case Note(text=text):

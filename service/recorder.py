@@ -182,10 +182,16 @@ class Recorder:
         track = self._tracks.get(device)
         return self._recording if track is None else track.recording
 
-    def is_open(self, device: str) -> bool:
-        """Whether ``device`` has a file that the disk takes samples for."""
-        track = self._tracks.get(device)
-        return track is not None and track.file is not None
+    def goes_on(self, block: Block) -> bool:
+        """Whether ``block`` belongs into the file that is open for its device, so that none has to be begun."""
+        track = self._tracks.get(block.device)
+        return (
+            track is not None
+            and (file := track.file) is not None
+            and block.boot == track.boot
+            and int(block.samples["timestamp_ms"][0]) >= track.last_ms
+            and file.bytes + block.samples.nbytes <= self._max_bytes
+        )
 
     def current(self, device: str) -> Path | None:
         """The file that holds the newest samples of ``device``, if it is open."""

@@ -1,4 +1,4 @@
-"""Recordings of many devices that appear at the same moment, begun one after another so that scoring goes on between them."""
+"""Recordings of many devices that appear or start over at the same moment, begun one after another so that scoring goes on between them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Later = Callable[[float, Callable[[], None]], object]
 
 
 class RecordingPace:
-    """Hands blocks to ``recorder``; what comes of a device whose turn to have a file has not come waits in memory.
+    """Hands blocks to ``recorder``; what comes of a device whose turn to have a new file has not come waits in memory.
 
-    A device that appears alone is recorded at once, and one that is being recorded always.
+    A device that needs one alone has it at once, and what belongs into an open one never waits.
     """
 
     def __init__(self, recorder: Recorder, later: Later) -> None:
@@ -30,24 +30,29 @@ class RecordingPace:
         self._held: dict[str, list[Block]] = {}
         self._held_samples = 0
         self._next_s = 0.0
+        self._timed = False
 
     def append(self, block: Block) -> None:
         """Have ``block`` recorded, now or in a moment; the order of a device's blocks stays."""
         held = self._held.get(block.device) if self._held else None
         if held is None:
-            if self._recorder.is_open(block.device):
+            if self._recorder.goes_on(block) or not self._recorder.is_recording(block.device):
                 self._recorder.append(block)
                 return
             if not self._held and time.monotonic() >= self._next_s:
                 self._begin([block])
                 return
             held = self._held[block.device] = []
-            if len(self._held) == 1:
-                self._later(max(0.0, self._next_s - time.monotonic()), self._go_on)
+            self._time()
         held.append(block)
         self._held_samples += block.samples.shape[0]
         if self._held_samples > HELD_MAX_SAMPLES:
             self._let_go(block.device)
+
+    def settle(self, device: str) -> None:
+        """Have recorded what waits of ``device``: whether what comes next is recorded may be another matter."""
+        if device in self._held:
+            self._let_go(device)
 
     def close(self) -> None:
         """Have everything recorded that waits."""
@@ -56,9 +61,18 @@ class RecordingPace:
 
     def _go_on(self) -> None:
         """Begin the recording of the device that has waited longest."""
-        if self._held:
-            self._let_go(next(iter(self._held)))
-        if self._held:
+        self._timed = False
+        try:
+            if self._held:
+                self._let_go(next(iter(self._held)))
+        finally:
+            if self._held:
+                self._time()
+
+    def _time(self) -> None:
+        """Go on when the file system has had its rest."""
+        if not self._timed:
+            self._timed = True
             self._later(max(0.0, self._next_s - time.monotonic()), self._go_on)
 
     def _let_go(self, device: str) -> None:

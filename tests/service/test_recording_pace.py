@@ -118,12 +118,67 @@ def test_more_than_may_wait_is_recorded_without_its_turn(
 
 
 @pytest.mark.usefixtures("slow")
-def test_a_device_that_is_not_to_be_recorded_has_no_file_after_its_turn(tmp_path: Path, recorder: Recorder) -> None:
+def test_a_device_that_is_not_to_be_recorded_does_not_wait(tmp_path: Path, recorder: Recorder) -> None:
     timers = Timers()
     pace = RecordingPace(recorder, timers.later)
     recorder.stop("b")
     pace.append(block_of(random_samples(1), device="a"))
     pace.append(block_of(random_samples(1), device="b"))
-    timers.fire()
+    assert not timers.waiting
     assert not (tmp_path / "b").exists()
     assert recorder.stats().lost == 0
+
+
+@pytest.mark.usefixtures("slow")
+def test_devices_that_start_over_at_once_take_turns_as_well(recorder: Recorder) -> None:
+    timers = Timers()
+    pace = RecordingPace(recorder, timers.later)
+    for boot in (0, 1):
+        for device in "abc":
+            pace.append(block_of(random_samples(1), device=device, boot=boot))
+        while timers.waiting and boot == 0:
+            timers.fire()
+    assert recorder.stats().files == 3
+    for _ in range(3):
+        timers.fire()
+    assert recorder.stats().files == 6
+
+
+@pytest.mark.usefixtures("slow")
+def test_what_waits_of_a_device_can_be_settled(tmp_path: Path, recorder: Recorder) -> None:
+    pace = RecordingPace(recorder, Timers().later)
+    pace.append(block_of(random_samples(1), device="a"))
+    samples = random_samples(40)
+    for block in blocks_of(samples, 20, device="b"):
+        pace.append(block)
+    pace.settle("b")
+    recorder.stop("b")
+    assert recorded(tmp_path, "b").tobytes() == samples.tobytes()
+
+
+@pytest.mark.usefixtures("slow")
+def test_one_failure_does_not_end_the_turns_of_the_others(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    timers = Timers()
+    pace = RecordingPace(recorder, timers.later)
+    for device in "abc":
+        pace.append(block_of(random_samples(1), device=device))
+
+    def broken(_: object) -> int:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder, "append", broken)
+        with pytest.raises(RuntimeError):
+            timers.fire()
+    timers.fire()
+    assert recorder.current("c") is not None
+
+
+@pytest.mark.usefixtures("slow")
+def test_never_more_than_one_timer_runs(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_pace, "HELD_MAX_SAMPLES", 50)
+    timers = Timers()
+    pace = RecordingPace(recorder, timers.later)
+    for device in "abcd":  # each but the first is let go for being too long, with its timer still running
+        pace.append(block_of(random_samples(60), device=device))
+    assert len(timers.waiting) == 1
