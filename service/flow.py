@@ -194,7 +194,10 @@ class Flow:
         if self._loop is None or not self._waiting or self._called:
             return
         if len(self._devices) == 1:
-            self.score_waiting()
+            try:
+                self.score_waiting()
+            except Exception as error:  # noqa: BLE001 - it is no business of the source, and told as elsewhere
+                self._loop.call_exception_handler({"message": "scoring failed", "exception": error})
             return
         self._called = True
         if self._many_from is not None:

@@ -189,6 +189,25 @@ async def test_a_device_that_is_alone_is_scored_before_its_source_goes_on() -> N
         assert model.runs == [11, 1]
 
 
+class Broken(Constant):
+    """A model that has ceased to work."""
+
+    def probability(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        raise RuntimeError(f"out of order, {windows.shape[0]} windows unscored")
+
+
+async def test_scoring_that_fails_is_no_business_of_the_source() -> None:
+    flow, _, _ = made()
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: said.append(str(about["exception"])))
+    async with running(flow):
+        await flow.put(block("a", 0, 60))
+        await asyncio.sleep(0.01)
+        flow.use_model(Broken(0), "v2", DecisionParameters())
+        await flow.put(block("a", 60, 1))
+    assert said == ["out of order, 1 windows unscored"]
+
+
 async def test_devices_that_are_not_alone_wait_for_each_other() -> None:
     flow, _, model = made()
     async with running(flow):
