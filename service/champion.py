@@ -90,8 +90,8 @@ class ServingModel:
         while True:
             await asyncio.sleep(every_s)
             if self._following:
-                found, trouble = await self._look()
-                self._take(found, trouble)
+                before = self.serving
+                self._take(before, *await self._look())
 
     async def _look(self) -> tuple[Serving | None, str]:
         """The champion, opened and tried, unless it serves already; or what is wrong with it."""
@@ -107,15 +107,16 @@ class ServingModel:
             return None, f"the champion cannot be opened: {error!r:.200}"
         return (None if found.version == self.serving.version else found), ""
 
-    def _take(self, found: Serving | None, trouble: str) -> None:
-        if not self._following:  # somebody has chosen another one meanwhile, which then stays
+    def _take(self, before: Serving, found: Serving | None, trouble: str) -> None:
+        if not self._following or self.serving is not before:  # somebody has chosen meanwhile, which then stays
             return
         self._tell_trouble(trouble)
         if found is not None:
             self._use(found)
 
     def _use(self, serving: Serving) -> None:
-        _LOG.info(event_text("model_changed", before=self.serving.version, now=serving.version))
+        if serving.version != self.serving.version:
+            _LOG.info(event_text("model_changed", before=self.serving.version, now=serving.version))
         self.serving = serving
         self._on_change(serving)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -151,6 +152,31 @@ async def test_champion_chosen_after_another_first_choice_is_followed_as_well(tm
         registry.promote(version, why="")
         await until(used, 2)
     assert model.serving.version == version
+
+
+async def test_a_look_that_began_before_a_choice_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(tmp_path)
+    first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
+    looking, chosen = threading.Event(), threading.Event()
+
+    def slow(choice: str, registry: Registry) -> Serving:
+        found = choose_model(choice, registry)
+        if found.version == first:
+            looking.set()
+            assert chosen.wait(10)
+        return found
+
+    async with at_work(registry, CHAMPION) as (model, used, _):
+        monkeypatch.setattr("service.champion.choose_model", slow)
+        registry.promote(first, why="")
+        await asyncio.to_thread(looking.wait, 10)
+        registry.promote(second, why="")
+        await model.choose(CHAMPION)
+        chosen.set()
+        await asyncio.sleep(0.1)
+    assert [serving.version for serving in used] == [second]
 
 
 async def test_choosing_a_model_ends_the_trouble_with_the_champion(tmp_path: Path) -> None:
