@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -34,8 +35,12 @@ _HEADINGS: Final = (
     ("latency\nms", "right"),
 )
 """Behind the device's name."""
-_NARROW: Final = 80
-"""On fewer columns the last two are left out."""
+_NAME_LEAST: Final = 6
+"""To so many letters a device's name may be cut; nothing else is: what has no room is left out, from the right."""
+_COLUMNS_LEAST: Final = 4
+_WITHOUT_TENTHS: Final = 100
+_ENDLESS: Final = Console(width=10_000, file=io.StringIO())
+"""Only to measure on."""
 
 
 @dataclass(slots=True)
@@ -103,13 +108,12 @@ class View:
     def picture(self, width: int) -> RenderableType:
         """How everything is now, for a terminal of so many columns."""
         strip_width = min(STRIP_WIDTH, max(_NARROWEST_STRIP, width - _OTHER_COLUMNS))
-        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-        table.add_column("device", overflow="ellipsis", min_width=6, vertical="bottom")  # the one that gives way
-        headings = _HEADINGS if width >= _NARROW else _HEADINGS[:-2]
-        for heading, justify in headings:
-            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # its own literals
-        for name, device in sorted(self._devices.items()):
-            table.add_row(*_row(name, device, strip_width)[: 1 + len(headings)])
+        rows = [_row(name, device, strip_width) for name, device in sorted(self._devices.items())]
+        spared = max((len(name) for name in self._devices), default=0) - _NAME_LEAST
+        for columns in range(len(_HEADINGS), _COLUMNS_LEAST - 1, -1):
+            table = _table(rows, columns)
+            if _ENDLESS.measure(table).maximum - max(0, spared) <= width:
+                break
         lines = [Text(line, overflow="ellipsis", no_wrap=True) for line in self._events]
         return Group(Text(self.title, style="bold"), Text(self._daemon), "", table, "", *lines)
 
@@ -149,6 +153,17 @@ class View:
         return f"{_clock(content)} {name}: {'shot' if content.get('accepted') else 'burst'}, {wheels}"
 
 
+def _table(rows: list[tuple[RenderableType, ...]], columns: int) -> Table:
+    """Names of devices and the first ``columns`` of what is told of them."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("device", overflow="ellipsis", min_width=_NAME_LEAST, vertical="bottom")
+    for heading, justify in _HEADINGS[:columns]:
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # its own literals
+    for row in rows:
+        table.add_row(*row[: 1 + columns])
+    return table
+
+
 def _row(name: str, device: _Device, strip_width: int) -> tuple[RenderableType, ...]:
     telemetry = device.telemetry
     probability = telemetry.get("probability")
@@ -184,4 +199,4 @@ def _whole(value: Any) -> str:
 
 
 def _tenths(value: Any) -> str:
-    return f"{value:.1f}" if isinstance(value, int | float) else "-"
+    return f"{value:.{1 if value < _WITHOUT_TENTHS else 0}f}" if isinstance(value, int | float) else "-"

@@ -71,6 +71,14 @@ def test_picture_fits_the_terminal_with_nothing_cut(width: int) -> None:
     assert "1.0 / 2.0" in picture
 
 
+def test_no_number_is_cut() -> None:
+    view = View("t")
+    told(view, "demo/link", state="connecting")
+    told(view, "demo/telemetry", probability=0.25, rate_hz=100, latency_p50_ms=12.1, latency_p99_ms=1223.4)
+    assert "12.1 / 1223\n" in drawn(view, 90).replace(" \n", "\n")
+    assert "12.1" not in drawn(view, 76)
+
+
 def test_picture_gives_up_its_last_columns_on_a_narrow_terminal() -> None:
     view = View("t")
     told(view, "demo/telemetry", probability=0.25, rate_hz=100, latency_p50_ms=1, latency_p99_ms=2)
