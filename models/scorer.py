@@ -10,11 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stinger.mlmd import WINDOW_SAMPLES
-from stinger.recording import GAP_STEPS, Recording
-from stinger.sample import CHANNELS, CLOCK_WRAP_MS, SAMPLE_DTYPE, SAMPLE_RATE_HZ, SampleArray, axes
-
-GAP_MS: Final = GAP_STEPS * 1000 // SAMPLE_RATE_HZ
-"""A device's window starts over after a step in time longer than this, and after any step back."""
+from stinger.recording import GAP_MS, Recording
+from stinger.sample import CHANNELS, CLOCK_WRAP_MS, SAMPLE_DTYPE, SampleArray, axes
 
 BATCH_WINDOWS: Final = 256
 """Windows given to the model at a time: the fastest size measured (what a batch needs stays in the cache)."""
@@ -54,6 +51,8 @@ class Scores:
 
 class Scorer:
     """Keeps the last 50 samples of every device and scores each new one.
+
+    A device's window starts over after a step in time longer than ``GAP_MS``, and after any step back.
 
     Blocks may have any length and be cut anywhere: the scores are the same, but for the last digits of float32 (at most
     1e-6), as a model may add in another order for another number of windows.

@@ -16,11 +16,12 @@ from typing import Final
 from service.recorder_alarm import DiskAlarm, RecorderAlarm
 from service.recording_file import RecordingFile, TornError
 from service.recording_keeper import RecordingKeeper
-from service.recording_track import GAP_MS, Track
+from service.recording_track import Track
 from service.sidecar import Note, device_folder, utc_text
 from service.source import Block
 from stinger.errors import InputError
 from stinger.files import StrPath
+from stinger.recording import GAP_MS
 from stinger.sample import SAMPLE_BYTES
 
 MAX_FILE_BYTES: Final = 64_000_000

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from service.recording_file import RecordingFile
 from service.sidecar import Note, Sidecar, file_stem, sensible_time, utc_text
-from stinger.recording import GAP_STEPS, WRAP_MAX_STEP_MS
-from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray
-
-GAP_MS: Final = GAP_STEPS * 1000 // SAMPLE_RATE_HZ
-"""Two samples further apart have a gap between them."""
+from stinger.recording import GAP_MS, WRAP_MAX_STEP_MS
+from stinger.sample import CLOCK_WRAP_MS, SampleArray
 
 
 @dataclass(slots=True, eq=False)

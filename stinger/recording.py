@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stinger.errors import InputError
-from stinger.sample import CLOCK_WRAP_MS, SampleArray, axes
+from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray, axes
 
 GAP_STEPS: Final = 5
-"""Two samples more than this many time steps apart (50 ms at 100 Hz) have a gap between them."""
+"""Two samples more than this many time steps apart have a gap between them."""
+GAP_MS: Final = GAP_STEPS * 1000 // SAMPLE_RATE_HZ
+"""The same at 100 Hz."""
 
 COARSE_STEP_MS: Final = 8
 """Below this, whole milliseconds are too coarse for the median step to be the step: the mean of those without gaps is."""

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.scorer import GAP_MS
 from stinger.mlmd import WINDOW_SAMPLES
+from stinger.recording import GAP_MS
 from stinger.sample import SampleArray
 from stinger.wire.frames import SEQUENCE_MODULUS
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.measuring.delivery import Delivery
-from models.scorer import GAP_MS
+from stinger.recording import GAP_MS
 from stinger.sample import SAMPLE_BYTES, SampleArray
 
 Numbers = npt.NDArray[np.intp]
