@@ -107,7 +107,7 @@ class _Attempt:
     def _judged(self, found: Retraining, champion: Serving, set_aside: Sequence[ModelMeta]) -> Retraining:
         """``found`` with a contest and its verdict. Raises :class:`NotYetError`."""
         settings = found.config.retrain
-        plan = plan_contest(found.gathered, champion.model.meta, settings, set_aside=set_aside)
+        plan = plan_contest(found.gathered, champion.model.meta, settings, seen=found.seen, set_aside=set_aside)
         # Imported only now: most rounds end before, and scikit-learn takes a second to load.
         from replay.contest import Budget, hold_contest  # noqa: PLC0415
         from replay.verdict import Rules, judge  # noqa: PLC0415

@@ -35,16 +35,21 @@ def seen_by(models: Sequence[ModelMeta], gathered: Gathered) -> frozenset[int]:
 
 
 def plan_contest(
-    gathered: Gathered, champion: ModelMeta, settings: RetrainConfig, *, set_aside: Sequence[ModelMeta] = ()
+    gathered: Gathered,
+    champion: ModelMeta,
+    settings: RetrainConfig,
+    *,
+    seen: frozenset[int],
+    set_aside: Sequence[ModelMeta] = (),
 ) -> Plan:
     """Hold out what the champion was not trained on: whole sessions in turn, or blocks in time where one alone has shots.
 
     What the champion was trained on is only learnt from: it has no say in the comparison. Neither has what a model was
-    trained on that somebody has gone back from (``set_aside``): on that, it would win again. Raises
-    :class:`NotYetError` where fewer than ``settings.min_shots`` accepted shots are left to compare on.
+    trained on that somebody has gone back from (``set_aside``): on that, it would win again. ``seen`` is what
+    :func:`seen_by` says of both. Raises :class:`NotYetError` where fewer than ``settings.min_shots`` accepted shots are
+    left to compare on.
     """
     sessions = gathered.sessions
-    seen = seen_by([champion, *set_aside], gathered)
     fresh = tuple(i for i in range(len(sessions)) if i not in seen)
     shots = sum(sessions[i].accepted_shots for i in fresh)
     if shots < settings.min_shots:

@@ -6,7 +6,7 @@ import pytest
 
 from models.model_meta import ModelMeta
 from models.provenance import trained_on
-from service.retraining.plan import NotYetError, Plan, plan_contest
+from service.retraining.plan import NotYetError, Plan, plan_contest, seen_by
 from service.retraining.recordings import Gathered, Source
 from service.retraining.settings import RetrainConfig
 from tests.helpers.retraining import session_of
@@ -25,7 +25,8 @@ def source(seed: int, *, shots: bool = True) -> Source:
 def plan(*sources: Source, seen: tuple[Source, ...] = (), settings: RetrainConfig = SETTINGS) -> Plan:
     training = trained_on([one.session for one in seen], [one.sha256 for one in seen])
     meta = ModelMeta("mlp", "rich", software="test", created="2026-01-01", training=training)
-    return plan_contest(Gathered(sources, ()), meta, settings)
+    gathered = Gathered(sources, ())
+    return plan_contest(gathered, meta, settings, seen=seen_by([meta], gathered))
 
 
 def test_without_anything_seen_every_session_is_held_out_once() -> None:
