@@ -13,7 +13,6 @@ import json
 import os
 import pty
 import resource
-import shutil
 import socket
 import sys
 import tempfile
@@ -30,27 +29,10 @@ import serial_asyncio_fast
 from models.synthetic import synthesise
 from stinger.sample import SampleArray
 from stinger.wire.frames import FrameDecoder, encode_frames
+from tests.helpers.brokers import Mosquitto
 
 ROUNDS = 3
 PULL_EVERY = 10
-
-
-@asynccontextmanager
-async def broker(folder: Path) -> AsyncIterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    config = folder / "mosquitto.conf"
-    config.write_text(f"user root\nallow_anonymous true\nset_tcp_nodelay true\nlistener {port} 127.0.0.1\n")
-    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    null = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(program, "-c", str(config), stdout=null, stderr=null)
-    await asyncio.sleep(0.5)
-    try:
-        yield port
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 def session(seconds: int) -> SampleArray:
@@ -155,18 +137,21 @@ async def main(seconds: int) -> None:
     samples = session(seconds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with broker(folder) as port:
+        broker = Mosquitto(folder / "mosquitto")
+        broker.start()
+        try:
             python = [sys.executable, "-m"]
-            daemon = ["stinger", "run", "--source", "serial://PTY?device=b", "--broker", f"mqtt://127.0.0.1:{port}"]
+            url = f"mqtt://127.0.0.1:{broker.port}"
+            daemon = ["stinger", "run", "--source", "serial://PTY?device=b", "--broker", url]
             ways = {
-                "floor": [*python, "benchmarks.daemon_latency", "floor", str(port), "PTY"],
+                "floor": [*python, "benchmarks.daemon_latency", "floor", str(broker.port), "PTY"],
                 "daemon": [*python, *daemon, "--data-dir", str(folder / "data")],
             }
             print(f"write of a sample to its shot at a subscriber, ms; {ROUNDS} rounds of {seconds} s in turn")
             taken: dict[str, list[float]] = {way: [] for way in ways}
             for _ in range(ROUNDS):
                 for way, command in ways.items():
-                    latencies, cpu_s = await measure(port, samples, command)
+                    latencies, cpu_s = await measure(broker.port, samples, command)
                     taken[way] += latencies.tolist()
                     p50, p99 = np.percentile(latencies, (50, 99))
                     print(f"  {way:<8} p50 {p50:6.2f}  p99 {p99:6.2f}  max {latencies.max():6.2f}  cpu {cpu_s:5.2f} s")
@@ -177,6 +162,8 @@ async def main(seconds: int) -> None:
             print(
                 f"daemon / floor: p50 x{p50s['daemon'] / p50s['floor']:.2f}, p99 x{p99s['daemon'] / p99s['floor']:.2f}"
             )
+        finally:
+            broker.kill()
 
 
 if __name__ == "__main__":

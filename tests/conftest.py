@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray, make_samples
 from tests import leaks
+from tests.helpers.brokers import Mosquitto
 
 CAPTURE = Path(__file__).parents[1].parent / "shared" / "data" / "stinger_capture_part1.csv"
 
@@ -41,6 +42,15 @@ def _nothing_is_left_behind() -> Iterator[None]:
     before = leaks.descriptors(), leaks.children()
     yield
     assert leaks.new_leaks(before) == []
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A real broker on loopback, running."""
+    broker = Mosquitto(tmp_path / "mosquitto")
+    broker.start()
+    yield broker
+    broker.kill()
 
 
 @pytest.fixture

@@ -30,14 +30,6 @@ SLOW = ("--candidate", "hgb:flatten", "--min-shots", "20")
 """Takes a minute."""
 
 
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path / "mosquitto")
-    broker.start()
-    yield broker
-    broker.kill()
-
-
 def stinger(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "stinger", *arguments],

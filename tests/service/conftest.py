@@ -13,14 +13,6 @@ from tests.helpers.brokers import Mosquitto
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path / "mosquitto")
-    broker.start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture
 def passwords(tmp_path: Path) -> Path:
     """A password file of mosquitto's that knows ``anna``, whose password is ``sesame``."""
     program = shutil.which("mosquitto_passwd")
