@@ -16,12 +16,12 @@ from pathlib import Path
 import aiomqtt
 import numpy as np
 
-from service.broker_link import BrokerLink
-from service.broker_url import BrokerAddress
-from service.embedded_broker import EmbeddedBroker
-from service.events import Shot
-from service.messages import event_message
-from service.outbox import Outbox
+from service.base.events import Shot
+from service.config.broker_address import BrokerAddress
+from service.mqtt.broker_link import BrokerLink
+from service.mqtt.embedded_broker import EmbeddedBroker
+from service.mqtt.messages import event_message
+from service.mqtt.outbox import Outbox
 from tests.helpers.brokers import Mosquitto, until
 
 EVENTS = 1500

@@ -24,8 +24,8 @@ from typing import Any
 import aiomqtt
 import numpy as np
 
-from service.broker_url import BrokerAddress
-from service.sources.broker import BrokerSubscription
+from service.config.broker_address import BrokerAddress
+from service.mqtt.sample_subscription import BrokerSubscription
 from tests.helpers.brokers import Mosquitto, until
 
 SAMPLE_BYTES = 17

@@ -15,8 +15,8 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from benchmarks.timing import side_by_side
-from service.http import HttpServer
-from service.metrics import BUCKETS_S, Metrics
+from service.ops.http import HttpServer
+from service.ops.metrics import BUCKETS_S, Metrics
 
 DEVICES = 1000
 FAMILIES = 14

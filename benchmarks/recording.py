@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import side_by_side
-from service.recorder import Recorder
-from service.recovery import recover
-from service.source import Block
+from service.base.source import Block
+from service.recording.recorder import Recorder
+from service.recording.recovery import recover
 from stinger.sample import SAMPLE_BYTES, make_samples
 
 SAMPLES = 20_000

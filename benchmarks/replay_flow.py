@@ -12,12 +12,12 @@ from pathlib import Path
 
 from models.factory import factory_model
 from models.synthetic import synthesise
-from service.flow import Flow
-from service.metrics import Metrics
-from service.recorder import Recorder
-from service.recording_pace import RecordingPace
-from service.sinks import MetricsSink, RecorderSink
-from service.urls import parse_source
+from service.daemon.flow import Flow
+from service.daemon.sinks import MetricsSink, RecorderSink
+from service.ops.metrics import Metrics
+from service.recording.pace import RecordingPace
+from service.recording.recorder import Recorder
+from service.sources.urls import parse_source
 from stinger.logs import write_log
 
 MINUTES = 120

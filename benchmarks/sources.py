@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from service.source import Block, LinkReport, LinkState
+from service.base.source import Block, LinkReport, LinkState
 from service.sources.blasters import Blasters, Message
 from service.sources.reader import LinkReader
 from service.sources.replay import ReplaySource
 from service.sources.serial import SerialSource
-from service.sources.serial_port import open_port
+from service.sources.serial_transport import open_port
 from stinger.logs import write_log
 from stinger.sample import make_samples
 from stinger.wire.frames import encode_frames

@@ -28,7 +28,7 @@ from stinger.cli.options import ANY_FOLDER, ANY_PATH, FiniteRange
 from stinger.files import check_output, write_bytes
 
 SABOTAGES: Final = ("delay", "drop", "repeat", "misscore", "lose", "forget")
-"""Ways in which a daemon can be told to be broken: see ``service.sabotage``."""
+"""Ways in which a daemon can be told to be broken: see ``service.daemon.sabotage``."""
 FAILED: Final = 1
 
 _MAX_JOBS: Final = 64

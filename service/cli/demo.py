@@ -15,11 +15,11 @@ from typing import Final
 
 import click
 
+from service.base.logs import set_up_logging
 from service.cli.run import on_signals, run_on_loop
-from service.config import BrokerConfig, Config
-from service.daemon import Daemon, Running
-from service.logs import set_up_logging
-from service.watching import watch
+from service.config.config import BrokerConfig, Config
+from service.daemon.daemon import Daemon, Running
+from service.watch.subscriber import watch
 from stinger.errors import InputError
 
 _STARTS_S: Final = 20.0

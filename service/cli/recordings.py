@@ -12,9 +12,9 @@ import click
 
 from models.cli.data_options import data_dir_option
 from models.registry import Registry
-from service.config_loading import load_config
-from service.retention import Pruned, Retention, limits_of
-from service.stored_recordings import StoredRecording, stored_recordings
+from service.config.loading import load_config
+from service.recording.retention import Pruned, Retention, limits_of
+from service.recording.store import StoredRecording, stored_recordings
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import InputError
 from stinger.paths import registry_dir

@@ -11,9 +11,9 @@ import click
 
 from models.crew import Crew
 from models.spread import LOCAL, Workers
-from service.config import Config
-from service.config_loading import load_config
-from service.config_options import option_values, retraining_options
+from service.cli.config_options import option_values, retraining_options
+from service.config.config import Config
+from service.config.loading import load_config
 from service.retraining.attempt import retrain
 from service.retraining.result import Outcome, Retraining
 from service.retraining.rounds import ended_by_signals, rounds

@@ -15,16 +15,16 @@ from typing import Any
 
 import click
 
-from service.check import check as check_config
-from service.config import Config
-from service.config_loading import load_config
-from service.config_options import config_options, option_values
-from service.daemon import Daemon, Running
-from service.logs import set_up_logging
-from service.notify import Notifier
-from service.sabotage import Sabotage
+from service.base.logs import set_up_logging
+from service.cli.config_options import config_options, option_values
+from service.config.config import Config
+from service.config.loading import load_config
+from service.daemon.check import check as check_config
+from service.daemon.daemon import Daemon, Running
+from service.daemon.sabotage import Sabotage
+from service.ops.systemd import Notifier
 from service.sources.mqtt import MqttSource
-from service.urls import DeviceSource, parse_sources
+from service.sources.urls import DeviceSource, parse_sources
 from stinger.cli.options import ANY_PATH
 from stinger.errors import StingerError
 

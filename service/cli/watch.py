@@ -7,10 +7,10 @@ import os
 
 import click
 
-from service.broker_url import parse_broker
-from service.channels import checked_device
 from service.cli.run import on_signals, run_on_loop
-from service.watching import watch as watch_daemon
+from service.config.broker_address import parse_broker
+from service.mqtt.channels import checked_device
+from service.watch.subscriber import watch as watch_daemon
 from stinger.cli.options import ANY_PATH
 
 

@@ -11,14 +11,14 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, Final
 
+from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model
 from models.crew import Crew
 from models.factory import factory_model
 from models.model_file import load_model
 from models.model_meta import ModelMeta
 from models.registry import Registry, Version
-from service.champion import CHAMPION, FACTORY, Serving, choose_model
-from service.config import Config
-from service.lock import sole_retraining
+from service.config.config import Config
+from service.ops.lock import sole_retraining
 from service.retraining.plan import NotYetError, plan_contest, seen_by
 from service.retraining.recordings import Gathered, gather
 from service.retraining.result import Judged, Outcome, Retraining
@@ -70,7 +70,7 @@ class _Attempt:
 
     def _gathered(
         self,
-        champion: Serving,
+        champion: ChosenModel,
         named: Sequence[str],
         gone_back_from: Sequence[Version],
         set_aside: Sequence[ModelMeta],
@@ -104,7 +104,7 @@ class _Attempt:
             return entries[-1]
         return None
 
-    def _judged(self, found: Retraining, champion: Serving, set_aside: Sequence[ModelMeta]) -> Retraining:
+    def _judged(self, found: Retraining, champion: ChosenModel, set_aside: Sequence[ModelMeta]) -> Retraining:
         """``found`` with a contest and its verdict. Raises :class:`NotYetError`."""
         settings = found.config.retrain
         plan = plan_contest(found.gathered, champion.model.meta, settings, seen=found.seen, set_aside=set_aside)
@@ -176,7 +176,7 @@ def _told_by(versions: Sequence[Version]) -> list[ModelMeta]:
     return found
 
 
-def _basis(config: Config, champion: Serving, gathered: Gathered, gone_back_from: Sequence[str]) -> str:
+def _basis(config: Config, champion: ChosenModel, gathered: Gathered, gone_back_from: Sequence[str]) -> str:
     """A hash of all that the outcome depends on."""
     values = [
         version("stinger-ml"),

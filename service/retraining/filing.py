@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from service.recording.sidecar import file_stem
 from service.retraining.page import report_page
 from service.retraining.report import report_values
 from service.retraining.result import Retraining
-from service.sidecar import file_stem
 from stinger.files import make_folder, os_errors, sync_folder, write_bytes
 
 REPORTS_FOLDER: Final = "reports"

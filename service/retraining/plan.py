@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from models.folds import GUARD_MS, HeldOut, folds_by_time, folds_holding_out
 from models.model_meta import ModelMeta
 from models.provenance import has_seen, names_its_data
+from service.config.retraining import RetrainConfig
 from service.retraining.recordings import Gathered
-from service.retraining.settings import RetrainConfig
 from stinger.errors import InputError
 
 

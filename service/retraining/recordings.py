@@ -13,7 +13,7 @@ from models.model_meta import serves_rate
 from models.provenance import beginning_of
 from models.sessions import Session, open_sessions
 from models.windows import span_of
-from service.sidecar import RECORDING_ENDING, read_sidecar, sidecar_path
+from service.recording.sidecar import RECORDING_ENDING, read_sidecar, sidecar_path
 from stinger.errors import FileError
 from stinger.logs import Log, read_log
 from stinger.mlmd import WINDOW_SAMPLES

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.config import Config
+from service.config.config import Config
 from service.retraining.plan import Plan
 from service.retraining.recordings import Gathered
 

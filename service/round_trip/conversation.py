@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from service.link_errors import LinkLostError
+from service.base.link_errors import LinkLostError
 from service.round_trip.interrupts import interrupt_held_back
 from service.round_trip.links import CHUNK_BYTES, Link
 from stinger.errors import DeviceError, ProtocolError, StingerError

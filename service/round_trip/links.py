@@ -11,8 +11,8 @@ from typing import ClassVar, Final, Self
 
 import serial
 
-from service.link_errors import LinkLostError, reason_of
-from service.serial_ports import explain_opening, open_serial
+from service.base.link_errors import LinkLostError, reason_of
+from service.sources.serial_ports import explain_opening, open_serial
 
 READ_S: Final = 0.1
 """A read that brings nothing ends after so long: so soon does Ctrl-C or a time-out count, on every system."""

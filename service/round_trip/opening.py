@@ -8,9 +8,9 @@ from pathlib import PurePath
 from typing import Final
 from urllib.parse import unquote
 
-from service.addresses import tcp_address
+from service.config.addresses import tcp_address
 from service.round_trip.links import Link, SerialLink, TcpLink
-from service.serial_ports import DEFAULT_BAUD, UsbPort, all_ports, find_blasters
+from service.sources.serial_ports import DEFAULT_BAUD, UsbPort, all_ports, find_blasters
 from stinger.errors import InputError
 
 FORMS: Final = "a serial port such as /dev/ttyACM0 or COM3, or tcp://host:port"
@@ -30,7 +30,7 @@ class Place:
         return self.path if self.tcp is None else f"tcp://{self.tcp[0]}:{self.tcp[1]}"
 
     def open(self, baud: int = DEFAULT_BAUD) -> Link:
-        """A link to it. Raises :class:`~service.link_errors.LinkLostError`."""
+        """A link to it. Raises :class:`~service.base.link_errors.LinkLostError`."""
         return SerialLink(self.path, baud) if self.tcp is None else TcpLink(*self.tcp)
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from service.link_errors import LinkLostError
+from service.base.link_errors import LinkLostError
 from service.round_trip.conversation import Conversation
 from stinger.errors import DeviceError, FileError, ProtocolError
 from stinger.files import StrPath

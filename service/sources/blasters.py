@@ -6,9 +6,9 @@ import logging
 import time
 from typing import Final, NamedTuple
 
-from service.source import Block, Intake, LinkCounters, LinkReport, LinkState
-from service.timeline import Timeline
-from service.wall_clock import HOST_CLOCK
+from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
+from service.sources.block_builder import Timeline
+from service.sources.wall_clock import HOST_CLOCK
 from stinger.errors import ProtocolError
 from stinger.wire.sample_messages import MessageCounter, decode_message, device_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 
-from service.backoff import Backoff
-from service.link_errors import LinkLostError
-from service.source import Intake, LinkState
+from service.base.backoff import Backoff
+from service.base.link_errors import LinkLostError
+from service.base.source import Intake, LinkState
 from service.sources.reader import LinkReader
 from service.sources.session import DEFAULT_TIMING, LinkTiming, Session
 
@@ -22,11 +22,11 @@ class LinkSource(ABC):
 
     @property
     def url(self) -> str:
-        """See :class:`service.source.Source`."""
+        """See :class:`service.base.source.Source`."""
         return self._url
 
     async def run(self, intake: Intake) -> None:
-        """See :class:`service.source.Source`."""
+        """See :class:`service.base.source.Source`."""
         timing = self._timing
         session = Session(self.device, intake, timing)
         backoff = Backoff(timing.first_retry_s, timing.longest_retry_s)

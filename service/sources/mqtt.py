@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from service.backoff import Backoff
-from service.source import Intake
+from service.base.backoff import Backoff
+from service.base.source import Intake
 from service.sources.blasters import Blasters, Message
 
 PREFIX: Final = "stinger"
@@ -45,11 +45,11 @@ class MqttSource:
 
     @property
     def url(self) -> str:
-        """See :class:`service.source.Source`."""
+        """See :class:`service.base.source.Source`."""
         return self._url
 
     async def run(self, intake: Intake) -> None:
-        """See :class:`service.source.Source`."""
+        """See :class:`service.base.source.Source`."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(intake), name="mqtt-samples")
             group.create_task(self._watch(intake), name="mqtt-silence")

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Final
 
-from service.link_errors import LinkLostError, reason_of
+from service.base.link_errors import LinkLostError, reason_of
 
 HELD_MAX_BYTES: Final = 65_536
 """While so much waits to be fetched, nothing more is read: the device or the system's buffer has to wait."""

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from service.source import Block, Intake, LinkCounters, LinkReport, LinkState
-from service.wall_clock import HOST_CLOCK
+from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
+from service.sources.wall_clock import HOST_CLOCK
 from stinger.logs import read_log
 from stinger.recording import Recording
 from stinger.sample import SAMPLE_RATE_HZ, SampleArray
@@ -56,11 +56,11 @@ class ReplaySource:
 
     @property
     def url(self) -> str:
-        """See :class:`service.source.Source`."""
+        """See :class:`service.base.source.Source`."""
         return self._url
 
     async def run(self, intake: Intake) -> None:
-        """See :class:`service.source.Source`; raises :class:`~stinger.errors.FileError` for a log that cannot be read."""
+        """See :class:`service.base.source.Source`; raises :class:`~stinger.errors.FileError` for a log that cannot be read."""
         log = await asyncio.to_thread(read_log, self.path)
         pieces, length_ms = _pieces(log.recordings)
         report = _Reports(self.device, intake)

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from service.backoff import Backoff
-from service.link_errors import LinkLostError
-from service.serial_ports import DEFAULT_BAUD, UsbPort, find_blasters
+from service.base.backoff import Backoff
+from service.base.link_errors import LinkLostError
 from service.sources.link import LinkSource
 from service.sources.reader import LinkReader
-from service.sources.serial_port import open_port
+from service.sources.serial_ports import DEFAULT_BAUD, UsbPort, find_blasters
+from service.sources.serial_transport import open_port
 from service.sources.session import DEFAULT_TIMING, LinkTiming
 
 RESCAN_S: Final = 1.0

@@ -7,12 +7,12 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from service.backoff import FIRST_S, LONGEST_S
-from service.link_errors import LinkLostError
-from service.source import Intake, LinkCounters, LinkReport, LinkState
+from service.base.backoff import FIRST_S, LONGEST_S
+from service.base.link_errors import LinkLostError
+from service.base.source import Intake, LinkCounters, LinkReport, LinkState
+from service.sources.block_builder import Timeline
 from service.sources.reader import LinkReader
-from service.timeline import Timeline
-from service.wall_clock import HOST_CLOCK
+from service.sources.wall_clock import HOST_CLOCK
 from stinger.wire.stream import SampleStream, StreamKind
 
 _LOG: Final = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from contextlib import suppress
 
-from service.link_errors import LinkLostError, reason_of
+from service.base.link_errors import LinkLostError, reason_of
 from service.sources.link import LinkSource
 from service.sources.reader import LinkReader
 from service.sources.session import DEFAULT_TIMING, LinkTiming

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from service.config_loading import load_config
+from service.config.loading import load_config
 from tests.deploy.composed import COMPOSE, DEMO, USB, demo_environment, interpolated, services
 from tests.deploy.places import ROOT, is_command, run
 

@@ -21,7 +21,7 @@ from stinger.logs import write_log
 from tests.deploy.places import DEPLOY, ROOT, program, run
 from tests.helpers.brokers import free_port
 from tests.helpers.daemons import daemon
-from tests.service.test_metrics import busy_metrics
+from tests.service.ops.test_metrics import busy_metrics
 
 ALERTS: Final = DEPLOY / "prometheus" / "alerts.yml"
 DASHBOARD: Final = DEPLOY / "grafana" / "dashboards" / "stinger.json"

@@ -11,9 +11,9 @@ from typing import Final
 import click
 import pytest
 
-from service.config_loading import load_config
-from service.retention import limits_of
-from service.serial_ports import USB_VENDOR
+from service.config.loading import load_config
+from service.recording.retention import limits_of
+from service.sources.serial_ports import USB_VENDOR
 from stinger.cli import main
 from tests.deploy.places import DEPLOY, is_command, program, run
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.discovery import discovery_message
-from service.events import FalseSpinUp, Shot, SpinUp, Telemetry
-from service.messages import (
+from service.base.events import FalseSpinUp, Shot, SpinUp, Telemetry
+from service.base.source import LinkCounters, LinkReport, LinkState
+from service.base.states import DaemonStatus, ModelInUse, ScoreBlock
+from service.mqtt.discovery import discovery_message
+from service.mqtt.messages import (
     Message,
     event_message,
     link_message,
@@ -15,8 +17,6 @@ from service.messages import (
     status_message,
     telemetry_message,
 )
-from service.source import LinkCounters, LinkReport, LinkState
-from service.states import DaemonStatus, ModelInUse, ScoreBlock
 
 NOW_S = 1_700_000_000.125
 

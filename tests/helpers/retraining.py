@@ -13,7 +13,7 @@ from models.graph.export import export_estimator
 from models.model_meta import ModelMeta
 from models.registry import Registry
 from models.sessions import Session
-from service.sidecar import Sidecar, file_stem, sidecar_path, utc_text
+from service.recording.sidecar import Sidecar, file_stem, sidecar_path, utc_text
 from stinger.logs import write_log
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray

@@ -22,7 +22,7 @@ from hil.bench.suite import run_suite
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.words import reasons
-from service.sabotage import Sabotage
+from service.daemon.sabotage import Sabotage
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the bench ends daemons with signals of POSIX")
 

@@ -11,7 +11,7 @@ from hil.bench.disturbance import DISTURBANCES
 from hil.bench.scenario import parse_scenario
 from hil.cli.run import run
 from hil.measuring.names import MEASUREMENTS
-from service.sabotage import Sabotage
+from service.daemon.sabotage import Sabotage
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "hil.md").read_text(encoding="utf-8")

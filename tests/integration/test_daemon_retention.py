@@ -11,11 +11,11 @@ from pathlib import Path
 
 from models.factory import factory_model
 from models.registry import Registry
-from service.config import RecorderConfig
-from service.retention import Limits, limits_of
+from service.config.config import RecorderConfig
+from service.recording.retention import Limits, limits_of
 from tests.helpers.brokers import free_port
 from tests.helpers.daemons import daemon
-from tests.service.stored import store
+from tests.service.recording.stored import store
 
 OLD_DAYS = 400.0
 

@@ -25,7 +25,7 @@ PATIENCE_S = 20.0
 HANGS_AT_SIGUSR1 = """
 import asyncio, signal, time
 from typing import Any
-from service.daemon import Daemon
+from service.daemon.daemon import Daemon
 
 whole = Daemon.run
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from service.source import Block
+from service.base.source import Block
 from stinger.sample import SampleArray, make_samples
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from service.broker_link import BrokerLink
-from service.outbox import Outbox
+from service.mqtt.broker_link import BrokerLink
+from service.mqtt.outbox import Outbox
 from tests.helpers.brokers import PATIENCE_S
 
 

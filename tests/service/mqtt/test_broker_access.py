@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from service.broker_link import BrokerLink
-from service.broker_url import BrokerAddress, parse_broker
-from service.messages import event_message
-from service.outbox import Outbox
+from service.config.broker_address import BrokerAddress, parse_broker
+from service.mqtt.broker_link import BrokerLink
+from service.mqtt.messages import event_message
+from service.mqtt.outbox import Outbox
 from tests.helpers.brokers import Mosquitto, until
 from tests.helpers.happenings import shot
 from tests.service.mqtt.conftest import running

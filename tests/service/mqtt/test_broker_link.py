@@ -14,13 +14,13 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from service.broker_link import BrokerLink
-from service.broker_url import BrokerAddress
-from service.commands import Command, SetThreshold
-from service.discovery import discovery_message
-from service.messages import event_message, link_message, telemetry_message
-from service.outbox import Outbox
-from service.source import LinkState
+from service.base.source import LinkState
+from service.config.broker_address import BrokerAddress
+from service.mqtt.broker_link import BrokerLink
+from service.mqtt.commands import Command, SetThreshold
+from service.mqtt.discovery import discovery_message
+from service.mqtt.messages import event_message, link_message, telemetry_message
+from service.mqtt.outbox import Outbox
 from stinger.errors import InputError
 from tests.helpers.brokers import PATIENCE_S, Heard, Mosquitto, free_port, road, subscriber, until
 from tests.helpers.happenings import NOW_S, link_report, one_of_each, shot, spin_up, telemetry

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import channels
-from service.commands import (
+from service.mqtt import channels
+from service.mqtt.commands import (
     Asked,
     ChooseModel,
     Note,

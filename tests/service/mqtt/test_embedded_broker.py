@@ -10,11 +10,11 @@ from contextlib import suppress
 
 import pytest
 
-from service.broker_link import BrokerLink
-from service.broker_url import BrokerAddress
-from service.embedded_broker import EmbeddedBroker
-from service.messages import event_message, link_message
-from service.outbox import Outbox
+from service.config.broker_address import BrokerAddress
+from service.mqtt.broker_link import BrokerLink
+from service.mqtt.embedded_broker import EmbeddedBroker
+from service.mqtt.messages import event_message, link_message
+from service.mqtt.outbox import Outbox
 from stinger.errors import InputError
 from tests.helpers.brokers import subscriber, until
 from tests.helpers.happenings import NOW_S, link_report, shot

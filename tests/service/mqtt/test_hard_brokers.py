@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from service import mqtt_client
-from service.broker_link import BrokerLink
-from service.broker_url import BrokerAddress, parse_broker
-from service.embedded_broker import EmbeddedBroker
-from service.messages import event_message
-from service.outbox import Outbox
+from service.config.broker_address import BrokerAddress, parse_broker
+from service.mqtt import connection as mqtt_client
+from service.mqtt.broker_link import BrokerLink
+from service.mqtt.embedded_broker import EmbeddedBroker
+from service.mqtt.messages import event_message
+from service.mqtt.outbox import Outbox
 from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, road, subscriber, until
 from tests.helpers.happenings import shot
 from tests.service.mqtt.conftest import running
@@ -110,10 +110,10 @@ async def test_a_daemon_that_is_killed_is_said_to_be_offline_and_its_events_wait
     path = tmp_path / "outbox.db"
     script = f"""
 import asyncio, itertools
-from service.broker_link import BrokerLink
-from service.broker_url import BrokerAddress
-from service.messages import event_message
-from service.outbox import Outbox
+from service.mqtt.broker_link import BrokerLink
+from service.config.broker_address import BrokerAddress
+from service.mqtt.messages import event_message
+from service.mqtt.outbox import Outbox
 from tests.helpers.happenings import shot
 
 async def main():

@@ -17,17 +17,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import channels
-from service.channels import Channel, Keeping
-from service.discovery import discovery_message, object_id
-from service.events import FalseSpinUp, Shot, SpinUp, Telemetry
-from service.messages import event_message, iso_time, scores_message, status_message, telemetry_message
-from service.states import DaemonStatus, ScoreBlock, Stamps
+from service.base.events import FalseSpinUp, Shot, SpinUp, Telemetry
+from service.base.states import DaemonStatus, ScoreBlock, Stamps
+from service.mqtt import channels
+from service.mqtt.channels import Channel, Keeping
+from service.mqtt.discovery import discovery_message, object_id
+from service.mqtt.messages import event_message, iso_time, scores_message, status_message, telemetry_message
 from stinger.errors import InputError
 from tests.helpers.happenings import NOW_S, one_of_each, shot, spin_up, telemetry
 
 ROOT = Path(__file__).parents[3]
-NAMES = sorted(path.stem for path in (ROOT / "service" / "schemas").glob("*.json"))
+NAMES = sorted(path.stem for path in (ROOT / "service" / "mqtt" / "schemas").glob("*.json"))
 ALL_CHANNELS = (
     *channels.PUBLISHED,
     *(channel for name in channels.COMMANDS for channel in channels.command_channels(name)),

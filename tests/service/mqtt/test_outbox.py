@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.channels import Keeping
-from service.messages import Message
-from service.outbox import Outbox
+from service.mqtt.channels import Keeping
+from service.mqtt.messages import Message
+from service.mqtt.outbox import Outbox
 from stinger.errors import FileError
 
 
@@ -88,7 +88,7 @@ def test_the_oldest_makes_room_and_is_counted_even_over_a_restart(path: Path, ca
 
 def test_a_process_that_is_killed_loses_nothing(path: Path) -> None:
     script = (
-        "import sys; from service.outbox import Outbox; from tests.service.mqtt.test_outbox import numbered\n"
+        "import sys; from service.mqtt.outbox import Outbox; from tests.service.mqtt.test_outbox import numbered\n"
         f"outbox = Outbox({str(path)!r})\n"
         "for n in range(10**6):\n    outbox.put(numbered(n)); print(n, flush=True)\n"
     )

@@ -13,12 +13,12 @@ from models.factory import factory_model
 from models.model_file import load_model
 from models.registry import Registry
 from models.spread import Workers
-from service.config import Config
-from service.lock import sole_retraining
+from service.config.config import Config
+from service.config.retraining import RetrainConfig
+from service.ops.lock import sole_retraining
 from service.retraining.attempt import retrain
 from service.retraining.plan import Plan, plan_contest
 from service.retraining.result import Outcome, Retraining
-from service.retraining.settings import RetrainConfig
 from stinger.errors import FileError, InputError
 from tests.helpers.retraining import keep_recording, promote_blind
 from tests.helpers.synthetic import synthetic_samples

@@ -98,7 +98,7 @@ import sys
 from service.cli.retrain import retrain_command
 from service.retraining.attempt import retrain
 from service.retraining.plan import plan_contest
-import service.daemon
+import service.daemon.daemon
 print([name for name in ("sklearn", "matplotlib", "onnx", "skl2onnx", "distributed") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

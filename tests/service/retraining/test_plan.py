@@ -6,9 +6,9 @@ import pytest
 
 from models.model_meta import ModelMeta
 from models.provenance import trained_on
+from service.config.retraining import RetrainConfig
 from service.retraining.plan import NotYetError, Plan, plan_contest, seen_by
 from service.retraining.recordings import Gathered, Source
-from service.retraining.settings import RetrainConfig
 from tests.helpers.retraining import session_of
 from tests.helpers.synthetic import synthetic_samples
 

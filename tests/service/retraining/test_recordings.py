@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.crew import no_bar
+from service.recording.sidecar import sidecar_path
 from service.retraining.recordings import Gathered, gather
-from service.sidecar import sidecar_path
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log
 from tests.conftest import samples_at

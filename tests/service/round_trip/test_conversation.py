@@ -6,14 +6,14 @@ from collections.abc import Callable, Coroutine
 import pytest
 
 from hil.emulated import EmulatedBlaster, Firmware, Port, PtyPort, TcpPort
-from service.link_errors import LinkLostError
+from service.base.link_errors import LinkLostError
 from service.round_trip.conversation import Conversation, Patience
 from service.round_trip.links import TcpLink
 from stinger.errors import ProtocolError, StingerError
 from stinger.wire.commands import ModelStatus
 from tests.hil.emulating import SESSION
-from tests.service.blaster_ends import SocketEnd, listening
 from tests.service.round_trip.emulated_ends import IMPATIENT, QUICK, place, talk
+from tests.service.sources.blaster_ends import SocketEnd, listening
 
 
 async def greeted(play: Callable[[SocketEnd], Coroutine[None, None, None]], patience: Patience = QUICK) -> int:

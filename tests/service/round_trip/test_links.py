@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.link_errors import LinkLostError
+from service.base.link_errors import LinkLostError
 from service.round_trip.links import CHUNK_BYTES, Link, SerialLink, TcpLink
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are a thing of POSIX")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service.link_errors import LinkLostError
+from service.base.link_errors import LinkLostError
 from service.round_trip.opening import Place, place_of
-from service.serial_ports import UsbPort, explain_opening
+from service.sources.serial_ports import UsbPort, explain_opening
 from stinger.errors import InputError
 
 ONE = UsbPort("/dev/ttyACM0", "E660")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from hil.emulated import EmulatedBlaster, Port
-from service.link_errors import LinkLostError
+from service.base.link_errors import LinkLostError
 from service.round_trip.conversation import Conversation
 from service.round_trip.pulling import PulledLog, pull_log
 from stinger.errors import DeviceError, ProtocolError

@@ -11,7 +11,7 @@ from hil.emulated import EmulatedBlaster, Port
 from models.factory import factory_model
 from models.graph.export import export_blaster_model
 from models.model_meta import ModelMeta
-from service.link_errors import LinkLostError
+from service.base.link_errors import LinkLostError
 from service.round_trip.conversation import Conversation
 from service.round_trip.pushing import (
     Upload,

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import serial
 
-from service.serial_ports import UsbPort
-from service.source import LinkState
+from service.base.source import LinkState
 from service.sources.serial import SerialSource
+from service.sources.serial_ports import UsbPort
 from service.sources.session import LinkTiming
 from service.sources.tcp import TcpSource
 from stinger.wire.text_stream import STARTED
-from tests.service.blaster_ends import answer, listening, plugged_in, samples_from
-from tests.service.collecting import Collecting, running
+from tests.service.sources.blaster_ends import answer, listening, plugged_in, samples_from
+from tests.service.sources.collecting import Collecting, running
 
 QUICK = LinkTiming(
     silence_s=0.15,

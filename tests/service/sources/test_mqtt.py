@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service.backoff import Backoff
-from service.source import Block, LinkReport, LinkState
+from service.base.backoff import Backoff
+from service.base.source import Block, LinkReport, LinkState
 from service.sources import blasters
 from service.sources.blasters import Blasters, Message
 from service.sources.mqtt import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
-from tests.service.blaster_ends import samples_from
-from tests.service.collecting import Collecting, running
+from tests.service.sources.blaster_ends import samples_from
+from tests.service.sources.collecting import Collecting, running
 
 SECOND = 1_000_000_000
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.source import Block, LinkState
+from service.base.source import Block, LinkState
 from service.sources.replay import BETWEEN_BOOTS_MS, ReplaySource
-from service.urls import parse_source
+from service.sources.urls import parse_source
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
-from tests.service.blaster_ends import samples_from
-from tests.service.collecting import Collecting, running
+from tests.service.sources.blaster_ends import samples_from
+from tests.service.sources.collecting import Collecting, running
 
 
 def write(path: Path, *parts: SampleArray) -> Path:

@@ -1,0 +1,57 @@
+"""The command line's part of the configuration: an option for each key that has one, and help from the same text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import click
+
+from service.config.config import KEYS
+from service.config.key import Key
+
+_RETRAINING: Final = "retrain."
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def config_options(command: Command) -> Command:
+    """Give a click command every option of the daemon's configuration; :func:`option_values` gathers what they hold."""
+    return _with_options(command, [one for one in KEYS if not one.name.startswith(_RETRAINING)])
+
+
+def retraining_options(command: Command) -> Command:
+    """The same for the part of the configuration that retraining goes by."""
+    return _with_options(command, [one for one in KEYS if one.name.startswith(_RETRAINING) or one.name == "data_dir"])
+
+
+def option_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a command's parameters that is configuration, under the names of keys, for ``load_config``."""
+    return {one.name: parameters.get(_parameter(one)) for one in KEYS if one.traits.option}
+
+
+def _with_options(command: Command, keys: Sequence[Key]) -> Command:
+    for one in reversed(keys):
+        if one.traits.option:
+            command = _option(one, one.traits.option)(command)
+    return command
+
+
+def _option(one: Key, flags: str) -> Callable[[Command], Command]:
+    # No defaults and no checks here: what is not given must not win over file and environment, and load_config checks.
+    help_ = f"{one.traits.help} [default: {one.default_text}]" if one.default_text else one.traits.help
+    if one.kind is bool:
+        return click.option(flags, _parameter(one), is_flag=True, default=None, help=help_)
+    kinds: dict[type, Any] = {int: int, float: float, tuple: str}
+    return click.option(
+        flags,
+        _parameter(one),
+        type=kinds.get(one.kind, str),
+        multiple=one.kind is tuple,
+        metavar=one.traits.metavar,
+        help=help_,
+    )
+
+
+def _parameter(one: Key) -> str:
+    return one.name.replace(".", "_")

@@ -1,0 +1,156 @@
+"""The configuration from defaults, a TOML file, the environment and the command line: later wins."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from service.config.config import KEYS, Config
+from service.config.key import ENV_PREFIX, Key
+from stinger.errors import FileError, InputError
+from stinger.files import StrPath, home_resolved, read_bytes
+
+FILE_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
+"""Names the file where no option does."""
+
+_MAX_BYTES: Final = 1_000_000
+# Set by Kubernetes in every container beside a service called stinger: nobody's doing.
+_FOREIGN: Final = re.compile(ENV_PREFIX + r"(SERVICE_.*|PORT(_.*)?)")
+_BY_NAME: Final = {one.name: one for one in KEYS}
+_BY_VARIABLE: Final = {one.variable: one for one in KEYS}
+_TABLES: Final = {one.name.rpartition(".")[0] for one in KEYS} - {""}
+
+
+def load_config(path: StrPath | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> Config:
+    """The effective configuration. ``options`` are values under the names of keys; ``None`` and ``()`` say nothing.
+
+    ``path``, or else what STINGER_CONFIG names, is read; its relative paths start at its folder. Raises
+    :class:`InputError`, one line with the place, for whatever is unknown, of the wrong type, or out of range.
+    """
+    values: dict[str, Any] = {}
+    if path is None and environ.get(FILE_VARIABLE):
+        path = environ[FILE_VARIABLE]
+    if path is not None:
+        values |= _from_file(home_resolved(path))
+    values |= _from_environ(environ)
+    values |= _from_options(options)
+    return _build(values)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    data = read_bytes(path)
+    if len(data) > _MAX_BYTES:
+        raise FileError(path, f"is no configuration: more than {_MAX_BYTES:,} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+        tables = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise FileError(path, "is not UTF-8", place=f"byte {error.start}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        problem, _, where = str(error).removesuffix(")").partition(" (at ")
+        raise FileError(path, f"is not TOML: {problem}", place=where or None) from error
+    values = {}
+    for name, value in _flat(tables):
+        line = _line_of(text, name)
+        place = f"line {line}" if line else None
+        one = _BY_NAME.get(name)
+        if one is None:
+            if name in _TABLES:
+                raise FileError(path, f"{name} is a table: expected [{name}] and its keys below", place=place)
+            raise FileError(
+                path, f"unknown key {_shown(name)}{_meant(name, list(_BY_NAME) + sorted(_TABLES))}", place=place
+            )
+        if one.traits.secret:
+            raise FileError(path, f"{name} is read from {one.variable} only: use {name}_file here", place=place)
+        try:
+            checked = one.checked(value)
+        except ValueError as error:
+            raise FileError(path, f"{name}: {error}", place=place) from error
+        values[name] = path.parent / checked if isinstance(checked, Path) else checked
+    return values
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for variable in sorted(environ):
+        if not variable.startswith(ENV_PREFIX) or variable == FILE_VARIABLE or _FOREIGN.fullmatch(variable):
+            continue
+        one = _BY_VARIABLE.get(variable)
+        if one is None:
+            raise InputError(f"environment variable {_shown(variable)}: unknown{_meant(variable, list(_BY_VARIABLE))}")
+        if environ[variable] == "":
+            continue  # how a compose file says that it sets nothing
+        try:
+            values[one.name] = one.from_text(environ[variable])
+        except ValueError as error:
+            raise InputError(f"environment variable {variable}: {error}") from error
+    return values
+
+
+def _from_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    values = {}
+    for name, value in options.items():
+        if value is None or value == ():
+            continue
+        one = _BY_NAME[name]
+        try:
+            values[name] = one.checked(value)
+        except ValueError as error:
+            raise InputError(f"{_option_of(one)}: {error}") from error
+    return values
+
+
+def _build(values: Mapping[str, Any]) -> Config:
+    arguments: dict[str, Any] = {}
+    tables: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        table, _, own = name.rpartition(".")
+        (tables.setdefault(table, {}) if table else arguments)[own] = value
+    defaults = Config()
+    arguments |= {table: replace(getattr(defaults, table), **own) for table, own in tables.items()}
+    return Config(**arguments)
+
+
+def _flat(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Keys and values; what stands in a table that is none of ours is told by the table's name."""
+    for name, value in tables.items():
+        if name in _TABLES and isinstance(value, dict):
+            yield from ((f"{name}.{inner}", inner_value) for inner, inner_value in value.items())
+        else:
+            yield name, value
+
+
+def _line_of(text: str, name: str) -> int | None:
+    """Where the key, or table, ``name`` is set, counted from 1; None if that cannot be told."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
+        if header:
+            table = re.sub(r"[\s\"']", "", header[1])
+            found = table
+        else:
+            assigned = re.match(r"\s*([A-Za-z0-9_.\"' -]+?)\s*=", line)
+            if not assigned:
+                continue
+            found = ".".join(part for part in (table, re.sub(r"[\s\"']", "", assigned[1])) if part)
+        if found == name or found.startswith(f"{name}."):
+            return number
+    return None
+
+
+def _meant(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f": did you mean {close[0]}?" if close else ": see docs/configuration.md"
+
+
+def _shown(name: str) -> str:
+    return name[:80] if name.isprintable() else repr(name[:80])
+
+
+def _option_of(one: Key) -> str:
+    return (one.traits.option or one.name).partition("/")[0]

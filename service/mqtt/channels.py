@@ -1,0 +1,100 @@
+"""Every topic the daemon speaks on: its address, what it carries and how. The documents and schemas follow this table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Literal
+
+from stinger.errors import InputError
+
+ROOT = "stinger"
+DAEMON = "daemon"
+"""Where a device would stand in a topic: the daemon itself. So no device has this name."""
+
+STATUS_TOPIC = f"{ROOT}/{DAEMON}/status"
+HOME_ASSISTANT_STATUS = "homeassistant/status"
+MAX_DEVICE_NAME = 64
+
+
+class Keeping(Enum):
+    """What becomes of a message while it cannot be sent."""
+
+    EVERY = "every"
+    """It waits in the outbox on disk, in order, until the broker has acknowledged it."""
+    LATEST = "latest"
+    """It waits in memory until a newer one of its topic replaces it. A retained one is said again after each connect."""
+    LIVE = "live"
+    """It is worth nothing later: dropped while there is no connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One topic. ``address`` has ``{device}`` where a device's name stands, or the daemon's."""
+
+    address: str
+    schema: str
+    """Name of the JSON Schema of what it carries; ``samples`` carries bytes and has none."""
+    qos: Literal[0, 1]
+    retain: bool
+    keeping: Keeping = Keeping.LIVE
+
+    def topic(self, device: str = DAEMON) -> str:
+        """The topic of ``device``. Raises :class:`InputError` for a name that cannot stand in a topic."""
+        if "{device}" in self.address:
+            return self.address.replace("{device}", checked_device(device))
+        return self.address
+
+
+SHOT = Channel("stinger/{device}/shot", "shot", 1, retain=False, keeping=Keeping.EVERY)
+SPINUP = Channel("stinger/{device}/spinup", "spinup", 1, retain=True, keeping=Keeping.EVERY)
+FALSE_SPINUP = Channel("stinger/{device}/false_spinup", "false_spinup", 1, retain=False, keeping=Keeping.EVERY)
+TELEMETRY = Channel("stinger/{device}/telemetry", "telemetry", 0, retain=False, keeping=Keeping.LATEST)
+LINK = Channel("stinger/{device}/link", "link", 1, retain=True, keeping=Keeping.LATEST)
+MODEL = Channel("stinger/{device}/model", "model", 1, retain=True, keeping=Keeping.LATEST)
+SCORES = Channel("stinger/{device}/scores", "scores", 0, retain=False, keeping=Keeping.LIVE)
+STATUS = Channel(STATUS_TOPIC, "status", 1, retain=True, keeping=Keeping.LATEST)
+DISCOVERY = Channel("homeassistant/device/{id}/config", "discovery", 1, retain=True, keeping=Keeping.LATEST)
+
+PUBLISHED = (SHOT, SPINUP, FALSE_SPINUP, TELEMETRY, LINK, MODEL, SCORES, STATUS, DISCOVERY)
+
+COMMANDS = ("set_threshold", "choose_model", "start_recording", "stop_recording", "note")
+
+
+def command_channels(name: str) -> tuple[Channel, Channel, Channel, Channel]:
+    """The command called ``name``, to one device and to all, and where each is answered unless the asker says."""
+    one, every = f"{ROOT}/{{device}}/command/{name}", f"{ROOT}/{DAEMON}/command/{name}"
+    schema = f"command_{name}"
+    return (
+        Channel(one, schema, 1, retain=False),
+        Channel(every, schema, 1, retain=False),
+        Channel(f"{one}/response", "response", 1, retain=False),
+        Channel(f"{every}/response", "response", 1, retain=False),
+    )
+
+
+SAMPLES = Channel("stinger/{device}/samples", "samples", 0, retain=False)
+COMMAND_FILTER = f"{ROOT}/+/command/+"
+
+
+@lru_cache(maxsize=4096)
+def checked_device(name: str) -> str:
+    """``name``, which can be one level of a topic. Raises :class:`InputError` where it cannot."""
+    if not name or len(name) > MAX_DEVICE_NAME:
+        raise InputError(f"device name {name!r}: give it 1 to {MAX_DEVICE_NAME} characters")
+    if name == DAEMON:
+        raise InputError(f"device name {name!r} is taken by the daemon's own topics")
+    if name.startswith("$") or any(c in "/+#" or not c.isprintable() for c in name):
+        raise InputError(f"device name {name!r}: no '/', '+', '#' or control characters, and no '$' at its start")
+    return name
+
+
+@lru_cache
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) called ``name``. Raises :class:`FileNotFoundError` where there is none."""
+    text = (resources.files("service.mqtt") / "schemas" / f"{name}.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded

@@ -1,0 +1,169 @@
+"""What may be asked of the daemon over MQTT: from topic and payload to checked values, and from outcomes to answers.
+
+A command to a device comes on ``stinger/<device>/command/<name>``, one to all on ``stinger/daemon/command/<name>``, with a
+JSON object as in ``service/mqtt/schemas/command_<name>.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from service.mqtt.channels import COMMANDS, DAEMON
+from service.mqtt.messages import encode
+from stinger.errors import InputError
+
+MAX_PAYLOAD = 8192
+"""Bytes; whoever sends more wants to fill our memory."""
+_MAX_ID, _MAX_MODEL, _MAX_NOTE = 64, 128, 1000
+_LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 0.05, 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class SetThreshold:
+    """Spin the wheels from another smoothed probability on. ``device`` is ``None`` for all of them, here and below."""
+
+    device: str | None
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseModel:
+    """Score with another model: a version in the registry, or an alias of one."""
+
+    device: str | None
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording:
+    """Begin a new recording."""
+
+    device: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording:
+    """Close the recording and keep no more samples."""
+
+    device: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Keep ``text`` with the recording."""
+
+    device: str | None
+    text: str
+
+
+Command = SetThreshold | ChooseModel | StartRecording | StopRecording | Note
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a command came and, once its payload could be read, the id that its answer repeats."""
+
+    name: str
+    device: str | None
+    id: str | None = None
+
+
+def asked_on(topic: str) -> Asked:
+    """Which command of whom ``topic`` means; it matches the filter ``stinger/+/command/+``."""
+    _, device, _, name = topic.split("/")
+    return Asked(name, None if device == DAEMON else device)
+
+
+def read_content(payload: bytes) -> dict[str, Any]:
+    """The JSON object in ``payload``; an empty payload is an empty one. Raises :class:`InputError` for anything else."""
+    if len(payload) > MAX_PAYLOAD:
+        raise InputError(f"{len(payload)} bytes are too many: at most {MAX_PAYLOAD}")
+    if not payload.strip():
+        return {}
+    try:
+        content = json.loads(payload, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError("not a JSON object: write for example {}")
+    return content
+
+
+def take_id(content: dict[str, Any]) -> str | None:
+    """Take the id that the answer is to repeat out of ``content``. Raises :class:`InputError` if it is none."""
+    identity = content.pop("id", None)
+    if identity is not None and not _is_text(identity, 0, _MAX_ID):
+        raise InputError(f"id: give a text of at most {_MAX_ID} characters")
+    return None if identity is None else str(identity)
+
+
+def parse_command(asked: Asked, content: dict[str, Any]) -> Command:
+    """The command; takes out of ``content`` what belongs to it. Raises :class:`InputError` for what is no such command."""
+    reader = _READERS.get(asked.name)
+    if reader is None:
+        raise InputError(f"no command {asked.name!r}: there are {', '.join(COMMANDS)}")
+    command = reader(asked.device, content)
+    if content:
+        raise InputError(f"{asked.name} has no {min(content)!r}")
+    return command
+
+
+def answer(asked: Asked, result: Mapping[str, Any] | None = None, *, error: str | None = None) -> bytes:
+    """The payload that says what came of a command: what is so now, or else why it was not done."""
+    said = {"ok": error is None, "command": asked.name, "device": asked.device, "id": asked.id}
+    outcome = {"result": dict(result or {})} if error is None else {"error": error or "failed"}
+    return encode(said | outcome)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _set_threshold(device: str | None, content: dict[str, Any]) -> Command:
+    value = content.pop("threshold", None)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not _LOWEST_THRESHOLD <= value <= _HIGHEST_THRESHOLD
+    ):
+        raise InputError(f"threshold: give a number from {_LOWEST_THRESHOLD} to {_HIGHEST_THRESHOLD}")
+    return SetThreshold(device, float(value))
+
+
+def _choose_model(device: str | None, content: dict[str, Any]) -> Command:
+    return ChooseModel(device, _text(content, "model", _MAX_MODEL))
+
+
+def _start_recording(device: str | None, _content: dict[str, Any]) -> Command:
+    return StartRecording(device)
+
+
+def _stop_recording(device: str | None, _content: dict[str, Any]) -> Command:
+    return StopRecording(device)
+
+
+def _note(device: str | None, content: dict[str, Any]) -> Command:
+    return Note(device, _text(content, "text", _MAX_NOTE))
+
+
+def _text(content: dict[str, Any], key: str, longest: int) -> str:
+    value = content.pop(key, None)
+    if not _is_text(value, 1, longest):
+        raise InputError(f"{key}: give a text of 1 to {longest} characters")
+    return str(value)
+
+
+def _is_text(value: object, shortest: int, longest: int) -> bool:
+    return isinstance(value, str) and shortest <= len(value) <= longest
+
+
+_READERS: dict[str, Callable[[str | None, dict[str, Any]], Command]] = {
+    "set_threshold": _set_threshold,
+    "choose_model": _choose_model,
+    "start_recording": _start_recording,
+    "stop_recording": _stop_recording,
+    "note": _note,
+}

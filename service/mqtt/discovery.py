@@ -1,0 +1,127 @@
+"""What Home Assistant needs to show a blaster as a device: its device discovery payload, one message a blaster.
+
+https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Any
+
+from service.mqtt import channels
+from service.mqtt.messages import Message, message
+
+_SHOT_TEMPLATE = "{{ dict(value_json, event_type='shot' if value_json.accepted else 'burst') | to_json }}"
+_FALSE_SPIN_UP_TEMPLATE = "{{ dict(value_json, event_type='false_spinup') | to_json }}"
+
+
+def discovery_message(device: str, version: str) -> Message:
+    """The retained message that makes ``device`` known to Home Assistant; ``version`` is the daemon's."""
+    identity = object_id(device)
+    content = {
+        "device": {
+            "identifiers": [identity],
+            "name": f"Stinger {device}",
+            "manufacturer": "Stinger",
+            "model": "Stinger foam-dart blaster",
+        },
+        "origin": {"name": "stinger-ml", "sw_version": version},
+        "availability": [{"topic": channels.STATUS_TOPIC, "value_template": "{{ value_json.state }}"}],
+        "components": {
+            name: {**component, "unique_id": f"{identity}_{name}"} for name, component in _components(device).items()
+        },
+    }
+    return message(channels.DISCOVERY, channels.DISCOVERY.address.replace("{id}", identity), content)
+
+
+def object_id(device: str) -> str:
+    """A name for ``device`` of letters, digits, ``_`` and ``-`` alone, as discovery topics need; two devices never share one.
+
+    >>> object_id("left-hand")
+    'stinger_left-hand'
+    >>> object_id("left hand")
+    'stinger_left_hand_7b674c5e'
+    """
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", device)
+    return f"stinger_{plain}" if plain == device else f"stinger_{plain}_{zlib.crc32(device.encode()):08x}"
+
+
+def _components(device: str) -> dict[str, dict[str, Any]]:
+    telemetry = channels.TELEMETRY.topic(device)
+    set_threshold = channels.command_channels("set_threshold")[0]
+    return {
+        "shot": {
+            "platform": "event",
+            "name": "Shot",
+            "icon": "mdi:bullseye-arrow",
+            "state_topic": channels.SHOT.topic(device),
+            "event_types": ["shot", "burst"],
+            "value_template": _SHOT_TEMPLATE,
+        },
+        "false_spinup": {
+            "platform": "event",
+            "name": "False spin-up",
+            "icon": "mdi:fan-alert",
+            "state_topic": channels.FALSE_SPINUP.topic(device),
+            "event_types": ["false_spinup"],
+            "value_template": _FALSE_SPIN_UP_TEMPLATE,
+        },
+        "wheels": {
+            "platform": "binary_sensor",
+            "name": "Wheels",
+            "device_class": "running",
+            "state_topic": channels.SPINUP.topic(device),
+            "value_template": "{{ value_json.state }}",
+            "payload_on": "on",
+            "payload_off": "off",
+        },
+        "link": {
+            "platform": "binary_sensor",
+            "name": "Link",
+            "device_class": "connectivity",
+            "entity_category": "diagnostic",
+            "state_topic": channels.LINK.topic(device),
+            "value_template": "{{ 'on' if value_json.state == 'streaming' else 'off' }}",
+            "payload_on": "on",
+            "payload_off": "off",
+            "json_attributes_topic": channels.LINK.topic(device),
+        },
+        "probability": {
+            "platform": "sensor",
+            "name": "Probability of a shot",
+            "icon": "mdi:percent",
+            "state_class": "measurement",
+            "state_topic": telemetry,
+            "value_template": "{{ value_json.probability }}",
+            "suggested_display_precision": 2,
+        },
+        "rate": {
+            "platform": "sensor",
+            "name": "Sample rate",
+            "device_class": "frequency",
+            "unit_of_measurement": "Hz",
+            "entity_category": "diagnostic",
+            "state_topic": telemetry,
+            "value_template": "{{ value_json.rate_hz }}",
+        },
+        "model": {
+            "platform": "sensor",
+            "name": "Model",
+            "entity_category": "diagnostic",
+            "state_topic": channels.MODEL.topic(device),
+            "value_template": "{{ value_json.model }}",
+        },
+        "threshold": {
+            "platform": "number",
+            "name": "Threshold",
+            "entity_category": "config",
+            "state_topic": channels.MODEL.topic(device),
+            "value_template": "{{ value_json.threshold }}",
+            "command_topic": set_threshold.topic(device),
+            "command_template": '{"threshold": {{ value }}}',
+            "min": 0.05,
+            "max": 0.95,
+            "step": 0.01,
+        },
+    }

@@ -1,0 +1,192 @@
+"""From values to MQTT messages: topic, JSON payload, QoS, retained or not. ``service/mqtt/schemas`` says what the JSON holds."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import singledispatch
+from typing import Any, Literal
+
+import numpy as np
+
+from service.base.events import Event, FalseSpinUp, Shot, SpinUp, Telemetry
+from service.base.source import LinkReport
+from service.base.states import DaemonStatus, ModelInUse, ScoreBlock, Stamps
+from service.mqtt import channels
+from service.mqtt.channels import Channel, Keeping
+
+_PROBABILITY_DIGITS = 6
+_MS_DIGITS = 3
+_to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Ready to be published."""
+
+    topic: str
+    payload: bytes
+    qos: Literal[0, 1]
+    retain: bool
+    keeping: Keeping
+
+
+def message(channel: Channel, topic: str, content: Mapping[str, Any]) -> Message:
+    """``content`` as JSON for ``topic`` of ``channel``. Raises ``ValueError`` for NaN and infinities."""
+    return Message(topic, encode(content), channel.qos, channel.retain, channel.keeping)
+
+
+def encode(content: Mapping[str, Any]) -> bytes:
+    """``content`` as compact JSON in UTF-8. Raises ``ValueError`` for NaN and infinities, which JSON does not have."""
+    return _to_json(content).encode(errors="replace")
+
+
+def iso_time(host_s: float) -> str:
+    """ISO 8601 in UTC with milliseconds.
+
+    >>> iso_time(1700000000.1239)
+    '2023-11-14T22:13:20.123Z'
+    """
+    whole_s, ms = divmod(math.floor(host_s * 1000), 1000)
+    return f"{datetime.fromtimestamp(whole_s, UTC).replace(tzinfo=None).isoformat()}.{ms:03d}Z"
+
+
+@singledispatch
+def event_message(event: Event, stamps: Stamps | None = None) -> Message:
+    """The message that tells of ``event``. Raises :class:`~stinger.errors.InputError` for an impossible device name.
+
+    ``stamps`` are those of the block that it came of, where that is to be told.
+    """
+    del stamps
+    raise TypeError(type(event))
+
+
+@event_message.register
+def _(event: Shot, stamps: Stamps | None = None) -> Message:
+    content = _about_event(event, stamps) | {
+        "wheels_on": event.wheels_on,
+        "lead_ms": _number(event.lead_ms, _MS_DIGITS),
+        "peak_probability": _number(event.peak_probability),
+        "accepted": event.accepted,
+    }
+    return message(channels.SHOT, channels.SHOT.topic(event.device), content)
+
+
+@event_message.register
+def _(event: SpinUp, stamps: Stamps | None = None) -> Message:
+    content = _about_event(event, stamps) | {
+        "state": "on" if event.on else "off",
+        "probability": _number(event.probability),
+        "with_shot": event.with_shot,
+        "duration_ms": _number(event.duration_ms, _MS_DIGITS),
+    }
+    return message(channels.SPINUP, channels.SPINUP.topic(event.device), content)
+
+
+@event_message.register
+def _(event: FalseSpinUp, stamps: Stamps | None = None) -> Message:
+    content = _about_event(event, stamps) | {
+        "duration_ms": _number(event.duration_ms, _MS_DIGITS),
+        "peak_probability": _number(event.peak_probability),
+    }
+    return message(channels.FALSE_SPINUP, channels.FALSE_SPINUP.topic(event.device), content)
+
+
+def telemetry_message(telemetry: Telemetry) -> Message:
+    """The message of one device's figures of the last second."""
+    content = {
+        "device": telemetry.device,
+        **_times(telemetry.host_s),
+        "probability": _number(telemetry.probability),
+        "wheels_on": telemetry.wheels_on,
+        "rate_hz": _number(telemetry.rate_hz, _MS_DIGITS),
+        "gaps": telemetry.gaps,
+        "lost": telemetry.lost,
+        "corrupted": telemetry.corrupted,
+        "latency_p50_ms": _number(telemetry.latency_p50_ms, _MS_DIGITS),
+        "latency_p99_ms": _number(telemetry.latency_p99_ms, _MS_DIGITS),
+        "link": telemetry.link,
+        "model": telemetry.model,
+    }
+    return message(channels.TELEMETRY, channels.TELEMETRY.topic(telemetry.device), content)
+
+
+def link_message(report: LinkReport, host_s: float) -> Message:
+    """The message of how a link is, as it was at ``host_s``."""
+    content = {
+        "device": report.device,
+        **_times(host_s),
+        "state": report.state.value,
+        "reason": report.reason,
+        "counters": asdict(report.counters),
+    }
+    return message(channels.LINK, channels.LINK.topic(report.device), content)
+
+
+def model_message(model: ModelInUse) -> Message:
+    """The message of which model scores a device."""
+    content = {
+        "device": model.device,
+        **_times(model.host_s),
+        "model": model.model,
+        "threshold": _number(model.threshold),
+    }
+    return message(channels.MODEL, channels.MODEL.topic(model.device), content)
+
+
+def status_message(status: DaemonStatus) -> Message:
+    """The message of how the daemon is; also its will."""
+    times = {"time": None, "unix_s": None} if status.host_s is None else _times(status.host_s)
+    content = {
+        "state": "online" if status.online else "offline",
+        **times,
+        "reason": status.reason,
+        "version": status.version,
+        "alarm": status.alarm,
+    }
+    return message(channels.STATUS, channels.STATUS.topic(), content)
+
+
+def scores_message(block: ScoreBlock, stamps: Stamps | None = None) -> Message:
+    """The message of a block of scores: the time of the first, and what lies between two."""
+    probabilities = np.round(block.probabilities.astype(np.float64), _PROBABILITY_DIGITS).tolist()
+    content = {
+        "first_device_ms": block.first_device_ms,
+        "period_ms": block.period_ms,
+        "probabilities": [p if math.isfinite(p) else None for p in probabilities],
+        **_stamped(stamps),
+    }
+    return message(channels.SCORES, channels.SCORES.topic(block.device), content)
+
+
+def _about_event(event: Event, stamps: Stamps | None) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "device": event.device,
+        **_times(event.host_s),
+        "device_ms": int(event.device_ms),
+        "model": event.model,
+        **_stamped(stamps),
+    }
+
+
+def _stamped(stamps: Stamps | None) -> dict[str, Any]:
+    if stamps is None:
+        return {}
+    now_ns = time.monotonic_ns()
+    return {"stamps": {"read_ns": stamps.read_ns, "scored_ns": stamps.scored_ns, "published_ns": now_ns}}
+
+
+def _times(host_s: float) -> dict[str, Any]:
+    return {"time": iso_time(host_s), "unix_s": round(float(host_s), _MS_DIGITS)}
+
+
+def _number(value: float | None, digits: int = _PROBABILITY_DIGITS) -> float | None:
+    """A plain float that JSON can hold; ``None`` for what is no number."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), digits)

@@ -1,0 +1,1 @@
+"""What operating the daemon needs: HTTP, metrics, systemd, locks, health."""

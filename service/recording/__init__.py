@@ -1,0 +1,1 @@
+"""Recordings on disk: the layout of the folder, writing, retention, recovery."""

@@ -1,0 +1,1 @@
+"""A subscriber that shows a daemon's messages on a terminal."""

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.export import ExportOptions
+from models.negatives import RECOMMENDED
+from models.spec import ModelSpec
+from service.config.loading import load_config
+from service.config.retraining import RetrainConfig
+from stinger.errors import InputError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "stinger.toml"
+    path.write_text(f"[retrain]\n{text}\n")
+    return path
+
+
+def test_windows_are_chosen_as_recommended_unless_told_otherwise() -> None:
+    assert RetrainConfig().export_options() == ExportOptions(negatives=RECOMMENDED)
+
+
+def test_file_sets_candidates_rules_and_windows(tmp_path: Path) -> None:
+    text = 'candidates = ["hgb:rich"]\nmargin = 0.1\nneg_mult = 4\nlead_ms = 120'
+    settings = load_config(written(tmp_path, text), {}, {}).retrain
+    assert settings.specs() == (ModelSpec("hgb", "rich"),)
+    assert settings.margin == 0.1
+    assert (settings.export_options().negatives.mult, settings.export_options().lead_ms) == (4, 120)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('candidates = ["cnn:rich"]', "there is no model 'cnn'"),
+        ('candidates = ["mlp"]', "expected MODEL:FEATURES"),
+        ("candidates = []", "expected at least one MODEL:FEATURES"),
+        ('candidates = ["mlp:rich", " mlp : rich"]', "names a candidate twice: mlp:rich, mlp:rich"),
+        ("margin = 2", "expected a number from 0 to 1, not 2"),
+        ("neg_near_min_ms = 3000", "the near band is 3000 to 2000 ms"),
+        ("window_ms = 400", "unknown key retrain.window_ms"),
+    ],
+)
+def test_mistake_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_config(written(tmp_path, text), {}, {})
+    assert "\n" not in str(caught.value)
+
+
+def test_environment_and_options_reach_it() -> None:
+    environ = {"STINGER_RETRAIN_CANDIDATES": "rf:rich et:rich", "STINGER_RETRAIN_MIN_SHOTS": "30"}
+    settings = load_config(None, environ, {"retrain.min_shots": 40}).retrain
+    assert settings.candidates == ("rf:rich", "et:rich")
+    assert settings.min_shots == 40

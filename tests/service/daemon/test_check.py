@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from service.config.config import BrokerConfig, Config
+from service.daemon.check import check
+from service.sources.urls import parse_sources
+from stinger.errors import InputError
+
+
+def checked(tmp_path: Path, *sources: str, **changes: object) -> None:
+    config = replace(Config(), data_dir=tmp_path, sources=sources, **changes)  # type: ignore[arg-type]  # any field
+    check(config, parse_sources(config.sources))
+
+
+def test_configuration_of_what_is_there_passes(tmp_path: Path) -> None:
+    (tmp_path / "port").touch()
+    checked(tmp_path, f"serial://{tmp_path}/port", "tcp://nowhere.invalid:1")
+
+
+@pytest.mark.parametrize(
+    ("sources", "changes", "problem"),
+    [
+        (("serial:///dev/no-such-port",), {}, "source 'serial:///dev/no-such-port': no such port"),
+        (("replay:/no/such.bin",), {}, "source 'replay:/no/such.bin': /no/such.bin: No such file"),
+        ((), {"model": "no-such-version"}, "no model 'no-such-version'"),
+        ((), {"model": "/no/such.onnx"}, "/no/such.onnx: No such file"),
+        ((), {"broker": BrokerConfig(url="mqtts://b", ca_file=Path("/no/ca.pem"))}, "/no/ca.pem: No such file"),
+        ((), {"broker": BrokerConfig(url="mqtt://b", user="u", password_file=Path("/no/pw"))}, "/no/pw: No such file"),
+    ],
+)
+def test_what_is_not_there_is_one_line_with_its_place(
+    tmp_path: Path, sources: tuple[str, ...], changes: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        checked(tmp_path, *sources, **changes)
+    assert problem in str(caught.value)
+    assert "\n" not in str(caught.value)

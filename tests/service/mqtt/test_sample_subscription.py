@@ -1,0 +1,235 @@
+"""Samples through real brokers, and through some that no daemon would choose."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from service.base.backoff import Backoff
+from service.base.source import LinkState
+from service.config.broker_address import BrokerAddress, parse_broker
+from service.mqtt import sample_subscription as broker
+from service.mqtt.embedded_broker import EmbeddedBroker
+from service.mqtt.sample_subscription import PACKET_MAX_BYTES, BrokerSubscription
+from service.sources.blasters import Message
+from service.sources.mqtt import MqttSource
+from stinger.wire.sample_messages import SampleMessage, encode_message
+from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, until
+from tests.service.sources.blaster_ends import samples_from
+from tests.service.sources.collecting import Collecting, running
+
+ACCEPTED_5 = b"\x20\x03\x00\x00\x00"
+SUBSCRIPTION_REFUSED_5 = b"\x90\x04\x00\x01\x00\x87"
+SUBSCRIBED_5 = b"\x90\x04\x00\x01\x00\x01"
+NOT_AUTHORIZED_5 = b"\x20\x03\x00\x87\x00"
+OLD_PROTOCOL = b"\x20\x02\x00\x01"
+
+
+def payload(first: int, count: int = 20) -> bytes:
+    return encode_message(SampleMessage(first, samples_from(first * 10, count)))
+
+
+def at(port: int) -> BrokerSubscription:
+    return BrokerSubscription(BrokerAddress("127.0.0.1", port))
+
+
+async def first_of(messages: AsyncIterator[Message]) -> Message:
+    async with asyncio.timeout(PATIENCE_S):
+        return await anext(messages)
+
+
+async def refusal(subscription: BrokerSubscription) -> str:
+    """Why there was no connection."""
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - what it says is looked at
+        async with asyncio.timeout(PATIENCE_S), subscription():
+            pass
+    return str(caught.value)
+
+
+async def test_every_sample_is_delivered_and_the_broker_found_again(tmp_path: Path) -> None:
+    mosquitto, intake = Mosquitto(tmp_path / "mosquitto"), Collecting()
+    source = MqttSource("mqtt:", at(mosquitto.port), backoff=Backoff(0.01, 0.05))
+    try:
+        async with running(source, intake):
+            for begin, end in ((0, 200), (200, 400)):
+                mosquitto.start()
+                async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+                    # Published again and again until the source has subscribed: a repeat is dropped.
+                    while not intake.reports or intake.reports[-1].state is not LinkState.STREAMING:
+                        await client.publish("stinger/a/samples", payload(begin), qos=1)
+                    for first in range(begin + 20, end, 20):
+                        await client.publish("stinger/a/samples", payload(first), qos=1)
+                    await client.publish("stinger/old/samples", payload(0), qos=1, retain=True)
+                    await intake.until(partial(_has, "a", end))
+                mosquitto.stop()
+                await intake.until_state(LinkState.LOST)
+    finally:
+        mosquitto.kill()
+    assert _times(intake, "a").tolist() == list(range(0, 4000, 10))
+    lost = [report for report in intake.reports if report.device == "a" and report.state is LinkState.LOST]
+    assert lost[0].reason == "no connection to the broker: connection lost"
+    assert lost[-1].counters.lost == 0
+
+
+async def test_a_retained_message_is_nobodys_news(mosquitto: Mosquitto) -> None:
+    async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+        await client.publish("stinger/old/samples", payload(0), qos=1, retain=True)
+        async with at(mosquitto.port)() as messages:
+            await client.publish("stinger/new/samples", payload(0))
+            assert (await first_of(messages)).topic == "stinger/new/samples"
+
+
+async def test_a_message_longer_than_any_of_a_blaster_is_kept_back_by_the_broker(mosquitto: Mosquitto) -> None:
+    async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client, at(mosquitto.port)() as messages:
+        await client.publish("stinger/a/samples", bytes(PACKET_MAX_BYTES), qos=1)
+        await client.publish("stinger/a/samples", payload(0, 4096), qos=1)
+        assert len((await first_of(messages)).payload) == 4 + 4096 * 17
+
+
+async def test_embedded_broker_is_spoken_to_in_its_own_version() -> None:
+    pytest.importorskip("amqtt")
+    async with EmbeddedBroker(0) as embedded:
+        address = BrokerAddress("127.0.0.1", embedded.port, embedded=True)
+        async with BrokerSubscription(address)() as messages, aiomqtt.Client("127.0.0.1", embedded.port) as client:
+            await client.publish("stinger/a/samples", payload(0), qos=1)
+            assert (await first_of(messages)).payload == payload(0)
+
+
+async def test_a_password_lets_in_and_a_wrong_one_is_told(tmp_path: Path, passwords: Path) -> None:
+    mosquitto = Mosquitto(tmp_path / "guarded", f"allow_anonymous false\npassword_file {passwords}")
+    mosquitto.start()
+    try:
+        said = await refusal(BrokerSubscription(BrokerAddress("127.0.0.1", mosquitto.port, "anna", "guess")))
+        assert "Not authorized" in said
+        async with BrokerSubscription(BrokerAddress("127.0.0.1", mosquitto.port, "anna", "sesame"))():
+            pass
+    finally:
+        mosquitto.kill()
+
+
+async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(tls_mosquitto: Mosquitto, certificates: Path) -> None:
+    url = f"mqtts://127.0.0.1:{tls_mosquitto.port}"
+    client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
+    async with BrokerSubscription(parse_broker(url, ca_file=certificates / "ca.crt", **client))():
+        pass
+    assert "certificate verify failed" in await refusal(BrokerSubscription(parse_broker(url, **client)))
+    assert await refusal(BrokerSubscription(parse_broker(url, ca_file=certificates / "ca.crt")))
+
+
+@pytest.mark.parametrize("answer", [OLD_PROTOCOL, NOT_AUTHORIZED_5, b"HTTP/1.1 400\r\n\r\n"])
+async def test_a_broker_that_refuses_is_tried_in_both_versions(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "_CONNECT_S", 1.0)
+    async with odd_broker(answer) as (port, came):
+        subscription = at(port)
+        for _ in range(3):
+            await refusal(subscription)
+    assert [protocol_level(connect) for connect in came[:3]] == [5, 4, 5]
+
+
+async def test_a_broker_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "_CONNECT_S", 0.2)
+    async with odd_broker() as (port, _):
+        assert await refusal(at(port)) == "no answer within 0.2 s"
+
+
+async def test_a_broker_that_does_not_let_subscribe_is_told_of() -> None:
+    async with odd_broker(ACCEPTED_5, SUBSCRIPTION_REFUSED_5) as (port, _):
+        assert await refusal(at(port)) == "the broker does not let this user subscribe to samples"
+
+
+async def test_a_broker_that_is_not_there_is_told_of_and_later_spoken_to_in_the_newest_version(
+    tmp_path: Path,
+) -> None:
+    late = Mosquitto(tmp_path / "late")
+    subscription = at(late.port)
+    assert "Connect call failed" in await refusal(subscription)
+    late.start()
+    try:
+        async with subscription() as messages, aiomqtt.Client("127.0.0.1", late.port) as client:
+            await client.publish("stinger/a/samples", bytes(PACKET_MAX_BYTES))  # kept back, as only version 5 can
+            await client.publish("stinger/a/samples", payload(0))
+            assert (await first_of(messages)).payload == payload(0)
+    finally:
+        late.kill()
+
+
+async def test_what_is_too_long_and_not_kept_back_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    beginning = b"\x30\x80\x80\x80\x7d" + bytes(2 * PACKET_MAX_BYTES)
+    async with odd_broker(ACCEPTED_5, SUBSCRIBED_5 + beginning, None) as (port, _), at(port)() as messages:
+        with pytest.raises(ConnectionError, match="connection lost"):
+            await first_of(messages)
+    assert "longer than any message of a blaster" in caplog.text
+
+
+async def test_a_dead_broker_is_noticed_even_if_it_wished_for_no_keepalive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "_KEEPALIVE_S", 1)
+    no_keepalive = b"\x20\x06\x00\x00\x03\x13\x00\x00"
+    async with odd_broker(no_keepalive, SUBSCRIBED_5, *[None] * 100) as (port, _), at(port)() as messages:
+        with pytest.raises(ConnectionError, match="connection lost"):
+            await first_of(messages)
+
+
+async def test_a_dead_broker_behind_tls_is_not_waited_for(
+    tls_mosquitto: Mosquitto, certificates: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(broker, "_KEEPALIVE_S", 1)
+    client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
+    address = parse_broker(f"mqtts://127.0.0.1:{tls_mosquitto.port}", ca_file=certificates / "ca.crt", **client)
+    assert tls_mosquitto.process is not None
+    async with BrokerSubscription(address)() as messages:
+        tls_mosquitto.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(ConnectionError, match="connection lost"):
+            await first_of(messages)
+    assert "never retrieved" not in caplog.text
+
+
+async def test_a_broker_that_lets_in_and_closes_is_asked_in_the_same_version_again() -> None:
+    async with odd_broker(ACCEPTED_5, SUBSCRIBED_5) as (port, came):
+        subscription = at(port)
+        for _ in range(2):
+            async with subscription() as messages:
+                with pytest.raises(ConnectionError, match="connection lost"):
+                    await first_of(messages)
+    assert [protocol_level(packet) for packet in came if packet[0] == 0x10] == [5, 5]
+
+
+async def test_a_topic_that_is_no_text_is_nobodys() -> None:
+    def published(topic: bytes) -> bytes:
+        body = len(topic).to_bytes(2, "big") + topic + b"\x00" + b"payload"
+        return bytes([0x30, len(body)]) + body
+
+    came = published(b"stinger/\xff\xfe/samples") + published(b"stinger/a/samples")
+    async with odd_broker(ACCEPTED_5, SUBSCRIBED_5 + came) as (port, _), at(port)() as messages:
+        assert (await first_of(messages)).topic == "stinger/a/samples"
+
+
+async def test_what_cannot_be_fetched_in_time_is_dropped_with_one_warning(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(broker, "WAITING_MAX", 3)
+    async with at(mosquitto.port)() as messages:
+        async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+            for first in range(10):
+                await client.publish("stinger/a/samples", payload(first), qos=1)
+        await until(lambda: "messages dropped" in caplog.text)
+        got = [(await first_of(messages)).payload for _ in range(3)]
+    assert got == [payload(first) for first in range(3)]
+    assert [record.levelname for record in caplog.records if "dropped" in record.message] == ["WARNING"]
+
+
+def _has(device: str, count: int, intake: Collecting) -> bool:
+    return _times(intake, device).size >= count
+
+
+def _times(intake: Collecting, device: str) -> npt.NDArray[np.uint32]:
+    blocks = [block.samples["timestamp_ms"] for block in intake.blocks if block.device == device]
+    return np.concatenate([np.empty(0, np.uint32), *blocks])

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.ops.lock import sole_daemon
+from stinger.errors import FileError, InputError
+
+HOLDER = """
+import sys, time
+from service.ops.lock import sole_daemon
+with sole_daemon(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_second_daemon_is_refused_until_the_first_is_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "data"
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], cwd=root, stdout=subprocess.PIPE) as first:
+        try:
+            assert first.stdout is not None
+            assert first.stdout.readline() == b"held\n"
+            with pytest.raises(InputError, match="in use by another daemon: stop it, or"), sole_daemon(folder):
+                pass
+        finally:
+            first.kill()
+            first.wait(10)
+    with sole_daemon(folder):
+        pass
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match="file"), sole_daemon(tmp_path / "file"):
+        pass

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.base.events import FalseSpinUp, Shot, SpinUp
+from service.base.source import LinkCounters, LinkReport, LinkState
+from service.base.states import RecorderStats
+from service.daemon.sinks import MetricsSink
+from service.ops.metrics import BUCKETS_S, Metrics
+
+PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
+
+
+def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Every sample of the text, under its name and the values of its labels."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(metrics.expose().decode())
+        for sample in family.samples
+    }
+
+
+def busy_metrics() -> Metrics:
+    metrics = Metrics()
+    device = metrics.device("a")
+    device.samples += 5
+    device.scores += 4
+    device.gaps += 1
+    for lead_ms, accepted in ((99.0, True), (100.0, True), (None, True), (200.0, False)):
+        device.count(Shot("a", 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
+    device.count(SpinUp("a", 0, 0.0, True, 0.9, "m"))
+    device.count(SpinUp("a", 9, 0.0, False, 0.1, "m", with_shot=False))
+    device.count(FalseSpinUp("a", 0, 0.0, 9.0, 0.9, "m"))
+    counters = LinkCounters(samples=5, lost=2, corrupted=3, out_of_order=1, reconnects=4)
+    metrics.link(LinkReport("a", LinkState.STREAMING, "", counters))
+    metrics.model("a", "m")
+    metrics.device("b")
+    metrics.broker_connects = 3
+    metrics.outbox_depth = lambda: 7
+    metrics.recorder = lambda: RecorderStats(10, 170, 3, 1, 2, 1, alarm=True)
+    metrics.free_bytes = lambda: 5_000_000_000
+    metrics.stored_recordings, metrics.stored_bytes, metrics.recordings_pruned = 4, 68_000, 2
+    for lead_ms in (90, 100, 240):
+        metrics.lead.took(lead_ms * 1_000_000)
+    metrics.decision.took(300_000)
+    metrics.decision.took(2_000_000_000, 2)
+    return metrics
+
+
+def test_what_was_counted_is_shown() -> None:
+    shown = values(busy_metrics())
+    for name, expected in {
+        "samples_total": 5,
+        "scores_total": 4,
+        "gaps_total": 1,
+        "samples_lost_total": 2,
+        "frames_corrupted_total": 3,
+        "samples_out_of_order_total": 1,
+        "link_reconnects_total": 4,
+        "link_up": 1,
+        "wheels_on": 0,
+        "spinups_total": 1,
+        "false_spinups_total": 1,
+    }.items():
+        assert shown[f"stinger_{name}", "a"] == expected, name
+        assert shown[f"stinger_{name}", "b"] == 0, name
+    assert shown["stinger_shots_total", "a", "accepted"] == 3
+    assert shown["stinger_shots_total", "a", "burst"] == 1
+    assert shown["stinger_model_info", "a", "m"] == 1
+    assert shown["stinger_broker_reconnects_total",] == 2
+    assert shown["stinger_outbox_events",] == 7
+    assert shown["stinger_recorder_bytes_total",] == 170
+    assert shown["stinger_recorder_stopped",] == 1
+    assert shown["stinger_recordings",] == 4
+    assert shown["stinger_recordings_bytes",] == 68_000
+    assert shown["stinger_recordings_pruned_total",] == 2
+    assert shown["stinger_data_free_bytes",] == 5_000_000_000
+
+
+def test_accepted_shot_is_in_time_with_a_lead_of_100_ms() -> None:
+    assert values(busy_metrics())["stinger_shots_in_time_total", "a"] == 1
+
+
+def test_sink_takes_the_lead_of_accepted_shots_with_the_wheels_on() -> None:
+    metrics = Metrics()
+    sink = MetricsSink(metrics)
+    for lead_ms, accepted in ((120.0, True), (None, True), (130.0, False)):
+        sink.event(Shot("a", 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
+    shown = values(metrics)
+    assert shown["stinger_lead_seconds_count",] == 1
+    assert shown["stinger_lead_seconds_sum",] == pytest.approx(0.12)
+
+
+def test_lead_of_all_devices_is_one_histogram_without_labels() -> None:
+    shown = values(busy_metrics())
+    counts = [shown["stinger_lead_seconds_bucket", bound] for bound in ("0.075", "0.1", "0.2", "0.3", "+Inf")]
+    assert counts == [0, 2, 2, 3, 3]
+    assert shown["stinger_lead_seconds_count",] == 3
+    assert shown["stinger_lead_seconds_sum",] == pytest.approx(0.43)
+
+
+def test_latency_falls_into_the_right_buckets() -> None:
+    shown = values(busy_metrics())
+    name = "stinger_latency_seconds"
+    counts = [shown[f"{name}_bucket", "decision", str(bound)] for bound in BUCKETS_S]
+    assert counts == [0, 0, *[1] * 11]
+    assert shown[f"{name}_bucket", "decision", "+Inf"] == shown[f"{name}_count", "decision"] == 3
+    assert shown[f"{name}_sum", "decision"] == pytest.approx(4.0003)
+    assert shown[f"{name}_count", "score"] == 0
+
+
+def test_latency_of_a_bound_lies_within_it() -> None:
+    metrics = Metrics()
+    metrics.read.took(100_000)
+    assert values(metrics)["stinger_latency_seconds_bucket", "read", "0.0001"] == 1
+
+
+def test_name_of_a_device_cannot_break_the_text() -> None:
+    metrics = Metrics()
+    name = 'a"} 1\nevil{x="\\'
+    metrics.device(name).samples += 1
+    metrics.model(name, name)
+    assert values(metrics)["stinger_samples_total", name] == 1
+
+
+def test_device_is_the_same_until_it_is_forgotten() -> None:
+    metrics = Metrics()
+    assert metrics.device("a") is metrics.device("a")
+    metrics.forget("a")
+    assert ("stinger_samples_total", "a") not in values(metrics)
+
+
+def test_two_daemons_in_a_process_count_apart() -> None:
+    metrics = Metrics()
+    metrics.device("a").samples += 1
+    assert ("stinger_samples_total", "a") not in values(Metrics())
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian package prometheus) is not installed; PROMTOOL names it")
+@pytest.mark.parametrize("metrics", [Metrics(), busy_metrics()], ids=["idle", "busy"])
+def test_promtool_has_nothing_to_say(metrics: Metrics) -> None:
+    assert PROMTOOL
+    done = subprocess.run(
+        [Path(PROMTOOL), "check", "metrics"], input=metrics.expose(), capture_output=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+def test_every_metric_is_described_for_those_who_operate_it() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    names = {line.split()[2] for line in busy_metrics().expose().decode().splitlines() if line.startswith("# TYPE ")}
+    assert [name for name in sorted(names) if f"`{name}`" not in page and not name.startswith("process_")] == []

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from models.registry import Registry
+from service.recording.pruning import keep_pruning
+from service.recording.retention import Limits, Pruned, Retention
+from tests.helpers.brokers import until
+from tests.service.recording.stored import store
+
+OLD_DAYS = 5000.0
+
+
+@asynccontextmanager
+async def pruning(
+    folder: Path, limits: Limits, *, every_s: float = 60
+) -> AsyncIterator[tuple[asyncio.Event, list[Pruned]]]:
+    now = asyncio.Event()
+    done: list[Pruned] = []
+    retention = Retention(folder, Registry(folder / "none"))
+    task = asyncio.create_task(keep_pruning(retention, lambda: limits, now, done.append, every_s=every_s))
+    try:
+        yield now, done
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_old_recordings_go_at_the_start(tmp_path: Path) -> None:
+    old = store(tmp_path, "a", OLD_DAYS)
+    store(tmp_path, "a", OLD_DAYS - 1)
+    async with pruning(tmp_path, Limits(keep_s=60)) as (_, done):
+        await until(lambda: bool(done))
+    assert not old.exists()
+    assert (done[0].left, len(done[0].deleted)) == (1, 1)
+
+
+async def test_recordings_that_come_later_go_in_their_turn(tmp_path: Path) -> None:
+    async with pruning(tmp_path, Limits(keep_s=60), every_s=0.01) as (_, done):
+        await until(lambda: bool(done))
+        old = store(tmp_path, "a", OLD_DAYS)
+        store(tmp_path, "a", OLD_DAYS - 1)
+        await until(lambda: not old.exists())
+
+
+async def test_pruning_comes_at_once_when_room_is_needed(tmp_path: Path) -> None:
+    async with pruning(tmp_path, Limits(keep_s=60)) as (now, done):
+        await until(lambda: bool(done))
+        old = store(tmp_path, "a", OLD_DAYS)
+        store(tmp_path, "a", OLD_DAYS - 1)
+        now.set()
+        await until(lambda: not old.exists())

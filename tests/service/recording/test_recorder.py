@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.recording.recorder import Recorder
+from service.recording.sidecar import Sidecar, device_folder, read_sidecar, sidecar_path
+from stinger.errors import InputError
+from stinger.files import write_bytes
+from stinger.logs import read_log
+from tests.service.blocks import block_of, blocks_of, random_samples
+
+
+@contextmanager
+def recorder_in(folder: Path, **options: Any) -> Iterator[Recorder]:
+    recorder = Recorder(folder, **{"sync_interval_s": 60.0, "keep_free_bytes": 0, **options})
+    try:
+        yield recorder
+    finally:
+        assert recorder.close()
+
+
+def recordings(folder: Path, device: str = "d") -> list[Path]:
+    return sorted((folder / device).glob("*.bin"))
+
+
+def sidecars(folder: Path, device: str = "d") -> list[Sidecar]:
+    return [read_sidecar(sidecar_path(path)) for path in recordings(folder, device)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_recording_equals_what_came(tmp_path: Path, size: int) -> None:
+    samples = random_samples(1000)
+    with recorder_in(tmp_path) as recorder:
+        assert sum(recorder.append(block) for block in blocks_of(samples, size)) == 1000
+    (path,) = recordings(tmp_path)
+    np.testing.assert_array_equal(read_log(path).samples, samples)
+    (sidecar,) = sidecars(tmp_path)
+    assert (sidecar.samples, sidecar.gaps, sidecar.closed, sidecar.end) == (1000, 0, True, "stop")
+    assert (path.name, sidecar.started) == ("20251009T085320.000Z.bin", "2025-10-09T08:53:20.000Z")
+
+
+def test_samples_are_in_the_file_before_anything_is_flushed(tmp_path: Path) -> None:
+    samples = random_samples(3)
+    with recorder_in(tmp_path) as recorder:
+        recorder.append(block_of(samples))
+        path = recorder.current("d")
+        assert path is not None
+        assert path.read_bytes() == samples.tobytes()
+
+
+def test_open_recording_is_described_as_open(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        recorder.describe("d", firmware="1.4", model="m1")
+        recorder.append(block_of(random_samples(3)))
+        assert recorder.flush()
+        (sidecar,) = sidecars(tmp_path)
+    assert (sidecar.closed, sidecar.firmware, sidecar.model) == (False, "1.4", "m1")
+
+
+@pytest.mark.parametrize(
+    ("first_ms", "boot", "end"),
+    [(5_000, 1, "reboot"), (0, 0, "reboot"), (0, 1, "reboot")],
+)
+def test_reboot_begins_a_new_recording(tmp_path: Path, first_ms: int, boot: int, end: str) -> None:
+    before, after = random_samples(100), random_samples(50, first_ms=first_ms, seed=2)
+    with recorder_in(tmp_path) as recorder:
+        recorder.append(block_of(before))
+        recorder.append(block_of(after, boot=boot))
+    assert [sidecar.end for sidecar in sidecars(tmp_path)] == [end, "stop"]
+    assert [path.read_bytes() for path in recordings(tmp_path)] == [before.tobytes(), after.tobytes()]
+
+
+def test_wrap_of_the_clock_begins_a_new_recording(tmp_path: Path) -> None:
+    samples = random_samples(100, first_ms=2**32 - 500)
+    with recorder_in(tmp_path) as recorder:
+        recorder.append(block_of(samples[:50]))
+        recorder.append(block_of(samples[50:], boot=1))
+    assert [sidecar.end for sidecar in sidecars(tmp_path)] == ["clock wrap", "stop"]
+
+
+def test_full_file_is_followed_by_another(tmp_path: Path) -> None:
+    samples = random_samples(250)
+    with recorder_in(tmp_path, max_file_bytes=100 * 17) as recorder:
+        for block in blocks_of(samples, 10):
+            recorder.append(block)
+    assert [path.stat().st_size // 17 for path in recordings(tmp_path)] == [100, 100, 50]
+    assert b"".join(path.read_bytes() for path in recordings(tmp_path)) == samples.tobytes()
+
+
+def test_gaps_are_counted_within_and_between_blocks(tmp_path: Path) -> None:
+    samples = random_samples(60)
+    samples["timestamp_ms"][20:] += 51
+    samples["timestamp_ms"][35:] += 1000
+    samples["timestamp_ms"][50:] += 40  # 50 ms from one to the next: no gap yet
+    with recorder_in(tmp_path) as recorder:
+        for block in blocks_of(samples, 20):
+            recorder.append(block)
+    assert sidecars(tmp_path)[0].gaps == 2
+
+
+def test_commands_stop_start_and_split(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        kept = []
+        for index, block in enumerate(blocks_of(random_samples(50), 10)):
+            if index == 1:
+                recorder.new_file("d")
+            if index == 2:
+                recorder.stop("d")
+                assert not recorder.is_recording("d")
+            if index == 3:
+                recorder.start("d")
+            kept.append(recorder.append(block))
+    assert kept == [10, 10, 0, 10, 10]
+    assert [sidecar.samples for sidecar in sidecars(tmp_path)] == [10, 10, 20]
+
+
+def test_recorder_switched_off_records_only_started_devices(tmp_path: Path) -> None:
+    with recorder_in(tmp_path, recording=False) as recorder:
+        recorder.start("b")
+        assert recorder.append(block_of(random_samples(5), device="a")) == 0
+        assert recorder.append(block_of(random_samples(5), device="b")) == 5
+        assert recorder.stats().lost == 0
+    assert [entry.name for entry in tmp_path.iterdir()] == ["b"]
+
+
+def test_notes_are_kept_with_the_recording(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        recorder.note("d", "before")
+        recorder.describe("d", model="m1")
+        recorder.append(block_of(random_samples(5)))
+        recorder.note("d", " während ")
+        recorder.describe("d", model="m2")
+        assert recorder.flush()
+        (sidecar,) = sidecars(tmp_path)
+    assert [note.text for note in sidecar.notes] == ["before", "während", "model m2"]
+    assert sidecars(tmp_path)[0].notes == sidecar.notes
+
+
+def test_firmware_that_is_told_later_stands_in_the_open_recording(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        recorder.append(block_of(random_samples(5)))
+        recorder.describe("d", firmware="1.4", model="m1")
+        recorder.describe("d", firmware="1.5", model="m1")
+    (sidecar,) = sidecars(tmp_path)
+    assert (sidecar.firmware, sidecar.model, sidecar.notes) == ("1.4", "m1", ())
+
+
+@pytest.mark.parametrize("text", ["", "  ", "x" * 2001])
+def test_unfit_note_is_refused(tmp_path: Path, text: str) -> None:
+    with recorder_in(tmp_path) as recorder, pytest.raises(InputError, match="characters"):
+        recorder.note("d", text)
+
+
+@pytest.mark.parametrize("name", ["", "..", ".", "a/b", "a\\b", "/etc", "a\0", "nul", "COM1.x", "a.", "x" * 65, "é"])
+def test_name_that_reaches_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="cannot name a folder"):
+        device_folder(tmp_path, name)
+    with recorder_in(tmp_path) as recorder:
+        assert recorder.append(block_of(random_samples(2), device=name)) == 0
+        assert recorder.stats().lost == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_devices_each_have_their_own_recording(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        for round_ in range(3):
+            for number in range(40):
+                samples = random_samples(5, first_ms=round_ * 50, seed=number)
+                recorder.append(block_of(samples, device=f"d{number}"))
+        assert recorder.stats().open_files == 40
+    assert all(sidecars(tmp_path, f"d{number}")[0].samples == 15 for number in range(40))
+
+
+def test_file_that_rested_longest_is_closed_for_another(tmp_path: Path) -> None:
+    with recorder_in(tmp_path, max_open_files=2) as recorder:
+        for device in ("a", "b", "a", "c"):
+            recorder.append(block_of(random_samples(5), device=device))
+        assert recorder.current("b") is None
+        assert recorder.current("a")
+        assert recorder.stats().open_files == 2
+    assert sidecars(tmp_path, "b")[0].end == "rest"
+
+
+def test_two_recordings_of_one_moment_have_two_names(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        recorder.append(block_of(random_samples(5), boot=0))
+        recorder.append(block_of(random_samples(6), boot=1))
+    assert [path.name for path in recordings(tmp_path)] == ["20251009T085320.000Z.bin", "20251009T085320.000Z_002.bin"]
+    assert [sidecar.samples for sidecar in sidecars(tmp_path)] == [5, 6]
+
+
+def test_nonsensical_time_of_a_sample_does_not_stop_recording(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        for device, taken_s in (("a", float("nan")), ("b", -5.0), ("c", 1e18)):
+            assert recorder.append(block_of(random_samples(5), device=device, taken_s=taken_s)) == 5
+
+
+def test_nothing_is_taken_after_close(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        recorder.append(block_of(random_samples(5)))
+        recorder.close()
+        assert recorder.append(block_of(random_samples(5, first_ms=50))) == 0
+        assert recorder.flush()
+
+
+def test_unfit_sidecar_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    for content, message in (
+        (b"{", "not JSON"),
+        (b"[]", "no sidecar"),
+        (b'{"schema": 9}', "schema 1"),
+        (b'{"schema": 1}', "device"),
+        (b'{"schema": 1, "device": "d", "started": 4}', "started"),
+        (b'{"schema": 1, "device": "d", "started": "", "notes": [3]}', "no sidecar"),
+    ):
+        write_bytes(path, content)
+        with pytest.raises(InputError, match=message):
+            read_sidecar(path)

@@ -1,0 +1,339 @@
+"""What the recorder does when the disk does not do as it should, and when the process is killed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.recording.disk_alarm import RecorderAlarm
+from service.recording.recovery import recover
+from service.recording.sidecar import read_sidecar, sidecar_path
+from stinger.files import write_bytes
+from tests.service.blocks import block_of, blocks_of, random_samples
+from tests.service.recording.test_recorder import recorder_in, recordings, sidecars
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux has")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root on Linux")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder], check=False, capture_output=True
+    )
+    if mount.returncode:
+        pytest.skip("mounting is not permitted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_full_disk_stops_recording_until_there_is_room(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(150_000))
+    samples = random_samples(10_000)
+    alarms: list[RecorderAlarm] = []
+    kept = []
+    with recorder_in(small_disk / "r", retry_s=0.05, on_alarm=alarms.append) as recorder:
+        blocks = list(blocks_of(samples, 7))
+        for block in blocks[:1000]:
+            count = recorder.append(block)
+            kept.append(block.samples[:count])
+        assert [alarm.active for alarm in alarms] == [True]
+        assert "No space left" in alarms[0].reason
+        assert 0 < sum(map(len, kept)) < 7000
+        lost = recorder.stats().lost
+        assert lost == 7000 - sum(map(len, kept))
+
+        ballast.unlink()
+        time.sleep(0.06)
+        kept += [block.samples[: recorder.append(block)] for block in blocks[1000:1100]]
+        assert [alarm.active for alarm in alarms] == [True, False]
+        assert recorder.stats().lost == lost
+    (path,) = recordings(small_disk / "r")
+    assert path.read_bytes() == b"".join(part.tobytes() for part in kept)
+    (sidecar,) = sidecars(small_disk / "r")
+    assert (sidecar.lost_to_disk, sidecar.gaps, sidecar.closed) == (lost, 1, True)
+    assert sidecar.samples == path.stat().st_size // 17
+
+
+def test_recording_rests_while_others_need_the_room(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    alarms: list[RecorderAlarm] = []
+    with recorder_in(small_disk / "r", retry_s=0.02, keep_free_bytes=100_000, on_alarm=alarms.append) as recorder:
+        first, second, third, fourth = blocks_of(random_samples(40), 10)
+        assert recorder.append(first) == 10
+        ballast.write_bytes(bytes(180_000))
+        recorder.flush()
+        assert recorder.append(second) == 0
+        assert "less than 0.1 MB free" in alarms[-1].reason
+        ballast.write_bytes(b"")
+        assert recorder.append(third) == 0  # not yet tried again
+        time.sleep(0.03)
+        assert recorder.append(fourth) == 10
+        assert [alarm.active for alarm in alarms] == [True, False]
+
+
+@pytest.mark.parametrize("written", [0, 1, 17, 40])
+def test_torn_write_leaves_whole_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int) -> None:
+    samples = random_samples(30)
+    real_write = os.write
+    fails = iter([False, True])
+
+    def torn_write(fd: int, data: bytes) -> int:
+        fail = next(fails, None)
+        if fail is None:
+            return real_write(fd, data)
+        if fail or not written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real_write(fd, data[:written])
+
+    with recorder_in(tmp_path, retry_s=0.0) as recorder:
+        first, second, third = blocks_of(samples, 10)
+        assert recorder.append(first) == 10
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", torn_write)
+            kept = recorder.append(second)
+        assert kept == written // 17
+        assert recorder.append(third) == 10
+    (path,) = recordings(tmp_path)
+    assert path.read_bytes() == samples[: 10 + kept].tobytes() + samples[20:].tobytes()
+    assert sidecars(tmp_path)[0].lost_to_disk == 10 - kept
+
+
+def test_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = random_samples(30)
+    real_write = os.write
+    with recorder_in(tmp_path) as recorder, monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda fd, data: real_write(fd, data[:5]))
+        assert recorder.append(block_of(samples)) == 30
+        path = recorder.current("d")
+    assert path is not None
+    assert path.read_bytes() == samples.tobytes()
+
+
+def test_broken_file_is_left_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(fd: int, data: bytes) -> int:
+        del fd, data
+        raise OSError(errno.EIO, "Input/output error")
+
+    alarms: list[RecorderAlarm] = []
+    with recorder_in(tmp_path, retry_s=0.0, on_alarm=alarms.append) as recorder:
+        first, second, third = blocks_of(random_samples(30), 10)
+        recorder.append(first)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", broken)
+            assert recorder.append(second) == 0
+        assert recorder.append(third) == 10
+    assert [sidecar.end for sidecar in sidecars(tmp_path)] == ["disk", "stop"]
+    assert [alarm.active for alarm in alarms] == [True, False]
+
+
+def test_folder_that_cannot_be_made_is_an_alarm(tmp_path: Path) -> None:
+    (tmp_path / "d").write_bytes(b"in the way")
+    alarms: list[RecorderAlarm] = []
+    with recorder_in(tmp_path, retry_s=0.0, on_alarm=alarms.append) as recorder:
+        first, second = blocks_of(random_samples(20), 10)
+        assert recorder.append(first) == 0
+        assert alarms[0].active
+        (tmp_path / "d").unlink()
+        assert recorder.append(second) == 10
+    assert not alarms[-1].active
+    assert sidecars(tmp_path)[0].lost_to_disk == 10
+
+
+@linux_only
+def test_deleted_recording_is_noticed_and_followed_by_another(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        first, second = blocks_of(random_samples(20), 10)
+        recorder.append(first)
+        recorder.flush()
+        (path,) = recordings(tmp_path)
+        path.unlink()
+        sidecar_path(path).unlink()
+        recorder.flush()
+        assert recorder.append(second) == 10
+    assert any(path.read_bytes() == second.samples.tobytes() for path in recordings(tmp_path))
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from service.recording.recorder import Recorder
+from tests.service.blocks import blocks_of, random_samples
+recorder = Recorder(Path(sys.argv[1]), sync_interval_s=60.0, keep_free_bytes=0)
+written = 0
+for block in blocks_of(random_samples(1_000_000), 3):
+    written += recorder.append(block)
+    sys.stdout.write(f"{written}\\n")
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
+def test_killed_process_loses_nothing_that_was_appended(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=root, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(500)]
+        process.send_signal(signal.SIGKILL)
+        said += process.stdout.read().splitlines(keepends=True)
+        process.wait(10)
+    written = int([line for line in said if line.endswith(b"\n")][-1])
+    (path,) = recordings(tmp_path)
+    # As if the last write had been torn by the machine's own death.
+    with path.open("ab") as file:
+        file.write(b"torn")
+
+    recovery = recover(tmp_path)
+
+    assert (recovery.closed, recovery.torn_bytes, recovery.problems) == (1, 4, ())
+    assert recovery.samples >= written
+    assert path.read_bytes() == random_samples(1_000_000)[: recovery.samples].tobytes()
+    (sidecar,) = sidecars(tmp_path)
+    assert (sidecar.closed, sidecar.end, sidecar.samples) == (True, "recovered", recovery.samples)
+    assert recover(tmp_path).closed == 0
+
+
+def test_recovery_describes_a_recording_without_a_sidecar(tmp_path: Path) -> None:
+    samples = random_samples(30)
+    samples["timestamp_ms"][20:] += 500
+    path = tmp_path / "d" / "20260131T170203.456Z_002.bin"
+    path.parent.mkdir()
+    path.write_bytes(samples.tobytes())
+    (path.parent / ".20260131T170203.456Z.json.0a1b2c3d.tmp").write_bytes(b"{")
+    assert recover(tmp_path).closed == 1
+    sidecar = read_sidecar(sidecar_path(path))
+    assert (sidecar.device, sidecar.started, sidecar.gaps) == ("d", "2026-01-31T17:02:03.456Z", 1)
+    assert len(list(path.parent.iterdir())) == 2
+
+
+def test_recovery_removes_recordings_without_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "d" / "20260131T170203.456Z.bin"
+    path.parent.mkdir()
+    path.write_bytes(b"torn")
+    recovery = recover(tmp_path)
+    assert (recovery.removed, recovery.torn_bytes) == (1, 4)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_recovery_leaves_what_it_does_not_understand(tmp_path: Path) -> None:
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for name in ("mine.bin", "20260131T170203.456Z.bin"):
+        (folder / name).write_bytes(np.arange(4).tobytes())
+    write_bytes(folder / "20260131T170203.456Z.json", b'{"schema": 2}')
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    recovery = recover(tmp_path)
+    assert len(recovery.problems) == 1
+    assert "schema" in recovery.problems[0]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_recovery_of_nothing_finds_nothing(tmp_path: Path) -> None:
+    assert recover(tmp_path / "none").closed == 0
+
+
+def test_record_that_cannot_be_cut_off_is_cut_when_the_file_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_write = os.write
+
+    def torn_write(fd: int, data: bytes) -> int:
+        if len(data) != 170:
+            raise OSError(errno.EIO, "Input/output error")
+        return real_write(fd, data[:20])
+
+    real_truncate = os.ftruncate
+    refusals = iter([OSError(errno.EIO, "Input/output error")])
+
+    def refuse_once(fd: int, size: int) -> None:
+        for error in refusals:
+            raise error
+        real_truncate(fd, size)
+
+    alarms: list[RecorderAlarm] = []
+    with recorder_in(tmp_path, retry_s=0.0, on_alarm=alarms.append) as recorder:
+        first, second = blocks_of(random_samples(20), 10)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", torn_write)
+            patch.setattr(os, "ftruncate", refuse_once)
+            assert recorder.append(first) == 1
+            assert recorder.flush()
+        assert "torn record" in alarms[0].reason
+        assert recorder.append(second) == 10
+    assert [path.stat().st_size for path in recordings(tmp_path)] == [17, 170]
+    assert [(sidecar.samples, sidecar.lost_to_disk) for sidecar in sidecars(tmp_path)] == [(1, 9), (10, 0)]
+
+
+def test_disk_that_fails_to_flush_is_an_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int) -> None:
+        del fd
+        raise OSError(errno.EIO, "Input/output error")
+
+    alarms: list[RecorderAlarm] = []
+    with recorder_in(tmp_path, on_alarm=alarms.append) as recorder:
+        first, second = blocks_of(random_samples(20), 10)
+        recorder.append(first)
+        with monkeypatch.context() as patch:
+            for name in ("fdatasync", "fsync"):
+                patch.setattr(os, name, refuse, raising=False)
+            assert not recorder.flush()
+        assert recorder.append(second) == 10
+        assert [alarm.active for alarm in alarms] == [True, False]
+        assert recorder.stats().errors >= 1
+    assert [sidecar.samples for sidecar in sidecars(tmp_path)] == [10, 10]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from service.recording.recorder import Recorder
+from tests.service.blocks import blocks_of, random_samples
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+recorder = Recorder(Path(sys.argv[1]), keep_free_bytes=0, retry_s=0.0)
+kept = sum(recorder.append(block) for block in blocks_of(random_samples(300), 7))
+stats = recorder.stats()
+assert recorder.close()
+print(kept, stats.samples, stats.lost, stats.files)
+"""
+
+
+@linux_only
+def test_file_that_may_not_grow_is_followed_by_another(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], cwd=root, capture_output=True, text=True, check=True, timeout=30
+    )
+    kept, samples, lost, files = map(int, done.stdout.split())
+    sizes = [path.stat().st_size for path in recordings(tmp_path)]
+    assert (kept, kept + lost, files) == (samples, 300, len(sizes))
+    assert files > 1
+    assert all(size % 17 == 0 and size <= 1000 for size in sizes)
+    assert sum(sizes) == 17 * kept
+
+
+def test_sidecars_wait_for_the_disk(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        recorder.append(block_of(random_samples(5)))
+        assert recorder.flush()
+        (path,) = recordings(tmp_path)
+        sidecar_path(path).unlink()
+        sidecar_path(path).mkdir()  # nothing can be written there
+        recorder.note("d", "kept")
+        assert not recorder.flush()
+        sidecar_path(path).rmdir()
+        assert recorder.flush()
+        assert read_sidecar(sidecar_path(path)).notes[0].text == "kept"

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.factory import factory_model
+from models.registry import Registry
+from service.recording.recorder import Recorder
+from service.recording.recovery import recover
+from service.recording.retention import Limits, Pruned, Retention
+from service.recording.sidecar import sidecar_path
+from service.recording.store import stored_recordings
+from tests.service.blocks import block_of, random_samples
+from tests.service.recording.stored import DAY_S, NOW_S, store
+
+MONTH = Limits(keep_s=30 * DAY_S)
+
+
+def prune(folder: Path, limits: Limits, **options: Any) -> Pruned:
+    return Retention(folder, Registry(folder.parent / "registry")).prune(limits, now_s=NOW_S, **options)
+
+
+def left(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.bin"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "recordings"
+
+
+def keep_model(folder: Path, report: dict[str, Any]) -> str:
+    return Registry(folder.parent / "registry").add("m", factory_model().data, report).id
+
+
+def test_recordings_that_are_too_old_go_with_their_sidecars(folder: Path) -> None:
+    old = store(folder, "a", 31)
+    young = store(folder, "a", 29)
+    pruned = prune(folder, MONTH)
+    assert [recording.path for recording in pruned.deleted] == [old]
+    assert sorted(folder.rglob("*.*")) == sorted([young, sidecar_path(young)])
+    assert (pruned.left, pruned.problems) == (1, ())
+
+
+def test_oldest_go_until_the_rest_fits(folder: Path) -> None:
+    paths = [store(folder, "a" if days % 2 else "b", days, samples=1000) for days in (6, 5, 4, 3, 2, 1)]
+    total = stored_recordings(folder).bytes
+    pruned = prune(folder, Limits(keep_bytes=total - 20_000))
+    assert left(folder) == sorted(paths[2:])
+    assert pruned.deleted_bytes == total - pruned.left_bytes
+    assert pruned.left_bytes == stored_recordings(folder).bytes <= total - 20_000
+
+
+def test_recordings_that_just_fit_all_stay(folder: Path) -> None:
+    store(folder, "a", 2)
+    store(folder, "a", 1)
+    assert prune(folder, Limits(keep_bytes=stored_recordings(folder).bytes)).deleted == ()
+
+
+def test_nothing_goes_without_a_limit(folder: Path) -> None:
+    store(folder, "a", 5000)
+    store(folder, "a", 4000)
+    damaged = store(folder, "b", 5000)
+    sidecar_path(damaged).write_bytes(b"{")
+    pruned = prune(folder, Limits())
+    assert pruned.problems == (), "nobody asked"
+    assert (pruned.deleted, pruned.left, pruned.left_bytes) == ((), 3, stored_recordings(folder).bytes)
+
+
+@pytest.mark.parametrize("limits", [Limits(keep_s=1), Limits(keep_bytes=1)], ids=["age", "size"])
+def test_newest_recording_of_each_device_stays(folder: Path, limits: Limits) -> None:
+    newest = [store(folder, device, days) for device, days in (("a", 100), ("b", 200), ("c", 300))]
+    for device in "abc":
+        store(folder, device, 400)
+    prune(folder, limits)
+    assert left(folder) == sorted(newest)
+
+
+def test_empty_recording_is_nobodys_newest(folder: Path) -> None:
+    real = store(folder, "a", 50)
+    store(folder, "a", 40, samples=0)
+    prune(folder, MONTH)
+    assert real in left(folder)
+
+
+def test_recording_that_is_open_in_its_sidecar_stays(folder: Path) -> None:
+    opened = store(folder, "a", 50, closed=False)
+    newest = store(folder, "a", 40)
+    prune(folder, MONTH)
+    assert left(folder) == [opened, newest]
+
+
+def test_recording_without_a_sidecar_stays_as_it_may_have_just_begun(folder: Path) -> None:
+    begun = store(folder, "a", 50, sidecar=False)
+    store(folder, "a", 40)
+    prune(folder, MONTH)
+    assert begun in left(folder)
+
+
+def test_recording_that_a_recorder_writes_stays_and_is_whole_afterwards(folder: Path) -> None:
+    samples = random_samples(500)
+    recorder = Recorder(folder, sync_interval_s=60, keep_free_bytes=0)
+    recorder.append(block_of(samples[:200]))
+    assert recorder.flush()
+    store(folder, "d", 3)
+    pruned = Retention(folder, Registry(folder / "none")).prune(Limits(keep_bytes=1))
+    recorder.append(block_of(samples[200:]))
+    path = recorder.current("d")
+    assert recorder.close()
+    assert path is not None
+    assert path not in [recording.path for recording in pruned.deleted]
+    assert path.read_bytes() == samples.tobytes()
+
+
+def test_recording_whose_sidecar_cannot_be_read_stays_and_is_told_of(folder: Path) -> None:
+    damaged = store(folder, "a", 50)
+    sidecar_path(damaged).write_bytes(b"{")
+    store(folder, "a", 40)
+    pruned = prune(folder, MONTH)
+    assert damaged in left(folder)
+    assert [problem for problem in pruned.problems if str(sidecar_path(damaged)) in problem] == list(pruned.problems)
+    assert len(pruned.problems) == 1
+
+
+@pytest.mark.parametrize("place", ["report by hash", "by its first second", "report by path", "session name"])
+def test_what_a_kept_model_names_stays(folder: Path, place: str) -> None:
+    named = store(folder, "a", 60, samples=150)
+    other = store(folder, "a", 50)
+    store(folder, "a", 1)
+    digest = hashlib.sha256(named.read_bytes()).hexdigest()
+    reports: dict[str, dict[str, Any]] = {
+        "report by hash": {"training": {"inputs_sha256": [digest]}},
+        "by its first second": {"beginnings": [hashlib.sha256(named.read_bytes()[:1700]).hexdigest()]},
+        "report by path": {"held_out": [{"path": str(named)}]},
+        "session name": {"sessions": [f"{named.stem}#2"]},
+    }
+    keep_model(folder, reports[place])
+    pruned = prune(folder, MONTH)
+    assert named in left(folder)
+    assert other not in left(folder)
+    assert [recording.path for recording in pruned.spared] == [named]
+
+
+def test_what_a_model_names_goes_when_that_is_asked_for(folder: Path) -> None:
+    named = store(folder, "a", 60)
+    store(folder, "a", 1)
+    keep_model(folder, {"path": str(named)})
+    prune(folder, Limits(keep_s=30 * DAY_S, keep_trained=False))
+    assert named not in left(folder)
+
+
+def test_what_only_a_deleted_model_named_goes(folder: Path) -> None:
+    named = store(folder, "a", 60)
+    store(folder, "a", 1)
+    keep_model(folder, {"path": str(named)})
+    registry = Registry(folder.parent / "registry")
+    retention = Retention(folder, registry)
+    assert retention.prune(MONTH, now_s=NOW_S).deleted == ()
+    registry.prune(keep=0)
+    assert [recording.path for recording in retention.prune(MONTH, now_s=NOW_S).deleted] == [named]
+
+
+def test_size_is_made_up_by_others_where_a_model_needs_the_oldest(folder: Path) -> None:
+    named = store(folder, "a", 60)
+    second = store(folder, "a", 50)
+    third = store(folder, "a", 40)
+    newest = store(folder, "a", 1)
+    keep_model(folder, {"path": str(named)})
+    each = stored_recordings(folder).bytes // 4
+    prune(folder, Limits(keep_bytes=3 * each + 100))
+    assert second not in left(folder)
+    assert left(folder) == [named, third, newest]
+
+
+@pytest.mark.parametrize("damage", ["model.onnx", "report.json"])
+def test_nothing_goes_while_a_kept_model_cannot_be_read(folder: Path, damage: str) -> None:
+    store(folder, "a", 60)
+    store(folder, "a", 1)
+    version = keep_model(folder, {})
+    path = folder.parent / "registry" / "versions" / version / damage
+    path.write_bytes(b"\xff\x00")
+    pruned = prune(folder, MONTH)
+    assert len(left(folder)) == 2
+    (problem,) = pruned.problems
+    assert str(path) in problem
+    assert "no recording is deleted" in problem
+
+
+def test_dry_run_names_the_same_and_deletes_nothing(folder: Path) -> None:
+    store(folder, "a", 60)
+    store(folder, "a", 1)
+    before = sorted(folder.rglob("*"))
+    tried = prune(folder, MONTH, dry_run=True)
+    assert sorted(folder.rglob("*")) == before
+    done = prune(folder, MONTH)
+    assert tried == done
+    assert len(done.deleted) == 1
+
+
+def test_sidecar_that_a_killed_pruning_left_is_removed_by_the_next(folder: Path) -> None:
+    half_gone = store(folder, "a", 60)
+    store(folder, "a", 1)
+    half_gone.unlink()
+    prune(folder, MONTH)
+    assert not sidecar_path(half_gone).exists()
+
+
+def test_what_cannot_be_deleted_is_told_of_and_the_others_go(folder: Path) -> None:
+    stubborn = store(folder, "a", 60)
+    stubborn.unlink()
+    stubborn.mkdir()  # no file, so that not even root can unlink it
+    os.utime(stubborn, (NOW_S - 60 * DAY_S, NOW_S - 60 * DAY_S))
+    gone = store(folder, "b", 59)
+    store(folder, "a", 1)
+    store(folder, "b", 1)
+    pruned = prune(folder, MONTH)
+    assert [recording.path for recording in pruned.deleted] == [gone]
+    assert sidecar_path(stubborn).exists()
+    (problem,) = pruned.problems
+    assert str(stubborn) in problem
+
+
+def test_killed_at_any_moment_every_recording_is_whole_or_gone(folder: Path) -> None:
+    paths = [store(folder, "a", 100 + number / 100) for number in range(400)]
+    newest = store(folder, "a", 1)
+    whole = {path: path.read_bytes() for path in paths}
+    command = (
+        "import sys; from pathlib import Path; from models.registry import Registry; "
+        "from service.recording.retention import Limits, Retention; print(flush=True); "
+        "Retention(Path(sys.argv[1]), Registry(sys.argv[1] + '/none')).prune(Limits(keep_s=1))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", command, str(folder)], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        deadline = time.monotonic() + 20
+        while all(path.exists() for path in paths) and process.poll() is None:
+            assert time.monotonic() < deadline
+        process.kill()
+    survivors = [path for path in paths if path.exists()]
+    assert len(survivors) < len(paths)
+    assert all(path.read_bytes() == whole[path] for path in survivors)
+    assert all(sidecar_path(path).exists() for path in survivors)
+    assert recover(folder).closed == 0
+    prune(folder, MONTH)
+    assert sorted(folder.rglob("*.*")) == sorted([newest, sidecar_path(newest)])
+
+
+def test_pruning_that_is_to_end_deletes_no_more(folder: Path) -> None:
+    store(folder, "a", 60)
+    store(folder, "a", 1)
+    retention = Retention(folder, Registry(folder / "none"))
+    retention.end()
+    thread = threading.Thread(target=lambda: retention.prune(MONTH, now_s=NOW_S))
+    thread.start()
+    thread.join(10)
+    assert len(left(folder)) == 2
+
+
+def test_folder_that_is_not_there_holds_nothing(folder: Path) -> None:
+    assert prune(folder, MONTH) == Pruned()

@@ -1,0 +1,81 @@
+"""An intake that keeps what it is given, and lets a test wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from service.base.source import Block, LinkReport, LinkState, Source
+from stinger.sample import SAMPLE_DTYPE, SampleArray
+
+PATIENCE_S = 10.0
+
+
+@dataclass
+class Collecting:
+    blocks: list[Block] = field(default_factory=list)
+    reports: list[LinkReport] = field(default_factory=list)
+    pace_s: float | None = None
+    """How long every block keeps the source waiting."""
+    _failed: bool = False
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def put(self, block: Block) -> None:
+        if self.pace_s is not None:
+            await asyncio.sleep(self.pace_s)
+        self.blocks.append(block)
+        self._news.set()
+
+    def link(self, report: LinkReport) -> None:
+        self.reports.append(report)
+        self._news.set()
+
+    @property
+    def samples(self) -> SampleArray:
+        return np.concatenate([np.empty(0, SAMPLE_DTYPE), *(block.samples for block in self.blocks)])
+
+    @property
+    def states(self) -> list[LinkState]:
+        """The states of the link, repeats left out."""
+        states: list[LinkState] = []
+        for report in self.reports:
+            if not states or states[-1] is not report.state:
+                states.append(report.state)
+        return states
+
+    async def until_state(self, state: LinkState) -> None:
+        await self.until(lambda got: got.states[-1:] == [state])
+
+    async def until_samples(self, count: int) -> None:
+        """Until so many have come; more are a failure of the test's own checks."""
+        await self.until(lambda got: got.samples.size >= count)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Let nobody wait for a source that has failed."""
+        self._failed = not task.cancelled() and task.exception() is not None
+        self._news.set()
+
+    async def until(self, condition: Callable[[Collecting], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition(self):
+                self._news.clear()
+                await self._news.wait()
+                assert not self._failed, "the source has failed, see below"
+
+
+@asynccontextmanager
+async def running(source: Source, intake: Collecting) -> AsyncIterator[asyncio.Task[None]]:
+    """The source at work; cancelled at the end, which must not take long."""
+    task = asyncio.create_task(source.run(intake))
+    task.add_done_callback(intake.ended)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        async with asyncio.timeout(PATIENCE_S):
+            with suppress(asyncio.CancelledError):
+                await task
