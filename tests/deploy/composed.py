@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import yaml
 
-from tests.deploy.places import DEPLOY, ROOT
+from tests.deploy.places import DEPLOY
+from tests.helpers.places import ROOT
 
 COMPOSE: Final = ROOT / "docker-compose.yml"
 USB: Final = DEPLOY / "usb.yml"

@@ -11,8 +11,8 @@ from typing import Final
 import pytest
 
 from stinger.cli.group import COMMANDS
+from tests.helpers.places import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
 
 

@@ -11,7 +11,8 @@ import yaml
 
 from service.config.loading import load_config
 from tests.deploy.composed import COMPOSE, DEMO, USB, demo_environment, interpolated, services
-from tests.deploy.places import ROOT, is_command, run
+from tests.deploy.places import is_command, run
+from tests.helpers.places import ROOT
 
 
 @pytest.mark.parametrize("path", [COMPOSE, USB], ids=lambda path: path.name)

@@ -15,8 +15,9 @@ from typing import Final
 
 import pytest
 
-from tests.deploy.places import ROOT, is_command, program, run
+from tests.deploy.places import is_command, program, run
 from tests.helpers.daemons import daemon
+from tests.helpers.places import ROOT
 
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 

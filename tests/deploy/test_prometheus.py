@@ -18,9 +18,10 @@ import yaml
 
 from models.synthetic import synthesise
 from stinger.logs import write_log
-from tests.deploy.places import DEPLOY, ROOT, program, run
+from tests.deploy.places import DEPLOY, program, run
 from tests.helpers.brokers import free_port
 from tests.helpers.daemons import daemon
+from tests.helpers.places import ROOT
 from tests.service.ops.test_metrics import busy_metrics
 
 ALERTS: Final = DEPLOY / "prometheus" / "alerts.yml"

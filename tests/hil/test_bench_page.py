@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,9 @@ from hil.bench.scenario import parse_scenario
 from hil.cli.run import run
 from hil.measuring.names import MEASUREMENTS
 from service.daemon.sabotage import Sabotage
+from tests.helpers.places import ROOT
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 PAGE = (DOCS / "hil.md").read_text(encoding="utf-8")
 
 

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 from hil.cli.emulate import emulate
 from hil.emulated.faults import FAULTS
 from hil.emulated.faults.parsing import keys_of
+from tests.helpers.places import ROOT
 
-PAGE = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "emulator.md").read_text(encoding="utf-8")
 
 
 def test_page_names_every_option() -> None:

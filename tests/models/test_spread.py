@@ -11,6 +11,7 @@ import pytest
 
 from models.spread import LOCAL, Workers, spread
 from stinger.errors import InputError
+from tests.helpers.places import ROOT
 
 
 def add(offset: int, number: int) -> int:
@@ -113,8 +114,7 @@ list(spread(work, sys.argv[1:], Workers(jobs=2)))
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are not forked")
 def test_killed_parent_takes_its_workers_along(tmp_path: Path) -> None:
     files = [tmp_path / "a", tmp_path / "b"]
-    root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", PARENT, *map(str, files)], cwd=root) as parent:
+    with subprocess.Popen([sys.executable, "-c", PARENT, *map(str, files)], cwd=ROOT) as parent:
         try:
             deadline = time.monotonic() + 20
             while not all(file.exists() and file.read_text() for file in files):

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 import pytest
 
@@ -12,8 +10,9 @@ from service.round_trip.conversation import DEFAULT_PATIENCE
 from service.round_trip.links import CONNECT_S, WRITE_S
 from service.round_trip.personalising import MIN_SHOTS
 from stinger.wire.host import DumpLog, UploadModel
+from tests.helpers.places import ROOT
 
-PAGE = (Path(__file__).parents[3] / "docs" / "personalising.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "personalising.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("command", [pull, push, personalise_command])

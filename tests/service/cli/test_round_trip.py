@@ -23,6 +23,7 @@ from stinger.mlmd import fingerprint, read_mlmd
 from stinger.sample import SampleArray
 from tests.conftest import random_samples, samples_at
 from tests.helpers.drawing import open_fonts
+from tests.helpers.places import ROOT
 from tests.helpers.synthetic import synthetic_samples
 from tests.hil.cli.test_emulate import running
 from tests.service.round_trip.emulated_ends import KINDS, device_elsewhere, place, port_of
@@ -241,7 +242,7 @@ def only_lr(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(Path(__file__).parents[3])
+    monkeypatch.chdir(ROOT)
 
 
 def _written(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from service.config.docs import configuration_page
 from service.config.loading import load_config
 from stinger.errors import FileError, InputError
 from stinger.paths import data_dir
+from tests.helpers.places import ROOT
 
 
 def written(folder: Path, text: str) -> Path:
@@ -257,7 +258,7 @@ def test_every_default_is_within_its_own_rules() -> None:
 
 
 def test_page_is_made_of_the_keys() -> None:
-    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    page = ROOT / "docs" / "configuration.md"
     assert page.read_text(encoding="utf-8") == configuration_page(), (
         "run: python -m service.config.docs > docs/configuration.md"
     )

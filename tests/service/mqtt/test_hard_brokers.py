@@ -20,6 +20,7 @@ from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
 from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, road, subscriber, until
 from tests.helpers.happenings import shot
+from tests.helpers.places import ROOT
 from tests.service.mqtt.conftest import running
 
 CONNACK_OLD_PROTOCOL = b"\x20\x02\x00\x01"
@@ -129,9 +130,8 @@ async def main():
 
 asyncio.run(main())
 """
-    root = Path(__file__).parents[3]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, cwd=root, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", script, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     async with subscriber(mosquitto.port, "stinger/#") as heard:

@@ -25,8 +25,8 @@ from service.mqtt.discovery import discovery_message, object_id
 from service.mqtt.messages import event_message, iso_time, scores_message, status_message, telemetry_message
 from stinger.errors import InputError
 from tests.helpers.happenings import NOW_S, one_of_each, shot, spin_up, telemetry
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).parents[3]
 NAMES = sorted(path.stem for path in (ROOT / "service" / "mqtt" / "schemas").glob("*.json"))
 ALL_CHANNELS = (
     *channels.PUBLISHED,

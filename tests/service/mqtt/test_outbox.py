@@ -20,6 +20,7 @@ from service.mqtt.channels import Keeping
 from service.mqtt.messages import Message
 from service.mqtt.outbox import Outbox
 from stinger.errors import FileError
+from tests.helpers.places import ROOT
 
 
 def numbered(number: int) -> Message:
@@ -92,8 +93,7 @@ def test_a_process_that_is_killed_loses_nothing(path: Path) -> None:
         f"outbox = Outbox({str(path)!r})\n"
         "for n in range(10**6):\n    outbox.put(numbered(n)); print(n, flush=True)\n"
     )
-    root = Path(__file__).parents[3]
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=root)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
     told = [process.stdout.readline() for _ in range(200)]
     process.send_signal(signal.SIGKILL)

@@ -8,6 +8,7 @@ import pytest
 
 from service.ops.lock import sole_daemon
 from stinger.errors import FileError, InputError
+from tests.helpers.places import ROOT
 
 HOLDER = """
 import sys, time
@@ -20,8 +21,7 @@ with sole_daemon(sys.argv[1]):
 
 def test_second_daemon_is_refused_until_the_first_is_killed(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "data"
-    root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], cwd=root, stdout=subprocess.PIPE) as first:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], cwd=ROOT, stdout=subprocess.PIPE) as first:
         try:
             assert first.stdout is not None
             assert first.stdout.readline() == b"held\n"

@@ -13,6 +13,7 @@ from service.base.source import LinkCounters, LinkReport, LinkState
 from service.base.states import RecorderStats
 from service.daemon.sinks import MetricsSink
 from service.ops.metrics import BUCKETS_S, Metrics
+from tests.helpers.places import ROOT
 
 PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
 
@@ -153,6 +154,6 @@ def test_promtool_has_nothing_to_say(metrics: Metrics) -> None:
 
 
 def test_every_metric_is_described_for_those_who_operate_it() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     names = {line.split()[2] for line in busy_metrics().expose().decode().splitlines() if line.startswith("# TYPE ")}
     assert [name for name in sorted(names) if f"`{name}`" not in page and not name.startswith("process_")] == []

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests.helpers.places import ROOT
 
 LIMITED = """
 import resource
@@ -16,7 +17,5 @@ print(allow_open_files(1000), allow_open_files(500), allow_open_files(10**9), re
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
 def test_limit_is_raised_as_far_as_it_may_be_and_never_lowered() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED], cwd=Path(__file__).parents[2], capture_output=True, check=True, timeout=30
-    )
+    done = subprocess.run([sys.executable, "-c", LIMITED], cwd=ROOT, capture_output=True, check=True, timeout=30)
     assert done.stdout.split() == [b"1000", b"1000", b"2000", b"2000"]

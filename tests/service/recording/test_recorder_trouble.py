@@ -18,6 +18,7 @@ from service.recording.disk_alarm import RecorderAlarm
 from service.recording.recovery import recover
 from service.recording.sidecar import read_sidecar, sidecar_path
 from stinger.files import write_bytes
+from tests.helpers.places import ROOT
 from tests.service.blocks import block_of, blocks_of, random_samples
 from tests.service.recording.test_recorder import recorder_in, recordings, sidecars
 
@@ -184,8 +185,7 @@ for block in blocks_of(random_samples(1_000_000), 3):
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 def test_killed_process_loses_nothing_that_was_appended(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=root, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(500)]
         process.send_signal(signal.SIGKILL)
@@ -313,9 +313,8 @@ print(kept, stats.samples, stats.lost, stats.files)
 
 @linux_only
 def test_file_that_may_not_grow_is_followed_by_another(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path)], cwd=root, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", LIMITED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
     )
     kept, samples, lost, files = map(int, done.stdout.split())
     sizes = [path.stat().st_size for path in recordings(tmp_path)]
