@@ -14,8 +14,8 @@ from models.decision import DecisionParameters
 from models.scorer import score_recording
 from models.sessions import Session
 from models.synthetic import synthesise
-from replay.evaluation import evaluate
-from replay.evaluation_data import EvaluationData, evaluation_data
+from replay.evaluation.data import EvaluationData, evaluation_data
+from replay.evaluation.evaluate import evaluate
 from replay.trace import Trace
 from service.round_trip.personalising import SPECS, fit_on_all
 from stinger.logs import parse_log

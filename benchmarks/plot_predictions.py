@@ -25,10 +25,10 @@ from models.spec import parse_spec
 from models.trained import train_window_models
 from models.window_models import WindowModels
 from models.windows import span_of, windows_at
-from replay.drawing import draw_excerpts
-from replay.excerpt import excerpt
-from replay.excerpt_picture import ExcerptLook
-from replay.timeline import Timeline, timeline_of
+from replay.plots.drawing import draw_excerpts
+from replay.plots.excerpt import excerpt
+from replay.plots.excerpt_picture import ExcerptLook
+from replay.plots.timeline import Timeline, timeline_of
 from stinger.logs import read_log, write_log
 from tests.helpers.synthetic import synthetic_samples
 

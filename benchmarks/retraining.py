@@ -25,7 +25,7 @@ from models.sessions import Session
 from models.spec import ModelSpec
 from models.spread import Workers
 from models.synthetic import synthesise
-from replay.contest import Budget, Contest, hold_contest
+from replay.evaluation.contest import Budget, Contest, hold_contest
 from service.config.retraining import RetrainConfig
 from stinger.recording import split_recordings
 from stinger.shots import find_shots

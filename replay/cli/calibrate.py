@@ -11,9 +11,9 @@ from models.graph.export import blaster_file_of, with_decision
 from models.model_file import Model, load_model
 from models.registry import Registry
 from replay.cli.evaluation_input import evaluation_options, model_traces, open_data, overlap_remarks
-from replay.evaluation import average_precision
-from replay.evaluation_report import EvaluationReport, caveats, table, table_rows, to_json
-from replay.sweep import FINE_STEPS, choose, sweep, thresholds
+from replay.evaluation.evaluate import average_precision
+from replay.evaluation.report import EvaluationReport, caveats, table, table_rows, to_json
+from replay.evaluation.sweep import FINE_STEPS, choose, sweep, thresholds
 from stinger.cli.options import ANY_PATH, FiniteRange
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError

@@ -22,13 +22,13 @@ from replay.cli.evaluation_input import (
 )
 from replay.cli.negative_options import negative_options, negatives_of
 from replay.cli.picture_options import dpi_option
-from replay.evaluation import average_precision, evaluate
-from replay.evaluation_files import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE, write_evaluation
-from replay.evaluation_report import EvaluationReport, to_json, to_text
-from replay.out_of_fold import out_of_fold_traces
-from replay.sweep import FINE_STEPS, sweep, thresholds
-from replay.unseen import FOLDS, cut
-from replay.unseen import method as method_of
+from replay.evaluation.evaluate import average_precision, evaluate
+from replay.evaluation.files import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE, write_evaluation
+from replay.evaluation.fold_choice import FOLDS, cut
+from replay.evaluation.fold_choice import method as method_of
+from replay.evaluation.out_of_fold import out_of_fold_traces
+from replay.evaluation.report import EvaluationReport, to_json, to_text
+from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError

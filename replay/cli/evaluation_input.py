@@ -11,7 +11,7 @@ import click
 from models.decision import HIGHEST_ON, LOWEST_ON
 from models.model_file import Model
 from models.scorer import score_recording
-from replay.evaluation_data import EvaluationData, evaluation_data
+from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.trace import Trace
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar

@@ -21,8 +21,8 @@ from replay.cli.picture_options import (
     shot_pre_option,
     window_option,
 )
-from replay.exploration import ShotSeries, check_inputs, write_exploration
-from replay.exploration_files import SHOTS_FOLDER, TRAIN_FOLDER
+from replay.plots.exploration import ShotSeries, check_inputs, write_exploration
+from replay.plots.exploration_files import SHOTS_FOLDER, TRAIN_FOLDER
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs

@@ -20,8 +20,8 @@ from replay.cli.picture_options import (
     window_option,
 )
 from replay.cli.plot_input import check_dataset, check_model_files, sessions_to_plot
-from replay.predictions import Prediction, PredictionOptions, check_inputs, pictures_at_most, write_predictions
-from replay.timeline import timeline_of, windows_to_score
+from replay.plots.predictions import Prediction, PredictionOptions, check_inputs, pictures_at_most, write_predictions
+from replay.plots.timeline import timeline_of, windows_to_score
 from stinger.cli.options import (
     ANY_FOLDER,
     ANY_PATH,

@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from replay.evaluation_data import EvaluationData, evaluation_data
+from replay.evaluation.data import EvaluationData, evaluation_data
 from service.cli.port_options import port_options, say, talking_to
 from service.cli.pull import describe, warnings_of
 from service.round_trip.opening import place_of

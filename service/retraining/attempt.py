@@ -109,8 +109,8 @@ class _Attempt:
         settings = found.config.retrain
         plan = plan_contest(found.gathered, champion.model.meta, settings, seen=found.seen, set_aside=set_aside)
         # Imported only now: most rounds end before, and scikit-learn takes a second to load.
-        from replay.contest import Budget, hold_contest  # noqa: PLC0415
-        from replay.verdict import Rules, judge  # noqa: PLC0415
+        from replay.evaluation.contest import Budget, hold_contest  # noqa: PLC0415
+        from replay.evaluation.verdict import Rules, judge  # noqa: PLC0415
 
         contest = hold_contest(
             (champion.version, champion.model),

@@ -48,8 +48,8 @@ def write_report(retraining: Retraining) -> Path:
 
 def _draw(retraining: Retraining, path: Path) -> None:
 
-    from replay.contest import Budget  # noqa: PLC0415
-    from replay.contest_picture import draw_contest  # noqa: PLC0415 - matplotlib, only when there is something to draw
+    from replay.evaluation.contest import Budget  # noqa: PLC0415
+    from replay.evaluation.contest_picture import draw_contest  # noqa: PLC0415 - matplotlib, only when there is something to draw
 
     judged, settings = retraining.judged, retraining.config.retrain
     assert judged is not None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from replay.contest import Contender, Contest
-from replay.evaluation_report import FEW_SHOTS, table_markdown
-from replay.wording import number_text, percent_text, rate_text, ratio_text
+from replay.evaluation.contest import Contender, Contest
+from replay.evaluation.report import FEW_SHOTS, table_markdown
+from replay.evaluation.wording import number_text, percent_text, rate_text, ratio_text
 from service.retraining.report import data_of, options_of
 from service.retraining.result import Judged, Outcome, Retraining
 from stinger.wording import counted

@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from models.keeping import software
-from replay.contest import Contender, Contest
-from replay.evaluation import Evaluation
-from replay.evaluation_report import finite, rows_to_read
+from replay.evaluation.contest import Contender, Contest
+from replay.evaluation.evaluate import Evaluation
+from replay.evaluation.report import finite, rows_to_read
 from service.retraining.result import Retraining
 
 SCHEMA: Final = 1

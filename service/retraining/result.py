@@ -13,8 +13,8 @@ from service.retraining.plan import Plan
 from service.retraining.recordings import Gathered
 
 if TYPE_CHECKING:  # these need scikit-learn, which is loaded only once training begins
-    from replay.contest import Contender, Contest
-    from replay.verdict import Verdict
+    from replay.evaluation.contest import Contender, Contest
+    from replay.evaluation.verdict import Verdict
 
 
 class Outcome(Enum):

@@ -8,8 +8,8 @@ from models.model_file import Model
 from models.model_meta import ModelMeta
 from models.provenance import trained_on
 from models.spec import parse_spec
-from replay.contest import Contender
-from replay.held_out import train_on_all
+from replay.evaluation.contest import Contender
+from replay.evaluation.held_out import train_on_all
 from service.retraining.report import metrics_of
 from service.retraining.result import Retraining
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from models.windows import LEAD_MS, WINDOW_MS, span_of
-from replay.evaluation_files import MARKDOWN_FILE, PICTURE_FILE, write_evaluation
-from replay.predictions import (
+from replay.evaluation.files import MARKDOWN_FILE, PICTURE_FILE, write_evaluation
+from replay.plots.predictions import (
     OVERVIEW_PICTURE,
     SHOTS_FOLDER,
     Prediction,
@@ -17,7 +17,7 @@ from replay.predictions import (
     pictures_at_most,
     write_predictions,
 )
-from replay.timeline import timeline_of_traces
+from replay.plots.timeline import timeline_of_traces
 from service.round_trip.personalising import PersonalModel
 from service.round_trip.pushing import LR_FILE, MLP_FILE
 from stinger.files import write_bytes

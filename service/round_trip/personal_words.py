@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from replay.evaluation import Evaluation
-from replay.evaluation_report import FEW_SHOTS
-from replay.intervals import Ratio
+from replay.evaluation.evaluate import Evaluation
+from replay.evaluation.intervals import Ratio
+from replay.evaluation.report import FEW_SHOTS
 from service.round_trip.personalising import PersonalModel
 from stinger.wire.commands import ModelSlot
 

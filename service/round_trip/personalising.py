@@ -15,13 +15,13 @@ from models.model_file import Model, open_model
 from models.negatives import RECOMMENDED
 from models.spec import ModelSpec
 from models.training import TrainingOptions, train
-from replay.evaluation import average_precision
-from replay.evaluation_data import EvaluationData
-from replay.evaluation_report import EvaluationReport
-from replay.out_of_fold import out_of_fold_traces
-from replay.sweep import FINE_STEPS, sweep, thresholds
+from replay.evaluation.data import EvaluationData
+from replay.evaluation.evaluate import average_precision
+from replay.evaluation.fold_choice import cut, method
+from replay.evaluation.out_of_fold import out_of_fold_traces
+from replay.evaluation.report import EvaluationReport
+from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
 from replay.trace import Trace
-from replay.unseen import cut, method
 from stinger.errors import InputError, StingerError
 from stinger.mlmd import BlasterModel
 from stinger.shots import MIN_LEAD_MS

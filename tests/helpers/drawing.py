@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from replay.excerpt import Excerpt
-from replay.excerpt_picture import ExcerptLook, ExcerptPicture
+from replay.plots.excerpt import Excerpt
+from replay.plots.excerpt_picture import ExcerptLook, ExcerptPicture
 
 
 def open_fonts() -> None:

@@ -194,7 +194,7 @@ import json, subprocess, sys
 from distributed import Client, LocalCluster
 
 def modules():
-    return "replay.held_out" in sys.modules
+    return "replay.evaluation.held_out" in sys.modules
 
 if __name__ == "__main__":
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:

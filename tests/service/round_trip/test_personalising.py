@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from models.model_file import load_model
-from replay.evaluation_data import EvaluationData, evaluation_data
-from replay.intervals import wilson
+from replay.evaluation.data import EvaluationData, evaluation_data
+from replay.evaluation.intervals import wilson
 from service.round_trip import personal_files
 from service.round_trip.personal_files import pictures_of, write_personal
 from service.round_trip.personal_words import result_lines, verdict_lines

@@ -1,0 +1,114 @@
+"""The champion and its challengers on recordings that none of them was trained on, each at its best within a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from models.crew import Crew
+from models.decision import DecisionParameters
+from models.export import ExportOptions
+from models.folds import HeldOut
+from models.model_file import Model
+from models.scorer import score_recording
+from models.spec import ModelSpec
+from replay.evaluation.evaluate import AveragePrecision, Evaluation, average_precision, evaluate
+from replay.evaluation.held_out import try_candidates
+from replay.evaluation.sweep import FINE_STEPS, choose, sweep, thresholds
+from replay.trace import Trace
+from stinger.shots import MIN_LEAD_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a model may cost: false spin-ups a minute, and the part of the time with wheels on."""
+
+    max_false_per_minute: float
+    max_duty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """How one model did on the held-out sessions.
+
+    ``rows`` are every threshold over all of them together; ``point`` is the one with the most shots in time within the
+    budget, ``None`` if there is none, and ``sessions`` each session at that threshold, in their order.
+    """
+
+    name: str
+    rows: tuple[Evaluation, ...]
+    point: Evaluation | None
+    sessions: tuple[Evaluation, ...]
+    average_precision: AveragePrecision | None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def in_time(self) -> int:
+        """Accepted shots in time within the budget."""
+        return 0 if self.point is None else self.point.accepted.count
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """``failed`` says of each challenger that could not be trained why not. ``held_out`` are names of sessions.
+
+    ``remarks`` say of which sessions nothing was learnt.
+    """
+
+    held_out: tuple[str, ...]
+    champion: Contender
+    challengers: tuple[Contender, ...]
+    failed: Mapping[str, str]
+    remarks: tuple[str, ...] = ()
+
+
+def hold_contest(
+    champion: tuple[str, Model],
+    specs: Sequence[ModelSpec],
+    test: HeldOut,
+    options: ExportOptions,
+    budget: Budget,
+    *,
+    crew: Crew,
+) -> Contest:
+    """Score the held-out sessions with the champion as it is, and with each of ``specs`` trained without them.
+
+    The sessions that ``test`` holds out must be such that the champion has not seen either: this cannot tell.
+    """
+    name, model = champion
+    candidates, remarks = try_candidates(specs, test, options, crew)
+    sessions = test.held_out_sessions
+    own = _Entry(
+        name, tuple(Trace(one, score_recording(model, one.recording)) for one in sessions), model.meta.decision
+    )
+    entries = [
+        own,
+        *(_Entry(str(one.spec), one.traces, DecisionParameters(), one.remarks) for one in candidates if one.traces),
+    ]
+    contend = partial(_contend, budget, entries)
+    contenders = {contender.name: contender for contender in crew.do("Thresholds", contend, range(len(entries)))}
+    return Contest(
+        held_out=tuple(session.name for session in sessions),
+        champion=contenders[name],
+        challengers=tuple(contenders[entry.name] for entry in entries[1:]),
+        failed={str(one.spec): one.failure for one in candidates if one.failure is not None},
+        remarks=remarks,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    name: str
+    traces: tuple[Trace, ...]
+    parameters: DecisionParameters
+    remarks: tuple[str, ...] = ()
+
+
+def _contend(budget: Budget, entries: Sequence[_Entry], position: int) -> Contender:
+    entry = entries[position]
+    at = thresholds(FINE_STEPS, entry.parameters.on)
+    rows = sweep(entry.traces, entry.parameters, at, min_lead_ms=MIN_LEAD_MS)
+    point = choose(rows, max_false_per_minute=budget.max_false_per_minute, max_duty=budget.max_duty)
+    each = () if point is None else tuple(evaluate([trace], point.parameters) for trace in entry.traces)
+    return Contender(entry.name, rows, point, each, average_precision(entry.traces), entry.remarks)

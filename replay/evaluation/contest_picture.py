@@ -1,0 +1,120 @@
+"""A contest as a picture: what each contender trades, and how each held-out session came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from replay.evaluation.contest import Budget, Contender, Contest
+from replay.plots.style import BLACK, GREY, MODEL_LINES, ORANGE, THRESHOLD_LINE, Picture, legend_above, short_name
+from stinger.files import StrPath
+
+_WIDTH_IN: Final = 8.0
+_HEIGHT_IN: Final = 7.6
+_NAMES_IN: Final = 0.9
+"""Room for the names of sessions below the lower panel, where they fit."""
+_NAMED: Final = 24
+"""With more sessions than this their names would run into each other."""
+_NAME_CHARACTERS: Final = 26
+_BESIDE: Final = 0.16
+"""How far beside the middle of a session's place the two contenders stand."""
+_ROOM: Final = 1.6
+"""The trade-off is shown up to so many times the budget: beyond, nothing is chosen."""
+
+
+def draw_contest(
+    contest: Contest, rival: Contender | None, budget: Budget, path: StrPath, *, title: str, dpi: float
+) -> None:
+    """Write a PNG of ``contest``; ``rival`` is the challenger that the lower panel shows beside the champion."""
+    picture = Picture(_WIDTH_IN, _HEIGHT_IN, dpi)
+    picture.title(title, above_in=0.4)
+    _draw_trade_offs(picture.panel(3.75, 2.9), contest, budget)
+    _draw_sessions(picture.panel(0.3 + _NAMES_IN, 1.6), contest, rival)
+    picture.save(path)
+
+
+def _draw_trade_offs(panel: Axes, contest: Contest, budget: Budget) -> None:
+    contenders = [contest.champion, *contest.challengers]
+    lines = []
+    for contender, (colour, style) in zip(contenders, _lines(len(contenders)), strict=True):
+        kept = [row for row in contender.rows if row.duty <= budget.max_duty]
+        (line,) = panel.plot(
+            [row.false.value for row in kept],
+            [100 * row.accepted.value for row in kept],
+            linestyle=style,
+            color=colour,
+            label=_label(contender, contest),
+        )
+        lines.append(line)
+        if contender.point is not None:
+            point = contender.point
+            panel.vlines(
+                point.false.value, 100 * point.accepted.low, 100 * point.accepted.high, color=colour, linewidth=0.8
+            )
+            panel.plot(point.false.value, 100 * point.accepted.value, "D", color=colour, markersize=6)
+    panel.axvline(budget.max_false_per_minute, **THRESHOLD_LINE)
+    mark = Line2D([], [], color=BLACK, marker="D", linestyle="none", markersize=6, label="within the budget, 95 %")
+    allowed = Line2D([], [], label=f"budget: {budget.max_false_per_minute:g} a minute", **THRESHOLD_LINE)
+    panel.set_xlim(0, _ROOM * max(budget.max_false_per_minute, 0.5))
+    panel.set_ylim(-3, 103)
+    panel.set_xlabel(
+        f"false spin-ups a minute, thresholds with wheels on at most {100 * budget.max_duty:g} % of the time"
+    )
+    panel.set_ylabel("shots in time (%)")
+    legend_above(panel, [*lines, mark, allowed], columns=3)
+
+
+def _draw_sessions(panel: Axes, contest: Contest, rival: Contender | None) -> None:
+    places = np.arange(len(contest.held_out))
+    handles = []
+    shown = [(contest.champion, -_BESIDE, BLACK, "o"), (rival, _BESIDE, ORANGE, "D")]
+    for contender, aside, colour, marker in shown:
+        if contender is None or contender.point is None:
+            continue
+        values = [100 * one.accepted.value for one in contender.sessions]  # NaN, and so no mark, without a shot
+        low = [100 * one.accepted.low if one.accepted.total else np.nan for one in contender.sessions]
+        high = [100 * one.accepted.high if one.accepted.total else np.nan for one in contender.sessions]
+        panel.vlines(places + aside, low, high, color=GREY, linewidth=0.7)
+        handles += panel.plot(
+            places + aside,
+            values,
+            marker,
+            color=BLACK,
+            markerfacecolor=colour,
+            markersize=5,
+            label=_label(contender, contest),
+        )
+    panel.set_xlim(-0.6, len(places) - 0.4)
+    panel.set_ylim(-3, 105)
+    panel.set_ylabel("shots in time (%)")
+    _name_sessions(panel, contest.held_out)
+    if handles:
+        legend_above(panel, handles)
+
+
+def _name_sessions(panel: Axes, names: Sequence[str]) -> None:
+    if len(names) > _NAMED:
+        panel.set_xlabel(f"{len(names)} held-out sessions, in the order of the table")
+        return
+    panel.set_xticks(range(len(names)), [_shortened(name) for name in names], rotation=35, ha="right", fontsize=6.5)
+
+
+def _shortened(name: str) -> str:
+    """The beginning and the end of a long name: a device and a time of day."""
+    if len(name) <= _NAME_CHARACTERS:
+        return name
+    half = _NAME_CHARACTERS // 2
+    return f"{name[: half - 1]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
+
+
+def _lines(count: int) -> list[tuple[str, object]]:
+    """The champion in black, each challenger in a line of its own."""
+    return [(BLACK, "-"), *(MODEL_LINES[i % len(MODEL_LINES)] for i in range(count - 1))]
+
+
+def _label(contender: Contender, contest: Contest) -> str:
+    return f"champion: {short_name(contender.name)}" if contender is contest.champion else contender.name

@@ -1,0 +1,64 @@
+"""What is evaluated: the sessions of logs, checked, and what each log is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from models.model_meta import serves_rate
+from models.sessions import Session, open_sessions
+from replay.evaluation.report import DataFile
+from stinger.errors import FileError
+from stinger.logs import Log
+from stinger.sample import SAMPLE_RATE_HZ
+from stinger.shots import MIN_SHOT_GAP_MS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationData:
+    """Sessions that can be evaluated, and what each log is."""
+
+    sessions: tuple[Session, ...]
+    logs: tuple[Log, ...]
+    files: tuple[DataFile, ...]
+
+
+def evaluation_data(
+    logs: Sequence[Log], *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS, warn: Callable[[str], object]
+) -> EvaluationData:
+    """The sessions of ``logs``; ``warn`` is told of each that is too short to have a rate, and is left out.
+
+    Raises :class:`~stinger.errors.FileError` for a log that is not at 100 Hz.
+    """
+    everything = open_sessions(logs, min_shot_gap_ms=min_shot_gap_ms)
+    for session in everything:
+        if session.recording.rate_hz is None:
+            warn(f"{session.name}: left out, as its time does not advance")
+    files = []
+    position = 0
+    for log in logs:
+        own = everything[position : position + len(log.recordings)]
+        position += len(own)
+        _check_rates(log, own)
+        files.append(_describe(log, own))
+    sessions = tuple(session for session in everything if session.recording.rate_hz is not None)
+    return EvaluationData(sessions, tuple(logs), tuple(files))
+
+
+def _check_rates(log: Log, sessions: Sequence[Session]) -> None:
+    for session in sessions:
+        rate_hz = session.recording.rate_hz
+        if rate_hz is not None and not serves_rate(rate_hz):
+            raise FileError(log.path, f"has {rate_hz:g} samples a second; model and decision take {SAMPLE_RATE_HZ}")
+
+
+def _describe(log: Log, sessions: Sequence[Session]) -> DataFile:
+    recorded_ms = sum(session.recording.recorded_ms for session in sessions)
+    return DataFile(
+        path=log.path,
+        sha256=log.sha256,
+        minutes=recorded_ms / 60_000,
+        recordings=len(sessions),
+        accepted_shots=sum(session.accepted_shots for session in sessions),
+        shots=sum(len(session.shots) for session in sessions),
+    )

@@ -1,0 +1,212 @@
+"""What a model is worth as a stream: shots in time, false spin-ups, lead, duty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score
+
+from models.decision import DecisionParameters
+from replay.evaluation.events import Events, SpinUp, match_events, near_a_shot
+from replay.evaluation.intervals import Rate, Ratio, poisson, wilson
+from replay.trace import Trace, decide
+from stinger.shots import MIN_LEAD_MS
+
+SOONEST_MS: Final = 100
+LATEST_MS: Final = 300
+"""A sample is a positive of the average precision if a shot comes so soon after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Percentiles, in ms, of the time from wheels on to shot, over ``shots`` accepted shots that a spin-up carries."""
+
+    shots: int
+    p5_ms: float
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpinUpCounts:
+    """How many spin-ups carried a shot, repeated another one, or were false; together they are all.
+
+    ``early`` ones are among the false: no shot came while the wheels were on, but soon after.
+    """
+
+    carrying: int
+    repeats: int
+    false: int
+    early: int
+
+    @property
+    def total(self) -> int:
+        """All spin-ups."""
+        return self.carrying + self.repeats + self.false
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Of traces at one operating point; see :mod:`replay.evaluation.events` for what the words mean.
+
+    ``accepted`` and ``all_shots`` are shots in time, of the accepted shots and of all trigger edges. ``late`` accepted
+    shots found the wheels on, but for less than ``min_lead_ms``; ``wheels_off`` found them off; ``without_output`` are
+    those of either for which the model had no output ``min_lead_ms`` before (the start of a recording, the time after a
+    gap). ``further_shots`` came during a spin-up that carried another shot already. ``false`` is over ``minutes``,
+    ``false_quiet`` over ``quiet_minutes``, in which no shot is near. ``duty`` is the part of the samples with wheels on,
+    ``by_chance`` the part at which a shot would have been in time: what recall is to be compared with.
+    """
+
+    parameters: DecisionParameters
+    min_lead_ms: float
+    minutes: float
+    quiet_minutes: float
+    accepted: Ratio
+    all_shots: Ratio
+    late: int
+    wheels_off: int
+    without_output: int
+    further_shots: int
+    spin_ups: SpinUpCounts
+    false: Rate
+    false_quiet: Rate
+    lead: Lead | None
+    duty: float
+    by_chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePrecision:
+    """``value`` over ``samples`` samples; ``by_chance``, the part of them that are positive, is what noise would get."""
+
+    value: float
+    by_chance: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What one trace gives to an evaluation."""
+
+    events: Events
+    accepted: npt.NDArray[np.bool_]
+    has_output: npt.NDArray[np.bool_]
+    false_quiet: int
+    samples_on: int
+    samples_ready: int
+    minutes: float
+    quiet_minutes: float
+
+
+def evaluate(
+    traces: Sequence[Trace], parameters: DecisionParameters, *, min_lead_ms: float = MIN_LEAD_MS
+) -> Evaluation:
+    """Decide over each of ``traces``, from the start each time, and count what came of it.
+
+    Minutes are those that were recorded: what a gap leaves out is in none.
+    """
+    parts = [_part(trace, parameters, min_lead_ms) for trace in traces]
+    minutes = sum(part.minutes for part in parts)
+    quiet_minutes = sum(part.quiet_minutes for part in parts)
+    accepted = _joined([part.accepted for part in parts])
+    in_time = _joined([part.events.in_time for part in parts])
+    wheels_on = _joined([part.events.holder >= 0 for part in parts])
+    has_output = _joined([part.has_output for part in parts])
+    counts = {kind: sum(part.events.count(kind) for part in parts) for kind in SpinUp}
+    false = sum(_count(part.events.false) for part in parts)
+    samples = sum(trace.time_ms.size for trace in traces)
+    return Evaluation(
+        parameters=parameters,
+        min_lead_ms=min_lead_ms,
+        minutes=minutes,
+        quiet_minutes=quiet_minutes,
+        accepted=wilson(_count(in_time & accepted), _count(accepted)),
+        all_shots=wilson(_count(in_time), in_time.size),
+        late=_count(accepted & wheels_on & ~in_time),
+        wheels_off=_count(accepted & ~wheels_on),
+        without_output=_count(accepted & ~in_time & ~has_output),
+        further_shots=_count(wheels_on) - counts[SpinUp.CARRIES],
+        spin_ups=SpinUpCounts(
+            carrying=counts[SpinUp.CARRIES],
+            repeats=counts[SpinUp.REPEAT],
+            false=false,
+            early=counts[SpinUp.EARLY],
+        ),
+        false=poisson(false, minutes),
+        false_quiet=poisson(sum(part.false_quiet for part in parts), quiet_minutes),
+        lead=_lead(parts),
+        duty=sum(part.samples_on for part in parts) / samples if samples else 0.0,
+        by_chance=sum(part.samples_ready for part in parts) / samples if samples else 0.0,
+    )
+
+
+def average_precision(traces: Sequence[Trace]) -> AveragePrecision | None:
+    """How well the output ranks the samples that have an accepted shot 100 to 300 ms ahead above those that have none.
+
+    Samples without an output, and those with only a rejected edge ahead, are left out. ``None`` without a positive.
+    """
+    labels, outputs = [], []
+    for trace in traces:
+        shots = trace.session.shots
+        positive = _ahead(trace.time_ms, shots.time_ms[shots.accepted])
+        counted = ~np.isnan(trace.probability) & (positive | ~_ahead(trace.time_ms, shots.time_ms))
+        labels.append(positive[counted])
+        outputs.append(trace.probability[counted])
+    label = _joined(labels)
+    if not label.any():
+        return None
+    value = float(average_precision_score(label, np.concatenate(outputs)))
+    return AveragePrecision(value=value, by_chance=float(label.mean()), samples=label.size)
+
+
+def _part(trace: Trace, parameters: DecisionParameters, min_lead_ms: float) -> _Part:
+    decided, spin_ups = decide(trace, parameters)
+    shots = trace.session.shots
+    events = match_events(spin_ups, shots.time_ms, min_lead_ms=min_lead_ms)
+    quiet = ~near_a_shot(trace.time_ms, shots.time_ms)
+    false_on_ms = spin_ups[events.false, 0]
+    at = np.searchsorted(trace.time_ms, shots.time_ms - min_lead_ms, side="right") - 1
+    ready = np.searchsorted(trace.time_ms, spin_ups[:, 0] + min_lead_ms, side="left")
+    gone = np.searchsorted(trace.time_ms, spin_ups[:, 1], side="left")
+    return _Part(
+        events=events,
+        accepted=shots.accepted,
+        has_output=(at >= 0) & ~np.isnan(trace.probability[at]),
+        false_quiet=_count(~near_a_shot(false_on_ms, shots.time_ms)),
+        samples_on=_count(decided.wheels),
+        samples_ready=int(np.maximum(gone - ready, 0).sum()),
+        minutes=trace.session.recording.recorded_ms / 60_000,
+        quiet_minutes=_count(quiet) * trace.step_ms / 60_000,
+    )
+
+
+def _lead(parts: Sequence[_Part]) -> Lead | None:
+    leads = []
+    for part in parts:
+        carried = part.events.shot[part.events.kind == SpinUp.CARRIES]
+        leads.append(part.events.on_for_ms[carried[part.accepted[carried]]])
+    lead_ms = np.concatenate(leads) if leads else np.empty(0)
+    if not lead_ms.size:
+        return None
+    p5, p50, p95 = np.percentile(lead_ms, (5, 50, 95)).tolist()
+    return Lead(shots=lead_ms.size, p5_ms=p5, p50_ms=p50, p95_ms=p95)
+
+
+def _ahead(time_ms: npt.NDArray[np.int64], shot_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Whether a shot comes 100 to 300 ms after each time, ends included."""
+    first = np.searchsorted(shot_ms, time_ms + SOONEST_MS, side="left")
+    last = np.searchsorted(shot_ms, time_ms + LATEST_MS, side="right")
+    ahead: npt.NDArray[np.bool_] = last > first
+    return ahead
+
+
+def _joined(parts: Sequence[npt.NDArray[np.bool_]]) -> npt.NDArray[np.bool_]:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.bool_)
+
+
+def _count(flags: npt.NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(flags))

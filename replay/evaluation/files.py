@@ -1,0 +1,34 @@
+"""The files of an evaluation: numbers for machines, a page, and the trade-off as a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from replay.evaluation.report import EvaluationReport, to_json, to_markdown
+from stinger.files import make_folder, write_bytes
+
+JSON_FILE: Final = "evaluation.json"
+MARKDOWN_FILE: Final = "evaluation.md"
+PICTURE_FILE: Final = "sweep.png"
+
+_NAMED: Final = 3
+"""Logs that the picture's title names."""
+
+
+def write_evaluation(report: EvaluationReport, folder: Path, *, dpi: float) -> tuple[Path, ...]:
+    """Write the three files of ``report``, which has a sweep, into ``folder``, made if need be; their paths.
+
+    Raises :class:`~stinger.errors.FileError`.
+    """
+    from replay.evaluation.sweep_picture import draw_sweep  # noqa: PLC0415 - matplotlib, only when a picture is wanted
+
+    make_folder(folder)
+    names = ", ".join(Path(file.path).name for file in report.data[:_NAMED])
+    if len(report.data) > _NAMED:
+        names += f" and {len(report.data) - _NAMED} more"
+    draw_sweep(report.rows, report.operating, folder / PICTURE_FILE, title=f"{report.subject} on {names}", dpi=dpi)
+    write_bytes(folder / JSON_FILE, (json.dumps(to_json(report), indent=2) + "\n").encode())
+    write_bytes(folder / MARKDOWN_FILE, to_markdown(report, picture=PICTURE_FILE).encode())
+    return tuple(folder / name for name in (JSON_FILE, MARKDOWN_FILE, PICTURE_FILE))

@@ -1,0 +1,245 @@
+"""An evaluation as text for people, as Markdown to keep, and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from replay.evaluation.evaluate import LATEST_MS, SOONEST_MS, AveragePrecision, Evaluation
+from replay.evaluation.events import EARLY_MS, NEAR_AFTER_MS, NEAR_BEFORE_MS
+from replay.evaluation.intervals import CONFIDENCE
+from replay.evaluation.sweep import TABLE_STEPS, thresholds
+from replay.evaluation.wording import number_text, percent_text, rate_text, ratio_text
+from stinger.wording import counted
+
+FEW_SHOTS: Final = 100
+"""With fewer, recall is known to about 10 percentage points at best."""
+FEW_MINUTES: Final = 30.0
+"""In less, not even one false spin-up in ten minutes could be told from none."""
+MOSTLY_ON: Final = 0.5
+"""From here on a recall says little: a shot at any moment would as likely as not have been in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One log that was evaluated. ``minutes`` are those recorded, without gaps."""
+
+    path: str
+    sha256: str
+    minutes: float
+    recordings: int
+    accepted_shots: int
+    shots: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """``subject`` is the model and ``method`` how it came to be tested, both a line. ``rows`` are a sweep."""
+
+    subject: str
+    method: str
+    data: tuple[DataFile, ...]
+    operating: Evaluation
+    average_precision: AveragePrecision | None
+    rows: tuple[Evaluation, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def to_json(report: EvaluationReport) -> dict[str, Any]:
+    """Everything in ``report``; a number that is not finite becomes null."""
+    values = asdict(report)
+    values["definitions"] = {
+        "confidence": CONFIDENCE,
+        "early_ms": EARLY_MS,
+        "near_before_ms": NEAR_BEFORE_MS,
+        "near_after_ms": NEAR_AFTER_MS,
+        "average_precision_ms": [SOONEST_MS, LATEST_MS],
+    }
+    values["remarks"] = caveats(report)
+    cleaned: dict[str, Any] = finite(values)
+    return cleaned
+
+
+def to_text(report: EvaluationReport, *, with_sweep: bool) -> list[str]:
+    """Lines for a terminal."""
+    pairs = [*_data(report), ("model", report.subject), ("tested", report.method), *_results(report)]
+    width = max(len(label) for label, _ in pairs) + 2
+    lines = [f"{label:<{width}}{text}" for label, text in pairs]
+    if with_sweep:
+        lines += ["", *table(table_rows(report))]
+    notes = [f"Note: {line}" for line in caveats(report)]
+    return [*lines, *([""] if notes else []), *notes]
+
+
+def to_markdown(report: EvaluationReport, *, picture: str) -> str:
+    """A page with everything that :func:`to_text` says, the sweep, and ``picture``, a path beside the page."""
+    pairs = [*_data(report), ("model", report.subject), ("tested", report.method), *_results(report)]
+    lines = [
+        f"# Evaluation of {report.subject}",
+        "",
+        "| | |",
+        "| --- | --- |",
+        *(f"| {label} | {text} |" for label, text in pairs),
+        "",
+        *(f"- {line}" for line in caveats(report)),
+        "",
+        "## Every threshold",
+        "",
+        f"![Recall against false spin-ups a minute]({picture})",
+        "",
+        *table_markdown(report.rows, report.operating),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def table_rows(report: EvaluationReport) -> list[Evaluation]:
+    """Of the sweep, the rows for people to read: thresholds 0.05 apart, and the operating point."""
+    return rows_to_read(report.rows, report.operating)
+
+
+def rows_to_read(rows: Sequence[Evaluation], operating: Evaluation | None) -> list[Evaluation]:
+    """The same of any sweep."""
+    shown = {*thresholds(TABLE_STEPS), *(() if operating is None else (operating.parameters.on,))}
+    return [row for row in rows if row.parameters.on in shown]
+
+
+def table_markdown(rows: Sequence[Evaluation], operating: Evaluation | None) -> list[str]:
+    """Those rows as the lines of a Markdown table."""
+    header, *cells = _cells(rows_to_read(rows, operating))
+    return [
+        f"| {' | '.join(header)} |",
+        f"|{' ---: |' * len(header)}",
+        *(f"| {' | '.join(row)} |" for row in cells),
+    ]
+
+
+def table(rows: Sequence[Evaluation]) -> list[str]:
+    """The rows of a sweep as aligned lines below a header."""
+    cells = _cells(rows)
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+
+
+def caveats(report: EvaluationReport) -> list[str]:
+    """What a reader must know before believing the numbers, a sentence or two each."""
+    result = report.operating
+    lines = []
+    if result.accepted.total < FEW_SHOTS or result.minutes < FEW_MINUTES:
+        lines.append(
+            f"These are few data: {result.accepted.total} accepted shots in {result.minutes:.1f} minutes. The intervals "
+            f"say how little follows from them; {FEW_SHOTS} shots and {FEW_MINUTES:.0f} minutes are a beginning."
+        )
+    if result.false.count == 0 and result.minutes > 0:
+        lines.append(
+            f"No false spin-up in {result.minutes:.2f} minutes does not mean that there are none: it only bounds their "
+            f"rate, with 95 % confidence, at 3 in {result.minutes:.2f} minutes, {result.false.high:.2g} a minute."
+        )
+    if result.by_chance >= MOSTLY_ON:
+        lines.append(
+            "The wheels are on so much that a shot at any moment would have been in time in "
+            f"{percent_text(result.by_chance)} of cases: this recall and this rate of false spin-ups say little for the model."
+        )
+    return [*lines, *report.remarks]
+
+
+def _data(report: EvaluationReport) -> list[tuple[str, str]]:
+    return [
+        (
+            "data",
+            f"{Path(file.path).name} (sha256 {file.sha256[:12]}): {file.minutes:.2f} min"
+            + (f", {file.recordings} recordings" if file.recordings > 1 else "")
+            + f", {file.accepted_shots} accepted shots of {file.shots} trigger edges",
+        )
+        for file in report.data
+    ]
+
+
+def _results(report: EvaluationReport) -> list[tuple[str, str]]:
+    result, spin_ups = report.operating, report.operating.spin_ups
+    precision = report.average_precision
+    lead = result.lead
+    return [
+        ("decision", f"wheels on at {result.parameters.on:g}, off below {result.parameters.off:g}"),
+        (
+            "shots in time",
+            f"{ratio_text(result.accepted)} of the accepted ones, {result.min_lead_ms:g} ms before or more",
+        ),
+        ("", f"{ratio_text(result.all_shots)} of all trigger edges"),
+        ("", f"{percent_text(result.by_chance)} by chance: so often a shot at any moment would have been in time"),
+        (
+            "not in time",
+            (
+                f"{result.late} accepted with wheels on too late, {result.wheels_off} with wheels off; "
+                f"{result.without_output} of them where the model had no output yet"
+            ),
+        ),
+        (
+            "spin-ups",
+            (
+                f"{spin_ups.total}: {spin_ups.carrying} with a shot "
+                f"({counted(result.further_shots, 'further shot')} in them), "
+                f"{counted(spin_ups.repeats, 'repeat')}, {spin_ups.false} false ({spin_ups.early} of them early)"
+            ),
+        ),
+        ("false spin-ups", f"{rate_text(result.false)}, all in all"),
+        ("", f"{rate_text(result.false_quiet)}, where no shot is near"),
+        (
+            "lead",
+            "none: no accepted shot came with wheels on"
+            if lead is None
+            else f"{lead.p50_ms:.0f} ms (p5 {lead.p5_ms:.0f}, p95 {lead.p95_ms:.0f}) over {counted(lead.shots, 'shot')}",
+        ),
+        ("duty", f"wheels on {percent_text(result.duty)} of the time"),
+        (
+            "per sample",
+            "no sample has a shot ahead"
+            if precision is None
+            else f"average precision {precision.value:.3f} for a shot in {SOONEST_MS} to {LATEST_MS} ms "
+            f"({precision.by_chance:.3f} by chance)",
+        ),
+    ]
+
+
+def _cells(rows: Sequence[Evaluation]) -> list[list[str]]:
+    header = [
+        "threshold",
+        "in time",
+        "recall",
+        "by chance",
+        "false",
+        "false/min",
+        "early",
+        "repeats",
+        "lead ms",
+        "duty",
+    ]
+    return [header] + [
+        [
+            f"{row.parameters.on:.2f}",
+            f"{row.accepted.count}/{row.accepted.total}",
+            percent_text(row.accepted.value),
+            percent_text(row.by_chance),
+            f"{row.false.count}",
+            number_text(row.false.value),
+            f"{row.spin_ups.early}",
+            f"{row.spin_ups.repeats}",
+            "-" if row.lead is None else f"{row.lead.p50_ms:.0f}",
+            percent_text(row.duty),
+        ]
+        for row in rows
+    ]
+
+
+def finite(value: Any) -> Any:
+    """``value`` with every NaN and infinity in it replaced by ``None``, and tuples by lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return value

@@ -1,0 +1,54 @@
+"""The trade-off: what every threshold gives, and which one to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from models.decision import HIGHEST_ON, LOWEST_ON, DecisionParameters
+from replay.evaluation.evaluate import Evaluation, evaluate
+from replay.trace import Trace
+
+TABLE_STEPS: Final = 18
+"""Thresholds 0.05 apart: for people to read."""
+FINE_STEPS: Final = 90
+"""Thresholds 0.01 apart: to draw, and to choose from."""
+
+
+def thresholds(steps: int, *also: float) -> tuple[float, ...]:
+    """``steps`` + 1 thresholds from the lowest to the highest that a blaster takes, and those of ``also``, ascending."""
+    width = HIGHEST_ON - LOWEST_ON
+    return tuple(sorted({*also, *(round(LOWEST_ON + width * i / steps, 6) for i in range(steps + 1))}))
+
+
+def sweep(
+    traces: Sequence[Trace],
+    parameters: DecisionParameters,
+    at: Sequence[float],
+    *,
+    min_lead_ms: float,
+    progress: Callable[[int], object] = lambda _: None,
+) -> tuple[Evaluation, ...]:
+    """Evaluate ``traces`` at each threshold of ``at``; wheels go off at half of it, all else is as in ``parameters``.
+
+    At the threshold of ``parameters`` itself they go off where those say. ``progress`` is told of each one done.
+    """
+    rows = []
+    for on in at:
+        rows.append(evaluate(traces, parameters if on == parameters.on else parameters.at(on), min_lead_ms=min_lead_ms))
+        progress(1)
+    return tuple(rows)
+
+
+def choose(rows: Sequence[Evaluation], *, max_false_per_minute: float, max_duty: float = 1.0) -> Evaluation | None:
+    """The row with the most accepted shots in time among those with at most so many false spin-ups a minute and duty.
+
+    Of several, the one with the lowest duty, then the one with the highest threshold. ``None`` if no row within the
+    budget has any shot in time: wheels that never turn would satisfy every budget.
+    """
+    fit = [
+        row
+        for row in rows
+        if row.false.value <= max_false_per_minute and row.duty <= max_duty and row.accepted.count > 0
+    ]
+    return max(fit, key=lambda row: (row.accepted.count, -row.duty, row.parameters.on), default=None)

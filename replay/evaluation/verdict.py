@@ -1,0 +1,95 @@
+"""Whether a challenger is so much better than the champion that it should take its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from replay.evaluation.contest import Contender, Contest
+from replay.evaluation.evaluate import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a challenger must keep to, at the budget's threshold of each.
+
+    ``margin`` is the part of all accepted shots that it must have in time beyond the champion's. In no single session may it
+    have fewer in time than the champion by more than ``session_margin`` of that session's, nor more false spin-ups by more than
+    ``session_false_margin`` a minute. One shot, or one false spin-up, never decides alone about a session.
+    """
+
+    margin: float
+    session_margin: float
+    session_false_margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """About one challenger: ``reasons`` why it may not become champion, a sentence each; none if it may."""
+
+    challenger: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``winner`` is the best challenger that may become champion; ``rulings`` are about all of them, the best first."""
+
+    winner: str | None
+    rulings: tuple[Ruling, ...]
+
+
+def judge(contest: Contest, rules: Rules) -> Verdict:
+    """The verdict of ``rules`` over ``contest``. The best challenger has the most shots in time, of several the lowest duty."""
+    ranked = sorted(contest.challengers, key=_rank)
+    rulings = tuple(Ruling(one.name, _reasons(one, contest, rules)) for one in ranked)
+    failed = tuple(Ruling(name, (f"It could not be trained: {why}.",)) for name, why in contest.failed.items())
+    winner = next((ruling.challenger for ruling in rulings if not ruling.reasons), None)
+    return Verdict(winner, rulings + failed)
+
+
+def _rank(contender: Contender) -> tuple[int, float]:
+    return -contender.in_time, contender.point.duty if contender.point else 1.0
+
+
+def _reasons(challenger: Contender, contest: Contest, rules: Rules) -> tuple[str, ...]:
+    champion = contest.champion
+    if challenger.point is None:
+        return ("No threshold of it gets a shot in time within the budget.",)
+    shots = challenger.point.accepted.total
+    more = challenger.in_time - champion.in_time
+    reasons = []
+    # The tolerance is for margins such as 0.03 of 100, which is not 3 to the last bit.
+    if more <= 0 or more < rules.margin * shots - 1e-9:
+        reasons.append(
+            f"It has {challenger.in_time} of {shots} accepted shots in time, {_difference(more)} than the champion: "
+            f"it takes {_at_least(rules.margin, shots)} more."
+        )
+    for name, own, its in zip(contest.held_out, challenger.sessions, champion.sessions, strict=False):
+        reasons += _reasons_of_session(name, own, its, rules)
+    return tuple(reasons)
+
+
+def _reasons_of_session(name: str, own: Evaluation, its: Evaluation, rules: Rules) -> list[str]:
+    reasons = []
+    fewer = its.accepted.count - own.accepted.count
+    if fewer > max(1.0, rules.session_margin * own.accepted.total + 1e-9):
+        reasons.append(
+            f"In {name} it has {own.accepted.count} of {own.accepted.total} shots in time, the champion "
+            f"{its.accepted.count}: that is worse by more than {100 * rules.session_margin:g} %."
+        )
+    extra = own.false.count - its.false.count
+    if extra > max(1.0, rules.session_false_margin * own.minutes + 1e-9):
+        reasons.append(
+            f"In {name} it has {own.false.value:.2f} false spin-ups a minute, the champion {its.false.value:.2f}: "
+            f"that is worse by more than {rules.session_false_margin:g}."
+        )
+    return reasons
+
+
+def _difference(more: int) -> str:
+    return f"{abs(more)} {'more' if more > 0 else 'fewer'}" if more else "no more"
+
+
+def _at_least(margin: float, shots: int) -> str:
+    needed = max(1, -int(-(margin * shots - 1e-9) // 1))
+    return f"at least {needed} ({100 * margin:g} %)"

@@ -1,0 +1,1 @@
+"""Plot recordings, their shots and the output of models over time."""

@@ -1,0 +1,259 @@
+"""What ``stinger plot`` leaves in a folder: a recording's probabilities as numbers and pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from models.dataset import Dataset
+from models.names import distinct
+from models.sessions import Session
+from models.window_models import Probabilities
+from models.windows import Span, windows_at
+from replay.plots.drawing import Job, draw_excerpts
+from replay.plots.excerpt import excerpt
+from replay.plots.excerpt_picture import ExcerptLook, Moment
+from replay.plots.histogram import draw_histogram
+from replay.plots.outputs import refuse_inputs, remove
+from replay.plots.overview import draw_overview
+from replay.plots.timeline import Timeline
+from stinger.files import StrPath, atomic_output, make_folder, os_errors
+from stinger.wording import counted
+
+OVERVIEW_PICTURE: Final = "overview.png"
+HISTOGRAM_PICTURE: Final = "pos_vs_neg_hist.png"
+NUMBERS_FILE: Final = "predictions.csv"
+SHOTS_FOLDER: Final = "shots"
+NEGATIVES_FOLDER: Final = "negatives"
+_NUMBERED: Final = {SHOTS_FOLDER: re.compile(r"shot_\d{3,}\.png"), NEGATIVES_FOLDER: re.compile(r"neg_\d{3,}\.png")}
+"""By folder, the names of the pictures in it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What models ``names`` say of the sessions of a log, and of the windows ``(n, models)`` of a dataset, if any."""
+
+    sessions: Sequence[Session]
+    spans: Sequence[Span]
+    timelines: Sequence[Timeline]
+    dataset: Dataset | None
+    dataset_probability: Probabilities | None
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionOptions:
+    """What is drawn, and how; times in ms."""
+
+    compare: bool
+    lead_ms: float
+    window_ms: float
+    include_rejected: bool
+    pre_ms: float
+    post_ms: float
+    max_shots: int
+    max_negatives: int
+    threshold: float
+    dpi: float
+    max_points: int
+    histogram_title: str
+
+
+def pictures_at_most(prediction: Prediction, options: PredictionOptions) -> int:
+    """How many shots and negatives there are to draw, for a progress bar."""
+    negatives = 0 if prediction.dataset is None else int(np.count_nonzero(prediction.dataset.labels == 0))
+    return min(options.max_shots, _shots_there(prediction, options)) + min(options.max_negatives, negatives)
+
+
+def write_predictions(
+    outdir: Path,
+    prediction: Prediction,
+    options: PredictionOptions,
+    *,
+    progress: Callable[[int], object] = lambda _: None,
+) -> list[str]:
+    """Write all files below ``outdir``, made if need be; what was written comes back, a line each.
+
+    Pictures of an earlier prediction there that are not drawn now are removed. Raises :class:`~stinger.errors.FileError`.
+    """
+    accepted = list(_shot_jobs(outdir / SHOTS_FOLDER, prediction, options, accepted=True))
+    rejected = (
+        list(_shot_jobs(outdir / SHOTS_FOLDER, prediction, options, accepted=False, drawn=len(accepted)))
+        if options.include_rejected
+        else []
+    )
+    shots = [*accepted, *rejected]
+    negatives = list(_negative_jobs(outdir / NEGATIVES_FOLDER, prediction, options))
+    _remove_stale(outdir, {path for _, path in (*shots, *negatives)}, histogram=prediction.dataset is not None)
+    for folder in (outdir, outdir / SHOTS_FOLDER, *([outdir / NEGATIVES_FOLDER] if prediction.dataset else [])):
+        make_folder(folder)
+    rows = _write_numbers(outdir / NUMBERS_FILE, prediction, compare=options.compare)
+    log_name = prediction.sessions[0].name
+    draw_overview(
+        prediction.sessions,
+        prediction.timelines,
+        prediction.names,
+        outdir / OVERVIEW_PICTURE,
+        title=f"Probability of a shot, {options.lead_ms:g} ms ahead: {log_name}",
+        threshold=options.threshold,
+        dpi=options.dpi,
+        max_points=options.max_points,
+    )
+    if prediction.dataset is not None and prediction.dataset_probability is not None:
+        draw_histogram(
+            prediction.dataset,
+            prediction.dataset_probability,
+            prediction.names,
+            outdir / HISTOGRAM_PICTURE,
+            title=options.histogram_title,
+            threshold=options.threshold,
+            dpi=options.dpi,
+        )
+    draw_excerpts(
+        (
+            (_look(prediction, options, "shot", "label window"), accepted),
+            (_look(prediction, options, "rejected edge", None), rejected),
+            (_look(prediction, options, "shot that did not come", "negative window"), negatives),
+        ),
+        progress=progress,
+    )
+    lines = [
+        f"{outdir}: {NUMBERS_FILE} ({counted(rows, 'row')}), {OVERVIEW_PICTURE}",
+        f"{outdir / SHOTS_FOLDER}: {len(shots):,} of {counted(_shots_there(prediction, options), 'shot')}",
+    ]
+    if prediction.dataset is None:
+        return lines
+    lines[0] += f", {HISTOGRAM_PICTURE}"
+    lines.append(f"{outdir / NEGATIVES_FOLDER}: {counted(len(negatives), 'negative window')}")
+    if options.max_negatives and not negatives:
+        lines[-1] += ": none of the training set's lies in this recording"
+    return lines
+
+
+def check_inputs(outdir: Path, inputs: Sequence[StrPath]) -> None:
+    """Raise :class:`~stinger.errors.FileError` if predictions below ``outdir`` would be written over one of ``inputs``."""
+    refuse_inputs(inputs, outdir, (NUMBERS_FILE, OVERVIEW_PICTURE, HISTOGRAM_PICTURE))
+
+
+def _remove_stale(outdir: Path, drawn: Collection[Path], *, histogram: bool) -> None:
+    """Remove the pictures of an earlier prediction below ``outdir`` but for those that are ``drawn`` anew."""
+    if not (outdir / NUMBERS_FILE).is_file():
+        return  # no prediction was written there: whatever has such a name is somebody's own
+    stale = [] if histogram else [HISTOGRAM_PICTURE]
+    for name, picture in _NUMBERED.items():
+        folder = outdir / name
+        if folder.is_dir() and not folder.is_symlink():
+            with os_errors(folder):
+                found = sorted(path for path in folder.iterdir() if picture.fullmatch(path.name))
+            stale += [f"{name}/{path.name}" for path in found if path not in drawn]
+    remove(outdir, stale)
+
+
+def _look(prediction: Prediction, options: PredictionOptions, moment: Moment, window: str | None) -> ExcerptLook:
+    return ExcerptLook(
+        dpi=options.dpi,
+        from_s=-options.pre_ms / 1000,
+        to_s=options.post_ms / 1000,
+        window_s=(-(options.lead_ms + options.window_ms) / 1000, -options.lead_ms / 1000),
+        moment=moment,
+        window=window,
+        models=prediction.names,
+        threshold=options.threshold,
+    )
+
+
+def _shots_there(prediction: Prediction, options: PredictionOptions) -> int:
+    return sum(len(s.shots) if options.include_rejected else s.accepted_shots for s in prediction.sessions)
+
+
+def _shot_jobs(
+    folder: Path, prediction: Prediction, options: PredictionOptions, *, accepted: bool, drawn: int = 0
+) -> Iterator[Job]:
+    """Accepted or rejected shots in their order, numbered from ``drawn`` on, up to ``max_shots``."""
+    number = drawn
+    for session, timeline in zip(prediction.sessions, prediction.timelines, strict=True):
+        for moment in session.shots.time_ms[session.shots.accepted == accepted].tolist():
+            if number == options.max_shots:
+                return
+            kind = "Shot" if accepted else "Rejected edge"
+            picture = excerpt(
+                session.recording,
+                session.shots,
+                moment,
+                title=f"{kind} {number}, trigger at {moment:,} ms, {session.name}",
+                pre_ms=options.pre_ms,
+                post_ms=options.post_ms,
+                timeline=timeline,
+            )
+            yield picture, folder / f"shot_{number:03d}.png"
+            number += 1
+
+
+def _negative_jobs(folder: Path, prediction: Prediction, options: PredictionOptions) -> Iterator[Job]:
+    """Negatives of the training set that lie in this log, evenly spread over them; at most ``max_negatives``."""
+    found = _negatives_in(prediction)
+    picked = np.unique(np.linspace(0, len(found) - 1, min(options.max_negatives, len(found))).round().astype(int))
+    for number, (place, end) in enumerate(found[i] for i in picked.tolist()):
+        session, span = prediction.sessions[place], prediction.spans[place]
+        time_ms = session.recording.time_ms
+        event = end + span.lead_samples
+        # Where the recording ends within the lead, the time it would have come.
+        moment = int(time_ms[event]) if event < time_ms.size else round(int(time_ms[end - 1]) + options.lead_ms)
+        picture = excerpt(
+            session.recording,
+            session.shots,
+            moment,
+            title=f"Negative window {number}, {time_ms[end - span.window_samples]:,} to {time_ms[end - 1]:,} ms, "
+            f"{session.name}",
+            pre_ms=options.pre_ms,
+            post_ms=options.post_ms,
+            timeline=prediction.timelines[place],
+        )
+        yield picture, folder / f"neg_{number:03d}.png"
+
+
+def _negatives_in(prediction: Prediction) -> list[tuple[int, int]]:
+    """(session, end) of each negative of the dataset that a session of the log holds, sample for sample."""
+    dataset = prediction.dataset
+    if dataset is None:
+        return []
+    rows = np.flatnonzero(dataset.labels == 0)
+    window_samples = dataset.windows.shape[1]
+    found: dict[int, tuple[int, int]] = {}
+    for place, session in enumerate(prediction.sessions):
+        recording = session.recording
+        ends = np.searchsorted(recording.time_ms, dataset.rows.window_end_ms[rows], side="right")
+        inside = (ends >= window_samples) & (ends <= len(recording))
+        held = windows_at(recording.axes, ends[inside], window_samples)
+        same = (held == dataset.windows[rows[inside]]).all(axis=(1, 2))
+        for row, end in zip(rows[inside][same].tolist(), ends[inside][same].tolist(), strict=True):
+            found.setdefault(row, (place, end))
+    return [found[row] for row in sorted(found)]
+
+
+def _write_numbers(path: Path, prediction: Prediction, *, compare: bool) -> int:
+    """One row for every moment that has a probability; how many that are."""
+    names = distinct([f"p_{name.replace(':', '_')}" for name in prediction.names])
+    count = 0
+    with atomic_output(path) as file:
+        text = io.TextIOWrapper(file, encoding="ascii", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["timestamp_ms", "trigger", *names] if compare else ["timestamp_ms", "p", "trigger"])
+        for session, timeline in zip(prediction.sessions, prediction.timelines, strict=True):
+            index, probability = timeline.known()
+            times = session.recording.time_ms[index].tolist()
+            triggers = session.recording.trigger[index].tolist()
+            columns = [column.tolist() for column in probability.T.round(6)]
+            writer.writerows(
+                zip(times, triggers, *columns, strict=True) if compare else zip(times, *columns, triggers, strict=True)
+            )
+            count += index.size
+        text.detach()
+    return count

@@ -1,0 +1,334 @@
+"""``stinger plot``: the command lines people use, what is written, what is refused."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from models.dataset import read_dataset
+from models.spec import parse_spec
+from models.trained import train_window_models
+from replay.plots.excerpt_picture import ExcerptLook
+from stinger.cli import main
+from stinger.logs import write_log
+from stinger.sample import SampleArray
+from tests.helpers.synthetic import synthetic_samples
+
+FAST = ["--dpi", "40"]
+
+
+def plot(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["plot", *shlex.split(" ".join(arguments))])
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SampleArray:
+    """``ml_log.csv`` and its training set, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    samples = synthetic_samples(4000, 12, gaps=2, bursts=3)
+    write_log("ml_log.csv", samples)
+    result = CliRunner().invoke(
+        main, ["explore", "ml_log.csv", "--export-dataset", "--dpi", "40", "--max-shots", "1", "--neg-mult", "3"]
+    )
+    assert result.exit_code == 0, result.output
+    return samples
+
+
+def rows_of(path: str) -> list[dict[str, str]]:
+    with open(path, encoding="ascii") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.usefixtures("recorded")
+def test_one_model_over_a_recording() -> None:
+    result = plot(
+        "--csv ml_log.csv --train-dir ml_out/train --outdir ml_out/predictions --model mlp --features rich",
+        *FAST,
+        "--max-shots",
+        "3",
+        "--max-negs",
+        "2",
+    )
+    assert result.exit_code == 0, result.output
+    out = Path("ml_out/predictions")
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == [
+        "negatives/neg_000.png",
+        "negatives/neg_001.png",
+        "overview.png",
+        "pos_vs_neg_hist.png",
+        "shots/shot_000.png",
+        "shots/shot_001.png",
+        "shots/shot_002.png",
+    ]
+    rows = rows_of("ml_out/predictions/predictions.csv")
+    assert list(rows[0]) == ["timestamp_ms", "p", "trigger"]
+    assert rows[0]["timestamp_ms"] == "600"
+    assert all(0 <= float(row["p"]) <= 1 for row in rows)
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("more", ["--max-shots 10", "--max-shots 10 --max-negs 10 --dpi 250"])
+def test_models_compared(more: str) -> None:
+    result = plot(
+        f"--csv ml_log.csv --train-dir ml_out/train --outdir ml_out/predictions_compare --compare {more}",
+        "--model-spec logreg:summary --model-spec et:rich --model-spec mlp:rich",
+        *FAST,
+    )
+    assert result.exit_code == 0, result.output
+    out = Path("ml_out/predictions_compare")
+    assert len(list(out.glob("shots/shot_*.png"))) == len(list(out.glob("negatives/neg_*.png"))) == 10
+    rows = rows_of("ml_out/predictions_compare/predictions.csv")
+    assert list(rows[0]) == ["timestamp_ms", "trigger", "p_logreg_summary", "p_et_rich", "p_mlp_rich"]
+
+
+def test_each_row_speaks_of_the_window_that_ends_a_lead_before(recorded: SampleArray) -> None:
+    assert plot("--model", "logreg", "--features", "summary", "--max-shots", "0", "--stride", "7", *FAST).exit_code == 0
+    models, _ = train_window_models(read_dataset("ml_out/train"), [parse_spec("logreg:summary")], seed=1)
+    axes = np.stack([recorded[name] for name in ("ax", "ay", "az", "gx", "gy", "gz")], axis=1)
+    index = {int(time): i for i, time in enumerate(recorded["timestamp_ms"])}
+    rows = rows_of("ml_out/predictions/predictions.csv")
+    assert len(rows) > 500
+    for row in rows[::40]:
+        i = index[int(row["timestamp_ms"])]
+        assert i % 7 == 0
+        expected = models.probability(axes[None, i - 60 : i - 10])[0, 0]
+        assert float(row["p"]) == pytest.approx(expected, abs=2e-6)
+        assert int(row["trigger"]) == recorded["trigger"][i]
+
+
+def test_no_row_reaches_across_a_gap(recorded: SampleArray) -> None:
+    assert plot("--model", "logreg", "--max-shots", "0", "--max-negs", "0", *FAST).exit_code == 0
+    times = np.array([int(row["timestamp_ms"]) for row in rows_of("ml_out/predictions/predictions.csv")])
+    raw = recorded["timestamp_ms"].astype(int)
+    starts = raw[1:][np.diff(raw) > 50]
+    assert starts.size == 2
+    for start in [0, *starts]:
+        assert not ((times >= start) & (times < start + 600)).any()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_rejected_shots_come_after_the_accepted_ones() -> None:
+    arguments = ["--model", "logreg", "--max-negs", "0", "--max-shots", "13", *FAST]
+    assert "12 of 12 shots" in plot(*arguments).stdout
+    assert "13 of 15 shots" in plot(*arguments, "--include-rejected-shots").stdout
+
+
+@pytest.mark.usefixtures("recorded")
+def test_windows_are_shaded_but_at_rejected_edges(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[ExcerptLook] = []
+    monkeypatch.setattr(
+        "replay.plots.predictions.draw_excerpts", lambda series, **_: looks.extend(look for look, _ in series)
+    )
+    assert plot("--model logreg --include-rejected-shots", *FAST).exit_code == 0
+    assert {(look.window_s, look.from_s, look.to_s) for look in looks} == {((-0.6, -0.1), -1.5, 0.3)}
+    assert [(look.moment, look.window) for look in looks] == [
+        ("shot", "label window"),
+        ("rejected edge", None),
+        ("shot that did not come", "negative window"),
+    ]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_same_seed_gives_the_same_files() -> None:
+    for outdir in ("one", "two"):
+        arguments = ["--model", "mlp", "--max-shots", "1", "--max-negs", "1", "--outdir", outdir]
+        assert plot(*arguments, *FAST).exit_code == 0
+    for path in Path("one").rglob("*.*"):
+        assert path.read_bytes() == (Path("two") / path.relative_to("one")).read_bytes()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_recording_that_the_training_set_is_not_from_has_no_negatives_drawn() -> None:
+    write_log("other.bin", synthetic_samples(3000, 8, seed=9))
+    result = plot("--csv", "other.bin", "--model", "logreg", "--max-shots", "1", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "0 negative windows: none of the training set's lies in this recording" in result.stdout
+
+
+@pytest.mark.usefixtures("recorded")
+def test_windows_of_another_length_are_warned_about() -> None:
+    result = plot("--model", "logreg", "--window-ms", "400", "--max-shots", "0", "--max-negs", "0", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "holds windows of 50 samples, those of the recording have 40" in result.stderr
+
+
+@pytest.mark.usefixtures("recorded")
+def test_lead_other_than_that_of_the_training_set_is_warned_about() -> None:
+    result = plot("--model", "logreg", "--lead-ms", "200", "--max-shots", "0", "--max-negs", "0", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "exported with a lead of 100 ms, here it is 200" in result.stderr
+
+
+def test_rate_other_than_that_of_the_training_set_is_called_that(recorded: SampleArray) -> None:
+    write_log("slow.bin", recorded[::2])
+    result = plot("--csv", "slow.bin", "--model", "logreg", "--max-shots", "0", "--max-negs", "0", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "those of the recording have 25 (50 Hz): the rate of the samples differs" in result.stderr
+    assert "--window-ms" not in result.stderr
+
+
+@pytest.mark.usefixtures("recorded")
+def test_models_of_single_samples_cannot_take_windows_of_another_length() -> None:
+    result = plot("--compare --model-spec logreg:flatten --window-ms 400 --outdir out")
+    assert result.exit_code == 2
+    assert "Error: logreg:flatten takes samples one by one" in result.stderr
+    assert not Path("out").exists()
+
+
+def test_model_file_and_a_training_set_of_other_windows_are_refused(kept_model: str) -> None:
+    line = "ml_log.csv --export-dataset --dpi 40 --max-shots 1 --window-ms 400 --outdir short"
+    assert CliRunner().invoke(main, ["explore", *line.split()]).exit_code == 0
+    result = plot(f"--model-file {kept_model} --train-dir short/train --outdir out")
+    assert result.exit_code == 2
+    assert "those in short/train have 40: name another --train-dir" in result.stderr
+    assert not Path("out").exists()
+
+
+@pytest.mark.usefixtures("kept_model")
+@pytest.mark.parametrize("options", ["--compare --model-spec ridge:summary", "--model-file kept.onnx"])
+def test_model_that_does_not_count_is_warned_about(options: str) -> None:
+    result = plot(options, "--model et --max-shots 0 --max-negs 0", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "Warning: --model does not count together with" in result.stderr
+
+
+def test_model_files_of_one_name_are_told_apart(kept_model: str) -> None:
+    for folder in ("one", "two"):
+        Path(folder).mkdir()
+        Path(folder, kept_model).write_bytes(Path(kept_model).read_bytes())
+    files = " ".join(f"--model-file {path}" for path in ("one/kept.onnx", "two/kept.onnx", "two/kept.onnx"))
+    result = plot(f"--compare {files} --model-spec ridge:summary --outdir out --max-shots 1 --max-negs 0", *FAST)
+    assert result.exit_code == 0, result.output
+    columns = list(rows_of("out/predictions.csv")[0])[2:]
+    assert columns == ["p_one/kept", "p_two/kept", "p_two/kept~2", "p_ridge_summary"]
+
+
+def test_model_file_that_is_called_like_a_trained_model_has_a_column_of_its_own(kept_model: str) -> None:
+    Path(kept_model).rename("ridge_summary.onnx")
+    result = plot(
+        "--compare --model-file ridge_summary.onnx --model-spec ridge:summary --outdir out --max-shots 0 --max-negs 0",
+        *FAST,
+    )
+    assert result.exit_code == 0, result.output
+    assert list(rows_of("out/predictions.csv")[0])[2:] == ["p_ridge_summary", "p_ridge_summary~2"]
+
+
+def test_pictures_of_an_earlier_prediction_that_are_not_drawn_again_go(kept_model: str) -> None:
+    assert plot("--model logreg --outdir out --max-shots 3 --max-negs 2", *FAST).exit_code == 0
+    Path("out/shots/shot_000_t9.png").write_text("mine")
+    Path("ml_out").rename("elsewhere")
+    assert plot(f"--model-file {kept_model} --outdir out --max-shots 1", *FAST).exit_code == 0
+    pictures = sorted(path.relative_to("out").as_posix() for path in Path("out").rglob("*.png"))
+    assert pictures == ["overview.png", "shots/shot_000.png", "shots/shot_000_t9.png"]
+
+
+def test_log_that_would_be_overwritten_is_refused(recorded: SampleArray) -> None:
+    write_log("predictions.csv", recorded)
+    before = Path("predictions.csv").read_bytes()
+    result = plot("--csv predictions.csv --outdir . --model logreg")
+    assert result.exit_code == 2
+    assert "predictions.csv: would be overwritten" in result.stderr
+    assert Path("predictions.csv").read_bytes() == before
+
+
+def test_repairs_are_said(recorded: SampleArray) -> None:
+    Path("cut.bin").write_bytes(recorded.tobytes() + b"ab")
+    result = plot("--csv cut.bin --model logreg --max-shots 0 --max-negs 0", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "Warning: cut.bin: ignored 2 trailing bytes" in result.stderr
+
+
+@pytest.mark.usefixtures("recorded")
+def test_specs_without_compare_are_warned_about() -> None:
+    result = plot("--model", "logreg", "--model-spec", "et:rich", "--max-shots", "0", "--max-negs", "0", *FAST)
+    assert "--model-spec counts only together with --compare" in result.stderr
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--csv", "missing.bin"], "missing.bin"),
+        (
+            ["--train-dir", "nowhere"],
+            "nowhere/meta.json: No such file or directory: stinger explore LOG --export-dataset",
+        ),
+        (["--compare", "--model-spec", "logreg"], "expected MODEL:FEATURES"),
+        (["--compare", "--model-spec", "oracle:rich"], "there is no model 'oracle'"),
+        (["--window-ms", "100000"], "too short for one prediction"),
+        (["--threshold", "1.5"], "not in the range"),
+        (["--stride", "0"], "--stride"),
+        (["--outdir", "ml_log.csv"], "ml_log.csv: exists and is not a folder"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_line(arguments: list[str], message: str) -> None:
+    result = plot("--model", "logreg", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr.strip().splitlines()[-1]
+    assert not Path("ml_out/predictions").exists()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_log_of_several_boots_is_plotted_boot_by_boot() -> None:
+    write_log("two.bin", np.concatenate([synthetic_samples(1500, 4, seed=seed) for seed in (4, 5)]))
+    result = plot("--csv", "two.bin", "--model", "logreg", "--max-negs", "0", *FAST)
+    assert result.exit_code == 0, result.output
+    times = [int(row["timestamp_ms"]) for row in rows_of("ml_out/predictions/predictions.csv")]
+    assert times == [*range(600, 15_000, 10)] * 2
+
+
+@pytest.fixture
+def kept_model(recorded: SampleArray) -> str:
+    """A model file in the folder of ``recorded``."""
+    del recorded
+    result = CliRunner().invoke(main, ["train", "--train-dir", "ml_out/train", "--refit", "--out", "kept.onnx"])
+    assert result.exit_code == 0, result.output
+    return "kept.onnx"
+
+
+def test_model_file_is_plotted_without_training_and_without_a_training_set(kept_model: str) -> None:
+    trained = plot("--model logreg --features summary --outdir trained --max-shots 1 --max-negs 0", *FAST)
+    assert trained.exit_code == 0, trained.output
+    Path("ml_out").rename("elsewhere")
+    result = plot(f"--model-file {kept_model} --outdir kept --max-shots 1", *FAST)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in Path("kept").iterdir()) == ["overview.png", "predictions.csv", "shots"]
+    # The kept model was fitted on all rows, as plot itself does: the same numbers, but where the motion gate holds.
+    pairs = zip(rows_of("kept/predictions.csv"), rows_of("trained/predictions.csv"), strict=True)
+    different = [(a, b) for a, b in pairs if abs(float(a["p"]) - float(b["p"])) > 2e-6]
+    assert all(float(a["p"]) == 0 for a, _ in different)
+
+
+def test_model_file_stands_beside_trained_models_when_compared(kept_model: str) -> None:
+    result = plot(
+        f"--compare --model-file {kept_model} --model-spec ridge:summary --outdir both --max-shots 1 --max-negs 1",
+        *FAST,
+    )
+    assert result.exit_code == 0, result.output
+    assert list(rows_of("both/predictions.csv")[0]) == ["timestamp_ms", "trigger", "p_kept", "p_ridge_summary"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--model-file nothing.onnx", "nothing.onnx: No such file"),
+        ("--model-file kept.onnx --model-file kept.onnx", "belong together with --compare"),
+        (
+            "--model-file kept.onnx --window-ms 300",
+            "takes windows of 50 samples, those of ml_log have 30: --window-ms 500",
+        ),
+        ("--model-file kept.onnx --train-dir nowhere", "nowhere/meta.json: No such file"),
+        ("--model-file ml_log.csv", "no ONNX model"),
+    ],
+)
+@pytest.mark.usefixtures("kept_model")
+def test_model_file_that_cannot_be_plotted_is_one_line(options: str, message: str) -> None:
+    result = plot(options, "--outdir out")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not Path("out").exists()

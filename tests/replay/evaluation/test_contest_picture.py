@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from replay.evaluation.contest import Budget, Contest
+from replay.evaluation.contest_picture import draw_contest
+from tests.replay.evaluation.contests import contender, contest_of, nobody
+
+BUDGET = Budget(max_false_per_minute=2, max_duty=0.5)
+OLD = contender("20260131T170203.456Z-mlp-rich", (40, 50, 5), (0, 0, 3), (9, 10, 0))
+NEW = contender("et:rich", (45, 50, 5), (0, 0, 1), (10, 10, 0))
+
+
+@pytest.mark.parametrize(
+    "contest",
+    [
+        contest_of(OLD, NEW),
+        contest_of(nobody("factory"), NEW),
+        contest_of(OLD, nobody("et:rich")),
+        contest_of(OLD, failed={"et:rich": "too large"}),
+        contest_of(contender("old", *[(4, 5, 1)] * 40), contender("new", *[(5, 5, 1)] * 40)),
+    ],
+)
+def test_every_contest_can_be_drawn(contest: Contest, tmp_path: Path) -> None:
+    rival = contest.challengers[0] if contest.challengers else None
+    draw_contest(contest, rival, BUDGET, tmp_path / "contest.png", title="Retraining", dpi=50)
+    with Image.open(tmp_path / "contest.png") as image:
+        assert image.size == (400, 380)
+        assert image.getextrema() == ((0, 255),) * 3
+
+
+def test_rival_is_drawn_beside_the_champion(tmp_path: Path) -> None:
+    contest = contest_of(OLD, NEW)
+    pictures = []
+    for name, rival in (("with", NEW), ("without", None)):
+        draw_contest(contest, rival, BUDGET, tmp_path / name, title="t", dpi=50)
+        with Image.open(tmp_path / name) as image:
+            pictures.append(np.asarray(image))
+    different = np.flatnonzero((pictures[0] != pictures[1]).any(axis=(1, 2)))
+    assert different.size
+    assert different.min() > 190  # only in the lower panel and its legend
