@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from hil.bench.broker import LOOPBACK, free_port, own_broker
+from hil.bench.children import stinger_command
 from hil.bench.daemon import DaemonSetup, DaemonUnderTest
 from hil.bench.dut import EmulatedDut, EmulatedSetup
 from hil.bench.ground import BROKER_READY
@@ -90,7 +91,13 @@ async def measure(folder: Path, seconds: float) -> tuple[np.ndarray[tuple[int], 
         dut = EmulatedDut(setup, folder)
         source = f"{dut.sources()[0]}?device=d0"
         daemon = DaemonUnderTest(
-            DaemonSetup(sources=[source], broker=f"mqtt://{LOOPBACK}:{port}", data_dir=folder / "data"), folder
+            DaemonSetup(
+                command=stinger_command("run"),
+                sources=[source],
+                broker=f"mqtt://{LOOPBACK}:{port}",
+                data_dir=folder / "data",
+            ),
+            folder,
         )
         bare = BareSubscriber(port)
         bare.start()

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from hil.bench.children import Child, stinger_command
+from hil.bench.children import Child
 from hil.measuring.evidence import DaemonEvidence
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 
@@ -27,13 +27,16 @@ _TRACEBACK: Final = "Traceback (most recent call last)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonSetup:
-    """How the daemon is started. ``sources`` are URLs with a device's name each."""
+    """How the daemon is started: ``command``, and options of ``stinger run`` after it.
 
+    ``sources`` are URLs with a device's name each.
+    """
+
+    command: Sequence[str]
     sources: Sequence[str]
     broker: str
     data_dir: Path
     scores: bool = True
-    sabotage: str | None = None
 
 
 class DaemonUnderTest:
@@ -41,12 +44,10 @@ class DaemonUnderTest:
 
     def __init__(self, setup: DaemonSetup, folder: Path) -> None:
         self._setup = setup
-        command = stinger_command("run", "--broker", setup.broker, "--data-dir", str(setup.data_dir), "--stamps")
+        command = [*setup.command, "--broker", setup.broker, "--data-dir", str(setup.data_dir), "--stamps"]
         command += ["--metrics-port", "0", *(["--scores"] if setup.scores else [])]
         for source in setup.sources:
             command += ["--source", source]
-        if setup.sabotage is not None:
-            command += ["--sabotage", setup.sabotage]
         self.child = Child("the daemon", command, folder / "daemon.log")
         self.told: dict[str, dict[str, float]] = {}
         self.broker_port = 0

@@ -17,7 +17,7 @@ import numpy as np
 
 from hil.bench.broker import EMBEDDED, own_broker
 from hil.bench.broker import free_port as free_broker_port
-from hil.bench.children import PATIENCE_S, Child, ChildError
+from hil.bench.children import PATIENCE_S, Child, ChildError, stinger_command
 from hil.bench.daemon import DaemonSetup, DaemonUnderTest, read_recordings
 from hil.bench.dut import Dut, EmulatedDut, EmulatedSetup, GivenDut
 from hil.bench.floor import DEVICE as FLOOR
@@ -122,7 +122,7 @@ class _Running:
                 broker=daemon_broker,
                 data_dir=self._data_dir,
                 scores=scenario.scores,
-                sabotage=setup.sabotage,
+                command=setup.daemon_command or stinger_command("run"),
             ),
             self._folder,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hil.bench.broker import EMBEDDED, GIVEN, BrokerChoice
@@ -18,7 +19,8 @@ class RunSetup:
     broker: BrokerChoice
     recording: str | None = None
     """What is played instead of each scenario's own."""
-    sabotage: str | None = None
+    daemon_command: Sequence[str] | None = None
+    """The daemon under test, which takes the options of ``stinger run``; ``None`` is ``stinger run``."""
 
     @property
     def shared(self) -> bool:

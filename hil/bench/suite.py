@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import tempfile
 import time
 from collections import Counter
@@ -105,7 +106,7 @@ def _about(setup: RunSetup) -> dict[str, str | float | None]:
         "device under test": str(setup.dut),
         "broker": setup.broker.kind if not setup.broker.port else f"mqtt://{setup.broker.host}:{setup.broker.port}",
         "recording": None if setup.recording is None else Path(setup.recording).name,
-        "sabotage": setup.sabotage,
+        "daemon": None if setup.daemon_command is None else shlex.join(setup.daemon_command),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
@@ -25,10 +26,9 @@ from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.words import VERDICT_WORDS
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, FiniteRange
+from stinger.errors import InputError
 from stinger.files import check_output, write_bytes
 
-SABOTAGES: Final = ("delay", "drop", "repeat", "misscore", "lose", "forget")
-"""Ways in which a daemon can be told to be broken: see ``service.daemon.sabotage``."""
 FAILED: Final = 1
 
 _MAX_JOBS: Final = 64
@@ -60,7 +60,11 @@ _SECONDS_PER_HOUR: Final = 3600.0
 @click.option("--keep", type=ANY_FOLDER, help="Keep logs, journals and recordings here.")
 @click.option("--json", type=ANY_PATH, help="Keep the record: all reports can be made of it again.")
 @output_options
-@click.option("--sabotage", type=click.Choice(SABOTAGES), help="Break the daemon on purpose, to see that it is caught.")
+@click.option(
+    "--daemon",
+    metavar="COMMAND",
+    help="Command that starts the daemon; it takes the options of stinger run.  [default: stinger run]",
+)
 def run(
     *,
     names: tuple[str, ...],
@@ -74,7 +78,7 @@ def run(
     keep: Path | None,
     json: str | None,
     outputs: Outputs,
-    sabotage: str | None,
+    daemon: str | None,
 ) -> None:
     """Run each SCENARIO against a daemon of its own, and say how it came through.
 
@@ -93,7 +97,7 @@ def run(
         dut=choose_dut(dut),
         broker=choose_broker(broker),
         recording=recording,
-        sabotage=sabotage,
+        daemon_command=_words(daemon),
     )
     lasting_s = seconds if hours is None else hours * _SECONDS_PER_HOUR
     scenarios = _chosen(names, lasting_s, seed, any_device=not setup.dut.emulated)
@@ -107,6 +111,19 @@ def run(
     outputs.write(record)
     if not record.verdict.good or record.verdict is Verdict.SKIPPED:
         sys.exit(FAILED)
+
+
+def _words(command: str | None) -> list[str] | None:
+    """Return the words of ``command`` as a shell would split them."""
+    if command is None:
+        return None
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise InputError(f"--daemon {command!r}: {error}") from error
+    if not words:
+        raise InputError("--daemon: expected a command, such as 'stinger run'")
+    return words
 
 
 def _to_the_end(work: Coroutine[Any, Any, RunRecord]) -> RunRecord:

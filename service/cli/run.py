@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import click
@@ -21,7 +20,6 @@ from service.config.config import Config
 from service.config.loading import load_config
 from service.daemon.check import check as check_config
 from service.daemon.daemon import Daemon, Running
-from service.daemon.sabotage import Sabotage
 from service.ops.systemd import Notifier
 from service.sources.mqtt import MqttSource
 from service.sources.urls import DeviceSource, parse_sources
@@ -34,13 +32,15 @@ from stinger.errors import StingerError
 @click.option("--config", "config_file", type=ANY_PATH, metavar="FILE", help="A TOML file with any of these, and more.")
 @click.option("--check", is_flag=True, help="Only say whether the configuration is valid, and what it names is there.")
 @click.option("--print-config", is_flag=True, help="Only print the effective configuration.")
-@click.option(
-    "--sabotage",
-    type=click.Choice([how.value for how in Sabotage]),
-    hidden=True,
-    help="Break it on purpose, to see that a bench notices.",
-)
-def run(config_file: str | None, check: bool, print_config: bool, sabotage: str | None, **options: Any) -> None:
+@click.pass_obj
+def run(
+    make_daemon: Callable[[Config], Daemon] | None,
+    /,
+    config_file: str | None,
+    check: bool,
+    print_config: bool,
+    **options: Any,
+) -> None:
     """Take samples from blasters or recordings, score every one, publish shots over MQTT, and record everything.
 
     \b
@@ -66,7 +66,8 @@ def run(config_file: str | None, check: bool, print_config: bool, sabotage: str 
         click.echo("The configuration is valid.")
         return
     set_up_logging(config.log.level, config.log.format)
-    run_daemon(partial(Daemon, sabotage=None if sabotage is None else Sabotage(sabotage)), config, load)
+    # Tests pass a maker of daemons with faults as the context's object.
+    run_daemon(make_daemon or Daemon, config, load)
 
 
 def run_daemon(make: Callable[[Config], Daemon], config: Config, load: Callable[[], Config]) -> None:

@@ -17,13 +17,12 @@ from models.choice import ChosenModel
 from models.decision import DecisionParameters
 from models.registry import Registry
 from service.base.logs import event_text, set_up_logging
-from service.base.source import LinkState
+from service.base.source import Intake, LinkState
 from service.config.broker_address import BrokerAddress
 from service.config.config import Config
 from service.daemon.check import broker_address
-from service.daemon.flow import Flow
+from service.daemon.flow import Flow, Sink
 from service.daemon.operating import Operating
-from service.daemon.sabotage import LosingIntake, Sabotage, SabotagedSink
 from service.daemon.serving_model import ServingModel
 from service.daemon.sinks import MetricsSink, MqttSink, RecorderSink
 from service.mqtt.broker_link import BrokerLink
@@ -72,12 +71,19 @@ class Running:
 class Daemon:
     """A daemon as ``config`` says. :meth:`run` runs it once; all else is for the event loop's thread.
 
-    With ``sabotage`` it is broken on purpose.
+    ``wrap_publisher`` and ``wrap_intake`` put something in front of the sink that publishes and of the flow, for tests.
     """
 
-    def __init__(self, config: Config, *, sabotage: Sabotage | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        wrap_publisher: Callable[[Sink], Sink] = lambda sink: sink,
+        wrap_intake: Callable[[Intake], Intake] = lambda intake: intake,
+    ) -> None:
         self.config = config
-        self._sabotage = sabotage
+        self._wrap_publisher = wrap_publisher
+        self._wrap_intake = wrap_intake
         self._stop = asyncio.Event()
         self._registry = Registry(registry_dir(config.data_dir))
         self._metrics = Metrics()
@@ -155,7 +161,7 @@ class Daemon:
             self._decision(self._model.serving),
             [
                 RecorderSink(pace),
-                self._mqtt if self._sabotage is None else SabotagedSink(self._mqtt, self._sabotage),
+                self._wrap_publisher(self._mqtt),
                 MetricsSink(self._metrics),
             ],
             min_shot_gap_ms=config.min_shot_gap_ms,
@@ -203,7 +209,7 @@ class Daemon:
 
     async def _bring(self, sources: list[DeviceSource | MqttSource]) -> None:
         """Run every source; returns when none can bring anything more, which without sources is never."""
-        intake = LosingIntake(self._flow) if self._sabotage is Sabotage.LOSE else self._flow
+        intake = self._wrap_intake(self._flow)
         async with asyncio.TaskGroup() as tasks:
             for source in sources:
                 tasks.create_task(source.run(intake), name=f"source {source.url}")

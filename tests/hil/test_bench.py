@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
@@ -22,7 +23,8 @@ from hil.bench.suite import run_suite
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.words import reasons
-from service.daemon.sabotage import Sabotage
+from tests.helpers.places import ROOT
+from tests.helpers.sabotage import Sabotage
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the bench ends daemons with signals of POSIX")
 
@@ -39,9 +41,13 @@ CAUGHT_BY: Final = {
 }
 
 
-def run(scenarios: list[Scenario], dut: str, sabotage: str | None = None) -> RunRecord:
-    setup = RunSetup(dut=choose_dut(dut), broker=choose_broker(None), sabotage=sabotage)
+def run(scenarios: list[Scenario], dut: str, daemon_command: Sequence[str] | None = None) -> RunRecord:
+    setup = RunSetup(dut=choose_dut(dut), broker=choose_broker(None), daemon_command=daemon_command)
     return asyncio.run(run_suite(scenarios, setup, jobs=JOBS))
+
+
+def sabotaged(how: Sabotage) -> list[str]:
+    return ["env", f"SABOTAGE={how}", sys.executable, str(ROOT / "tests/helpers/sabotaged_daemon.py"), "run"]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +74,7 @@ def broken() -> Mapping[Sabotage, ScenarioRecord]:
     """The steady scenario against a daemon broken in each way, all at the same time."""
     steady = replace(shipped_scenarios()["steady"].lasting(6), alone=False, floor=False)
     with ThreadPoolExecutor(len(Sabotage)) as threads:
-        runs = threads.map(lambda how: run([steady], "emulated", how), Sabotage)
+        runs = threads.map(lambda how: run([steady], "emulated", sabotaged(how)), Sabotage)
         return {how: found.scenarios[0] for how, found in zip(Sabotage, runs, strict=True)}
 
 

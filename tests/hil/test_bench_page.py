@@ -10,8 +10,8 @@ from hil.bench.disturbance import DISTURBANCES
 from hil.bench.scenario import parse_scenario
 from hil.cli.run import run
 from hil.measuring.names import MEASUREMENTS
-from service.daemon.sabotage import Sabotage
 from tests.helpers.places import ROOT
+from tests.helpers.sabotage import Sabotage
 
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "hil.md").read_text(encoding="utf-8")
