@@ -22,6 +22,7 @@ from service.mqtt.broker_link import BrokerLink
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
+from stinger.device_name import DeviceName
 from tests.helpers.brokers import Mosquitto, until
 
 EVENTS = 1500
@@ -36,7 +37,7 @@ def show(name: str, seconds: list[float]) -> None:
 
 
 def a_shot(n: int) -> Shot:
-    return Shot("b1", n, time.time(), True, 84.5, 0.97, True, "lr-1")
+    return Shot(DeviceName("b1"), n, time.time(), True, 84.5, 0.97, True, "lr-1")
 
 
 def measure_outbox(folder: Path) -> None:

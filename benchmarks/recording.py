@@ -18,6 +18,7 @@ from benchmarks.timing import side_by_side
 from service.base.source import Block
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
+from stinger.device_name import DeviceName
 from stinger.sample import SAMPLE_BYTES, make_samples
 
 SAMPLES = 20_000
@@ -28,11 +29,13 @@ def blocks_of(size: int) -> list[Block]:
     channels = np.random.default_rng(1).integers(-2000, 2000, (SAMPLES, 6))
     samples = make_samples(10 * np.arange(SAMPLES), channels, np.zeros(SAMPLES))
     taken_s = 1.7e9 + 0.01 * np.arange(SAMPLES, dtype=np.float64)
-    return [Block("d", samples[at : at + size], taken_s[at : at + size], 0) for at in range(0, SAMPLES, size)]
+    return [
+        Block(DeviceName("d"), samples[at : at + size], taken_s[at : at + size], 0) for at in range(0, SAMPLES, size)
+    ]
 
 
 def append_all(recorder: Recorder, blocks: list[Block]) -> None:
-    recorder.new_file("d")
+    recorder.new_file(DeviceName("d"))
     for block in blocks:
         recorder.append(block)
 
@@ -88,7 +91,7 @@ def time_many_devices(folder: Path) -> None:
     recorder = Recorder(folder)
     start = time.perf_counter()
     for number in range(FILES):
-        recorder.append(Block(f"d{number}", block.samples, block.taken_s, 0))
+        recorder.append(Block(DeviceName(f"d{number}"), block.samples, block.taken_s, 0))
     begun = time.perf_counter()
     recorder.flush()
     described = time.perf_counter()

@@ -29,6 +29,7 @@ from service.sources.reader import LinkReader
 from service.sources.replay import ReplaySource
 from service.sources.serial import SerialSource
 from service.sources.serial_transport import open_port
+from stinger.device_name import DeviceName
 from stinger.logs import write_log
 from stinger.sample import make_samples
 from stinger.wire.frames import encode_frames
@@ -107,7 +108,7 @@ async def over_pty(rate_hz: int, seconds: float, *, floor: bool) -> None:
         await reader.closed.wait()
     else:
         intake = Measuring(stamps)
-        task = asyncio.create_task(SerialSource("", "x", path).run(intake))
+        task = asyncio.create_task(SerialSource("", DeviceName("x"), path).run(intake))
         await asyncio.to_thread(process.join)
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -143,7 +144,7 @@ def replay(count: int) -> None:
         rng = np.random.default_rng(1)
         write_log(path, make_samples(np.arange(count) * 10, rng.integers(-1000, 1000, (count, 6)), np.zeros(count)))
         intake = Dropping()
-        seconds = _seconds(lambda: asyncio.run(ReplaySource("", "x", path, speed=0).run(intake)))
+        seconds = _seconds(lambda: asyncio.run(ReplaySource("", DeviceName("x"), path, speed=0).run(intake)))
     assert intake.samples == count
     print(
         f"  {count:,} samples from a .bin: {count / seconds / 1e6:.1f} million samples a second, reading the file included"

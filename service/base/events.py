@@ -6,6 +6,8 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+from stinger.device_name import DeviceName
+
 
 def new_event_id() -> str:
     """An id that no other event has and that sorts by time: 12 hex digits of milliseconds, 10 of chance."""
@@ -16,7 +18,7 @@ def new_event_id() -> str:
 class Shot:
     """The trigger went down."""
 
-    device: str
+    device: DeviceName
     device_ms: int
     """Of the sample, on the device's clock, since its boot."""
     host_s: float
@@ -37,7 +39,7 @@ class Shot:
 class SpinUp:
     """The wheels went on, or off again."""
 
-    device: str
+    device: DeviceName
     device_ms: int
     host_s: float
     on: bool
@@ -54,7 +56,7 @@ class SpinUp:
 class FalseSpinUp:
     """A spin-up ended without a shot."""
 
-    device: str
+    device: DeviceName
     device_ms: int
     """When the wheels went on."""
     host_s: float
@@ -71,7 +73,7 @@ Event = Shot | SpinUp | FalseSpinUp
 class Telemetry:
     """How one device is doing, once a second; the newest replaces what was not sent yet."""
 
-    device: str
+    device: DeviceName
     host_s: float
     probability: float | None
     wheels_on: bool

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from stinger.device_name import DeviceName
 from stinger.sample import SampleArray
 
 
@@ -42,7 +43,7 @@ class LinkCounters:
 class LinkReport:
     """The link of ``device`` is in another state than before, or says once more how it is."""
 
-    device: str
+    device: DeviceName
     state: LinkState
     reason: str
     """For a person, one line; empty where all is well."""
@@ -59,7 +60,7 @@ class Block:
     read-only. The age of a sample is ``service.sources.wall_clock.HOST_CLOCK.now_s()`` less its ``taken_s``.
     """
 
-    device: str
+    device: DeviceName
     samples: SampleArray
     taken_s: npt.NDArray[np.float64]
     read_ns: int

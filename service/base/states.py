@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stinger.device_name import DeviceName
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInUse:
     """Which model scores a device, and from which probability on its wheels spin."""
 
-    device: str
+    device: DeviceName
     host_s: float
     """Since when, Unix time."""
     model: str
@@ -46,7 +48,7 @@ class Stamps:
 class ScoreBlock:
     """The model's outputs of consecutive samples of one device, as they were made."""
 
-    device: str
+    device: DeviceName
     first_device_ms: int
     period_ms: int
     probabilities: npt.NDArray[np.float32]

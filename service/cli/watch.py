@@ -9,9 +9,9 @@ import click
 
 from service.cli.run import on_signals, run_on_loop
 from service.config.broker_address import parse_broker
-from service.mqtt.channels import checked_device
 from service.watch.subscriber import watch as watch_daemon
 from stinger.cli.options import ANY_PATH
+from stinger.device_name import parse_device_name
 
 
 @click.command(short_help="Show live what a daemon says.")
@@ -24,13 +24,12 @@ def watch(broker: str, device: str | None, password_file: str | None, ca_file: s
 
     On a terminal the picture is drawn anew; elsewhere each event is a line. Ctrl-C ends it.
     """
-    if device is not None:
-        checked_device(device)
+    only = None if device is None else parse_device_name(device)
     address = parse_broker(broker, password_file=password_file, ca_file=ca_file, environment=os.environ)
 
     async def whole() -> None:
         stop = asyncio.Event()
         on_signals(asyncio.get_running_loop(), stop.set, lambda: None)
-        await watch_daemon(address, device, stop=stop)
+        await watch_daemon(address, only, stop=stop)
 
     run_on_loop(whole())

@@ -45,6 +45,7 @@ from service.recording.recovery import recover
 from service.recording.retention import Pruned, Retention, limits_of
 from service.sources.mqtt import MqttSource
 from service.sources.urls import DeviceSource, parse_sources
+from stinger.device_name import DeviceName
 from stinger.paths import registry_dir
 
 STOP_S: Final = 1.2
@@ -280,7 +281,7 @@ class Daemon:
         if changed & _RETENTION:
             self._room_is_needed.set()
 
-    def _in_use(self, device: str) -> tuple[str, float]:
+    def _in_use(self, device: DeviceName) -> tuple[str, float]:
         self._metrics.model(device, self._flow.version)
         self._recorder.describe(device, model=self._flow.version)
         return self._flow.version, self._flow.threshold(device)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from models.decision import Decision, DecisionParameters, Switch
 from service.base.events import Event, FalseSpinUp, Shot, SpinUp
 from service.daemon.recent_outputs import RecentOutputs
+from stinger.device_name import DeviceName
 from stinger.sample import SampleArray
 
 PEAK_MS: Final = 1000
@@ -19,7 +20,9 @@ PEAK_MS: Final = 1000
 class DeviceTrack:
     """The state of one device between its blocks. Times are ms since the device's boot, as its samples carry them."""
 
-    def __init__(self, device: str, model: str, parameters: DecisionParameters, *, min_shot_gap_ms: float) -> None:
+    def __init__(
+        self, device: DeviceName, model: str, parameters: DecisionParameters, *, min_shot_gap_ms: float
+    ) -> None:
         self.device = device
         self.model = model
         self.min_shot_gap_ms = min_shot_gap_ms

@@ -20,6 +20,7 @@ from service.base.events import Event, Telemetry
 from service.base.logs import event_text
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.daemon.device_track import DeviceTrack
+from stinger.device_name import DeviceName
 
 WAITING_MAX_SAMPLES: Final = 16_384
 """How many samples may wait to be scored; then sources wait. A thousand devices fill that in 160 ms."""
@@ -60,7 +61,7 @@ class Sink:
     def link(self, report: LinkReport) -> None:
         """A link is in another state, or told once more."""
 
-    def gap(self, device: str) -> None:
+    def gap(self, device: DeviceName) -> None:
         """A device's window was emptied."""
 
 
@@ -95,12 +96,12 @@ class Flow:
         self.version = version
         self._scorer = Scorer(model)
         self._decision = decision
-        self._own_decisions: dict[str, DecisionParameters] = {}
+        self._own_decisions: dict[DeviceName, DecisionParameters] = {}
         self._sinks = tuple(sinks)
         self._min_shot_gap_ms = min_shot_gap_ms
         self._wall_clock = wall_clock
-        self._devices: dict[str, _Device] = {}
-        self._spinning: dict[str, _Device] = {}  # those whose wheels are on, and perhaps some more
+        self._devices: dict[DeviceName, _Device] = {}
+        self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels are on, and perhaps some more
         self._some_spin = asyncio.Event()
         self._waiting: deque[Block] = deque()
         self._waiting_samples = 0
@@ -115,11 +116,11 @@ class Flow:
         self._room.set()
 
     @property
-    def devices(self) -> tuple[str, ...]:
+    def devices(self) -> tuple[DeviceName, ...]:
         """Every device heard of."""
         return tuple(self._devices)
 
-    def threshold(self, device: str) -> float:
+    def threshold(self, device: DeviceName) -> float:
         """From which level of the envelope on the wheels of ``device`` spin."""
         return self._own_decisions.get(device, self._decision).on
 
@@ -152,7 +153,7 @@ class Flow:
             device.track.model = version
             device.track.parameters = self._own_decisions.get(name, decision)
 
-    def set_threshold(self, device: str | None, on: float) -> DecisionParameters:
+    def set_threshold(self, device: DeviceName | None, on: float) -> DecisionParameters:
         """Change when the wheels of one device, or of all, go on. Raises :class:`InputError` outside 0.05 to 0.95."""
         parameters = self._decision.at(on)
         if device is None:
@@ -314,7 +315,7 @@ class Flow:
             for sink in self._sinks:
                 sink.event(event)
 
-    def _device(self, name: str) -> _Device:
+    def _device(self, name: DeviceName) -> _Device:
         device = self._devices.get(name)
         if device is None:
             parameters = self._own_decisions.get(name, self._decision)
@@ -323,7 +324,7 @@ class Flow:
             _LOG.info(event_text("new_device", device=name))
         return device
 
-    def _telemetry(self, name: str, device: _Device, now_s: float) -> Telemetry:
+    def _telemetry(self, name: DeviceName, device: _Device, now_s: float) -> Telemetry:
         latencies, device.latencies_ms = device.latencies_ms, []
         latencies.sort()
         samples, device.samples = device.samples, 0

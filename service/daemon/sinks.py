@@ -21,6 +21,7 @@ from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import event_message, link_message, model_message, scores_message
 from service.ops.metrics import DeviceMetrics, Metrics
 from service.recording.pace import RecordingPace
+from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.sample import SAMPLE_RATE_HZ
 
@@ -77,7 +78,7 @@ class MetricsSink(Sink):
         """See :class:`service.daemon.flow.Sink`."""
         self._metrics.link(report)
 
-    def gap(self, device: str) -> None:
+    def gap(self, device: DeviceName) -> None:
         """See :class:`service.daemon.flow.Sink`."""
         self._device(device).gaps += 1
 
@@ -98,7 +99,7 @@ class MqttSink(Sink):
     def __init__(
         self,
         link: BrokerLink,
-        in_use: Callable[[str], tuple[str, float]],
+        in_use: Callable[[DeviceName], tuple[str, float]],
         *,
         version: str,
         publish_scores: bool,
@@ -110,8 +111,8 @@ class MqttSink(Sink):
         self._in_use = in_use
         self._version = version
         self._home_assistant = home_assistant
-        self._devices: dict[str, bool] = {}  # whether their names can stand in a topic
-        self._links: dict[str, tuple[LinkState, str, LinkCounters]] = {}  # as they were told last
+        self._devices: dict[DeviceName, bool] = {}  # whether their names can stand in a topic
+        self._links: dict[DeviceName, tuple[LinkState, str, LinkCounters]] = {}  # as they were told last
         self._stamping = stamps
         self._stamps: Stamps | None = None  # of the newest block; what its samples make happen is told right after it
 
@@ -152,7 +153,7 @@ class MqttSink(Sink):
             if can_be_told:
                 self._tell_model(device)
 
-    def _can_tell_of(self, device: str) -> bool:
+    def _can_tell_of(self, device: DeviceName) -> bool:
         known = self._devices.get(device)
         if known is None:
             try:
@@ -166,6 +167,6 @@ class MqttSink(Sink):
             self._devices[device] = known
         return known
 
-    def _tell_model(self, device: str) -> None:
+    def _tell_model(self, device: DeviceName) -> None:
         model, threshold = self._in_use(device)
         self._broker.send(model_message(ModelInUse(device, time.time(), model, threshold)))

@@ -9,15 +9,12 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal
 
-from stinger.errors import InputError
+from stinger.device_name import DAEMON, DeviceName
 
 ROOT = "stinger"
-DAEMON = "daemon"
-"""Where a device would stand in a topic: the daemon itself. So no device has this name."""
 
 STATUS_TOPIC = f"{ROOT}/{DAEMON}/status"
 HOME_ASSISTANT_STATUS = "homeassistant/status"
-MAX_DEVICE_NAME = 64
 
 
 class Keeping(Enum):
@@ -42,11 +39,9 @@ class Channel:
     retain: bool
     keeping: Keeping = Keeping.LIVE
 
-    def topic(self, device: str = DAEMON) -> str:
-        """The topic of ``device``. Raises :class:`InputError` for a name that cannot stand in a topic."""
-        if "{device}" in self.address:
-            return self.address.replace("{device}", checked_device(device))
-        return self.address
+    def topic(self, device: DeviceName | None = None) -> str:
+        """Return the topic of ``device``, or the daemon's own for None."""
+        return self.address.replace("{device}", DAEMON if device is None else device)
 
 
 SHOT = Channel("stinger/{device}/shot", "shot", 1, retain=False, keeping=Keeping.EVERY)
@@ -78,18 +73,6 @@ def command_channels(name: str) -> tuple[Channel, Channel, Channel, Channel]:
 
 SAMPLES = Channel("stinger/{device}/samples", "samples", 0, retain=False)
 COMMAND_FILTER = f"{ROOT}/+/command/+"
-
-
-@lru_cache(maxsize=4096)
-def checked_device(name: str) -> str:
-    """``name``, which can be one level of a topic. Raises :class:`InputError` where it cannot."""
-    if not name or len(name) > MAX_DEVICE_NAME:
-        raise InputError(f"device name {name!r}: give it 1 to {MAX_DEVICE_NAME} characters")
-    if name == DAEMON:
-        raise InputError(f"device name {name!r} is taken by the daemon's own topics")
-    if name.startswith("$") or any(c in "/+#" or not c.isprintable() for c in name):
-        raise InputError(f"device name {name!r}: no '/', '+', '#' or control characters, and no '$' at its start")
-    return name
 
 
 @lru_cache

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from service.mqtt.channels import COMMANDS, DAEMON
+from service.mqtt.channels import COMMANDS
 from service.mqtt.messages import encode
+from stinger.device_name import DAEMON, DeviceName, parse_device_name
 from stinger.errors import InputError
 
 MAX_PAYLOAD = 8192
@@ -25,7 +26,7 @@ _LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 0.05, 0.95
 class SetThreshold:
     """Spin the wheels from another smoothed probability on. ``device`` is ``None`` for all of them, here and below."""
 
-    device: str | None
+    device: DeviceName | None
     threshold: float
 
 
@@ -33,7 +34,7 @@ class SetThreshold:
 class ChooseModel:
     """Score with another model: a version in the registry, or an alias of one."""
 
-    device: str | None
+    device: DeviceName | None
     model: str
 
 
@@ -41,21 +42,21 @@ class ChooseModel:
 class StartRecording:
     """Begin a new recording."""
 
-    device: str | None
+    device: DeviceName | None
 
 
 @dataclass(frozen=True, slots=True)
 class StopRecording:
     """Close the recording and keep no more samples."""
 
-    device: str | None
+    device: DeviceName | None
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """Keep ``text`` with the recording."""
 
-    device: str | None
+    device: DeviceName | None
     text: str
 
 
@@ -68,6 +69,7 @@ class Asked:
 
     name: str
     device: str | None
+    """As in the topic: not checked."""
     id: str | None = None
 
 
@@ -105,7 +107,7 @@ def parse_command(asked: Asked, content: dict[str, Any]) -> Command:
     reader = _READERS.get(asked.name)
     if reader is None:
         raise InputError(f"no command {asked.name!r}: there are {', '.join(COMMANDS)}")
-    command = reader(asked.device, content)
+    command = reader(None if asked.device is None else parse_device_name(asked.device), content)
     if content:
         raise InputError(f"{asked.name} has no {min(content)!r}")
     return command
@@ -122,7 +124,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number in JSON")
 
 
-def _set_threshold(device: str | None, content: dict[str, Any]) -> Command:
+def _set_threshold(device: DeviceName | None, content: dict[str, Any]) -> Command:
     value = content.pop("threshold", None)
     if (
         isinstance(value, bool)
@@ -133,19 +135,19 @@ def _set_threshold(device: str | None, content: dict[str, Any]) -> Command:
     return SetThreshold(device, float(value))
 
 
-def _choose_model(device: str | None, content: dict[str, Any]) -> Command:
+def _choose_model(device: DeviceName | None, content: dict[str, Any]) -> Command:
     return ChooseModel(device, _text(content, "model", _MAX_MODEL))
 
 
-def _start_recording(device: str | None, _content: dict[str, Any]) -> Command:
+def _start_recording(device: DeviceName | None, _content: dict[str, Any]) -> Command:
     return StartRecording(device)
 
 
-def _stop_recording(device: str | None, _content: dict[str, Any]) -> Command:
+def _stop_recording(device: DeviceName | None, _content: dict[str, Any]) -> Command:
     return StopRecording(device)
 
 
-def _note(device: str | None, content: dict[str, Any]) -> Command:
+def _note(device: DeviceName | None, content: dict[str, Any]) -> Command:
     return Note(device, _text(content, "text", _MAX_NOTE))
 
 
@@ -160,7 +162,7 @@ def _is_text(value: object, shortest: int, longest: int) -> bool:
     return isinstance(value, str) and shortest <= len(value) <= longest
 
 
-_READERS: dict[str, Callable[[str | None, dict[str, Any]], Command]] = {
+_READERS: dict[str, Callable[[DeviceName | None, dict[str, Any]], Command]] = {
     "set_threshold": _set_threshold,
     "choose_model": _choose_model,
     "start_recording": _start_recording,

@@ -5,18 +5,17 @@ https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 
 from __future__ import annotations
 
-import re
-import zlib
 from typing import Any
 
 from service.mqtt import channels
 from service.mqtt.messages import Message, message
+from stinger.device_name import DeviceName
 
 _SHOT_TEMPLATE = "{{ dict(value_json, event_type='shot' if value_json.accepted else 'burst') | to_json }}"
 _FALSE_SPIN_UP_TEMPLATE = "{{ dict(value_json, event_type='false_spinup') | to_json }}"
 
 
-def discovery_message(device: str, version: str) -> Message:
+def discovery_message(device: DeviceName, version: str) -> Message:
     """The retained message that makes ``device`` known to Home Assistant; ``version`` is the daemon's."""
     identity = object_id(device)
     content = {
@@ -35,19 +34,12 @@ def discovery_message(device: str, version: str) -> Message:
     return message(channels.DISCOVERY, channels.DISCOVERY.address.replace("{id}", identity), content)
 
 
-def object_id(device: str) -> str:
-    """A name for ``device`` of letters, digits, ``_`` and ``-`` alone, as discovery topics need; two devices never share one.
-
-    >>> object_id("left-hand")
-    'stinger_left-hand'
-    >>> object_id("left hand")
-    'stinger_left_hand_7b674c5e'
-    """
-    plain = re.sub(r"[^A-Za-z0-9_-]", "_", device)
-    return f"stinger_{plain}" if plain == device else f"stinger_{plain}_{zlib.crc32(device.encode()):08x}"
+def object_id(device: DeviceName) -> str:
+    """Return the object id of ``device`` in discovery topics, which take letters, digits, ``_`` and ``-``, as its name."""
+    return f"stinger_{device}"
 
 
-def _components(device: str) -> dict[str, dict[str, Any]]:
+def _components(device: DeviceName) -> dict[str, dict[str, Any]]:
     telemetry = channels.TELEMETRY.topic(device)
     set_threshold = channels.command_channels("set_threshold")[0]
     return {

@@ -57,7 +57,7 @@ def iso_time(host_s: float) -> str:
 
 @singledispatch
 def event_message(event: Event, stamps: Stamps | None = None) -> Message:
-    """The message that tells of ``event``. Raises :class:`~stinger.errors.InputError` for an impossible device name.
+    """The message that tells of ``event``.
 
     ``stamps`` are those of the block that it came of, where that is to be told.
     """

@@ -9,6 +9,7 @@ import numpy as np
 
 from service.recording.recording_file import RecordingFile
 from service.recording.sidecar import Note, Sidecar, file_stem, sensible_time, utc_text
+from stinger.device_name import DeviceName
 from stinger.recording import GAP_MS, WRAP_MAX_STEP_MS
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
 
@@ -18,7 +19,7 @@ class Track:
     """What is known of one device."""
 
     folder: Path
-    device: str
+    device: DeviceName
     recording: bool
     file: RecordingFile | None = None
     """Open and in order; ``None`` sends every block the slow way."""

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stinger.device_name import DeviceName
+
 _log = logging.getLogger(__name__)
 
 
@@ -25,7 +27,7 @@ class DiskAlarm:
 
     def __init__(self, on_change: Callable[[RecorderAlarm], None] | None) -> None:
         self._on_change = on_change
-        self._troubled: dict[str, float] = {}
+        self._troubled: dict[DeviceName, float] = {}
         self._reason = ""
 
     @property
@@ -33,7 +35,7 @@ class DiskAlarm:
         """Whether it has been raised and not cleared."""
         return bool(self._reason)
 
-    def add(self, device: str, now_s: float, reason: str, lost: int) -> None:
+    def add(self, device: DeviceName, now_s: float, reason: str, lost: int) -> None:
         """``device`` cannot be recorded, as of ``now_s`` on the monotonic clock."""
         self._troubled[device] = now_s
         if not self._reason:
@@ -41,7 +43,7 @@ class DiskAlarm:
             _log.warning("recording_stopped reason=%r", reason)
             self._tell(RecorderAlarm(active=True, reason=reason, lost=lost))
 
-    def remove(self, device: str, older_s: float, lost: int) -> None:
+    def remove(self, device: DeviceName, older_s: float, lost: int) -> None:
         """``device`` is recorded again; others that were last heard of before ``older_s`` no longer count.
 
         A device that has been silent since must not keep the alarm up.

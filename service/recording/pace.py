@@ -8,6 +8,7 @@ from typing import Final
 
 from service.base.source import Block
 from service.recording.recorder import Recorder
+from stinger.device_name import DeviceName
 
 SHARE: Final = 0.25
 """The part of the time that goes into beginning recordings: each takes the file system up to a millisecond."""
@@ -27,7 +28,7 @@ class RecordingPace:
     def __init__(self, recorder: Recorder, later: Later) -> None:
         self._recorder = recorder
         self._later = later
-        self._held: dict[str, list[Block]] = {}
+        self._held: dict[DeviceName, list[Block]] = {}
         self._held_samples = 0
         self._next_s = 0.0
         self._timed = False
@@ -49,7 +50,7 @@ class RecordingPace:
         if self._held_samples > HELD_MAX_SAMPLES:
             self._let_go(block.device)
 
-    def settle(self, device: str) -> None:
+    def settle(self, device: DeviceName) -> None:
         """Have recorded what waits of ``device``: whether what comes next is recorded may be another matter."""
         if device in self._held:
             self._let_go(device)
@@ -75,7 +76,7 @@ class RecordingPace:
             self._timed = True
             self._later(max(0.0, self._next_s - time.monotonic()), self._go_on)
 
-    def _let_go(self, device: str) -> None:
+    def _let_go(self, device: DeviceName) -> None:
         blocks = self._held.pop(device)
         self._held_samples -= sum(block.samples.shape[0] for block in blocks)
         self._begin(blocks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import shutil
 import struct
 import time
@@ -20,6 +19,7 @@ from service.recording.disk_alarm import DiskAlarm, RecorderAlarm
 from service.recording.keeper import RecordingKeeper
 from service.recording.recording_file import RecordingFile, TornError
 from service.recording.sidecar import Note, device_folder, utc_text
+from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.files import StrPath
 from stinger.recording import GAP_MS
@@ -34,7 +34,6 @@ _MAX_NOTES: Final = 1000
 _LEAST_ROOM: Final = 65_536
 _QUOTA: Final = getattr(errno, "EDQUOT", errno.ENOSPC)
 _first_u32 = struct.Struct("<I").unpack_from
-_log = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -67,7 +66,7 @@ class Recorder:
         self._max_open = max_open_files
         self._keep_free = keep_free_bytes
         self._retry_s = retry_s
-        self._tracks: dict[str, Track] = {}
+        self._tracks: dict[DeviceName, Track] = {}
         self._keeper = RecordingKeeper(self.folder, sync_interval_s=sync_interval_s, keep_free_bytes=keep_free_bytes)
         self._samples = self._bytes = self._lost = self._errors = self._files = self._open = 0
         self._alarm = DiskAlarm(on_alarm)
@@ -115,22 +114,22 @@ class Recorder:
         self._bytes += count * SAMPLE_BYTES
         return count
 
-    def start(self, device: str) -> None:
-        """Record ``device`` from its next block on. Raises :class:`InputError` for a name that cannot be a folder's."""
+    def start(self, device: DeviceName) -> None:
+        """Record ``device`` from its next block on."""
         self._known(device).recording = True
 
-    def stop(self, device: str) -> None:
-        """Close the recording of ``device`` and make none until :meth:`start`. Raises :class:`InputError`."""
+    def stop(self, device: DeviceName) -> None:
+        """Close the recording of ``device`` and make none until :meth:`start`."""
         track = self._known(device)
         track.recording = False
         self._end_file(track, "command")
         self._forget_trouble(track)
 
-    def new_file(self, device: str) -> None:
-        """Close the recording of ``device``; its next block begins another. Raises :class:`InputError`."""
+    def new_file(self, device: DeviceName) -> None:
+        """Close the recording of ``device``; its next block begins another."""
         self._end_file(self._known(device), "command")
 
-    def note(self, device: str, text: str) -> None:
+    def note(self, device: DeviceName, text: str) -> None:
         """Keep ``text`` with the recording of ``device``, or with its next one.
 
         Raises :class:`InputError` for a text that is empty, or too long, or one too many.
@@ -149,10 +148,10 @@ class Recorder:
         file.sidecar = replace(file.sidecar, notes=(*file.sidecar.notes, note))
         self._keeper.save(file.sidecar_path, track.described(file))
 
-    def describe(self, device: str, *, firmware: str | None = None, model: str | None = None) -> None:
+    def describe(self, device: DeviceName, *, firmware: str | None = None, model: str | None = None) -> None:
         """Have the sidecars of ``device`` name its firmware and the model; what is ``None`` stays as it was.
 
-        Another model than the one that the current recording began with is noted in it. Raises :class:`InputError`.
+        Another model than the one that the current recording began with is noted in it.
         """
         track = self._known(device)
         changed = track.model is not None and model is not None and model != track.model
@@ -163,7 +162,7 @@ class Recorder:
             with suppress(InputError):
                 self.note(device, f"model {model}")
 
-    def is_recording(self, device: str) -> bool:
+    def is_recording(self, device: DeviceName) -> bool:
         """Whether the next sample of ``device`` will be recorded if the disk takes it."""
         track = self._tracks.get(device)
         return self._recording if track is None else track.recording
@@ -179,7 +178,7 @@ class Recorder:
             and file.bytes + block.samples.nbytes <= self._max_bytes
         )
 
-    def current(self, device: str) -> Path | None:
+    def current(self, device: DeviceName) -> Path | None:
         """The file that holds the newest samples of ``device``, if it is open."""
         track = self._tracks.get(device)
         return track.current.path if track and track.current else None
@@ -209,13 +208,7 @@ class Recorder:
 
     def _prepare(self, block: Block, first_ms: int, size: int) -> tuple[Track, RecordingFile] | None:
         """The file that ``size`` bytes of ``block`` are to be added to; None if they are not to be, or cannot, be kept."""
-        try:
-            track = self._known(block.device)
-        except InputError as error:
-            self._errors += 1
-            _log.log(logging.WARNING if self._errors == 1 else logging.DEBUG, "not_recorded reason=%r", str(error))
-            self._lost += size // SAMPLE_BYTES
-            return None
+        track = self._known(block.device)
         if self._closed or not track.recording:
             return None
         if self._keeper.notice:
@@ -260,7 +253,7 @@ class Recorder:
         self._open -= 1
         self._keeper.retire(file, track.described(file, end=end))
 
-    def _known(self, device: str) -> Track:
+    def _known(self, device: DeviceName) -> Track:
         track = self._tracks.get(device)
         if track is None:
             track = Track(device_folder(self.folder, device), device, self._recording)

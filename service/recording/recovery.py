@@ -11,7 +11,15 @@ from typing import Final
 
 import numpy as np
 
-from service.recording.sidecar import RECORDING_ENDING, STEM, Sidecar, read_sidecar, sidecar_path, utc_text
+from service.recording.sidecar import (
+    RECORDING_ENDING,
+    STEM,
+    Sidecar,
+    read_sidecar,
+    recorded_device,
+    sidecar_path,
+    utc_text,
+)
 from stinger.errors import FileError, StingerError
 from stinger.files import StrPath, os_errors, write_bytes
 from stinger.recording import split_recordings
@@ -96,7 +104,7 @@ def _sidecar_of(path: Path) -> Sidecar:
         if sidecar.exists() and sidecar.stat().st_size:
             return read_sidecar(sidecar)
     moment = datetime.strptime(path.stem.partition("_")[0], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
-    return Sidecar(device=path.parent.name, started=utc_text(moment.timestamp()))
+    return Sidecar(device=recorded_device(path.parent), started=utc_text(moment.timestamp()))
 
 
 def _sweep(entries: list[Path]) -> None:

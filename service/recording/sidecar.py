@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from stinger.errors import FileError, InputError
+from stinger.device_name import DeviceName, device_of_folder, folder_of_device
+from stinger.errors import FileError
 from stinger.files import StrPath, os_errors, read_bytes
 from stinger.sample import SAMPLE_RATE_HZ
 
@@ -22,11 +23,6 @@ STEM: Final = re.compile(r"(\d{8}T\d{6}\.\d{3})Z(_\d+)?")
 
 # A sidecar is small; a larger file is none, and not worth the memory.
 _MAX_BYTES: Final = 4_000_000
-_DEVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-# Names that open a device of Windows instead of a folder.
-_RESERVED: Final = frozenset(
-    {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10))}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +83,14 @@ def read_sidecar(path: StrPath) -> Sidecar:
         raise FileError(path, f"is no sidecar of a recording: {error}") from error
 
 
-def device_folder(recordings: Path, device: str) -> Path:
-    """The folder for the recordings of ``device``, always right within ``recordings``.
+def device_folder(recordings: Path, device: DeviceName) -> Path:
+    """Return the folder for the recordings of ``device``, directly within ``recordings``."""
+    return recordings / folder_of_device(device)
 
-    Raises :class:`InputError` for a name that could reach another place, or that some system cannot hold.
-    """
-    stem = device.partition(".")[0].lower()
-    if not _DEVICE.fullmatch(device) or device.endswith(".") or stem in _RESERVED:
-        raise InputError(f"{device[:80]!r} cannot name a folder of recordings: expected letters, digits, '-', '_', '.'")
-    return recordings / device
+
+def recorded_device(folder: Path) -> str:
+    """Return the device whose recordings are in ``folder``: the folder's own name if no device has such a folder."""
+    return device_of_folder(folder.name) or folder.name
 
 
 def sidecar_path(recording: Path) -> Path:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.recording.sidecar import RECORDING_ENDING, SIDECAR_ENDING, STEM, read_sidecar, sidecar_path
+from service.recording.sidecar import (
+    RECORDING_ENDING,
+    SIDECAR_ENDING,
+    STEM,
+    read_sidecar,
+    recorded_device,
+    sidecar_path,
+)
 from stinger.errors import FileError
 from stinger.files import StrPath, os_errors
 
@@ -27,7 +34,7 @@ class StoredRecording:
     @property
     def device(self) -> str:
         """Whose samples it holds."""
-        return self.path.parent.name
+        return recorded_device(self.path.parent)
 
 
 @dataclass(frozen=True, slots=True)

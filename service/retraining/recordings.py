@@ -13,7 +13,7 @@ from models.model_meta import serves_rate
 from models.provenance import beginning_of
 from models.sessions import Session, open_sessions
 from models.windows import span_of
-from service.recording.sidecar import RECORDING_ENDING, read_sidecar, sidecar_path
+from service.recording.sidecar import RECORDING_ENDING, read_sidecar, recorded_device, sidecar_path
 from stinger.errors import FileError
 from stinger.logs import Log, read_log
 from stinger.mlmd import WINDOW_SAMPLES
@@ -133,7 +133,7 @@ def _name(path: Path, kept: Collection[Path]) -> str:
     if path not in kept or when is None:
         return path.stem
     year, month, day, hour, minute, second = when.groups()
-    return f"{path.parent.name} {year}-{month}-{day} {hour}:{minute}:{second}"
+    return f"{recorded_device(path.parent)} {year}-{month}-{day} {hour}:{minute}:{second}"
 
 
 def _shown(path: str, data_dir: Path) -> str:

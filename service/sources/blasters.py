@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
 from service.sources.block_builder import Timeline
 from service.sources.wall_clock import HOST_CLOCK
+from stinger.device_name import DeviceName
 from stinger.errors import ProtocolError
 from stinger.wire.sample_messages import MessageCounter, decode_message, device_of
 
@@ -34,7 +35,7 @@ class Blasters:
     def __init__(self, prefix: str, silence_s: float) -> None:
         self._prefix = prefix
         self._silence_s = silence_s
-        self._blasters: dict[str, _Blaster] = {}
+        self._blasters: dict[DeviceName, _Blaster] = {}
         self._warned: set[str] = set()
 
     def receive(self, message: Message, intake: Intake) -> list[Block]:
@@ -72,7 +73,7 @@ class Blasters:
 class _Blaster:
     """One device that publishes."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: DeviceName) -> None:
         self.state = LinkState.CONNECTING
         self.read_ns = 0
         self._device = device

@@ -9,6 +9,7 @@ import numpy as np
 from service.base.source import Block
 from service.sources.device_clock import DeviceClock
 from service.sources.wall_clock import WallClock
+from stinger.device_name import DeviceName
 from stinger.recording import WRAP_MAX_STEP_MS
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray
 
@@ -36,7 +37,7 @@ class Timeline:
     ``boot`` is that of the newest sample; it grows when the clock falls back, by a reboot or by its wrap.
     """
 
-    def __init__(self, device: str, wall: WallClock) -> None:
+    def __init__(self, device: DeviceName, wall: WallClock) -> None:
         self.boot = 0
         self.late = 0
         self._device = device

@@ -10,12 +10,13 @@ from service.base.link_errors import LinkLostError
 from service.base.source import Intake, LinkState
 from service.sources.reader import LinkReader
 from service.sources.session import DEFAULT_TIMING, LinkTiming, Session
+from stinger.device_name import DeviceName
 
 
 class LinkSource(ABC):
     """A device at the other end of a stream of bytes."""
 
-    def __init__(self, url: str, device: str, *, timing: LinkTiming = DEFAULT_TIMING) -> None:
+    def __init__(self, url: str, device: DeviceName, *, timing: LinkTiming = DEFAULT_TIMING) -> None:
         self.device = device
         self._url = url
         self._timing = timing

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
 from service.sources.wall_clock import HOST_CLOCK
+from stinger.device_name import DeviceName
 from stinger.logs import read_log
 from stinger.recording import Recording
 from stinger.sample import SAMPLE_RATE_HZ, SampleArray
@@ -47,7 +48,7 @@ class ReplaySource:
     log, every wrap of its clock and every playing begins another ``boot``. Nothing is thinned or left out.
     """
 
-    def __init__(self, url: str, device: str, path: Path, *, speed: float = 1.0, loops: int | None = 0) -> None:
+    def __init__(self, url: str, device: DeviceName, path: Path, *, speed: float = 1.0, loops: int | None = 0) -> None:
         self.device = device
         self._url = url
         self.path = path
@@ -103,7 +104,7 @@ class ReplaySource:
 class _Reports:
     """What the flow is told, with the count of samples that it was given."""
 
-    def __init__(self, device: str, intake: Intake) -> None:
+    def __init__(self, device: DeviceName, intake: Intake) -> None:
         self._device = device
         self._intake = intake
         self._samples = 0

@@ -14,6 +14,7 @@ from service.sources.reader import LinkReader
 from service.sources.serial_ports import DEFAULT_BAUD, UsbPort, find_blasters
 from service.sources.serial_transport import open_port
 from service.sources.session import DEFAULT_TIMING, LinkTiming
+from stinger.device_name import DeviceName
 
 RESCAN_S: Final = 1.0
 """So often the ports are looked through while no blaster is plugged in."""
@@ -27,7 +28,7 @@ class SerialSource(LinkSource):
     def __init__(
         self,
         url: str,
-        device: str,
+        device: DeviceName,
         path: str | None,
         baud: int = DEFAULT_BAUD,
         *,

@@ -13,6 +13,7 @@ from service.base.source import Intake, LinkCounters, LinkReport, LinkState
 from service.sources.block_builder import Timeline
 from service.sources.reader import LinkReader
 from service.sources.wall_clock import HOST_CLOCK
+from stinger.device_name import DeviceName
 from stinger.wire.stream import SampleStream, StreamKind
 
 _LOG: Final = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ DEFAULT_TIMING: Final = LinkTiming()
 class Session:
     """What outlives the single links to a device: counters, its clock, and what was said last."""
 
-    def __init__(self, device: str, intake: Intake, timing: LinkTiming) -> None:
+    def __init__(self, device: DeviceName, intake: Intake, timing: LinkTiming) -> None:
         self.streamed_s = 0.0
         """From the first to the newest sample of the newest link."""
         self._device = device

@@ -10,12 +10,15 @@ from service.base.link_errors import LinkLostError, reason_of
 from service.sources.link import LinkSource
 from service.sources.reader import LinkReader
 from service.sources.session import DEFAULT_TIMING, LinkTiming
+from stinger.device_name import DeviceName
 
 
 class TcpSource(LinkSource):
     """``tcp://host:port``."""
 
-    def __init__(self, url: str, device: str, host: str, port: int, *, timing: LinkTiming = DEFAULT_TIMING) -> None:
+    def __init__(
+        self, url: str, device: DeviceName, host: str, port: int, *, timing: LinkTiming = DEFAULT_TIMING
+    ) -> None:
         super().__init__(url, device, timing=timing)
         self._host = host
         self._port = port

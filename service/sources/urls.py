@@ -15,9 +15,9 @@ from service.sources.replay import ReplaySource
 from service.sources.serial import SerialSource
 from service.sources.serial_ports import DEFAULT_BAUD
 from service.sources.tcp import TcpSource
+from stinger.device_name import DeviceName, make_device_name, parse_device_name
 from stinger.errors import InputError
 from stinger.files import home_resolved
-from stinger.wire.sample_messages import DEVICE_MAX_CHARS, DEVICE_NAME
 
 FORMS: Final = "serial:///dev/ttyACM0, serial://COM3, serial://auto, tcp://host:port, replay:PATH or mqtt:"
 
@@ -59,16 +59,6 @@ def parse_source(url: str, subscribe: Subscription | None = None) -> DeviceSourc
         return _parse(url, subscribe)
     except InputError as error:
         raise InputError(f"source '{url}': {error}") from None
-
-
-def device_name(text: str) -> str:
-    """``text`` as the name of a device, which is a level of an MQTT topic and a folder: other characters become ``-``.
-
-    >>> device_name("/dev/serial/by-id/usb-Pico_E6:60.38")
-    'dev-serial-by-id-usb-Pico_E6-60-38'
-    """
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:DEVICE_MAX_CHARS] or "device"
-    return name if DEVICE_NAME.fullmatch(name) else f"{name}-1"
 
 
 def _parse(url: str, subscribe: Subscription | None) -> DeviceSource | MqttSource:
@@ -144,16 +134,9 @@ class _Options:
             known = f"it has {', '.join(self._known)}" if self._known else "it has none"
             raise InputError(f"{scheme}: has no option '{min(unknown)}': {known}")
 
-    def device(self, otherwise: str) -> str:
+    def device(self, otherwise: str) -> DeviceName:
         given = self._take("device")
-        if given is None:
-            return device_name(otherwise)
-        if not DEVICE_NAME.fullmatch(given):
-            raise InputError(
-                f"device '{given}': expected 1 to {DEVICE_MAX_CHARS} letters, digits, _ or -, but not daemon, "
-                f"such as {device_name(given)}"
-            )
-        return given
+        return make_device_name(otherwise) if given is None else parse_device_name(given)
 
     def whole(self, name: str, otherwise: int, low: int, high: int) -> int:
         given = self._take(name)

@@ -18,12 +18,13 @@ from service.config.broker_address import BrokerAddress
 from service.mqtt.channels import STATUS_TOPIC
 from service.mqtt.connection import MqttError, ProtocolVersion, connected_client
 from service.watch.view import View
+from stinger.device_name import DeviceName
 
 _REDRAW_S: Final = 0.1
 _AGAIN_S: Final = 1.0
 
 
-async def watch(address: BrokerAddress, device: str | None, *, stop: asyncio.Event) -> None:
+async def watch(address: BrokerAddress, device: DeviceName | None, *, stop: asyncio.Event) -> None:
     """Show what the daemon at a broker says of ``device``, or of all, until ``stop``; through every loss of the broker."""
     title = f"{address}\nfrom another terminal: mosquitto_sub -h {address.host} -p {address.port} -v -t 'stinger/#'"
     view = View(title)
@@ -63,7 +64,7 @@ def _shown(view: View) -> Iterator[_Shown]:
         yield _Shown(view, live)
 
 
-async def _listen(address: BrokerAddress, device: str | None, view: View, shown: _Shown) -> None:
+async def _listen(address: BrokerAddress, device: DeviceName | None, view: View, shown: _Shown) -> None:
     filters = [f"stinger/{device or '+'}/+", STATUS_TOPIC]
     identifier = f"stinger-watch-{secrets.token_hex(6)}"
     failure = ""

@@ -6,7 +6,6 @@ device has published before this message, since it started, modulo 2**32. The to
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from dataclasses import dataclass
 from struct import Struct
@@ -14,16 +13,14 @@ from typing import Final
 
 import numpy as np
 
-from stinger.errors import ProtocolError
+from stinger.device_name import DeviceName, parse_device_name
+from stinger.errors import InputError, ProtocolError
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 
 SAMPLES_LEVEL: Final = "samples"
 COUNTER_MODULUS: Final = 2**32
 MESSAGE_MAX_SAMPLES: Final = 4096
 """41 s at 100 Hz. A longer message is refused unread: a broker passes on up to 256 MB, and each device can send it."""
-DEVICE_MAX_CHARS: Final = 64
-DEVICE_NAME: Final = re.compile(rf"(?!daemon\Z)[A-Za-z0-9_-]{{1,{DEVICE_MAX_CHARS}}}")
-"""Devices are named so in topics, and in folders. Where a device stands in a topic, ``daemon`` is the daemon itself."""
 
 _COUNTER: Final = Struct("<I")
 MESSAGE_MAX_BYTES: Final = _COUNTER.size + MESSAGE_MAX_SAMPLES * SAMPLE_BYTES
@@ -57,16 +54,18 @@ def decode_message(payload: bytes | bytearray) -> SampleMessage:
     return SampleMessage(_COUNTER.unpack_from(payload)[0], samples)
 
 
-def device_of(topic: str, prefix: str) -> str | None:
-    """The device that publishes at ``topic``, ``<prefix>/<device>/samples``; ``None`` for any other topic.
+def device_of(topic: str, prefix: str) -> DeviceName | None:
+    """Return the device that publishes at ``topic``, ``<prefix>/<device>/samples``.
 
-    A device's name becomes the name of a folder, so only letters, digits, ``_`` and ``-`` are taken, 64 at most.
+    Return None for any other topic, and where ``<device>`` is not a device name.
     """
     begin, end = f"{prefix}/", f"/{SAMPLES_LEVEL}"
     if not (topic.startswith(begin) and topic.endswith(end)):
         return None
-    name = topic[len(begin) : -len(end)]
-    return name if DEVICE_NAME.fullmatch(name) else None
+    try:
+        return parse_device_name(topic[len(begin) : -len(end)])
+    except InputError:
+        return None
 
 
 class MessageCounter:

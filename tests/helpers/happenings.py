@@ -17,28 +17,29 @@ from service.mqtt.messages import (
     status_message,
     telemetry_message,
 )
+from stinger.device_name import DeviceName
 
 NOW_S = 1_700_000_000.125
 
 
 def shot(device: str = "b1", device_ms: int = 1000, *, accepted: bool = True) -> Shot:
-    return Shot(device, device_ms, NOW_S, True, 84.5, 0.97, accepted, "lr-1")
+    return Shot(DeviceName(device), device_ms, NOW_S, True, 84.5, 0.97, accepted, "lr-1")
 
 
 def spin_up(device: str = "b1", *, on: bool = True) -> SpinUp:
-    return SpinUp(device, 900, NOW_S, on, 0.8, "lr-1", None if on else True, None if on else 320.0)
+    return SpinUp(DeviceName(device), 900, NOW_S, on, 0.8, "lr-1", None if on else True, None if on else 320.0)
 
 
 def telemetry(device: str = "b1", probability: float | None = 0.25) -> Telemetry:
-    return Telemetry(device, NOW_S, probability, False, 100.0, 1, 2, 3, 0.4, 1.5, "streaming", "lr-1")
+    return Telemetry(DeviceName(device), NOW_S, probability, False, 100.0, 1, 2, 3, 0.4, 1.5, "streaming", "lr-1")
 
 
 def link_report(device: str = "b1", state: LinkState = LinkState.STREAMING) -> LinkReport:
-    return LinkReport(device, state, "", LinkCounters(100, 1, 2, 3, 4))
+    return LinkReport(DeviceName(device), state, "", LinkCounters(100, 1, 2, 3, 4))
 
 
 def model(device: str = "b1") -> ModelInUse:
-    return ModelInUse(device, NOW_S, "lr-1", 0.5)
+    return ModelInUse(DeviceName(device), NOW_S, "lr-1", 0.5)
 
 
 def one_of_each() -> dict[str, Message]:
@@ -46,11 +47,11 @@ def one_of_each() -> dict[str, Message]:
     return {
         "shot": event_message(shot()),
         "spinup": event_message(spin_up()),
-        "false_spinup": event_message(FalseSpinUp("b1", 5, NOW_S, 200.0, None, "lr-1")),
+        "false_spinup": event_message(FalseSpinUp(DeviceName("b1"), 5, NOW_S, 200.0, None, "lr-1")),
         "telemetry": telemetry_message(telemetry()),
         "link": link_message(link_report(), NOW_S),
         "model": model_message(model()),
-        "scores": scores_message(ScoreBlock("b1", 10, 10, np.array([0.5, np.nan], np.float32))),
+        "scores": scores_message(ScoreBlock(DeviceName("b1"), 10, 10, np.array([0.5, np.nan], np.float32))),
         "status": status_message(DaemonStatus(online=True, host_s=NOW_S, reason="started", version="1")),
-        "discovery": discovery_message("b1", "1"),
+        "discovery": discovery_message(DeviceName("b1"), "1"),
     }

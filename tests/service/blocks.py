@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from service.base.source import Block
+from stinger.device_name import DeviceName
 from stinger.sample import SampleArray, make_samples
 
 
@@ -20,7 +21,7 @@ def random_samples(count: int, *, first_ms: int = 0, seed: int = 1) -> SampleArr
 
 def block_of(samples: SampleArray, *, device: str = "d", boot: int = 0, taken_s: float = 1_760_000_000.0) -> Block:
     return Block(
-        device=device,
+        device=DeviceName(device),
         samples=samples,
         taken_s=taken_s + 0.01 * np.arange(len(samples), dtype=np.float64),
         read_ns=time.monotonic_ns(),

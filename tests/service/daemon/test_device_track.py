@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from models.decision import Decision, DecisionParameters
 from service.base.events import Event, FalseSpinUp, Shot, SpinUp
 from service.daemon.device_track import DeviceTrack
+from stinger.device_name import DeviceName
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
 from stinger.shots import find_shots
@@ -18,7 +19,7 @@ HOST_S = 1_700_000_000.0
 
 
 def track() -> DeviceTrack:
-    return DeviceTrack("a", "m", DecisionParameters(), min_shot_gap_ms=1000)
+    return DeviceTrack(DeviceName("a"), "m", DecisionParameters(), min_shot_gap_ms=1000)
 
 
 def push(target: DeviceTrack, samples: SampleArray, probability: npt.ArrayLike) -> list[Event]:

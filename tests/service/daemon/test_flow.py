@@ -14,6 +14,7 @@ from service.base.events import Event, Shot, SpinUp
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.daemon import flow as flow_module
 from service.daemon.flow import REST_S, WAITING_MAX_SAMPLES, Flow, Sink
+from stinger.device_name import DeviceName
 from tests.conftest import samples_at
 
 HOST_S = 1_700_000_000.0
@@ -67,7 +68,9 @@ def block(device: str, first: int, count: int, *, boot: int = 0, pull: int | Non
     trigger = np.zeros(count)
     if pull is not None:
         trigger[pull] = 1
-    return Block(device, samples_at(times, trigger=trigger), HOST_S + times / 1000, time.monotonic_ns(), boot)
+    return Block(
+        DeviceName(device), samples_at(times, trigger=trigger), HOST_S + times / 1000, time.monotonic_ns(), boot
+    )
 
 
 def made(value: float = 0.9) -> tuple[Flow, Notes, Constant]:
@@ -76,7 +79,7 @@ def made(value: float = 0.9) -> tuple[Flow, Notes, Constant]:
 
 
 def report(device: str, state: LinkState) -> LinkReport:
-    return LinkReport(device, state, "", LinkCounters(lost=3))
+    return LinkReport(DeviceName(device), state, "", LinkCounters(lost=3))
 
 
 async def test_blocks_of_many_devices_are_scored_in_one_run() -> None:
@@ -265,7 +268,7 @@ async def test_model_is_changed_without_losing_a_sample() -> None:
 
 async def test_threshold_of_one_device_survives_another_model_and_does_not_touch_the_others() -> None:
     flow, notes, _ = made(0.6)
-    flow.set_threshold("a", 0.95)
+    flow.set_threshold(DeviceName("a"), 0.95)
     flow.use_model(Constant(0.6), "v2", DecisionParameters(on=0.5))
     for name in "ab":
         await flow.put(block(name, 0, 100))

@@ -15,6 +15,7 @@ from service.mqtt.commands import ChooseModel, StartRecording, StopRecording
 from service.recording import pace as recording_pace
 from service.recording.pace import RecordingPace
 from service.recording.recorder import Recorder
+from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from tests.service.blocks import block_of, random_samples
 
@@ -46,16 +47,16 @@ async def test_what_came_before_recording_is_stopped_is_kept(
     operating: Operating, pace: RecordingPace, recorder: Recorder
 ) -> None:
     pace.append(block_of(random_samples(20), device="b"))
-    await operating.obey(StopRecording("b"))
+    await operating.obey(StopRecording(DeviceName("b")))
     assert recorder.stats().samples == 21
 
 
 async def test_what_comes_after_recording_is_started_is_kept_and_nothing_from_before(
     operating: Operating, pace: RecordingPace, recorder: Recorder
 ) -> None:
-    await operating.obey(StopRecording("b"))
+    await operating.obey(StopRecording(DeviceName("b")))
     pace.append(block_of(random_samples(20), device="b"))
-    await operating.obey(StartRecording("b"))
+    await operating.obey(StartRecording(DeviceName("b")))
     pace.append(block_of(random_samples(5, first_ms=500), device="b"))
     pace.close()
     assert recorder.stats().samples == 6
@@ -63,4 +64,4 @@ async def test_what_comes_after_recording_is_started_is_kept_and_nothing_from_be
 
 async def test_one_device_has_no_model_of_its_own(operating: Operating) -> None:
     with pytest.raises(InputError, match="one model scores all devices"):
-        await operating.obey(ChooseModel("b", FACTORY))
+        await operating.obey(ChooseModel(DeviceName("b"), FACTORY))

@@ -21,6 +21,7 @@ from service.mqtt.commands import Command, SetThreshold
 from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import event_message, link_message, telemetry_message
 from service.mqtt.outbox import Outbox
+from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from tests.helpers.brokers import PATIENCE_S, Heard, Mosquitto, free_port, road, subscriber, until
 from tests.helpers.happenings import NOW_S, link_report, one_of_each, shot, spin_up, telemetry
@@ -330,7 +331,7 @@ async def test_a_long_backlog_does_not_keep_states_back(mosquitto: Mosquitto, ou
 
 
 async def test_discovery_is_told_again_when_home_assistant_starts(mosquitto: Mosquitto, outbox: Outbox) -> None:
-    message = discovery_message("b1", "1")
+    message = discovery_message(DeviceName("b1"), "1")
     async with (
         subscriber(mosquitto.port, "homeassistant/device/#") as heard,
         running(make_link(mosquitto.port, outbox, home_assistant=True)) as link,

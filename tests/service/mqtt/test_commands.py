@@ -25,6 +25,7 @@ from service.mqtt.commands import (
     read_content,
     take_id,
 )
+from stinger.device_name import DeviceName
 from stinger.errors import InputError
 
 values = st.none() | st.booleans() | st.integers(-1, 2) | st.floats(-1, 2) | st.text(max_size=70) | st.just("x" * 1001)
@@ -49,16 +50,21 @@ def test_a_command_is_taken_exactly_if_its_schema_allows_it(name: str, content: 
 
 
 def test_commands_become_values() -> None:
-    assert parse("set_threshold", {"threshold": 0.5}) == SetThreshold("b1", 0.5)
+    assert parse("set_threshold", {"threshold": 0.5}) == SetThreshold(DeviceName("b1"), 0.5)
     assert parse("choose_model", {"model": "champion"}, None) == ChooseModel(None, "champion")
-    assert parse("start_recording", {}) == StartRecording("b1")
-    assert parse("stop_recording", {"id": "7"}) == StopRecording("b1")
-    assert parse("note", {"text": "left-handed"}) == Note("b1", "left-handed")
+    assert parse("start_recording", {}) == StartRecording(DeviceName("b1"))
+    assert parse("stop_recording", {"id": "7"}) == StopRecording(DeviceName("b1"))
+    assert parse("note", {"text": "left-handed"}) == Note(DeviceName("b1"), "left-handed")
 
 
 def test_a_topic_tells_command_and_device() -> None:
     assert asked_on("stinger/b1/command/note") == Asked("note", "b1")
     assert asked_on("stinger/daemon/command/note") == Asked("note", None)
+
+
+def test_a_command_to_a_name_that_no_device_can_have_is_refused() -> None:
+    with pytest.raises(InputError, match="device name 'a b'"):
+        parse("stop_recording", {}, "a b")
 
 
 def test_an_empty_payload_is_an_empty_object() -> None:

@@ -13,6 +13,7 @@ from service.base.source import LinkCounters, LinkReport, LinkState
 from service.base.states import RecorderStats
 from service.daemon.sinks import MetricsSink
 from service.ops.metrics import BUCKETS_S, Metrics
+from stinger.device_name import DeviceName
 from tests.helpers.places import ROOT
 
 PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
@@ -34,12 +35,12 @@ def busy_metrics() -> Metrics:
     device.scores += 4
     device.gaps += 1
     for lead_ms, accepted in ((99.0, True), (100.0, True), (None, True), (200.0, False)):
-        device.count(Shot("a", 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
-    device.count(SpinUp("a", 0, 0.0, True, 0.9, "m"))
-    device.count(SpinUp("a", 9, 0.0, False, 0.1, "m", with_shot=False))
-    device.count(FalseSpinUp("a", 0, 0.0, 9.0, 0.9, "m"))
+        device.count(Shot(DeviceName("a"), 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
+    device.count(SpinUp(DeviceName("a"), 0, 0.0, True, 0.9, "m"))
+    device.count(SpinUp(DeviceName("a"), 9, 0.0, False, 0.1, "m", with_shot=False))
+    device.count(FalseSpinUp(DeviceName("a"), 0, 0.0, 9.0, 0.9, "m"))
     counters = LinkCounters(samples=5, lost=2, corrupted=3, out_of_order=1, reconnects=4)
-    metrics.link(LinkReport("a", LinkState.STREAMING, "", counters))
+    metrics.link(LinkReport(DeviceName("a"), LinkState.STREAMING, "", counters))
     metrics.model("a", "m")
     metrics.device("b")
     metrics.broker_connects = 3
@@ -92,7 +93,7 @@ def test_sink_takes_the_lead_of_accepted_shots_with_the_wheels_on() -> None:
     metrics = Metrics()
     sink = MetricsSink(metrics)
     for lead_ms, accepted in ((120.0, True), (None, True), (130.0, False)):
-        sink.event(Shot("a", 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
+        sink.event(Shot(DeviceName("a"), 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
     shown = values(metrics)
     assert shown["stinger_lead_seconds_count",] == 1
     assert shown["stinger_lead_seconds_sum",] == pytest.approx(0.12)

@@ -9,6 +9,7 @@ import pytest
 from service.recording import pace as recording_pace
 from service.recording.pace import RecordingPace
 from service.recording.recorder import Recorder
+from stinger.device_name import DeviceName
 from stinger.logs import read_log
 from stinger.sample import SampleArray
 from tests.service.blocks import block_of, blocks_of, random_samples
@@ -121,7 +122,7 @@ def test_more_than_may_wait_is_recorded_without_its_turn(
 def test_a_device_that_is_not_to_be_recorded_does_not_wait(tmp_path: Path, recorder: Recorder) -> None:
     timers = Timers()
     pace = RecordingPace(recorder, timers.later)
-    recorder.stop("b")
+    recorder.stop(DeviceName("b"))
     pace.append(block_of(random_samples(1), device="a"))
     pace.append(block_of(random_samples(1), device="b"))
     assert not timers.waiting
@@ -151,8 +152,8 @@ def test_what_waits_of_a_device_can_be_settled(tmp_path: Path, recorder: Recorde
     samples = random_samples(40)
     for block in blocks_of(samples, 20, device="b"):
         pace.append(block)
-    pace.settle("b")
-    recorder.stop("b")
+    pace.settle(DeviceName("b"))
+    recorder.stop(DeviceName("b"))
     assert recorded(tmp_path, "b").tobytes() == samples.tobytes()
 
 
@@ -171,7 +172,7 @@ def test_one_failure_does_not_end_the_turns_of_the_others(recorder: Recorder, mo
         with pytest.raises(RuntimeError):
             timers.fire()
     timers.fire()
-    assert recorder.current("c") is not None
+    assert recorder.current(DeviceName("c")) is not None
 
 
 @pytest.mark.usefixtures("slow")

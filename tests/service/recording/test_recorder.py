@@ -2,17 +2,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
 import pytest
 
 from service.recording.recorder import Recorder
-from service.recording.sidecar import Sidecar, device_folder, read_sidecar, sidecar_path
+from service.recording.sidecar import Sidecar, device_folder, read_sidecar, recorded_device, sidecar_path
+from service.recording.store import stored_recordings
+from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError
 from stinger.files import write_bytes
 from stinger.logs import read_log
+from tests.helpers.device_names import NAMES_TO_ACCEPT
 from tests.service.blocks import block_of, blocks_of, random_samples
 
 
@@ -49,14 +52,14 @@ def test_samples_are_in_the_file_before_anything_is_flushed(tmp_path: Path) -> N
     samples = random_samples(3)
     with recorder_in(tmp_path) as recorder:
         recorder.append(block_of(samples))
-        path = recorder.current("d")
+        path = recorder.current(DeviceName("d"))
         assert path is not None
         assert path.read_bytes() == samples.tobytes()
 
 
 def test_open_recording_is_described_as_open(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
-        recorder.describe("d", firmware="1.4", model="m1")
+        recorder.describe(DeviceName("d"), firmware="1.4", model="m1")
         recorder.append(block_of(random_samples(3)))
         assert recorder.flush()
         (sidecar,) = sidecars(tmp_path)
@@ -109,12 +112,12 @@ def test_commands_stop_start_and_split(tmp_path: Path) -> None:
         kept = []
         for index, block in enumerate(blocks_of(random_samples(50), 10)):
             if index == 1:
-                recorder.new_file("d")
+                recorder.new_file(DeviceName("d"))
             if index == 2:
-                recorder.stop("d")
-                assert not recorder.is_recording("d")
+                recorder.stop(DeviceName("d"))
+                assert not recorder.is_recording(DeviceName("d"))
             if index == 3:
-                recorder.start("d")
+                recorder.start(DeviceName("d"))
             kept.append(recorder.append(block))
     assert kept == [10, 10, 0, 10, 10]
     assert [sidecar.samples for sidecar in sidecars(tmp_path)] == [10, 10, 20]
@@ -122,7 +125,7 @@ def test_commands_stop_start_and_split(tmp_path: Path) -> None:
 
 def test_recorder_switched_off_records_only_started_devices(tmp_path: Path) -> None:
     with recorder_in(tmp_path, recording=False) as recorder:
-        recorder.start("b")
+        recorder.start(DeviceName("b"))
         assert recorder.append(block_of(random_samples(5), device="a")) == 0
         assert recorder.append(block_of(random_samples(5), device="b")) == 5
         assert recorder.stats().lost == 0
@@ -131,11 +134,11 @@ def test_recorder_switched_off_records_only_started_devices(tmp_path: Path) -> N
 
 def test_notes_are_kept_with_the_recording(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
-        recorder.note("d", "before")
-        recorder.describe("d", model="m1")
+        recorder.note(DeviceName("d"), "before")
+        recorder.describe(DeviceName("d"), model="m1")
         recorder.append(block_of(random_samples(5)))
-        recorder.note("d", " während ")
-        recorder.describe("d", model="m2")
+        recorder.note(DeviceName("d"), " während ")
+        recorder.describe(DeviceName("d"), model="m2")
         assert recorder.flush()
         (sidecar,) = sidecars(tmp_path)
     assert [note.text for note in sidecar.notes] == ["before", "während", "model m2"]
@@ -145,8 +148,8 @@ def test_notes_are_kept_with_the_recording(tmp_path: Path) -> None:
 def test_firmware_that_is_told_later_stands_in_the_open_recording(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
         recorder.append(block_of(random_samples(5)))
-        recorder.describe("d", firmware="1.4", model="m1")
-        recorder.describe("d", firmware="1.5", model="m1")
+        recorder.describe(DeviceName("d"), firmware="1.4", model="m1")
+        recorder.describe(DeviceName("d"), firmware="1.5", model="m1")
     (sidecar,) = sidecars(tmp_path)
     assert (sidecar.firmware, sidecar.model, sidecar.notes) == ("1.4", "m1", ())
 
@@ -154,17 +157,20 @@ def test_firmware_that_is_told_later_stands_in_the_open_recording(tmp_path: Path
 @pytest.mark.parametrize("text", ["", "  ", "x" * 2001])
 def test_unfit_note_is_refused(tmp_path: Path, text: str) -> None:
     with recorder_in(tmp_path) as recorder, pytest.raises(InputError, match="characters"):
-        recorder.note("d", text)
+        recorder.note(DeviceName("d"), text)
 
 
-@pytest.mark.parametrize("name", ["", "..", ".", "a/b", "a\\b", "/etc", "a\0", "nul", "COM1.x", "a.", "x" * 65, "é"])
-def test_name_that_reaches_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="cannot name a folder"):
-        device_folder(tmp_path, name)
+@pytest.mark.parametrize("name", NAMES_TO_ACCEPT)
+def test_every_device_is_recorded_in_a_folder_that_every_system_can_create(tmp_path: Path, name: str) -> None:
+    device = parse_device_name(name)
     with recorder_in(tmp_path) as recorder:
-        assert recorder.append(block_of(random_samples(2), device=name)) == 0
-        assert recorder.stats().lost == 2
-    assert list(tmp_path.iterdir()) == []
+        assert recorder.append(block_of(random_samples(2), device=name)) == 2
+        assert recorder.stats().lost == 0
+    (folder,) = tmp_path.iterdir()
+    assert folder == device_folder(tmp_path, device)
+    assert not PureWindowsPath(folder.name).is_reserved()
+    assert recorded_device(folder) == device
+    assert [stored.device for stored in stored_recordings(tmp_path).recordings] == [device]
 
 
 def test_many_devices_each_have_their_own_recording(tmp_path: Path) -> None:
@@ -181,8 +187,8 @@ def test_file_that_rested_longest_is_closed_for_another(tmp_path: Path) -> None:
     with recorder_in(tmp_path, max_open_files=2) as recorder:
         for device in ("a", "b", "a", "c"):
             recorder.append(block_of(random_samples(5), device=device))
-        assert recorder.current("b") is None
-        assert recorder.current("a")
+        assert recorder.current(DeviceName("b")) is None
+        assert recorder.current(DeviceName("a"))
         assert recorder.stats().open_files == 2
     assert sidecars(tmp_path, "b")[0].end == "rest"
 

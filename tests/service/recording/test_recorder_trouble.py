@@ -17,6 +17,7 @@ import pytest
 from service.recording.disk_alarm import RecorderAlarm
 from service.recording.recovery import recover
 from service.recording.sidecar import read_sidecar, sidecar_path
+from stinger.device_name import DeviceName
 from stinger.files import write_bytes
 from tests.helpers.places import ROOT
 from tests.service.blocks import block_of, blocks_of, random_samples
@@ -120,7 +121,7 @@ def test_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with recorder_in(tmp_path) as recorder, monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda fd, data: real_write(fd, data[:5]))
         assert recorder.append(block_of(samples)) == 30
-        path = recorder.current("d")
+        path = recorder.current(DeviceName("d"))
     assert path is not None
     assert path.read_bytes() == samples.tobytes()
 
@@ -331,7 +332,7 @@ def test_sidecars_wait_for_the_disk(tmp_path: Path) -> None:
         (path,) = recordings(tmp_path)
         sidecar_path(path).unlink()
         sidecar_path(path).mkdir()  # nothing can be written there
-        recorder.note("d", "kept")
+        recorder.note(DeviceName("d"), "kept")
         assert not recorder.flush()
         sidecar_path(path).rmdir()
         assert recorder.flush()

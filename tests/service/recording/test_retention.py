@@ -18,6 +18,7 @@ from service.recording.recovery import recover
 from service.recording.retention import Limits, Pruned, Retention
 from service.recording.sidecar import sidecar_path
 from service.recording.store import stored_recordings
+from stinger.device_name import DeviceName
 from tests.service.blocks import block_of, random_samples
 from tests.service.recording.stored import DAY_S, NOW_S, store
 
@@ -113,7 +114,7 @@ def test_recording_that_a_recorder_writes_stays_and_is_whole_afterwards(folder: 
     store(folder, "d", 3)
     pruned = Retention(folder, Registry(folder / "none")).prune(Limits(keep_bytes=1))
     recorder.append(block_of(samples[200:]))
-    path = recorder.current("d")
+    path = recorder.current(DeviceName("d"))
     assert recorder.close()
     assert path is not None
     assert path not in [recording.path for recording in pruned.deleted]

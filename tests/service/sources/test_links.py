@@ -14,6 +14,7 @@ from service.sources.serial import SerialSource
 from service.sources.serial_ports import UsbPort
 from service.sources.session import LinkTiming
 from service.sources.tcp import TcpSource
+from stinger.device_name import DeviceName
 from stinger.wire.text_stream import STARTED
 from tests.service.sources.blaster_ends import answer, listening, plugged_in, samples_from
 from tests.service.sources.collecting import Collecting, running
@@ -37,7 +38,7 @@ def serial_source(path: Path, **changes: object) -> SerialSource:
 
 
 def tcp_source(port: int) -> TcpSource:
-    return TcpSource(f"tcp://127.0.0.1:{port}", "blaster", "127.0.0.1", port, timing=QUICK)
+    return TcpSource(f"tcp://127.0.0.1:{port}", DeviceName("blaster"), "127.0.0.1", port, timing=QUICK)
 
 
 @pytest.mark.parametrize("size", [1, 7, 24, 1000])
@@ -189,7 +190,7 @@ async def test_fast_stream_is_brought_to_100_hz(tmp_path: Path) -> None:
 async def test_auto_waits_until_a_blaster_is_plugged_in(tmp_path: Path) -> None:
     found: list[UsbPort] = []
     intake = Collecting()
-    source = SerialSource("serial://auto", "blaster", None, timing=QUICK, find=lambda: found, rescan_s=0.01)
+    source = SerialSource("serial://auto", DeviceName("blaster"), None, timing=QUICK, find=lambda: found, rescan_s=0.01)
     async with running(source, intake):
         await intake.until_state(LinkState.LOST)
         assert "no blaster is plugged in" in intake.reports[-1].reason

@@ -10,6 +10,7 @@ import pytest
 from service.base.source import Block, LinkState
 from service.sources.replay import BETWEEN_BOOTS_MS, ReplaySource
 from service.sources.urls import parse_source
+from stinger.device_name import DeviceName
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
@@ -125,10 +126,10 @@ async def test_endless_loop_ends_when_it_is_cancelled(tmp_path: Path) -> None:
 
 async def test_missing_or_strange_file_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="No such file"):
-        await ReplaySource("", "x", tmp_path / "no.bin").run(Collecting())
+        await ReplaySource("", DeviceName("x"), tmp_path / "no.bin").run(Collecting())
     (tmp_path / "text.csv").write_text("hello\n")
     with pytest.raises(FileError, match="no header"):
-        await ReplaySource("", "x", tmp_path / "text.csv").run(Collecting())
+        await ReplaySource("", DeviceName("x"), tmp_path / "text.csv").run(Collecting())
 
 
 async def test_real_recording_is_played_whole(capture_csv: Path) -> None:

@@ -10,7 +10,7 @@ from service.sources.mqtt import MqttSource
 from service.sources.replay import ReplaySource
 from service.sources.serial import SerialSource
 from service.sources.tcp import TcpSource
-from service.sources.urls import device_name, parse_source, parse_sources
+from service.sources.urls import parse_source, parse_sources
 from stinger.errors import InputError
 
 BROKER = BrokerSubscription(BrokerAddress("127.0.0.1", 1883))
@@ -105,13 +105,6 @@ def test_two_sources_of_one_device_are_refused() -> None:
 def test_home_of_the_user_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert parse_source("replay:~/a.bin").url == "replay:~/a.bin"
-
-
-@pytest.mark.parametrize("text", ["", "...", "../..", "+/#", "é", "a" * 200, "stinger/+"])
-def test_any_text_makes_a_name_that_is_one_level_of_a_topic(text: str) -> None:
-    name = device_name(text)
-    assert 1 <= len(name) <= 64
-    assert not set(name) & set("/+#. ")
 
 
 def test_home_of_somebody_unknown_is_a_file_name() -> None:
