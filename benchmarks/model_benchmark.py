@@ -21,7 +21,7 @@ from models.estimators import fit_estimator, make_estimator, predict_probability
 from models.features import compute_features
 from models.metrics import Metrics, evaluate
 from models.splits import make_split
-from models.spread import Workers
+from models.workers import Workers
 
 SPLITS = ("random", "group", "time")
 

@@ -28,7 +28,7 @@ from models.windows import span_of, windows_at
 from replay.plots.drawing import draw_excerpts
 from replay.plots.excerpt import excerpt
 from replay.plots.excerpt_picture import ExcerptLook
-from replay.plots.timeline import Timeline, timeline_of
+from replay.plots.forecast import Timeline, timeline_of
 from stinger.logs import read_log, write_log
 from tests.helpers.synthetic import synthetic_samples
 

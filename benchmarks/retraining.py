@@ -18,14 +18,14 @@ from typing import Any
 
 from distributed import LocalCluster
 
-from models.crew import Crew
 from models.factory import factory_model
 from models.folds import HeldOut, folds_holding_out
 from models.sessions import Session
 from models.spec import ModelSpec
-from models.spread import Workers
 from models.synthetic import synthesise
-from replay.evaluation.contest import Budget, Contest, hold_contest
+from models.task_runner import TaskRunner
+from models.workers import Workers
+from replay.evaluation.contest import Budget, Contest, run_contest
 from service.config.retraining import RetrainConfig
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
@@ -69,13 +69,13 @@ def main() -> None:
 def _contest(sessions: tuple[Session, ...], specs: Sequence[ModelSpec], workers: Workers) -> Contest:
     settings = RetrainConfig()
     held_out = tuple(range(len(sessions)))
-    return hold_contest(
+    return run_contest(
         ("factory", factory_model()),
         specs,
         HeldOut(sessions, held_out, folds_holding_out(sessions, held_out, settings.folds)),
         settings.export_options(),
         Budget(settings.max_false_per_minute, settings.max_duty),
-        crew=Crew(workers),
+        runner=TaskRunner(workers),
     )
 
 

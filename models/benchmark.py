@@ -18,7 +18,7 @@ from models.features import compute_features
 from models.metrics import Metrics, evaluate
 from models.spec import ModelSpec
 from models.splits import Split, make_split
-from models.spread import Workers, spread
+from models.workers import Workers, run_parallel
 from stinger.errors import InputError
 
 
@@ -74,7 +74,7 @@ class Fit:
     shuffled: bool
     metrics: Metrics
     seconds: float
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def run_benchmark(
     features = {name: compute_features(dataset.windows, name) for name in sorted(names)}
     outcome = Outcome()
     done: dict[int, Fit] = {}
-    results = spread(partial(_fit_job, features, dataset.labels), list(enumerate(plan.jobs)), workers)
+    results = run_parallel(partial(_fit_job, features, dataset.labels), list(enumerate(plan.jobs)), workers)
     try:
         for number, fit in results:
             done[number] = fit
@@ -186,8 +186,8 @@ def _fit_job(
             trees=configuration.trees,
             n_jobs=1,
         )
-        remarks = fit_estimator(estimator, rows[split.train], labels[split.train])
+        warnings = fit_estimator(estimator, rows[split.train], labels[split.train])
         probability = predict_probability(estimator, rows[split.test])
     seconds = time.perf_counter() - started
     metrics = evaluate(labels[split.test], probability)
-    return number, Fit(configuration, job.split_name, job.seeds, job.shuffled, metrics, seconds, remarks)
+    return number, Fit(configuration, job.split_name, job.seeds, job.shuffled, metrics, seconds, warnings)

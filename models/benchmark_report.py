@@ -30,7 +30,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """One configuration on one split over ``runs`` seeds, which took ``fits`` fits of ``fit_seconds`` on average; ``remarks`` are any's."""
+    """One configuration on one split over ``runs`` seeds, which took ``fits`` fits of ``fit_seconds`` on average; ``warnings`` are any's."""
 
     configuration: Configuration
     split: str
@@ -40,7 +40,7 @@ class ReportRow:
     roc_auc: Spread
     pr_auc: Spread
     best_f1: Spread
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,14 +173,14 @@ def _row(configuration: Configuration, split: str, fits: Sequence[Fit]) -> Repor
     for name in METRICS:
         values = [getattr(metric, name) for metric in metrics]
         spreads[name] = Spread(float(np.mean(values)), float(np.std(values)))
-    remarks = tuple(dict.fromkeys(remark for fit in fits for remark in fit.remarks))
+    warnings = tuple(dict.fromkeys(warning for fit in fits for warning in fit.warnings))
     return ReportRow(
         configuration=configuration,
         split=split,
         runs=len(metrics),
         fits=len(fits),
         fit_seconds=float(np.mean([fit.seconds for fit in fits])),
-        remarks=remarks,
+        warnings=warnings,
         **spreads,
     )
 
@@ -195,7 +195,7 @@ def _row_values(row: ReportRow) -> dict[str, Any]:
         "fits": row.fits,
         "fit_seconds": row.fit_seconds,
         **{name: {"mean": getattr(row, name).mean, "std": getattr(row, name).std} for name in METRICS},
-        "remarks": list(row.remarks),
+        "warnings": list(row.warnings),
     }
 
 
@@ -218,8 +218,8 @@ def _notes(report: BenchmarkReport) -> list[str]:
     notes += [f"- {split}: left out, as {reason}." for split, reason in report.plan.left_out.items()]
     for row in report.rows:
         notes += [
-            f"- {row.configuration.name}/{row.configuration.spec.features}, {row.split}, in at least one run: {remark}."
-            for remark in row.remarks
+            f"- {row.configuration.name}/{row.configuration.spec.features}, {row.split}, in at least one run: {warning}."
+            for warning in row.warnings
         ]
     return [*notes, ""] if notes else []
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.candidate_windows import CandidateWindows, find_candidates
 from models.dataset import Dataset, Rows
-from models.field import Field, survey
 from models.negatives import NegativeOptions, choose_negatives
 from models.sessions import Session
 from models.windows import LEAD_MS, WINDOW_MS, Indices, Span, span_of, unbroken_before, windows_at
@@ -39,7 +39,7 @@ def build_dataset(sessions: Sequence[Session], options: ExportOptions, *, about:
     left_out = sum(session.accepted_shots for session in sessions) - sum(index.size for index in shots)
     if not any(index.size for index in shots):
         raise _no_positives(sessions, left_out)
-    samples = survey(
+    samples = find_candidates(
         usable,
         spans,
         keep_clear_ms=options.lead_ms + options.window_ms,
@@ -162,7 +162,7 @@ def _nearest(shot_ms: npt.NDArray[np.int64], time_ms: npt.NDArray[np.int64]) -> 
     return np.where(np.abs(time_ms - shot_ms[before]) <= np.abs(shot_ms[after] - time_ms), before, after)
 
 
-def _by_session(field: Field, ends: Indices) -> list[Indices]:
+def _by_session(field: CandidateWindows, ends: Indices) -> list[Indices]:
     cuts = np.searchsorted(ends, field.starts[1:-1])
     return [part - start for part, start in zip(np.split(ends, cuts), field.starts, strict=False)]
 

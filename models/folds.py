@@ -109,7 +109,7 @@ def folds_holding_out(sessions: Sequence[Session], held_out: Collection[int], co
     return tuple(_testing(sessions, sorted(fold)) for fold in tested)
 
 
-def piece_of(session: Session, start: int, stop: int) -> Session:
+def slice_session(session: Session, start: int, stop: int) -> Session:
     """The samples ``[start, stop)`` of ``session`` as a session; what its shots are stays as it was in the whole."""
     recording, shots = session.recording, session.shots
     within = (shots.index >= start) & (shots.index < stop)
@@ -152,4 +152,4 @@ def _outside(session: Session, start: int, stop: int, guard_ms: float, clear_ms:
             before = min(before, int(np.searchsorted(time_ms, time_ms[edge] - clear_ms, side="left")))
     after = int(np.searchsorted(time_ms, time_ms[stop - 1] + guard_ms, side="right"))
     edges = ((0, before), (after, len(session.recording)))
-    return [piece_of(session, first, last) for first, last in edges if first < last]
+    return [slice_session(session, first, last) for first, last in edges if first < last]

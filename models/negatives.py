@@ -11,7 +11,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from models.field import AvoidEdges, Field, Verdict
+from models.candidate_windows import AvoidEdges, CandidateWindows, Exclusion
 from models.separation import SeparatedDraw
 from models.windows import Indices
 from stinger.errors import InputError
@@ -21,10 +21,10 @@ Strategy = Literal["far", "near", "mixed"]
 OVERDRAW: Final = 3
 """With replacement, this many times as many candidates are drawn as windows are wanted."""
 
-_VERDICT_LABELS: Final = {
-    Verdict.NOT_WHOLE: "not_whole",
-    Verdict.HOLDS_TRIGGER: "holds_trigger",
-    Verdict.NEAR_EDGE: "near_edge",
+_EXCLUSION_LABELS: Final = {
+    Exclusion.INCOMPLETE: "not_whole",
+    Exclusion.HOLDS_TRIGGER: "holds_trigger",
+    Exclusion.NEAR_EDGE: "near_edge",
 }
 
 
@@ -99,7 +99,7 @@ class Negatives:
 
 
 def choose_negatives(
-    field: Field, positive_starts: Indices, positive_ends: Indices, options: NegativeOptions, seed: int
+    field: CandidateWindows, positive_starts: Indices, positive_ends: Indices, options: NegativeOptions, seed: int
 ) -> Negatives:
     """Choose negatives for the positive windows ``[start, end)`` in ``field``. The same seed chooses the same ones."""
     draw = _Draw(field, field.score[positive_ends], options, seed)
@@ -114,7 +114,7 @@ def choose_negatives(
     return Negatives(ends=np.sort(chosen), counts={name: dict(count) for name, count in draw.counts.items()})
 
 
-def choose_far(field: Field, wanted: int, options: NegativeOptions, seed: int) -> Negatives:
+def choose_far(field: CandidateWindows, wanted: int, options: NegativeOptions, seed: int) -> Negatives:
     """At most ``wanted`` negatives from anywhere in ``field``, which has no shot: there is no positive to be near or like."""
     draw = _Draw(field, np.empty(0), replace(options, match_pos_motion=False), seed)
     chosen = draw.far(wanted)
@@ -125,7 +125,7 @@ class _Draw:
     """One choice of negatives: what is chosen, and how many candidates each filter removed."""
 
     def __init__(
-        self, field: Field, positive_scores: npt.NDArray[np.float64], options: NegativeOptions, seed: int
+        self, field: CandidateWindows, positive_scores: npt.NDArray[np.float64], options: NegativeOptions, seed: int
     ) -> None:
         self._field = field
         self._options = options
@@ -166,12 +166,12 @@ class _Draw:
 
     def _fit(self, candidates: Indices, count: Counter[str]) -> Indices:
         """Those of ``candidates`` that no filter removes; ``count`` is told how many each one did."""
-        verdicts = self._field.verdict[candidates]
-        number_of = np.bincount(verdicts, minlength=len(Verdict))
+        exclusions = self._field.exclusion[candidates]
+        number_of = np.bincount(exclusions, minlength=len(Exclusion))
         count["candidates"] += candidates.size
-        for verdict, label in _VERDICT_LABELS.items():
-            count[label] += int(number_of[verdict])
-        fit: Indices = candidates[verdicts == Verdict.FIT]
+        for exclusion, label in _EXCLUSION_LABELS.items():
+            count[label] += int(number_of[exclusion])
+        fit: Indices = candidates[exclusions == Exclusion.NONE]
         scores = self._field.score[fit]
         if self._options.min_motion_quantile > 0 and fit.size:
             # A selection, not a sort: only the one value is needed.

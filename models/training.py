@@ -38,7 +38,7 @@ class TrainingOptions:
 class TrainingResult:
     """A fitted model and what it was worth.
 
-    ``rows`` ``(m,)`` are the rows of the dataset that were used, and ``split`` counts among those. ``remarks`` are lines
+    ``rows`` ``(m,)`` are the rows of the dataset that were used, and ``split`` counts among those. ``warnings`` are lines
     for a user, such as that the MLP did not converge.
     """
 
@@ -51,7 +51,7 @@ class TrainingResult:
     test_positives: int
     metrics: Metrics
     report: ThresholdReport
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     @property
     def refitted(self) -> bool:
@@ -69,10 +69,10 @@ def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
     labels = dataset.labels[rows]
     split = make_split(options.split, labels, dataset.rows.take(rows), test_size=options.test_size, seed=options.seed)
     features = compute_features(dataset.windows[rows], options.spec.features)
-    estimator, remarks = _fit(options, features[split.train], labels[split.train])
+    estimator, warnings = _fit(options, features[split.train], labels[split.train])
     probability = predict_probability(estimator, features[split.test])
     if options.refit:
-        estimator, remarks = _fit(options, features, labels)
+        estimator, warnings = _fit(options, features, labels)
     return TrainingResult(
         estimator=estimator,
         options=options,
@@ -83,7 +83,7 @@ def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
         test_positives=int(np.count_nonzero(labels[split.test])),
         metrics=evaluate(labels[split.test], probability),
         report=report_at(labels[split.test], probability),
-        remarks=remarks,
+        warnings=warnings,
     )
 
 

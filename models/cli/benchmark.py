@@ -11,7 +11,7 @@ from models.benchmark import plan_benchmark, run_benchmark
 from models.benchmark_report import make_report, report_markdown, report_values
 from models.cli.options import test_size_option, train_dir_option
 from models.dataset import read_dataset
-from models.spread import LOCAL, Workers
+from models.workers import LOCAL, Workers
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
 from stinger.errors import FileError

@@ -7,9 +7,9 @@ from hashlib import sha256
 import click
 
 from models.graph.export import blaster_model_of, export_blaster_model
-from models.keeping import now_utc, software
 from models.model_file import load_model, open_model
 from models.model_meta import ModelMeta
+from models.saving import now_utc, software
 from stinger.cli.options import ANY_PATH
 from stinger.files import read_bytes, write_bytes
 from stinger.mlmd import encode_mlmd, fingerprint, parse_mlmd

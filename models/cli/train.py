@@ -109,11 +109,11 @@ def train(
         result = train_model(dataset, options)
     else:
         # Imported only here: most trainings keep nothing, and this takes a second to load.
-        from models.keeping import check_keepable, model_file_of  # noqa: PLC0415
+        from models.saving import check_savable, model_file_bytes  # noqa: PLC0415
 
-        check_keepable(dataset)
+        check_savable(dataset)
         result = train_model(dataset, options)
-        write_bytes(out, model_file_of(dataset, result))
+        write_bytes(out, model_file_bytes(dataset, result))
     if as_json:
         click.echo(json.dumps(training_summary(train_dir, dataset, result), indent=2))
         return
@@ -142,7 +142,7 @@ def training_summary(folder: str, dataset: Dataset, result: TrainingResult) -> d
         "test": {"rows": int(result.split.test.size), "positives": result.test_positives},
         **asdict(result.metrics),
         "report": asdict(result.report),
-        "remarks": list(result.remarks),
+        "warnings": list(result.warnings),
     }
 
 
@@ -159,7 +159,7 @@ def _lines(folder: str, dataset: Dataset, result: TrainingResult) -> list[str]:
         ("ROC AUC", f"{metrics.roc_auc:.3f}"),
         ("PR AUC", f"{metrics.pr_auc:.3f}   (chance: {result.test_positives / split.test.size:.3f})"),
         ("best F1", f"{metrics.best_f1:.3f}   at threshold {metrics.best_threshold:.2f}"),
-        *(("remark", remark) for remark in result.remarks),
+        *(("warning", warning) for warning in result.warnings),
     ]
     return [
         folder,

@@ -11,8 +11,8 @@ from typing import Final
 from models.dataset import Dataset
 from models.decision import DecisionParameters
 from models.export import ExportOptions, build_dataset
-from models.keeping import model_file_of
 from models.negatives import RECOMMENDED
+from models.saving import model_file_bytes
 from models.sessions import open_sessions
 from models.spec import ModelSpec
 from models.synthetic import synthesise
@@ -30,7 +30,7 @@ def make_factory_model() -> bytes:
     """Train it; the model file, as it is kept in the package."""
     options = TrainingOptions(spec=SPEC, split="session", refit=True)
     dataset = factory_dataset()
-    return model_file_of(dataset, train(dataset, options), decision=DECISION)
+    return model_file_bytes(dataset, train(dataset, options), decision=DECISION)
 
 
 def factory_dataset() -> Dataset:

@@ -10,7 +10,7 @@ from models.cli.data_options import data_dir_option
 from models.graph.export import blaster_file_of, with_decision
 from models.model_file import Model, load_model
 from models.registry import Registry
-from replay.cli.evaluation_input import evaluation_options, model_traces, open_data, overlap_remarks
+from replay.cli.evaluation_input import evaluation_options, model_traces, open_data, overlap_warnings
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.report import EvaluationReport, caveats, table, table_rows, to_json
 from replay.evaluation.sweep import FINE_STEPS, choose, sweep, thresholds
@@ -76,7 +76,7 @@ def calibrate(
         operating=chosen or rows[at.index(parameters.on)],
         average_precision=average_precision(traces),
         rows=rows,
-        remarks=overlap_remarks(model, data),
+        warnings=overlap_warnings(model, data),
     )
     if chosen is None:
         click.echo("\n".join(table(table_rows(report))))

@@ -18,14 +18,13 @@ from replay.cli.evaluation_input import (
     evaluation_options,
     model_traces,
     open_data,
-    overlap_remarks,
+    overlap_warnings,
 )
 from replay.cli.negative_options import negative_options, negatives_of
 from replay.cli.picture_options import dpi_option
 from replay.evaluation.evaluate import average_precision, evaluate
 from replay.evaluation.files import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE, write_evaluation
-from replay.evaluation.fold_choice import FOLDS, cut
-from replay.evaluation.fold_choice import method as method_of
+from replay.evaluation.fold_choice import FOLDS, choose_folds, describe_folds
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport, to_json, to_text
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
@@ -89,16 +88,16 @@ def evaluate_command(
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
     if parsed is not None:
         options = ExportOptions(negatives=negatives_of(negative_values), seed=seed)
-        by, parts = cut(data.sessions, count=folds, by=folds_by)
+        by, parts = choose_folds(data.sessions, count=folds, by=folds_by)
         with progress_bar("Training", len(parts)) as progress:
-            traces, remarks = out_of_fold_traces(data.sessions, parts, parsed, options, progress=progress)
-        subject, method = str(parsed), method_of(by, parts, seed)
+            traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, progress=progress)
+        subject, method = str(parsed), describe_folds(by, parts, seed)
     else:
         assert model is not None
         assert model_file is not None
         own = model.meta.decision
         parameters = own if threshold is None else own.at(threshold)
-        traces, remarks = model_traces(model, data), overlap_remarks(model, data)
+        traces, warnings = model_traces(model, data), overlap_warnings(model, data)
         subject = f"{Path(model_file).name} ({model.meta.estimator}:{model.meta.features}, sha256 {model.sha256[:12]})"
         method = "as a stream, from the start of each recording"
     at = thresholds(FINE_STEPS, parameters.on) if with_sweep or as_json or outdir is not None else ()
@@ -111,7 +110,7 @@ def evaluate_command(
         operating=rows[at.index(parameters.on)] if at else evaluate(traces, parameters, min_lead_ms=min_lead_ms),
         average_precision=average_precision(traces),
         rows=rows,
-        remarks=remarks,
+        warnings=warnings,
     )
     written = [] if outdir is None else [f"wrote {path}" for path in write_evaluation(report, outdir, dpi=dpi)]
     if as_json:

@@ -70,7 +70,7 @@ def model_traces(model: Model, data: EvaluationData) -> tuple[Trace, ...]:
     return tuple(traces)
 
 
-def overlap_remarks(model: Model, data: EvaluationData) -> tuple[str, ...]:
+def overlap_warnings(model: Model, data: EvaluationData) -> tuple[str, ...]:
     """A warning for each log that the model says it was trained on."""
     training = json.dumps(model.meta.training)
     return tuple(

@@ -20,8 +20,8 @@ from replay.cli.picture_options import (
     window_option,
 )
 from replay.cli.plot_input import check_dataset, check_model_files, sessions_to_plot
+from replay.plots.forecast import timeline_of, windows_to_score
 from replay.plots.predictions import Prediction, PredictionOptions, check_inputs, pictures_at_most, write_predictions
-from replay.plots.timeline import timeline_of, windows_to_score
 from stinger.cli.options import (
     ANY_FOLDER,
     ANY_PATH,
@@ -177,9 +177,9 @@ def plot(
     if dataset is not None and to_train:
         from models.trained import train_window_models  # noqa: PLC0415 - scikit-learn, only when a model is trained
 
-        trained, remarks = train_window_models(dataset, to_train, seed=seed)
-        for remark in remarks:
-            click.echo(f"Warning: {remark}", err=True)
+        trained, warnings = train_window_models(dataset, to_train, seed=seed)
+        for warning in warnings:
+            click.echo(f"Warning: {warning}", err=True)
         kept.append(trained)
     window_models = joined(kept)
     taught = "the model was" if len(window_models.names) == 1 else "the models were"

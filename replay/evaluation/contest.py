@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from models.crew import Crew
 from models.decision import DecisionParameters
 from models.export import ExportOptions
 from models.folds import HeldOut
 from models.model_file import Model
 from models.scorer import score_recording
 from models.spec import ModelSpec
+from models.task_runner import TaskRunner
 from replay.evaluation.evaluate import AveragePrecision, Evaluation, average_precision, evaluate
-from replay.evaluation.held_out import try_candidates
+from replay.evaluation.held_out import score_candidates
 from replay.evaluation.sweep import FINE_STEPS, choose, sweep, thresholds
 from replay.trace import Trace
 from stinger.shots import MIN_LEAD_MS
@@ -41,7 +41,7 @@ class Contender:
     point: Evaluation | None
     sessions: tuple[Evaluation, ...]
     average_precision: AveragePrecision | None
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def in_time(self) -> int:
@@ -53,47 +53,47 @@ class Contender:
 class Contest:
     """``failed`` says of each challenger that could not be trained why not. ``held_out`` are names of sessions.
 
-    ``remarks`` say of which sessions nothing was learnt.
+    ``warnings`` say of which sessions nothing was learnt.
     """
 
     held_out: tuple[str, ...]
     champion: Contender
     challengers: tuple[Contender, ...]
     failed: Mapping[str, str]
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def hold_contest(
+def run_contest(
     champion: tuple[str, Model],
     specs: Sequence[ModelSpec],
     test: HeldOut,
     options: ExportOptions,
     budget: Budget,
     *,
-    crew: Crew,
+    runner: TaskRunner,
 ) -> Contest:
     """Score the held-out sessions with the champion as it is, and with each of ``specs`` trained without them.
 
     The sessions that ``test`` holds out must be such that the champion has not seen either: this cannot tell.
     """
     name, model = champion
-    candidates, remarks = try_candidates(specs, test, options, crew)
+    candidates, warnings = score_candidates(specs, test, options, runner)
     sessions = test.held_out_sessions
     own = _Entry(
         name, tuple(Trace(one, score_recording(model, one.recording)) for one in sessions), model.meta.decision
     )
     entries = [
         own,
-        *(_Entry(str(one.spec), one.traces, DecisionParameters(), one.remarks) for one in candidates if one.traces),
+        *(_Entry(str(one.spec), one.traces, DecisionParameters(), one.warnings) for one in candidates if one.traces),
     ]
     contend = partial(_contend, budget, entries)
-    contenders = {contender.name: contender for contender in crew.do("Thresholds", contend, range(len(entries)))}
+    contenders = {contender.name: contender for contender in runner.run("Thresholds", contend, range(len(entries)))}
     return Contest(
         held_out=tuple(session.name for session in sessions),
         champion=contenders[name],
         challengers=tuple(contenders[entry.name] for entry in entries[1:]),
         failed={str(one.spec): one.failure for one in candidates if one.failure is not None},
-        remarks=remarks,
+        warnings=warnings,
     )
 
 
@@ -102,7 +102,7 @@ class _Entry:
     name: str
     traces: tuple[Trace, ...]
     parameters: DecisionParameters
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def _contend(budget: Budget, entries: Sequence[_Entry], position: int) -> Contender:
@@ -111,4 +111,4 @@ def _contend(budget: Budget, entries: Sequence[_Entry], position: int) -> Conten
     rows = sweep(entry.traces, entry.parameters, at, min_lead_ms=MIN_LEAD_MS)
     point = choose(rows, max_false_per_minute=budget.max_false_per_minute, max_duty=budget.max_duty)
     each = () if point is None else tuple(evaluate([trace], point.parameters) for trace in entry.traces)
-    return Contender(entry.name, rows, point, each, average_precision(entry.traces), entry.remarks)
+    return Contender(entry.name, rows, point, each, average_precision(entry.traces), entry.warnings)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score
 
 from models.decision import DecisionParameters
-from replay.evaluation.events import Events, SpinUp, match_events, near_a_shot
+from replay.evaluation.events import Events, SpinUpKind, match_events, near_a_shot
 from replay.evaluation.intervals import Rate, Ratio, poisson, wilson
 from replay.trace import Trace, decide
 from stinger.shots import MIN_LEAD_MS
@@ -116,7 +116,7 @@ def evaluate(
     in_time = _joined([part.events.in_time for part in parts])
     wheels_on = _joined([part.events.holder >= 0 for part in parts])
     has_output = _joined([part.has_output for part in parts])
-    counts = {kind: sum(part.events.count(kind) for part in parts) for kind in SpinUp}
+    counts = {kind: sum(part.events.count(kind) for part in parts) for kind in SpinUpKind}
     false = sum(_count(part.events.false) for part in parts)
     samples = sum(trace.time_ms.size for trace in traces)
     return Evaluation(
@@ -129,12 +129,12 @@ def evaluate(
         late=_count(accepted & wheels_on & ~in_time),
         wheels_off=_count(accepted & ~wheels_on),
         without_output=_count(accepted & ~in_time & ~has_output),
-        further_shots=_count(wheels_on) - counts[SpinUp.CARRIES],
+        further_shots=_count(wheels_on) - counts[SpinUpKind.WITH_SHOT],
         spin_ups=SpinUpCounts(
-            carrying=counts[SpinUp.CARRIES],
-            repeats=counts[SpinUp.REPEAT],
+            carrying=counts[SpinUpKind.WITH_SHOT],
+            repeats=counts[SpinUpKind.REPEAT],
             false=false,
-            early=counts[SpinUp.EARLY],
+            early=counts[SpinUpKind.EARLY],
         ),
         false=poisson(false, minutes),
         false_quiet=poisson(sum(part.false_quiet for part in parts), quiet_minutes),
@@ -187,7 +187,7 @@ def _part(trace: Trace, parameters: DecisionParameters, min_lead_ms: float) -> _
 def _lead(parts: Sequence[_Part]) -> Lead | None:
     leads = []
     for part in parts:
-        carried = part.events.shot[part.events.kind == SpinUp.CARRIES]
+        carried = part.events.shot[part.events.kind == SpinUpKind.WITH_SHOT]
         leads.append(part.events.on_for_ms[carried[part.accepted[carried]]])
     lead_ms = np.concatenate(leads) if leads else np.empty(0)
     if not lead_ms.size:

@@ -19,12 +19,12 @@ NEAR_AFTER_MS: Final = 1000
 Times = npt.NDArray[np.int64]
 
 
-class SpinUp(IntEnum):
+class SpinUpKind(IntEnum):
     """What a spin-up was."""
 
     FALSE = 0
     """For no shot: none came while the wheels were on, nor within :data:`EARLY_MS` after."""
-    CARRIES = 1
+    WITH_SHOT = 1
     """A shot came while the wheels were on. It carries the first one that did."""
     EARLY = 2
     """Without a shot as well, but the wheels went off at most :data:`EARLY_MS` before one that no spin-up carries: the
@@ -37,7 +37,7 @@ class SpinUp(IntEnum):
 class Events:
     """``k`` spin-ups matched to ``m`` shots.
 
-    ``kind`` ``(k,)`` holds values of :class:`SpinUp`; ``shot`` ``(k,)`` the shot that each was for, -1 for none. Among
+    ``kind`` ``(k,)`` holds values of :class:`SpinUpKind`; ``shot`` ``(k,)`` the shot that each was for, -1 for none. Among
     those that carry or are early no shot occurs twice. ``holder`` ``(m,)`` is the spin-up during which a shot came, -1
     if the wheels were off, and ``on_for_ms`` ``(m,)`` how long they had been on, NaN if off. ``in_time`` ``(m,) bool``.
     """
@@ -51,10 +51,10 @@ class Events:
     @property
     def false(self) -> npt.NDArray[np.bool_]:
         """``(k,)``: the spin-ups without a shot, early ones among them, but for repeats, whose shot is counted elsewhere."""
-        without: npt.NDArray[np.bool_] = (self.kind == SpinUp.FALSE) | (self.kind == SpinUp.EARLY)
+        without: npt.NDArray[np.bool_] = (self.kind == SpinUpKind.FALSE) | (self.kind == SpinUpKind.EARLY)
         return without
 
-    def count(self, kind: SpinUp) -> int:
+    def count(self, kind: SpinUpKind) -> int:
         """How many spin-ups are of ``kind``."""
         return int(np.count_nonzero(self.kind == kind))
 
@@ -73,19 +73,19 @@ def match_events(spin_ups: Times, shot_ms: Times, *, min_lead_ms: float) -> Even
     on_for_ms = np.full(shot_ms.shape, np.nan)
     on_for_ms[held] = shot_ms[held] - on[holder[held]]
 
-    kind = np.full(on.shape, SpinUp.FALSE, dtype=np.uint8)
+    kind = np.full(on.shape, SpinUpKind.FALSE, dtype=np.uint8)
     shot = np.full(on.shape, -1, dtype=np.intp)
     carriers, first = np.unique(holder[held], return_index=True)
-    kind[carriers] = SpinUp.CARRIES
+    kind[carriers] = SpinUpKind.WITH_SHOT
     shot[carriers] = np.flatnonzero(held)[first]
 
     following = np.searchsorted(shot_ms, off, side="left")
     padded_ms = np.append(shot_ms, np.iinfo(np.int64).max)
-    for_next = np.flatnonzero((kind == SpinUp.FALSE) & (padded_ms[following] - off <= EARLY_MS))
+    for_next = np.flatnonzero((kind == SpinUpKind.FALSE) & (padded_ms[following] - off <= EARLY_MS))
     shot[for_next] = following[for_next]
-    kind[for_next] = SpinUp.REPEAT
+    kind[for_next] = SpinUpKind.REPEAT
     wanted, last = np.unique(following[for_next][::-1], return_index=True)
-    kind[for_next[::-1][last[~held[wanted]]]] = SpinUp.EARLY
+    kind[for_next[::-1][last[~held[wanted]]]] = SpinUpKind.EARLY
     return Events(kind=kind, shot=shot, holder=holder, on_for_ms=on_for_ms, in_time=on_for_ms >= min_lead_ms)
 
 

@@ -12,7 +12,7 @@ FOLDS: Final = 5
 """Parts by time, unless another number is asked for."""
 
 
-def cut(
+def choose_folds(
     sessions: Sequence[Session], *, count: int | None = None, by: str | None = None
 ) -> tuple[str, tuple[Fold, ...]]:
     """By what ``sessions`` are cut, ``session`` or ``time``, and the folds.
@@ -27,7 +27,7 @@ def cut(
     return by, folds_by_time(sessions, count or FOLDS)
 
 
-def method(by: str, folds: Sequence[Fold], seed: int) -> str:
+def describe_folds(by: str, folds: Sequence[Fold], seed: int) -> str:
     """How a model was tested on ``folds``, in a line for a report."""
     guard = f" with a guard of {GUARD_MS / 1000:g} s" if by == "time" else ""
     return f"{len(folds)} folds by {by}{guard}, each by a model trained on the others, seed {seed}"

@@ -10,16 +10,16 @@ from typing import Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from models.crew import Crew
 from models.export import ExportOptions
 from models.folds import HeldOut, Stretch
-from models.keeping import fit_model, now_utc, software
 from models.model_file import Model, open_model
 from models.model_meta import ModelMeta
-from models.pieces import Piece, build_piece, counts, joined
+from models.saving import fit_model, now_utc, software
 from models.scorer import Probability
 from models.sessions import Session
 from models.spec import ModelSpec
+from models.task_runner import TaskRunner
+from models.training_rows import TrainingRows, build_training_rows, counts, joined
 from replay.evaluation.out_of_fold import score_stretch
 from replay.trace import Trace
 from stinger.errors import InputError
@@ -30,65 +30,65 @@ _DEAR: Final = ("et", "rf", "hgb", "xgb", "mlp")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """What came of a candidate: a trace of each held-out session, or why it ``failed``; and remarks about its fits."""
+    """What came of a candidate: a trace of each held-out session, or why it ``failed``; and warnings about its fits."""
 
     spec: ModelSpec
     traces: tuple[Trace, ...]
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
     failure: str | None = None
 
 
-def build_pieces(
-    sessions: Sequence[Session], specs: Sequence[ModelSpec], options: ExportOptions, crew: Crew
-) -> dict[str, Piece]:
+def build_all_rows(
+    sessions: Sequence[Session], specs: Sequence[ModelSpec], options: ExportOptions, runner: TaskRunner
+) -> dict[str, TrainingRows]:
     """The piece of each of ``sessions``, by its name, with the features that ``specs`` need."""
     shots = sum(session.accepted_shots for session in sessions)
     minutes = sum(session.recording.recorded_ms for session in sessions if session.accepted_shots) / 60_000
     quiet_a_minute = options.negatives.mult * shots / minutes if minutes else 0.0
-    build = partial(build_piece, frozenset(spec.features for spec in specs), options, quiet_a_minute)
+    build = partial(build_training_rows, frozenset(spec.features for spec in specs), options, quiet_a_minute)
     ordered = sorted(sessions, key=lambda session: -len(session.recording))
-    return {piece.session: piece for piece in crew.do("Building", build, ordered)}
+    return {piece.session: piece for piece in runner.run("Building", build, ordered)}
 
 
 def train_on_all(
-    sessions: Sequence[Session], meta: ModelMeta, options: ExportOptions, crew: Crew
+    sessions: Sequence[Session], meta: ModelMeta, options: ExportOptions, runner: TaskRunner
 ) -> tuple[Model, tuple[str, ...]]:
-    """The model that ``meta`` names, trained on all of ``sessions``, and remarks about the fit.
+    """The model that ``meta`` names, trained on all of ``sessions``, and warnings about the fit.
 
     The rows and a hash of them are added to ``meta.training``. Raises :class:`InputError` if it is too large for a file.
     """
-    built = build_pieces(sessions, [ModelSpec(meta.estimator, meta.features)], options, crew)
+    built = build_all_rows(sessions, [ModelSpec(meta.estimator, meta.features)], options, runner)
     pieces = [built[session.name] for session in sessions]
     training = {**meta.training, **counts(pieces), "fitted_on": "all rows", "seed": options.seed}
     meta = replace(meta, training=training)
-    ((data, remarks),) = crew.do("Training on all", partial(_fit_on_all, pieces, options.seed), [meta])
-    return open_model(data), remarks
+    ((data, warnings),) = runner.run("Training on all", partial(_fit_on_all, pieces, options.seed), [meta])
+    return open_model(data), warnings
 
 
-def _fit_on_all(pieces: Sequence[Piece], seed: int, meta: ModelMeta) -> tuple[bytes, tuple[str, ...]]:
+def _fit_on_all(pieces: Sequence[TrainingRows], seed: int, meta: ModelMeta) -> tuple[bytes, tuple[str, ...]]:
     features, labels = joined(pieces, meta.features)
     # Alone, unlike the fits of a contest: it may have all cores.
-    model, remarks = fit_model(features, labels, meta, seed=seed, n_jobs=-1)
-    return model.data, remarks
+    model, warnings = fit_model(features, labels, meta, seed=seed, n_jobs=-1)
+    return model.data, warnings
 
 
-def try_candidates(
-    specs: Sequence[ModelSpec], test: HeldOut, options: ExportOptions, crew: Crew
+def score_candidates(
+    specs: Sequence[ModelSpec], test: HeldOut, options: ExportOptions, runner: TaskRunner
 ) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """What the models of each fold, which learnt from its training sessions alone, say of the sessions that it tests.
 
     They score as the model files that they would be. Beside it, of which sessions nothing is learnt, a line each.
     """
     sessions = {session.name: session for fold in test.folds for session in fold.train}
-    pieces = build_pieces(tuple(sessions.values()), specs, options, crew)
+    pieces = build_all_rows(tuple(sessions.values()), specs, options, runner)
     # Names instead of the sessions themselves, whose samples the workers have no use for.
     folds = [(tuple(session.name for session in fold.train), fold.test) for fold in test.folds]
     play = partial(_play, pieces, test.sessions, folds, options)
     tasks = [_Task(spec, fold) for spec in specs for fold in range(len(folds))]
     tasks.sort(key=lambda task: _DEAR.index(task.spec.model) if task.spec.model in _DEAR else len(_DEAR))
-    played = sorted(crew.do("Fitting", play, tasks), key=lambda one: one.task.fold)
+    played = sorted(runner.run("Fitting", play, tasks), key=lambda one: one.task.fold)
     candidates = (_candidate(spec, test, [one for one in played if one.task.spec == spec]) for spec in specs)
-    return tuple(candidates), tuple(piece.remark for piece in pieces.values() if piece.remark is not None)
+    return tuple(candidates), tuple(piece.warning for piece in pieces.values() if piece.warning is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +105,12 @@ class _Played:
 
     task: _Task
     outputs: tuple[tuple[Stretch, Probability], ...]
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     failure: str | None = None
 
 
 def _play(
-    pieces: Mapping[str, Piece],
+    pieces: Mapping[str, TrainingRows],
     sessions: Sequence[Session],
     folds: Sequence[tuple[tuple[str, ...], tuple[Stretch, ...]]],
     options: ExportOptions,
@@ -124,18 +124,18 @@ def _play(
     try:
         with threadpool_limits(1):
             features, labels = joined((pieces[name] for name in train), spec.features)
-            model, remarks = fit_model(features, labels, meta, seed=options.seed)
+            model, warnings = fit_model(features, labels, meta, seed=options.seed)
     except InputError as error:
         return _Played(task, (), failure=str(error))
     outputs = tuple((stretch, score_stretch(model, sessions, stretch)) for stretch in tested)
-    return _Played(task, outputs, tuple(f"fold {task.fold + 1}: {remark}" for remark in remarks))
+    return _Played(task, outputs, tuple(f"fold {task.fold + 1}: {warning}" for warning in warnings))
 
 
 def _candidate(spec: ModelSpec, test: HeldOut, played: Sequence[_Played]) -> Candidate:
-    remarks = tuple(remark for one in played for remark in one.remarks)
+    warnings = tuple(warning for one in played for warning in one.warnings)
     failure = next((one.failure for one in played if one.failure is not None), None)
     if failure is not None:
-        return Candidate(spec, (), remarks, failure)
+        return Candidate(spec, (), warnings, failure)
     probability = {i: np.full(len(test.sessions[i].recording), np.nan, dtype=np.float32) for i in test.positions}
     for one in played:
         for stretch, scored in one.outputs:
@@ -143,4 +143,4 @@ def _candidate(spec: ModelSpec, test: HeldOut, played: Sequence[_Played]) -> Can
             if stretch.session in probability:
                 probability[stretch.session][stretch.start : stretch.stop] = scored
     traces = tuple(Trace(test.sessions[i], probability[i]) for i in test.positions)
-    return Candidate(spec, traces, remarks)
+    return Candidate(spec, traces, warnings)

@@ -9,10 +9,10 @@ import numpy as np
 from models.dataset import Dataset
 from models.export import ExportOptions, build_dataset
 from models.features import compute_features
-from models.folds import Fold, Stretch, piece_of
-from models.keeping import fit_model, now_utc, software
+from models.folds import Fold, Stretch, slice_session
 from models.model_file import Model
 from models.model_meta import ModelMeta
+from models.saving import fit_model, now_utc, software
 from models.scorer import Probability, WindowModel, score_recording
 from models.sessions import Session
 from models.spec import ModelSpec
@@ -29,30 +29,30 @@ def out_of_fold_traces(
     *,
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
-    """A trace of each of ``sessions``, and remarks about the fits, a line each.
+    """A trace of each of ``sessions``, and warnings about the fits, a line each.
 
     Each sample has the output of the model of the fold that tests it: chosen windows, scaler and weights come from that
     fold's training pieces alone, and the output from the model file that would be served. ``progress`` is told of each
     fold done. Raises :class:`InputError` for a fold that leaves nothing to learn from.
     """
     probability = [np.full(len(session.recording), np.nan, dtype=np.float32) for session in sessions]
-    remarks: list[str] = []
+    warnings: list[str] = []
     for number, fold in enumerate(folds, start=1):
         try:
-            model, fold_remarks = _train(build_dataset(fold.train, options, about={}), spec, options.seed)
+            model, fold_warnings = _train(build_dataset(fold.train, options, about={}), spec, options.seed)
         except InputError as error:
             raise InputError(f"fold {number} of {len(folds)} cannot be trained: {error}") from error
-        remarks += [f"fold {number}: {remark}" for remark in fold_remarks]
+        warnings += [f"fold {number}: {warning}" for warning in fold_warnings]
         for part in fold.test:
             probability[part.session][part.start : part.stop] = score_stretch(model, sessions, part)
         progress(1)
-    return tuple(Trace(s, p) for s, p in zip(sessions, probability, strict=True)), tuple(remarks)
+    return tuple(Trace(s, p) for s, p in zip(sessions, probability, strict=True)), tuple(warnings)
 
 
 def score_stretch(model: WindowModel, sessions: Sequence[Session], stretch: Stretch) -> Probability:
     """What ``model`` says at each sample of ``stretch``, whose first windows reach back to before it."""
     begin = max(0, stretch.start - WINDOW_SAMPLES + 1)
-    recording = piece_of(sessions[stretch.session], begin, stretch.stop).recording
+    recording = slice_session(sessions[stretch.session], begin, stretch.stop).recording
     return score_recording(model, recording)[stretch.start - begin :]
 
 

@@ -45,7 +45,7 @@ class EvaluationReport:
     operating: Evaluation
     average_precision: AveragePrecision | None
     rows: tuple[Evaluation, ...]
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def to_json(report: EvaluationReport) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def to_json(report: EvaluationReport) -> dict[str, Any]:
         "near_after_ms": NEAR_AFTER_MS,
         "average_precision_ms": [SOONEST_MS, LATEST_MS],
     }
-    values["remarks"] = caveats(report)
+    values["warnings"] = caveats(report)
     cleaned: dict[str, Any] = finite(values)
     return cleaned
 
@@ -143,7 +143,7 @@ def caveats(report: EvaluationReport) -> list[str]:
             "The wheels are on so much that a shot at any moment would have been in time in "
             f"{percent_text(result.by_chance)} of cases: this recall and this rate of false spin-ups say little for the model."
         )
-    return [*lines, *report.remarks]
+    return [*lines, *report.warnings]
 
 
 def _data(report: EvaluationReport) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from models.spread import Workers, spread
+from models.workers import Workers, run_parallel
 from replay.plots.excerpt import Excerpt
 from replay.plots.excerpt_picture import ExcerptLook, ExcerptPicture
 from replay.plots.style import png_bytes
@@ -30,7 +30,7 @@ def draw_excerpts(series: Sequence[Series], *, progress: Callable[[int], object]
     tasks = [(look, excerpt, path) for look, jobs in series for excerpt, path in jobs]
     processes = min(os.cpu_count() or 1, len(tasks) // _WORTH_A_PROCESS + 1)
     # Workers only draw: one that is ended half-way leaves no half a file, as this process writes them all.
-    with closing(spread(_draw, tasks, Workers(jobs=processes))) as pictures:
+    with closing(run_parallel(_draw, tasks, Workers(jobs=processes))) as pictures:
         for path, png in pictures:
             write_bytes(path, png)
             progress(1)

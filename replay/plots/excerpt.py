@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from replay.plots.forecast import Timeline
 from replay.plots.lines import breaks_in, broken
-from replay.plots.timeline import Timeline
 from stinger.recording import Recording
 from stinger.sample import ACCEL_LSB_PER_G, GYRO_LSB_PER_DPS
 from stinger.shots import Shots

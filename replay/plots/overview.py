@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from models.sessions import Session
 from models.windows import Indices
+from replay.plots.forecast import Timeline
 from replay.plots.lines import Values, breaks_in, thinned
 from replay.plots.style import (
     AXIS_LINES,
@@ -24,7 +25,6 @@ from replay.plots.style import (
     legend_above,
     short_name,
 )
-from replay.plots.timeline import Timeline
 from stinger.files import StrPath
 from stinger.sample import ACCEL_LSB_PER_G, CHANNELS, GYRO_LSB_PER_DPS
 

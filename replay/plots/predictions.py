@@ -20,10 +20,10 @@ from models.windows import Span, windows_at
 from replay.plots.drawing import Job, draw_excerpts
 from replay.plots.excerpt import excerpt
 from replay.plots.excerpt_picture import ExcerptLook, Moment
+from replay.plots.forecast import Timeline
 from replay.plots.histogram import draw_histogram
 from replay.plots.outputs import refuse_inputs, remove
 from replay.plots.overview import draw_overview
-from replay.plots.timeline import Timeline
 from stinger.files import StrPath, atomic_output, make_folder, os_errors
 from stinger.wording import counted
 

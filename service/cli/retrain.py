@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import click
 
-from models.crew import Crew
-from models.spread import LOCAL, Workers
+from models.task_runner import TaskRunner
+from models.workers import LOCAL, Workers
 from service.cli.config_options import option_values, retraining_options
 from service.config.config import Config
 from service.config.loading import load_config
@@ -73,13 +73,13 @@ def retrain_command(
 
     Every option can stand in the daemon's TOML file, below [retrain], or in the environment (docs/retraining.md).
     """  # noqa: D301 - click needs the backspace itself
-    crew = Crew(Workers(jobs, LOCAL if scheduler is None else "dask", scheduler), progress_bar)
+    runner = TaskRunner(Workers(jobs, LOCAL if scheduler is None else "dask", scheduler), progress_bar)
 
     def load() -> Config:
         return load_config(config_file, os.environ, option_values(options))
 
     def once() -> None:
-        _tell(retrain(load(), logs, crew), indent=None if every_s else 2, as_json=as_json)
+        _tell(retrain(load(), logs, runner), indent=None if every_s else 2, as_json=as_json)
 
     def in_a_round() -> None:
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.named_data import DataOfModels, NamedData
+from models.model_references import ModelReferences, ReferencedData
 from models.registry import Registry
 from service.config.config import RecorderConfig
 from service.recording.sidecar import STEM, sidecar_path
@@ -71,7 +71,7 @@ class Retention:
 
     def __init__(self, recordings: Path, registry: Registry) -> None:
         self._folder = recordings
-        self._models = DataOfModels(registry)
+        self._models = ModelReferences(registry)
         self._hashes: dict[tuple[Path, float, int], str] = {}
         self._ending = threading.Event()
 
@@ -89,7 +89,7 @@ class Retention:
         if limits.keep_s is None and limits.keep_bytes is None:
             return Pruned(left=len(stored.recordings), left_bytes=stored.bytes)
         problems = list(stored.problems)
-        named = NamedData()
+        named = ReferencedData()
         if limits.keep_trained:
             try:
                 named = self._models.named()
@@ -115,7 +115,7 @@ class Retention:
         )
 
     def _choose(
-        self, stored: Stored, limits: Limits, named: NamedData, now_s: float, problems: list[str]
+        self, stored: Stored, limits: Limits, named: ReferencedData, now_s: float, problems: list[str]
     ) -> tuple[list[StoredRecording], list[StoredRecording]]:
         doomed: list[StoredRecording] = []
         spared: list[StoredRecording] = []

@@ -12,11 +12,11 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model
-from models.crew import Crew
 from models.factory import factory_model
 from models.model_file import load_model
 from models.model_meta import ModelMeta
 from models.registry import Registry, Version
+from models.task_runner import TaskRunner
 from service.config.config import Config
 from service.ops.lock import sole_retraining
 from service.retraining.plan import NotYetError, plan_contest, seen_by
@@ -32,7 +32,7 @@ _OTHER_THRESHOLD: Final = (
 )
 
 
-def retrain(config: Config, named: Sequence[str], crew: Crew) -> Retraining:
+def retrain(config: Config, named: Sequence[str], runner: TaskRunner) -> Retraining:
     """Learn from the recordings below ``config.data_dir`` and the logs ``named``; promote what is better by the rules.
 
     The report is written, the journal says what was found, and only then does a new champion take over: whoever kills
@@ -40,15 +40,15 @@ def retrain(config: Config, named: Sequence[str], crew: Crew) -> Retraining:
     process is at it, and for a named log that cannot be read.
     """
     with sole_retraining(config.data_dir):
-        return _Attempt(config, crew).run(named)
+        return _Attempt(config, runner).run(named)
 
 
 class _Attempt:
     """One retraining; only with the lock."""
 
-    def __init__(self, config: Config, crew: Crew) -> None:
+    def __init__(self, config: Config, runner: TaskRunner) -> None:
         self._config = config
-        self._crew = crew
+        self._runner = runner
         self._registry = Registry(registry_dir(config.data_dir))
 
     def run(self, named: Sequence[str]) -> Retraining:
@@ -81,7 +81,7 @@ class _Attempt:
             named,
             max_hours=config.retrain.max_hours,
             min_shot_gap_ms=config.min_shot_gap_ms,
-            bar=self._crew.bar,
+            bar=self._runner.bar,
         )
         remarks = () if config.threshold is None else (_OTHER_THRESHOLD.format(config.threshold),)
         return Retraining(
@@ -109,16 +109,16 @@ class _Attempt:
         settings = found.config.retrain
         plan = plan_contest(found.gathered, champion.model.meta, settings, seen=found.seen, set_aside=set_aside)
         # Imported only now: most rounds end before, and scikit-learn takes a second to load.
-        from replay.evaluation.contest import Budget, hold_contest  # noqa: PLC0415
+        from replay.evaluation.contest import Budget, run_contest  # noqa: PLC0415
         from replay.evaluation.verdict import Rules, judge  # noqa: PLC0415
 
-        contest = hold_contest(
+        contest = run_contest(
             (champion.version, champion.model),
             settings.specs(),
             plan.test,
             settings.export_options(),
             Budget(settings.max_false_per_minute, settings.max_duty),
-            crew=self._crew,
+            runner=self._runner,
         )
         verdict = judge(contest, Rules(settings.margin, settings.session_margin, settings.session_false_margin))
         judged = Judged(plan, contest, verdict)
@@ -135,7 +135,7 @@ class _Attempt:
         assert found.judged.rival is not None
         winner = found.judged.rival
         try:
-            model, remarks = train_winner(found, winner, self._crew)
+            model, remarks = train_winner(found, winner, self._runner)
         except InputError as error:  # such as a forest that is too large only when it has learnt from everything
             why = f"{winner.name} won, but no model came of it: {error}."
             return self._noted(replace(found, outcome=Outcome.KEPT, why=(why,)))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.crew import Bar
 from models.model_meta import serves_rate
 from models.provenance import beginning_of
 from models.sessions import Session, open_sessions
+from models.task_runner import ProgressBar
 from models.windows import span_of
 from service.recording.sidecar import RECORDING_ENDING, read_sidecar, recorded_device, sidecar_path
 from stinger.errors import FileError
@@ -49,7 +49,9 @@ class Gathered:
         return tuple(source.session for source in self.sources)
 
 
-def gather(data_dir: Path, named: Sequence[str], *, max_hours: float, min_shot_gap_ms: float, bar: Bar) -> Gathered:
+def gather(
+    data_dir: Path, named: Sequence[str], *, max_hours: float, min_shot_gap_ms: float, bar: ProgressBar
+) -> Gathered:
     """Read the recordings below ``data_dir`` and the logs ``named``.
 
     Of a recording that is still being written, what it holds by now counts. One that is damaged is left out; of a named

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from models.keeping import software
+from models.saving import software
 from replay.evaluation.contest import Contender, Contest
 from replay.evaluation.evaluate import Evaluation
 from replay.evaluation.report import finite, rows_to_read
@@ -99,7 +99,7 @@ def _contest(contest: Contest) -> dict[str, Any]:
         "champion": contender(contest.champion),
         "challengers": [contender(one) for one in contest.challengers],
         "failed": dict(contest.failed),
-        "remarks": contest.remarks,
+        "remarks": contest.warnings,
     }
 
 

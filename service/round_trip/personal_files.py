@@ -9,6 +9,7 @@ from typing import Final
 
 from models.windows import LEAD_MS, WINDOW_MS, span_of
 from replay.evaluation.files import MARKDOWN_FILE, PICTURE_FILE, write_evaluation
+from replay.plots.forecast import forecast_of
 from replay.plots.predictions import (
     OVERVIEW_PICTURE,
     SHOTS_FOLDER,
@@ -17,7 +18,6 @@ from replay.plots.predictions import (
     pictures_at_most,
     write_predictions,
 )
-from replay.plots.timeline import timeline_of_traces
 from service.round_trip.personalising import PersonalModel
 from service.round_trip.pushing import LR_FILE, MLP_FILE
 from stinger.files import write_bytes
@@ -78,7 +78,7 @@ def _prediction(models: Sequence[PersonalModel]) -> Prediction:
         sessions=sessions,
         spans=spans,
         timelines=[
-            timeline_of_traces(traces, span)
+            forecast_of(traces, span)
             for traces, span in zip(zip(*(model.traces for model in models), strict=True), spans, strict=True)
         ],
         dataset=None,

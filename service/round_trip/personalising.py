@@ -10,14 +10,14 @@ from models.decision import DecisionParameters
 from models.export import ExportOptions, build_dataset
 from models.folds import Fold
 from models.graph.export import blaster_model_of
-from models.keeping import model_file_of
 from models.model_file import Model, open_model
 from models.negatives import RECOMMENDED
+from models.saving import model_file_bytes
 from models.spec import ModelSpec
 from models.training import TrainingOptions, train
 from replay.evaluation.data import EvaluationData
 from replay.evaluation.evaluate import average_precision
-from replay.evaluation.fold_choice import cut, method
+from replay.evaluation.fold_choice import choose_folds, describe_folds
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
@@ -77,7 +77,7 @@ def cut_log(data: EvaluationData) -> tuple[str, tuple[Fold, ...]]:
     check_enough(data)
     large = sum(session.accepted_shots >= MIN_SHOTS for session in data.sessions)
     try:
-        return cut(data.sessions, by="session" if large > 1 else "time")
+        return choose_folds(data.sessions, by="session" if large > 1 else "time")
     except InputError as error:
         raise _too_little(error) from error
 
@@ -99,14 +99,14 @@ def personalise(
 
 
 def fit_on_all(data: EvaluationData, spec: ModelSpec, *, seed: int) -> tuple[Model, tuple[str, ...]]:
-    """A model fitted on all of ``data`` with the recommended options, and remarks about the fit, a line each.
+    """A model fitted on all of ``data`` with the recommended options, and warnings about the fit, a line each.
 
     Its metadata tells how one did that was fitted on three quarters of the shots alone. Raises :class:`InputError`.
     """
     about = {"inputs": [{"path": log.path, "sha256": log.sha256} for log in data.logs]}
     dataset = build_dataset(data.sessions, _options(seed), about=about)
     result = train(dataset, TrainingOptions(spec=spec, split="group", seed=seed, n_jobs=-1, refit=True))
-    return open_model(model_file_of(dataset, result)), result.remarks
+    return open_model(model_file_bytes(dataset, result)), result.warnings
 
 
 def fits(folds: Sequence[Fold]) -> int:
@@ -133,8 +133,8 @@ def _personal(
 ) -> PersonalModel:
     by, folds = cut_by
     try:
-        traces, remarks = out_of_fold_traces(data.sessions, folds, spec, _options(seed), progress=progress)
-        model, fit_remarks = fit_on_all(data, spec, seed=seed)
+        traces, warnings = out_of_fold_traces(data.sessions, folds, spec, _options(seed), progress=progress)
+        model, fit_warnings = fit_on_all(data, spec, seed=seed)
     except InputError as error:
         raise _too_little(error) from error
     progress(1)
@@ -143,11 +143,11 @@ def _personal(
     rows = sweep(traces, parameters, at, min_lead_ms=MIN_LEAD_MS)
     report = EvaluationReport(
         subject=str(spec),
-        method=method(by, folds, seed),
+        method=describe_folds(by, folds, seed),
         data=data.files,
         operating=rows[at.index(parameters.on)],
         average_precision=average_precision(traces),
         rows=rows,
-        remarks=(*remarks, *fit_remarks),
+        warnings=(*warnings, *fit_warnings),
     )
     return PersonalModel(spec, SPECS[spec], model.data, blaster_model_of(model), traces, report)

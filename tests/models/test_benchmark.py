@@ -11,7 +11,7 @@ import pytest
 from models.benchmark import CONFIGURATIONS, SHUFFLED, plan_benchmark, run_benchmark
 from models.benchmark_report import make_report, report_markdown
 from models.metrics import Metrics
-from models.spread import Workers
+from models.workers import Workers
 from stinger.errors import InputError
 from tests.models.datasets import make_dataset, write_train_dir
 

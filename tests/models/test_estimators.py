@@ -120,14 +120,14 @@ def test_an_mlp_keeps_rows_aside_only_where_it_can_spare_them(
 
 def test_an_mlp_that_was_cut_short_is_said_in_a_line_and_warns_no_one() -> None:
     features, labels = two_clouds()
-    remarks = fit_estimator(make_estimator("mlp", "summary", seed=1, mlp_max_iter=2), features, labels)
-    assert remarks == ("did not converge within 2 iterations",)
+    warnings = fit_estimator(make_estimator("mlp", "summary", seed=1, mlp_max_iter=2), features, labels)
+    assert warnings == ("did not converge within 2 iterations",)
 
 
 def test_boosting_that_has_too_few_rows_for_a_split_says_so() -> None:
     features, labels = two_clouds(39)
-    remarks = fit_estimator(make_estimator("hgb", "summary", seed=1), features, labels)
-    assert remarks == ("learnt nothing: too few rows, as each of two leaves needs 20",)
+    warnings = fit_estimator(make_estimator("hgb", "summary", seed=1), features, labels)
+    assert warnings == ("learnt nothing: too few rows, as each of two leaves needs 20",)
 
 
 @pytest.mark.parametrize("alpha", [-1, 1e308, float("nan")])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.export import ExportOptions, build_dataset
-from models.folds import GUARD_MS, Fold, folds_by_session, folds_by_time, folds_holding_out, piece_of
+from models.folds import GUARD_MS, Fold, folds_by_session, folds_by_time, folds_holding_out, slice_session
 from models.negatives import NegativeOptions
 from models.sessions import Session
 from models.windows import LEAD_MS, WINDOW_MS
@@ -125,7 +125,7 @@ def test_piece_keeps_what_its_shots_were_in_the_whole() -> None:
     trigger = np.zeros(300)
     trigger[[20, 60, 250]] = 1  # the second too soon after the first
     session = session_of(samples_at(np.arange(300) * 10, trigger=trigger), first_shot_num=7)
-    piece = piece_of(session, 40, 300)
+    piece = slice_session(session, 40, 300)
     assert piece.shots.time_ms.tolist() == [600, 2500]
     assert piece.shots.index.tolist() == [20, 210]
     assert piece.shots.accepted.tolist() == [False, True]

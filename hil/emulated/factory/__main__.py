@@ -11,8 +11,8 @@ from hil.emulated.factory import LR_FILE, MLP_FILE
 from models.factory import factory_model
 from models.factory.recipe import factory_dataset
 from models.graph.export import blaster_model_of
-from models.keeping import model_file_of
 from models.model_file import open_model
+from models.saving import model_file_bytes
 from models.spec import ModelSpec
 from models.training import TrainingOptions, train
 from stinger.mlmd import write_mlmd
@@ -23,7 +23,7 @@ def main() -> None:
     folder = Path(__file__).parent
     dataset = factory_dataset()
     trained = train(dataset, TrainingOptions(spec=ModelSpec("logreg", "summary"), split="session", refit=True))
-    write_mlmd(folder / LR_FILE, blaster_model_of(open_model(model_file_of(dataset, trained))))
+    write_mlmd(folder / LR_FILE, blaster_model_of(open_model(model_file_bytes(dataset, trained))))
     write_mlmd(folder / MLP_FILE, blaster_model_of(factory_model()))
 
 

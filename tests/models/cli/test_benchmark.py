@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import models.spread
+import models.workers
 from models.benchmark import CONFIGURATIONS, Configuration, plan_benchmark
-from models.spread import Workers
+from models.workers import Workers
 from stinger.cli import main
 from stinger.errors import FileError
 from tests.models.datasets import make_dataset, write_train_dir
@@ -77,13 +77,13 @@ def test_several_sessions_are_held_out_too(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("only_linear_models")
 def test_an_interrupt_leaves_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spread = models.spread.spread
+    parallel = models.workers.run_parallel
 
     def interrupted_after_two(function: Any, tasks: Any, workers: Workers) -> Iterator[Any]:
-        yield from islice(spread(function, tasks, workers), 2)
+        yield from islice(parallel(function, tasks, workers), 2)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("models.benchmark.spread", interrupted_after_two)
+    monkeypatch.setattr("models.benchmark.run_parallel", interrupted_after_two)
     result = run("benchmark --train-dir ml_out/train --seeds 2 --jobs 1")
     assert result.exit_code == 130
     assert "Interrupted: report.md holds the 2 of 17 fits that were finished." in result.stderr

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.crew import Crew
 from models.decision import DecisionParameters
 from models.export import ExportOptions
 from models.folds import HeldOut, folds_by_time, folds_holding_out
@@ -14,17 +13,18 @@ from models.negatives import RECOMMENDED
 from models.scorer import score_recording
 from models.sessions import Session
 from models.spec import ModelSpec, parse_spec
-from models.spread import Workers
-from replay.evaluation.contest import Budget, Contest, hold_contest
+from models.task_runner import TaskRunner
+from models.workers import Workers
+from replay.evaluation.contest import Budget, Contest, run_contest
 from replay.evaluation.evaluate import evaluate
-from replay.evaluation.held_out import train_on_all, try_candidates
+from replay.evaluation.held_out import score_candidates, train_on_all
 from replay.trace import Trace
 from tests.helpers.retraining import blind_model, session_of
 from tests.helpers.synthetic import synthetic_samples
 
 LOGREG = parse_spec("logreg:summary")
 OPTIONS = ExportOptions(negatives=RECOMMENDED)
-ALONE = Crew(Workers(jobs=1))
+ALONE = TaskRunner(Workers(jobs=1))
 BUDGET = Budget(max_false_per_minute=4, max_duty=0.5)
 
 
@@ -36,13 +36,13 @@ def holding_out(sessions: tuple[Session, ...], *positions: int) -> HeldOut:
     return HeldOut(sessions, positions, folds_holding_out(sessions, positions, 5))
 
 
-def contest(test: HeldOut, specs: tuple[ModelSpec, ...] = (LOGREG,), crew: Crew = ALONE) -> Contest:
+def contest(test: HeldOut, specs: tuple[ModelSpec, ...] = (LOGREG,), runner: TaskRunner = ALONE) -> Contest:
     champion: tuple[str, Model] = ("old", open_model(blind_model()))
-    return hold_contest(champion, specs, test, OPTIONS, BUDGET, crew=crew)
+    return run_contest(champion, specs, test, OPTIONS, BUDGET, runner=runner)
 
 
 def outputs(sessions: tuple[Session, ...], *positions: int) -> list[bytes]:
-    ((candidate,), _) = try_candidates([LOGREG], holding_out(sessions, *positions), OPTIONS, ALONE)
+    ((candidate,), _) = score_candidates([LOGREG], holding_out(sessions, *positions), OPTIONS, ALONE)
     return [trace.probability.tobytes() for trace in candidate.traces]
 
 
@@ -58,8 +58,8 @@ def test_what_a_held_out_session_holds_teaches_its_own_judges_nothing() -> None:
 def test_one_session_is_tested_in_blocks_and_every_block_has_outputs() -> None:
     sessions = made_sessions(1)
     test = HeldOut(sessions, (0,), folds_by_time(sessions, 4))
-    ((candidate,), remarks) = try_candidates([LOGREG], test, OPTIONS, ALONE)
-    assert remarks == ()
+    ((candidate,), warnings) = score_candidates([LOGREG], test, OPTIONS, ALONE)
+    assert warnings == ()
     (trace,) = candidate.traces
     assert np.array_equal(np.flatnonzero(np.isnan(trace.probability)), np.arange(49))
 
@@ -88,7 +88,7 @@ def test_champion_is_judged_with_its_own_way_of_deciding() -> None:
     model = open_model(blind_model())
     model.meta = replace(model.meta, decision=own)
     sessions = made_sessions(2)
-    found = hold_contest(("old", model), [LOGREG], holding_out(sessions, 0), OPTIONS, BUDGET, crew=ALONE)
+    found = run_contest(("old", model), [LOGREG], holding_out(sessions, 0), OPTIONS, BUDGET, runner=ALONE)
     (row,) = (row for row in found.champion.rows if row.parameters == own)
     trace = Trace(sessions[0], score_recording(model, sessions[0].recording))
     assert row == evaluate([trace], own)
@@ -113,22 +113,22 @@ def test_session_that_teaches_nothing_is_told_of() -> None:
     early["trigger"] = 0
     early["trigger"][20:25] = 1
     found = contest(holding_out((*made_sessions(2), session_of(early, "early")), 0))
-    (remark,) = found.remarks
-    assert remark.startswith("early: nothing is learnt from it: no positive window is left")
+    (warning,) = found.warnings
+    assert warning.startswith("early: nothing is learnt from it: no positive window is left")
 
 
 @pytest.mark.parametrize("workers", [Workers(jobs=2), Workers(jobs=2, backend="threading")])
 def test_whoever_does_the_work_comes_to_the_same(workers: Workers) -> None:
     test = holding_out(made_sessions(), 0, 1, 2)
     specs = (LOGREG, parse_spec("mlp:rich"))
-    assert contest(test, specs, Crew(workers)) == contest(test, specs)
+    assert contest(test, specs, TaskRunner(workers)) == contest(test, specs)
 
 
 def test_final_model_learnt_from_everything_and_says_so() -> None:
     sessions = made_sessions(2)
     meta = replace(open_model(blind_model()).meta, training={"sessions": ["s0", "s1"]})
-    model, remarks = train_on_all(sessions, meta, OPTIONS, ALONE)
-    assert remarks == ()
+    model, warnings = train_on_all(sessions, meta, OPTIONS, ALONE)
+    assert warnings == ()
     assert model.meta.training["sessions"] == ["s0", "s1"]
     assert model.meta.training["positives"] == sum(session.accepted_shots for session in sessions)
     assert model.meta.training["fitted_on"] == "all rows"

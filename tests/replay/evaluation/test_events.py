@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.evaluation.events import Events, SpinUp, match_events, near_a_shot
+from replay.evaluation.events import Events, SpinUpKind, match_events, near_a_shot
 
 
 def match(spin_ups: list[tuple[int, int]], shots: list[int], *, min_lead_ms: float = 100) -> Events:
@@ -14,8 +14,8 @@ def match(spin_ups: list[tuple[int, int]], shots: list[int], *, min_lead_ms: flo
     )
 
 
-def kinds(events: Events) -> list[SpinUp]:
-    return [SpinUp(kind) for kind in events.kind.tolist()]
+def kinds(events: Events) -> list[SpinUpKind]:
+    return [SpinUpKind(kind) for kind in events.kind.tolist()]
 
 
 def test_shot_is_in_time_from_100_ms_of_wheels_on() -> None:
@@ -38,7 +38,7 @@ def test_wheels_are_off_at_the_moment_they_go_off() -> None:
 
 def test_spin_up_carries_the_first_shot_within_it_and_the_burst_rides_along() -> None:
     events = match([(500, 2000)], [1000, 1200, 1400])
-    assert kinds(events) == [SpinUp.CARRIES]
+    assert kinds(events) == [SpinUpKind.WITH_SHOT]
     assert events.shot.tolist() == [0]
     assert events.holder.tolist() == [0, 0, 0]
     assert events.in_time.all()
@@ -46,16 +46,16 @@ def test_spin_up_carries_the_first_shot_within_it_and_the_burst_rides_along() ->
 
 def test_spin_up_without_a_shot_is_false() -> None:
     events = match([(0, 300), (5000, 5300)], [2000])
-    assert kinds(events) == [SpinUp.FALSE, SpinUp.FALSE]
+    assert kinds(events) == [SpinUpKind.FALSE, SpinUpKind.FALSE]
     assert events.shot.tolist() == [-1, -1]
 
 
 def test_spin_up_after_a_shot_is_false_and_no_repeat() -> None:
-    assert kinds(match([(800, 1100), (1200, 1500)], [1000])) == [SpinUp.CARRIES, SpinUp.FALSE]
+    assert kinds(match([(800, 1100), (1200, 1500)], [1000])) == [SpinUpKind.WITH_SHOT, SpinUpKind.FALSE]
 
 
-@pytest.mark.parametrize(("off", "kind"), [(500, SpinUp.EARLY), (499, SpinUp.FALSE)])
-def test_spin_up_that_ends_within_half_a_second_before_a_shot_is_early(off: int, kind: SpinUp) -> None:
+@pytest.mark.parametrize(("off", "kind"), [(500, SpinUpKind.EARLY), (499, SpinUpKind.FALSE)])
+def test_spin_up_that_ends_within_half_a_second_before_a_shot_is_early(off: int, kind: SpinUpKind) -> None:
     events = match([(100, off)], [1000])
     assert kinds(events) == [kind]
     assert not events.in_time.any()
@@ -63,17 +63,17 @@ def test_spin_up_that_ends_within_half_a_second_before_a_shot_is_early(off: int,
 
 def test_second_spin_up_for_a_shot_is_a_repeat() -> None:
     events = match([(100, 700), (800, 1100)], [1000])
-    assert kinds(events) == [SpinUp.REPEAT, SpinUp.CARRIES]
+    assert kinds(events) == [SpinUpKind.REPEAT, SpinUpKind.WITH_SHOT]
     assert events.shot.tolist() == [0, 0]
 
 
 def test_of_several_early_spin_ups_only_the_last_one_is_matched() -> None:
     events = match([(100, 600), (650, 700), (750, 800)], [1000])
-    assert kinds(events) == [SpinUp.REPEAT, SpinUp.REPEAT, SpinUp.EARLY]
+    assert kinds(events) == [SpinUpKind.REPEAT, SpinUpKind.REPEAT, SpinUpKind.EARLY]
 
 
 def test_without_shots_or_spin_ups_nothing_matches() -> None:
-    assert kinds(match([(0, 10)], [])) == [SpinUp.FALSE]
+    assert kinds(match([(0, 10)], [])) == [SpinUpKind.FALSE]
     assert match([], [1000]).in_time.tolist() == [False]
 
 
@@ -89,12 +89,12 @@ def cases(draw: st.DrawFn) -> tuple[list[tuple[int, int]], list[int]]:
 def test_matching_is_one_to_one_and_every_spin_up_is_of_one_kind(case: tuple[list[tuple[int, int]], list[int]]) -> None:
     spin_ups, shots = case
     events = match(spin_ups, shots)
-    matched = events.shot[(events.kind == SpinUp.CARRIES) | (events.kind == SpinUp.EARLY)]
+    matched = events.shot[(events.kind == SpinUpKind.WITH_SHOT) | (events.kind == SpinUpKind.EARLY)]
     assert np.unique(matched).size == matched.size
-    assert ((events.shot >= 0) == (events.kind != SpinUp.FALSE)).all()
-    assert sum(events.count(kind) for kind in SpinUp) == len(spin_ups)
+    assert ((events.shot >= 0) == (events.kind != SpinUpKind.FALSE)).all()
+    assert sum(events.count(kind) for kind in SpinUpKind) == len(spin_ups)
     # Each repeat has the one that it repeats.
-    assert set(events.shot[events.kind == SpinUp.REPEAT]) <= set(matched)
+    assert set(events.shot[events.kind == SpinUpKind.REPEAT]) <= set(matched)
 
 
 @given(cases(), st.integers(0, 500))
@@ -107,10 +107,10 @@ def test_matching_is_that_of_looking_at_each_spin_up_and_shot(
     assert events.in_time.tolist() == in_time
     for (on, off), kind, shot in zip(spin_ups, events.kind, events.shot, strict=True):
         inside = [i for i, time in enumerate(shots) if on <= time < off]
-        assert (kind == SpinUp.CARRIES) == bool(inside)
+        assert (kind == SpinUpKind.WITH_SHOT) == bool(inside)
         if inside:
             assert shot == inside[0]
-        elif kind != SpinUp.FALSE:
+        elif kind != SpinUpKind.FALSE:
             assert shot == min(i for i, time in enumerate(shots) if time >= off)
 
 

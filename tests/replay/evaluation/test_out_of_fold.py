@@ -28,14 +28,14 @@ def session_of(samples: SampleArray) -> Session:
 
 def test_each_sample_with_a_whole_window_has_an_output() -> None:
     session = session_of(synthetic_samples(6000, 15, gaps=1))
-    ((trace,), remarks) = out_of_fold_traces([session], folds_by_time([session], 3), LOGREG, ExportOptions())
+    ((trace,), warnings) = out_of_fold_traces([session], folds_by_time([session], 3), LOGREG, ExportOptions())
     known = ~np.isnan(trace.probability)
     (gap,) = session.recording.gaps()
     expected = np.ones(6000, dtype=bool)
     expected[:49] = False
     expected[gap : gap + 49] = False
     assert np.array_equal(known, expected)
-    assert remarks == ()
+    assert warnings == ()
 
 
 def test_output_in_a_block_does_not_change_with_what_happens_in_it() -> None:

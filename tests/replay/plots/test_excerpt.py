@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from replay.plots.excerpt import Excerpt, excerpt
-from replay.plots.timeline import Timeline
+from replay.plots.forecast import Timeline
 from stinger.recording import Recording, split_recordings
 from stinger.shots import find_shots
 from tests.conftest import samples_at

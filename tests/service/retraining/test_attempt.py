@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.crew import Crew
 from models.factory import factory_model
 from models.model_file import load_model
 from models.registry import Registry
-from models.spread import Workers
+from models.task_runner import TaskRunner
+from models.workers import Workers
 from service.config.config import Config
 from service.config.retraining import RetrainConfig
 from service.ops.lock import sole_retraining
@@ -31,7 +31,7 @@ def config(folder: Path, settings: RetrainConfig = EASY) -> Config:
 
 
 def attempt(folder: Path, *named: Path, settings: RetrainConfig = EASY) -> Retraining:
-    return retrain(config(folder, settings), [str(path) for path in named], Crew(Workers(jobs=1)))
+    return retrain(config(folder, settings), [str(path) for path in named], TaskRunner(Workers(jobs=1)))
 
 
 def recorded(folder: Path, *seeds: int) -> None:

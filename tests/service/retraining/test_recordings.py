@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.crew import no_bar
+from models.task_runner import no_progress_bar
 from service.recording.sidecar import sidecar_path
 from service.retraining.recordings import Gathered, gather
 from stinger.errors import FileError
@@ -16,7 +16,9 @@ from tests.helpers.synthetic import synthetic_samples
 
 
 def gathered(data_dir: Path, *named: Path, max_hours: float = 24) -> Gathered:
-    return gather(data_dir, [str(path) for path in named], max_hours=max_hours, min_shot_gap_ms=1000, bar=no_bar)
+    return gather(
+        data_dir, [str(path) for path in named], max_hours=max_hours, min_shot_gap_ms=1000, bar=no_progress_bar
+    )
 
 
 def names(found: Gathered) -> list[str]:

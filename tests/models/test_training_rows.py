@@ -8,7 +8,7 @@ import pytest
 from models.export import ExportOptions, build_dataset
 from models.features import compute_features
 from models.negatives import RECOMMENDED
-from models.pieces import build_piece, counts, joined
+from models.training_rows import build_training_rows, counts, joined
 from stinger.errors import InputError
 from stinger.sample import SampleArray
 from tests.helpers.retraining import session_of
@@ -26,7 +26,7 @@ def without_shots(samples: SampleArray) -> SampleArray:
 
 def test_piece_of_a_session_with_shots_is_its_training_set() -> None:
     session = session_of(synthetic_samples(6000, 15))
-    piece = build_piece(SETS, OPTIONS, 100, session)
+    piece = build_training_rows(SETS, OPTIONS, 100, session)
     dataset = build_dataset([session], OPTIONS, about={})
     assert np.array_equal(piece.labels, dataset.labels)
     for name in SETS:
@@ -35,14 +35,14 @@ def test_piece_of_a_session_with_shots_is_its_training_set() -> None:
 
 def test_session_without_a_shot_gives_as_many_negatives_a_minute_as_asked_for() -> None:
     session = session_of(without_shots(synthetic_samples(12_000, 15)))
-    piece = build_piece(SETS, OPTIONS, 30, session)
+    piece = build_training_rows(SETS, OPTIONS, 30, session)
     assert piece.labels.size == 60
     assert piece.positives == 0
     assert piece.features["summary"].shape == (60, 18)
 
 
 def test_session_too_short_for_a_window_gives_nothing_and_says_so() -> None:
-    piece = build_piece(SETS, OPTIONS, 30, session_of(synthetic_samples(6000, 15)[:40], "short"))
+    piece = build_training_rows(SETS, OPTIONS, 30, session_of(synthetic_samples(6000, 15)[:40], "short"))
     assert piece.labels.size == 0
     assert piece.features["rich"].shape == (0, 30)
 
@@ -51,14 +51,16 @@ def test_session_whose_shots_have_no_whole_window_is_left_out_with_the_reason() 
     samples = synthetic_samples(300, 1)
     samples["trigger"] = 0
     samples["trigger"][20:25] = 1
-    piece = build_piece(SETS, OPTIONS, 30, session_of(samples, "early"))
+    piece = build_training_rows(SETS, OPTIONS, 30, session_of(samples, "early"))
     assert piece.labels.size == 0
-    assert piece.remark is not None
-    assert "early: nothing is learnt from it: no positive window is left" in piece.remark
+    assert piece.warning is not None
+    assert "early: nothing is learnt from it: no positive window is left" in piece.warning
 
 
 def test_pieces_join_in_order_whatever_built_them() -> None:
-    pieces = [build_piece(SETS, OPTIONS, 30, session_of(synthetic_samples(3000, 8, seed=seed))) for seed in (1, 2)]
+    pieces = [
+        build_training_rows(SETS, OPTIONS, 30, session_of(synthetic_samples(3000, 8, seed=seed))) for seed in (1, 2)
+    ]
     features, labels = joined(pieces, "rich")
     assert np.array_equal(features, np.concatenate([piece.features["rich"] for piece in pieces]))
     assert counts(pieces)["positives"] == int(labels.sum())
@@ -67,13 +69,13 @@ def test_pieces_join_in_order_whatever_built_them() -> None:
 
 
 def test_pieces_without_a_shot_cannot_be_learnt_from() -> None:
-    piece = build_piece(SETS, OPTIONS, 30, session_of(without_shots(synthetic_samples(3000, 8))))
+    piece = build_training_rows(SETS, OPTIONS, 30, session_of(without_shots(synthetic_samples(3000, 8))))
     with pytest.raises(InputError, match="no shot to learn from in 1 recordings"):
         joined([piece], "rich")
 
 
 def test_another_seed_takes_other_negatives_of_a_session_without_shots() -> None:
     session = session_of(without_shots(synthetic_samples(6000, 8)))
-    one, other = (build_piece(SETS, replace(OPTIONS, seed=seed), 30, session) for seed in (1, 2))
+    one, other = (build_training_rows(SETS, replace(OPTIONS, seed=seed), 30, session) for seed in (1, 2))
     assert one.sha256 != other.sha256
-    assert one.sha256 == build_piece(SETS, OPTIONS, 30, session).sha256
+    assert one.sha256 == build_training_rows(SETS, OPTIONS, 30, session).sha256

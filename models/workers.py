@@ -46,7 +46,7 @@ class Workers:
     scheduler: str | None = None
 
 
-def spread(
+def run_parallel(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: Workers
 ) -> Generator[Result, None, None]:
     """``function`` of each task, in the order they are done; begun in the order given, so long ones belong first.

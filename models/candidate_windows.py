@@ -16,17 +16,17 @@ from models.windows import Indices, Span, motion_scores, pressed_within, unbroke
 AvoidEdges = Literal["accepted", "all"]
 
 
-class Verdict(IntEnum):
+class Exclusion(IntEnum):
     """Whether a window that ends at a sample may be a negative one, and if not, the first reason why."""
 
-    FIT = 0
-    NOT_WHOLE = 1
+    NONE = 0
+    INCOMPLETE = 1
     HOLDS_TRIGGER = 2
     NEAR_EDGE = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Field:
+class CandidateWindows:
     """``n`` samples, session after session; every array is ``(n,)`` unless it says otherwise.
 
     ``time_ms`` is a timeline without overlap: sessions follow one another, far apart. ``score`` is the motion of the
@@ -34,7 +34,7 @@ class Field:
     """
 
     time_ms: npt.NDArray[np.int64]
-    verdict: npt.NDArray[np.uint8]
+    exclusion: npt.NDArray[np.uint8]
     score: npt.NDArray[np.float64]
     starts: Indices
 
@@ -42,7 +42,7 @@ class Field:
         return int(self.time_ms.shape[0])
 
 
-def survey(
+def find_candidates(
     sessions: Sequence[Session],
     spans: Sequence[Span],
     *,
@@ -50,7 +50,7 @@ def survey(
     avoid_post_ms: float,
     avoid_edges: AvoidEdges,
     apart_ms: float,
-) -> Field:
+) -> CandidateWindows:
     """The field of ``sessions``, whose windows are ``spans``.
 
     No window fits that ends between ``keep_clear_ms`` before and ``avoid_post_ms`` after an edge, that is broken by a gap
@@ -58,9 +58,9 @@ def survey(
     """
     lengths = [len(session.recording) for session in sessions]
     starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.intp)
-    field = Field(
+    field = CandidateWindows(
         time_ms=np.empty(starts[-1], dtype=np.int64),
-        verdict=np.empty(starts[-1], dtype=np.uint8),
+        exclusion=np.empty(starts[-1], dtype=np.uint8),
         score=np.empty(starts[-1], dtype=np.float64),
         starts=starts,
     )
@@ -71,11 +71,11 @@ def survey(
         np.add(recording.time_ms, offset, out=field.time_ms[start:stop])
         clock = int(recording.time_ms[-1]) + offset + int(np.ceil(apart_ms)) + 1
         near_edge = _around_edges(session, keep_clear_ms, avoid_post_ms, avoid_edges)
-        verdict = field.verdict[start:stop]
-        verdict[:] = Verdict.FIT
-        verdict[near_edge] = Verdict.NEAR_EDGE
-        verdict[pressed_within(recording, span.window_samples)] = Verdict.HOLDS_TRIGGER
-        verdict[unbroken_before(recording) < span.window_samples] = Verdict.NOT_WHOLE
+        exclusion = field.exclusion[start:stop]
+        exclusion[:] = Exclusion.NONE
+        exclusion[near_edge] = Exclusion.NEAR_EDGE
+        exclusion[pressed_within(recording, span.window_samples)] = Exclusion.HOLDS_TRIGGER
+        exclusion[unbroken_before(recording) < span.window_samples] = Exclusion.INCOMPLETE
         field.score[start:stop] = motion_scores(recording.axes, span.window_samples)
     return field
 

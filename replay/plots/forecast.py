@@ -64,7 +64,7 @@ def timeline_of(
     return Timeline(index=index, probability=probability)
 
 
-def timeline_of_traces(traces: Sequence[Trace], span: Span) -> Timeline:
+def forecast_of(traces: Sequence[Trace], span: Span) -> Timeline:
     """The outputs in ``traces``, one for each model and all of one session, at the times that they speak of.
 
     A trace has them where their windows end, ``span.lead_samples`` earlier, as a blaster does.

@@ -35,20 +35,20 @@ def fit_model(
 ) -> tuple[Model, tuple[str, ...]]:
     """The model that ``meta`` names, fitted on ``features`` ``(n, k)`` and ``labels`` ``(n,)``, as the file that would serve.
 
-    Beside it remarks about the fit, a line each. Raises :class:`InputError` for one class only, and for a model too large
+    Beside it warnings about the fit, a line each. Raises :class:`InputError` for one class only, and for a model too large
     for a file.
     """
     estimator = make_estimator(meta.estimator, meta.features, seed=seed, labels=labels, n_jobs=n_jobs)
-    remarks = fit_estimator(estimator, features, labels)
-    return open_model(export_estimator(estimator, meta)), remarks
+    warnings = fit_estimator(estimator, features, labels)
+    return open_model(export_estimator(estimator, meta)), warnings
 
 
-def check_keepable(dataset: Dataset) -> None:
-    """Raise the :class:`InputError` that :func:`model_file_of` would, for windows that no model file takes, before a fit."""
+def check_savable(dataset: Dataset) -> None:
+    """Raise the :class:`InputError` that :func:`model_file_bytes` would, for windows that no model file takes, before a fit."""
     check_windows(int(dataset.windows.shape[1]), _rate_hz(dataset))
 
 
-def model_file_of(dataset: Dataset, result: TrainingResult, *, decision: DecisionParameters | None = None) -> bytes:
+def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: DecisionParameters | None = None) -> bytes:
     """The model file of ``result``, which was trained on ``dataset``, with ``decision`` or the blaster's own.
 
     Raises :class:`InputError` if its windows or their rate are not those of a model file, or it is too large for one.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.spread import LOCAL, Workers, spread
+from models.workers import LOCAL, Workers, run_parallel
 from stinger.errors import InputError
 from tests.helpers.places import ROOT
 
@@ -37,20 +37,20 @@ def process_of(_: int) -> int:
 
 @pytest.mark.parametrize("workers", [Workers(), Workers(jobs=1), Workers(jobs=2, backend="threading")])
 def test_every_task_is_done_once(workers: Workers) -> None:
-    assert sorted(spread(partial(add, 100), range(20), workers)) == list(range(100, 120))
+    assert sorted(run_parallel(partial(add, 100), range(20), workers)) == list(range(100, 120))
 
 
 def test_a_backend_that_gives_everything_at_the_end_will_do() -> None:
     workers = Workers(jobs=2, backend="multiprocessing")
-    assert sorted(spread(partial(add, 1), range(5), workers)) == [1, 2, 3, 4, 5]
+    assert sorted(run_parallel(partial(add, 1), range(5), workers)) == [1, 2, 3, 4, 5]
 
 
 def test_no_task_is_no_result() -> None:
-    assert list(spread(process_of, [], Workers())) == []
+    assert list(run_parallel(process_of, [], Workers())) == []
 
 
 def test_local_work_is_done_by_other_processes() -> None:
-    processes = set(spread(process_of, range(6), Workers(jobs=2)))
+    processes = set(run_parallel(process_of, range(6), Workers(jobs=2)))
     assert os.getpid() not in processes
     assert len(processes) == 2
 
@@ -58,17 +58,17 @@ def test_local_work_is_done_by_other_processes() -> None:
 @pytest.mark.parametrize("workers", [Workers(jobs=1), Workers(jobs=2), Workers(jobs=2, backend="threading")])
 def test_an_error_of_a_task_is_raised_as_it_is(workers: Workers) -> None:
     with pytest.raises(InputError, match="three"):
-        list(spread(fail_on_3, range(6), workers))
+        list(run_parallel(fail_on_3, range(6), workers))
 
 
 def test_a_worker_that_dies_is_an_error_and_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.spread._LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("models.workers._LOOK_EVERY_S", 0.05)
     with pytest.raises(InputError, match="a worker died"):
-        list(spread(die_on_3, range(6), Workers(jobs=2)))
+        list(run_parallel(die_on_3, range(6), Workers(jobs=2)))
 
 
 def test_closing_early_ends_the_workers() -> None:
-    results = spread(process_of, range(40), Workers(jobs=2))
+    results = run_parallel(process_of, range(40), Workers(jobs=2))
     process = next(results)
     results.close()
     with pytest.raises(ProcessLookupError):
@@ -86,7 +86,7 @@ def test_closing_early_ends_the_workers() -> None:
 )
 def test_workers_that_cannot_be_had_are_refused(workers: Workers, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        list(spread(process_of, range(3), workers))
+        list(run_parallel(process_of, range(3), workers))
 
 
 @pytest.mark.parametrize(("backend", "module"), [("dask", "distributed"), ("ray", "ray.util.joblib")])
@@ -94,12 +94,12 @@ def test_a_missing_package_is_named(backend: str, module: str, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, module, None)
     scheduler = "tcp://h:1" if backend == "dask" else None
     with pytest.raises(InputError, match=f"the backend {backend} needs the package"):
-        list(spread(process_of, range(3), Workers(backend=backend, scheduler=scheduler)))
+        list(run_parallel(process_of, range(3), Workers(backend=backend, scheduler=scheduler)))
 
 
 PARENT = """
 import sys, time
-from models.spread import Workers, spread
+from models.workers import Workers, run_parallel
 
 def work(path):
     with open(path, "w") as file:
@@ -107,7 +107,7 @@ def work(path):
         file.write(str(os.getpid()))
     time.sleep(60)
 
-list(spread(work, sys.argv[1:], Workers(jobs=2)))
+list(run_parallel(work, sys.argv[1:], Workers(jobs=2)))
 """
 
 

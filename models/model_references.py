@@ -19,31 +19,31 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class NamedData:
+class ReferencedData:
     """What stands in metadata and reports: ``hashes`` are SHA-256 in hex, ``texts`` everything else."""
 
     hashes: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
 
 
-class DataOfModels:
+class ModelReferences:
     """Looks up what the models of ``registry`` name; a version never changes, so each is read once."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._known: dict[str, NamedData] = {}
+        self._known: dict[str, ReferencedData] = {}
 
-    def named(self) -> NamedData:
+    def named(self) -> ReferencedData:
         """What all versions together name. Raises :class:`FileError` where one cannot be read: it may name anything."""
         versions = self._registry.versions()
         self._known = {version.id: self._known.get(version.id) or _named_by(version) for version in versions}
         parts = self._known.values()
-        return NamedData(
+        return ReferencedData(
             frozenset().union(*(part.hashes for part in parts)), frozenset().union(*(part.texts for part in parts))
         )
 
 
-def _named_by(version: Version) -> NamedData:
+def _named_by(version: Version) -> ReferencedData:
     try:
         text = metadata_value(read_bytes(version.model_path, at_most=MODEL_MAX_BYTES), META_KEY)
         document = json.loads(text) if text else None
@@ -55,7 +55,7 @@ def _named_by(version: Version) -> NamedData:
         raise FileError(version.model_path, str(error)) from error
     texts = frozenset(_texts([document, version.report()]))
     hashes = frozenset(text for text in texts if _SHA256.fullmatch(text))
-    return NamedData(hashes, texts - hashes)
+    return ReferencedData(hashes, texts - hashes)
 
 
 def _texts(value: Any) -> Iterator[str]:

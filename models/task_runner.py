@@ -7,33 +7,33 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from models.spread import Workers, spread
+from models.workers import Workers, run_parallel
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-Bar = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
+ProgressBar = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
 """Shows a stage of so many steps under a label while a block runs; the block is given what moves it on by n."""
 
 
 @contextmanager
-def no_bar(label: str, length: int) -> Iterator[Callable[[int], object]]:
-    """A :data:`Bar` that shows nothing."""
+def no_progress_bar(label: str, length: int) -> Iterator[Callable[[int], object]]:
+    """A :data:`ProgressBar` that shows nothing."""
     del label, length
     yield lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class TaskRunner:
     """The workers, and the bar that shows how far they are."""
 
     workers: Workers = field(default_factory=Workers)
-    bar: Bar = no_bar
+    bar: ProgressBar = no_progress_bar
 
-    def do(self, label: str, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-        """``function`` of each of ``tasks``, in the order they were done; see :func:`~models.spread.spread`."""
+    def run(self, label: str, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+        """``function`` of each of ``tasks``, in the order they were done; see :func:`~models.workers.spread`."""
         results = []
-        with self.bar(label, len(tasks)) as progress, closing(spread(function, tasks, self.workers)) as done:
+        with self.bar(label, len(tasks)) as progress, closing(run_parallel(function, tasks, self.workers)) as done:
             for result in done:
                 results.append(result)
                 progress(1)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.candidate_windows import find_candidates
 from models.export import ExportOptions, build_dataset
 from models.features import compute_features
-from models.field import survey
 from models.negatives import choose_far
 from models.sessions import Session
 from models.windows import span_of, windows_at
@@ -25,17 +25,17 @@ from stinger.sample import CHANNELS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class TrainingRows:
     """``features`` ``(n, k) float32`` of ``n`` windows under the name of each feature set, and ``labels`` ``(n,) uint8``.
 
-    ``sha256`` is that of the windows and labels. ``remark`` says why there are none, where that is so.
+    ``sha256`` is that of the windows and labels. ``warning`` says why there are none, where that is so.
     """
 
     session: str
     features: Mapping[str, npt.NDArray[np.float32]]
     labels: npt.NDArray[np.uint8]
     sha256: str
-    remark: str | None = None
+    warning: str | None = None
 
     @property
     def positives(self) -> int:
@@ -43,15 +43,15 @@ class Piece:
         return int(np.count_nonzero(self.labels))
 
 
-def build_piece(
+def build_training_rows(
     feature_sets: Collection[str], options: ExportOptions, quiet_a_minute: float, session: Session
-) -> Piece:
+) -> TrainingRows:
     """What ``session`` gives to learn from.
 
     With shots, it is the training set of this session alone. Without, it is ``quiet_a_minute`` negatives from anywhere
     in it for each recorded minute: motion that no shot came of.
     """
-    remark = None
+    warning = None
     windows = np.empty((0, WINDOW_SAMPLES, len(CHANNELS)), dtype=np.int16)
     labels = np.empty(0, dtype=np.uint8)
     try:
@@ -62,19 +62,19 @@ def build_piece(
             windows = _quiet_windows(session, options, quiet_a_minute)
             labels = np.zeros(windows.shape[0], dtype=np.uint8)
     except InputError as error:
-        remark = f"{session.name}: nothing is learnt from it: {error}"
+        warning = f"{session.name}: nothing is learnt from it: {error}"
     digest = sha256(windows.tobytes())
     digest.update(labels.tobytes())
-    return Piece(
+    return TrainingRows(
         session=session.name,
         features={name: compute_features(windows, name) for name in sorted(feature_sets)},
         labels=labels,
         sha256=digest.hexdigest(),
-        remark=remark,
+        warning=warning,
     )
 
 
-def joined(pieces: Iterable[Piece], feature_set: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+def joined(pieces: Iterable[TrainingRows], feature_set: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
     """Features ``(n, k)`` and labels ``(n,)`` of all of ``pieces``. Raises :class:`InputError` if they hold no shot."""
     parts = list(pieces)
     if not any(piece.positives for piece in parts):
@@ -83,7 +83,7 @@ def joined(pieces: Iterable[Piece], feature_set: str) -> tuple[npt.NDArray[np.fl
     return features, np.concatenate([piece.labels for piece in parts])
 
 
-def counts(pieces: Iterable[Piece]) -> dict[str, Any]:
+def counts(pieces: Iterable[TrainingRows]) -> dict[str, Any]:
     """How many windows ``pieces`` hold, of both kinds, and a hash of them all, for a model's metadata."""
     parts = list(pieces)
     digest = sha256("".join(piece.sha256 for piece in parts).encode())
@@ -97,7 +97,7 @@ def counts(pieces: Iterable[Piece]) -> dict[str, Any]:
 def _quiet_windows(session: Session, options: ExportOptions, quiet_a_minute: float) -> npt.NDArray[np.int16]:
     recording = session.recording
     span = span_of(recording, lead_ms=options.lead_ms, window_ms=options.window_ms)
-    field = survey(
+    field = find_candidates(
         [session],
         [span],
         keep_clear_ms=options.lead_ms + options.window_ms,

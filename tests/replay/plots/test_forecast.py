@@ -10,8 +10,8 @@ from models.scorer import score_recording
 from models.sessions import Session
 from models.window_models import Probabilities, WindowModels, Windows
 from models.windows import span_of
-from replay.plots import timeline
-from replay.plots.timeline import timeline_of, timeline_of_traces, windows_to_score
+from replay.plots import forecast as timeline
+from replay.plots.forecast import forecast_of, timeline_of, windows_to_score
 from replay.trace import Trace
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
@@ -68,7 +68,7 @@ def test_traces_give_the_timeline_that_their_model_gives() -> None:
     (recording,) = split_recordings(synthetic_samples(1500, 5, gaps=3))
     span = span_of(recording)
     trace = Trace(Session("made", recording, find_shots(recording), 0), score_recording(First(), recording))
-    line = timeline_of_traces([trace, trace], span)
+    line = forecast_of([trace, trace], span)
     whole = timeline_of(recording, SCORES, span)
     assert np.array_equal(line.index, whole.index)
     assert np.array_equal(line.probability, whole.probability[:, [0, 0]], equal_nan=True)
