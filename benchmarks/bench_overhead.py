@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hil.bench.broker import LOOPBACK, free_port, own_broker
-from hil.bench.children import stinger_command
-from hil.bench.daemon import DaemonSetup, DaemonUnderTest
-from hil.bench.dut import EmulatedDut, EmulatedSetup
-from hil.bench.ground import BROKER_READY
-from hil.bench.material import material
-from hil.bench.observer import Observer
+from hil.bench.broker import LOOPBACK, free_port, mosquitto_process
+from hil.bench.daemon import DaemonOptions, DaemonUnderTest
+from hil.bench.device_under_test import EmulatorOptions, EmulatorProcess
+from hil.bench.observer import MessageObserver
+from hil.bench.processes import stinger_command
+from hil.bench.testbed import BROKER_READY
+from hil.bench.workload import make_workload
 
 ROUNDS = 3
 
@@ -83,15 +83,15 @@ def _packet(data: bytes) -> tuple[bytes, int] | None:
 async def measure(folder: Path, seconds: float) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], float]:
     """By how many microseconds the observer was later with each message, and the latency that it measured."""
     port = free_port()
-    async with own_broker(folder / "mosquitto", port) as broker:
+    async with mosquitto_process(folder / "mosquitto", port) as broker:
         await broker.wait_for(BROKER_READY)
-        setup = EmulatedSetup(
-            samples=material("synthetic", seconds, seed=1, shots=True), count=1, link="pty", threshold=0.5
+        setup = EmulatorOptions(
+            samples=make_workload("synthetic", seconds, seed=1, shots=True), count=1, link="pty", threshold=0.5
         )
-        dut = EmulatedDut(setup, folder)
+        dut = EmulatorProcess(setup, folder)
         source = f"{dut.sources()[0]}?device=d0"
         daemon = DaemonUnderTest(
-            DaemonSetup(
+            DaemonOptions(
                 command=stinger_command("run"),
                 sources=[source],
                 broker=f"mqtt://{LOOPBACK}:{port}",
@@ -102,7 +102,7 @@ async def measure(folder: Path, seconds: float) -> tuple[np.ndarray[tuple[int], 
         bare = BareSubscriber(port)
         bare.start()
         try:
-            async with Observer(LOOPBACK, port, "observer") as observer:
+            async with MessageObserver(LOOPBACK, port, "observer") as observer:
                 await dut.start()
                 await daemon.start()
                 await asyncio.sleep(seconds + 1)

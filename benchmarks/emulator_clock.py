@@ -9,8 +9,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from hil.emulated.alarm import Alarm
 from hil.emulated.lateness import Lateness
+from hil.emulated.wakeup_timer import WakeupTimer
 
 ROUNDS = 10
 WAKINGS = 100
@@ -41,7 +41,7 @@ async def blocking(due_ns: int) -> None:
 
 
 async def compare() -> None:
-    alarm = Alarm()
+    alarm = WakeupTimer()
     ways = {
         "the emulator's timer": alarm.until,
         "the event loop's call_at": loop_timer,

@@ -57,7 +57,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelineEntry:
     """What happened when, in seconds after the scenario began: ``kind`` is ``fault``, ``recovery`` or ``event``."""
 
     at_s: float
@@ -82,7 +82,7 @@ class ScenarioRecord:
     why: str = ""
     measurements: Sequence[Measurement] = ()
     latencies: Sequence[Latency] = ()
-    timeline: Sequence[Moment] = ()
+    timeline: Sequence[TimelineEntry] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def _scenario(values: dict[str, Any]) -> ScenarioRecord:
             _typed(Latency, each | {"buckets": [(float(end), int(count)) for end, count in each["buckets"]]})
             for each in values["latencies"]
         ],
-        "timeline": [_typed(Moment, each) for each in values["timeline"]],
+        "timeline": [_typed(TimelineEntry, each) for each in values["timeline"]],
     }
     return _typed(ScenarioRecord, values | read)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from hil.bench.children import Child
+from hil.bench.processes import ChildProcess
 from stinger.errors import InputError
 
 LOOPBACK: Final = "127.0.0.1"
 OWN: Final = "mosquitto"
 EMBEDDED: Final = "embedded"
-GIVEN: Final = "given"
+EXTERNAL: Final = "given"
 
 _PATIENCE_S: Final = 5.0
 _SBIN: Final = "/usr/sbin/mosquitto"
@@ -33,29 +33,29 @@ listener {port} 127.0.0.1
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerChoice:
-    """Which broker a run uses: ``kind`` is OWN, EMBEDDED, or GIVEN with an address."""
+class BrokerSpec:
+    """Which broker a run uses: ``kind`` is OWN, EMBEDDED, or EXTERNAL with an address."""
 
     kind: str
     host: str = LOOPBACK
     port: int = 0
 
     @property
-    def can_stop(self) -> bool:
+    def restartable(self) -> bool:
         """Whether the bench can stop it and start it again."""
         return self.kind == OWN
 
 
-def choose_broker(text: str | None) -> BrokerChoice:
+def parse_broker(text: str | None) -> BrokerSpec:
     """What a user named; unless told otherwise a mosquitto where there is one. Raises :class:`InputError`."""
     if text is None:
-        return BrokerChoice(OWN if mosquitto() else EMBEDDED)
+        return BrokerSpec(OWN if mosquitto() else EMBEDDED)
     if text == OWN:
         if mosquitto() is None:
             raise InputError("--broker mosquitto: it is not installed; --broker embedded needs nothing else")
-        return BrokerChoice(OWN)
+        return BrokerSpec(OWN)
     if text == EMBEDDED:
-        return BrokerChoice(EMBEDDED)
+        return BrokerSpec(EMBEDDED)
     try:
         parts = urlsplit(text)
         fits = parts.scheme == "mqtt" and parts.hostname and not parts.username and parts.path in ("", "/")
@@ -64,12 +64,12 @@ def choose_broker(text: str | None) -> BrokerChoice:
         fits, host, port = False, "", 0
     if not fits:
         raise InputError(f"--broker {text}: expected mosquitto, embedded or mqtt://HOST:PORT")
-    return BrokerChoice(GIVEN, host, port)
+    return BrokerSpec(EXTERNAL, host, port)
 
 
-def check_broker(choice: BrokerChoice) -> None:
+def check_broker_listens(choice: BrokerSpec) -> None:
     """Raise :class:`InputError` if one that is said to be there does not listen."""
-    if choice.kind != GIVEN:
+    if choice.kind != EXTERNAL:
         return
     try:
         socket.create_connection((choice.host, choice.port), timeout=_PATIENCE_S).close()
@@ -83,7 +83,7 @@ def mosquitto() -> str | None:
     return shutil.which("mosquitto") or (_SBIN if Path(_SBIN).exists() else None)
 
 
-def own_broker(folder: Path, port: int) -> Child:
+def mosquitto_process(folder: Path, port: int) -> ChildProcess:
     """A mosquitto on ``port`` of the loopback that keeps its clients' sessions in ``folder`` while it is stopped."""
     program = mosquitto()
     assert program is not None
@@ -91,7 +91,7 @@ def own_broker(folder: Path, port: int) -> Child:
     config = folder / "mosquitto.conf"
     user = "user root\n" if _is_root() else ""
     config.write_text(user + _CONFIG.format(folder=folder, port=port), encoding="utf-8")
-    return Child("mosquitto", [program, "-c", str(config)], folder / "mosquitto.log")
+    return ChildProcess("mosquitto", [program, "-c", str(config)], folder / "mosquitto.log")
 
 
 def free_port() -> int:

@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from hil.bench.children import Child
-from hil.measuring.evidence import DaemonEvidence
+from hil.bench.processes import ChildProcess
+from hil.measuring.observations import DaemonObservations
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 
 READY: Final = r"^ready: broker mqtt://[^:\s]+:(\d+), model (.+)$"
@@ -26,7 +26,7 @@ _TRACEBACK: Final = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DaemonSetup:
+class DaemonOptions:
     """How the daemon is started: ``command``, and options of ``stinger run`` after it.
 
     ``sources`` are URLs with a device's name each.
@@ -42,13 +42,13 @@ class DaemonSetup:
 class DaemonUnderTest:
     """One daemon, perhaps in several lives. ``told`` are its counts by device, those of all lives together."""
 
-    def __init__(self, setup: DaemonSetup, folder: Path) -> None:
+    def __init__(self, setup: DaemonOptions, folder: Path) -> None:
         self._setup = setup
         command = [*setup.command, "--broker", setup.broker, "--data-dir", str(setup.data_dir), "--stamps"]
         command += ["--metrics-port", "0", *(["--scores"] if setup.scores else [])]
         for source in setup.sources:
             command += ["--source", source]
-        self.child = Child("the daemon", command, folder / "daemon.log")
+        self.child = ChildProcess("the daemon", command, folder / "daemon.log")
         self.told: dict[str, dict[str, float]] = {}
         self.broker_port = 0
         self._model = ""
@@ -60,7 +60,7 @@ class DaemonUnderTest:
         self._memory_mb: list[float] = []
 
     async def start(self) -> None:
-        """Start it, and wait until it is ready. Raises :class:`~hil.bench.children.ChildError`."""
+        """Start it, and wait until it is ready. Raises :class:`~hil.bench.processes.ProcessError`."""
         self.child.start()
         ready = await self.child.wait_for(READY)
         if self._ready_s is None:
@@ -101,14 +101,14 @@ class DaemonUnderTest:
         self._exit_code = await self.child.end()
         self._stop_s = (time.monotonic_ns() - asked_ns) / 1e9
 
-    def evidence(self) -> DaemonEvidence:
+    def evidence(self) -> DaemonObservations:
         """What was seen of the process."""
         cpu_percent = None
         if len(self._cpu_s) > 1:
             (since_s, before), (until_s, after) = self._cpu_s[0], self._cpu_s[-1]
             cpu_percent = 100 * (after - before) / (until_s - since_s)
         early = self._memory_mb[: max(1, len(self._memory_mb) // 4)]
-        return DaemonEvidence(
+        return DaemonObservations(
             exit_code=self._exit_code,
             stop_s=self._stop_s,
             ready_s=self._ready_s,

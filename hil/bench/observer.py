@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from hil.bench.children import PATIENCE_S, ChildError
-from hil.measuring.evidence import Heard
+from hil.bench.processes import PATIENCE_S, ProcessError
+from hil.measuring.observations import ReceivedMessage
 
 FILTER: Final = "stinger/#"
 AGAIN_S: Final = 0.2
@@ -23,16 +23,16 @@ _KEEPALIVE_S: Final = 30
 _LOOK_S: Final = 0.5
 
 
-class Observer:
+class MessageObserver:
     """Subscribed to all that the daemon says while it is entered, through every absence of the broker.
 
     With a ``lasting`` session the broker keeps what it misses meanwhile, where it can, and also when the observer is gone.
-    Entering waits until the subscription is there, and raises :class:`~hil.bench.children.ChildError` if that takes too
+    Entering waits until the subscription is there, and raises :class:`~hil.bench.processes.ProcessError` if that takes too
     long.
     """
 
     def __init__(self, host: str, port: int, name: str, *, lasting: bool = True) -> None:
-        self._heard: list[Heard] = []
+        self._heard: list[ReceivedMessage] = []
         self._subscribed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = threading.Event()
@@ -56,7 +56,7 @@ class Observer:
                 await self._subscribed.wait()
         except TimeoutError:
             await self._end()
-            raise ChildError(f"no subscription at the broker {host}:{port}: is it there?") from None
+            raise ProcessError(f"no subscription at the broker {host}:{port}: is it there?") from None
         except asyncio.CancelledError:
             await self._end()
             raise
@@ -67,7 +67,7 @@ class Observer:
     ) -> None:
         await self._end()
 
-    def heard(self) -> Sequence[Heard]:
+    def heard(self) -> Sequence[ReceivedMessage]:
         """Everything so far, in order."""
         return self._heard[:]
 
@@ -109,4 +109,4 @@ class Observer:
         self._loop.call_soon_threadsafe(self._subscribed.set)
 
     def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self._heard.append(Heard(self._readable_ns, message.topic, bytes(message.payload), message.retain))
+        self._heard.append(ReceivedMessage(self._readable_ns, message.topic, bytes(message.payload), message.retain))

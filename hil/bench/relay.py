@@ -21,7 +21,7 @@ class Way(Enum):
     """Connections are closed as soon as they are made."""
 
 
-class Relay:
+class TcpRelay:
     """Listens on ``port`` of the loopback while it is entered; each connection is carried to ``(host, to_port)``."""
 
     def __init__(self, host: str, to_port: int) -> None:

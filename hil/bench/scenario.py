@@ -10,12 +10,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from hil.bench.disturbance import DISTURBANCES, Disturbance
-from hil.bench.material import SYNTHETIC
+from hil.bench.bench_faults import BENCH_FAULTS, BenchFault
+from hil.bench.workload import SYNTHETIC
 from hil.emulated.faults import FAULTS, parse_fault
 from hil.emulated.faults.fault import Fault
 from hil.limits import Limit
-from hil.measuring.names import MEASUREMENTS, usual_limits
+from hil.measuring.definitions import MEASUREMENTS, default_limits
 from stinger.cli.options import MAX_SEED
 from stinger.errors import FileError, InputError
 from stinger.files import read_bytes
@@ -31,7 +31,7 @@ _MAX_BYTES: Final = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """``faults`` happen to every device, ``disturbances`` to all that is around it. ``limits`` are by measurement.
+    """``faults`` happen to every device, ``bench_faults`` to all that is around it. ``limits`` are by measurement.
 
     ``alone`` asks for the machine for itself, as what it measures depends on that. ``floor`` has the bench measure
     beside it what a path without a daemon takes. ``recording`` is a path, or ``synthetic``; with ``shots`` the stretch
@@ -60,18 +60,18 @@ class Scenario:
         """Those that the device is told of, by their text."""
         return {text: parse_fault(text) for text in self.faults if fault_kind(text) in FAULTS}
 
-    def disturbances(self) -> dict[str, Disturbance]:
+    def bench_faults(self) -> dict[str, BenchFault]:
         """Those that the bench causes, by their text, in the order in which they begin."""
-        found: dict[str, Disturbance] = {}
+        found: dict[str, BenchFault] = {}
         for text in self.faults:
-            fault = parse_fault(text, {**FAULTS, **DISTURBANCES})
-            if isinstance(fault, Disturbance):
+            fault = parse_fault(text, {**FAULTS, **BENCH_FAULTS})
+            if isinstance(fault, BenchFault):
                 found[text] = fault
         return dict(sorted(found.items(), key=lambda each: each[1].start))
 
-    def disturbance_kinds(self) -> set[str]:
+    def bench_fault_kinds(self) -> set[str]:
         """The names of those."""
-        return {fault_kind(text) for text in self.disturbances()}
+        return {fault_kind(text) for text in self.bench_faults()}
 
     def lasting(self, seconds: float) -> Scenario:
         """The same over another time. Raises :class:`InputError` if its faults do not fit in."""
@@ -127,7 +127,7 @@ def parse_scenario(data: bytes, *, name: str, place: str) -> Scenario:
 
 def _scenario(name: str, values: dict[str, Any]) -> Scenario:
     journal = values.get("any_device") is not True
-    read: dict[str, Any] = {"limits": _limits(values.pop("limits", {}), usual_limits(journal=journal))}
+    read: dict[str, Any] = {"limits": _limits(values.pop("limits", {}), default_limits(journal=journal))}
     for key, value in values.items():
         kind = _TYPES.get(key)
         if kind is None:
@@ -156,7 +156,7 @@ def _check_time(scenario: Scenario) -> None:
     for text in scenario.faults:
         if not isinstance(text, str):
             raise InputError(f"faults: expected a list of texts, not {text!r:.60} in it")
-        fault = parse_fault(text, {**FAULTS, **DISTURBANCES})
+        fault = parse_fault(text, {**FAULTS, **BENCH_FAULTS})
         needed_s = fault.start + (fault.lasts if math.isfinite(fault.lasts) else 0.0) + AFTERWARDS_S
         if needed_s > scenario.seconds:
             raise InputError(

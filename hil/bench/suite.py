@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hil.bench.broker import check_broker
-from hil.bench.dut import GivenDut
-from hil.bench.host_noise import HostNoise
-from hil.bench.material import check_source
-from hil.bench.running import run_scenario
+from hil.bench.broker import check_broker_listens
+from hil.bench.device_under_test import ExternalDevice
+from hil.bench.host_wakeup import HostWakeupMonitor
+from hil.bench.run_options import RunOptions, skip_reason
 from hil.bench.scenario import Scenario
-from hil.bench.setup import RunSetup, why_not
+from hil.bench.scenario_run import run_scenario
+from hil.bench.workload import check_workload_source
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.environment import environment
@@ -30,7 +30,12 @@ Done = Callable[[ScenarioRecord], None]
 
 
 async def run_suite(
-    scenarios: Sequence[Scenario], setup: RunSetup, *, jobs: int, keep: Path | None = None, done: Done = lambda _: None
+    scenarios: Sequence[Scenario],
+    setup: RunOptions,
+    *,
+    jobs: int,
+    keep: Path | None = None,
+    done: Done = lambda _: None,
 ) -> RunRecord:
     """Run ``scenarios``, at most ``jobs`` at a time; ``done`` is told of each as it ends.
 
@@ -43,7 +48,7 @@ async def run_suite(
     began_ns, started = time.monotonic_ns(), datetime.now(UTC).isoformat(timespec="seconds")
     records: dict[str, ScenarioRecord] = {}
     with _folder(keep) as folder:
-        noise = HostNoise(folder)
+        noise = HostWakeupMonitor(folder)
         async with noise.child:
 
             async def run(scenario: Scenario) -> None:
@@ -83,25 +88,25 @@ async def _beside_each_other(
         raise first_error(failed) from None
 
 
-def _check(scenarios: Sequence[Scenario], setup: RunSetup, keep: Path | None) -> None:
+def _check(scenarios: Sequence[Scenario], setup: RunOptions, keep: Path | None) -> None:
     """Raise :class:`InputError` for what can be seen to be wrong before anything runs."""
     for name, count in Counter(scenario.name for scenario in scenarios).items():
         if count > 1:
             raise InputError(f"{count} scenarios are named '{name}': they are told apart by the names of their files")
         if keep is not None and (keep / name).exists():
             raise FileError(keep / name, "is there already, from another run: name another folder with --keep")
-    wanted = [scenario for scenario in scenarios if why_not(scenario, setup) is None]
+    wanted = [scenario for scenario in scenarios if skip_reason(scenario, setup) is None]
     if not wanted:
         return
-    check_broker(setup.broker)
+    check_broker_listens(setup.broker)
     if not setup.dut.emulated:
-        GivenDut(setup.dut)
+        ExternalDevice(setup.dut)
         return
     for source in dict.fromkeys(setup.recording or scenario.recording for scenario in wanted):
-        check_source(source)
+        check_workload_source(source)
 
 
-def _about(setup: RunSetup) -> dict[str, str | float | None]:
+def _about(setup: RunOptions) -> dict[str, str | float | None]:
     return {
         "device under test": str(setup.dut),
         "broker": setup.broker.kind if not setup.broker.port else f"mqtt://{setup.broker.host}:{setup.broker.port}",

@@ -12,19 +12,19 @@ from typing import Any, Final
 
 import click
 
-from hil.emulated.alarm import Alarm
 from hil.emulated.blaster import EmulatedBlaster
 from hil.emulated.device import DeviceOptions, EmulatedDevice
-from hil.emulated.faults import FAULTS, FaultPlan, parse_fault
+from hil.emulated.faults import FAULTS, DeviceFaults, parse_fault
 from hil.emulated.faults.fault import Fault
 from hil.emulated.faults.parsing import keys_of
 from hil.emulated.fleet import run_fleet
 from hil.emulated.journal_file import journal_paths
 from hil.emulated.links import Firmware
-from hil.emulated.playing import Played, play_recordings, play_synthetic
+from hil.emulated.playback import PlaybackBlock, play_recordings, play_synthetic
 from hil.emulated.port import Port
 from hil.emulated.pty_port import PtyPort
 from hil.emulated.tcp_port import TcpPort
+from hil.emulated.wakeup_timer import WakeupTimer
 from models.decision import HIGHEST_ON, LOWEST_ON, DecisionParameters
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED, FiniteRange, every_option, rate_option
 from stinger.errors import InputError
@@ -69,11 +69,11 @@ class _Setup:
     decision: DecisionParameters
     options: DeviceOptions
 
-    def devices(self, alarm: Alarm, making: asyncio.Lock) -> list[EmulatedDevice]:
+    def devices(self, alarm: WakeupTimer, making: asyncio.Lock) -> list[EmulatedDevice]:
         """One for each port, beginning at different moments of a sample's 10 ms."""
         return [self._device(i, port, alarm, making) for i, port in enumerate(self.ports)]
 
-    def _device(self, number: int, port: Port, alarm: Alarm, making: asyncio.Lock) -> EmulatedDevice:
+    def _device(self, number: int, port: Port, alarm: WakeupTimer, making: asyncio.Lock) -> EmulatedDevice:
         phase_s = number / (len(self.ports) * SAMPLE_RATE_HZ * self.options.speed)
         return EmulatedDevice(
             port,
@@ -81,13 +81,13 @@ class _Setup:
             blaster=EmulatedBlaster(
                 logged=self.logged, serve_lr=self.serve_lr, usb_safe=self.usb_safe, decision=self.decision
             ),
-            plan=FaultPlan(self.faults, seed=f"{self.seed}/{number}"),
+            plan=DeviceFaults(self.faults, seed=f"{self.seed}/{number}"),
             options=replace(self.options, phase_s=phase_s),
             alarm=alarm,
             making=making,
         )
 
-    def _samples(self, number: int) -> Iterator[Played]:
+    def _samples(self, number: int) -> Iterator[PlaybackBlock]:
         if self.log is None:
             return play_synthetic((self.seed + number) % (MAX_SEED + 1))
         return play_recordings(self.log.recordings, loop=self.loop)
@@ -169,7 +169,7 @@ def emulate(*, recording: str | None, seconds: float | None, stats: bool, journa
     setup = _set_up(recording, options)
     devices: list[EmulatedDevice] = []
 
-    def make(alarm: Alarm, making: asyncio.Lock) -> list[EmulatedDevice]:
+    def make(alarm: WakeupTimer, making: asyncio.Lock) -> list[EmulatedDevice]:
         devices.extend(setup.devices(alarm, making))
         return devices
 

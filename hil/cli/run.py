@@ -16,15 +16,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hil.bench.broker import choose_broker
-from hil.bench.dut import choose_dut
+from hil.bench.broker import parse_broker
+from hil.bench.device_under_test import parse_device
+from hil.bench.run_options import RunOptions
 from hil.bench.scenario import MAX_SECONDS, Scenario, find_scenario, shipped_scenarios
-from hil.bench.setup import RunSetup
 from hil.bench.suite import Done, run_suite
 from hil.cli.outputs import Outputs, output_options
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
-from hil.report.words import VERDICT_WORDS
+from hil.report.formatting import VERDICT_WORDS
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, FiniteRange
 from stinger.errors import InputError
 from stinger.files import check_output, write_bytes
@@ -93,9 +93,9 @@ def run(
     """  # noqa: D301 - click needs the backspace itself
     if seconds is not None and hours is not None:
         raise click.UsageError("--seconds and --hours are the same thing: give one of them")
-    setup = RunSetup(
-        dut=choose_dut(dut),
-        broker=choose_broker(broker),
+    setup = RunOptions(
+        dut=parse_device(dut),
+        broker=parse_broker(broker),
         recording=recording,
         daemon_command=_words(daemon),
     )

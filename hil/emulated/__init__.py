@@ -4,31 +4,31 @@ In one process: give an :class:`EmulatedDevice` a port and samples, and let its 
 ``stinger emulate``. ``docs/emulator.md`` describes both.
 """
 
-from hil.emulated.alarm import Alarm
 from hil.emulated.blaster import EmulatedBlaster
 from hil.emulated.device import DeviceOptions, EmulatedDevice
-from hil.emulated.faults import FAULTS, FaultPlan, parse_fault
+from hil.emulated.faults import FAULTS, DeviceFaults, parse_fault
 from hil.emulated.journal import ENTRY_DTYPE, Journal
 from hil.emulated.links import Firmware
-from hil.emulated.playing import Played, play_recordings, play_synthetic
+from hil.emulated.playback import PlaybackBlock, play_recordings, play_synthetic
 from hil.emulated.port import Port
 from hil.emulated.pty_port import PtyPort
 from hil.emulated.tcp_port import TcpPort
+from hil.emulated.wakeup_timer import WakeupTimer
 
 __all__ = [
     "ENTRY_DTYPE",
     "FAULTS",
-    "Alarm",
+    "DeviceFaults",
     "DeviceOptions",
     "EmulatedBlaster",
     "EmulatedDevice",
-    "FaultPlan",
     "Firmware",
     "Journal",
-    "Played",
+    "PlaybackBlock",
     "Port",
     "PtyPort",
     "TcpPort",
+    "WakeupTimer",
     "parse_fault",
     "play_recordings",
     "play_synthetic",

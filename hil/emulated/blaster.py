@@ -8,7 +8,7 @@ from hil.emulated.firing import Firing, Phase
 from hil.emulated.inference import Inference
 from hil.emulated.journal import Journal
 from hil.emulated.log_memory import LogMemory
-from hil.emulated.model_shelf import ModelShelf
+from hil.emulated.model_store import ModelStore
 from models.decision import DecisionParameters
 from stinger.errors import DeviceError
 from stinger.sample import SampleArray
@@ -32,7 +32,7 @@ class EmulatedBlaster:
     ) -> None:
         self.journal = Journal()
         self.log = LogMemory(logged)
-        self.models = ModelShelf(serve_lr=serve_lr)
+        self.models = ModelStore(serve_lr=serve_lr)
         self.inference = Inference(self.journal, self.models.serving, decision)
         self._firing = Firing()
         self._usb_safe = usb_safe

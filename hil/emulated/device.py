@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from hil.emulated.alarm import Alarm
 from hil.emulated.blaster import EmulatedBlaster
-from hil.emulated.faults import FaultPlan, Packet
+from hil.emulated.faults import DeviceFaults, Packet
 from hil.emulated.journal import Written
 from hil.emulated.links import Firmware, Link, open_link
 from hil.emulated.pacing import Pacing
-from hil.emulated.playing import Played
+from hil.emulated.playback import PlaybackBlock
 from hil.emulated.port import Port
-from hil.emulated.wire_out import WireOut
+from hil.emulated.transmitter import Transmitter
+from hil.emulated.wakeup_timer import WakeupTimer
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
 
 WATCH_S: Final = 0.025
@@ -46,12 +46,12 @@ class EmulatedDevice:
     def __init__(
         self,
         port: Port,
-        samples: Iterator[Played],
+        samples: Iterator[PlaybackBlock],
         *,
         blaster: EmulatedBlaster | None = None,
-        plan: FaultPlan | None = None,
+        plan: DeviceFaults | None = None,
         options: DeviceOptions | None = None,
-        alarm: Alarm,
+        alarm: WakeupTimer,
         making: asyncio.Lock | None = None,
     ) -> None:
         """``alarm`` and ``making`` may be shared by all devices of an event loop.
@@ -67,10 +67,10 @@ class EmulatedDevice:
         self.ended = asyncio.Event()
         """The last sample has been played; the device stays, and answers."""
         self._samples = samples
-        self._plan = plan or FaultPlan()
+        self._plan = plan or DeviceFaults()
         self._alarm = alarm
         self._making = making or asyncio.Lock()
-        self.out = WireOut(port, self._plan, self.blaster.journal, alarm, speed=self.options.speed)
+        self.out = Transmitter(port, self._plan, self.blaster.journal, alarm, speed=self.options.speed)
         self._link: Link = open_link(self.options.firmware, self.blaster)
         self._pacing = Pacing()
         self._asked = asyncio.Event()
@@ -94,18 +94,18 @@ class EmulatedDevice:
         finally:
             self.port.unplug()
 
-    def host_came(self) -> None:
-        """See :class:`~hil.emulated.port.Plug`."""
+    def host_connected(self) -> None:
+        """See :class:`~hil.emulated.port.PortListener`."""
         self.blaster.host(connected=True)
 
-    def host_left(self) -> None:
-        """See :class:`~hil.emulated.port.Plug`."""
+    def host_disconnected(self) -> None:
+        """See :class:`~hil.emulated.port.PortListener`."""
         self._link.stream_hz = 0
         self.out.forget()
         self.blaster.host(connected=False)
 
-    def host_sent(self, data: bytes) -> None:
-        """See :class:`~hil.emulated.port.Plug`."""
+    def data_received_from_host(self, data: bytes) -> None:
+        """See :class:`~hil.emulated.port.PortListener`."""
         t_s = self._now_s()
         if not self._plan.powered(t_s):
             return
@@ -133,7 +133,7 @@ class EmulatedDevice:
             await self._asked.wait()
         played = await self._next()
         self._start_ns = time.monotonic_ns() + round(self.options.phase_s * 1e9)
-        coming: asyncio.Task[Played | None] | None = None
+        coming: asyncio.Task[PlaybackBlock | None] | None = None
         try:
             while played is not None:
                 coming = asyncio.create_task(self._next(), name=f"next samples of {self.port.address}")
@@ -144,12 +144,12 @@ class EmulatedDevice:
                 coming.cancel()
         self.ended.set()
 
-    async def _next(self) -> Played | None:
+    async def _next(self) -> PlaybackBlock | None:
         # A synthetic round takes some milliseconds to make up, in which other samples are due.
         async with self._making:
             return await asyncio.to_thread(next, self._samples, None)
 
-    async def _play_block(self, played: Played, start_ns: int) -> None:
+    async def _play_block(self, played: PlaybackBlock, start_ns: int) -> None:
         ns_per_s = 1e9 / self.options.speed
         offsets, times = played.offset_ms.tolist(), played.time_ms.tolist()
         for i, (offset_ms, time_ms) in enumerate(zip(offsets, times, strict=True)):

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from hil.emulated.alarm import Alarm
 from hil.emulated.device import EmulatedDevice
 from hil.emulated.journal_file import keep_journals
+from hil.emulated.wakeup_timer import WakeupTimer
 from stinger.errors import StingerError, first_error
 
 
 async def run_fleet(
-    make: Callable[[Alarm, asyncio.Lock], Sequence[EmulatedDevice]],
+    make: Callable[[WakeupTimer, asyncio.Lock], Sequence[EmulatedDevice]],
     *,
     announce: Callable[[int, EmulatedDevice], None],
     seconds: float | None = None,
@@ -32,7 +32,7 @@ async def run_fleet(
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows: Ctrl-C ends the loop by itself
             loop.add_signal_handler(number, stop.set)
-    alarm = Alarm()
+    alarm = WakeupTimer()
     try:
         async with asyncio.TaskGroup() as tasks:
             devices = make(alarm, asyncio.Lock())

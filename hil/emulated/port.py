@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hil.emulated.host_line import HostLine
+from hil.emulated.host_connection import HostConnection
 
 
-class Plug(Protocol):
+class PortListener(Protocol):
     """The device's end: told what happens at the port."""
 
-    def host_came(self) -> None:
+    def host_connected(self) -> None:
         """A host opened the port."""
 
-    def host_left(self) -> None:
+    def host_disconnected(self) -> None:
         """It closed it, or the port went."""
 
-    def host_sent(self, data: bytes) -> None:
+    def data_received_from_host(self, data: bytes) -> None:
         """It sent ``data``, at least one byte."""
 
 
 class Port(Protocol):
     """A port has at most one host at a time. ``line`` is the link to it, ``None`` while there is none."""
 
-    line: HostLine | None
+    line: HostConnection | None
 
     @property
     def address(self) -> str:
         """Where a host finds the device: a path, or ``HOST:PORT``. Known once the port was plugged in."""
 
-    def plug_in(self, plug: Plug) -> None:
+    def plug_in(self, plug: PortListener) -> None:
         """Appear. Raises :class:`~stinger.errors.InputError` if the system refuses."""
 
     def unplug(self) -> None:

@@ -8,8 +8,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from hil.emulated.host_line import HostLine, hung_up
-from hil.emulated.port import Plug
+from hil.emulated.host_connection import HostConnection, hung_up
+from hil.emulated.port import PortListener
 from stinger.errors import FileError, InputError
 
 if sys.platform != "win32":
@@ -25,18 +25,18 @@ class PtyPort:
     """
 
     def __init__(self, link: Path | None = None) -> None:
-        self.line: HostLine | None = None
+        self.line: HostConnection | None = None
         self._link = link
         self._path = ""
         self._master = -1
-        self._plug: Plug | None = None
+        self._plug: PortListener | None = None
 
     @property
     def address(self) -> str:
         """The link where there is one, else the path of the pty."""
         return self._path if self._link is None else str(self._link)
 
-    def plug_in(self, plug: Plug) -> None:
+    def plug_in(self, plug: PortListener) -> None:
         """See :class:`~hil.emulated.port.Port`."""
         if sys.platform == "win32":
             raise InputError("this system has no ptys: use --tcp HOST:PORT")
@@ -75,8 +75,8 @@ class PtyPort:
             return
         if hung_up(self._master):
             return
-        self.line = HostLine(self._master, self._plug.host_sent, self._host_left)
-        self._plug.host_came()
+        self.line = HostConnection(self._master, self._plug.data_received_from_host, self._host_left)
+        self._plug.host_connected()
 
     def _host_left(self) -> None:
         self._drop_host()
@@ -94,7 +94,7 @@ class PtyPort:
             self.line.close()
             self.line = None
             if self._plug is not None:
-                self._plug.host_left()
+                self._plug.host_disconnected()
 
 
 def _replace_link(link: Path, target: str) -> None:

@@ -7,8 +7,8 @@ import socket
 from contextlib import suppress
 from typing import Final
 
-from hil.emulated.host_line import HostLine
-from hil.emulated.port import Plug
+from hil.emulated.host_connection import HostConnection
+from hil.emulated.port import PortListener
 from stinger.errors import InputError
 
 SEND_BUFFER_BYTES: Final = 16_384
@@ -22,12 +22,12 @@ class TcpPort:
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.line: HostLine | None = None
+        self.line: HostConnection | None = None
         self._host = host
         self._number = port
         self._listener: socket.socket | None = None
         self._connection: socket.socket | None = None
-        self._plug: Plug | None = None
+        self._plug: PortListener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -36,7 +36,7 @@ class TcpPort:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{host}:{self._number}"
 
-    def plug_in(self, plug: Plug) -> None:
+    def plug_in(self, plug: PortListener) -> None:
         """See :class:`~hil.emulated.port.Port`."""
         self._loop = asyncio.get_running_loop()
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
@@ -80,8 +80,8 @@ class TcpPort:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._connection = connection
-        self.line = HostLine(connection.fileno(), self._plug.host_sent, self._drop_host)
-        self._plug.host_came()
+        self.line = HostConnection(connection.fileno(), self._plug.data_received_from_host, self._drop_host)
+        self._plug.host_connected()
 
     def _drop_host(self) -> None:
         line, connection = self.line, self._connection
@@ -91,4 +91,4 @@ class TcpPort:
         line.close()
         with suppress(OSError):
             connection.close()
-        self._plug.host_left()
+        self._plug.host_disconnected()

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.measuring.delivery import Delivery
-from hil.measuring.matching import SampleFinder
-from hil.measuring.told import Told
+from hil.measuring.journal_lookup import JournalLookup
+from hil.measuring.messages import DaemonMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def compare_scores(delivery: Delivery, scores: npt.NDArray[Any], *, until_ns: in
         scores = scores[scores["received_ns"] < until_ns]
     if not delivery.journal.size:
         return Agreement(0, 0, None)
-    found = SampleFinder(delivery.journal).find(scores["device_ms"], scores["received_ns"])
+    found = JournalLookup(delivery.journal).find(scores["device_ms"], scores["received_ns"])
     own = delivery.journal["probability"][found].astype(np.float64)
     alike = (found >= 0) & delivery.whole_windows()[found] & ~np.isnan(own)
     told = scores["probability"][alike]
@@ -53,7 +53,7 @@ class WheelAgreement:
     disagreeing: int
 
 
-def compare_wheels(delivery: Delivery, spin_ups: Sequence[Told]) -> WheelAgreement:
+def compare_wheels(delivery: Delivery, spin_ups: Sequence[DaemonMessage]) -> WheelAgreement:
     """Compare the switches of the device's own decision with the daemon's, by the time of their samples.
 
     Only what happened while samples were streamed counts, and only where device and daemon began together.

@@ -12,29 +12,29 @@ import numpy.typing as npt
 from hil.limits import Limit
 from hil.measuring.agreement import compare_scores, compare_wheels
 from hil.measuring.clock_fit import ClockFit, fit_clock
+from hil.measuring.consistency import daemon_restarts_s, find_contradictions
+from hil.measuring.definitions import MEASUREMENTS
 from hil.measuring.delivery import Delivery
-from hil.measuring.evidence import Evidence
 from hil.measuring.latency import (
     EVENTS,
     SAMPLES,
-    event_passage,
+    event_times,
     find_stage,
     floor_latency,
-    floor_passage,
+    floor_times,
     histogram,
     joined,
-    sample_passage,
+    sample_times,
     stages_of_events,
     stages_of_samples,
 )
-from hil.measuring.moments import moments
-from hil.measuring.names import MEASUREMENTS
+from hil.measuring.messages import EVENT_KINDS, DaemonMessage, parse_messages, parse_scores
+from hil.measuring.observations import ScenarioObservations
 from hil.measuring.recovery import first_other_model_ns, model_taken_s, recoveries
 from hil.measuring.samples import compare_samples, recorded_rate_hz
-from hil.measuring.shots import compare_shots, without_redelivered
-from hil.measuring.story import contradictions, daemon_restarts_s
-from hil.measuring.told import EVENT_KINDS, Told, read_messages, read_scores
-from hil.record import Latency, Measurement, Moment
+from hil.measuring.shots import compare_shots, drop_redelivered
+from hil.measuring.timeline import moments
+from hil.record import Latency, Measurement, TimelineEntry
 
 _FEW: Final = 3
 _CALM_NS: Final = 1_500_000_000
@@ -49,7 +49,7 @@ class Assessment:
     values: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     latencies: list[Latency] = field(default_factory=list)
-    timeline: list[Moment] = field(default_factory=list)
+    timeline: list[TimelineEntry] = field(default_factory=list)
 
     def measurements(self, limits: Mapping[str, Limit]) -> list[Measurement]:
         """All that were made, and those that were to be made, in the order in which they are listed."""
@@ -60,13 +60,13 @@ class Assessment:
         ]
 
 
-def assess(evidence: Evidence) -> Assessment:
+def assess(evidence: ScenarioObservations) -> Assessment:
     """Measure everything that ``evidence`` allows."""
     found = Assessment()
     deliveries = {device.name: Delivery.of(device.journal) for device in evidence.devices if device.journal is not None}
-    scores = read_scores(evidence.heard)
-    events, redelivered = without_redelivered(read_messages(evidence.heard, EVENT_KINDS))
-    states = read_messages(evidence.heard, ("status", "link", "model"))
+    scores = parse_scores(evidence.heard)
+    events, redelivered = drop_redelivered(parse_messages(evidence.heard, EVENT_KINDS))
+    states = parse_messages(evidence.heard, ("status", "link", "model"))
     _put(found, events_redelivered=redelivered)
     _story(found, evidence, events, states)
     _samples(found, evidence, deliveries)
@@ -86,7 +86,7 @@ def _put(found: Assessment, **values: float | None) -> None:
     found.values |= {name: float(value) for name, value in values.items() if value is not None}
 
 
-def _samples(found: Assessment, evidence: Evidence, deliveries: Mapping[str, Delivery]) -> None:
+def _samples(found: Assessment, evidence: ScenarioObservations, deliveries: Mapping[str, Delivery]) -> None:
     rates = [rate for device in evidence.devices if (rate := recorded_rate_hz(device.recorded)) is not None]
     _put(
         found,
@@ -115,12 +115,12 @@ def _samples(found: Assessment, evidence: Evidence, deliveries: Mapping[str, Del
     )
 
 
-def _told_sum(evidence: Evidence, metric: str) -> float | None:
+def _told_sum(evidence: ScenarioObservations, metric: str) -> float | None:
     told = [device.told[metric] for device in evidence.devices if metric in device.told]
     return sum(told) if len(told) == len(evidence.devices) else None
 
 
-def _shots(found: Assessment, deliveries: Mapping[str, Delivery], events: Sequence[Told]) -> None:
+def _shots(found: Assessment, deliveries: Mapping[str, Delivery], events: Sequence[DaemonMessage]) -> None:
     if not deliveries:
         return
     counts = [
@@ -138,12 +138,14 @@ def _shots(found: Assessment, deliveries: Mapping[str, Delivery], events: Sequen
     )
 
 
-def _story(found: Assessment, evidence: Evidence, events: Sequence[Told], states: Sequence[Told]) -> None:
-    restarts_s = daemon_restarts_s(evidence.occurrences, [each for each in states if each.kind == "status"])
+def _story(
+    found: Assessment, evidence: ScenarioObservations, events: Sequence[DaemonMessage], states: Sequence[DaemonMessage]
+) -> None:
+    restarts_s = daemon_restarts_s(evidence.faults, [each for each in states if each.kind == "status"])
     wrong = [
         line
         for device in evidence.devices
-        for line in contradictions([each for each in events if each.device == device.name], restarts_s=restarts_s)
+        for line in find_contradictions([each for each in events if each.device == device.name], restarts_s=restarts_s)
     ]
     _put(found, events_contradictory=len(wrong))
     if wrong:
@@ -154,8 +156,8 @@ def _agreement(
     found: Assessment,
     deliveries: Mapping[str, Delivery],
     scores: Mapping[str, npt.NDArray[Any]],
-    events: Sequence[Told],
-    states: Sequence[Told],
+    events: Sequence[DaemonMessage],
+    states: Sequence[DaemonMessage],
 ) -> None:
     if not deliveries:
         return
@@ -186,21 +188,21 @@ def _agreement(
 
 def _latency(
     found: Assessment,
-    evidence: Evidence,
+    evidence: ScenarioObservations,
     deliveries: Mapping[str, Delivery],
     scores: Mapping[str, npt.NDArray[Any]],
-    events: Sequence[Told],
+    events: Sequence[DaemonMessage],
 ) -> None:
     names = [device.name for device in evidence.devices]
-    by_sample = [sample_passage(deliveries.get(name), scores[name]) for name in names if name in scores]
+    by_sample = [sample_times(deliveries.get(name), scores[name]) for name in names if name in scores]
     if by_sample:
         found.latencies += stages_of_samples(joined(by_sample))
-    by_event = [event_passage(deliveries.get(name), [each for each in events if each.device == name]) for name in names]
+    by_event = [event_times(deliveries.get(name), [each for each in events if each.device == name]) for name in names]
     found.latencies += stages_of_events(joined(by_event))
     if evidence.floor is not None and evidence.floor.journal is not None:
         delivery = Delivery.of(evidence.floor.journal)
         for stage, kind in ((SAMPLES, "floor_scores"), (EVENTS, "floor_shot")):
-            found.latencies += floor_latency(stage, floor_passage(delivery, read_messages(evidence.heard, (kind,))))
+            found.latencies += floor_latency(stage, floor_times(delivery, parse_messages(evidence.heard, (kind,))))
     for name, stage in (("sample_latency", SAMPLES), ("event_latency", EVENTS)):
         latency = find_stage(found.latencies, stage)
         if latency is not None:
@@ -213,19 +215,19 @@ def _latency(
 
 def _recovery(
     found: Assessment,
-    evidence: Evidence,
+    evidence: ScenarioObservations,
     deliveries: Mapping[str, Delivery],
     scores: Mapping[str, npt.NDArray[Any]],
-    states: Sequence[Told],
+    states: Sequence[DaemonMessage],
 ) -> None:
     status = [each for each in states if each.kind == "status"]
-    seen = recoveries(evidence.occurrences, deliveries, scores, status)
+    seen = recoveries(evidence.faults, deliveries, scores, status)
     took = [each.took_s for each in seen]
     known = [each for each in took if each is not None]
     _put(
         found,
         recovery_s=max(known) if known and len(known) == len(took) else None,
-        model_taken_s=model_taken_s(evidence.occurrences, [each for each in states if each.kind == "model"]),
+        model_taken_s=model_taken_s(evidence.faults, [each for each in states if each.kind == "model"]),
     )
     found.timeline = moments(evidence, seen, states)
 
@@ -252,7 +254,12 @@ def _later(fit: ClockFit) -> Latency:
     return histogram("sample: beyond the quickest, to read", fit.later_us, uncertainty_us=fit.uncertainty_us)
 
 
-def _states(found: Assessment, evidence: Evidence, deliveries: Mapping[str, Delivery], states: Sequence[Told]) -> None:
+def _states(
+    found: Assessment,
+    evidence: ScenarioObservations,
+    deliveries: Mapping[str, Delivery],
+    states: Sequence[DaemonMessage],
+) -> None:
     alarms: list[str] = []
     for told in states:
         alarm = str(told.content.get("alarm", "")) if told.kind == "status" else ""
@@ -262,7 +269,7 @@ def _states(found: Assessment, evidence: Evidence, deliveries: Mapping[str, Deli
     _put(found, alarms=len(alarms), link_losses=len(lost))
     # Whether a device without a journal is still there at the end, nobody knows, nor how soon one is after a fault.
     last_ns = max((each.at_ns for each in evidence.heard), default=0)
-    calm = all(each.end_ns is None or each.end_ns < last_ns - _CALM_NS for each in evidence.occurrences)
+    calm = all(each.end_ns is None or each.end_ns < last_ns - _CALM_NS for each in evidence.faults)
     links = deliveries.keys() if calm else ()
     known = [each for each in states if each.kind == "status" or (each.kind == "link" and each.device in links)]
     last = {each.device: (each.kind, each.content.get("state")) for each in known}
@@ -272,7 +279,7 @@ def _states(found: Assessment, evidence: Evidence, deliveries: Mapping[str, Deli
         found.notes["alarms"] = "; ".join(alarms)
 
 
-def _daemon(found: Assessment, evidence: Evidence) -> None:
+def _daemon(found: Assessment, evidence: ScenarioObservations) -> None:
     daemon = evidence.daemon
     _put(
         found,

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from hdrh.histogram import HdrHistogram
 
 from hil.measuring.delivery import Delivery
-from hil.measuring.matching import SampleFinder
-from hil.measuring.told import SCORE_DTYPE, Told
+from hil.measuring.journal_lookup import JournalLookup
+from hil.measuring.messages import SCORE_DTYPE, DaemonMessage
 from hil.record import Latency
 
 SAMPLES: Final = "sample: written to received"
@@ -27,7 +27,7 @@ Times = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Passage:
+class StageTimes:
     """When each of ``n`` samples was due, written, read, scored, published and received; 0 is what is not known.
 
     For a device without a journal ``due_ns`` and ``written_ns`` are all 0.
@@ -41,43 +41,43 @@ class Passage:
     received_ns: Times
 
 
-def sample_passage(delivery: Delivery | None, scores: npt.NDArray[Any]) -> Passage:
+def sample_times(delivery: Delivery | None, scores: npt.NDArray[Any]) -> StageTimes:
     """Of every sample whose score was told: ``scores`` ``(n,)`` of SCORE_DTYPE."""
     due_ns = written_ns = np.zeros(scores.shape[0], dtype=np.int64)
     if delivery is not None:
-        found = SampleFinder(delivery.journal).find(scores["device_ms"], scores["received_ns"])
+        found = JournalLookup(delivery.journal).find(scores["device_ms"], scores["received_ns"])
         scores, found = scores[found >= 0], found[found >= 0]
         due_ns, written_ns = delivery.journal["due_ns"][found], delivery.journal["written_ns"][found]
     stages = [scores[name] for name in ("read_ns", "scored_ns", "published_ns", "received_ns")]
-    return Passage(due_ns, written_ns, *stages)
+    return StageTimes(due_ns, written_ns, *stages)
 
 
-def event_passage(delivery: Delivery | None, events: Sequence[Told]) -> Passage:
+def event_times(delivery: Delivery | None, events: Sequence[DaemonMessage]) -> StageTimes:
     """Of the samples that made ``events`` happen; those without stamps, which no sample made, are left out."""
     rows = []
     for event in events:
         stamps, device_ms = event.stamps, event.content.get("device_ms")
         if stamps.read_ns and isinstance(device_ms, int):
             rows.append((device_ms, np.nan, stamps.read_ns, stamps.scored_ns, stamps.published_ns, event.at_ns))
-    return sample_passage(delivery, np.array(rows, dtype=SCORE_DTYPE))
+    return sample_times(delivery, np.array(rows, dtype=SCORE_DTYPE))
 
 
-def floor_passage(delivery: Delivery, told: Sequence[Told]) -> Passage:
+def floor_times(delivery: Delivery, told: Sequence[DaemonMessage]) -> StageTimes:
     """Of messages that came the same way without a daemon, which bear no stamps but the sample's time."""
     rows = [
         (int(message.content["device_ms"]), np.nan, 0, 0, 0, message.at_ns)
         for message in told
         if isinstance(message.content.get("device_ms"), int)
     ]
-    return sample_passage(delivery, np.array(rows, dtype=SCORE_DTYPE))
+    return sample_times(delivery, np.array(rows, dtype=SCORE_DTYPE))
 
 
-def joined(passages: Sequence[Passage]) -> Passage:
+def joined(passages: Sequence[StageTimes]) -> StageTimes:
     """Those of several devices, one after another."""
-    return Passage(*(np.concatenate([getattr(each, name) for each in passages]) for name in Passage.__slots__))
+    return StageTimes(*(np.concatenate([getattr(each, name) for each in passages]) for name in StageTimes.__slots__))
 
 
-def stages_of_samples(passage: Passage) -> list[Latency]:
+def stages_of_samples(passage: StageTimes) -> list[Latency]:
     """A histogram for each stage that samples were seen to pass, and for the whole way."""
     return _stages(
         {
@@ -90,7 +90,7 @@ def stages_of_samples(passage: Passage) -> list[Latency]:
     ) + _stages({"sample: due to received": (passage.due_ns, passage.received_ns)}, corrected=True)
 
 
-def stages_of_events(passage: Passage) -> list[Latency]:
+def stages_of_events(passage: StageTimes) -> list[Latency]:
     """The same of events; before they are published they go with their samples."""
     return _stages(
         {
@@ -101,7 +101,7 @@ def stages_of_events(passage: Passage) -> list[Latency]:
     )
 
 
-def floor_latency(stage: str, passage: Passage) -> list[Latency]:
+def floor_latency(stage: str, passage: StageTimes) -> list[Latency]:
     """The whole way without a daemon, under the name of the stage that it is the floor of; nothing where there was none."""
     return _stages({stage: (passage.written_ns, passage.received_ns)}, floor=True)
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.measuring.delivery import Delivery
-from hil.measuring.evidence import Occurrence
-from hil.measuring.matching import SampleFinder
-from hil.measuring.told import Told
+from hil.measuring.journal_lookup import JournalLookup
+from hil.measuring.messages import DaemonMessage
+from hil.measuring.observations import InjectedFault
 
 _NS_PER_S = 1e9
 
@@ -21,7 +21,7 @@ _NS_PER_S = 1e9
 class Recovery:
     """After ``occurrence``; ``at_ns`` is ``None`` where it was not seen to be well again."""
 
-    occurrence: Occurrence
+    occurrence: InjectedFault
     at_ns: int | None
 
     @property
@@ -33,10 +33,10 @@ class Recovery:
 
 
 def recoveries(
-    occurrences: Sequence[Occurrence],
+    faults: Sequence[InjectedFault],
     deliveries: Mapping[str, Delivery],
     scores: Mapping[str, npt.NDArray[Any]],
-    status: Sequence[Told],
+    status: Sequence[DaemonMessage],
 ) -> list[Recovery]:
     """The recovery from each occurrence that has an end.
 
@@ -45,7 +45,7 @@ def recoveries(
     """
     found = []
     scored = {name: _scored_samples(delivery, scores.get(name)) for name, delivery in deliveries.items()}
-    for occurrence in occurrences:
+    for occurrence in faults:
         if occurrence.end_ns is None:
             continue
         if occurrence.kind == "disk_full":
@@ -58,9 +58,9 @@ def recoveries(
     return found
 
 
-def model_taken_s(occurrences: Sequence[Occurrence], models: Sequence[Told]) -> float | None:
+def model_taken_s(faults: Sequence[InjectedFault], models: Sequence[DaemonMessage]) -> float | None:
     """From the promotion of a model to the first word of a device that is scored by another than before."""
-    promoted = next((each for each in occurrences if each.kind == "model_swapped"), None)
+    promoted = next((each for each in faults if each.kind == "model_swapped"), None)
     if promoted is None:
         return None
     before = {told.device: told.content.get("model") for told in models if told.at_ns < promoted.start_ns}
@@ -70,7 +70,7 @@ def model_taken_s(occurrences: Sequence[Occurrence], models: Sequence[Told]) -> 
     return None
 
 
-def first_other_model_ns(models: Sequence[Told]) -> int | None:
+def first_other_model_ns(models: Sequence[DaemonMessage]) -> int | None:
     """When a device was first scored by another model than at the beginning."""
     first = next((told.content.get("model") for told in models), None)
     return next((told.at_ns for told in models if told.content.get("model") != first), None)
@@ -81,7 +81,7 @@ def _scored_samples(delivery: Delivery, scores: npt.NDArray[Any] | None) -> npt.
     if scores is None:
         return np.empty((0, 2), dtype=np.int64)
     scores = scores[~np.isnan(scores["probability"])]
-    found = SampleFinder(delivery.journal).find(scores["device_ms"], scores["received_ns"])
+    found = JournalLookup(delivery.journal).find(scores["device_ms"], scores["received_ns"])
     written_ns = delivery.journal["written_ns"][found[found >= 0]]
     return np.column_stack((written_ns, scores["received_ns"][found >= 0]))
 
@@ -91,7 +91,7 @@ def _first_after(scored: npt.NDArray[np.int64], end_ns: int) -> int | None:
     return int(later[:, 1].min()) if later.size else None
 
 
-def _alarm_over(status: Sequence[Told], end_ns: int) -> int | None:
+def _alarm_over(status: Sequence[DaemonMessage], end_ns: int) -> int | None:
     alarmed = any(told.content.get("alarm") for told in status)
     over = (told.at_ns for told in status if told.at_ns >= end_ns and not told.content.get("alarm"))
     return next(over, None) if alarmed else None

@@ -18,7 +18,7 @@ _RECORD: Final = np.dtype(f"S{SAMPLE_BYTES}")
 
 @dataclass(frozen=True, slots=True)
 class SampleCounts:
-    """See :data:`hil.measuring.names.MEASUREMENTS` for what each says."""
+    """See :data:`hil.measuring.definitions.MEASUREMENTS` for what each says."""
 
     sent: int
     lost: int

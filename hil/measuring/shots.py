@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hil.measuring.delivery import Delivery
-from hil.measuring.told import Told
+from hil.measuring.messages import DaemonMessage
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
 
 
 @dataclass(slots=True)
 class ShotCounts:
-    """See :data:`hil.measuring.names.MEASUREMENTS` for what each says. ``lost_ns`` are when the lost ones were due."""
+    """See :data:`hil.measuring.definitions.MEASUREMENTS` for what each says. ``lost_ns`` are when the lost ones were due."""
 
     sent: int = 0
     accepted: int = 0
@@ -34,7 +34,7 @@ class _Expected:
     told: bool = False
 
 
-def compare_shots(delivery: Delivery, told: Sequence[Told]) -> ShotCounts:
+def compare_shots(delivery: Delivery, told: Sequence[DaemonMessage]) -> ShotCounts:
     """Match ``told``, the shots of one device without those that came twice, in order, with its trigger edges.
 
     Edges are looked for as any host would: within what was delivered over one link, from one boot.
@@ -76,7 +76,7 @@ def _expected(delivery: Delivery, counts: ShotCounts) -> list[_Expected]:
     return found
 
 
-def without_redelivered(told: Sequence[Told]) -> tuple[list[Told], int]:
+def drop_redelivered(told: Sequence[DaemonMessage]) -> tuple[list[DaemonMessage], int]:
     """``told`` without the events whose id was there before, and how many those were. Retained copies are not events."""
     seen: set[str] = set()
     first, again = [], 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hil.limits import Verdict
-from hil.measuring.names import MEASUREMENTS
+from hil.measuring.definitions import MEASUREMENTS
 from hil.record import Measurement
 
 NOISY_MS: Final = 1.0

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from hil.limits import Limit, Verdict
-from hil.measuring.names import MEASUREMENTS
+from hil.measuring.definitions import MEASUREMENTS
 from hil.measuring.verdict import NOISY_MS
 from hil.record import Latency, Measurement, RunRecord, ScenarioRecord
 from hil.report.environment import VOLATILE
-from hil.report.words import VERDICT_WORDS, count, duration_s, duration_us, number, value_words
+from hil.report.formatting import VERDICT_WORDS, count, duration_s, duration_us, number, value_words
 
 _VALUE_PART: Final = 0.10
 _LIMIT_PART: Final = 0.01

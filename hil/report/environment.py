@@ -12,9 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from hil.report.adapter import adapter
 from hil.report.checkout import commit
 from hil.report.machine import machine
+from hil.report.serial_adapter import adapter
 
 _PACKAGES: Final = ("numpy", "onnxruntime", "aiomqtt", "paho-mqtt", "pyserial", "hdrhistogram")
 _NS_PER_S: Final = 1e9

@@ -8,7 +8,7 @@ from typing import Final
 
 from hil.limits import Limit
 from hil.record import Measurement
-from hil.report.words import number, with_unit
+from hil.report.formatting import number, with_unit
 
 _BEYOND: Final = 0.5
 """The scale reaches so much further than a limit, as a part of the limit; a value still further out is an arrow."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from hil.record import Latency
-from hil.report.words import duration_us
+from hil.report.formatting import duration_us
 
 _BINS_PER_DECADE: Final = (16, 8)
 """The finest of these that no histogram of the scenario is coarser than, lest it look like a comb."""

@@ -11,12 +11,12 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from hil.limits import Verdict
-from hil.record import Latency, Measurement, Moment, RunRecord, ScenarioRecord
-from hil.report import baseline, words
+from hil.record import Latency, Measurement, RunRecord, ScenarioRecord, TimelineEntry
+from hil.report import baseline, formatting
 from hil.report.baseline import Comparison
 from hil.report.gauge import Gauge, gauge
 from hil.report.histogram import Panel, panels
-from hil.report.timeline import Timeline, timeline
+from hil.report.timeline_chart import Timeline, timeline
 
 _MOST_MEASUREMENTS: Final = 30
 """With more, those that are good are folded away."""
@@ -47,7 +47,7 @@ class _Section:
     latency_notes: Sequence[str]
     timeline: Timeline | None
     rows_left_out: int
-    moments: Sequence[Moment]
+    moments: Sequence[TimelineEntry]
     moments_left_out: int
 
 
@@ -59,8 +59,8 @@ def html_page(record: RunRecord, comparison: Comparison | None = None) -> str:
     page = _template().render(
         run=record,
         started=_when(record.started),
-        headline=words.headline(record),
-        tally=words.tally(record),
+        headline=formatting.headline(record),
+        tally=formatting.tally(record),
         sections=sections,
         attention=bad[:_MOST_ATTENTION],
         attention_left_out=len(bad[_MOST_ATTENTION:]),
@@ -85,13 +85,13 @@ def _template() -> Template:
         undefined=StrictUndefined,
     )
     environment.filters |= {
-        "count": words.count,
-        "duration_s": words.duration_s,
-        "duration_us": words.duration_us,
+        "count": formatting.count,
+        "duration_s": formatting.duration_s,
+        "duration_us": formatting.duration_us,
         "limit": _limit,
-        "number": words.number,
-        "value": words.value_words,
-        "verdict": words.VERDICT_WORDS.__getitem__,
+        "number": formatting.number,
+        "value": formatting.value_words,
+        "verdict": formatting.VERDICT_WORDS.__getitem__,
     }
     return environment.get_template("page.html")
 
@@ -109,7 +109,7 @@ def _sections(record: RunRecord) -> Iterator[_Section]:
         yield _Section(
             anchor=f"scenario-{place}",
             record=scenario,
-            reasons=words.reasons(scenario),
+            reasons=formatting.reasons(scenario),
             kept=sum(each.measurement.verdict in (Verdict.PASS, Verdict.MARGINAL) for each in judged),
             shown=[each for each in judged if each not in good] if fold else judged,
             folded=good if fold else [],
@@ -142,7 +142,7 @@ def _latency_notes(latencies: Sequence[Latency]) -> list[str]:
         if latency.corrected:
             notes.setdefault("Corrected for coordinated omission", []).append(latency.stage)
         if latency.uncertainty_us is not None:
-            unsure = words.duration_us(latency.uncertainty_us)
+            unsure = formatting.duration_us(latency.uncertainty_us)
             notes.setdefault(f"Uncertain by ±{unsure}, as its ends have no clock in common", []).append(latency.stage)
     return [
         f"{note}: {'every stage' if len(stages) == len(measured) > 1 else '; '.join(stages)}."
@@ -152,7 +152,7 @@ def _latency_notes(latencies: Sequence[Latency]) -> list[str]:
 
 def _limit(measurement: Measurement) -> str:
     assert measurement.limit is not None
-    return words.limit_words(measurement.limit, measurement.unit if measurement.value is None else "")
+    return formatting.limit_words(measurement.limit, measurement.unit if measurement.value is None else "")
 
 
 def _when(started: str) -> str:

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 from hil.limits import Verdict
 from hil.record import Measurement, RunRecord, ScenarioRecord
-from hil.report.words import finding, reasons, value_words
+from hil.report.formatting import finding, reasons, value_words
 
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, even escaped."""

@@ -14,7 +14,7 @@ from rich.text import Text
 from hil.limits import Verdict
 from hil.record import RunRecord
 from hil.report.baseline import Change, Comparison, rule
-from hil.report.words import VERDICT_WORDS, count, duration_s, headline, reasons
+from hil.report.formatting import VERDICT_WORDS, count, duration_s, headline, reasons
 
 _STYLES: Final = {
     Verdict.SKIPPED: "dim",

@@ -13,14 +13,14 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from hil.emulated import (
-    Alarm,
+    DeviceFaults,
     DeviceOptions,
     EmulatedBlaster,
     EmulatedDevice,
-    FaultPlan,
-    Played,
+    PlaybackBlock,
     Port,
     PtyPort,
+    WakeupTimer,
     parse_fault,
     play_recordings,
 )
@@ -36,7 +36,7 @@ SESSION = synthesise(minutes=0.2, seed=9, still_pause=False)
 
 @asynccontextmanager
 async def emulated(
-    samples: SampleArray | Iterator[Played],
+    samples: SampleArray | Iterator[PlaybackBlock],
     *,
     port: Port | None = None,
     faults: Iterable[str] = (),
@@ -45,12 +45,12 @@ async def emulated(
 ) -> AsyncIterator[EmulatedDevice]:
     """A device that plays ``samples`` from when a host asks for them, unless ``options`` say otherwise."""
     played = samples if isinstance(samples, Iterator) else play_recordings(split_recordings(samples))
-    alarm = Alarm()
+    alarm = WakeupTimer()
     device = EmulatedDevice(
         port or PtyPort(),
         played,
         blaster=blaster,
-        plan=FaultPlan(map(parse_fault, faults), seed="test"),
+        plan=DeviceFaults(map(parse_fault, faults), seed="test"),
         options=DeviceOptions(**{"wait": True, **options}),
         alarm=alarm,
     )

@@ -15,14 +15,14 @@ from typing import Final
 
 import pytest
 
-from hil.bench.broker import choose_broker
-from hil.bench.dut import choose_dut
+from hil.bench.broker import parse_broker
+from hil.bench.device_under_test import parse_device
+from hil.bench.run_options import RunOptions
 from hil.bench.scenario import Scenario, shipped_scenarios
-from hil.bench.setup import RunSetup
 from hil.bench.suite import run_suite
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
-from hil.report.words import reasons
+from hil.report.formatting import reasons
 from tests.helpers.places import ROOT
 from tests.helpers.sabotage import Sabotage
 
@@ -42,7 +42,7 @@ CAUGHT_BY: Final = {
 
 
 def run(scenarios: list[Scenario], dut: str, daemon_command: Sequence[str] | None = None) -> RunRecord:
-    setup = RunSetup(dut=choose_dut(dut), broker=choose_broker(None), daemon_command=daemon_command)
+    setup = RunOptions(dut=parse_device(dut), broker=parse_broker(None), daemon_command=daemon_command)
     return asyncio.run(run_suite(scenarios, setup, jobs=JOBS))
 
 

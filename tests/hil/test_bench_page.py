@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from hil.bench.disturbance import DISTURBANCES
+from hil.bench.bench_faults import BENCH_FAULTS
 from hil.bench.scenario import parse_scenario
 from hil.cli.run import run
-from hil.measuring.names import MEASUREMENTS
+from hil.measuring.definitions import MEASUREMENTS
 from tests.helpers.places import ROOT
 from tests.helpers.sabotage import Sabotage
 
@@ -18,7 +18,7 @@ PAGE = (DOCS / "hil.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    "names", [MEASUREMENTS, DISTURBANCES, list(Sabotage)], ids=["measurements", "faults", "sabotage"]
+    "names", [MEASUREMENTS, BENCH_FAULTS, list(Sabotage)], ids=["measurements", "faults", "sabotage"]
 )
 def test_page_names_every(names: list[str]) -> None:
     assert [name for name in names if f"| `{name}`" not in PAGE and f", `{name}`" not in PAGE] == []

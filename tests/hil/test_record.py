@@ -8,7 +8,7 @@ import math
 import pytest
 
 from hil.limits import Limit, Verdict
-from hil.record import Latency, Measurement, Moment, RunRecord, ScenarioRecord
+from hil.record import Latency, Measurement, RunRecord, ScenarioRecord, TimelineEntry
 from stinger.errors import InputError
 
 
@@ -26,7 +26,7 @@ def a_run() -> RunRecord:
             Measurement("drift", "ppm", None, note="no shared clock"),
         ],
         latencies=[Latency("emitted to received", 2, 1.0, 2.0, 2.0, 2.0, 2.0, [(1.0, 1), (2.0, 1)], corrected=True)],
-        timeline=[Moment(1.0, "fault", "unplugged", until_s=2.0, device="d0")],
+        timeline=[TimelineEntry(1.0, "fault", "unplugged", until_s=2.0, device="d0")],
     )
     return RunRecord("2026-01-01T00:00:00Z", 11.0, Verdict.FAIL, {"kernel": "6.1", "latency timer": None}, [scenario])
 

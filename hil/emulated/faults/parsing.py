@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Final
 
-from hil.emulated.faults.exchanges import BadCrc, Busy, Chatter, CutLog, LostEnd, Slow
+from hil.emulated.faults.commands import BadCrc, Busy, Chatter, CutLog, LostEnd, Slow
 from hil.emulated.faults.fault import Fault
 from hil.emulated.faults.frames import Corrupt, Cut, Drop, Duplicate, Garbage, Reorder, Text
 from hil.emulated.faults.power import Reboot, Silent, Unplug

@@ -14,14 +14,14 @@ import aiomqtt
 import numpy as np
 import pytest
 
-from hil.bench.broker import choose_broker
-from hil.bench.children import Child, ChildError
+from hil.bench.broker import parse_broker
 from hil.bench.daemon import read_recordings
-from hil.bench.dut import DutChoice, EmulatedDut, EmulatedSetup, GivenDut, choose_dut
-from hil.bench.host_noise import HostNoise
-from hil.bench.material import material
-from hil.bench.observer import Observer
-from hil.bench.relay import Relay
+from hil.bench.device_under_test import DeviceSpec, EmulatorOptions, EmulatorProcess, ExternalDevice, parse_device
+from hil.bench.host_wakeup import HostWakeupMonitor
+from hil.bench.observer import MessageObserver
+from hil.bench.processes import ChildProcess, ProcessError
+from hil.bench.relay import TcpRelay
+from hil.bench.workload import make_workload
 from models.synthetic import synthesise
 from stinger.errors import InputError
 from stinger.logs import write_log
@@ -33,23 +33,23 @@ from tests.helpers.brokers import Mosquitto, until
 PATIENCE_S = 10.0
 
 
-def python(code: str, folder: Path) -> Child:
-    return Child("a child", [sys.executable, "-c", code], folder / "child.log")
+def python(code: str, folder: Path) -> ChildProcess:
+    return ChildProcess("a child", [sys.executable, "-c", code], folder / "child.log")
 
 
 def test_what_is_played_is_the_stretch_with_the_most_shots_and_never_another() -> None:
-    samples = material("synthetic", 8, seed=1, shots=True)
+    samples = make_workload("synthetic", 8, seed=1, shots=True)
     (recording,) = split_recordings(samples)
-    assert np.array_equal(samples, material("synthetic", 8, seed=1, shots=True))
+    assert np.array_equal(samples, make_workload("synthetic", 8, seed=1, shots=True))
     assert (samples.size, np.unique(np.diff(recording.time_ms)).tolist()) == (800, [10])
     busy = len(find_shots(recording))
-    assert busy > len(find_shots(split_recordings(material("synthetic", 8, seed=1, shots=False))[0]))
+    assert busy > len(find_shots(split_recordings(make_workload("synthetic", 8, seed=1, shots=False))[0]))
 
 
 def test_a_short_recording_is_played_again_with_its_clock_going_on(tmp_path: Path) -> None:
     session = synthesise(minutes=0.05, seed=2, still_pause=False)
     write_log(tmp_path / "s.bin", session)
-    samples = material(str(tmp_path / "s.bin"), 9, seed=1, shots=True)
+    samples = make_workload(str(tmp_path / "s.bin"), 9, seed=1, shots=True)
     assert samples.size == 900
     assert np.array_equal(samples["gx"][: session.size], session["gx"])
     assert np.array_equal(samples["gx"][session.size : 2 * session.size], session["gx"])
@@ -61,7 +61,7 @@ def test_a_recording_at_another_rate_is_refused(tmp_path: Path) -> None:
     samples["timestamp_ms"] = 20 * np.arange(100)
     write_log(tmp_path / "s.bin", samples)
     with pytest.raises(InputError, match=r"a bench plays 100 samples a second, and these are 50\.0"):
-        material(str(tmp_path / "s.bin"), 5, seed=1, shots=True)
+        make_workload(str(tmp_path / "s.bin"), 5, seed=1, shots=True)
 
 
 @asynccontextmanager
@@ -86,7 +86,7 @@ async def echo() -> AsyncIterator[int]:
 
 
 async def test_a_relay_carries_both_ways() -> None:
-    async with echo() as port, Relay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
+    async with echo() as port, TcpRelay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         writer.write(b"hello")
         assert await reader.readexactly(5) == b"hello"
@@ -97,7 +97,7 @@ async def test_a_relay_carries_both_ways() -> None:
 
 async def test_a_slow_relay_keeps_the_order() -> None:
     loop = asyncio.get_running_loop()
-    async with echo() as port, Relay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
+    async with echo() as port, TcpRelay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
         relay.delay_s = 0.1
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         began_s = loop.time()
@@ -110,7 +110,7 @@ async def test_a_slow_relay_keeps_the_order() -> None:
 
 
 async def test_a_refusing_relay_closes_what_is_there_and_what_comes() -> None:
-    async with echo() as port, Relay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
+    async with echo() as port, TcpRelay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         writer.write(b"a")
         await reader.readexactly(1)
@@ -130,7 +130,7 @@ async def test_a_refusing_relay_closes_what_is_there_and_what_comes() -> None:
 
 
 async def test_a_half_open_connection_says_nothing_and_the_next_one_works() -> None:
-    async with echo() as port, Relay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
+    async with echo() as port, TcpRelay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         writer.write(b"a")
         await reader.readexactly(1)
@@ -156,7 +156,7 @@ async def test_an_observer_stamps_what_it_hears_and_outlives_the_broker(tmp_path
     )
     broker.start()
     try:
-        async with Observer("127.0.0.1", broker.port, "observer") as observer:
+        async with MessageObserver("127.0.0.1", broker.port, "observer") as observer:
             await publish(broker.port, b"1")
             await until(lambda: len(observer.heard()) == 1)
             broker.stop()
@@ -183,7 +183,7 @@ async def test_a_child_is_waited_for_ended_and_started_again(tmp_path: Path) -> 
 
 async def test_a_child_that_ends_too_soon_is_told_of_with_its_last_words(tmp_path: Path) -> None:
     async with python("raise SystemExit('no port')", tmp_path) as child:
-        with pytest.raises(ChildError, match="a child ended: no port"):
+        with pytest.raises(ProcessError, match="a child ended: no port"):
             await child.wait_for("ready")
 
 
@@ -191,14 +191,14 @@ async def test_a_child_that_has_ended_by_itself_is_told_of(tmp_path: Path) -> No
     async with python("print('broken'); raise SystemExit(3)", tmp_path) as child:
         child.check()
         await child.wait_for("broken")
-        with pytest.raises(ChildError, match="a child ended: broken"):
+        with pytest.raises(ProcessError, match="a child ended: broken"):
             await child.wait_for("never")
-        with pytest.raises(ChildError, match="a child ended: broken"):
+        with pytest.raises(ProcessError, match="a child ended: broken"):
             child.check()
 
 
 async def test_noise_of_the_host_is_measured_between_two_moments(tmp_path: Path) -> None:
-    noise = HostNoise(tmp_path)
+    noise = HostWakeupMonitor(tmp_path)
     async with noise.child:
         await asyncio.sleep(1.5)
     late_ms = noise.late_p99_ms(0, 2**62)
@@ -208,7 +208,7 @@ async def test_noise_of_the_host_is_measured_between_two_moments(tmp_path: Path)
 
 
 async def test_a_stall_of_the_host_counts_for_all_that_was_due_in_it(tmp_path: Path) -> None:
-    noise = HostNoise(tmp_path)
+    noise = HostWakeupMonitor(tmp_path)
     async with noise.child:
         await asyncio.sleep(0.8)
         os.kill(noise.child.pid, signal.SIGSTOP)
@@ -238,46 +238,46 @@ def test_recordings_that_are_not_as_they_should_be_are_counted(tmp_path: Path) -
 
 
 async def test_an_emulated_device_that_ends_by_itself_is_told_of(tmp_path: Path) -> None:
-    samples = material("synthetic", 2, seed=1, shots=False)
-    dut = EmulatedDut(EmulatedSetup(samples=samples, count=1, link="tcp", threshold=0.5), tmp_path)
+    samples = make_workload("synthetic", 2, seed=1, shots=False)
+    dut = EmulatorProcess(EmulatorOptions(samples=samples, count=1, link="tcp", threshold=0.5), tmp_path)
     await dut.start()
     dut.kill()
-    with pytest.raises(ChildError, match="the emulated device ended: device 0: 127"):
+    with pytest.raises(ProcessError, match="the emulated device ended: device 0: 127"):
         await dut.stop()
 
 
 @pytest.mark.parametrize(
     ("text", "choice"),
     [
-        ("emulated", DutChoice("emulated")),
-        ("serial:/dev/ttyACM0", DutChoice("serial", "/dev/ttyACM0")),
-        ("serial:COM3", DutChoice("serial", "COM3")),
-        ("pty:/tmp/b", DutChoice("pty", "/tmp/b")),
-        ("tcp:host:4000", DutChoice("tcp", "host:4000")),
-        ("tcp://[::1]:4000", DutChoice("tcp", "[::1]:4000")),
+        ("emulated", DeviceSpec("emulated")),
+        ("serial:/dev/ttyACM0", DeviceSpec("serial", "/dev/ttyACM0")),
+        ("serial:COM3", DeviceSpec("serial", "COM3")),
+        ("pty:/tmp/b", DeviceSpec("pty", "/tmp/b")),
+        ("tcp:host:4000", DeviceSpec("tcp", "host:4000")),
+        ("tcp://[::1]:4000", DeviceSpec("tcp", "[::1]:4000")),
     ],
 )
-def test_a_device_under_test_is_named_by_kind_and_address(text: str, choice: DutChoice) -> None:
-    assert choose_dut(text) == choice
+def test_a_device_under_test_is_named_by_kind_and_address(text: str, choice: DeviceSpec) -> None:
+    assert parse_device(text) == choice
 
 
 @pytest.mark.parametrize("text", ["", "emulated:x", "serial:", "usb:1", "tcp:host", "tcp:host:x", "/dev/ttyACM0"])
 def test_what_names_no_device_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="expected emulated, pty:PATH, tcp:HOST:PORT or serial:PORT"):
-        choose_dut(text)
+        parse_device(text)
 
 
 def test_a_port_that_is_not_there_is_told_of_before_anything_starts() -> None:
     with pytest.raises(InputError, match="there is no such port: is the blaster plugged in"):
-        GivenDut(choose_dut("serial:/dev/no-such-port"))
+        ExternalDevice(parse_device("serial:/dev/no-such-port"))
 
 
 @pytest.mark.parametrize("text", ["", "mosquito", "mqtt://", "mqtts://h", "mqtt://u:p@h", "mqtt://h:x", "mqtt://h/x"])
 def test_what_names_no_broker_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="expected mosquitto, embedded or mqtt://HOST:PORT"):
-        choose_broker(text)
+        parse_broker(text)
 
 
 def test_a_broker_that_is_there_cannot_be_stopped_by_the_bench() -> None:
-    choice = choose_broker("mqtt://h")
-    assert (choice.host, choice.port, choice.can_stop) == ("h", 1883, False)
+    choice = parse_broker("mqtt://h")
+    assert (choice.host, choice.port, choice.restartable) == ("h", 1883, False)

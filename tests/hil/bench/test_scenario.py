@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hil.bench.disturbance import DISTURBANCES
+from hil.bench.bench_faults import BENCH_FAULTS
 from hil.bench.scenario import Scenario, find_scenario, parse_scenario, shipped_scenarios
 from hil.emulated.faults import FAULTS
 from hil.emulated.faults.parsing import COMMAND_FAULTS
 from hil.limits import Limit
-from hil.measuring.names import MEASUREMENTS
+from hil.measuring.definitions import MEASUREMENTS
 from stinger.errors import FileError, InputError
 
 
@@ -23,7 +23,7 @@ def test_every_fault_of_the_stream_has_a_shipped_scenario_of_its_own() -> None:
     alone = {
         scenario.faults[0].partition(":")[0] for scenario in shipped_scenarios().values() if len(scenario.faults) == 1
     }
-    assert alone == (FAULTS.keys() - COMMAND_FAULTS) | DISTURBANCES.keys()
+    assert alone == (FAULTS.keys() - COMMAND_FAULTS) | BENCH_FAULTS.keys()
 
 
 def test_shipped_scenarios_are_named_as_their_files_and_have_titles() -> None:
@@ -49,8 +49,8 @@ def test_a_scenario_for_any_device_has_no_limit_that_nobody_can_measure() -> Non
 def test_faults_of_the_device_and_of_the_bench_are_told_apart() -> None:
     scenario = parsed('title = "x"\nfaults = ["broker_stopped:start=4,for=1", "drop:start=1,for=1", "disk_full:for=1"]')
     assert list(scenario.device_faults()) == ["drop:start=1,for=1"]
-    assert list(scenario.disturbances()) == ["disk_full:for=1", "broker_stopped:start=4,for=1"]
-    assert scenario.disturbance_kinds() == {"disk_full", "broker_stopped"}
+    assert list(scenario.bench_faults()) == ["disk_full:for=1", "broker_stopped:start=4,for=1"]
+    assert scenario.bench_fault_kinds() == {"disk_full", "broker_stopped"}
 
 
 def test_a_file_of_ones_own_is_found_by_its_path(tmp_path: Path) -> None:

@@ -11,25 +11,25 @@ from typing import Any
 import pytest
 
 from hil.bench import suite
-from hil.bench.broker import GIVEN, LOOPBACK, BrokerChoice, choose_broker, mosquitto
-from hil.bench.children import ChildError
+from hil.bench.broker import EXTERNAL, LOOPBACK, BrokerSpec, mosquitto, parse_broker
 from hil.bench.daemon import DaemonUnderTest
-from hil.bench.dut import choose_dut
+from hil.bench.device_under_test import parse_device
+from hil.bench.processes import ProcessError
+from hil.bench.run_options import RunOptions
 from hil.bench.scenario import Scenario, parse_scenario
-from hil.bench.setup import RunSetup
 from hil.bench.suite import run_suite
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from stinger.errors import FileError, InputError
 
-SETUP = RunSetup(dut=choose_dut("emulated"), broker=choose_broker("embedded"))
+SETUP = RunOptions(dut=parse_device("emulated"), broker=parse_broker("embedded"))
 
 
 def scenario(name: str = "mine", **changed: Any) -> Scenario:
     return replace(parse_scenario(b'title = "x"', name=name, place=name), **changed)
 
 
-def run(*scenarios: Scenario, setup: RunSetup = SETUP, keep: Path | None = None) -> RunRecord:
+def run(*scenarios: Scenario, setup: RunOptions = SETUP, keep: Path | None = None) -> RunRecord:
     return asyncio.run(run_suite(scenarios, setup, jobs=4, keep=keep))
 
 
@@ -57,7 +57,7 @@ def test_a_folder_that_holds_another_run_is_left_as_it_is(tmp_path: Path) -> Non
 def test_a_broker_that_does_not_listen_is_told_of_before_anything_runs() -> None:
     with socket.socket() as bound:  # and not listening
         bound.bind((LOOPBACK, 0))
-        broker = BrokerChoice(GIVEN, LOOPBACK, bound.getsockname()[1])
+        broker = BrokerSpec(EXTERNAL, LOOPBACK, bound.getsockname()[1])
         with pytest.raises(InputError, match=r"--broker mqtt://127\.0\.0\.1:\d+: .* is a broker running there\?"):
             run(scenario(), setup=replace(SETUP, broker=broker))
 
@@ -76,12 +76,12 @@ def test_a_daemon_that_does_not_come_back_fails_its_scenario(monkeypatch: pytest
         nonlocal lives
         lives += 1
         if lives > 1:
-            raise ChildError("the daemon ended: no such luck")
+            raise ProcessError("the daemon ended: no such luck")
         await start(daemon)
 
     monkeypatch.setattr(DaemonUnderTest, "start", once)
     killed = scenario(seconds=2.0, faults=["daemon_killed:start=0.3,for=0"])
-    (record,) = run(killed, setup=replace(SETUP, broker=choose_broker("mosquitto"))).scenarios
+    (record,) = run(killed, setup=replace(SETUP, broker=parse_broker("mosquitto"))).scenarios
     assert (record.verdict, record.why) == (Verdict.FAIL, "the daemon ended: no such luck")
 
 
@@ -89,13 +89,13 @@ def test_a_daemon_that_does_not_come_back_fails_its_scenario(monkeypatch: pytest
     ("setup", "at_a_time"),
     [
         (SETUP, 3),
-        (replace(SETUP, broker=BrokerChoice(GIVEN, LOOPBACK, 1)), 1),
-        (replace(SETUP, dut=choose_dut("tcp:host:1")), 1),
+        (replace(SETUP, broker=BrokerSpec(EXTERNAL, LOOPBACK, 1)), 1),
+        (replace(SETUP, dut=parse_device("tcp:host:1")), 1),
     ],
     ids=["own", "broker", "device"],
 )
 def test_scenarios_share_a_broker_or_a_device_in_turns(
-    monkeypatch: pytest.MonkeyPatch, setup: RunSetup, at_a_time: int
+    monkeypatch: pytest.MonkeyPatch, setup: RunOptions, at_a_time: int
 ) -> None:
     running, most = 0, 0
 
@@ -108,6 +108,6 @@ def test_scenarios_share_a_broker_or_a_device_in_turns(
         return ScenarioRecord(one.name, one.title, "", 1, 0.0, 0.0, Verdict.PASS)
 
     monkeypatch.setattr(suite, "run_scenario", pretend)
-    monkeypatch.setattr(suite, "check_broker", lambda _: None)
+    monkeypatch.setattr(suite, "check_broker_listens", lambda _: None)
     run(*(scenario(name, any_device=True) for name in "abc"), setup=setup)
     assert most == at_a_time

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.emulated.journal import ENTRY_DTYPE
-from hil.measuring.evidence import Heard
-from hil.measuring.told import SCORE_DTYPE
+from hil.measuring.messages import SCORE_DTYPE
+from hil.measuring.observations import ReceivedMessage
 from stinger.sample import SampleArray
 from tests.conftest import random_samples
 
@@ -49,7 +49,9 @@ def scores_of(entries: SampleArray, *, received_after_ns: int = 1_000_000) -> np
     return scores
 
 
-def shot(device_ms: int, at_ns: int, identifier: str = "", device: str = "d0", *, accepted: bool = True) -> Heard:
+def shot(
+    device_ms: int, at_ns: int, identifier: str = "", device: str = "d0", *, accepted: bool = True
+) -> ReceivedMessage:
     """With the wheels off; accepted unless told otherwise."""
     content = {
         "id": identifier or f"{device_ms}",
@@ -58,4 +60,4 @@ def shot(device_ms: int, at_ns: int, identifier: str = "", device: str = "d0", *
         "lead_ms": None,
         "accepted": accepted,
     }
-    return Heard(at_ns, f"stinger/{device}/shot", json.dumps(content).encode())
+    return ReceivedMessage(at_ns, f"stinger/{device}/shot", json.dumps(content).encode())

@@ -10,18 +10,24 @@ import pytest
 
 from hil.limits import Limit, Verdict
 from hil.measuring.assess import assess
-from hil.measuring.evidence import DaemonEvidence, DeviceEvidence, Evidence, Heard, Occurrence
-from hil.measuring.names import MEASUREMENTS, usual_limits
+from hil.measuring.definitions import MEASUREMENTS, default_limits
+from hil.measuring.observations import (
+    DaemonObservations,
+    DeviceObservations,
+    InjectedFault,
+    ReceivedMessage,
+    ScenarioObservations,
+)
 from hil.measuring.verdict import verdict_of
 from hil.record import Measurement
 from tests.hil.measuring.journals import START_NS, journal, scores_of, shot
 
 
-def evidence(count: int = 300) -> Evidence:
+def evidence(count: int = 300) -> ScenarioObservations:
     """Of a perfect daemon that lived through a perfect stream."""
     entries = journal(count, triggers=(100, 250))
     heard = [
-        Heard(
+        ReceivedMessage(
             int(score["received_ns"]),
             "stinger/d0/scores",
             json.dumps(
@@ -36,20 +42,20 @@ def evidence(count: int = 300) -> Evidence:
         for score in scores_of(entries)
     ]
     heard += [shot(2000, 10**12), shot(3500, 10**12), state("d0/link", "streaming"), state("daemon/status", "offline")]
-    return Evidence(
+    return ScenarioObservations(
         began_ns=START_NS,
         devices=[
-            DeviceEvidence(
+            DeviceObservations(
                 "d0", entries, np.ascontiguousarray(entries["sample"]), told={"stinger_samples_lost_total": 0.0}
             )
         ],
         heard=heard,
-        daemon=DaemonEvidence(exit_code=0, stop_s=0.2, ready_s=0.5),
+        daemon=DaemonObservations(exit_code=0, stop_s=0.2, ready_s=0.5),
     )
 
 
-def state(topic: str, name: str, at_ns: int = 10**12) -> Heard:
-    return Heard(at_ns, f"stinger/{topic}", json.dumps({"state": name}).encode())
+def state(topic: str, name: str, at_ns: int = 10**12) -> ReceivedMessage:
+    return ReceivedMessage(at_ns, f"stinger/{topic}", json.dumps({"state": name}).encode())
 
 
 @pytest.mark.parametrize(
@@ -78,29 +84,31 @@ def test_whether_a_device_without_a_journal_is_still_there_is_not_judged() -> No
 def test_a_link_that_is_lost_by_a_fault_at_the_very_end_is_not_judged() -> None:
     seen = evidence()
     lost = replace(seen, heard=[*seen.heard, state("d0/link", "lost", 10**12 + 1)])
-    unplugged = Occurrence("unplug", "unplug", 10**12, 10**12 + 10**9)
+    unplugged = InjectedFault("unplug", "unplug", 10**12, 10**12 + 10**9)
     assert assess(lost).values["states_untrue"] == 1
-    assert assess(replace(lost, occurrences=[unplugged])).values["states_untrue"] == 0
+    assert assess(replace(lost, faults=[unplugged])).values["states_untrue"] == 0
 
 
 def test_events_that_contradict_each_other_are_counted_and_the_first_are_named() -> None:
     on = {"id": "a", "device_ms": 1500, "state": "on"}
     seen = evidence()
-    found = assess(replace(seen, heard=[Heard(START_NS, "stinger/d0/spinup", json.dumps(on).encode()), *seen.heard]))
+    found = assess(
+        replace(seen, heard=[ReceivedMessage(START_NS, "stinger/d0/spinup", json.dumps(on).encode()), *seen.heard])
+    )
     assert found.values["events_contradictory"] == 3
     assert found.notes["events_contradictory"].startswith("d0: shot at 2000 ms: wheels_on is False; ")
 
 
 def test_a_perfect_daemon_passes_every_usual_limit() -> None:
-    measurements = assess(evidence()).measurements(usual_limits(journal=True))
+    measurements = assess(evidence()).measurements(default_limits(journal=True))
     assert [each.name for each in measurements if each.limit and each.verdict is not Verdict.PASS] == []
     assert verdict_of(measurements, 0.1) == (Verdict.PASS, "")
 
 
 @pytest.mark.parametrize("exit_code", [1, -9])
 def test_a_daemon_that_ended_by_an_error_or_a_signal_fails(exit_code: int) -> None:
-    measurements = assess(replace(evidence(), daemon=DaemonEvidence(exit_code=exit_code, stop_s=0.2))).measurements(
-        usual_limits(journal=True)
+    measurements = assess(replace(evidence(), daemon=DaemonObservations(exit_code=exit_code, stop_s=0.2))).measurements(
+        default_limits(journal=True)
     )
     assert [each.name for each in measurements if each.verdict is Verdict.FAIL] == ["exit_code"]
 
@@ -108,7 +116,7 @@ def test_a_daemon_that_ended_by_an_error_or_a_signal_fails(exit_code: int) -> No
 def test_what_was_not_seen_is_unset_and_fails() -> None:
     seen = evidence()
     unseen = replace(seen, devices=[replace(seen.devices[0], journal=None)])
-    measurements = assess(unseen).measurements(usual_limits(journal=True))
+    measurements = assess(unseen).measurements(default_limits(journal=True))
     lost = next(each for each in measurements if each.name == "shots_lost")
     assert (lost.value, lost.verdict) == (None, Verdict.UNSET)
     assert verdict_of(measurements, 0.1)[0] is Verdict.UNSET
@@ -118,7 +126,7 @@ def test_a_real_device_is_judged_by_what_can_be_known() -> None:
     seen = evidence()
     unseen = replace(seen, devices=[replace(seen.devices[0], journal=None)])
     found = assess(unseen)
-    measurements = found.measurements(usual_limits(journal=False))
+    measurements = found.measurements(default_limits(journal=False))
     assert verdict_of(measurements, 0.1)[0] is Verdict.PASS
     assert {"clock_drift_ppm", "arrival_jitter_p99_ms"} <= found.values.keys()
     assert [each.uncertainty_us for each in found.latencies if "quickest" in each.stage] == [1000]

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.measuring.delivery import Delivery
-from hil.measuring.evidence import Heard
+from hil.measuring.messages import DaemonMessage, parse_messages
+from hil.measuring.observations import ReceivedMessage
 from hil.measuring.samples import compare_samples, recorded_rate_hz
-from hil.measuring.shots import ShotCounts, compare_shots, without_redelivered
-from hil.measuring.told import Told, read_messages
+from hil.measuring.shots import ShotCounts, compare_shots, drop_redelivered
 from stinger.sample import SampleArray
 from tests.conftest import samples_at
 from tests.hil.measuring.journals import journal, shot
@@ -23,8 +23,8 @@ def recorded(entries: SampleArray) -> SampleArray:
     return np.ascontiguousarray(entries["sample"])
 
 
-def told(*heard: Heard) -> list[Told]:
-    return read_messages(heard, ("shot",))
+def told(*heard: ReceivedMessage) -> list[DaemonMessage]:
+    return parse_messages(heard, ("shot",))
 
 
 def test_a_faithful_recording_has_nothing_to_complain_of() -> None:
@@ -87,7 +87,7 @@ def test_rate_is_that_between_gaps() -> None:
     assert recorded_rate_hz(samples_at([0])) is None
 
 
-def counted(entries: SampleArray, *heard: Heard) -> ShotCounts:
+def counted(entries: SampleArray, *heard: ReceivedMessage) -> ShotCounts:
     return compare_shots(Delivery.of(entries), told(*heard))
 
 
@@ -149,6 +149,6 @@ def test_a_trigger_that_is_down_when_a_stream_begins_is_no_edge() -> None:
 
 def test_the_same_id_again_is_a_redelivery_and_a_retained_copy_no_event() -> None:
     again = shot(1500, 2, "a")
-    kept = Heard(3, again.topic, again.payload, retained=True)
-    first, redelivered = without_redelivered(told(shot(1500, 1, "a"), again, kept))
+    kept = ReceivedMessage(3, again.topic, again.payload, retained=True)
+    first, redelivered = drop_redelivered(told(shot(1500, 1, "a"), again, kept))
     assert ([event.at_ns for event in first], redelivered) == ([1], 1)

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from hil.measuring.agreement import compare_scores, compare_wheels
 from hil.measuring.clock_fit import fit_clock
 from hil.measuring.delivery import Delivery
-from hil.measuring.evidence import Heard, Occurrence
-from hil.measuring.latency import SAMPLES, find_stage, histogram, sample_passage, stages_of_samples
-from hil.measuring.matching import SampleFinder
+from hil.measuring.journal_lookup import JournalLookup
+from hil.measuring.latency import SAMPLES, find_stage, histogram, sample_times, stages_of_samples
+from hil.measuring.messages import SCORE_DTYPE, parse_messages, parse_scores
+from hil.measuring.observations import InjectedFault, ReceivedMessage
 from hil.measuring.recovery import model_taken_s, recoveries
-from hil.measuring.told import SCORE_DTYPE, read_messages, read_scores
 from tests.hil.measuring.journals import LATE_NS, START_NS, STEP_NS, journal, scores_of
 
 
 def test_scores_are_read_out_of_blocks_with_their_stamps() -> None:
     stamps = {"read_ns": 1, "scored_ns": 2, "published_ns": 3}
     content = {"first_device_ms": 100, "period_ms": 10, "probabilities": [0.5, None], "stamps": stamps}
-    found = read_scores([Heard(9, "stinger/d0/scores", json.dumps(content).encode())])["d0"]
+    found = parse_scores([ReceivedMessage(9, "stinger/d0/scores", json.dumps(content).encode())])["d0"]
     assert found[["device_ms", "read_ns", "scored_ns", "published_ns", "received_ns"]].tolist() == [
         (100, 1, 2, 3, 9),
         (110, 1, 2, 3, 9),
@@ -35,9 +35,9 @@ def test_scores_are_read_out_of_blocks_with_their_stamps() -> None:
 
 @given(st.binary(max_size=60))
 def test_any_payload_is_read_or_left_out(payload: bytes) -> None:
-    heard = [Heard(1, f"stinger/d0/{kind}", payload) for kind in ("scores", "shot", "link")]
-    read_scores(heard)
-    read_messages(heard, ("shot", "link"))
+    heard = [ReceivedMessage(1, f"stinger/d0/{kind}", payload) for kind in ("scores", "shot", "link")]
+    parse_scores(heard)
+    parse_messages(heard, ("shot", "link"))
 
 
 def test_equal_scores_agree_and_only_whole_windows_are_compared() -> None:
@@ -73,15 +73,15 @@ def test_what_another_model_scored_is_not_compared() -> None:
     assert compare_scores(Delivery.of(entries), scores, until_ns=until_ns).largest == 0
 
 
-def spin_up(device_ms: int, state: str) -> Heard:
+def spin_up(device_ms: int, state: str) -> ReceivedMessage:
     content = {"id": f"{device_ms}", "device_ms": device_ms, "state": state}
-    return Heard(10**12, "stinger/d0/spinup", json.dumps(content).encode())
+    return ReceivedMessage(10**12, "stinger/d0/spinup", json.dumps(content).encode())
 
 
 def test_wheels_that_only_one_side_switched_are_counted() -> None:
     entries = journal(200)
     entries["wheels"][100:150] = True
-    told = read_messages([spin_up(2000, "on"), spin_up(2510, "off")], ("spinup",))
+    told = parse_messages([spin_up(2000, "on"), spin_up(2510, "off")], ("spinup",))
     found = compare_wheels(Delivery.of(entries), told)
     assert (found.compared, found.disagreeing) == (2, 2)
 
@@ -89,7 +89,7 @@ def test_wheels_that_only_one_side_switched_are_counted() -> None:
 def test_a_time_that_came_twice_is_the_latest_sent_by_then() -> None:
     entries = journal(20)
     entries["sample"]["timestamp_ms"][10:] = entries["sample"]["timestamp_ms"][:10]
-    finder = SampleFinder(entries)
+    finder = JournalLookup(entries)
     times = np.array([1000, 1000, 999, 1000])
     by_ns = np.array([entries["written_ns"][0], entries["written_ns"][10], 10**12, 0])
     assert finder.find(times, by_ns).tolist() == [0, 10, -1, -1]
@@ -97,7 +97,7 @@ def test_a_time_that_came_twice_is_the_latest_sent_by_then() -> None:
 
 def test_stages_add_up_to_the_whole_way() -> None:
     entries = journal(100)
-    found = stages_of_samples(sample_passage(Delivery.of(entries), scores_of(entries, received_after_ns=4_000_000)))
+    found = stages_of_samples(sample_times(Delivery.of(entries), scores_of(entries, received_after_ns=4_000_000)))
     assert [(each.stage, each.p50_us, each.corrected) for each in found] == [
         ("sample: written to read", 1000, False),
         ("sample: read to scored", 1000, False),
@@ -109,7 +109,7 @@ def test_stages_add_up_to_the_whole_way() -> None:
 
 
 def test_without_a_journal_only_the_daemons_own_stages_are_known() -> None:
-    found = stages_of_samples(sample_passage(None, scores_of(journal(100))))
+    found = stages_of_samples(sample_times(None, scores_of(journal(100))))
     assert [each.stage for each in found] == [
         "sample: read to scored",
         "sample: scored to published",
@@ -147,42 +147,42 @@ def test_recovery_is_the_first_score_of_a_sample_sent_after_the_end() -> None:
     scores = scores_of(entries)
     end_ns = START_NS + 200 * STEP_NS
     scores["probability"][200:250] = np.nan
-    outage = Occurrence("unplug", "unplug", START_NS + 100 * STEP_NS, end_ns)
+    outage = InjectedFault("unplug", "unplug", START_NS + 100 * STEP_NS, end_ns)
     (found,) = recoveries([outage], {"d0": Delivery.of(entries)}, {"d0": scores}, [])
     assert found.took_s == pytest.approx((50 * STEP_NS + LATE_NS + 1_000_000) / 1e9)
 
 
 def test_what_never_recovers_has_no_time() -> None:
     entries = journal(100)
-    outage = Occurrence("unplug", "unplug", START_NS, START_NS + 100 * STEP_NS)
+    outage = InjectedFault("unplug", "unplug", START_NS, START_NS + 100 * STEP_NS)
     (found,) = recoveries([outage], {"d0": Delivery.of(entries)}, {"d0": scores_of(entries)}, [])
     assert found.took_s is None
 
 
 def test_a_device_that_does_not_recover_keeps_the_others_from_it() -> None:
     entries = journal(100)
-    outage = Occurrence("stall", "stall", START_NS, START_NS + STEP_NS)
+    outage = InjectedFault("stall", "stall", START_NS, START_NS + STEP_NS)
     deliveries = {name: Delivery.of(entries) for name in ("d0", "d1")}
     (found,) = recoveries([outage], deliveries, {"d0": scores_of(entries)}, [])
     assert found.at_ns is None
 
 
-def status(at_ns: int, alarm: str) -> Heard:
-    return Heard(at_ns, "stinger/daemon/status", json.dumps({"state": "online", "alarm": alarm}).encode())
+def status(at_ns: int, alarm: str) -> ReceivedMessage:
+    return ReceivedMessage(at_ns, "stinger/daemon/status", json.dumps({"state": "online", "alarm": alarm}).encode())
 
 
 def test_a_full_disk_is_over_when_its_alarm_is() -> None:
-    full = Occurrence("disk_full", "disk_full", 10, 20)
-    told = read_messages([status(12, "full"), status(25, "")], ("status",))
+    full = InjectedFault("disk_full", "disk_full", 10, 20)
+    told = parse_messages([status(12, "full"), status(25, "")], ("status",))
     assert [found.at_ns for found in recoveries([full], {}, {}, told)] == [25]
-    never = read_messages([status(25, "")], ("status",))
+    never = parse_messages([status(25, "")], ("status",))
     assert [found.at_ns for found in recoveries([full], {}, {}, never)] == [None]
 
 
 def test_a_model_is_taken_when_a_device_is_scored_by_another() -> None:
-    def model(at_ns: int, version: str) -> Heard:
-        return Heard(at_ns, "stinger/d0/model", json.dumps({"model": version}).encode())
+    def model(at_ns: int, version: str) -> ReceivedMessage:
+        return ReceivedMessage(at_ns, "stinger/d0/model", json.dumps({"model": version}).encode())
 
-    told = read_messages([model(1, "factory"), model(2_000_000_000, "new")], ("model",))
-    assert model_taken_s([Occurrence("model_swapped", "", 1_000_000_000)], told) == 1.0
+    told = parse_messages([model(1, "factory"), model(2_000_000_000, "new")], ("model",))
+    assert model_taken_s([InjectedFault("model_swapped", "", 1_000_000_000)], told) == 1.0
     assert model_taken_s([], told) is None

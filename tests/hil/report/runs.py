@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from hil.limits import Limit, Verdict
-from hil.record import Latency, Measurement, Moment, RunRecord, ScenarioRecord
+from hil.record import Latency, Measurement, RunRecord, ScenarioRecord, TimelineEntry
 
 ENVIRONMENT: dict[str, str | float | None] = {
     "stinger-ml": "0.1.0",
@@ -81,9 +81,9 @@ def scenario(
     latencies.append(latency("emitted to received", 0.5, rng, floor=True))
     begins = float(rng.uniform(2, 5))
     timeline = [
-        Moment(begins, "fault", name, until_s=begins + 1.5, device="stinger-0"),
-        Moment(begins + 1.5, "recovery", "samples flow again", until_s=begins + 1.71, device="stinger-0"),
-        *(Moment(float(at), "event", "shot", device="stinger-0") for at in np.arange(0.4, 10, 0.8)),
+        TimelineEntry(begins, "fault", name, until_s=begins + 1.5, device="stinger-0"),
+        TimelineEntry(begins + 1.5, "recovery", "samples flow again", until_s=begins + 1.71, device="stinger-0"),
+        *(TimelineEntry(float(at), "event", "shot", device="stinger-0") for at in np.arange(0.4, 10, 0.8)),
     ]
     return ScenarioRecord(
         name,
@@ -110,9 +110,13 @@ def hall(rng: np.random.Generator, *, devices: int, started_s: float) -> Scenari
     for i in range(devices):
         at = float(rng.uniform(1, 8))
         if rng.random() < 0.4:
-            timeline.append(Moment(at, "fault", "unplug", until_s=at + 0.9, device=f"stinger-{i}"))
-            timeline.append(Moment(at + 0.9, "recovery", "samples flow again", until_s=at + 1.2, device=f"stinger-{i}"))
-        timeline += [Moment(float(shot), "event", "shot", device=f"stinger-{i}") for shot in rng.uniform(0, 10, 12)]
+            timeline.append(TimelineEntry(at, "fault", "unplug", until_s=at + 0.9, device=f"stinger-{i}"))
+            timeline.append(
+                TimelineEntry(at + 0.9, "recovery", "samples flow again", until_s=at + 1.2, device=f"stinger-{i}")
+            )
+        timeline += [
+            TimelineEntry(float(shot), "event", "shot", device=f"stinger-{i}") for shot in rng.uniform(0, 10, 12)
+        ]
     return replace(base, verdict=Verdict.FAIL, measurements=measurements, timeline=timeline)
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from hil.limits import Verdict
 from hil.record import RunRecord
-from hil.report.adapter import adapter
 from hil.report.checkout import commit
 from hil.report.environment import environment
 from hil.report.machine import machine
+from hil.report.serial_adapter import adapter
 
 
 def test_it_tells_of_program_machine_and_clock_and_fits_a_record() -> None:

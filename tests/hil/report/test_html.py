@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from hil.limits import Verdict
-from hil.record import Moment, RunRecord
+from hil.record import RunRecord, TimelineEntry
 from hil.report.baseline import compare
+from hil.report.formatting import VERDICT_WORDS
 from hil.report.html import html_page
-from hil.report.words import VERDICT_WORDS
 from tests.hil.report.runs import big_run, hall, older_run, run_of, scenario, with_values
 
 VOID = {"meta", "input", "br", "link", "img"}
@@ -122,7 +122,10 @@ def test_comparison_is_on_the_page_when_there_is_one(page: Page) -> None:
 def test_whatever_text_is_shown_as_text() -> None:
     rng = np.random.default_rng(1)
     bad = with_values(scenario(HOSTILE, HOSTILE, rng, started_s=0, dut=HOSTILE), Verdict.FAIL, HOSTILE, shots_lost=1)
-    bad = replace(bad, timeline=[Moment(1.0, HOSTILE, HOSTILE, device=HOSTILE), Moment(1.0, "fault", "x", device="y")])
+    bad = replace(
+        bad,
+        timeline=[TimelineEntry(1.0, HOSTILE, HOSTILE, device=HOSTILE), TimelineEntry(1.0, "fault", "x", device="y")],
+    )
     bad = replace(bad, latencies=[replace(each, stage=HOSTILE) for each in bad.latencies])
     record = replace(run_of([bad]), started=HOSTILE, environment={HOSTILE: HOSTILE})
     html = html_page(record, compare(run_of([]), record, name=HOSTILE))
@@ -149,7 +152,7 @@ def test_more_devices_than_fit_are_counted_and_those_with_faults_stay() -> None:
 
 def test_long_timeline_says_how_many_moments_are_left_out() -> None:
     one = scenario("soak", "t", np.random.default_rng(1), started_s=0)
-    soak = replace(one, timeline=[Moment(i / 100, "event", "shot") for i in range(1000)])
+    soak = replace(one, timeline=[TimelineEntry(i / 100, "event", "shot") for i in range(1000)])
     assert "And 800 moments more" in Page(html_page(run_of([soak]))).words
 
 

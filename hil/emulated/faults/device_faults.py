@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Iterable
 
-from hil.emulated.faults.exchanges import Busy, Chatter, CutLog, Slow, UploadFault
+from hil.emulated.faults.commands import Busy, Chatter, CutLog, Slow, UploadFault
 from hil.emulated.faults.fault import Fault, Packet
 from hil.emulated.faults.frames import FrameFault
 from hil.emulated.faults.power import Reboot, Silent, Unplug
@@ -15,7 +15,7 @@ from hil.emulated.faults.timing import Drift, Jitter, Jump, Stall, Wrap
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
 
 
-class FaultPlan:
+class DeviceFaults:
     """Faults of the same kind go one after another, in the order given. ``seed`` decides what chance does.
 
     ``t_s`` is in seconds of the device's schedule everywhere, and must not fall from call to call.

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hil.bench.broker import LOOPBACK, free_port
-from hil.bench.children import Child, stinger_command
-from hil.bench.material import write_material
+from hil.bench.processes import ChildProcess, stinger_command
+from hil.bench.workload import write_material
 from hil.emulated.journal_file import journal_paths, read_journal
 from stinger.errors import InputError
 from stinger.sample import SampleArray
@@ -22,7 +22,7 @@ EMULATED: Final = "emulated"
 _KINDS: Final = ("pty", "tcp", "serial")
 
 
-class Dut(Protocol):
+class DeviceUnderTest(Protocol):
     """The devices of one scenario. What else is under test, such as firmware in an emulator, is another of these."""
 
     def sources(self) -> Sequence[str]:
@@ -42,7 +42,7 @@ class Dut(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class DutChoice:
+class DeviceSpec:
     """What a user named with ``--dut``."""
 
     kind: str
@@ -57,31 +57,31 @@ class DutChoice:
         return self.kind == EMULATED
 
 
-def choose_dut(text: str) -> DutChoice:
+def parse_device(text: str) -> DeviceSpec:
     """``emulated``, ``pty:PATH``, ``tcp:HOST:PORT`` or ``serial:PORT``. Raises :class:`InputError`."""
     kind, _, address = text.partition(":")
     if text == EMULATED:
-        return DutChoice(EMULATED)
+        return DeviceSpec(EMULATED)
     fits = kind in _KINDS and address != ""
     if kind == "tcp":
         address = address.removeprefix("//")
         fits = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:/\[\]]+):\d{1,5}", address) is not None
     if not fits:
         raise InputError(f"--dut {text}: expected emulated, pty:PATH, tcp:HOST:PORT or serial:PORT")
-    return DutChoice(kind, address)
+    return DeviceSpec(kind, address)
 
 
-class GivenDut:
+class ExternalDevice:
     """A device that is there already, and of which nothing more is known: a real one, or somebody else's."""
 
-    def __init__(self, choice: DutChoice) -> None:
+    def __init__(self, choice: DeviceSpec) -> None:
         """Raises :class:`InputError` where its port can be seen not to be there."""
         if choice.kind != "tcp" and sys.platform != "win32" and not Path(choice.address).exists():
             raise InputError(f"--dut {choice}: there is no such port: is the blaster plugged in and switched on?")
         self._choice = choice
 
     def sources(self) -> Sequence[str]:
-        """See :class:`Dut`."""
+        """See :class:`DeviceUnderTest`."""
         if self._choice.kind == "tcp":
             return [f"tcp://{self._choice.address}"]
         return [f"serial://{self._choice.address}"]
@@ -101,7 +101,7 @@ class GivenDut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmulatedSetup:
+class EmulatorOptions:
     """``count`` devices that play ``samples`` ``(n,)`` on ``link`` (pty or tcp), with ``faults`` decided by ``seed``.
 
     Their wheels go on at ``threshold``, which is to be the daemon's.
@@ -115,10 +115,10 @@ class EmulatedSetup:
     seed: int = 1
 
 
-class EmulatedDut:
+class EmulatorProcess:
     """``stinger emulate`` as a process of its own, which keeps a journal for each device. ``folder`` holds its files."""
 
-    def __init__(self, setup: EmulatedSetup, folder: Path, *, name: str = "emulated") -> None:
+    def __init__(self, setup: EmulatorOptions, folder: Path, *, name: str = "emulated") -> None:
         self._folder = folder
         self._count = setup.count
         self._journal = folder / f"{name}.journal"
@@ -137,28 +137,28 @@ class EmulatedDut:
         command += ["--threshold", str(setup.threshold), "--seed", str(setup.seed), "--journal", str(self._journal)]
         for fault in setup.faults:
             command += ["--fault", fault]
-        self._child = Child("the emulated device", command, folder / f"{name}.log")
+        self._child = ChildProcess("the emulated device", command, folder / f"{name}.log")
 
     def sources(self) -> Sequence[str]:
-        """See :class:`Dut`."""
+        """See :class:`DeviceUnderTest`."""
         return self._sources
 
     async def start(self) -> None:
-        """See :class:`Dut`. Raises :class:`~hil.bench.children.ChildError`."""
+        """See :class:`DeviceUnderTest`. Raises :class:`~hil.bench.processes.ProcessError`."""
         self._child.start()
         await self._child.wait_for(rf"^device {self._count - 1}: .+$")
 
     async def stop(self) -> None:
-        """See :class:`Dut`. Raises :class:`~hil.bench.children.ChildError` if they had ended by themselves."""
+        """See :class:`DeviceUnderTest`. Raises :class:`~hil.bench.processes.ProcessError` if they had ended by themselves."""
         self._child.check()
         await self._child.end()
 
     def kill(self) -> None:
-        """See :class:`Dut`."""
+        """See :class:`DeviceUnderTest`."""
         self._child.kill()
 
     def journals(self) -> Sequence[SampleArray | None]:
-        """See :class:`Dut`. Raises :class:`FileError` for one that is missing."""
+        """See :class:`DeviceUnderTest`. Raises :class:`FileError` for one that is missing."""
         return [read_journal(path) for path in journal_paths(self._journal, self._count)]
 
 

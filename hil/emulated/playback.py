@@ -19,7 +19,7 @@ _STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Played:
+class PlaybackBlock:
     """Samples ``(n,)``, n >= 1, and when they are taken.
 
     ``offset_ms`` ``(n,) int64``, ascending, counts from the start of all playing, ``time_ms`` ``(n,) int64`` is the
@@ -31,7 +31,7 @@ class Played:
     samples: SampleArray
 
 
-def play_recordings(recordings: Sequence[Recording], *, loop: bool = False) -> Iterator[Played]:
+def play_recordings(recordings: Sequence[Recording], *, loop: bool = False) -> Iterator[PlaybackBlock]:
     """The samples of ``recordings``, one after another, by their own timestamps, gaps included.
 
     Each boot follows the one before after one time step. With ``loop`` all begins again after the last sample, and the
@@ -53,7 +53,7 @@ def play_recordings(recordings: Sequence[Recording], *, loop: bool = False) -> I
         pass_ms = begin_ms
 
 
-def play_synthetic(seed: int) -> Iterator[Played]:
+def play_synthetic(seed: int) -> Iterator[PlaybackBlock]:
     """A synthetic session without an end, and without gaps: pausing is the logger's, not the sensor's."""
     wraps_ms = last_ms = 0
     for block in synthetic_blocks(seed=seed, block_samples=BLOCK_SAMPLES, still_pause=False):
@@ -66,7 +66,9 @@ def play_synthetic(seed: int) -> Iterator[Played]:
         yield _played(time_ms, time_ms, block)
 
 
-def _played(offset_ms: npt.NDArray[np.int64], time_ms: npt.NDArray[np.int64], samples: npt.NDArray[Any]) -> Played:
+def _played(
+    offset_ms: npt.NDArray[np.int64], time_ms: npt.NDArray[np.int64], samples: npt.NDArray[Any]
+) -> PlaybackBlock:
     copied = samples.copy()
     copied["timestamp_ms"] = time_ms % CLOCK_WRAP_MS
-    return Played(offset_ms=offset_ms, time_ms=time_ms, samples=copied)
+    return PlaybackBlock(offset_ms=offset_ms, time_ms=time_ms, samples=copied)

@@ -10,7 +10,7 @@ from stinger.sample import SampleArray
 Index = npt.NDArray[np.intp]
 
 
-class SampleFinder:
+class JournalLookup:
     """Finds entries of a ``journal`` by the time that the device had stamped them with, which it may use more than once."""
 
     def __init__(self, journal: SampleArray) -> None:

@@ -13,7 +13,7 @@ _READ_LAST: Final = {MlmdRefusal.CRC, MlmdRefusal.NOT_FINITE}
 """What shows only once the weights have been read over those that served: then nothing but the factory's is left."""
 
 
-class ModelShelf:
+class ModelStore:
     """Files in flash, and the models in memory. ``serving_lr`` says which of the two kinds is asked for outputs."""
 
     def __init__(self, *, serve_lr: bool = False) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hil.emulated.faults import FAULTS, FaultPlan, Packet, parse_fault
+from hil.emulated.faults import FAULTS, DeviceFaults, Packet, parse_fault
 from hil.emulated.faults.frames import FrameFault
 from stinger.errors import InputError
 from stinger.sample import CLOCK_WRAP_MS, axes
@@ -16,15 +16,15 @@ from tests.conftest import samples_at
 COUNT = 4000
 
 
-def plan(*faults: str, seed: str = "1") -> FaultPlan:
-    return FaultPlan(map(parse_fault, faults), seed=seed)
+def plan(*faults: str, seed: str = "1") -> DeviceFaults:
+    return DeviceFaults(map(parse_fault, faults), seed=seed)
 
 
 def frames(count: int = COUNT) -> list[Packet]:
     return [Packet(i, encode_frames(samples_at([10 * i]), i)) for i in range(count)]
 
 
-def sent(faults: FaultPlan, packets: list[Packet]) -> list[Packet]:
+def sent(faults: DeviceFaults, packets: list[Packet]) -> list[Packet]:
     return [after for packet in packets for after in faults.packets(packet, packet.number / 100)]
 
 
@@ -191,7 +191,7 @@ class TestExchanges:
     LOG = b"MLDUMP1 4000\n" + bytes(4000) + b"\nMLDUMP_DONE\r\n"
     STATUS = b"[ml] model_source=user\r\n[ml] user_has_lr=1\r\n"
 
-    def arrived(self, faults: FaultPlan, data: bytes, *, piece: int = 100) -> bytes:
+    def arrived(self, faults: DeviceFaults, data: bytes, *, piece: int = 100) -> bytes:
         """What comes of an upload that is sent in pieces, and of which nothing is sent again."""
         came = b""
         for start in range(0, len(data), piece):

@@ -121,7 +121,7 @@ MEASUREMENTS: Final[dict[str, Kind]] = {
 }
 
 
-def usual_limits(*, journal: bool) -> dict[str, Limit]:
+def default_limits(*, journal: bool) -> dict[str, Limit]:
     """The limits of a scenario that says nothing else of them, with or without those that need a journal."""
     return {
         name: kind.limit

@@ -9,7 +9,7 @@ from hil.emulated.blaster import EmulatedBlaster
 from hil.emulated.factory import factory_models
 from hil.emulated.firing import PHASE_MS, Phase
 from hil.emulated.log_memory import LOG_MAX_SAMPLES, LogMemory
-from hil.emulated.model_shelf import ModelShelf
+from hil.emulated.model_store import ModelStore
 from models.synthetic import synthesise
 from stinger.errors import DeviceError
 from stinger.mlmd import BlasterModel, encode_mlmd
@@ -136,7 +136,7 @@ class TestModels:
     def test_whose_weights_arrive_damaged_make_room_for_the_factory_s(
         self, model: BlasterModel, slot: ModelSlot
     ) -> None:
-        shelf = ModelShelf()
+        shelf = ModelStore()
         good = encode_mlmd(model)
         shelf.store(slot, good)
         shelf.load(slot)
@@ -145,11 +145,11 @@ class TestModels:
             shelf.load(slot)
         assert not shelf.user_lr
         assert not shelf.user_mlp
-        assert shelf.fingerprints == ModelShelf().fingerprints
+        assert shelf.fingerprints == ModelStore().fingerprints
 
     @pytest.mark.parametrize("data", [b"", b"MLMX" + bytes(240), encode_mlmd(MLP), encode_mlmd(LR)[:-4]])
     def test_refused_before_their_weights_are_read_leave_what_served(self, data: bytes) -> None:
-        shelf = ModelShelf()
+        shelf = ModelStore()
         shelf.store(ModelSlot.LR, encode_mlmd(OTHER_LR))
         shelf.load(ModelSlot.LR)
         shelf.store(ModelSlot.LR, data)
@@ -165,7 +165,7 @@ class TestModels:
 
     def test_of_the_single_slot_may_be_of_either_kind(self) -> None:
         for model in (OTHER_LR, OTHER_MLP):
-            shelf = ModelShelf()
+            shelf = ModelStore()
             shelf.store(ModelSlot.SINGLE, encode_mlmd(model))
             shelf.load(ModelSlot.SINGLE)
             assert (shelf.user_lr, shelf.user_mlp) == (model is OTHER_LR, model is OTHER_MLP)

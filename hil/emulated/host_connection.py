@@ -16,7 +16,7 @@ ANSWERS_MAX_BYTES: Final = 65_536
 """With more than this unsent, no further line is heard: a host that asks and never reads cannot fill the memory."""
 
 
-class HostLine:
+class HostConnection:
     """One host, from connecting to leaving. ``fd`` must not block; it stays the caller's to close.
 
     Frames are written at once or not at all; answers are kept until the host reads them, and frames that come in the

@@ -1,6 +1,6 @@
 """The floor beneath a daemon: the same bytes through the same serial library and one publish, with nothing between.
 
-Run as a process of its own: python -m hil.bench.floor SOURCE_URL BROKER_HOST BROKER_PORT.
+Run as a process of its own: python -m hil.bench.latency_floor SOURCE_URL BROKER_HOST BROKER_PORT.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _ROOM_S: Final = 120.0
 """How much longer a synthetic session is than the stretch that is chosen from it."""
 
 
-def material(source: str, seconds: float, *, seed: int, shots: bool) -> SampleArray:
+def make_workload(source: str, seconds: float, *, seed: int, shots: bool) -> SampleArray:
     """``seconds`` of 100 Hz samples ``(n,)`` from ``source``: ``synthetic``, or a recording's path.
 
     With ``shots`` it is the stretch with the most trigger edges, else the beginning; a recording that is too short
@@ -40,8 +40,8 @@ def material(source: str, seconds: float, *, seed: int, shots: bool) -> SampleAr
     return samples
 
 
-def check_source(source: str) -> None:
-    """Raise :class:`InputError` unless :func:`material` can be had from ``source``."""
+def check_workload_source(source: str) -> None:
+    """Raise :class:`InputError` unless :func:`make_workload` can be had from ``source``."""
     if source != SYNTHETIC:
         _longest(source)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hil.limits import Limit, Verdict
 from hil.record import Measurement
-from hil.report.words import (
+from hil.report.formatting import (
     duration_s,
     duration_us,
     finding,

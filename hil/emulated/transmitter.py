@@ -7,11 +7,11 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from hil.emulated.alarm import Alarm
-from hil.emulated.faults import FaultPlan, Packet
+from hil.emulated.faults import DeviceFaults, Packet
 from hil.emulated.journal import Journal, Written
 from hil.emulated.lateness import Lateness
 from hil.emulated.port import Port
+from hil.emulated.wakeup_timer import WakeupTimer
 
 
 @dataclass(slots=True)
@@ -25,10 +25,10 @@ class WireCounts:
     """A fault lost them, or kept the device silent."""
 
 
-class WireOut:
+class Transmitter:
     """Writes packets in their order, those that a fault makes late by a task of its own (:meth:`run`)."""
 
-    def __init__(self, port: Port, plan: FaultPlan, journal: Journal, alarm: Alarm, *, speed: float) -> None:
+    def __init__(self, port: Port, plan: DeviceFaults, journal: Journal, alarm: WakeupTimer, *, speed: float) -> None:
         self.counts = WireCounts()
         self.lateness = Lateness()
         self._port = port

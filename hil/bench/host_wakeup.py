@@ -1,6 +1,6 @@
 """How late this machine wakes a process that sleeps: what no daemon on it can be blamed for.
 
-Run as a process of its own: python -m hil.bench.host_noise FILE. It appends (monotonic ns, ns too late) pairs to FILE.
+Run as a process of its own: python -m hil.bench.host_wakeup FILE. It appends (monotonic ns, ns too late) pairs to FILE.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from hil.bench.children import Child
+from hil.bench.processes import ChildProcess
 
 EVERY_S: Final = 0.005
 AT_MOST_S: Final = 2.0
@@ -22,13 +22,13 @@ _BLOCK: Final = 20
 _FEWEST: Final = 50
 
 
-class HostNoise:
+class HostWakeupMonitor:
     """Measures while its ``child`` runs."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "host_noise.bin"
-        command = [sys.executable, "-m", "hil.bench.host_noise", str(self._path)]
-        self.child = Child("measuring this machine", command, folder / "host_noise.log")
+        command = [sys.executable, "-m", "hil.bench.host_wakeup", str(self._path)]
+        self.child = ChildProcess("measuring this machine", command, folder / "host_noise.log")
 
     def late_p99_ms(self, start_ns: int, end_ns: int) -> float | None:
         """The 99th percentile between two moments; ``None`` if that was not measured."""

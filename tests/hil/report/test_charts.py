@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.limits import Limit, Verdict
-from hil.record import Latency, Measurement, Moment, ScenarioRecord
+from hil.record import Latency, Measurement, ScenarioRecord, TimelineEntry
 from hil.report.gauge import Gauge, gauge
 from hil.report.histogram import panels
-from hil.report.timeline import timeline
+from hil.report.timeline_chart import timeline
 from tests.hil.report.runs import latency
 
 numbers = st.floats(-1e12, 1e12)
@@ -131,7 +131,7 @@ def test_any_histogram_stays_in_its_box(buckets: list[tuple[float, int]]) -> Non
         assert 0 <= float(left) < float(left) + float(width) <= 1000.2
 
 
-def a_scenario(*moments: Moment, duration_s: float = 10.0) -> ScenarioRecord:
+def a_scenario(*moments: TimelineEntry, duration_s: float = 10.0) -> ScenarioRecord:
     return ScenarioRecord("s", "t", "emulated", 1, 0.0, duration_s, Verdict.PASS, timeline=moments)
 
 
@@ -141,7 +141,11 @@ def test_nothing_happened_draws_nothing() -> None:
 
 def test_one_device_has_a_row_for_each_thing_faults_first() -> None:
     found = timeline(
-        a_scenario(Moment(0.5, "event", "shot"), Moment(2, "recovery", "back"), Moment(1, "fault", "gone", until_s=2.0))
+        a_scenario(
+            TimelineEntry(0.5, "event", "shot"),
+            TimelineEntry(2, "recovery", "back"),
+            TimelineEntry(1, "fault", "gone", until_s=2.0),
+        )
     )
     assert found is not None
     assert [row.label for row in found.rows] == ["gone", "back", "shot"]
@@ -150,13 +154,13 @@ def test_one_device_has_a_row_for_each_thing_faults_first() -> None:
 
 
 def test_many_different_events_share_a_row() -> None:
-    found = timeline(a_scenario(*(Moment(i / 2, "event", f"shot {i}") for i in range(20))))
+    found = timeline(a_scenario(*(TimelineEntry(i / 2, "event", f"shot {i}") for i in range(20))))
     assert found is not None
     assert [(row.label, row.event_count) for row in found.rows] == [("events", 20)]
 
 
 def test_several_devices_have_a_row_each_in_the_order_of_their_numbers() -> None:
-    found = timeline(a_scenario(*(Moment(1, "event", "shot", device=f"d{i}") for i in (10, 2, 1))))
+    found = timeline(a_scenario(*(TimelineEntry(1, "event", "shot", device=f"d{i}") for i in (10, 2, 1))))
     assert found is not None
     assert found.by_device
     assert [row.label for row in found.rows] == ["d1", "d2", "d10"]
@@ -165,7 +169,7 @@ def test_several_devices_have_a_row_each_in_the_order_of_their_numbers() -> None
 def test_million_events_of_a_soak_draw_at_most_a_thousand_strokes() -> None:
     rng = np.random.default_rng(1)
     found = timeline(
-        a_scenario(*(Moment(float(at), "event", "shot") for at in rng.uniform(0, 3600, 20_000)), duration_s=3600)
+        a_scenario(*(TimelineEntry(float(at), "event", "shot") for at in rng.uniform(0, 3600, 20_000)), duration_s=3600)
     )
     assert found is not None
     assert found.rows[0].events.count("M") <= 1001
@@ -174,7 +178,7 @@ def test_million_events_of_a_soak_draw_at_most_a_thousand_strokes() -> None:
 
 @pytest.mark.parametrize("duration_s", [0.0, 0.3, 10.0, 75.0, 3600.0, 864_000.0, 1e8])
 def test_axis_has_a_few_ticks_whatever_the_length(duration_s: float) -> None:
-    found = timeline(replace(a_scenario(Moment(0.0, "event", "start")), duration_s=duration_s))
+    found = timeline(replace(a_scenario(TimelineEntry(0.0, "event", "start")), duration_s=duration_s))
     assert found is not None
     assert 1 <= len(found.ticks) <= 7
     assert all(0 <= place <= 100 for place, _ in found.ticks)

@@ -9,7 +9,7 @@ from stinger.sample import SampleArray
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReceivedMessage:
     """A message in a subscriber's hands."""
 
     at_ns: int
@@ -19,7 +19,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Occurrence:
+class InjectedFault:
     """A fault, or something else that was done to device, broker or daemon; ``end_ns`` is ``None`` if it has no end."""
 
     kind: str
@@ -31,7 +31,7 @@ class Occurrence:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DeviceEvidence:
+class DeviceObservations:
     """One device: its ``journal`` ``(n,)`` of :data:`~hil.emulated.journal.ENTRY_DTYPE`, where it keeps one.
 
     ``recorded`` ``(m,)`` of SAMPLE_DTYPE is what the daemon recorded of it, oldest first, ``damaged`` how many of its
@@ -46,7 +46,7 @@ class DeviceEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class DaemonEvidence:
+class DaemonObservations:
     """The daemon as a process; ``None`` is what could not be seen."""
 
     exit_code: int | None = None
@@ -60,13 +60,13 @@ class DaemonEvidence:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class ScenarioObservations:
     """All of it. ``floor`` is the device whose path has no daemon, if there was one."""
 
     began_ns: int
-    devices: Sequence[DeviceEvidence]
-    heard: Sequence[Heard]
-    occurrences: Sequence[Occurrence] = ()
-    daemon: DaemonEvidence = field(default_factory=DaemonEvidence)
-    floor: DeviceEvidence | None = None
+    devices: Sequence[DeviceObservations]
+    heard: Sequence[ReceivedMessage]
+    faults: Sequence[InjectedFault] = ()
+    daemon: DaemonObservations = field(default_factory=DaemonObservations)
+    floor: DeviceObservations | None = None
     host_late_p99_ms: float | None = None

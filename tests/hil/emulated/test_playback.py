@@ -6,13 +6,13 @@ import numpy as np
 
 from hil.emulated.journal import Journal, Written
 from hil.emulated.pacing import Pacing
-from hil.emulated.playing import Played, play_recordings, play_synthetic
+from hil.emulated.playback import PlaybackBlock, play_recordings, play_synthetic
 from models.synthetic import synthesise
 from stinger.recording import split_recordings
 from tests.conftest import samples_at
 
 
-def joined(parts: list[Played]) -> tuple[list[int], list[int], list[int]]:
+def joined(parts: list[PlaybackBlock]) -> tuple[list[int], list[int], list[int]]:
     offset_ms, time_ms = (np.concatenate([getattr(part, name) for part in parts]) for name in ("offset_ms", "time_ms"))
     stamps = np.concatenate([part.samples["timestamp_ms"] for part in parts])
     return offset_ms.tolist(), time_ms.tolist(), stamps.tolist()

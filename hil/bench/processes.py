@@ -22,11 +22,11 @@ PATIENCE_S: Final = 20.0
 _LOOK_S: Final = 0.005
 
 
-class ChildError(StingerError):
+class ProcessError(StingerError):
     """A process of the bench's did not do what it should; the text says what it last printed."""
 
 
-class Child:
+class ChildProcess:
     """A process whose output is in ``log``. As a context it runs from entry to exit, where it is killed if it must be."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
@@ -68,7 +68,7 @@ class Child:
         return self.log.read_bytes()[self._log_start :].decode(errors="replace")
 
     async def wait_for(self, pattern: str) -> re.Match[str]:
-        """The first place in its output that fits. Raises :class:`ChildError` if none comes, or it ends."""
+        """The first place in its output that fits. Raises :class:`ProcessError` if none comes, or it ends."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             ended = self._process is None or self._process.poll() is not None
@@ -76,13 +76,13 @@ class Child:
             if found is not None:
                 return found
             if ended or time.monotonic() > deadline:
-                raise ChildError(f"{self.name} {'ended' if ended else 'is not ready'}: {_last_line(self.said())}")
+                raise ProcessError(f"{self.name} {'ended' if ended else 'is not ready'}: {_last_line(self.said())}")
             await asyncio.sleep(_LOOK_S)
 
     def check(self) -> None:
-        """Raise :class:`ChildError` if it has ended by itself."""
+        """Raise :class:`ProcessError` if it has ended by itself."""
         if self._process is not None and self._process.poll() is not None:
-            raise ChildError(f"{self.name} ended: {_last_line(self.said())}")
+            raise ProcessError(f"{self.name} ended: {_last_line(self.said())}")
 
     async def end(self) -> int:
         """Ask it to end, and return its exit code; one that does not end in time is killed, which is -9."""

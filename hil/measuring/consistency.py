@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hil.measuring.evidence import Occurrence
-from hil.measuring.told import Told
+from hil.measuring.messages import DaemonMessage
+from hil.measuring.observations import InjectedFault
 
 ROUNDED_MS: Final = 1.0
 """Durations are told rounded, and may be off by so much."""
 
 
-def contradictions(told: Sequence[Told], *, restarts_s: Sequence[float] = ()) -> list[str]:
+def find_contradictions(told: Sequence[DaemonMessage], *, restarts_s: Sequence[float] = ()) -> list[str]:
     """What in ``told``, the events of one device in their order, cannot be so after those before it, in a line each.
 
     Wheels go on and off in turn; a shot says whether they are on, and for how long; their going off says for how long
@@ -30,10 +30,10 @@ def contradictions(told: Sequence[Told], *, restarts_s: Sequence[float] = ()) ->
     return found + story.end()
 
 
-def daemon_restarts_s(occurrences: Sequence[Occurrence], status: Sequence[Told]) -> list[float]:
+def daemon_restarts_s(faults: Sequence[InjectedFault], status: Sequence[DaemonMessage]) -> list[float]:
     """When, Unix time, a daemon that had been killed said that it is there again."""
     found = []
-    for killed in (each for each in occurrences if each.kind == "daemon_killed"):
+    for killed in (each for each in faults if each.kind == "daemon_killed"):
         again = (
             _number(told.content.get("unix_s"))
             for told in status
@@ -53,7 +53,7 @@ class _Story:
     due: tuple[int, object] | None = None
     """When its wheels went on, and for how many ms they were."""
 
-    def go_on(self, event: Told) -> Iterator[str]:
+    def go_on(self, event: DaemonMessage) -> Iterator[str]:
         at = f"{event.device}: {event.kind} at {event.content.get('device_ms')} ms"
         if event.kind == "false_spinup":
             since_ms, lasted_ms = self.due or (None, None)

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from hil.measuring.evidence import Heard, Occurrence
-from hil.measuring.story import contradictions, daemon_restarts_s
-from hil.measuring.told import EVENT_KINDS, Told, read_messages
+from hil.measuring.consistency import daemon_restarts_s, find_contradictions
+from hil.measuring.messages import EVENT_KINDS, DaemonMessage, parse_messages
+from hil.measuring.observations import InjectedFault, ReceivedMessage
 
 Event = tuple[str, dict[str, object]]
 
@@ -20,13 +20,13 @@ FALSE: Event = ("false_spinup", {"device_ms": 1000, "duration_ms": 500.0})
 UNREADY: Event = ("shot", {"device_ms": 1900, "wheels_on": False, "lead_ms": None})
 
 
-def told(*events: Event) -> list[Told]:
+def told(*events: Event) -> list[DaemonMessage]:
     """The events, one a second, with the last word of their topics."""
     heard = [
-        Heard(i, f"stinger/d0/{kind}", json.dumps({"id": f"{i}", "unix_s": 100.0 + i} | content).encode())
+        ReceivedMessage(i, f"stinger/d0/{kind}", json.dumps({"id": f"{i}", "unix_s": 100.0 + i} | content).encode())
         for i, (kind, content) in enumerate(events)
     ]
-    return read_messages(heard, EVENT_KINDS)
+    return parse_messages(heard, EVENT_KINDS)
 
 
 def but(event: Event, **changed: object) -> Event:
@@ -44,7 +44,7 @@ def but(event: Event, **changed: object) -> Event:
     ],
 )
 def test_a_story_that_goes_together_has_no_contradiction(events: tuple[Event, ...]) -> None:
-    assert contradictions(told(*events)) == []
+    assert find_contradictions(told(*events)) == []
 
 
 @pytest.mark.parametrize(
@@ -69,20 +69,20 @@ def test_a_story_that_goes_together_has_no_contradiction(events: tuple[Event, ..
     ],
 )
 def test_what_cannot_be_so_is_said_in_a_line(events: tuple[Event, ...], said: str) -> None:
-    assert contradictions(told(*events))[0].startswith(said)
+    assert find_contradictions(told(*events))[0].startswith(said)
 
 
 def test_a_daemon_that_was_killed_and_began_again_does_not_know_that_the_wheels_were_on() -> None:
     events = told(ON, UNREADY, ON, SHOT, OFF)
-    assert contradictions(events) != []
-    assert contradictions(events, restarts_s=[100.5]) == []
+    assert find_contradictions(events) != []
+    assert find_contradictions(events, restarts_s=[100.5]) == []
 
 
 def test_a_restart_is_what_a_daemon_says_after_it_was_killed() -> None:
     status = [
-        Heard(at_ns, "stinger/daemon/status", json.dumps({"state": state, "unix_s": at_ns / 10}).encode())
+        ReceivedMessage(at_ns, "stinger/daemon/status", json.dumps({"state": state, "unix_s": at_ns / 10}).encode())
         for at_ns, state in [(10, "online"), (30, "offline"), (50, "online"), (60, "online")]
     ]
-    killed = Occurrence("daemon_killed", "daemon_killed:start=2", 20, 40)
-    assert daemon_restarts_s([killed], read_messages(status, ("status",))) == [5.0]
-    assert daemon_restarts_s([], read_messages(status, ("status",))) == []
+    killed = InjectedFault("daemon_killed", "daemon_killed:start=2", 20, 40)
+    assert daemon_restarts_s([killed], parse_messages(status, ("status",))) == [5.0]
+    assert daemon_restarts_s([], parse_messages(status, ("status",))) == []

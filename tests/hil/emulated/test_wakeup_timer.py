@@ -6,19 +6,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hil.emulated.alarm import Alarm
+from hil.emulated.wakeup_timer import WakeupTimer
 
 
 @pytest.fixture(params=["kernel", "loop"])
-async def alarm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Alarm]:
+async def alarm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WakeupTimer]:
     if request.param == "loop":
-        monkeypatch.setattr("hil.emulated.alarm._HAS_KERNEL_TIMER", False)
-    alarm = Alarm()
+        monkeypatch.setattr("hil.emulated.wakeup_timer._HAS_KERNEL_TIMER", False)
+    alarm = WakeupTimer()
     yield alarm
     alarm.close()
 
 
-async def test_nobody_is_woken_too_early_and_everybody_in_order(alarm: Alarm) -> None:
+async def test_nobody_is_woken_too_early_and_everybody_in_order(alarm: WakeupTimer) -> None:
     start_ns = time.monotonic_ns()
     woken: list[tuple[int, int]] = []
 
@@ -34,12 +34,12 @@ async def test_nobody_is_woken_too_early_and_everybody_in_order(alarm: Alarm) ->
     assert all(now_ns >= due_ns for due_ns, now_ns in woken)
 
 
-async def test_time_that_has_passed_is_not_waited_for(alarm: Alarm) -> None:
+async def test_time_that_has_passed_is_not_waited_for(alarm: WakeupTimer) -> None:
     async with asyncio.timeout(0):
         await alarm.until(time.monotonic_ns() - 1)
 
 
-async def test_one_that_gives_up_leaves_the_others_waiting(alarm: Alarm) -> None:
+async def test_one_that_gives_up_leaves_the_others_waiting(alarm: WakeupTimer) -> None:
     due_ns = time.monotonic_ns() + 50_000_000
     other = asyncio.create_task(alarm.until(due_ns))
     first = asyncio.create_task(alarm.until(due_ns - 30_000_000))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hil.record import Moment, ScenarioRecord
-from hil.report.words import duration_s
+from hil.record import ScenarioRecord, TimelineEntry
+from hil.report.formatting import duration_s
 
 KINDS: Final = ("fault", "recovery", "event")
 _MOST_OF_A_KIND: Final = 8
@@ -87,27 +87,27 @@ def timeline(scenario: ScenarioRecord) -> Timeline | None:
     )
 
 
-_Group = Callable[[Moment], tuple[str, str]]
+_Group = Callable[[TimelineEntry], tuple[str, str]]
 
 
-def _device(moment: Moment) -> tuple[str, str]:
+def _device(moment: TimelineEntry) -> tuple[str, str]:
     return moment.device or "all", ""
 
 
-def _what(moments: Sequence[Moment]) -> _Group:
+def _what(moments: Sequence[TimelineEntry]) -> _Group:
     """By what happened, or by its kind where too many different things did."""
     various = {kind: len({moment.what for moment in moments if moment.kind == kind}) for kind in KINDS}
 
-    def group(moment: Moment) -> tuple[str, str]:
+    def group(moment: TimelineEntry) -> tuple[str, str]:
         plural = {"fault": "faults", "recovery": "recoveries"}.get(moment.kind, "events")
         return (plural if various.get(moment.kind, 0) > _MOST_OF_A_KIND else moment.what), moment.kind
 
     return group
 
 
-def _groups(moments: Sequence[Moment], group: _Group) -> dict[tuple[str, str], list[Moment]]:
+def _groups(moments: Sequence[TimelineEntry], group: _Group) -> dict[tuple[str, str], list[TimelineEntry]]:
     """Faults first, then recoveries, then events, each in the order of time; devices by their names."""
-    found: dict[tuple[str, str], list[Moment]] = {}
+    found: dict[tuple[str, str], list[TimelineEntry]] = {}
     for moment in sorted(moments, key=lambda each: each.at_s):
         found.setdefault(group(moment), []).append(moment)
 
@@ -118,7 +118,7 @@ def _groups(moments: Sequence[Moment], group: _Group) -> dict[tuple[str, str], l
     return {key: found[key] for key in sorted(found, key=order)}
 
 
-def _row(label: str, kind: str, moments: Sequence[Moment], length_s: float) -> Row:
+def _row(label: str, kind: str, moments: Sequence[TimelineEntry], length_s: float) -> Row:
     events = [moment for moment in moments if moment.kind not in ("fault", "recovery")]
     places = sorted({round(_PLACES * _part(moment.at_s, length_s)) for moment in events})
     return Row(
@@ -131,7 +131,7 @@ def _row(label: str, kind: str, moments: Sequence[Moment], length_s: float) -> R
     )
 
 
-def _blocks(moments: Sequence[Moment], kind: str, length_s: float) -> tuple[Block, ...]:
+def _blocks(moments: Sequence[TimelineEntry], kind: str, length_s: float) -> tuple[Block, ...]:
     found = {}
     for moment in moments:
         if moment.kind == kind:

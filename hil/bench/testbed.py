@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hil.bench.children import Child
+from hil.bench.bench_faults import BenchFault, BrokerSlow
 from hil.bench.daemon import DaemonUnderTest
-from hil.bench.disturbance import BrokerSlow, Disturbance
-from hil.bench.relay import Relay
+from hil.bench.processes import ChildProcess
+from hil.bench.relay import TcpRelay
 from hil.bench.scenario import fault_kind
-from hil.measuring.evidence import Occurrence
+from hil.measuring.observations import InjectedFault
 from models.factory import factory_model_bytes
 from models.registry import Registry
 from stinger.errors import StingerError
@@ -31,16 +31,16 @@ _GARBAGE_BYTES: Final = 20_000
 
 
 @dataclass(slots=True)
-class Ground:
+class Testbed:
     """The parts of a running scenario that can be disturbed; what is ``None`` is not the bench's to disturb."""
 
     daemon: DaemonUnderTest
     data_dir: Path
-    broker: Child | None = None
-    broker_relay: Relay | None = None
-    device_relays: list[Relay] = field(default_factory=list)
+    broker: ChildProcess | None = None
+    broker_relay: TcpRelay | None = None
+    device_relays: list[TcpRelay] = field(default_factory=list)
 
-    async def disturb(self, text: str, disturbance: Disturbance, began_ns: int) -> Occurrence:
+    async def disturb(self, text: str, disturbance: BenchFault, began_ns: int) -> InjectedFault:
         """Begin it when it is due, end it, and say when it was. ``text`` is how the scenario describes it."""
         name = fault_kind(text)
         await asyncio.sleep(max(0.0, began_ns / 1e9 + disturbance.start - time.monotonic()))
@@ -48,82 +48,82 @@ class Ground:
         begin, end = _WAYS[name]
         await begin(self, disturbance)
         if end is None:
-            return Occurrence(name, text, start_ns)
+            return InjectedFault(name, text, start_ns)
         await asyncio.sleep(max(0.0, start_ns / 1e9 + disturbance.lasts - time.monotonic()))
         await end(self)
-        return Occurrence(name, text, start_ns, time.monotonic_ns())
+        return InjectedFault(name, text, start_ns, time.monotonic_ns())
 
 
-async def _stop_broker(ground: Ground, _: Disturbance) -> None:
+async def _stop_broker(ground: Testbed, _: BenchFault) -> None:
     assert ground.broker is not None
     await ground.broker.end()
 
 
-async def _start_broker(ground: Ground) -> None:
+async def _start_broker(ground: Testbed) -> None:
     assert ground.broker is not None
     ground.broker.start()
     await ground.broker.wait_for(BROKER_READY)
 
 
-async def _slow_broker(ground: Ground, disturbance: Disturbance) -> None:
+async def _slow_broker(ground: Testbed, disturbance: BenchFault) -> None:
     assert ground.broker_relay is not None
     assert isinstance(disturbance, BrokerSlow)
     ground.broker_relay.delay_s = disturbance.ms / 1000
 
 
-async def _quick_broker(ground: Ground) -> None:
+async def _quick_broker(ground: Testbed) -> None:
     assert ground.broker_relay is not None
     ground.broker_relay.delay_s = 0.0
 
 
-async def _refuse(ground: Ground, _: Disturbance) -> None:
+async def _refuse(ground: Testbed, _: BenchFault) -> None:
     assert ground.broker_relay is not None
     ground.broker_relay.refuse()
 
 
-async def _allow(ground: Ground) -> None:
+async def _allow(ground: Testbed) -> None:
     assert ground.broker_relay is not None
     ground.broker_relay.allow()
 
 
-async def _leave_half_open(ground: Ground, _: Disturbance) -> None:
+async def _leave_half_open(ground: Testbed, _: BenchFault) -> None:
     for relay in ground.device_relays:
         relay.leave_half_open()
 
 
-async def _leave_it_so(_: Ground) -> None:
+async def _leave_it_so(_: Testbed) -> None:
     """A new connection works at any time: there is nothing to undo."""
 
 
-async def _fill_disk(ground: Ground, _: Disturbance) -> None:
+async def _fill_disk(ground: Testbed, _: BenchFault) -> None:
     await asyncio.to_thread(_fill, ground.data_dir / _FILLER)
 
 
-async def _make_room(ground: Ground) -> None:
+async def _make_room(ground: Testbed) -> None:
     (ground.data_dir / _FILLER).unlink()
 
 
-async def _kill_daemon(ground: Ground, _: Disturbance) -> None:
+async def _kill_daemon(ground: Testbed, _: BenchFault) -> None:
     await asyncio.to_thread(ground.daemon.keep_counts)
     ground.daemon.child.kill()
 
 
-async def _start_daemon(ground: Ground) -> None:
+async def _start_daemon(ground: Testbed) -> None:
     await ground.daemon.start()
 
 
-async def _swap_model(ground: Ground, _: Disturbance) -> None:
+async def _swap_model(ground: Testbed, _: BenchFault) -> None:
     await asyncio.to_thread(_promote, ground.data_dir, garbage=False)
 
 
-async def _promote_garbage(ground: Ground, _: Disturbance) -> None:
+async def _promote_garbage(ground: Testbed, _: BenchFault) -> None:
     await asyncio.to_thread(_promote, ground.data_dir, garbage=True)
 
 
 BROKER_READY: Final = r"mosquitto version \S+ running"
 
-_Begin = Callable[[Ground, Disturbance], Awaitable[None]]
-_End = Callable[[Ground], Awaitable[None]]
+_Begin = Callable[[Testbed, BenchFault], Awaitable[None]]
+_End = Callable[[Testbed], Awaitable[None]]
 _WAYS: Final[Mapping[str, tuple[_Begin, _End | None]]] = {
     "broker_stopped": (_stop_broker, _start_broker),
     "broker_slow": (_slow_broker, _quick_broker),
@@ -143,7 +143,7 @@ class SmallDisk:
         self._folder = folder
 
     @staticmethod
-    def why_not() -> str | None:
+    def skip_reason() -> str | None:
         """Why there can be none here; ``None`` if there can."""
         if not sys.platform.startswith("linux") or os.geteuid() != 0 or shutil.which("mount") is None:
             return "it fills a small disk, which only root on Linux can make"

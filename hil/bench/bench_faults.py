@@ -10,7 +10,7 @@ from hil.emulated.faults.fault import Fault
 
 
 @dataclass(slots=True, kw_only=True)
-class Disturbance(Fault):
+class BenchFault(Fault):
     """Begins once, at ``start``; what ends, does so after ``for`` seconds."""
 
     lasts: float = 2.0
@@ -22,43 +22,43 @@ class Disturbance(Fault):
 
 
 @dataclass(slots=True, kw_only=True)
-class BrokerStopped(Disturbance):
+class BrokerStopped(BenchFault):
     """The broker is stopped, and started again."""
 
 
 @dataclass(slots=True, kw_only=True)
-class BrokerSlow(Disturbance):
+class BrokerSlow(BenchFault):
     """What broker and daemon say to each other takes 'ms' (300) longer, each way."""
 
     ms: float = 300.0
 
     def __post_init__(self) -> None:
-        Disturbance.__post_init__(self)
+        BenchFault.__post_init__(self)
         self.require("ms", 1, 60_000)
 
 
 @dataclass(slots=True, kw_only=True)
-class BrokerRefusing(Disturbance):
+class BrokerRefusing(BenchFault):
     """The daemon's connections to the broker are closed as soon as they are made, and so is the one that it has."""
 
 
 @dataclass(slots=True, kw_only=True)
-class HalfOpen(Disturbance):
+class HalfOpen(BenchFault):
     """The device's end of a TCP connection is gone, and nobody tells the daemon."""
 
 
 @dataclass(slots=True, kw_only=True)
-class DiskFull(Disturbance):
+class DiskFull(BenchFault):
     """Somebody else fills the disk that the daemon's data are on, and makes room again."""
 
 
 @dataclass(slots=True, kw_only=True)
-class DaemonKilled(Disturbance):
+class DaemonKilled(BenchFault):
     """The daemon is killed, without a warning, and started again."""
 
 
 @dataclass(slots=True, kw_only=True)
-class ModelSwapped(Disturbance):
+class ModelSwapped(BenchFault):
     """Another model is promoted in the registry."""
 
     lasts: float = math.inf
@@ -73,7 +73,7 @@ class ModelGarbage(ModelSwapped):
     """The model that is promoted in the registry is overwritten with garbage first."""
 
 
-DISTURBANCES: Final[dict[str, type[Disturbance]]] = {
+BENCH_FAULTS: Final[dict[str, type[BenchFault]]] = {
     "broker_stopped": BrokerStopped,
     "broker_slow": BrokerSlow,
     "broker_refusing": BrokerRefusing,

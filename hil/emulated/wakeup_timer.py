@@ -27,7 +27,7 @@ _HAS_KERNEL_TIMER = sys.platform == "linux"
 _ABSOLUTE: Final = 1  # TFD_TIMER_ABSTIME
 
 
-class Alarm:
+class WakeupTimer:
     """Wakes any number of tasks of the running event loop, each at its time on ``time.monotonic_ns()``.
 
     A process wakes later than its timer says, on a virtual machine by some 0.1 ms; so the timer is set earlier by what

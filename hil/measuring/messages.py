@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.measuring.evidence import Heard
+from hil.measuring.observations import ReceivedMessage
 
 SCORE_DTYPE: Final = np.dtype(
     [
@@ -38,7 +38,7 @@ class Stamps:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DaemonMessage:
     """An event or a state: ``content`` is the JSON of a message about ``device`` of this ``kind``."""
 
     at_ns: int
@@ -53,13 +53,13 @@ class Told:
         return _stamps(self.content)
 
 
-def read_messages(heard: Iterable[Heard], kinds: Iterable[str]) -> list[Told]:
+def parse_messages(heard: Iterable[ReceivedMessage], kinds: Iterable[str]) -> list[DaemonMessage]:
     """The messages of those ``kinds`` (the last level of the topic), in order; of the daemon, ``device`` is ``daemon``."""
     wanted = set(kinds)
     return [told for told in _told(heard, wanted) if told.kind in wanted]
 
 
-def read_scores(heard: Iterable[Heard]) -> dict[str, npt.NDArray[np.void]]:
+def parse_scores(heard: Iterable[ReceivedMessage]) -> dict[str, npt.NDArray[np.void]]:
     """The scores of each device, ``(n,)`` of SCORE_DTYPE, in the order in which they came."""
     rows: dict[str, list[tuple[float, ...]]] = {}
     for told in _told(heard, {"scores"}):
@@ -79,7 +79,7 @@ def read_scores(heard: Iterable[Heard]) -> dict[str, npt.NDArray[np.void]]:
     return {device: np.array(scores, dtype=SCORE_DTYPE) for device, scores in rows.items()}
 
 
-def _told(heard: Iterable[Heard], kinds: set[str]) -> Iterator[Told]:
+def _told(heard: Iterable[ReceivedMessage], kinds: set[str]) -> Iterator[DaemonMessage]:
     for message in heard:
         root, _, rest = message.topic.partition("/")
         device, _, kind = rest.partition("/")
@@ -90,7 +90,7 @@ def _told(heard: Iterable[Heard], kinds: set[str]) -> Iterator[Told]:
         except ValueError:
             continue
         if isinstance(content, dict):
-            yield Told(message.at_ns, device, kind, content, message.retained)
+            yield DaemonMessage(message.at_ns, device, kind, content, message.retained)
 
 
 def _stamps(content: dict[str, Any]) -> Stamps:
