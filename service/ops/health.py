@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Final
 
-from service.base.logs import event_text
+from service.base.logs import get_logger
 
 HELD_UP_S: Final = 5.0
 """An event loop that has not turned for so long is not ready for anything."""
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 class Condition:
@@ -37,7 +36,7 @@ class Condition:
     def alarm(self, about: str, text: str) -> None:
         """Something that a person must see to, until it is told again as empty."""
         if text:
-            _LOG.warning(event_text("alarm", about=about, reason=text))
+            _LOG.warning("alarm_raised", about=about, reason=text)
         self._alarms[about] = text
 
     def alarm_about(self, about: str) -> str:

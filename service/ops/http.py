@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import threading
@@ -14,6 +13,7 @@ from socketserver import TCPServer
 from types import TracebackType
 from typing import Final, Self
 
+from service.base.logs import get_logger
 from service.ops.exposition import CONTENT_TYPE
 from stinger.errors import InputError
 
@@ -24,7 +24,7 @@ _PATIENCE_S: Final = 5.0
 _MAX_CONNECTIONS: Final = 32
 _POLL_S: Final = 0.1
 _TEXT: Final = "text/plain; charset=utf-8"
-_log = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 class HttpServer:
@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             answer = self._answer_to(self.path.partition("?")[0])
         except Exception:  # noqa: BLE001 - a bug behind one page must not cost the others
-            _log.exception("http_failed path=%r", self.path)
+            _LOG.exception("http_request_failed", path=self.path)
             answer = HTTPStatus.INTERNAL_SERVER_ERROR, b"failed: see the daemon's log\n", _TEXT
         self._send(*answer)
 

@@ -7,18 +7,17 @@ without a release for years, or block the caller, measure time with the wall clo
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from service.base.logs import Repeated
+from service.base.logs import RepeatedFailure, get_logger
 
 _SHARE: Final = 3
 """The watchdog is told so many times within its limit: one look may come late without harm."""
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 class Notifier:
@@ -34,7 +33,7 @@ class Notifier:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
         self._status = ""
-        self._trouble = Repeated(_LOG, "systemd_not_told")
+        self._failure = RepeatedFailure(_LOG, "systemd_notification_failed")
         self.watchdog_s = _watchdog_s(environ) if self._socket else None
         """The watchdog's limit; ``None`` where nobody waits for word."""
 
@@ -80,9 +79,9 @@ class Notifier:
         try:
             self._socket.sendto(message.encode(), self._address)
         except OSError as error:
-            self._trouble.log(error.strerror or str(error))
+            self._failure.log(error.strerror or str(error))
         else:
-            self._trouble.over()
+            self._failure.reset()
 
 
 def _address(name: str) -> str | None:
