@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from service.base.source import Block, LinkReport, LinkState
-from service.sources.blasters import Blasters, Message
-from service.sources.reader import LinkReader
-from service.sources.replay import ReplaySource
-from service.sources.serial import SerialSource
+from service.sources.link_reader import LinkReader
+from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
+from service.sources.replay_source import ReplaySource
+from service.sources.serial_source import SerialSource
 from service.sources.serial_transport import open_port
 from stinger.device_name import DeviceName
 from stinger.logs import write_log
@@ -152,7 +152,7 @@ def replay(count: int) -> None:
 
 
 def messages(devices: int, rounds: int, samples: int) -> None:
-    heard, intake, taken = Blasters("stinger", 2.0), Dropping(), 0
+    heard, intake, taken = MqttDevices("stinger", 2.0), Dropping(), 0
     payloads = [
         encode_message(
             SampleMessage(
@@ -168,7 +168,7 @@ def messages(devices: int, rounds: int, samples: int) -> None:
         for i, payload in enumerate(payloads):
             for device in range(devices):
                 for block in heard.receive(
-                    Message(f"stinger/d{device}/samples", payload, i * 200_000_000 + device), intake
+                    ReceivedMessage(f"stinger/d{device}/samples", payload, i * 200_000_000 + device), intake
                 ):
                     taken += block.samples.shape[0]
 

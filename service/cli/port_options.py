@@ -10,7 +10,7 @@ import click
 
 from service.round_trip.conversation import Conversation
 from service.round_trip.opening import Place
-from service.sources.serial_ports import DEFAULT_BAUD
+from service.sources.port_opening import DEFAULT_BAUD
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

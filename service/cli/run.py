@@ -21,7 +21,7 @@ from service.config.loading import load_config
 from service.daemon.check import check as check_config
 from service.daemon.daemon import Daemon, Running
 from service.ops.systemd import Notifier
-from service.sources.mqtt import MqttSource
+from service.sources.mqtt_source import MqttSource
 from service.sources.urls import DeviceSource, parse_sources
 from stinger.cli.options import ANY_PATH
 from stinger.errors import StingerError

@@ -11,9 +11,9 @@ from models.choice import choose_model
 from models.registry import Registry
 from service.config.broker_address import PASSWORD_VARIABLE, BrokerAddress, parse_broker
 from service.config.config import BrokerConfig, Config
-from service.sources.mqtt import MqttSource
-from service.sources.replay import ReplaySource
-from service.sources.serial import SerialSource
+from service.sources.mqtt_source import MqttSource
+from service.sources.replay_source import ReplaySource
+from service.sources.serial_source import SerialSource
 from service.sources.urls import DeviceSource
 from stinger.errors import InputError
 from stinger.logs.reading import read_log

@@ -43,7 +43,7 @@ from service.recording.pruning import keep_pruning
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
 from service.recording.retention import Pruned, Retention, limits_of
-from service.sources.mqtt import MqttSource
+from service.sources.mqtt_source import MqttSource
 from service.sources.urls import DeviceSource, parse_sources
 from stinger.device_name import DeviceName
 from stinger.paths import registry_dir

@@ -18,8 +18,8 @@ from gmqtt import Client, MQTTConnectError
 from gmqtt.mqtt.constants import MQTTv50, MQTTv311
 
 from service.config.broker_address import BrokerAddress
-from service.sources.blasters import Message
-from service.sources.mqtt import PREFIX
+from service.sources.mqtt_devices import ReceivedMessage
+from service.sources.mqtt_source import PREFIX
 from stinger.wire.sample_messages import MESSAGE_MAX_BYTES, SAMPLES_LEVEL
 
 WAITING_MAX: Final = 50_000
@@ -43,7 +43,7 @@ _library_logger.setLevel(logging.CRITICAL + 1)
 class BrokerSubscription:
     """Connects to the broker at ``address``, and subscribes, each time that it is called.
 
-    It is what a :class:`~service.sources.mqtt.MqttSource` subscribes with.
+    It is what a :class:`~service.sources.mqtt_source.MqttSource` subscribes with.
     """
 
     def __init__(self, address: BrokerAddress, *, prefix: str = PREFIX) -> None:
@@ -53,8 +53,8 @@ class BrokerSubscription:
         self._answered = address.embedded
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[AsyncIterator[Message]]:
-        """See :data:`service.sources.mqtt.Subscription`."""
+    async def __call__(self) -> AsyncIterator[AsyncIterator[ReceivedMessage]]:
+        """See :data:`service.sources.mqtt_source.Subscription`."""
         arrivals = _Arrivals()
         # A client serves one connection: when to make the next one is the source's business, not the library's.
         client = Client(f"stinger-{secrets.token_hex(6)}", logger=_library_logger, maximum_packet_size=PACKET_MAX_BYTES)
@@ -160,7 +160,7 @@ class _Arrivals:
 
     def __init__(self) -> None:
         self.closed = asyncio.Event()
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[ReceivedMessage] = deque()
         self._news = asyncio.Event()
         self._granted: int | None = None
         self._dropping = False
@@ -179,7 +179,7 @@ class _Arrivals:
             )
             self._dropping = True
             return 0
-        self._waiting.append(Message(topic, payload, time.monotonic_ns()))
+        self._waiting.append(ReceivedMessage(topic, payload, time.monotonic_ns()))
         self._news.set()
         return 0
 
@@ -198,10 +198,10 @@ class _Arrivals:
         if self._granted >= _REFUSED:
             raise ConnectionError("the broker does not let this user subscribe to samples")
 
-    def __aiter__(self) -> AsyncIterator[Message]:
+    def __aiter__(self) -> AsyncIterator[ReceivedMessage]:
         return self
 
-    async def __anext__(self) -> Message:
+    async def __anext__(self) -> ReceivedMessage:
         while not self._waiting:
             self._dropping = False
             await self._wait()

@@ -12,7 +12,7 @@ from typing import ClassVar, Final, Self
 import serial
 
 from service.base.link_errors import LinkLostError, reason_of
-from service.sources.serial_ports import explain_opening, open_serial
+from service.sources.port_opening import explain_opening, open_serial
 
 READ_S: Final = 0.1
 """A read that brings nothing ends after so long: so soon does Ctrl-C or a time-out count, on every system."""

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 from service.config.addresses import tcp_address
 from service.round_trip.links import Link, SerialLink, TcpLink
-from service.sources.serial_ports import DEFAULT_BAUD, UsbPort, all_ports, find_blasters
+from service.sources.port_discovery import BlasterPort, all_ports, find_blasters
+from service.sources.port_opening import DEFAULT_BAUD
 from stinger.errors import InputError
 
 FORMS: Final = "a serial port such as /dev/ttyACM0 or COM3, or tcp://host:port"
@@ -37,7 +38,7 @@ class Place:
 def place_of(
     port: str | None,
     *,
-    find: Callable[[], list[UsbPort]] = find_blasters,
+    find: Callable[[], list[BlasterPort]] = find_blasters,
     others: Callable[[], list[tuple[str, str]]] = all_ports,
 ) -> Place:
     """Where ``port`` leads; for ``None`` and ``auto``, the only port with the blaster's USB identity.
@@ -67,7 +68,7 @@ def place_of(
     return Place(path=path)
 
 
-def _only_one(blasters: list[UsbPort], others: Callable[[], list[tuple[str, str]]]) -> str:
+def _only_one(blasters: list[BlasterPort], others: Callable[[], list[tuple[str, str]]]) -> str:
     if len(blasters) == 1:
         return blasters[0].path
     if blasters:

@@ -31,7 +31,7 @@ For the time that it was away, as much is allowed as two crystals may differ.
 _NS: Final = 1_000_000_000
 
 
-class Timeline:
+class BlockBuilder:
     """Makes blocks of what one device sends. ``late`` counts samples that came behind newer ones and were dropped.
 
     ``boot`` is that of the newest sample; it grows when the clock falls back, by a reboot or by its wrap.

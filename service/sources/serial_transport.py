@@ -14,8 +14,8 @@ import serial
 import serial_asyncio_fast
 
 from service.base.link_errors import LinkLostError
-from service.sources.reader import LinkReader
-from service.sources.serial_ports import explain_opening, open_serial
+from service.sources.link_reader import LinkReader
+from service.sources.port_opening import explain_opening, open_serial
 
 _OPEN_PATIENCE_S: Final = 1.0
 _LAST_WORDS_S: Final = 0.02

@@ -10,11 +10,11 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from service.config.addresses import tcp_address
-from service.sources.mqtt import MqttSource, Subscription
-from service.sources.replay import ReplaySource
-from service.sources.serial import SerialSource
-from service.sources.serial_ports import DEFAULT_BAUD
-from service.sources.tcp import TcpSource
+from service.sources.mqtt_source import MqttSource, Subscription
+from service.sources.port_opening import DEFAULT_BAUD
+from service.sources.replay_source import ReplaySource
+from service.sources.serial_source import SerialSource
+from service.sources.tcp_source import TcpSource
 from stinger.device_name import DeviceName, make_device_name, parse_device_name
 from stinger.errors import InputError
 from stinger.files import home_resolved

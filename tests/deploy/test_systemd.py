@@ -13,7 +13,7 @@ import pytest
 
 from service.config.loading import load_config
 from service.recording.retention import limits_of
-from service.sources.serial_ports import USB_VENDOR
+from service.sources.port_discovery import USB_VENDOR
 from stinger.cli import main
 from tests.deploy.places import DEPLOY, is_command, program, run
 

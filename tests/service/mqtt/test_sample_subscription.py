@@ -20,8 +20,8 @@ from service.config.broker_address import BrokerAddress, parse_broker
 from service.mqtt import sample_subscription as broker
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.sample_subscription import PACKET_MAX_BYTES, BrokerSubscription
-from service.sources.blasters import Message
-from service.sources.mqtt import MqttSource
+from service.sources.mqtt_devices import ReceivedMessage
+from service.sources.mqtt_source import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, until
 from tests.service.sources.blaster_ends import samples_from
@@ -42,7 +42,7 @@ def at(port: int) -> BrokerSubscription:
     return BrokerSubscription(BrokerAddress("127.0.0.1", port))
 
 
-async def first_of(messages: AsyncIterator[Message]) -> Message:
+async def first_of(messages: AsyncIterator[ReceivedMessage]) -> ReceivedMessage:
     async with asyncio.timeout(PATIENCE_S):
         return await anext(messages)
 

@@ -7,11 +7,12 @@ import pytest
 
 from service.base.link_errors import LinkLostError
 from service.round_trip.opening import Place, place_of
-from service.sources.serial_ports import UsbPort, explain_opening
+from service.sources.port_discovery import BlasterPort
+from service.sources.port_opening import explain_opening
 from stinger.errors import InputError
 
-ONE = UsbPort("/dev/ttyACM0", "E660")
-OTHER = UsbPort("/dev/ttyACM1", "")
+ONE = BlasterPort("/dev/ttyACM0", "E660")
+OTHER = BlasterPort("/dev/ttyACM1", "")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.base.source import Block
-from service.sources.block_builder import Timeline
+from service.sources.block_builder import BlockBuilder
 from service.sources.wall_clock import WallClock
 from stinger.device_name import DeviceName
 from stinger.sample import CLOCK_WRAP_MS
@@ -17,7 +17,7 @@ class Device:
     """Sends samples that arrive as soon as they are taken, ``start_ms`` after the beginning of monotonic time."""
 
     def __init__(self, wall: WallClock | None = None) -> None:
-        self.timeline = Timeline(DeviceName("blaster"), wall or WallClock(lambda: 0, lambda: 0))
+        self.timeline = BlockBuilder(DeviceName("blaster"), wall or WallClock(lambda: 0, lambda: 0))
         self.blocks: list[Block] = []
 
     def send(self, times_ms: list[int], read_ms: float) -> list[Block]:

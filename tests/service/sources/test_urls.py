@@ -6,10 +6,10 @@ import pytest
 
 from service.config.broker_address import BrokerAddress
 from service.mqtt.sample_subscription import BrokerSubscription
-from service.sources.mqtt import MqttSource
-from service.sources.replay import ReplaySource
-from service.sources.serial import SerialSource
-from service.sources.tcp import TcpSource
+from service.sources.mqtt_source import MqttSource
+from service.sources.replay_source import ReplaySource
+from service.sources.serial_source import SerialSource
+from service.sources.tcp_source import TcpSource
 from service.sources.urls import parse_source, parse_sources
 from stinger.errors import InputError
 

@@ -10,8 +10,8 @@ from typing import Final
 from service.base.backoff import FIRST_S, LONGEST_S
 from service.base.link_errors import LinkLostError
 from service.base.source import Intake, LinkCounters, LinkReport, LinkState
-from service.sources.block_builder import Timeline
-from service.sources.reader import LinkReader
+from service.sources.block_builder import BlockBuilder
+from service.sources.link_reader import LinkReader
 from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import DeviceName
 from stinger.wire.stream import SampleStream, StreamKind
@@ -44,7 +44,7 @@ class LinkTiming:
 DEFAULT_TIMING: Final = LinkTiming()
 
 
-class Session:
+class DeviceStream:
     """What outlives the single links to a device: counters, its clock, and what was said last."""
 
     def __init__(self, device: DeviceName, intake: Intake, timing: LinkTiming) -> None:
@@ -53,7 +53,7 @@ class Session:
         self._device = device
         self._intake = intake
         self._timing = timing
-        self._timeline = Timeline(device, HOST_CLOCK)
+        self._timeline = BlockBuilder(device, HOST_CLOCK)
         self._stream = SampleStream()
         self._before = LinkCounters()  # of the links before this one
         self._samples = 0

@@ -10,7 +10,7 @@ from typing import Final
 
 from service.base.backoff import Backoff
 from service.base.source import Intake
-from service.sources.blasters import Blasters, Message
+from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
 
 PREFIX: Final = "stinger"
 SILENCE_S: Final = 2.0
@@ -18,7 +18,7 @@ _CHECKS_PER_SILENCE: Final = 4
 _LOG: Final = logging.getLogger(__name__)
 
 
-Subscription = Callable[[], AbstractAsyncContextManager[AsyncIterator[Message]]]
+Subscription = Callable[[], AbstractAsyncContextManager[AsyncIterator[ReceivedMessage]]]
 """Connects and subscribes to ``<prefix>/+/samples``; raises ``OSError`` there, or later where messages end."""
 
 
@@ -39,7 +39,7 @@ class MqttSource:
     ) -> None:
         self._url = url
         self._subscribe = subscribe
-        self._blasters = Blasters(prefix, silence_s)
+        self._blasters = MqttDevices(prefix, silence_s)
         self._silence_s = silence_s
         self._backoff = Backoff() if backoff is None else backoff
 

@@ -9,9 +9,9 @@ import pytest
 
 from service.base.backoff import Backoff
 from service.base.source import Block, LinkReport, LinkState
-from service.sources import blasters
-from service.sources.blasters import Blasters, Message
-from service.sources.mqtt import MqttSource
+from service.sources import mqtt_devices
+from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
+from service.sources.mqtt_source import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.service.sources.blaster_ends import samples_from
 from tests.service.sources.collecting import Collecting, running
@@ -19,9 +19,9 @@ from tests.service.sources.collecting import Collecting, running
 SECOND = 1_000_000_000
 
 
-def message(device: str, first: int, count: int = 20, read_ns: int | None = None) -> Message:
+def message(device: str, first: int, count: int = 20, read_ns: int | None = None) -> ReceivedMessage:
     payload = encode_message(SampleMessage(first, samples_from(first * 10, count)))
-    return Message(f"stinger/{device}/samples", payload, time.monotonic_ns() if read_ns is None else read_ns)
+    return ReceivedMessage(f"stinger/{device}/samples", payload, time.monotonic_ns() if read_ns is None else read_ns)
 
 
 class Heard:
@@ -29,9 +29,9 @@ class Heard:
 
     def __init__(self) -> None:
         self.intake = Collecting()
-        self.blasters = Blasters("stinger", 2.0)
+        self.blasters = MqttDevices("stinger", 2.0)
 
-    def hear(self, message: Message) -> list[Block]:
+    def hear(self, message: ReceivedMessage) -> list[Block]:
         return self.blasters.receive(message, self.intake)
 
     @property
@@ -89,9 +89,9 @@ def test_what_is_no_message_of_a_device_is_counted_and_logged_once(caplog: pytes
     heard = Heard()
     heard.hear(message("a", 0))
     for payload in (b"", b"hello", bytes(22)):
-        assert heard.hear(Message("stinger/a/samples", payload, 0)) == []
+        assert heard.hear(ReceivedMessage("stinger/a/samples", payload, 0)) == []
     for topic in ("stinger/../samples", "stinger/+/samples"):
-        assert heard.hear(Message(topic, message("a", 20).payload, 0)) == []
+        assert heard.hear(ReceivedMessage(topic, message("a", 20).payload, 0)) == []
     heard.blasters.disconnected("gone", heard.intake)
     assert heard.report.counters.corrupted == 3
     assert [record.message.split(" reason")[0] for record in caplog.records] == [
@@ -102,7 +102,7 @@ def test_what_is_no_message_of_a_device_is_counted_and_logged_once(caplog: pytes
 
 
 def test_made_up_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blasters, "DEVICES_MAX", 3)
+    monkeypatch.setattr(mqtt_devices, "DEVICES_MAX", 3)
     heard = Heard()
     got = [heard.hear(message(f"d{i}", 0)) for i in range(10)]
     assert [len(blocks) for blocks in got] == [1, 1, 1] + [0] * 7
@@ -111,12 +111,12 @@ def test_made_up_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -
 async def test_lost_broker_is_tried_again_and_every_device_is_told() -> None:
     connections = 0
 
-    async def messages() -> AsyncIterator[Message]:
+    async def messages() -> AsyncIterator[ReceivedMessage]:
         yield message("a", connections * 20 - 20)
         raise ConnectionError("reset by the broker")
 
     @asynccontextmanager
-    async def subscribe() -> AsyncIterator[AsyncIterator[Message]]:
+    async def subscribe() -> AsyncIterator[AsyncIterator[ReceivedMessage]]:
         nonlocal connections
         connections += 1
         if connections == 2:

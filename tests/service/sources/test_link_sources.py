@@ -10,10 +10,10 @@ import pytest
 import serial
 
 from service.base.source import LinkState
-from service.sources.serial import SerialSource
-from service.sources.serial_ports import UsbPort
-from service.sources.session import LinkTiming
-from service.sources.tcp import TcpSource
+from service.sources.device_stream import LinkTiming
+from service.sources.port_discovery import BlasterPort
+from service.sources.serial_source import SerialSource
+from service.sources.tcp_source import TcpSource
 from stinger.device_name import DeviceName
 from stinger.wire.text_stream import STARTED
 from tests.service.sources.blaster_ends import answer, listening, plugged_in, samples_from
@@ -188,14 +188,14 @@ async def test_fast_stream_is_brought_to_100_hz(tmp_path: Path) -> None:
 
 
 async def test_auto_waits_until_a_blaster_is_plugged_in(tmp_path: Path) -> None:
-    found: list[UsbPort] = []
+    found: list[BlasterPort] = []
     intake = Collecting()
     source = SerialSource("serial://auto", DeviceName("blaster"), None, timing=QUICK, find=lambda: found, rescan_s=0.01)
     async with running(source, intake):
         await intake.until_state(LinkState.LOST)
         assert "no blaster is plugged in" in intake.reports[-1].reason
         async with plugged_in(tmp_path / "port") as end:
-            found.append(UsbPort(str(tmp_path / "port"), "E660"))
+            found.append(BlasterPort(str(tmp_path / "port"), "E660"))
             end.write((await answer(end)).samples(SAMPLES))
             await intake.until_samples(SAMPLES.size)
 

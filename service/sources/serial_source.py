@@ -9,11 +9,12 @@ from typing import Final
 
 from service.base.backoff import Backoff
 from service.base.link_errors import LinkLostError
-from service.sources.link import LinkSource
-from service.sources.reader import LinkReader
-from service.sources.serial_ports import DEFAULT_BAUD, UsbPort, find_blasters
+from service.sources.device_stream import DEFAULT_TIMING, LinkTiming
+from service.sources.link_reader import LinkReader
+from service.sources.link_source import LinkSource
+from service.sources.port_discovery import BlasterPort, find_blasters
+from service.sources.port_opening import DEFAULT_BAUD
 from service.sources.serial_transport import open_port
-from service.sources.session import DEFAULT_TIMING, LinkTiming
 from stinger.device_name import DeviceName
 
 RESCAN_S: Final = 1.0
@@ -33,7 +34,7 @@ class SerialSource(LinkSource):
         baud: int = DEFAULT_BAUD,
         *,
         timing: LinkTiming = DEFAULT_TIMING,
-        find: Callable[[], list[UsbPort]] = find_blasters,
+        find: Callable[[], list[BlasterPort]] = find_blasters,
         rescan_s: float = RESCAN_S,
     ) -> None:
         super().__init__(url, device, timing=timing)

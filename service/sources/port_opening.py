@@ -1,21 +1,18 @@
-"""The one place that opens serial ports and looks through them: pyserial, for whoever reads them in whatever way."""
+"""Opens serial ports with pyserial, and explains why one could not be opened."""
 
 from __future__ import annotations
 
 import errno
 import os
 from contextlib import suppress
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import serial
-from serial.tools import list_ports
 
 from service.base.link_errors import reason_of
 
-USB_VENDOR: Final = 0x2E8A
-"""Raspberry Pi: the blaster's board is an RP2040."""
 DEFAULT_BAUD: Final = 115_200
-"""What USB ports ignore and adapters need to know."""
+"""Baud rate of a serial adapter; USB ports ignore it."""
 
 _IN_USE: Final = "in use by another program, such as 'stinger run' or a serial monitor"
 _MISSING: Final = "no such port: unplugged?"
@@ -33,24 +30,6 @@ _HINTS_BY_TEXT: Final = {
 }
 """Sometimes the library keeps the system's error only as text: on Windows always, where the denied permission is that of a
 port that somebody else has open."""
-
-
-class UsbPort(NamedTuple):
-    """A serial port that is a blaster by its USB identity."""
-
-    path: str
-    serial_number: str
-
-
-def find_blasters() -> list[UsbPort]:
-    """The ports whose USB vendor is the blaster's, by name. Takes milliseconds: not for the event loop."""
-    ports = [port for port in list_ports.comports() if port.vid == USB_VENDOR]
-    return [UsbPort(port.device, port.serial_number or "") for port in sorted(ports, key=lambda port: port.device)]
-
-
-def all_ports() -> list[tuple[str, str]]:
-    """Path and description of every serial port of this machine, by name."""
-    return sorted((port.device, port.description or "") for port in list_ports.comports())
 
 
 def open_serial(path: str, baud: int, *, timeout_s: float, write_timeout_s: float) -> serial.Serial:

@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 from service.base.backoff import Backoff
 from service.base.link_errors import LinkLostError
 from service.base.source import Intake, LinkState
-from service.sources.reader import LinkReader
-from service.sources.session import DEFAULT_TIMING, LinkTiming, Session
+from service.sources.device_stream import DEFAULT_TIMING, DeviceStream, LinkTiming
+from service.sources.link_reader import LinkReader
 from stinger.device_name import DeviceName
 
 
@@ -29,7 +29,7 @@ class LinkSource(ABC):
     async def run(self, intake: Intake) -> None:
         """See :class:`service.base.source.Source`."""
         timing = self._timing
-        session = Session(self.device, intake, timing)
+        session = DeviceStream(self.device, intake, timing)
         backoff = Backoff(timing.first_retry_s, timing.longest_retry_s)
         session.report(LinkState.CONNECTING)
         while True:
@@ -50,7 +50,7 @@ class LinkSource(ABC):
         """How long to wait before the link is opened again."""
         return backoff.next_s()
 
-    async def _serve(self, session: Session) -> None:
+    async def _serve(self, session: DeviceStream) -> None:
         """One link, from opening to its loss, which is raised."""
         reader = LinkReader()
         transport = await self._open(reader)

@@ -7,9 +7,9 @@ import socket
 from contextlib import suppress
 
 from service.base.link_errors import LinkLostError, reason_of
-from service.sources.link import LinkSource
-from service.sources.reader import LinkReader
-from service.sources.session import DEFAULT_TIMING, LinkTiming
+from service.sources.device_stream import DEFAULT_TIMING, LinkTiming
+from service.sources.link_reader import LinkReader
+from service.sources.link_source import LinkSource
 from stinger.device_name import DeviceName
 
 

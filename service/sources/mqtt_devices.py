@@ -7,7 +7,7 @@ import time
 from typing import Final, NamedTuple
 
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
-from service.sources.block_builder import Timeline
+from service.sources.block_builder import BlockBuilder
 from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import DeviceName
 from stinger.errors import ProtocolError
@@ -21,7 +21,7 @@ _NS: Final = 1_000_000_000
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Message(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """A message that a broker delivered, not a retained one, and ``time.monotonic_ns()`` of its reading."""
 
     topic: str
@@ -29,16 +29,16 @@ class Message(NamedTuple):
     read_ns: int
 
 
-class Blasters:
+class MqttDevices:
     """Takes messages and gives blocks; moves no bytes. ``intake`` is only told how the links are."""
 
     def __init__(self, prefix: str, silence_s: float) -> None:
         self._prefix = prefix
         self._silence_s = silence_s
-        self._blasters: dict[DeviceName, _Blaster] = {}
+        self._blasters: dict[DeviceName, _MqttDevice] = {}
         self._warned: set[str] = set()
 
-    def receive(self, message: Message, intake: Intake) -> list[Block]:
+    def receive(self, message: ReceivedMessage, intake: Intake) -> list[Block]:
         """The blocks in a message; none if it is a repeat, damaged, or of a topic that is no device's."""
         device = device_of(message.topic, self._prefix)
         if device is None:
@@ -49,7 +49,7 @@ class Blasters:
             if len(self._blasters) >= DEVICES_MAX:
                 self._warn_once("full", "message topic=%r reason='more than %d devices'", message.topic, DEVICES_MAX)
                 return []
-            blaster = self._blasters[device] = _Blaster(device)
+            blaster = self._blasters[device] = _MqttDevice(device)
         return blaster.receive(message, intake)
 
     def check(self, intake: Intake, now_ns: int | None = None) -> None:
@@ -70,7 +70,7 @@ class Blasters:
         self._warned.add(kind)
 
 
-class _Blaster:
+class _MqttDevice:
     """One device that publishes."""
 
     def __init__(self, device: DeviceName) -> None:
@@ -78,13 +78,13 @@ class _Blaster:
         self.read_ns = 0
         self._device = device
         self._counter = MessageCounter()
-        self._timeline = Timeline(device, HOST_CLOCK)
+        self._timeline = BlockBuilder(device, HOST_CLOCK)
         self._samples = 0
         self._damaged = 0
         self._reconnects = 0
         self._reported_ns = 0
 
-    def receive(self, message: Message, intake: Intake) -> list[Block]:
+    def receive(self, message: ReceivedMessage, intake: Intake) -> list[Block]:
         try:
             content = decode_message(message.payload)
         except ProtocolError as error:
