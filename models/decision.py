@@ -14,11 +14,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from models.threshold import parse_threshold
 from stinger.errors import InputError
 from stinger.sample import SAMPLE_RATE_HZ
 
-LOWEST_ON: Final = 0.05
-HIGHEST_ON: Final = 0.95
 SMALLEST_HYSTERESIS: Final = 0.01
 """``off`` lies at least this far below ``on``."""
 
@@ -50,8 +49,10 @@ class DecisionParameters:
     stale_ms: int = 250
 
     def __post_init__(self) -> None:
-        if not LOWEST_ON <= self.on <= HIGHEST_ON:
-            raise InputError(f"the threshold is {self.on:g}: expected {LOWEST_ON:g} to {HIGHEST_ON:g}")
+        try:
+            parse_threshold(self.on)
+        except InputError as error:
+            raise InputError(f"the threshold: {error}") from None
         if math.isnan(self.off):
             object.__setattr__(self, "off", self.on / 2)
         # The sum rather than the difference, so that 0.49 below 0.50 is not refused for its last bit.

@@ -25,7 +25,8 @@ from hil.emulated.port import Port
 from hil.emulated.pty_port import PtyPort
 from hil.emulated.tcp_port import TcpPort
 from hil.emulated.wakeup_timer import WakeupTimer
-from models.decision import HIGHEST_ON, LOWEST_ON, DecisionParameters
+from models.cli.options import ThresholdType
+from models.decision import DecisionParameters
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED, FiniteRange, every_option, rate_option
 from stinger.errors import InputError
 from stinger.logs import Log, read_log
@@ -139,7 +140,7 @@ class _Setup:
 )
 @click.option(
     "--threshold",
-    type=FiniteRange(LOWEST_ON, HIGHEST_ON),
+    type=ThresholdType(),
     default=0.5,
     show_default=True,
     help="The device's own, at which its wheels go on.",

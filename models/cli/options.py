@@ -1,10 +1,28 @@
-"""Arguments and options that the commands of this room share."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from models.threshold import THRESHOLD_EXPECTED, Threshold, parse_threshold
 from stinger.cli.options import ANY_PATH
+from stinger.errors import InputError
+
+
+class ThresholdType(click.ParamType[Threshold]):
+    """The type of an option that holds a threshold."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Threshold:
+        """Return ``value``, a text or a number, as a threshold."""
+        try:
+            return parse_threshold(float(value))
+        except (ValueError, InputError):
+            self.fail(f"'{value}': expected {THRESHOLD_EXPECTED}", param, ctx)
+
 
 train_dir_option = click.option(
     "--train-dir",

@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 
+from models.cli.options import ThresholdType
 from models.decision import DecisionParameters
 from models.export import ExportOptions
 from models.model_file import load_model
 from models.negatives import RECOMMENDED
 from models.spec import parse_spec
+from models.threshold import Threshold
 from replay.cli.evaluation_input import (
     THRESHOLD_HELP,
     evaluation_options,
@@ -46,7 +48,7 @@ from stinger.errors import InputError
 )
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="Of negatives and models.")
 @negative_options(RECOMMENDED)
-@click.option("--threshold", type=float, help=f"{THRESHOLD_HELP}  [default: the model's own, else 0.5]")
+@click.option("--threshold", type=ThresholdType(), help=f"{THRESHOLD_HELP}  [default: the model's own, else 0.5]")
 @click.option("--sweep", "with_sweep", is_flag=True, help="Also show what other thresholds give.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines, with the sweep.")
 @click.option(
@@ -64,7 +66,7 @@ def evaluate_command(
     folds: int | None,
     folds_by: str | None,
     seed: int,
-    threshold: float | None,
+    threshold: Threshold | None,
     min_lead_ms: float,
     with_sweep: bool,
     as_json: bool,

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from models.decision import HIGHEST_ON, LOWEST_ON
 from models.model_file import Model
 from models.scorer import score_recording
+from models.threshold import THRESHOLD_EXPECTED
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.trace import Trace
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
@@ -22,7 +22,7 @@ from stinger.shots import MIN_LEAD_MS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-THRESHOLD_HELP = f"Where the wheels go on, {LOWEST_ON:g} to {HIGHEST_ON:g}; they go off at half of it."
+THRESHOLD_HELP = f"Level at which the wheels go on, {THRESHOLD_EXPECTED}; they go off at half of it."
 
 
 def evaluation_options(command: _Command) -> _Command:

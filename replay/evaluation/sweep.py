@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from models.decision import HIGHEST_ON, LOWEST_ON, DecisionParameters
+from models.decision import DecisionParameters
+from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
 from replay.evaluation.evaluate import Evaluation, evaluate
 from replay.trace import Trace
 
@@ -17,8 +18,8 @@ FINE_STEPS: Final = 90
 
 def thresholds(steps: int, *also: float) -> tuple[float, ...]:
     """``steps`` + 1 thresholds from the lowest to the highest that a blaster takes, and those of ``also``, ascending."""
-    width = HIGHEST_ON - LOWEST_ON
-    return tuple(sorted({*also, *(round(LOWEST_ON + width * i / steps, 6) for i in range(steps + 1))}))
+    width = HIGHEST_THRESHOLD - LOWEST_THRESHOLD
+    return tuple(sorted({*also, *(round(LOWEST_THRESHOLD + width * i / steps, 6) for i in range(steps + 1))}))
 
 
 def sweep(

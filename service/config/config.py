@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from models.decision import HIGHEST_ON, LOWEST_ON
+from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
 from service.config.key import key, keys_of
 from service.config.retraining import RetrainConfig
 from stinger.errors import FileError, InputError
@@ -184,8 +184,8 @@ class Config:
     threshold: float | None = key(
         None,
         "Level at which the wheels go on.",
-        low=LOWEST_ON,
-        high=HIGHEST_ON,
+        low=LOWEST_THRESHOLD,
+        high=HIGHEST_THRESHOLD,
         option="--threshold",
         default_text="the model's",
     )

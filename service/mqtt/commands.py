@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
+from models.threshold import Threshold, parse_threshold
+from service.base.note import NoteText, parse_note
 from service.mqtt.channels import COMMANDS
 from service.mqtt.messages import encode
 from stinger.device_name import DAEMON, DeviceName, parse_device_name
@@ -18,8 +20,7 @@ from stinger.errors import InputError
 
 MAX_PAYLOAD = 8192
 """Bytes; whoever sends more wants to fill our memory."""
-_MAX_ID, _MAX_MODEL, _MAX_NOTE = 64, 128, 1000
-_LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 0.05, 0.95
+_MAX_ID, _MAX_MODEL = 64, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class SetThreshold:
     """Spin the wheels from another smoothed probability on. ``device`` is ``None`` for all of them, here and below."""
 
     device: DeviceName | None
-    threshold: float
+    threshold: Threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,10 @@ class Note:
     """Keep ``text`` with the recording."""
 
     device: DeviceName | None
-    text: str
+    text: NoteText
 
 
+Value = TypeVar("Value")
 Command = SetThreshold | ChooseModel | StartRecording | StopRecording | Note
 
 
@@ -125,14 +127,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _set_threshold(device: DeviceName | None, content: dict[str, Any]) -> Command:
-    value = content.pop("threshold", None)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not _LOWEST_THRESHOLD <= value <= _HIGHEST_THRESHOLD
-    ):
-        raise InputError(f"threshold: give a number from {_LOWEST_THRESHOLD} to {_HIGHEST_THRESHOLD}")
-    return SetThreshold(device, float(value))
+    return SetThreshold(device, _parsed(content, "threshold", parse_threshold))
 
 
 def _choose_model(device: DeviceName | None, content: dict[str, Any]) -> Command:
@@ -148,7 +143,14 @@ def _stop_recording(device: DeviceName | None, _content: dict[str, Any]) -> Comm
 
 
 def _note(device: DeviceName | None, content: dict[str, Any]) -> Command:
-    return Note(device, _text(content, "text", _MAX_NOTE))
+    return Note(device, _parsed(content, "text", parse_note))
+
+
+def _parsed(content: dict[str, Any], key: str, parse: Callable[[object], Value]) -> Value:
+    try:
+        return parse(content.pop(key, None))
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
 
 
 def _text(content: dict[str, Any], key: str, longest: int) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
 from service.mqtt import channels
 from service.mqtt.messages import Message, message
 from stinger.device_name import DeviceName
@@ -112,8 +113,8 @@ def _components(device: DeviceName) -> dict[str, dict[str, Any]]:
             "value_template": "{{ value_json.threshold }}",
             "command_topic": set_threshold.topic(device),
             "command_template": '{"threshold": {{ value }}}',
-            "min": 0.05,
-            "max": 0.95,
+            "min": LOWEST_THRESHOLD,
+            "max": HIGHEST_THRESHOLD,
             "step": 0.01,
         },
     }

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from service.base.note import NoteText, parse_note
 from service.base.source import Block
 from service.base.states import RecorderStats
 from service.recording.device_recording import Track
@@ -27,7 +28,6 @@ from stinger.sample import SAMPLE_BYTES
 
 MAX_FILE_BYTES: Final = 64_000_000
 KEEP_FREE_BYTES: Final = 16_000_000
-MAX_NOTE_CHARACTERS: Final = 2000
 # A command over the network can ask for notes without end.
 _MAX_NOTES: Final = 1000
 
@@ -129,15 +129,12 @@ class Recorder:
         """Close the recording of ``device``; its next block begins another."""
         self._end_file(self._known(device), "command")
 
-    def note(self, device: DeviceName, text: str) -> None:
+    def note(self, device: DeviceName, text: NoteText) -> None:
         """Keep ``text`` with the recording of ``device``, or with its next one.
 
-        Raises :class:`InputError` for a text that is empty, or too long, or one too many.
+        Raises :class:`InputError` where the recording has too many notes.
         """
         track = self._known(device)
-        text = text.strip()
-        if not 0 < len(text) <= MAX_NOTE_CHARACTERS:
-            raise InputError(f"a note has {len(text):,} characters: expected 1 to {MAX_NOTE_CHARACTERS:,}")
         note = Note(utc_text(time.time()), text)
         file = track.current
         if len(track.notes if file is None else file.sidecar.notes) >= _MAX_NOTES:
@@ -160,7 +157,7 @@ class Recorder:
             self._keeper.save(file.sidecar_path, track.described(file))
         if changed and file:
             with suppress(InputError):
-                self.note(device, f"model {model}")
+                self.note(device, parse_note(f"model {model}"))
 
     def is_recording(self, device: DeviceName) -> bool:
         """Whether the next sample of ``device`` will be recorded if the disk takes it."""

@@ -129,7 +129,10 @@ def test_metadata_comes_back() -> None:
         (built(meta=META.to_json().replace('"estimator"', '"estimate"')), "no valid 'estimator'"),
         (built(meta=META.to_json().replace('"lead_ms": 100.0', '"lead_ms": NaN')), "no valid 'lead_ms'"),
         (built(meta=META.to_json().replace('"window_samples": 50', '"window_samples": 40')), "have 40 samples"),
-        (built(meta=META.to_json().replace('"on": 0.5', '"on": 7')), "the threshold is 7"),
+        (
+            built(meta=META.to_json().replace('"on": 0.5', '"on": 7')),
+            "the threshold: expected a number from 0.05 to 0.95, not 7",
+        ),
         (with_custom_operator(), "uses the operator 'Exfiltrate' of 'example.com'"),
         (with_external_data(), "keeps weights in another file"),
         (with_external_data().replace(b"\x0a\x08location", b"\x0a\x88\x00location"), "another file|cut short"),

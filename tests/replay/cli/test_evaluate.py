@@ -65,8 +65,11 @@ def test_threshold_moves_the_operating_point(folder: Path) -> None:
     ("arguments", "says"),
     [
         (("--train", "logreg:summary", "quiet.bin"), "the trigger is never pulled"),
-        (("--train", "logreg:summary", "log.bin", "--threshold", "2"), "the threshold is 2: expected 0.05 to 0.95"),
-        (("--train", "logreg:summary", "log.bin", "--threshold", "nan"), "the threshold is nan"),
+        (
+            ("--train", "logreg:summary", "log.bin", "--threshold", "2"),
+            "'--threshold': '2': expected a number from 0.05 to 0.95",
+        ),
+        (("--train", "logreg:summary", "log.bin", "--threshold", "nan"), "'--threshold': 'nan': expected a number"),
         (("--train", "logreg:summary", "missing.bin"), "missing.bin: No such file"),
         (("--model-file", "missing.onnx", "log.bin"), "missing.onnx: No such file"),
         (("--model-file", "log.bin", "log.bin"), "is no ONNX model"),

@@ -269,7 +269,7 @@ async def test_a_command_is_answered_on_its_response_topic_with_its_correlation_
 @pytest.mark.parametrize(
     ("topic", "payload", "error"),
     [
-        ("stinger/b1/command/set_threshold", b'{"threshold":2}', "threshold: give a number from 0.05 to 0.95"),
+        ("stinger/b1/command/set_threshold", b'{"threshold":2}', "threshold: expected a number from 0.05 to 0.95"),
         ("stinger/nobody/command/set_threshold", b'{"threshold":0.5}', "no device 'nobody'"),
         ("stinger/daemon/command/fire", b"", "no command 'fire'"),
         ("stinger/b1/command/note", b"{", "not JSON"),

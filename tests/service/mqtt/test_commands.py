@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.threshold import Threshold
+from service.base.note import NoteText
 from service.mqtt import channels
 from service.mqtt.commands import (
     Asked,
@@ -50,11 +52,11 @@ def test_a_command_is_taken_exactly_if_its_schema_allows_it(name: str, content: 
 
 
 def test_commands_become_values() -> None:
-    assert parse("set_threshold", {"threshold": 0.5}) == SetThreshold(DeviceName("b1"), 0.5)
+    assert parse("set_threshold", {"threshold": 0.5}) == SetThreshold(DeviceName("b1"), Threshold(0.5))
     assert parse("choose_model", {"model": "champion"}, None) == ChooseModel(None, "champion")
     assert parse("start_recording", {}) == StartRecording(DeviceName("b1"))
     assert parse("stop_recording", {"id": "7"}) == StopRecording(DeviceName("b1"))
-    assert parse("note", {"text": "left-handed"}) == Note(DeviceName("b1"), "left-handed")
+    assert parse("note", {"text": "left-handed"}) == Note(DeviceName("b1"), NoteText("left-handed"))
 
 
 def test_a_topic_tells_command_and_device() -> None:

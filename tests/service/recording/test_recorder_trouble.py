@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.base.note import NoteText
 from service.recording.disk_alarm import RecorderAlarm
 from service.recording.recovery import recover
 from service.recording.sidecar import read_sidecar, sidecar_path
@@ -332,7 +333,7 @@ def test_sidecars_wait_for_the_disk(tmp_path: Path) -> None:
         (path,) = recordings(tmp_path)
         sidecar_path(path).unlink()
         sidecar_path(path).mkdir()  # nothing can be written there
-        recorder.note(DeviceName("d"), "kept")
+        recorder.note(DeviceName("d"), NoteText("kept"))
         assert not recorder.flush()
         sidecar_path(path).rmdir()
         assert recorder.flush()

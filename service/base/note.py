@@ -1,0 +1,25 @@
+"""The text of a note: what a person, or the daemon itself, keeps with a recording."""
+
+from __future__ import annotations
+
+from typing import Final, NewType
+
+from stinger.errors import InputError
+
+NoteText = NewType("NoteText", str)
+"""1 to 1000 characters, with no white space at either end."""
+
+MAX_NOTE_CHARS: Final = 1000
+
+
+def parse_note(value: object) -> NoteText:
+    """Return ``value``, as JSON holds it, as the text of a note; white space at both ends is dropped.
+
+    Raises :class:`InputError` for another type, an empty text, and one that is too long.
+
+    >>> parse_note(" left-handed ")
+    'left-handed'
+    """
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_NOTE_CHARS:
+        raise InputError(f"expected a text of 1 to {MAX_NOTE_CHARS} characters, not {value!r:.60}")
+    return NoteText(value.strip())
