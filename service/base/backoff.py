@@ -1,4 +1,4 @@
-"""How long to wait before something that failed is tried again."""
+"""How long to wait before a failed operation is retried."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ LONGEST_S: Final = 10.0
 
 
 class Backoff:
-    """Full jitter: each wait is drawn evenly from 0 to a ceiling that doubles from ``first_s`` to ``longest_s``.
+    """Exponential backoff with full jitter: each wait is drawn uniformly between 0 and a ceiling.
 
-    So that a hall of links that were lost together does not come back together. Source: M. Brooker, "Exponential
-    Backoff And Jitter", AWS Architecture Blog, 2015. Besides, no wait is longer than all before it together and
-    ``first_s``: what was away for a second is not left away for eight. ``draw(low, high)`` gives a number between them.
+    The ceiling doubles from ``first_s`` to ``longest_s``. Jitter keeps many links that were lost together from
+    reconnecting together. Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. In addition,
+    no wait is longer than ``first_s`` plus the sum of all waits before it, so that after an outage of a second nobody
+    waits for eight. ``draw(low, high)`` returns a random number between the two.
     """
 
     def __init__(
@@ -31,13 +32,13 @@ class Backoff:
         self._waited_s = 0.0
 
     def next_s(self) -> float:
-        """The next wait, in seconds."""
+        """Return the next wait in seconds and raise the ceiling."""
         wait_s = self._draw(0.0, self._ceiling_s)
         self._waited_s += wait_s
         self._ceiling_s = min(2.0 * self._ceiling_s, self._first_s + self._waited_s, self._longest_s)
         return wait_s
 
     def reset(self) -> None:
-        """Begin again with the shortest waits: what was tried has worked."""
+        """Start over with the shortest waits, after a success."""
         self._ceiling_s = self._first_s
         self._waited_s = 0.0

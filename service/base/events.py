@@ -1,4 +1,4 @@
-"""What happens to a blaster, as values: the flow makes them, the sinks send, count and keep them."""
+"""Events and telemetry of a blaster, as values. The pipeline creates them; the sinks publish, count and record them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stinger.device_name import DeviceName
 
 
 def new_event_id() -> str:
-    """An id that no other event has and that sorts by time: 12 hex digits of milliseconds, 10 of chance."""
+    """Return a unique id that sorts by time: 12 hex digits of Unix time in milliseconds, then 10 random ones."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(5)}"
 
 
@@ -20,35 +20,36 @@ class Shot:
 
     device: DeviceName
     device_ms: int
-    """Of the sample, on the device's clock, since its boot."""
+    """Time of the sample on the device's clock: ms since its boot."""
     host_s: float
-    """The same moment on the host's wall clock, Unix time."""
+    """The same time on the host's wall clock: seconds of Unix time."""
     wheels_on: bool
     lead_ms: float | None
-    """How long the wheels had been on; ``None`` where they were off."""
+    """How long the wheels had been on; ``None`` if they were off."""
     peak_probability: float | None
-    """The highest in the last second; ``None`` where there was no score."""
+    """The highest probability of the last second; ``None`` if there was no score."""
     accepted: bool
-    """False for a burst: too soon after the last accepted shot."""
+    """False for a trigger edge of a burst, too soon after the last accepted shot."""
     model: str
-    """Version of the model in use."""
+    """Version of the model that scored the sample."""
     id: str = field(default_factory=new_event_id)
 
 
 @dataclass(frozen=True, slots=True)
-class SpinUp:
-    """The wheels went on, or off again."""
+class WheelsSwitched:
+    """A spin-up began (``on``) or ended: the wheels were switched."""
 
     device: DeviceName
     device_ms: int
     host_s: float
     on: bool
     probability: float | None
-    """The model's output at that moment; ``None`` where they went off because none came."""
+    """The score at that time; ``None`` if the wheels went off for lack of scores."""
     model: str
     with_shot: bool | None = None
-    """When they go off: whether a shot came while they were on."""
+    """At the end of a spin-up: whether it had a shot."""
     duration_ms: float | None = None
+    """At the end of a spin-up: how long the wheels were on."""
     id: str = field(default_factory=new_event_id)
 
 
@@ -58,7 +59,7 @@ class FalseSpinUp:
 
     device: DeviceName
     device_ms: int
-    """When the wheels went on."""
+    """When the wheels went on, on the device's clock."""
     host_s: float
     duration_ms: float
     peak_probability: float | None
@@ -66,21 +67,21 @@ class FalseSpinUp:
     id: str = field(default_factory=new_event_id)
 
 
-Event = Shot | SpinUp | FalseSpinUp
+Event = Shot | WheelsSwitched | FalseSpinUp
 
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """How one device is doing, once a second; the newest replaces what was not sent yet."""
+    """Figures of one device for the last second, published once a second. A newer one replaces an unsent one."""
 
     device: DeviceName
     host_s: float
     probability: float | None
     wheels_on: bool
     rate_hz: float
-    """Samples in the last second."""
+    """Samples of the last second."""
     gaps: int
-    """Times the window was started over, since the daemon began."""
+    """How often the window started over since the daemon started."""
     lost: int
     corrupted: int
     latency_p50_ms: float | None

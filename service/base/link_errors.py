@@ -1,4 +1,4 @@
-"""What every link to a device shares, however it is read: its end is an error with a reason for a person."""
+"""The error that every kind of link to a device raises when it ends, with a reason that a person can read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class LinkLostError(StingerError):
 
 
 def reason_of(error: Exception) -> str:
-    """Why a link failed, in the system's words if it has any."""
+    """Return why a link failed, in the operating system's words if there are any."""
     number = error.errno if isinstance(error, OSError) else None
     text = os.strerror(number) if number is not None and number > 0 else str(error)
     return " ".join(text.split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""What is true of a device or of the daemon until it is said anew, as values; beside the events of ``service.base.events``."""
+"""States of a device and of the daemon, as values: each holds until the next one replaces it. Events are in ``events``."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from stinger.device_name import DeviceName
 
 @dataclass(frozen=True, slots=True)
 class ModelInUse:
-    """Which model scores a device, and from which probability on its wheels spin."""
+    """Which model scores a device, and the smoothed probability at which its wheels go on."""
 
     device: DeviceName
     host_s: float
-    """Since when, Unix time."""
+    """When that became so, in seconds of Unix time."""
     model: str
     threshold: float
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonStatus:
-    """How the daemon is. It says ``online`` itself; what it cannot say any more, its will says for it."""
+    """Whether the daemon is online. Its MQTT will publishes ``offline`` if it can no longer do so itself."""
 
     online: bool
     host_s: float | None
-    """When this was so, Unix time; ``None`` in a will, whose moment nobody knows beforehand."""
+    """Unix time in seconds; ``None`` in a will, since its time cannot be known beforehand."""
     reason: str
     """``started``, ``stopped``, or ``lost`` in a will."""
     version: str
-    """Of the daemon."""
+    """Version of the daemon."""
     alarm: str = ""
-    """What a person must see to, such as a full disk; empty where there is nothing."""
+    """A problem that needs a person, such as a full disk; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """When a block of samples passed the daemon's stages, in nanoseconds of the host's monotonic clock."""
+    """When a block of samples passed each stage of the daemon, in ns of the host's monotonic clock."""
 
     read_ns: int
     scored_ns: int
@@ -46,26 +46,26 @@ class Stamps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreBlock:
-    """The model's outputs of consecutive samples of one device, as they were made."""
+    """Scores of consecutive samples of one device."""
 
     device: DeviceName
     first_device_ms: int
     period_ms: int
     probabilities: npt.NDArray[np.float32]
-    """``(n,)``; NaN where a sample had no score."""
+    """``(n,)``; NaN for a sample without a score."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderStats:
-    """Since the recorder began, for all devices."""
+    """Totals of all devices since the recorder started."""
 
     samples: int
     bytes: int
     lost: int
-    """Samples that came while they could not be written."""
+    """Samples that could not be written."""
     errors: int
-    """Times that the system refused something."""
+    """Failed system calls."""
     files: int
-    """Recordings begun."""
+    """Recordings started."""
     open_files: int
     alarm: bool

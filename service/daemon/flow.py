@@ -19,7 +19,7 @@ from models.scorer import Scorer, Scores, WindowModel
 from service.base.events import Event, Telemetry
 from service.base.logs import event_text
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
-from service.daemon.device_track import DeviceTrack
+from service.daemon.event_detector import EventDetector
 from stinger.device_name import DeviceName
 
 WAITING_MAX_SAMPLES: Final = 16_384
@@ -67,7 +67,7 @@ class Sink:
 
 @dataclass(slots=True)
 class _Device:
-    track: DeviceTrack
+    track: EventDetector
     boot: int = 0
     gaps: int = 0
     samples: int = 0
@@ -319,7 +319,7 @@ class Flow:
         device = self._devices.get(name)
         if device is None:
             parameters = self._own_decisions.get(name, self._decision)
-            track = DeviceTrack(name, self.version, parameters, min_shot_gap_ms=self._min_shot_gap_ms)
+            track = EventDetector(name, self.version, parameters, min_shot_gap_ms=self._min_shot_gap_ms)
             device = self._devices[name] = _Device(track)
             _LOG.info(event_text("new_device", device=name))
         return device

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from service.base.events import Event, Shot, SpinUp
+from service.base.events import Event, Shot, WheelsSwitched
 from service.base.logs import event_text
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.base.states import ModelInUse, ScoreBlock, Stamps
@@ -134,7 +134,7 @@ class MqttSink(Sink):
         """See :class:`service.daemon.flow.Sink`."""
         if self._can_tell_of(event.device):
             # Wheels also go off because no sample comes: that has no stamps.
-            by_sample = isinstance(event, Shot) or (isinstance(event, SpinUp) and event.on)
+            by_sample = isinstance(event, Shot) or (isinstance(event, WheelsSwitched) and event.on)
             self._broker.send(event_message(event, self._stamps if by_sample else None))
 
     def link(self, report: LinkReport) -> None:

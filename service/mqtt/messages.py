@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from service.base.events import Event, FalseSpinUp, Shot, SpinUp, Telemetry
+from service.base.events import Event, FalseSpinUp, Shot, Telemetry, WheelsSwitched
 from service.base.source import LinkReport
 from service.base.states import DaemonStatus, ModelInUse, ScoreBlock, Stamps
 from service.mqtt import channels
@@ -77,7 +77,7 @@ def _(event: Shot, stamps: Stamps | None = None) -> Message:
 
 
 @event_message.register
-def _(event: SpinUp, stamps: Stamps | None = None) -> Message:
+def _(event: WheelsSwitched, stamps: Stamps | None = None) -> Message:
     content = _about_event(event, stamps) | {
         "state": "on" if event.on else "off",
         "probability": _number(event.probability),

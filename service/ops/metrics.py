@@ -16,7 +16,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-from service.base.events import Event, FalseSpinUp, Shot, SpinUp
+from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched
 from service.base.source import LinkCounters, LinkReport, LinkState
 from service.base.states import RecorderStats
 from service.ops.exposition import Family, expose, histogram_rows, label
@@ -98,7 +98,7 @@ class DeviceMetrics:
                 self.in_time += lead_ms is not None and lead_ms >= MIN_LEAD_MS
             case Shot():
                 self.bursts += 1
-            case SpinUp(on=on):
+            case WheelsSwitched(on=on):
                 self.wheels_on = on
                 self.spinups += on
             case FalseSpinUp():

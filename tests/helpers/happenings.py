@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.base.events import FalseSpinUp, Shot, SpinUp, Telemetry
+from service.base.events import FalseSpinUp, Shot, Telemetry, WheelsSwitched
 from service.base.source import LinkCounters, LinkReport, LinkState
 from service.base.states import DaemonStatus, ModelInUse, ScoreBlock
 from service.mqtt.discovery import discovery_message
@@ -26,8 +26,8 @@ def shot(device: str = "b1", device_ms: int = 1000, *, accepted: bool = True) ->
     return Shot(DeviceName(device), device_ms, NOW_S, True, 84.5, 0.97, accepted, "lr-1")
 
 
-def spin_up(device: str = "b1", *, on: bool = True) -> SpinUp:
-    return SpinUp(DeviceName(device), 900, NOW_S, on, 0.8, "lr-1", None if on else True, None if on else 320.0)
+def spin_up(device: str = "b1", *, on: bool = True) -> WheelsSwitched:
+    return WheelsSwitched(DeviceName(device), 900, NOW_S, on, 0.8, "lr-1", None if on else True, None if on else 320.0)
 
 
 def telemetry(device: str = "b1", probability: float | None = 0.25) -> Telemetry:

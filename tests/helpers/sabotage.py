@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from service.base.events import Event, Shot, SpinUp
+from service.base.events import Event, Shot, WheelsSwitched
 from service.base.source import Block, Intake, LinkReport
 from service.config.config import Config
 from service.daemon.daemon import Daemon
@@ -72,7 +72,7 @@ class SabotagedSink(Sink):
         affected = isinstance(event, Shot) and not self._shots % SHOT_EVERY
         if affected and self._how is Sabotage.DROP:
             return
-        if self._how is Sabotage.FORGET and isinstance(event, SpinUp) and not event.on:
+        if self._how is Sabotage.FORGET and isinstance(event, WheelsSwitched) and not event.on:
             return
         self._call(self._sink.event, event)
         if affected and self._how is Sabotage.REPEAT:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from models.decision import DecisionParameters
-from service.base.events import Event, Shot, SpinUp
+from service.base.events import Event, Shot, WheelsSwitched
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.daemon import flow as flow_module
 from service.daemon.flow import REST_S, WAITING_MAX_SAMPLES, Flow, Sink
@@ -105,7 +105,7 @@ async def test_shots_and_spin_ups_come_out_as_events() -> None:
     await flow.put(block("a", 0, 100, pull=90))
     flow.score_waiting()
     on, shot = notes.events
-    assert isinstance(on, SpinUp)
+    assert isinstance(on, WheelsSwitched)
     assert isinstance(shot, Shot)
     assert (shot.device, shot.device_ms, shot.model, shot.wheels_on) == ("a", 900, "v1", True)
 
@@ -127,7 +127,7 @@ async def test_lost_link_ends_the_spin_up_and_empties_the_window() -> None:
     flow, notes, _ = made()
     await flow.put(block("a", 0, 100))
     flow.link(report("a", LinkState.LOST))
-    assert [event.on for event in notes.events if isinstance(event, SpinUp)] == [True, False]
+    assert [event.on for event in notes.events if isinstance(event, WheelsSwitched)] == [True, False]
     await flow.put(block("a", 100, 49))
     flow.score_waiting()
     assert np.isnan(notes.probability[-1]).all()
@@ -159,13 +159,13 @@ async def test_wheels_of_a_silent_device_go_off() -> None:
     await flow.put(block("a", 0, 60))
     task = asyncio.create_task(flow.run())
     await asyncio.sleep(0.02)
-    assert [event.on for event in notes.events if isinstance(event, SpinUp)] == [True]
+    assert [event.on for event in notes.events if isinstance(event, WheelsSwitched)] == [True]
     now_s = HOST_S + 0.9
     async with asyncio.timeout(5):
         while len(notes.events) < 2:
             await asyncio.sleep(0.01)
     task.cancel()
-    assert isinstance(notes.events[1], SpinUp)
+    assert isinstance(notes.events[1], WheelsSwitched)
     assert not notes.events[1].on
 
 
@@ -180,7 +180,7 @@ async def test_wheels_that_go_on_while_the_flow_rests_wake_it(monkeypatch: pytes
         while len(notes.events) < 2:
             await asyncio.sleep(0.01)
     task.cancel()
-    assert [event.on for event in notes.events if isinstance(event, SpinUp)] == [True, False]
+    assert [event.on for event in notes.events if isinstance(event, WheelsSwitched)] == [True, False]
 
 
 async def test_a_device_that_is_alone_is_scored_before_its_source_goes_on() -> None:
@@ -262,7 +262,7 @@ async def test_model_is_changed_without_losing_a_sample() -> None:
     np.testing.assert_allclose(notes.probability[1], 0.8)
     (line,) = flow.telemetry()
     assert line.model == "v2"
-    assert isinstance(notes.events[0], SpinUp)
+    assert isinstance(notes.events[0], WheelsSwitched)
     assert notes.events[0].model == "v2"
 
 

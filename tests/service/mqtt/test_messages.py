@@ -17,7 +17,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.base.events import FalseSpinUp, Shot, SpinUp, Telemetry
+from service.base.events import FalseSpinUp, Shot, Telemetry, WheelsSwitched
 from service.base.states import DaemonStatus, ScoreBlock, Stamps
 from service.mqtt import channels
 from service.mqtt.channels import Channel, Keeping
@@ -101,7 +101,7 @@ def test_whatever_a_shot_holds_its_message_fits_the_schema(
 def test_whatever_a_spin_up_holds_its_message_fits_the_schema(
     at: float, on: bool, probability: float | None, came: bool | None, took: float | None
 ) -> None:
-    check("spinup", event_message(SpinUp(DeviceName("b"), 1, at, on, probability, "m", came, took)).payload)
+    check("spinup", event_message(WheelsSwitched(DeviceName("b"), 1, at, on, probability, "m", came, took)).payload)
     check("false_spinup", event_message(FalseSpinUp(DeviceName("b"), 1, at, 3.0, probability, "m")).payload)
 
 

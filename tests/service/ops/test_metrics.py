@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.base.events import FalseSpinUp, Shot, SpinUp
+from service.base.events import FalseSpinUp, Shot, WheelsSwitched
 from service.base.source import LinkCounters, LinkReport, LinkState
 from service.base.states import RecorderStats
 from service.daemon.sinks import MetricsSink
@@ -36,8 +36,8 @@ def busy_metrics() -> Metrics:
     device.gaps += 1
     for lead_ms, accepted in ((99.0, True), (100.0, True), (None, True), (200.0, False)):
         device.count(Shot(DeviceName("a"), 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
-    device.count(SpinUp(DeviceName("a"), 0, 0.0, True, 0.9, "m"))
-    device.count(SpinUp(DeviceName("a"), 9, 0.0, False, 0.1, "m", with_shot=False))
+    device.count(WheelsSwitched(DeviceName("a"), 0, 0.0, True, 0.9, "m"))
+    device.count(WheelsSwitched(DeviceName("a"), 9, 0.0, False, 0.1, "m", with_shot=False))
     device.count(FalseSpinUp(DeviceName("a"), 0, 0.0, 9.0, 0.9, "m"))
     counters = LinkCounters(samples=5, lost=2, corrupted=3, out_of_order=1, reconnects=4)
     metrics.link(LinkReport(DeviceName("a"), LinkState.STREAMING, "", counters))

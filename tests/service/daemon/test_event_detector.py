@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.decision import Decision, DecisionParameters
-from service.base.events import Event, FalseSpinUp, Shot, SpinUp
-from service.daemon.device_track import DeviceTrack
+from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched
+from service.daemon.event_detector import EventDetector
 from stinger.device_name import DeviceName
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
@@ -18,11 +18,11 @@ from tests.conftest import samples_at
 HOST_S = 1_700_000_000.0
 
 
-def track() -> DeviceTrack:
-    return DeviceTrack(DeviceName("a"), "m", DecisionParameters(), min_shot_gap_ms=1000)
+def track() -> EventDetector:
+    return EventDetector(DeviceName("a"), "m", DecisionParameters(), min_shot_gap_ms=1000)
 
 
-def push(target: DeviceTrack, samples: SampleArray, probability: npt.ArrayLike) -> list[Event]:
+def push(target: EventDetector, samples: SampleArray, probability: npt.ArrayLike) -> list[Event]:
     taken_s = HOST_S + samples["timestamp_ms"].astype(np.float64) / 1000
     return target.push(samples, taken_s, np.asarray(probability, dtype=np.float32))
 
@@ -37,7 +37,7 @@ def played(probability: npt.ArrayLike, *, shots: tuple[int, ...] = (), step_ms: 
 def test_shot_with_wheels_on_carries_its_lead_and_peak() -> None:
     events = played(np.r_[np.zeros(10), np.full(40, 0.9)], shots=(45,))
     on, shot = events
-    assert isinstance(on, SpinUp)
+    assert isinstance(on, WheelsSwitched)
     assert isinstance(shot, Shot)
     assert on.on
     assert shot.wheels_on
@@ -60,8 +60,8 @@ def test_burst_is_a_shot_that_is_not_accepted() -> None:
 
 def test_spin_up_without_a_shot_ends_as_a_false_one() -> None:
     on, off, false = played(np.r_[np.full(20, 0.9), np.zeros(100)])
-    assert isinstance(on, SpinUp)
-    assert isinstance(off, SpinUp)
+    assert isinstance(on, WheelsSwitched)
+    assert isinstance(off, WheelsSwitched)
     assert isinstance(false, FalseSpinUp)
     assert (on.on, off.on, off.with_shot) == (True, False, False)
     assert false.device_ms == on.device_ms
@@ -71,8 +71,8 @@ def test_spin_up_without_a_shot_ends_as_a_false_one() -> None:
 
 def test_spin_up_with_a_shot_is_not_false() -> None:
     events = played(np.r_[np.full(20, 0.9), np.zeros(100)], shots=(15,))
-    assert [type(event).__name__ for event in events] == ["SpinUp", "Shot", "SpinUp"]
-    assert isinstance(events[-1], SpinUp)
+    assert [type(event).__name__ for event in events] == ["WheelsSwitched", "Shot", "WheelsSwitched"]
+    assert isinstance(events[-1], WheelsSwitched)
     assert events[-1].with_shot is True
 
 
@@ -82,7 +82,7 @@ def test_wheels_go_off_when_no_output_comes_for_a_while() -> None:
     assert target.wheels_on
     assert target.tick(HOST_S + 0.19 + 0.2) == []
     off, false = target.tick(HOST_S + 0.19 + 0.3)
-    assert isinstance(off, SpinUp)
+    assert isinstance(off, WheelsSwitched)
     assert isinstance(false, FalseSpinUp)
     assert off.device_ms == 190 + 250
     assert off.probability is None
@@ -93,7 +93,7 @@ def test_restart_ends_the_spin_up_and_forgets_the_trigger() -> None:
     target = track()
     push(target, samples_at(np.arange(20) * 10, trigger=np.r_[np.zeros(19), 1]), np.full(20, 0.9))
     off = target.restart()[0]
-    assert isinstance(off, SpinUp)
+    assert isinstance(off, WheelsSwitched)
     assert (off.on, off.with_shot) == (False, True)
     assert push(target, samples_at([5, 15], trigger=[1, 1]), [np.nan, np.nan]) == []
 
@@ -102,7 +102,7 @@ def test_clock_that_falls_back_is_a_restart() -> None:
     target = track()
     push(target, samples_at(1000 + np.arange(20) * 10), np.full(20, 0.9))
     events = push(target, samples_at([5]), [np.nan])
-    assert [type(event).__name__ for event in events] == ["SpinUp", "FalseSpinUp"]
+    assert [type(event).__name__ for event in events] == ["WheelsSwitched", "FalseSpinUp"]
 
 
 def test_trigger_that_is_down_at_the_first_sample_is_no_shot() -> None:
@@ -171,7 +171,7 @@ def test_events_are_those_of_the_recording_and_of_the_decision(values: list[floa
     assert [shot.device_ms for shot in found] == shots.time_ms.tolist()
     assert [shot.accepted for shot in found] == shots.accepted.tolist()
     switches = Decision().push(recording.time_ms, probability).switches
-    spun = [(event.device_ms, event.on) for event in events if isinstance(event, SpinUp)]
+    spun = [(event.device_ms, event.on) for event in events if isinstance(event, WheelsSwitched)]
     assert spun == [(switch.time_ms, switch.on) for switch in switches]
 
 

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.daemon.recent_outputs import REMEMBERED, RecentOutputs
+from service.daemon.recent_scores import REMEMBERED, RecentScores
 
 OUTPUTS = st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1, width=32)), min_size=1, max_size=1500)
 
 
-def remembered(outputs: list[float], cuts: list[int]) -> RecentOutputs:
+def remembered(outputs: list[float], cuts: list[int]) -> RecentScores:
     """Outputs 10 ms apart, from 0 on, taken in blocks."""
-    recent = RecentOutputs()
+    recent = RecentScores()
     time_ms, values = np.arange(len(outputs)) * 10, np.array(outputs, dtype=np.float32)
     for times, part in zip(np.split(time_ms, cuts), np.split(values, cuts), strict=True):
         recent.remember(times, part)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.decision import Decision, DecisionParameters, Switch
-from service.base.events import Event, FalseSpinUp, Shot, SpinUp
-from service.daemon.recent_outputs import RecentOutputs
+from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched
+from service.daemon.recent_scores import RecentScores
 from stinger.device_name import DeviceName
 from stinger.sample import SampleArray
 
@@ -17,7 +17,7 @@ PEAK_MS: Final = 1000
 """A shot's peak probability is the highest in so long before it."""
 
 
-class DeviceTrack:
+class EventDetector:
     """The state of one device between its blocks. Times are ms since the device's boot, as its samples carry them."""
 
     def __init__(
@@ -27,7 +27,7 @@ class DeviceTrack:
         self.model = model
         self.min_shot_gap_ms = min_shot_gap_ms
         self._decision = Decision(parameters)
-        self._recent = RecentOutputs()
+        self._recent = RecentScores()
         self._trigger = False
         self._accepted_ms: int | None = None
         self._on_ms: int | None = None
@@ -145,11 +145,11 @@ class DeviceTrack:
         if switch.on:
             self._on_ms, self._with_shot = switch.time_ms, False
             self._recent.mark(switch.time_ms)
-            return [SpinUp(self.device, switch.time_ms, host_s, True, probability, self.model)]
+            return [WheelsSwitched(self.device, switch.time_ms, host_s, True, probability, self.model)]
         on_ms, self._on_ms = self._on_ms, None
         assert on_ms is not None, "wheels went off that were not on"
         duration_ms = float(switch.time_ms - on_ms)
-        ended = SpinUp(
+        ended = WheelsSwitched(
             self.device, switch.time_ms, host_s, False, probability, self.model, self._with_shot, duration_ms
         )
         if self._with_shot:

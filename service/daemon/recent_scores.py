@@ -15,7 +15,7 @@ Times = npt.NDArray[np.integer[Any]]
 Outputs = npt.NDArray[np.float32]
 
 
-class RecentOutputs:
+class RecentScores:
     """Takes outputs with :meth:`remember`, in the order of time; :meth:`peak` looks back over those remembered.
 
     After :meth:`mark` the highest since then stays known, however long ago that is.

@@ -1,0 +1,43 @@
+"""The interface that the pipeline calls with all that it produces: `Sink`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from service.base.events import Event
+from service.base.source import Block, LinkReport
+from service.base.states import ModelInUse
+from stinger.device_name import DeviceName
+
+
+class Sink:
+    """A receiver of everything that the pipeline produces. Each method does nothing unless a subclass overrides it.
+
+    No method may block, and none may raise for trouble of its own, such as a full disk or a broker that is away: an
+    exception ends the daemon.
+    """
+
+    def on_device(self, device: DeviceName) -> None:
+        """Handle a new device. Comes before every other call for it, and is followed by :meth:`on_model`."""
+
+    def on_model(self, model: ModelInUse) -> None:
+        """Handle another model, or another threshold, for a device."""
+
+    def on_samples(self, block: Block) -> None:
+        """Handle samples that are about to be scored."""
+
+    def on_model_run(self, samples: int, duration_ns: int) -> None:
+        """Handle the end of one run of the model, which scored ``samples`` samples."""
+
+    def on_event(self, event: Event, block: Block | None) -> None:
+        """Handle an event. ``block`` is the one whose samples caused it; ``None`` if the lack of samples did."""
+
+    def on_scores(self, block: Block, probability: npt.NDArray[np.float32]) -> None:
+        """Handle the scores ``(n,)`` of a block, NaN for a sample without one. Comes after the events that they caused."""
+
+    def on_link(self, report: LinkReport) -> None:
+        """Handle a link report, which may repeat the one before it."""
+
+    def on_gap(self, device: DeviceName) -> None:
+        """Handle a gap in a device's samples, after which its window started over."""
