@@ -6,12 +6,9 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import settings
 
-from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray, make_samples
 from tests import leaks
 from tests.helpers.brokers import Mosquitto
 
@@ -59,28 +56,3 @@ def capture_csv() -> Path:
     if not CAPTURE.is_file():
         pytest.skip("no real recording beside this checkout")
     return CAPTURE
-
-
-def samples_at(
-    times_ms: npt.ArrayLike, *, trigger: npt.ArrayLike | None = None, channels: npt.ArrayLike | None = None
-) -> SampleArray:
-    """Samples at ``times_ms`` with, unless given, zero channels and the trigger up."""
-    times = np.asarray(times_ms, dtype=np.int64)
-    count = times.shape[0]
-    return make_samples(
-        times,
-        np.zeros((count, 6)) if channels is None else channels,
-        np.zeros(count) if trigger is None else trigger,
-    )
-
-
-def samples_from(raw: bytes) -> SampleArray:
-    """Samples of any bytes, as many as fill records, with triggers made 0 or 1."""
-    samples = np.frombuffer(raw[: len(raw) // SAMPLE_BYTES * SAMPLE_BYTES], dtype=SAMPLE_DTYPE).copy()
-    samples["trigger"] &= 1
-    return samples
-
-
-def random_samples(count: int, *, seed: int = 1) -> SampleArray:
-    """Samples of chance in every field but the trigger, which is 0 or 1."""
-    return samples_from(np.random.default_rng(seed).bytes(SAMPLE_BYTES * count))

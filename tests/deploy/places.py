@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -30,8 +29,3 @@ def is_command(name: str) -> bool:
     if name == "retrain" and name not in COMMANDS:
         pytest.skip("this program cannot retrain")
     return name in COMMANDS
-
-
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    """The command, run to its end; what it said is in the result."""
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=60)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from tests.deploy.composed import demo_environment, interpolated, services
 from tests.deploy.places import DEPLOY, program
 from tests.helpers.brokers import free_port
+from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
 
 PATIENCE_S: Final = 10.0
@@ -252,7 +252,7 @@ def test_demo_of_the_compose_file_works_as_its_settings_say(
 
     for name, value in services()["daemon"]["environment"].items():
         monkeypatch.setenv(name, adapted(interpolated(value, demo_environment())))
-    command = [sys.executable, "-m", "stinger", *map(adapted, services()["blaster"]["command"])]
+    command = [*STINGER, *map(adapted, services()["blaster"]["command"])]
     with person(broker, "viewer") as (viewer, _), daemon(tmp_path):
         viewer.subscribe("stinger/demo/telemetry")
         blaster = subprocess.Popen(command, stdout=subprocess.DEVNULL)

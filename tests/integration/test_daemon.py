@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -24,6 +21,7 @@ from stinger.recording import split_recordings
 from stinger.sample import SampleArray
 from stinger.shots import find_shots
 from tests.helpers.brokers import Heard, Mosquitto, subscriber
+from tests.helpers.cli import run_stinger
 from tests.helpers.daemons import daemon
 
 
@@ -214,13 +212,6 @@ def _get(address: str) -> str:
         return ""
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "stinger", "run", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env=os.environ | environment
-    )
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -237,7 +228,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_mistake_in_the_configuration_is_one_line_and_exit_code_2(
     tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    result = run("--data-dir", str(tmp_path), "--log-level", "error", *arguments)
+    result = run_stinger("run", "--data-dir", str(tmp_path), "--log-level", "error", *arguments)
     assert result.returncode == 2
     assert message in result.stderr
     assert "secret" not in result.stderr
@@ -249,7 +240,7 @@ def test_mistake_in_the_configuration_is_one_line_and_exit_code_2(
 
 def test_configuration_is_checked_and_printed_without_running(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('threshold = 0.4\n[broker]\nurl = "mqtt://hall"\n')
-    assert run("--config", str(tmp_path / "c.toml"), "--check").stdout == "The configuration is valid.\n"
-    printed = run("--config", str(tmp_path / "c.toml"), "--threshold", "0.6", "--print-config").stdout
+    assert run_stinger("run", "--config", str(tmp_path / "c.toml"), "--check").stdout == "The configuration is valid.\n"
+    printed = run_stinger("run", "--config", str(tmp_path / "c.toml"), "--threshold", "0.6", "--print-config").stdout
     assert "threshold = 0.6" in printed
     assert 'url = "mqtt://hall"' in printed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -14,6 +13,7 @@ from models.registry import Registry
 from service.config.config import RecorderConfig
 from service.recording.retention import Limits, limits_of
 from tests.helpers.brokers import free_port
+from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
 from tests.service.recording.stored import store
 
@@ -69,7 +69,7 @@ def test_disk_that_takes_no_more_has_old_recordings_deleted_at_once(tmp_path: Pa
         old = store(folder, "a", OLD_DAYS)
         store(folder, "a", OLD_DAYS - 1)
         blaster = subprocess.Popen(
-            [sys.executable, "-m", "stinger", "emulate", "--tcp", f"127.0.0.1:{port}", "--seconds", "60"],
+            [*STINGER, "emulate", "--tcp", f"127.0.0.1:{port}", "--seconds", "60"],
             stdout=subprocess.DEVNULL,
         )
         try:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
+
+from tests.helpers.cli import STINGER, run_stinger
 
 
 def test_demo_shows_shots_of_an_emulated_blaster_and_ends_in_time() -> None:
-    command = [sys.executable, "-m", "stinger", "demo", "--seconds", "9"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = run_stinger("demo", "--seconds", "9")
     assert ended.returncode == 0, ended.stderr
     assert "mosquitto_sub -h 127.0.0.1 -p" in ended.stdout
     assert "demo: link streaming" in ended.stdout
@@ -17,7 +17,7 @@ def test_demo_shows_shots_of_an_emulated_blaster_and_ends_in_time() -> None:
 
 
 def test_interrupted_demo_ends_at_once_and_in_order() -> None:
-    command = [sys.executable, "-m", "stinger", "demo"]
+    command = [*STINGER, "demo"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -29,7 +29,7 @@ def test_interrupted_demo_ends_at_once_and_in_order() -> None:
 
 
 def test_watch_says_that_there_is_no_broker_and_goes_on_trying() -> None:
-    command = [sys.executable, "-m", "stinger", "watch", "--broker", "mqtt://127.0.0.1:1"]
+    command = [*STINGER, "watch", "--broker", "mqtt://127.0.0.1:1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
@@ -41,7 +41,6 @@ def test_watch_says_that_there_is_no_broker_and_goes_on_trying() -> None:
 
 
 def test_watch_refuses_a_device_that_no_topic_can_have() -> None:
-    command = [sys.executable, "-m", "stinger", "watch", "--device", "a/b"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = run_stinger("watch", "--device", "a/b")
     assert ended.returncode == 2
     assert "device name 'a/b'" in ended.stderr

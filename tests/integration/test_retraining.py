@@ -20,6 +20,7 @@ import pytest
 from models.registry import Registry
 from stinger.logs import read_log, write_log
 from tests.helpers.brokers import Heard, Mosquitto, subscriber
+from tests.helpers.cli import STINGER, run_program, run_stinger
 from tests.helpers.daemons import daemon
 from tests.helpers.retraining import keep_recording, promote_blind
 from tests.helpers.synthetic import synthetic_samples
@@ -30,19 +31,9 @@ SLOW = ("--candidate", "hgb:flatten", "--min-shots", "20")
 """Takes a minute."""
 
 
-def stinger(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stinger", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_S,
-    )
-
-
 @contextmanager
 def retraining(data: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "stinger", "retrain", "--data-dir", str(data), *arguments]
+    command = [*STINGER, "retrain", "--data-dir", str(data), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -90,12 +81,12 @@ async def test_running_daemon_takes_what_retraining_makes_of_its_recordings_and_
     async with subscriber(mosquitto.port, "stinger/live/model") as heard:
         with daemon(tmp_path, "--source", source, *broker) as process:
             await heard.until(lambda: heard_models(heard) == [old])
-            result = await asyncio.to_thread(stinger, "retrain", "--data-dir", str(data), "--json", *QUICK)
+            result = await asyncio.to_thread(run_stinger, "retrain", "--data-dir", str(data), "--json", *QUICK)
             assert result.returncode == 0, result.stderr
             told = json.loads(result.stdout)
             assert told["outcome"] == "promoted", told["why"]
             await heard.until(lambda: heard_models(heard) == [old, told["version"]])
-            back = await asyncio.to_thread(stinger, "models", "rollback", "--data-dir", str(data))
+            back = await asyncio.to_thread(run_stinger, "models", "rollback", "--data-dir", str(data))
             assert back.stdout == f"The champion is again {old}.\n"
             await heard.until(lambda: heard_models(heard) == [old, told["version"], old])
             process.process.send_signal(signal.SIGTERM)
@@ -142,7 +133,7 @@ def test_killed_half_way_nothing_half_made_is_visible_and_the_next_one_goes_on(t
         process.kill()
         process.wait(PATIENCE_S)
     assert everything_in(data) - {"retraining.lock"} == before
-    result = stinger("retrain", "--data-dir", str(data), *QUICK)
+    result = run_stinger("retrain", "--data-dir", str(data), *QUICK)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("promoted: ")
 
@@ -156,7 +147,7 @@ def test_second_one_at_once_leaves_with_a_message(tmp_path: Path) -> None:
     data = data_folder(tmp_path)
     with retraining(data, *SLOW) as first:
         wait_until_it_fits(first)
-        second = stinger("retrain", "--data-dir", str(data), *QUICK)
+        second = run_stinger("retrain", "--data-dir", str(data), *QUICK)
         assert first.poll() is None
     assert second.returncode == 2
     assert second.stderr == f"Error: {data} is being retrained on by another process: wait for it to end\n"
@@ -213,11 +204,10 @@ def test_cluster_of_two_processes_comes_to_the_same_as_this_machine(tmp_path: Pa
     script, worked = tmp_path / "cluster.py", tmp_path / "worked.json"
     script.write_text(DASK_SCRIPT)
     # The cluster lives in a process of its own, so that nothing of it outlives this test.
-    command = [sys.executable, str(script), str(worked), "--data-dir", str(data), "--json", *QUICK]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = run_program(sys.executable, script, worked, "--data-dir", data, "--json", *QUICK, timeout_s=120)
     assert done.returncode == 0, done.stderr
     assert json.loads(worked.read_text()) == [True, True]
-    here = stinger("retrain", "--data-dir", str(tmp_path / "copy"), "--json", *QUICK)
+    here = run_stinger("retrain", "--data-dir", str(tmp_path / "copy"), "--json", *QUICK)
     assert judged(done.stdout) == judged(here.stdout)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from models.dataset import Dataset, Rows, write_dataset
 from models.estimators import Estimator, fit_estimator, make_estimator, predict_probability
@@ -13,7 +12,7 @@ from models.features import compute_features
 from models.model_file import load_model
 from models.spec import ModelSpec
 from models.training import TrainingOptions, train
-from stinger.cli import main
+from tests.helpers.cli import invoke
 from tests.models.test_graph import is_still, windows_like_life
 
 
@@ -34,10 +33,6 @@ def dataset(*, window: int = 50, hz: float = 100.0) -> Dataset:
     return Dataset(np.ascontiguousarray(windows), labels, rows, meta)
 
 
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
 def assert_serves(model_file: Path, estimator: Estimator) -> None:
     """Fail unless the model file gives the probabilities of ``estimator``, but where nothing moves."""
     windows = windows_like_life(500, seed=12)
@@ -53,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_kept_model_says_what_it_was_trained_on_and_how_it_did(folder: Path) -> None:
-    result = run("train", "--train-dir", folder, "--out", folder / "m.onnx")
+    result = invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
     assert result.exit_code == 0, result.output
     meta = load_model(folder / "m.onnx").meta
     assert (meta.estimator, meta.features, meta.lead_ms) == ("logreg", "summary", 120)
@@ -65,13 +60,13 @@ def test_kept_model_says_what_it_was_trained_on_and_how_it_did(folder: Path) -> 
 
 def test_kept_model_is_the_one_that_was_measured(folder: Path) -> None:
     measured = train(dataset(), TrainingOptions(spec=ModelSpec("logreg", "summary")))
-    run("train", "--train-dir", folder, "--out", folder / "m.onnx")
+    invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
     assert_serves(folder / "m.onnx", measured.estimator)
 
 
 def test_refitted_model_saw_every_row_and_carries_the_metrics_of_the_one_that_did_not(folder: Path) -> None:
-    plain = json.loads(run("train", "--train-dir", folder, "--json").output)
-    assert run("train", "--train-dir", folder, "--refit", "--out", folder / "m.onnx").exit_code == 0
+    plain = json.loads(invoke("train", "--train-dir", folder, "--json").output)
+    assert invoke("train", "--train-dir", folder, "--refit", "--out", folder / "m.onnx").exit_code == 0
     meta = load_model(folder / "m.onnx").meta
     assert (meta.training["rows"], meta.training["fitted_on"]) == (120, "all rows")
     assert meta.metrics["roc_auc"] == plain["roc_auc"]
@@ -84,14 +79,14 @@ def test_refitted_model_saw_every_row_and_carries_the_metrics_of_the_one_that_di
 @pytest.mark.parametrize(("window", "hz", "message"), [(40, 100.0, "windows of 40 samples"), (50, 50.0, "at 50 Hz")])
 def test_model_that_could_not_serve_is_not_kept(tmp_path: Path, window: int, hz: float, message: str) -> None:
     write_dataset(tmp_path, dataset(window=window, hz=hz))
-    result = run("train", "--train-dir", tmp_path, "--out", tmp_path / "m.onnx")
+    result = invoke("train", "--train-dir", tmp_path, "--out", tmp_path / "m.onnx")
     assert result.exit_code == 2
     assert message in result.stderr
     assert not (tmp_path / "m.onnx").exists()
 
 
 def test_folder_of_the_model_is_made(folder: Path) -> None:
-    assert run("train", "--train-dir", folder, "--out", folder / "new" / "m.onnx").exit_code == 0
+    assert invoke("train", "--train-dir", folder, "--out", folder / "new" / "m.onnx").exit_code == 0
     assert (folder / "new" / "m.onnx").is_file()
 
 
@@ -104,13 +99,13 @@ def test_windows_that_no_model_file_takes_are_refused_before_training(
     monkeypatch.setattr("models.cli.train.train_model", fit)
     meta = json.loads((folder / "meta.json").read_text())
     (folder / "meta.json").write_text(json.dumps({**meta, "estimated_hz": 50.0}))
-    result = run("train", "--train-dir", folder, "--out", folder / "m.onnx")
+    result = invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
     assert result.exit_code == 2
     assert "holds samples at 50 Hz, but a model file takes 100 Hz" in result.stderr
 
 
 def test_place_that_cannot_be_written_is_found_before_training(folder: Path) -> None:
     (folder / "taken").write_text("a file")
-    result = run("train", "--train-dir", folder, "--out", folder / "taken" / "m.onnx")
+    result = invoke("train", "--train-dir", folder, "--out", folder / "taken" / "m.onnx")
     assert result.exit_code == 2
     assert result.stdout == ""

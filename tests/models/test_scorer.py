@@ -11,7 +11,7 @@ from models.scorer import Scorer, score_recording
 from models.synthetic import synthesise
 from stinger.recording import split_recordings
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 
 class Signature:

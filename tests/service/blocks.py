@@ -9,14 +9,7 @@ import numpy as np
 
 from service.base.source import Block
 from stinger.device_name import DeviceName
-from stinger.sample import SampleArray, make_samples
-
-
-def random_samples(count: int, *, first_ms: int = 0, seed: int = 1) -> SampleArray:
-    """``(count,)`` samples 10 ms apart, of chance."""
-    chance = np.random.default_rng(seed)
-    channels = chance.integers(-32768, 32768, (count, 6))
-    return make_samples(first_ms + 10 * np.arange(count), channels, chance.integers(0, 2, count))
+from stinger.sample import SampleArray
 
 
 def block_of(samples: SampleArray, *, device: str = "d", boot: int = 0, taken_s: float = 1_760_000_000.0) -> Block:

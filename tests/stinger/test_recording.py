@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stinger.errors import InputError
 from stinger.recording import split_recordings
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES, SAMPLE_DTYPE
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 
 def test_sample_record_is_17_bytes_without_padding() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stinger.recording import Recording, split_recordings
 from stinger.shots import find_shots
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 
 def pulled(trigger: list[int], *, step_ms: int = 10) -> Recording:

@@ -27,8 +27,8 @@ from stinger.errors import InputError
 from stinger.logs import write_log
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
-from tests.conftest import random_samples
 from tests.helpers.brokers import Mosquitto, until
+from tests.helpers.samples import random_samples
 
 PATIENCE_S = 10.0
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from hil.emulated.journal_file import read_journal
 from models.synthetic import synthesise
-from stinger.cli import main
 from stinger.errors import FileError
 from stinger.logs import write_log
+from tests.helpers.cli import STINGER, invoke, run_stinger
 from tests.hil.emulating import dump, serial_host, tcp_host
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys and signals are things of POSIX")
@@ -26,7 +24,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys and signals are
 @contextmanager
 def running(*arguments: str | Path, devices: int = 1) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """``stinger emulate`` as a process of its own, once every device is there, and where they are."""
-    command = [sys.executable, "-m", "stinger", "emulate", *map(str, arguments)]
+    command = [*STINGER, "emulate", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -89,13 +87,13 @@ def test_fifty_devices_start_and_end_together(tmp_path: Path) -> None:
 
 
 def test_it_ends_by_itself_after_the_seconds_asked_for() -> None:
-    command = [sys.executable, "-m", "stinger", "emulate", "--seconds", "0.2", "--stats"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    ended = run_stinger("emulate", "--seconds", "0.2", "--stats", timeout_s=20)
+    assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("device 0: ") == 2
 
 
 def test_faults_are_listed_in_its_help() -> None:
-    output = CliRunner().invoke(main, ["emulate", "--help"]).output
+    output = invoke("emulate", "--help").output
     assert "drop:rate=" in output
     assert "unplug" in output
 
@@ -114,8 +112,7 @@ def test_faults_are_listed_in_its_help() -> None:
     ],
 )
 def test_mistake_is_one_line(arguments: list[str], complaint: str) -> None:
-    command = [sys.executable, "-m", "stinger", "emulate", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    ended = run_stinger("emulate", *arguments, timeout_s=20)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert complaint in ended.stderr
     assert ended.stderr.count("\n") == 1
@@ -138,7 +135,7 @@ def test_journal_tells_afterwards_what_became_of_every_sample(tmp_path: Path) ->
 
 
 def test_journal_that_cannot_be_written_ends_in_one_line(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["emulate", "--pty", "--journal", str(tmp_path / "no" / "journal")])
+    result = invoke("emulate", "--pty", "--journal", tmp_path / "no" / "journal")
     assert (result.exit_code, result.output.count("\n")) == (2, 2)
     assert "No such file or directory" in result.output
 

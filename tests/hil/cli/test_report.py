@@ -7,11 +7,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from hil.cli.hil import COMMANDS
 from hil.report.html import html_page
-from stinger.cli import main
+from tests.helpers.cli import invoke
 from tests.hil.report.runs import big_run, older_run
 
 
@@ -23,7 +23,7 @@ def record(tmp_path: Path) -> str:
 
 
 def report(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["hil", "report", *arguments])
+    return invoke("hil", "report", *arguments)
 
 
 def test_every_report_of_a_kept_record(record: str, tmp_path: Path) -> None:
@@ -69,13 +69,13 @@ def test_help_line_in_the_list_is_the_one_of_the_command_itself(name: str) -> No
     command = getattr(import_module(module), attribute)
     assert command.name == name
     assert command.get_short_help_str(limit=200) == COMMANDS[name][1]
-    assert COMMANDS[name][1] in CliRunner().invoke(main, ["hil", "--help"]).output
+    assert COMMANDS[name][1] in invoke("hil", "--help").output
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_explained(name: str) -> None:
     module, _, attribute = COMMANDS[name][0].partition(":")
-    assert CliRunner().invoke(main, ["hil", name, "--help"]).exit_code == 0
+    assert invoke("hil", name, "--help").exit_code == 0
     for parameter in getattr(import_module(module), attribute).params:
         if parameter.param_type_name == "option":
             assert parameter.help, parameter.name

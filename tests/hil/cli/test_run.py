@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import leaks
+from tests.helpers.cli import STINGER
 
 pytestmark = pytest.mark.skipif(not leaks.SUPPORTED, reason="it looks for processes in /proc")
 
@@ -23,7 +23,7 @@ PATIENCE_S = 30.0
 @contextmanager
 def bench(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """The bench with its temporary files in ``folder``, killed at the end if it is still there."""
-    command = [sys.executable, "-m", "stinger", "hil", "run", *arguments]
+    command = [*STINGER, "hil", "run", *arguments]
     environment = {**os.environ, "TMPDIR": str(folder)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

@@ -15,7 +15,7 @@ from stinger.errors import DeviceError
 from stinger.mlmd import BlasterModel, encode_mlmd
 from stinger.sample import SAMPLE_DTYPE, SampleArray
 from stinger.wire.commands import ModelSlot
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 LR, MLP = factory_models()
 OTHER_LR = replace(LR, intercept=np.array(-1.5, np.float32))

@@ -18,7 +18,7 @@ from stinger.sample import SampleArray, axes
 from stinger.wire.commands import ModelSlot
 from stinger.wire.frames import FrameDecoder
 from stinger.wire.stream import SampleStream, StreamKind
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 from tests.hil.emulating import SESSION, Host, dump, emulated, serial_host, tcp_host, upload
 
 LR_MODEL = encode_mlmd(factory_models()[0])

@@ -11,7 +11,7 @@ from hil.emulated.faults.frames import FrameFault
 from stinger.errors import InputError
 from stinger.sample import CLOCK_WRAP_MS, axes
 from stinger.wire.frames import FrameDecoder, encode_frames
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 COUNT = 4000
 

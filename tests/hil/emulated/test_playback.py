@@ -9,7 +9,7 @@ from hil.emulated.pacing import Pacing
 from hil.emulated.playback import PlaybackBlock, play_recordings, play_synthetic
 from models.synthetic import synthesise
 from stinger.recording import split_recordings
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 
 def joined(parts: list[PlaybackBlock]) -> tuple[list[int], list[int], list[int]]:

@@ -13,7 +13,7 @@ from hil.emulated.journal import ENTRY_DTYPE
 from hil.measuring.messages import SCORE_DTYPE
 from hil.measuring.observations import ReceivedMessage
 from stinger.sample import SampleArray
-from tests.conftest import random_samples
+from tests.helpers.samples import random_samples
 
 STEP_NS = 10_000_000
 START_NS = 5_000_000_000

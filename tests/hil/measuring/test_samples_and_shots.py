@@ -15,7 +15,7 @@ from hil.measuring.observations import ReceivedMessage
 from hil.measuring.samples import compare_samples, recorded_rate_hz
 from hil.measuring.shots import ShotCounts, compare_shots, drop_redelivered
 from stinger.sample import SampleArray
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 from tests.hil.measuring.journals import journal, shot
 
 

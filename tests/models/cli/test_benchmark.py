@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import models.workers
 from models.benchmark import CONFIGURATIONS, Configuration, plan_benchmark
 from models.workers import Workers
-from stinger.cli import main
 from stinger.errors import FileError
+from tests.helpers.cli import invoke_line
 from tests.models.datasets import make_dataset, write_train_dir
 
 
@@ -40,13 +39,9 @@ def plan_with(monkeypatch: pytest.MonkeyPatch, configurations: Sequence[Configur
     monkeypatch.setattr("models.cli.benchmark.plan_benchmark", planner)
 
 
-def run(line: str) -> Result:
-    return CliRunner().invoke(main, line.split())
-
-
 @pytest.mark.usefixtures("small_forests")
 def test_the_line_of_the_old_script_writes_its_report(tmp_path: Path) -> None:
-    result = run("benchmark --train-dir ml_out/train --seeds 10 --out ml_training/report.md")
+    result = invoke_line("benchmark --train-dir ml_out/train --seeds 10 --out ml_training/report.md")
     assert result.exit_code == 0, result.output
     report = (tmp_path / "ml_training" / "report.md").read_text()
     assert "| model | features | split | runs | roc_auc | pr_auc | best_f1 |" in report
@@ -59,7 +54,7 @@ def test_the_line_of_the_old_script_writes_its_report(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("only_linear_models")
 def test_json_holds_the_table(tmp_path: Path) -> None:
-    result = run("benchmark --train-dir ml_out/train --seeds 2 --json")
+    result = invoke_line("benchmark --train-dir ml_out/train --seeds 2 --json")
     values = json.loads(result.stdout)
     assert [row["split"] for row in values["results"]] == ["random", "group", "time"] * 3
     assert values["fits_done"] == values["fits_planned"]
@@ -71,7 +66,7 @@ def test_json_holds_the_table(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("only_linear_models")
 def test_several_sessions_are_held_out_too(tmp_path: Path) -> None:
     folder = write_train_dir(tmp_path / "three", make_dataset(sessions=3))
-    values = json.loads(run(f"benchmark --train-dir {folder} --seeds 2 --json").stdout)
+    values = json.loads(invoke_line(f"benchmark --train-dir {folder} --seeds 2 --json").stdout)
     assert {row["split"] for row in values["results"]} == {"random", "group", "time", "session"}
 
 
@@ -84,7 +79,7 @@ def test_an_interrupt_leaves_what_is_finished(tmp_path: Path, monkeypatch: pytes
         raise KeyboardInterrupt
 
     monkeypatch.setattr("models.benchmark.run_parallel", interrupted_after_two)
-    result = run("benchmark --train-dir ml_out/train --seeds 2 --jobs 1")
+    result = invoke_line("benchmark --train-dir ml_out/train --seeds 2 --jobs 1")
     assert result.exit_code == 130
     assert "Interrupted: report.md holds the 2 of 17 fits that were finished." in result.stderr
     assert "**Interrupted**: 2 of 17 fits were finished." in (tmp_path / "report.md").read_text()
@@ -97,7 +92,7 @@ def test_a_report_that_cannot_be_written_is_printed(monkeypatch: pytest.MonkeyPa
         raise FileError(path, "No space left on device")
 
     monkeypatch.setattr("models.cli.benchmark.write_bytes", full_disk)
-    result = run("benchmark --train-dir ml_out/train --seeds 1")
+    result = invoke_line("benchmark --train-dir ml_out/train --seeds 1")
     assert result.exit_code == 2
     assert result.stderr == "Error: report.md: No space left on device\n"
     assert "| logreg | summary | random | 1 | " in result.stdout
@@ -107,7 +102,7 @@ def test_a_report_that_cannot_be_written_is_printed(monkeypatch: pytest.MonkeyPa
 def test_a_split_that_is_impossible_is_left_out_and_said(tmp_path: Path) -> None:
     dataset = make_dataset()
     dataset.labels[:] = dataset.rows.event_timestamp_ms < 10_000
-    result = run(f"benchmark --train-dir {write_train_dir(tmp_path / 'late', dataset)} --seeds 1")
+    result = invoke_line(f"benchmark --train-dir {write_train_dir(tmp_path / 'late', dataset)} --seeds 1")
     assert result.exit_code == 0, result.output
     assert "Warning: time is left out: the test side of the time split has no positives" in result.stderr
     assert "- time: left out, as the test side" in (tmp_path / "report.md").read_text()
@@ -129,7 +124,7 @@ def test_a_split_that_is_impossible_is_left_out_and_said(tmp_path: Path) -> None
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(line: str, complaint: str, tmp_path: Path) -> None:
-    result = run(line)
+    result = invoke_line(line)
     assert result.exit_code == 2
     assert complaint in result.stderr.splitlines()[-1]
     assert not (tmp_path / "report.md").exists()

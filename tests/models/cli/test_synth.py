@@ -5,20 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from models.synthetic import synthesise
-from stinger.cli import main
 from stinger.logs import read_log
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, ["synth", *map(str, arguments)])
+from tests.helpers.cli import invoke
 
 
 def test_file_holds_the_session_and_the_line_says_what_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "session.bin"
-    result = run("--minutes", "2", "--seed", "3", "--user", "9", "-o", path)
+    result = invoke("synth", "--minutes", "2", "--seed", "3", "--user", "9", "-o", path)
     expected = synthesise(minutes=2, seed=3, first_user=9)
     assert result.exit_code == 0
     assert result.output.startswith(f"{path}: {expected.shape[0]:,} samples, ")
@@ -28,7 +23,9 @@ def test_file_holds_the_session_and_the_line_says_what_is_in_it(tmp_path: Path) 
 
 def test_every_option_reaches_the_session(tmp_path: Path) -> None:
     path = tmp_path / "session.csv"
-    result = run("--minutes", "3", "--users", "2", "--user", "4", "--boots", "2", "--no-still-pause", "-o", path)
+    result = invoke(
+        "synth", "--minutes", "3", "--users", "2", "--user", "4", "--boots", "2", "--no-still-pause", "-o", path
+    )
     assert result.output.endswith("users 4 to 5\n")
     expected = synthesise(minutes=3, seed=1, users=2, first_user=4, boots=2, still_pause=False)
     assert read_log(path).samples.tobytes() == expected.tobytes()
@@ -54,7 +51,7 @@ def test_mistake_is_one_line_and_exit_code_2_and_nothing_is_written(
     arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run(*arguments)
+    result = invoke("synth", *arguments)
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1

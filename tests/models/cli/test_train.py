@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from stinger.cli import main
+from tests.helpers.cli import invoke_line
 from tests.models.datasets import make_dataset, write_train_dir
 
 
@@ -14,10 +13,6 @@ from tests.models.datasets import make_dataset, write_train_dir
 def in_a_folder_with_a_training_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_train_dir(tmp_path / "ml_out" / "train", make_dataset(shots=12, sessions=2))
     monkeypatch.chdir(tmp_path)
-
-
-def run(line: str) -> Result:
-    return CliRunner().invoke(main, line.split())
 
 
 @pytest.mark.parametrize(
@@ -38,7 +33,7 @@ def run(line: str) -> Result:
     ],
 )
 def test_a_line_of_the_old_scripts_prints_the_metrics(line: str) -> None:
-    result = run(line)
+    result = invoke_line(line)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     for label in ("dataset    36 rows: 12 positive, 24 negative", "ROC AUC", "PR AUC", "best F1", "at threshold 0.50"):
@@ -46,17 +41,17 @@ def test_a_line_of_the_old_scripts_prints_the_metrics(line: str) -> None:
 
 
 def test_json_holds_what_the_text_says() -> None:
-    result = run("train --train-dir ml_out/train --split group --json")
+    result = invoke_line("train --train-dir ml_out/train --split group --json")
     values = json.loads(result.stdout)
     assert values["dataset"]["rows"] == 36
     assert values["train"]["rows"] + values["test"]["rows"] == 36
-    assert f"{values['roc_auc']:.3f}" in run("train --train-dir ml_out/train --split group").stdout
+    assert f"{values['roc_auc']:.3f}" in invoke_line("train --train-dir ml_out/train --split group").stdout
     assert values["report"]["positive"]["support"] == values["test"]["positives"]
     assert (values["model"], values["features"], values["split"]) == ("logreg", "summary", "group")
 
 
 def test_max_rows_limits_what_is_used() -> None:
-    values = json.loads(run("train --train-dir ml_out/train --max-rows 20 --json").stdout)
+    values = json.loads(invoke_line("train --train-dir ml_out/train --max-rows 20 --json").stdout)
     assert values["train"]["rows"] + values["test"]["rows"] == 20
 
 
@@ -73,7 +68,7 @@ def test_max_rows_limits_what_is_used() -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(line: str, complaint: str) -> None:
-    result = run(line)
+    result = invoke_line(line)
     assert result.exit_code == 2
     assert complaint in result.stderr.splitlines()[-1]
     assert result.stdout == ""
@@ -81,7 +76,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(line: str, complaint: str) -> Non
 
 def test_sessions_cannot_be_held_out_where_there_is_one(tmp_path: Path) -> None:
     folder = write_train_dir(tmp_path / "one", make_dataset())
-    result = run(f"train --train-dir {folder} --split session")
+    result = invoke_line(f"train --train-dir {folder} --split session")
     assert result.exit_code == 2
     assert "Error: a session split needs several sessions: 1 there" in result.stderr
 
@@ -89,6 +84,6 @@ def test_sessions_cannot_be_held_out_where_there_is_one(tmp_path: Path) -> None:
 def test_a_training_set_without_positives_is_refused(tmp_path: Path) -> None:
     dataset = make_dataset()
     dataset.labels[:] = 0
-    result = run(f"train --train-dir {write_train_dir(tmp_path / 'none', dataset)}")
+    result = invoke_line(f"train --train-dir {write_train_dir(tmp_path / 'none', dataset)}")
     assert result.exit_code == 2
     assert "Error: the training set has no positives" in result.stderr

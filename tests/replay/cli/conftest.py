@@ -14,7 +14,7 @@ from models.graph.export import export_estimator
 from models.model_meta import ModelMeta
 from models.sessions import open_sessions
 from stinger.logs import read_log, write_log
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples
 
 

@@ -5,32 +5,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from models.model_file import load_model
 from models.registry import Registry
-from stinger.cli import main
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+from tests.helpers.cli import invoke
 
 
 def test_calibration_writes_a_new_model_with_the_threshold_and_the_same_graph(folder: Path, tmp_path: Path) -> None:
     budget = ("--max-false-per-minute", 20, "--out", tmp_path / "new.onnx")
-    result = run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
+    result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
     assert result.exit_code == 0, result.output
     old, new = load_model(folder / "model.onnx"), load_model(tmp_path / "new.onnx")
     assert f"threshold {new.meta.decision.on:.2f}" in result.output
     windows = np.random.default_rng(1).integers(-3000, 3000, (20, 50, 6)).astype(np.int16)
     assert np.array_equal(old.probability(windows), new.probability(windows))
-    again = run("evaluate", "--model-file", tmp_path / "new.onnx", folder / "other.bin", "--json")
+    again = invoke("evaluate", "--model-file", tmp_path / "new.onnx", folder / "other.bin", "--json")
     assert json.loads(again.stdout)["operating"]["false"]["value"] <= 20
 
 
 def test_calibration_adds_a_version_to_the_registry_and_promotes_nothing(folder: Path, tmp_path: Path) -> None:
     budget = ("--max-false-per-minute", 20, "--data-dir", tmp_path)
-    result = run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
+    result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
     assert result.exit_code == 0, result.output
     registry = Registry(tmp_path / "registry")
     (version,) = registry.versions()
@@ -43,13 +38,13 @@ def test_calibration_adds_a_version_to_the_registry_and_promotes_nothing(folder:
 
 def test_dry_run_of_calibration_writes_nothing(folder: Path, tmp_path: Path) -> None:
     budget = ("--max-false-per-minute", 20, "--data-dir", tmp_path, "--dry-run")
-    assert run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget).exit_code == 0
+    assert invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget).exit_code == 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_budget_that_no_threshold_meets_is_refused_with_the_trade_off(folder: Path, tmp_path: Path) -> None:
     budget = ("--max-false-per-minute", 0, "--max-duty", 0, "--data-dir", tmp_path)
-    result = run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
+    result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
     assert result.exit_code == 2
     assert "false/min" in result.stdout
     assert result.stderr.count("\n") == 1
@@ -62,6 +57,6 @@ def test_place_that_cannot_be_written_is_found_before_the_work(
 ) -> None:
     monkeypatch.setattr("replay.cli.calibrate.load_model", lambda _: pytest.fail("the work was begun"))
     budget = ("--max-false-per-minute", 20, "--out", tmp_path / "nowhere" / "new.onnx")
-    result = run("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
+    result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
     assert result.exit_code == 2
     assert "new.onnx: No such file or directory" in result.stderr

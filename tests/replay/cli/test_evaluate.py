@@ -5,22 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from models.decision import Decision, DecisionParameters
 from models.model_file import load_model
 from models.scorer import score_recording
-from stinger.cli import main
 from stinger.logs import read_log, write_log
-from tests.conftest import samples_at
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+from tests.helpers.cli import invoke
+from tests.helpers.samples import samples_at
 
 
 def test_model_file_is_evaluated_as_the_stream_that_it_scores(folder: Path) -> None:
-    result = run("evaluate", "--model-file", folder / "model.onnx", folder / "other.bin", "--json")
+    result = invoke("evaluate", "--model-file", folder / "model.onnx", folder / "other.bin", "--json")
     assert result.exit_code == 0, result.output
     values = json.loads(result.stdout)
     model = load_model(folder / "model.onnx")
@@ -34,23 +29,25 @@ def test_model_file_is_evaluated_as_the_stream_that_it_scores(folder: Path) -> N
 
 def test_log_that_the_model_was_trained_on_is_told(folder: Path) -> None:
     model = ("evaluate", "--model-file", folder / "model.onnx")
-    assert "has seen these shots" in run(*model, folder / "log.bin").output
-    assert "has seen these shots" not in run(*model, folder / "other.bin").output
+    assert "has seen these shots" in invoke(*model, folder / "log.bin").output
+    assert "has seen these shots" not in invoke(*model, folder / "other.bin").output
 
 
 def test_training_on_one_log_tests_stretches_of_time_and_on_two_whole_sessions(folder: Path) -> None:
-    one = run("evaluate", "--train", "logreg:summary", folder / "log.bin", "--folds", 3)
+    one = invoke("evaluate", "--train", "logreg:summary", folder / "log.bin", "--folds", 3)
     assert "3 folds by time with a guard of 1 s" in one.output
-    both = run("evaluate", "--train", "logreg:summary", folder / "log.bin", folder / "other.bin", "--sweep")
+    both = invoke("evaluate", "--train", "logreg:summary", folder / "log.bin", folder / "other.bin", "--sweep")
     assert "2 folds by session" in both.output
     assert "threshold" in both.output
     by_time = ("--folds-by", "time", "--folds", 2)
-    assert "2 folds by time" in run("evaluate", "--train", "ridge:rich", folder / "log.bin", *by_time).output
+    assert "2 folds by time" in invoke("evaluate", "--train", "ridge:rich", folder / "log.bin", *by_time).output
 
 
 def test_outdir_holds_numbers_page_and_picture(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    result = run("evaluate", "--model-file", folder / "model.onnx", folder / "other.bin", "--outdir", out, "--dpi", 40)
+    result = invoke(
+        "evaluate", "--model-file", folder / "model.onnx", folder / "other.bin", "--outdir", out, "--dpi", 40
+    )
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in out.iterdir()) == ["evaluation.json", "evaluation.md", "sweep.png"]
     assert json.loads((out / "evaluation.json").read_text())["operating"]["accepted"]["total"] > 0
@@ -58,7 +55,7 @@ def test_outdir_holds_numbers_page_and_picture(folder: Path, tmp_path: Path) -> 
 
 def test_threshold_moves_the_operating_point(folder: Path) -> None:
     base = ("evaluate", "--model-file", folder / "model.onnx", folder / "other.bin")
-    assert "wheels on at 0.8, off below 0.4" in run(*base, "--threshold", 0.8).output
+    assert "wheels on at 0.8, off below 0.4" in invoke(*base, "--threshold", 0.8).output
 
 
 @pytest.mark.parametrize(
@@ -85,7 +82,7 @@ def test_what_cannot_be_evaluated_is_one_line_and_writes_nothing(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
 ) -> None:
     monkeypatch.chdir(folder)
-    result = run("evaluate", *arguments, "--outdir", tmp_path / "out")
+    result = invoke("evaluate", *arguments, "--outdir", tmp_path / "out")
     assert result.exit_code == 2
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
@@ -96,6 +93,6 @@ def test_what_cannot_be_evaluated_is_one_line_and_writes_nothing(
 def test_log_at_another_rate_is_refused(folder: Path, tmp_path: Path) -> None:
     trigger = np.arange(200) == 100
     write_log(tmp_path / "slow.bin", samples_at(np.arange(200) * 20, trigger=trigger))
-    result = run("evaluate", "--model-file", folder / "model.onnx", tmp_path / "slow.bin")
+    result = invoke("evaluate", "--model-file", folder / "model.onnx", tmp_path / "slow.bin")
     assert result.exit_code == 2
     assert "has 50 samples a second; model and decision take 100" in result.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
 from models.dataset import read_dataset
@@ -18,6 +18,7 @@ from replay.plots.excerpt_picture import ExcerptLook
 from stinger.cli import main
 from stinger.logs import read_log, write_log
 from stinger.sample import axes
+from tests.helpers.cli import invoke
 from tests.helpers.synthetic import synthetic_samples
 
 RECOMMENDED = shlex.split("""--clean --export-dataset --lead-ms 100 --window-ms 500 --min-shot-gap-ms 1000
@@ -28,7 +29,7 @@ FAST = ["--dpi", "40", "--max-shots", "2"]
 
 
 def explore(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["explore", *arguments])
+    return invoke("explore", *arguments)
 
 
 @pytest.fixture

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from models.dataset import read_dataset
 from models.spec import parse_spec
 from models.trained import train_window_models
 from replay.plots.excerpt_picture import ExcerptLook
-from stinger.cli import main
 from stinger.logs import write_log
 from stinger.sample import SampleArray
+from tests.helpers.cli import invoke, invoke_line
 from tests.helpers.synthetic import synthetic_samples
 
 FAST = ["--dpi", "40"]
 
 
 def plot(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["plot", *shlex.split(" ".join(arguments))])
+    return invoke("plot", *shlex.split(" ".join(arguments)))
 
 
 @pytest.fixture
@@ -32,9 +32,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SampleArray:
     monkeypatch.chdir(tmp_path)
     samples = synthetic_samples(4000, 12, gaps=2, bursts=3)
     write_log("ml_log.csv", samples)
-    result = CliRunner().invoke(
-        main, ["explore", "ml_log.csv", "--export-dataset", "--dpi", "40", "--max-shots", "1", "--neg-mult", "3"]
-    )
+    result = invoke_line("explore ml_log.csv --export-dataset --dpi 40 --max-shots 1 --neg-mult 3")
     assert result.exit_code == 0, result.output
     return samples
 
@@ -182,7 +180,7 @@ def test_models_of_single_samples_cannot_take_windows_of_another_length() -> Non
 
 def test_model_file_and_a_training_set_of_other_windows_are_refused(kept_model: str) -> None:
     line = "ml_log.csv --export-dataset --dpi 40 --max-shots 1 --window-ms 400 --outdir short"
-    assert CliRunner().invoke(main, ["explore", *line.split()]).exit_code == 0
+    assert invoke("explore", *line.split()).exit_code == 0
     result = plot(f"--model-file {kept_model} --train-dir short/train --outdir out")
     assert result.exit_code == 2
     assert "those in short/train have 40: name another --train-dir" in result.stderr
@@ -286,7 +284,7 @@ def test_a_log_of_several_boots_is_plotted_boot_by_boot() -> None:
 def kept_model(recorded: SampleArray) -> str:
     """A model file in the folder of ``recorded``."""
     del recorded
-    result = CliRunner().invoke(main, ["train", "--train-dir", "ml_out/train", "--refit", "--out", "kept.onnx"])
+    result = invoke_line("train --train-dir ml_out/train --refit --out kept.onnx")
     assert result.exit_code == 0, result.output
     return "kept.onnx"
 

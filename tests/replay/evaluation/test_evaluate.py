@@ -15,7 +15,7 @@ from replay.evaluation.sweep import choose, sweep, thresholds
 from replay.trace import Trace, decide
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 SUDDEN = DecisionParameters(attack=1, release=1)
 """Wheels follow the probability from sample to sample."""

@@ -15,7 +15,7 @@ from stinger.logs import read_log
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
 from stinger.shots import find_shots
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples
 
 LOGREG = ModelSpec("logreg", "summary")

@@ -17,6 +17,7 @@ from replay.plots.excerpt import Excerpt
 from replay.plots.excerpt_picture import ExcerptLook
 from stinger.errors import FileError
 from stinger.logs import write_log
+from tests.helpers.cli import STINGER
 from tests.helpers.synthetic import synthetic_samples
 
 LOOK = ExcerptLook(dpi=40, from_s=-1, to_s=0.2, window_s=(-0.6, -0.1), moment="shot")
@@ -52,7 +53,7 @@ def test_picture_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path
 def test_interrupt_from_the_keyboard_ends_all_drawing_at_once(tmp_path: Path) -> None:
     write_log(tmp_path / "log.bin", synthetic_samples(60_000, 300))
     with subprocess.Popen(
-        [sys.executable, "-m", "stinger", "explore", "log.bin", "--dpi", "200", "--min-shot-gap-ms", "0"],
+        [*STINGER, "explore", "log.bin", "--dpi", "200", "--min-shot-gap-ms", "0"],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -9,7 +9,7 @@ from replay.plots.excerpt import Excerpt, excerpt
 from replay.plots.forecast import Timeline
 from stinger.recording import Recording, split_recordings
 from stinger.shots import find_shots
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 MOMENT_MS = 2000
 

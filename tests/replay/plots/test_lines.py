@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from replay.plots.lines import breaks_in, broken, thinned
 from stinger.recording import split_recordings
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 
 def test_a_gap_between_any_two_of_the_chosen_samples_is_a_break() -> None:

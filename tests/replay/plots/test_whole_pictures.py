@@ -17,7 +17,7 @@ from replay.plots.style import BLACK, PURPLE, Picture
 from stinger.files import StrPath
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 from tests.models.datasets import make_dataset
 
 

@@ -6,16 +6,16 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from models.factory import factory_model
 from models.registry import Registry
-from stinger.cli import main
+from tests.helpers.cli import invoke
 from tests.service.recording.stored import DAY_S, store
 
 
 def recordings(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, ["recordings", *map(str, arguments)])
+    return invoke("recordings", *arguments)
 
 
 @pytest.fixture

@@ -5,25 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from serial.tools.list_ports_common import ListPortInfo
 
 from hil.emulated import EmulatedBlaster, EmulatedDevice, Port
 from service.round_trip import personal_files, personalising
-from stinger.cli import main
 from stinger.logs import write_log
 from stinger.mlmd import fingerprint, read_mlmd
 from stinger.sample import SampleArray
-from tests.conftest import random_samples, samples_at
+from tests.helpers.cli import STINGER, invoke
 from tests.helpers.drawing import open_fonts
 from tests.helpers.places import ROOT
+from tests.helpers.samples import random_samples, samples_at
 from tests.helpers.synthetic import synthetic_samples
 from tests.hil.cli.test_emulate import running
 from tests.service.round_trip.emulated_ends import KINDS, device_elsewhere, place, port_of
@@ -55,9 +54,8 @@ def small_pictures(fonts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(personal_files, "_OPTIONS", replace(personal_files._OPTIONS, max_shots=2, dpi=40))
 
 
-def run(device: EmulatedDevice, command: str, *arguments: object, answer: str | None = None) -> Result:
-    line = [command, "--port", str(place(device)), *map(str, arguments)]
-    return CliRunner().invoke(main, line, input=answer)
+def invoke_at(device: EmulatedDevice, command: str, *arguments: object, answer: str | None = None) -> Result:
+    return invoke(command, "--port", place(device), *arguments, answer=answer)
 
 
 def logged(samples: SampleArray) -> EmulatedBlaster:
@@ -66,7 +64,7 @@ def logged(samples: SampleArray) -> EmulatedBlaster:
 
 def test_pull_writes_the_log_and_says_what_is_in_it(port: Port, tmp_path: Path) -> None:
     with device_elsewhere(port, blaster=logged(PLAYED)) as device:
-        result = run(device, "pull", "-o", tmp_path / "log.bin")
+        result = invoke_at(device, "pull", "-o", tmp_path / "log.bin")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == f"{tmp_path / 'log.bin'}: 102,000 bytes: 6,000 samples, 1.0 minutes, 24 shots\n"
     assert (tmp_path / "log.bin").read_bytes() == PLAYED.tobytes()
@@ -76,16 +74,16 @@ def test_pull_never_replaces_a_recording_unasked(port: Port, tmp_path: Path) -> 
     log = tmp_path / "log.bin"
     log.write_bytes(b"precious")
     with device_elsewhere(port, blaster=logged(PLAYED)) as device:
-        refused = run(device, "pull", "-o", log)
+        refused = invoke_at(device, "pull", "-o", log)
         assert (refused.exit_code, log.read_bytes()) == (2, b"precious")
         assert "is there already" in refused.stderr
-        assert (run(device, "pull", "-o", log, "--overwrite")).exit_code == 0
+        assert (invoke_at(device, "pull", "-o", log, "--overwrite")).exit_code == 0
     assert log.read_bytes() == PLAYED.tobytes()
 
 
 def test_pull_of_an_empty_log_is_one_line_and_leaves_no_file(port: Port, tmp_path: Path) -> None:
     with device_elsewhere(port) as device:
-        result = run(device, "pull", "-o", tmp_path / "log.bin")
+        result = invoke_at(device, "pull", "-o", tmp_path / "log.bin")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "the blaster's log is empty" in result.stderr
     assert not list(tmp_path.glob("*log*"))
@@ -96,7 +94,7 @@ def test_pull_finds_the_only_blaster_and_says_so(monkeypatch: pytest.MonkeyPatch
         blaster = ListPortInfo(link)
         blaster.vid = 0x2E8A
         monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [ListPortInfo("/dev/ttyS0"), blaster])
-        result = CliRunner().invoke(main, ["pull", "-o", str(tmp_path / "pulled.bin")])
+        result = invoke("pull", "-o", tmp_path / "pulled.bin")
     assert (result.exit_code, result.stderr) == (0, f"found a blaster at {link}\n")
 
 
@@ -105,7 +103,7 @@ def test_interrupted_pull_leaves_nothing_and_the_next_one_gets_it_all(tmp_path: 
     pulled.parent.mkdir()
     faults = ("--fault", "slow:kb=150")
     with running("--link", tmp_path / "blaster", "--log", log, *faults) as (_, [link]):
-        command = [sys.executable, "-m", "stinger", "pull", "--port", link, "-o", str(pulled)]
+        command = [*STINGER, "pull", "--port", link, "-o", str(pulled)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
                 _until_open(Path(link), process)
@@ -122,14 +120,14 @@ def test_interrupted_pull_leaves_nothing_and_the_next_one_gets_it_all(tmp_path: 
 
 def test_push_uploads_loads_and_shows_what_the_blaster_has(port: Port, tmp_path: Path) -> None:
     model = tmp_path / "mlp.bin"
-    exported = CliRunner().invoke(main, ["export-model", "models/factory/model.onnx", "-o", str(model)])
+    exported = invoke("export-model", "models/factory/model.onnx", "-o", model)
     assert exported.exit_code == 0, exported.output
     with device_elsewhere(port) as device:
-        pushed = run(device, "push", "--mlp", model)
+        pushed = invoke_at(device, "push", "--mlp", model)
         assert (pushed.exit_code, pushed.stderr.count("\n")) == (0, 2)
         assert "uploaded models  MLP\n" in pushed.stdout
-        assert (run(device, "push", "--info")).stdout.startswith("model in use     an uploaded one\n")
-        assert "uploaded models  none\n" in (run(device, "push", "--delete")).stdout
+        assert (invoke_at(device, "push", "--info")).stdout.startswith("model in use     an uploaded one\n")
+        assert "uploaded models  none\n" in (invoke_at(device, "push", "--delete")).stdout
 
 
 @pytest.mark.parametrize(
@@ -146,7 +144,7 @@ def test_push_uploads_loads_and_shows_what_the_blaster_has(port: Port, tmp_path:
     ],
 )
 def test_mistake_is_one_line(arguments: list[str], complaint: str) -> None:
-    result = CliRunner().invoke(main, ["push", *arguments])
+    result = invoke("push", *arguments)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert complaint in result.stderr
 
@@ -155,13 +153,13 @@ def test_mistake_is_one_line(arguments: list[str], complaint: str) -> None:
 def test_personalise_brings_models_of_the_log_to_the_blaster(port: Port, tmp_path: Path) -> None:
     folder = tmp_path / "personal"
     with device_elsewhere(port, blaster=logged(PLAYED), faults=["badcrc:times=1", "chatter"]) as device:
-        result = run(device, "personalise", "--yes", "--outdir", folder)
+        result = invoke_at(device, "personalise", "--yes", "--outdir", folder)
         assert result.exit_code == 0, result.output
         models = [read_mlmd(folder / f"ml_model_{kind}.bin") for kind in ("lr", "mlp")]
         shelf = device.blaster.models
         assert shelf.fingerprints == fingerprint(models[0]) | fingerprint(models[1])
         assert (shelf.user_lr, shelf.user_mlp) == (True, True)
-        assert (run(device, "personalise", "--outdir", folder)).exit_code == 2  # the log there stays
+        assert (invoke_at(device, "personalise", "--outdir", folder)).exit_code == 2  # the log there stays
     assert (folder / "ml_log.bin").read_bytes() == PLAYED.tobytes()
     assert str(folder / "overview.png") in result.stdout
     assert "trying again" in result.stderr
@@ -172,18 +170,18 @@ def test_personalise_brings_models_of_the_log_to_the_blaster(port: Port, tmp_pat
 def test_personalise_changes_nothing_on_the_blaster_where_nobody_can_be_asked(pty: Port, tmp_path: Path) -> None:
     folder = tmp_path / "personal"
     with device_elsewhere(pty, blaster=logged(PLAYED)) as device:
-        result = run(device, "personalise", "--outdir", folder)
+        result = invoke_at(device, "personalise", "--outdir", folder)
         assert not device.blaster.models.has_files
         assert "give --yes" in result.stderr
         assert result.stdout.endswith(f"Whenever you like: stinger push --lr {folder / 'ml_model_lr.bin'}\n")
-        assert (run(device, "push", "--in", folder)).exit_code == 0
+        assert (invoke_at(device, "push", "--in", folder)).exit_code == 0
 
 
 @pytest.mark.usefixtures("small_pictures", "only_lr")
 def test_personalise_that_cannot_upload_says_how_to_try_again(pty: Port, tmp_path: Path) -> None:
     folder = tmp_path / "personal"
     with device_elsewhere(pty, blaster=logged(PLAYED), faults=["badcrc"]) as device:
-        result = run(device, "personalise", "--yes", "--outdir", folder)
+        result = invoke_at(device, "personalise", "--yes", "--outdir", folder)
     assert result.exit_code == 2
     assert f"To try again: stinger push --lr {folder / 'ml_model_lr.bin'}\n" in result.stderr
     assert "arrived damaged and was thrown away" in result.stderr.splitlines()[-1]
@@ -198,7 +196,7 @@ def test_personalise_offers_no_model_that_is_no_better_than_luck(pty: Port, tmp_
     noise = rng.normal(0, 1500, (9000, 6)).clip(-32768, 32767)
     samples = samples_at(np.arange(9000) * 10, trigger=trigger, channels=noise)
     with device_elsewhere(pty, blaster=logged(samples)) as device:
-        result = run(device, "personalise", "--yes", "--outdir", tmp_path / "personal")
+        result = invoke_at(device, "personalise", "--yes", "--outdir", tmp_path / "personal")
         assert not device.blaster.models.has_files
     assert (result.exit_code, result.stdout.count("not better than luck")) == (0, 1), result.output
     assert "Not yet: no model is worth having so far" in result.stdout
@@ -207,7 +205,7 @@ def test_personalise_offers_no_model_that_is_no_better_than_luck(pty: Port, tmp_
 def test_personalise_of_a_short_log_is_not_yet_and_keeps_it(pty: Port, tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     with device_elsewhere(pty, blaster=logged(PLAYED[:1000])) as device:
-        result = run(device, "personalise", "--yes", "--outdir", folder)
+        result = invoke_at(device, "personalise", "--yes", "--outdir", folder)
     assert (result.exit_code, result.stderr) == (0, "")
     assert "Not yet: the log holds 4 shots that count. At least 20 are needed" in result.stdout
     assert [path.name for path in folder.iterdir()] == ["ml_log.bin"]
@@ -215,7 +213,7 @@ def test_personalise_of_a_short_log_is_not_yet_and_keeps_it(pty: Port, tmp_path:
 
 def test_personalise_of_no_log_is_not_yet_and_leaves_no_folder(pty: Port, tmp_path: Path) -> None:
     with device_elsewhere(pty) as device:
-        result = run(device, "personalise", "--yes", "--outdir", tmp_path / "a" / "b")
+        result = invoke_at(device, "personalise", "--yes", "--outdir", tmp_path / "a" / "b")
     assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
     assert "Not yet: the blaster's log is empty" in result.stdout
     assert not (tmp_path / "a").exists()
@@ -226,10 +224,10 @@ def test_personalise_does_as_it_is_told(pty: Port, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("service.cli.personalise.someone_to_ask", lambda: True)
 
     with device_elsewhere(pty, blaster=logged(PLAYED)) as device:
-        declined = run(device, "personalise", "--outdir", tmp_path / "no", answer="\n")
+        declined = invoke_at(device, "personalise", "--outdir", tmp_path / "no", answer="\n")
         assert "left as it is" in declined.stdout
         assert not device.blaster.models.has_files
-        agreed = run(device, "personalise", "--outdir", tmp_path / "yes", answer="y\n")
+        agreed = invoke_at(device, "personalise", "--outdir", tmp_path / "yes", answer="y\n")
         assert "Bring LR to the blaster now?" in agreed.stdout
         assert device.blaster.models.user_lr
 

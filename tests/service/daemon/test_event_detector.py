@@ -13,7 +13,7 @@ from stinger.device_name import DeviceName
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
 from stinger.shots import find_shots
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 HOST_S = 1_700_000_000.0
 

@@ -15,7 +15,7 @@ from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.daemon import flow as flow_module
 from service.daemon.flow import REST_S, WAITING_MAX_SAMPLES, Flow, Sink
 from stinger.device_name import DeviceName
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 HOST_S = 1_700_000_000.0
 

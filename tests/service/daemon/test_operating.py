@@ -17,7 +17,8 @@ from service.recording.pace import RecordingPace
 from service.recording.recorder import Recorder
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
-from tests.service.blocks import block_of, random_samples
+from tests.helpers.samples import random_samples
+from tests.service.blocks import block_of
 
 
 @pytest.fixture

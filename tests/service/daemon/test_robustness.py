@@ -16,7 +16,8 @@ from service.config.loading import load_config
 from service.recording.recovery import recover
 from service.recording.sidecar import read_sidecar
 from stinger.errors import InputError
-from tests.service.blocks import block_of, random_samples
+from tests.helpers.samples import random_samples
+from tests.service.blocks import block_of
 from tests.service.recording.test_recorder import recorder_in
 
 toml_text = st.lists(

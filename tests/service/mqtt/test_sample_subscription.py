@@ -24,7 +24,7 @@ from service.sources.mqtt_devices import ReceivedMessage
 from service.sources.mqtt_source import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, until
-from tests.service.sources.blaster_ends import samples_from
+from tests.helpers.samples import counting_samples
 from tests.service.sources.collecting import Collecting, running
 
 ACCEPTED_5 = b"\x20\x03\x00\x00\x00"
@@ -35,7 +35,7 @@ OLD_PROTOCOL = b"\x20\x02\x00\x01"
 
 
 def payload(first: int, count: int = 20) -> bytes:
-    return encode_message(SampleMessage(first, samples_from(first * 10, count)))
+    return encode_message(SampleMessage(first, counting_samples(first * 10, count)))
 
 
 def at(port: int) -> BrokerSubscription:

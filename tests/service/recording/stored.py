@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.recording.sidecar import Sidecar, file_stem, sidecar_path, utc_text
-from tests.conftest import random_samples
+from tests.helpers.samples import random_samples
 
 NOW_S = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
 DAY_S = 86_400.0

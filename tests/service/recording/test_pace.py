@@ -12,7 +12,8 @@ from service.recording.recorder import Recorder
 from stinger.device_name import DeviceName
 from stinger.logs import read_log
 from stinger.sample import SampleArray
-from tests.service.blocks import block_of, blocks_of, random_samples
+from tests.helpers.samples import random_samples
+from tests.service.blocks import block_of, blocks_of
 
 
 class Timers:

@@ -17,7 +17,8 @@ from stinger.errors import InputError
 from stinger.files import write_bytes
 from stinger.logs import read_log
 from tests.helpers.device_names import NAMES_TO_ACCEPT
-from tests.service.blocks import block_of, blocks_of, random_samples
+from tests.helpers.samples import random_samples
+from tests.service.blocks import block_of, blocks_of
 
 
 @contextmanager

@@ -21,7 +21,8 @@ from service.recording.sidecar import read_sidecar, sidecar_path
 from stinger.device_name import DeviceName
 from stinger.files import write_bytes
 from tests.helpers.places import ROOT
-from tests.service.blocks import block_of, blocks_of, random_samples
+from tests.helpers.samples import random_samples
+from tests.service.blocks import block_of, blocks_of
 from tests.service.recording.test_recorder import recorder_in, recordings, sidecars
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="uses what only Linux has")
@@ -175,7 +176,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from service.recording.recorder import Recorder
-from tests.service.blocks import blocks_of, random_samples
+from tests.service.blocks import blocks_of
+from tests.helpers.samples import random_samples
 recorder = Recorder(Path(sys.argv[1]), sync_interval_s=60.0, keep_free_bytes=0)
 written = 0
 for block in blocks_of(random_samples(1_000_000), 3):
@@ -303,7 +305,8 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from service.recording.recorder import Recorder
-from tests.service.blocks import blocks_of, random_samples
+from tests.service.blocks import blocks_of
+from tests.helpers.samples import random_samples
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 recorder = Recorder(Path(sys.argv[1]), keep_free_bytes=0, retry_s=0.0)
 kept = sum(recorder.append(block) for block in blocks_of(random_samples(300), 7))

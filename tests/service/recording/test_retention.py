@@ -19,7 +19,8 @@ from service.recording.retention import Limits, Pruned, Retention
 from service.recording.sidecar import sidecar_path
 from service.recording.store import stored_recordings
 from stinger.device_name import DeviceName
-from tests.service.blocks import block_of, random_samples
+from tests.helpers.samples import random_samples
+from tests.service.blocks import block_of
 from tests.service.recording.stored import DAY_S, NOW_S, store
 
 MONTH = Limits(keep_s=30 * DAY_S)

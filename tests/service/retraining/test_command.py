@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from stinger.cli import main
+from tests.helpers.cli import invoke
 from tests.helpers.retraining import keep_recording, promote_blind
 from tests.helpers.synthetic import synthetic_samples
 
 QUICK = "--jobs 1 --candidate logreg:summary --min-shots 20 --max-false-per-minute 4"
 
 
-def run(folder: Path, line: str = "") -> Result:
-    return CliRunner().invoke(main, ["retrain", "--data-dir", str(folder), *line.split()])
+def retrain(folder: Path, line: str = "") -> Result:
+    return invoke("retrain", "--data-dir", folder, *line.split())
 
 
 def recorded(folder: Path) -> None:
@@ -26,7 +26,7 @@ def recorded(folder: Path) -> None:
 
 
 def test_too_little_data_is_a_clear_not_yet_and_no_failure(tmp_path: Path) -> None:
-    result = run(tmp_path)
+    result = retrain(tmp_path)
     assert result.exit_code == 0
     assert result.stdout.startswith(
         "not yet: There are 0 accepted shots that the champion was not trained on; it takes 100 to judge by"
@@ -35,7 +35,7 @@ def test_too_little_data_is_a_clear_not_yet_and_no_failure(tmp_path: Path) -> No
 
 def test_new_champion_is_named_and_so_is_the_report(tmp_path: Path) -> None:
     recorded(tmp_path)
-    result = run(tmp_path, QUICK)
+    result = retrain(tmp_path, QUICK)
     assert result.exit_code == 0, result.output
     outcome, champion, report = result.stdout.splitlines()
     assert outcome.startswith("promoted: logreg:summary has ")
@@ -45,7 +45,7 @@ def test_new_champion_is_named_and_so_is_the_report(tmp_path: Path) -> None:
 
 def test_json_is_one_document_with_everything(tmp_path: Path) -> None:
     recorded(tmp_path)
-    values = json.loads(run(tmp_path, f"{QUICK} --json").stdout)
+    values = json.loads(retrain(tmp_path, f"{QUICK} --json").stdout)
     assert values["outcome"] == "promoted"
     assert values["contest"]["challengers"][0]["point"]["accepted"]["total"] == 30
     assert Path(values["folder"], "retraining.json").is_file()
@@ -53,7 +53,7 @@ def test_json_is_one_document_with_everything(tmp_path: Path) -> None:
 
 def test_what_was_left_out_is_told(tmp_path: Path) -> None:
     keep_recording(tmp_path, synthetic_samples(1000, 3)).write_bytes(b"\xff" * 1700)
-    assert "Note: left out: " in run(tmp_path).stderr
+    assert "Note: left out: " in retrain(tmp_path).stderr
 
 
 def test_configuration_file_of_the_daemon_is_taken(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_configuration_file_of_the_daemon_is_taken(tmp_path: Path) -> None:
     (tmp_path / "stinger.toml").write_text(
         'data_dir = "kept"\nthreshold = 0.6\n[retrain]\nmin_shots = 31\ncandidates = ["logreg:summary"]\n'
     )
-    result = CliRunner().invoke(main, ["retrain", "--config", str(tmp_path / "stinger.toml")])
+    result = invoke("retrain", "--config", tmp_path / "stinger.toml")
     assert "There are 30 accepted shots" in result.stdout
     assert "it takes 31 to judge by" in result.stdout
     assert "Note: The configuration sets the threshold to 0.6" in result.stderr
@@ -80,14 +80,14 @@ def test_configuration_file_of_the_daemon_is_taken(tmp_path: Path) -> None:
     ],
 )
 def test_mistake_is_one_line_and_exit_code_2(tmp_path: Path, line: str, complaint: str) -> None:
-    result = run(tmp_path, line)
+    result = retrain(tmp_path, line)
     assert result.exit_code == 2
     assert complaint in result.stderr.splitlines()[-1]
 
 
 def test_scheduler_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     recorded(tmp_path)
-    result = run(tmp_path, f"{QUICK} --dask junk://h:1")
+    result = retrain(tmp_path, f"{QUICK} --dask junk://h:1")
     assert result.exit_code == 2
     assert "junk://h:1: no Dask scheduler answers there" in result.stderr
 

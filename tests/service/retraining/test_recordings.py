@@ -10,8 +10,8 @@ from service.recording.sidecar import sidecar_path
 from service.retraining.recordings import Gathered, gather
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log
-from tests.conftest import samples_at
 from tests.helpers.retraining import keep_recording
+from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples
 
 

@@ -23,8 +23,8 @@ from service.round_trip.personalising import (
 from stinger.logs import parse_log
 from stinger.mlmd import LrModel, MlpModel, read_mlmd
 from stinger.sample import SampleArray
-from tests.conftest import samples_at
 from tests.helpers.drawing import open_fonts
+from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples
 
 

@@ -12,7 +12,7 @@ from service.round_trip.conversation import Conversation
 from service.round_trip.pulling import PulledLog, pull_log
 from stinger.errors import DeviceError, ProtocolError
 from stinger.wire.host import DumpLog
-from tests.conftest import random_samples
+from tests.helpers.samples import random_samples
 from tests.hil.emulating import SESSION
 from tests.service.round_trip.emulated_ends import talk
 

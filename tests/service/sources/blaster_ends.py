@@ -10,17 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
-from stinger.sample import SampleArray, make_samples
 from stinger.wire.device import DeviceLink
 from tests.stinger.wire.test_device import Shelf
-
-
-def samples_from(first_ms: int, count: int, step_ms: float = 10) -> SampleArray:
-    times = first_ms + np.floor(np.arange(count) * step_ms).astype(np.int64)
-    channels = np.arange(count * 6).reshape(count, 6) % 1000
-    return make_samples(times, channels, np.zeros(count))
 
 
 class End(Protocol):

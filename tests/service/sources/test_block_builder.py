@@ -8,7 +8,7 @@ from service.sources.block_builder import BlockBuilder
 from service.sources.wall_clock import WallClock
 from stinger.device_name import DeviceName
 from stinger.sample import CLOCK_WRAP_MS
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 MS = 1_000_000
 

@@ -16,7 +16,8 @@ from service.sources.serial_source import SerialSource
 from service.sources.tcp_source import TcpSource
 from stinger.device_name import DeviceName
 from stinger.wire.text_stream import STARTED
-from tests.service.sources.blaster_ends import answer, listening, plugged_in, samples_from
+from tests.helpers.samples import counting_samples
+from tests.service.sources.blaster_ends import answer, listening, plugged_in
 from tests.service.sources.collecting import Collecting, running
 
 QUICK = LinkTiming(
@@ -30,7 +31,7 @@ QUICK = LinkTiming(
     first_retry_s=0.002,
     longest_retry_s=0.01,
 )
-SAMPLES = samples_from(1000, 60)
+SAMPLES = counting_samples(1000, 60)
 
 
 def serial_source(path: Path, **changes: object) -> SerialSource:
@@ -176,7 +177,7 @@ async def test_damage_costs_only_what_it_touched_and_is_counted(tmp_path: Path) 
 
 async def test_fast_stream_is_brought_to_100_hz(tmp_path: Path) -> None:
     intake = Collecting()
-    fast = samples_from(5, 1600, 0.625)
+    fast = counting_samples(5, 1600, 0.625)
     async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
         link = await answer(end)
         for start in range(0, 1600, 16):
@@ -229,7 +230,7 @@ async def test_low_latency_mode_is_asked_of_every_port(tmp_path: Path, monkeypat
 
 
 async def test_slow_flow_slows_the_link_and_loses_nothing() -> None:
-    many = samples_from(0, 20_000)
+    many = counting_samples(0, 20_000)
     intake = Collecting(pace_s=0.002)
     async with listening() as server, running(tcp_source(server.port), intake):
         end = await server.next()

@@ -13,14 +13,14 @@ from service.sources import mqtt_devices
 from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
 from service.sources.mqtt_source import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
-from tests.service.sources.blaster_ends import samples_from
+from tests.helpers.samples import counting_samples
 from tests.service.sources.collecting import Collecting, running
 
 SECOND = 1_000_000_000
 
 
 def message(device: str, first: int, count: int = 20, read_ns: int | None = None) -> ReceivedMessage:
-    payload = encode_message(SampleMessage(first, samples_from(first * 10, count)))
+    payload = encode_message(SampleMessage(first, counting_samples(first * 10, count)))
     return ReceivedMessage(f"stinger/{device}/samples", payload, time.monotonic_ns() if read_ns is None else read_ns)
 
 

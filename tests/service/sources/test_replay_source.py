@@ -14,7 +14,7 @@ from stinger.device_name import DeviceName
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
-from tests.service.sources.blaster_ends import samples_from
+from tests.helpers.samples import counting_samples
 from tests.service.sources.collecting import Collecting, running
 
 
@@ -36,7 +36,7 @@ async def play(path: Path, options: str, intake: Collecting) -> float:
 async def test_as_fast_as_possible_loses_nothing_whether_the_flow_is_quick_or_slow(
     tmp_path: Path, pace_s: float | None
 ) -> None:
-    samples = samples_from(77, 50_000)
+    samples = counting_samples(77, 50_000)
     intake = Collecting(pace_s=pace_s)
     await play(write(tmp_path / "log.bin", samples), "speed=0", intake)
     assert intake.samples.tobytes() == samples.tobytes()
@@ -49,7 +49,7 @@ async def test_as_fast_as_possible_loses_nothing_whether_the_flow_is_quick_or_sl
 
 
 async def test_samples_come_by_their_own_time_with_pauses_and_without_drift(tmp_path: Path) -> None:
-    samples = np.concatenate([samples_from(0, 50), samples_from(3000, 50)])  # 3.5 s, with a pause in the middle
+    samples = np.concatenate([counting_samples(0, 50), counting_samples(3000, 50)])  # 3.5 s, with a pause in the middle
     intake = Collecting()
     took_s = await play(write(tmp_path / "log.bin", samples), "speed=10", intake)
     assert intake.samples.tobytes() == samples.tobytes()
@@ -64,7 +64,7 @@ async def test_samples_come_by_their_own_time_with_pauses_and_without_drift(tmp_
 
 
 async def test_flow_that_was_held_up_is_caught_up_with(tmp_path: Path) -> None:
-    samples = samples_from(0, 100)
+    samples = counting_samples(0, 100)
     took_s = await play(write(tmp_path / "log.bin", samples), "speed=10", intake := Collecting(pace_s=0.03))
     assert intake.samples.tobytes() == samples.tobytes()
     assert took_s < 0.4  # one hundred blocks of one sample would have taken 3 s
@@ -90,14 +90,14 @@ async def test_others_have_their_turn_while_more_is_due_than_can_be_taken(tmp_pa
 
     task = asyncio.create_task(others())
     intake = Busy()
-    await play(write(tmp_path / "log.bin", samples_from(0, 50_000)), f"speed={speed}", intake)
+    await play(write(tmp_path / "log.bin", counting_samples(0, 50_000)), f"speed={speed}", intake)
     task.cancel()
     assert turns >= len(intake.blocks) > 10
 
 
 async def test_every_boot_and_wrap_in_a_log_is_another_boot(tmp_path: Path) -> None:
-    wrapping = samples_from(CLOCK_WRAP_MS - 50, 10)
-    path = write(tmp_path / "log.bin", wrapping, samples_from(0, 5))
+    wrapping = counting_samples(CLOCK_WRAP_MS - 50, 10)
+    path = write(tmp_path / "log.bin", wrapping, counting_samples(0, 5))
     intake = Collecting()
     took_s = await play(path, "speed=20", intake)
     assert intake.samples.tobytes() == read_log(path).samples.tobytes()
@@ -108,7 +108,7 @@ async def test_every_boot_and_wrap_in_a_log_is_another_boot(tmp_path: Path) -> N
 
 
 async def test_looping_plays_it_again_as_another_boot(tmp_path: Path) -> None:
-    samples = samples_from(100, 10)
+    samples = counting_samples(100, 10)
     path = write(tmp_path / "log.bin", samples)
     for options, times in [("speed=0", 1), ("speed=0&loop=0", 1), ("speed=0&loop=2", 3), ("speed=100&loop=2", 3)]:
         intake = Collecting()
@@ -118,7 +118,7 @@ async def test_looping_plays_it_again_as_another_boot(tmp_path: Path) -> None:
 
 
 async def test_endless_loop_ends_when_it_is_cancelled(tmp_path: Path) -> None:
-    path = write(tmp_path / "log.bin", samples_from(0, 10))
+    path = write(tmp_path / "log.bin", counting_samples(0, 10))
     intake = Collecting()
     async with running(parse_source(f"replay:{path}?speed=0&loop=forever"), intake):
         await intake.until_samples(1000)

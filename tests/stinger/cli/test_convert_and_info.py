@@ -5,16 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
-from stinger.cli import main
 from stinger.logs import read_log, write_log
-from tests.conftest import samples_at
+from tests.helpers.cli import invoke
 from tests.helpers.permissions import needs_permissions, unreadable
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+from tests.helpers.samples import samples_at
 
 
 @pytest.fixture
@@ -30,21 +25,21 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_converting_there_and_back_gives_the_same_bytes(log: Path, tmp_path: Path) -> None:
-    assert run("convert", log, tmp_path / "log.csv").output == f"{tmp_path / 'log.csv'}: 300 samples\n"
-    assert run("convert", tmp_path / "log.csv", tmp_path / "again.bin").exit_code == 0
+    assert invoke("convert", log, tmp_path / "log.csv").output == f"{tmp_path / 'log.csv'}: 300 samples\n"
+    assert invoke("convert", tmp_path / "log.csv", tmp_path / "again.bin").exit_code == 0
     assert (tmp_path / "again.bin").read_bytes() == log.read_bytes()
 
 
 def test_converting_onto_itself_works(log: Path) -> None:
     before = log.read_bytes()
-    assert run("convert", log, log).exit_code == 0
+    assert invoke("convert", log, log).exit_code == 0
     assert log.read_bytes() == before
 
 
 def test_capture_is_brought_to_samples_with_rate_and_every(tmp_path: Path) -> None:
     capture = tmp_path / "capture.txt"
     capture.write_text("accel_x,accel_y,accel_z,gyro_x,gyro_y,gyro_z,trigger_state\n" + "-32773,0,0,0,0,0,0\n" * 40)
-    result = run("convert", capture, tmp_path / "out.bin", "--rate", "800", "--every", "8")
+    result = invoke("convert", capture, tmp_path / "out.bin", "--rate", "800", "--every", "8")
     assert result.exit_code == 0
     assert "Warning" in result.stderr
     assert "clipped 5 values" in result.stderr
@@ -53,7 +48,7 @@ def test_capture_is_brought_to_samples_with_rate_and_every(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("target", ["out.txt", "out", "missing/out.bin"])
 def test_conversion_that_fails_writes_nothing_and_exits_2(log: Path, tmp_path: Path, target: str) -> None:
-    result = run("convert", log, tmp_path / target)
+    result = invoke("convert", log, tmp_path / target)
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
@@ -61,7 +56,7 @@ def test_conversion_that_fails_writes_nothing_and_exits_2(log: Path, tmp_path: P
 
 
 def test_info_prints_what_the_recording_holds(log: Path) -> None:
-    output = run("info", log).output
+    output = invoke("info", log).output
     assert "300" in output
     assert "100 Hz" in output
     assert "1: 1.01 s after 1490 ms" in output
@@ -70,7 +65,7 @@ def test_info_prints_what_the_recording_holds(log: Path) -> None:
 
 
 def test_info_as_json_is_for_machines(log: Path) -> None:
-    summary = json.loads(run("info", "--json", log).output)
+    summary = json.loads(invoke("info", "--json", log).output)
     assert summary["samples"] == 300
     assert summary["duration_s"] == 4.0
     assert summary["shots"] == {"edges": 2, "accepted": 1, "rejected": 1}
@@ -81,10 +76,10 @@ def test_info_as_json_is_for_machines(log: Path) -> None:
 
 def test_info_of_two_boots_says_so(log: Path) -> None:
     log.write_bytes(log.read_bytes() * 2)
-    output = run("info", log).output
+    output = invoke("info", log).output
     assert "2, as the clock starts over: 4.0 s, 4.0 s" in output
     assert "4 trigger edges: 2 accepted, 2 rejected" in output
-    summary = json.loads(run("info", "--json", log).output)
+    summary = json.loads(invoke("info", "--json", log).output)
     assert summary["duration_s"] == 8.0
     assert summary["gaps"] == 2
     assert summary["shots"] == {"edges": 4, "accepted": 2, "rejected": 2}
@@ -94,21 +89,21 @@ def test_info_counts_what_was_repaired(tmp_path: Path) -> None:
     wide, cut = tmp_path / "wide.csv", tmp_path / "cut.bin"
     wide.write_text("timestamp_ms,ax,ay,az,gx,gy,gz,trigger\n0,40000,-40000,3,4,5,6,0\n")
     cut.write_bytes(samples_at([0, 10]).tobytes() + b"ab")
-    assert "repairs    clipped 2 values outside int16" in run("info", wide).output
-    assert json.loads(run("info", "--json", wide).output)["clipped"] == 2
-    assert "repairs    ignored 2 trailing bytes" in run("info", cut).output
-    assert json.loads(run("info", "--json", cut).output)["trailing_bytes"] == 2
+    assert "repairs    clipped 2 values outside int16" in invoke("info", wide).output
+    assert json.loads(invoke("info", "--json", wide).output)["clipped"] == 2
+    assert "repairs    ignored 2 trailing bytes" in invoke("info", cut).output
+    assert json.loads(invoke("info", "--json", cut).output)["trailing_bytes"] == 2
 
 
 def test_info_of_a_single_sample_does_not_invent_a_rate(tmp_path: Path) -> None:
     write_log(tmp_path / "one.bin", samples_at([5]))
-    assert "unknown: time does not advance" in run("info", tmp_path / "one.bin").output
-    assert json.loads(run("info", "--json", tmp_path / "one.bin").output)["recordings"][0]["rate_hz"] is None
+    assert "unknown: time does not advance" in invoke("info", tmp_path / "one.bin").output
+    assert json.loads(invoke("info", "--json", tmp_path / "one.bin").output)["recordings"][0]["rate_hz"] is None
 
 
 def test_unusable_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("timestamp_ms,ax,ay,az,gx,gy,gz,trigger\n1,2,3,x,5,6,7,0\n")
-    result = run("info", tmp_path / "bad.csv")
+    result = invoke("info", tmp_path / "bad.csv")
     assert result.exit_code == 2
     assert result.stderr == f"Error: {tmp_path / 'bad.csv'}: line 2: az is 'x', expected a whole number\n"
 
@@ -117,16 +112,16 @@ def test_unusable_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["info FILE", "convert FILE out.csv", "explore FILE", "plot --model-file FILE"])
 def test_file_that_may_not_be_read_is_one_line(log: Path, line: str) -> None:
     command, *arguments = line.split()
-    run(command, "--help")  # loads the command, while everything may be read
+    invoke(command, "--help")  # loads the command, while everything may be read
     with unreadable(log) as name:
-        result = run(command, *(name if argument == "FILE" else argument for argument in arguments))
+        result = invoke(command, *(name if argument == "FILE" else argument for argument in arguments))
     assert result.exit_code == 2
     assert result.stderr == "Error: log.bin: Permission denied\n"
     assert [path.name for path in log.parent.iterdir()] == ["log.bin"]
 
 
 def test_real_capture_is_shown_as_its_description_says(capture_csv: Path) -> None:
-    output = run("info", capture_csv).output
+    output = invoke("info", capture_csv).output
     assert "2,800" in output
     assert "28.0 s" in output
     assert "100 Hz" in output

@@ -12,8 +12,8 @@ from stinger.errors import FileError, InputError
 from stinger.logs import LogFormat, parse_log, read_log
 from stinger.sample import axes
 from stinger.shots import find_shots
-from tests.conftest import samples_at
 from tests.helpers.permissions import needs_permissions, unreadable
+from tests.helpers.samples import samples_at
 
 HEADER = "timestamp_ms,ax,ay,az,gx,gy,gz,trigger\n"
 CAPTURE_HEADER = "accel_x,accel_y,accel_z,gyro_x,gyro_y,gyro_z,trigger_state\n"

@@ -11,10 +11,10 @@ from stinger.errors import FileError
 from stinger.logs import parse_log, read_log, write_log
 from stinger.logs.writing import encode_csv
 from stinger.sample import SampleArray
-from tests.conftest import samples_at, samples_from
+from tests.helpers.samples import samples_at, samples_of_bytes
 
 
-@given(st.binary(min_size=17, max_size=17 * 50).map(samples_from))
+@given(st.binary(min_size=17, max_size=17 * 50).map(samples_of_bytes))
 def test_bin_to_csv_to_bin_gives_the_same_bytes(samples: SampleArray) -> None:
     through_csv = parse_log(encode_csv(samples), "log.csv").samples
     assert through_csv.tobytes() == samples.tobytes()

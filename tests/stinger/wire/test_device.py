@@ -14,7 +14,7 @@ from stinger.wire.commands import UPLOAD_MAX_BYTES, ModelSlot, ModelStatus
 from stinger.wire.device import DeviceLink
 from stinger.wire.host import CountSamples, DeleteModels, DumpLog, Exchange, LoadModel, ReadModelStatus, UploadModel
 from stinger.wire.stream import SampleStream
-from tests.conftest import random_samples
+from tests.helpers.samples import random_samples
 
 FINGERPRINTS = {"lr_intercept": "1.000000", "lr_coef[0]": "2.000000", "mlp_b3": "3.000000", "mlp_w1[0]": "4.000000"}
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from stinger.sample import SAMPLE_DTYPE, SampleArray
 from stinger.wire.frames import ENCODED_BYTES, TAIL_MAX_BYTES, FrameBlock, FrameDecoder, encode_frames
-from tests.conftest import random_samples, samples_from
+from tests.helpers.samples import random_samples, samples_of_bytes
 
-records = st.binary(min_size=17, max_size=17).map(samples_from)
+records = st.binary(min_size=17, max_size=17).map(samples_of_bytes)
 
 
 def feed_in_blocks(decoder: FrameDecoder, data: bytes, size: int) -> FrameBlock:
@@ -35,7 +35,7 @@ def test_frame_bytes_are_those_of_the_documented_example() -> None:
 
 
 @given(
-    samples=st.binary(min_size=17, max_size=17 * 40).map(samples_from),
+    samples=st.binary(min_size=17, max_size=17 * 40).map(samples_of_bytes),
     first=st.integers(0, 2**16 - 1),
     size=st.integers(1, 200),
 )

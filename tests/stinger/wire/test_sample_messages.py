@@ -15,7 +15,7 @@ from stinger.wire.sample_messages import (
     device_of,
     encode_message,
 )
-from tests.conftest import samples_at
+from tests.helpers.samples import samples_at
 
 
 def message(first: int, count: int = 20, time_ms: int | None = None) -> SampleMessage:
