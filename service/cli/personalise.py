@@ -13,11 +13,11 @@ from typing import Final
 import click
 
 from replay.evaluation.data import EvaluationData, evaluation_data
-from service.cli.port_options import port_options, say, talking_to
+from service.cli.port_options import connect, notify, port_options
 from service.cli.pull import describe, warnings_of
-from service.round_trip.opening import place_of
+from service.round_trip.blaster_address import resolve_address
 from service.round_trip.personal_files import LOG_FILE, PersonalFiles, pictures_of, write_personal
-from service.round_trip.personal_words import MENU_NAMES, result_lines, verdict_lines
+from service.round_trip.personal_report import MENU_NAMES, result_lines, verdict_lines
 from service.round_trip.personalising import NotYetError, PersonalModel, cut_log, fits, personalise
 from service.round_trip.pulling import PulledLog, pull_log
 from service.round_trip.pushing import push_models, read_upload
@@ -54,7 +54,7 @@ def personalise_command(port: str | None, baud: int, outdir: Path | None, yes: b
     except NotYetError as not_yet:
         click.echo(f"Not yet: {not_yet}")
         if not_yet.reason:
-            say(f"The exact reason: {not_yet.reason}")
+            notify(f"The exact reason: {not_yet.reason}")
         return
     with progress_bar("Drawing", pictures_of(models)) as progress:
         files = write_personal(folder, models, progress=progress)
@@ -78,15 +78,15 @@ def _fetch(port: str | None, baud: int, folder: Path) -> EvaluationData:
     with _new_folder(folder):
         check_output(folder / LOG_FILE)
         try:
-            with talking_to(place_of(port), baud) as conversation:
-                pulled = pull_log(conversation, folder / LOG_FILE, transfer=partial(progress_bar, "Fetching the log"))
+            with connect(resolve_address(port), baud) as client:
+                pulled = pull_log(client, folder / LOG_FILE, transfer=partial(progress_bar, "Fetching the log"))
         except DeviceError as refused:
             if refused.reason in _EMPTY:
                 raise NotYetError(str(refused)) from refused
             raise
         write_bytes(folder / LOG_FILE, pulled.data)
     for line in warnings_of(pulled, folder / LOG_FILE):
-        say(f"Warning: {line}")
+        notify(f"Warning: {line}")
     click.echo(f"{folder / LOG_FILE}: {describe(pulled)}")
     return _evaluable(pulled, folder)
 
@@ -94,7 +94,7 @@ def _fetch(port: str | None, baud: int, folder: Path) -> EvaluationData:
 def _evaluable(pulled: PulledLog, folder: Path) -> EvaluationData:
     if pulled.log is None:
         raise FileError(folder / LOG_FILE, f"nothing can be learnt from a damaged log ({pulled.damage})")
-    return evaluation_data([pulled.log], warn=lambda line: say(f"Warning: {line}"))
+    return evaluation_data([pulled.log], warn=lambda line: notify(f"Warning: {line}"))
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def _new_folder(folder: Path) -> Iterator[None]:
 def _agreed(chosen: Sequence[tuple[PersonalModel, Path]]) -> bool:
     names = " and ".join(MENU_NAMES[model.slot] for model, _ in chosen)
     if not someone_to_ask():
-        say("Nobody is there to be asked: give --yes to have the models brought to the blaster.")
+        notify("Nobody is there to be asked: give --yes to have the models brought to the blaster.")
         return False
     return click.confirm(f"Bring {names} to the blaster now? What was uploaded before is replaced.", default=False)
 
@@ -122,10 +122,10 @@ def _agreed(chosen: Sequence[tuple[PersonalModel, Path]]) -> bool:
 def _push(port: str | None, baud: int, chosen: Sequence[tuple[PersonalModel, Path]]) -> None:
     uploads = [read_upload(path, model.slot) for model, path in chosen]
     try:
-        with talking_to(place_of(port), baud) as conversation:
-            push_models(conversation, uploads, load=True)
+        with connect(resolve_address(port), baud) as client:
+            push_models(client, uploads, load=True)
     except StingerError:
-        say(f"The models are kept. To try again: {_by_hand(chosen)}")
+        notify(f"The models are kept. To try again: {_by_hand(chosen)}")
         raise
     names = " or ".join(f"ML:{MENU_NAMES[model.slot]}" for model, _ in chosen)
     click.echo(f"Done. Unplug the blaster and choose {names} in its menu, under Motor, Idling.")

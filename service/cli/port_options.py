@@ -1,4 +1,4 @@
-"""The options that say which blaster, and how a conversation with it is shown."""
+"""The options that say which blaster, and how a client with it is shown."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from service.round_trip.conversation import Conversation
-from service.round_trip.opening import Place
+from service.round_trip.blaster_address import BlasterAddress
+from service.round_trip.blaster_client import BlasterClient
 from service.sources.port_opening import DEFAULT_BAUD
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -35,17 +35,17 @@ def port_options(command: _Command) -> _Command:
     return command
 
 
-def say(line: str) -> None:
+def notify(line: str) -> None:
     """Tell the user a line about what is going on, on stderr."""
     click.echo(line, err=True)
 
 
 @contextmanager
-def talking_to(place: Place, baud: int) -> Iterator[Conversation]:
-    """A conversation with the blaster at ``place``, which has been greeted."""
+def connect(place: BlasterAddress, baud: int) -> Iterator[BlasterClient]:
+    """A client with the blaster at ``place``, which has been greeted."""
     if place.found:
-        say(f"found a blaster at {place}")
+        notify(f"found a blaster at {place}")
     with place.open(baud) as link:
-        conversation = Conversation(link, say=say)
-        conversation.greet()
-        yield conversation
+        client = BlasterClient(link, notify=notify)
+        client.synchronise()
+        yield client

@@ -8,8 +8,8 @@ from typing import Final
 
 import click
 
-from service.cli.port_options import port_options, say, talking_to
-from service.round_trip.opening import place_of
+from service.cli.port_options import connect, notify, port_options
+from service.round_trip.blaster_address import resolve_address
 from service.round_trip.pulling import PulledLog, pull_log
 from stinger.cli.progress import progress_bar
 from stinger.errors import FileError
@@ -39,11 +39,11 @@ def pull(port: str | None, baud: int, output: Path, overwrite: bool) -> None:
     if output.exists() and not overwrite:
         raise FileError(output, "is there already: choose another name with -o, or replace it with --overwrite")
     check_output(output)
-    with talking_to(place_of(port), baud) as conversation:
-        pulled = pull_log(conversation, output, transfer=partial(progress_bar, "Fetching the log"))
+    with connect(resolve_address(port), baud) as client:
+        pulled = pull_log(client, output, transfer=partial(progress_bar, "Fetching the log"))
     write_bytes(output, pulled.data)
     for line in warnings_of(pulled, output):
-        say(f"Warning: {line}")
+        notify(f"Warning: {line}")
     click.echo(f"{output}: {describe(pulled)}")
 
 

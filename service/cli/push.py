@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from service.cli.port_options import port_options, talking_to
-from service.round_trip.opening import place_of
+from service.cli.port_options import connect, port_options
+from service.round_trip.blaster_address import resolve_address
 from service.round_trip.pushing import (
     LR_FILE,
     MLP_FILE,
@@ -59,13 +59,13 @@ def push(
     if no_load and (delete or info):
         raise InputError("--no-load belongs to an upload: give it with --lr, --mlp or --in")
     uploads = _uploads(lr, mlp, source)
-    with talking_to(place_of(port), baud) as conversation:
+    with connect(resolve_address(port), baud) as client:
         if delete:
-            status = delete_models(conversation)
+            status = delete_models(client)
         elif info:
-            status = conversation.status()
+            status = client.status()
         else:
-            status = push_models(conversation, uploads, load=not no_load)
+            status = push_models(client, uploads, load=not no_load)
     _show(status)
 
 

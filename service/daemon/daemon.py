@@ -31,7 +31,7 @@ from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.messages import telemetry_message
 from service.mqtt.outbox import Outbox
 from service.mqtt.sample_subscription import BrokerSubscription
-from service.ops.health import Condition
+from service.ops.health import Health
 from service.ops.http import HttpServer
 from service.ops.lock import sole_daemon
 from service.ops.metrics import Metrics
@@ -89,7 +89,7 @@ class Daemon:
         self._registry = Registry(registry_dir(config.data_dir))
         self._metrics = Metrics()
         self._version = version("stinger-ml")
-        self._condition = Condition()
+        self._health = Health()
         self._notifier = Notifier({})
         self._recordings = config.data_dir / "recordings"
         self._room_is_needed = asyncio.Event()
@@ -188,15 +188,15 @@ class Daemon:
             ]
             bringing = asyncio.create_task(self._bring(sources), name="sources")
             stopping = tasks.create_task(self._stop.wait(), name="stop")
-            self._condition.turned()
-            self._condition.ready = True
+            self._health.heartbeat()
+            self._health.ready = True
             _LOG.info(event_text("daemon_started", version=self._version, model=self._flow.version))
             self._notifier.ready()
             ready()
             try:
                 await asyncio.wait({bringing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                self._condition.ready = False
+                self._health.ready = False
                 self._notifier.stopping()
                 failure = await _ended(bringing)
                 self._flow.score_waiting()
@@ -224,13 +224,13 @@ class Daemon:
         while True:
             due += _TELEMETRY_S
             await asyncio.sleep(due - loop.time())
-            self._condition.turned()
+            self._health.heartbeat()
             told = self._flow.telemetry()
             for number, telemetry in enumerate(told, start=1):
                 self._link.send(telemetry_message(telemetry))
                 if number % _TELEMETRY_A_TURN == 0:
                     await asyncio.sleep(0)  # a thousand devices take longer than a sample may wait
-            status = self._condition.status(
+            status = self._health.status_line(
                 streaming=sum(one.link == LinkState.STREAMING.value for one in told),
                 devices=len(told),
                 model=self._flow.version,
@@ -244,7 +244,7 @@ class Daemon:
         def told(pruned: Pruned) -> None:
             self._metrics.pruned(kept=pruned.left, kept_bytes=pruned.left_bytes, deleted=len(pruned.deleted))
             problem = pruned.problems[0] if pruned.problems else ""
-            if problem != self._condition.alarm_about("retention"):
+            if problem != self._health.alarm_of("retention"):
                 self._alarm("retention", problem)
 
         retention = Retention(self._recordings, self._registry)
@@ -298,7 +298,7 @@ class Daemon:
             port=metrics.port,
             host=metrics.host,
             metrics=self._metrics.expose,
-            unready=self._condition.unready,
+            unready=self._health.unready_reason,
         )
         stack.callback(server.close)
         return server.url
@@ -314,8 +314,8 @@ class Daemon:
 
     def _alarm(self, about: str, text: str) -> None:
         """Say what a person must see to, until it is said again as empty."""
-        self._condition.alarm(about, text)
-        self._link.set_alarm(self._condition.alarms)
+        self._health.set_alarm(about, text)
+        self._link.set_alarm(self._health.alarms)
 
 
 def _free_bytes(folder: Path) -> int | None:

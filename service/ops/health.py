@@ -1,55 +1,57 @@
-"""How the daemon is: whether it is ready, whether its event loop turns, and what a person must see to."""
+"""The daemon's health: whether it is ready, whether its event loop runs, and which alarms need an operator."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from service.base.logs import get_logger
 
-HELD_UP_S: Final = 5.0
-"""An event loop that has not turned for so long is not ready for anything."""
+MAX_STALL_S: Final = 5.0
+"""An event loop that has been stalled for longer makes the daemon unready."""
 
 _LOG = get_logger(__name__)
 
 
-class Condition:
-    """Kept by the event loop's thread, looked at from any. Not ready at first."""
+class Health:
+    """The daemon's health: written by the event loop's thread, read from any thread. Not ready at first."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self.ready = False
-        """Whether it is up and not about to stop."""
-        self._turned_s = time.monotonic()
+        """Whether the daemon has started and is not about to stop."""
+        self._clock_s = clock_s
+        self._heartbeat_s = clock_s()
         self._alarms: dict[str, str] = {}
 
-    def turned(self) -> None:
-        """The event loop has had its turn."""
-        self._turned_s = time.monotonic()
+    def heartbeat(self) -> None:
+        """Record that the event loop runs."""
+        self._heartbeat_s = self._clock_s()
 
-    def unready(self) -> str:
-        """Why the daemon is not ready; empty where it is."""
+    def unready_reason(self) -> str:
+        """Return why the daemon is not ready; empty if it is."""
         if not self.ready:
             return "starting or stopping"
-        held_up_s = time.monotonic() - self._turned_s
-        return f"held up for {held_up_s:.0f} s" if held_up_s > HELD_UP_S else ""
+        stalled_s = self._clock_s() - self._heartbeat_s
+        return f"event loop stalled for {stalled_s:.0f} s" if stalled_s > MAX_STALL_S else ""
 
-    def alarm(self, about: str, text: str) -> None:
-        """Something that a person must see to, until it is told again as empty."""
+    def set_alarm(self, topic: str, text: str) -> None:
+        """Raise the alarm of ``topic``, which needs an operator; an empty ``text`` clears it."""
         if text:
-            _LOG.warning("alarm_raised", about=about, reason=text)
-        self._alarms[about] = text
+            _LOG.warning("alarm_raised", topic=topic, reason=text)
+        self._alarms[topic] = text
 
-    def alarm_about(self, about: str) -> str:
-        """What was last told of ``about``; empty for nothing, or no more."""
-        return self._alarms.get(about, "")
+    def alarm_of(self, topic: str) -> str:
+        """Return the alarm of ``topic``; empty if there is none."""
+        return self._alarms.get(topic, "")
 
     @property
     def alarms(self) -> str:
-        """Everything that there is to see to, on one line."""
+        """All alarms on one line; empty if there is none."""
         return "; ".join(text for text in self._alarms.values() if text)
 
-    def status(self, *, streaming: int, devices: int, model: str, connected: bool) -> str:
-        """All of it for a person, on one line."""
+    def status_line(self, *, streaming: int, devices: int, model: str, connected: bool) -> str:
+        """Return a summary for an operator, on one line."""
         broker = "connected" if connected else "away"
         alarms = f"; ALARM: {self.alarms}" if self.alarms else ""
         return f"{streaming} of {devices} devices streaming, model {model}, broker {broker}{alarms}"

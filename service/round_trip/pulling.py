@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.base.link_errors import LinkLostError
-from service.round_trip.conversation import Conversation
+from service.round_trip.blaster_client import BlasterClient
 from stinger.errors import DeviceError, FileError, ProtocolError
 from stinger.files import StrPath
 from stinger.logs import Log
@@ -34,7 +34,7 @@ class PulledLog:
     damage: str = ""
 
 
-def pull_log(conversation: Conversation, target: StrPath, *, transfer: Transfer) -> PulledLog:
+def pull_log(client: BlasterClient, target: StrPath, *, transfer: Transfer) -> PulledLog:
     """The whole log, its size and its records checked. ``target`` is what errors call it; nothing is written.
 
     A transfer that breaks off or brings damaged records is begun anew, :data:`ATTEMPTS` times in all. A log that comes
@@ -43,15 +43,15 @@ def pull_log(conversation: Conversation, target: StrPath, *, transfer: Transfer)
     before = b""
     for attempt in range(1, ATTEMPTS + 1):
         if attempt > 1:
-            conversation.greet()  # hears out what is still on its way
+            client.synchronise()  # hears out what is still on its way
         try:
-            data = _dump(conversation, transfer)
+            data = _dump(client, transfer)
             return PulledLog(data, parse_log(data, target))
         except DeviceError as refused:
             if refused.reason != _BUSY or attempt == ATTEMPTS:
                 raise
             problem = "the blaster is firing"
-            time.sleep(conversation.patience.busy_s)
+            time.sleep(client.timeouts.busy_retry_s)
         except ProtocolError as broken:
             problem = str(broken)
         except FileError as damaged:
@@ -61,17 +61,17 @@ def pull_log(conversation: Conversation, target: StrPath, *, transfer: Transfer)
                 return PulledLog(data, None, damage)
             before = data
         if attempt < ATTEMPTS:
-            conversation.say(f"{problem}: asking again ({attempt + 1} of {ATTEMPTS})")
+            client.notify(f"{problem}: asking again ({attempt + 1} of {ATTEMPTS})")
     raise ProtocolError(f"{problem}, {ATTEMPTS} times; nothing was written: try another cable or USB socket")
 
 
-def _dump(conversation: Conversation, transfer: Transfer) -> bytes:
+def _dump(client: BlasterClient, transfer: Transfer) -> bytes:
     dump: DumpLog | None = None
     try:
-        dump = conversation.begin_log()
+        dump = client.start_log_dump()
         with transfer(dump.expected_bytes or 0) as progress:
             progress(dump.received_bytes)
-            return conversation.hear_out(dump, progress=progress)
+            return client.receive_rest(dump, progress=progress)
     except LinkLostError as lost:
         if dump is None or dump.expected_bytes is None:
             raise

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from service.round_trip.conversation import Conversation
+from service.round_trip.blaster_client import BlasterClient
 from stinger.errors import DeviceError, FileError, InputError, ProtocolError
 from stinger.files import StrPath, read_bytes
 from stinger.mlmd import MAGIC, BlasterModel, LrModel, encode_mlmd, fingerprint, parse_mlmd
@@ -69,30 +69,30 @@ def uploads_in(path: Path) -> list[Upload]:
     return uploads
 
 
-def push_models(conversation: Conversation, uploads: Sequence[Upload], *, load: bool) -> ModelStatus:
+def push_models(client: BlasterClient, uploads: Sequence[Upload], *, load: bool) -> ModelStatus:
     """Upload each of ``uploads``, load it, and compare what then serves with what was sent; the status in the end.
 
     Without ``load`` they are only stored: the blaster takes them when it is switched on the next time. The first refusal
     ends it, with what was done before it done.
     """
     for upload in uploads:
-        _upload(conversation, upload)
-        conversation.say(f"{upload.path}: uploaded, {len(upload.data):,} bytes")
+        _upload(client, upload)
+        client.notify(f"{upload.path}: uploaded, {len(upload.data):,} bytes")
     for upload in uploads if load else ():
         try:
-            conversation.ask(LoadModel(upload.slot))
+            client.request(LoadModel(upload.slot))
         except DeviceError as refused:
             raise DeviceError(refused.reason, f"{upload.path}: {refused}") from refused
-    status = conversation.status()
+    status = client.status()
     for upload in uploads if load else ():
-        conversation.say(_compare(upload, status))
+        client.notify(_compare(upload, status))
     return status
 
 
-def delete_models(conversation: Conversation) -> ModelStatus:
+def delete_models(client: BlasterClient) -> ModelStatus:
     """Have the blaster forget every uploaded model; the status in the end."""
-    conversation.ask(DeleteModels())
-    return conversation.status()
+    client.request(DeleteModels())
+    return client.status()
 
 
 def describe_status(status: ModelStatus) -> list[tuple[str, str]]:
@@ -126,18 +126,18 @@ def _of_onnx(path: StrPath) -> BlasterModel:
         raise FileError(path, str(error)) from error
 
 
-def _upload(conversation: Conversation, upload: Upload) -> None:
+def _upload(client: BlasterClient, upload: Upload) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         exchange = UploadModel(upload.slot, upload.data)
         try:
-            conversation.ask(exchange)
+            client.request(exchange)
         except DeviceError as refused:
             if refused.reason not in _PASSING or attempt == ATTEMPTS:
                 times = f", {attempt} times" if attempt > 1 else ""
                 raise DeviceError(refused.reason, f"{upload.path}: {refused}{times}") from refused
             problem = _PASSING[refused.reason]
             if refused.reason == "busy":
-                time.sleep(conversation.patience.busy_s)
+                time.sleep(client.timeouts.busy_retry_s)
         except ProtocolError as silent:
             if not exchange.advance:
                 hint = (
@@ -149,10 +149,10 @@ def _upload(conversation: Conversation, upload: Upload) -> None:
             if attempt == ATTEMPTS:
                 raise ProtocolError(f"{upload.path}: {silent}, {attempt} times") from silent
             problem = "was sent and not answered"
-            conversation.greet()
+            client.synchronise()
         else:
             return
-        conversation.say(f"{upload.path} {problem}: trying again ({attempt + 1} of {ATTEMPTS})")
+        client.notify(f"{upload.path} {problem}: trying again ({attempt + 1} of {ATTEMPTS})")
 
 
 def _compare(upload: Upload, status: ModelStatus) -> str:

@@ -73,7 +73,7 @@ def test_disk_that_takes_no_more_has_old_recordings_deleted_at_once(tmp_path: Pa
             stdout=subprocess.DEVNULL,
         )
         try:
-            process.wait_for("alarm_raised about=recorder")
+            process.wait_for("alarm_raised topic=recorder")
             process.wait_for("recordings_pruned deleted=1 ")
             assert not old.exists()
         finally:
@@ -87,7 +87,7 @@ def test_model_that_cannot_be_read_keeps_everything_and_raises_an_alarm(tmp_path
     store(folder, "a", OLD_DAYS - 1)
     Registry(tmp_path / "data" / "registry").add("m", factory_model().data, {}).model_path.write_bytes(b"no model")
     with daemon(tmp_path, "--keep-size", "1kB", "--model", "factory", "--broker", "embedded:0") as process:
-        process.wait_for("alarm_raised about=retention .*no recording is deleted until this model can be read")
+        process.wait_for("alarm_raised topic=retention .*no recording is deleted until this model can be read")
         assert old.exists()
 
 

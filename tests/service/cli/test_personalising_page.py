@@ -6,7 +6,7 @@ import pytest
 from service.cli.personalise import personalise_command
 from service.cli.pull import pull
 from service.cli.push import push
-from service.round_trip.conversation import DEFAULT_PATIENCE
+from service.round_trip.blaster_client import DEFAULT_TIMEOUTS
 from service.round_trip.links import CONNECT_S, WRITE_S
 from service.round_trip.personalising import MIN_SHOTS
 from stinger.wire.host import DumpLog, UploadModel
@@ -22,11 +22,11 @@ def test_page_names_every_option(command: click.Command) -> None:
 
 
 def test_page_tells_how_long_is_waited() -> None:
-    patience = DEFAULT_PATIENCE
+    timeouts = DEFAULT_TIMEOUTS
     for row in (
         f"| a connection over TCP | {CONNECT_S:g} s |",
-        f"| {patience.greeting_s:g} s of silence; then {patience.upload_given_up_s:g} s for an upload",
-        f"| the rest of an earlier answer to pass | {patience.drain_s:g} s |",
+        f"| {timeouts.response_s:g} s of silence; then {timeouts.upload_abandoned_s:g} s for an upload",
+        f"| the rest of an earlier answer to pass | {timeouts.drain_s:g} s |",
         f"| the next bytes of a log | {DumpLog.timeout_s:g} s |",
         f"| an answer to an upload | {UploadModel.timeout_s:g} s,",
         f"| the blaster to take what is sent | {WRITE_S:g} s",

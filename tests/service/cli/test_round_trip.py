@@ -25,7 +25,7 @@ from tests.helpers.places import ROOT
 from tests.helpers.samples import random_samples, samples_at
 from tests.helpers.synthetic import synthetic_samples
 from tests.hil.cli.test_emulate import running
-from tests.service.round_trip.emulated_ends import KINDS, device_elsewhere, place, port_of
+from tests.service.round_trip.emulated_client import KINDS, address_of, device_elsewhere, port_of
 
 PATIENCE_S = 30.0
 PLAYED = synthetic_samples(6000, 24)
@@ -55,7 +55,7 @@ def small_pictures(fonts: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def invoke_at(device: EmulatedDevice, command: str, *arguments: object, answer: str | None = None) -> Result:
-    return invoke(command, "--port", place(device), *arguments, answer=answer)
+    return invoke(command, "--port", address_of(device), *arguments, answer=answer)
 
 
 def logged(samples: SampleArray) -> EmulatedBlaster:

@@ -1,41 +1,37 @@
 from __future__ import annotations
 
-import time
-
-import pytest
-
-from service.ops.health import HELD_UP_S, Condition
+from service.ops.health import MAX_STALL_S, Health
 
 
-def test_daemon_is_ready_once_it_says_so_and_while_its_loop_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_daemon_is_ready_once_started_and_while_its_event_loop_runs() -> None:
     now_s = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now_s)
-    state = Condition()
-    assert state.unready() == "starting or stopping"
-    state.ready = True
-    assert state.unready() == ""
-    now_s += HELD_UP_S + 1
-    assert state.unready() == "held up for 6 s"
-    state.turned()
-    assert state.unready() == ""
-    state.ready = False
-    assert state.unready() == "starting or stopping"
+    health = Health(clock_s=lambda: now_s)
+    assert health.unready_reason() == "starting or stopping"
+    health.ready = True
+    assert health.unready_reason() == ""
+    now_s += MAX_STALL_S + 1
+    assert health.unready_reason() == "event loop stalled for 6 s"
+    health.heartbeat()
+    assert health.unready_reason() == ""
+    health.ready = False
+    assert health.unready_reason() == "starting or stopping"
 
 
-def test_alarm_stands_until_it_is_told_as_empty() -> None:
-    state = Condition()
-    state.alarm("recorder", "disk full")
-    state.alarm("model", "no model")
-    assert state.alarms == "disk full; no model"
-    state.alarm("recorder", "")
-    assert (state.alarms, state.alarm_about("recorder"), state.alarm_about("model")) == ("no model", "", "no model")
+def test_alarm_stands_until_it_is_cleared() -> None:
+    health = Health()
+    health.set_alarm("recorder", "disk full")
+    health.set_alarm("model", "no model")
+    assert health.alarms == "disk full; no model"
+    health.set_alarm("recorder", "")
+    assert (health.alarms, health.alarm_of("recorder"), health.alarm_of("model")) == ("no model", "", "no model")
 
 
-def test_status_is_one_line_with_the_alarms_at_its_end() -> None:
-    state = Condition()
+def test_status_is_one_line_that_ends_with_the_alarms() -> None:
+    health = Health()
     assert (
-        state.status(streaming=1, devices=2, model="lr-3", connected=True)
+        health.status_line(streaming=1, devices=2, model="lr-3", connected=True)
         == "1 of 2 devices streaming, model lr-3, broker connected"
     )
-    state.alarm("recorder", "disk full")
-    assert state.status(streaming=0, devices=0, model="m", connected=False).endswith("broker away; ALARM: disk full")
+    health.set_alarm("recorder", "disk full")
+    line = health.status_line(streaming=0, devices=0, model="m", connected=False)
+    assert line.endswith("broker away; ALARM: disk full")

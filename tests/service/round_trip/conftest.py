@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hil.emulated import Port
-from tests.service.round_trip.emulated_ends import KINDS, port_of
+from tests.service.round_trip.emulated_client import KINDS, port_of
 
 
 @pytest.fixture(params=KINDS)

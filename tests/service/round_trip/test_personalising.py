@@ -11,7 +11,7 @@ from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.evaluation.intervals import wilson
 from service.round_trip import personal_files
 from service.round_trip.personal_files import pictures_of, write_personal
-from service.round_trip.personal_words import result_lines, verdict_lines
+from service.round_trip.personal_report import result_lines, verdict_lines
 from service.round_trip.personalising import (
     NotYetError,
     PersonalModel,

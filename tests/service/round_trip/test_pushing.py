@@ -12,7 +12,7 @@ from models.factory import factory_model
 from models.graph.export import export_blaster_model
 from models.model_meta import ModelMeta
 from service.base.link_errors import LinkLostError
-from service.round_trip.conversation import Conversation
+from service.round_trip.blaster_client import BlasterClient
 from service.round_trip.pushing import (
     Upload,
     delete_models,
@@ -25,7 +25,7 @@ from stinger.errors import DeviceError, FileError, ProtocolError
 from stinger.mlmd import LrModel, MlpModel, encode_mlmd, fingerprint, write_mlmd
 from stinger.wire.commands import ModelSlot, ModelStatus
 from stinger.wire.host import UploadModel
-from tests.service.round_trip.emulated_ends import talk
+from tests.service.round_trip.emulated_client import client_of
 
 
 def lr_model(seed: int = 1) -> LrModel:
@@ -56,12 +56,12 @@ class Stubborn(EmulatedBlaster):
 
 
 async def test_models_are_uploaded_loaded_and_compared(port: Port, folder: Path) -> None:
-    async with talk(port, faults=["chatter"]) as talking:
-        status = await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
-        shelf = talking.device.blaster.models
+    async with client_of(port, faults=["chatter"]) as harness:
+        status = await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
+        shelf = harness.device.blaster.models
         assert shelf.fingerprints == fingerprint(lr_model()) | fingerprint(mlp_model())
     assert (status.source, status.user_has_lr, status.user_has_mlp) == ("user", True, True)
-    assert [line.rpartition(": ")[2] for line in talking.said] == [
+    assert [line.rpartition(": ")[2] for line in harness.notices] == [
         "uploaded, 244 bytes",
         "uploaded, 16,652 bytes",
         "loaded, and the blaster's weights are those of the file",
@@ -70,29 +70,29 @@ async def test_models_are_uploaded_loaded_and_compared(port: Port, folder: Path)
 
 
 async def test_models_that_are_not_loaded_are_there_after_a_restart(pty: Port, folder: Path) -> None:
-    async with talk(pty) as talking:
-        status = await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=False))
+    async with client_of(pty) as harness:
+        status = await harness.run(lambda client: push_models(client, uploads_in(folder), load=False))
         assert (status.source, status.user_model_present, status.user_has_lr) == ("factory", True, False)
         assert dict(describe_status(status))["uploaded models"] == "in flash, not loaded"
-        talking.device.blaster.reboot()
-        assert talking.device.blaster.model_status().user_has_mlp
+        harness.device.blaster.reboot()
+        assert harness.device.blaster.model_status().user_has_mlp
 
 
 async def test_one_file_is_for_the_one_slot_of_older_firmware(port: Port, folder: Path) -> None:
     (upload,) = uploads_in(folder / "ml_model_mlp.bin")
     assert upload.slot is ModelSlot.SINGLE
-    async with talk(port) as talking:
-        status = await talking.do(lambda conversation: push_models(conversation, [upload], load=True))
+    async with client_of(port) as harness:
+        status = await harness.run(lambda client: push_models(client, [upload], load=True))
     assert (status.user_has_lr, status.user_has_mlp) == (False, True)
 
 
 async def test_delete_leaves_the_factory_models(port: Port, folder: Path) -> None:
-    def work(conversation: Conversation) -> ModelStatus:
-        push_models(conversation, uploads_in(folder), load=True)
-        return delete_models(conversation)
+    def work(client: BlasterClient) -> ModelStatus:
+        push_models(client, uploads_in(folder), load=True)
+        return delete_models(client)
 
-    async with talk(port) as talking:
-        status = await talking.do(work)
+    async with client_of(port) as harness:
+        status = await harness.run(work)
     assert (status.source, status.user_model_present) == ("factory", False)
 
 
@@ -103,10 +103,10 @@ async def test_refusal_that_passes_is_tried_again(
     port: Port, folder: Path, fault: str, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.3)
-    async with talk(port, faults=[f"{fault}:times=2"]) as talking:
-        status = await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+    async with client_of(port, faults=[f"{fault}:times=2"]) as harness:
+        status = await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
     assert status.user_has_mlp
-    again = [line for line in talking.said if "trying again" in line]
+    again = [line for line in harness.notices if "trying again" in line]
     assert [word in line for line in again] == [True, True]
     assert again[1].endswith("(3 of 3)")
 
@@ -116,10 +116,10 @@ async def test_refusal_that_stays_is_one_line_and_leaves_the_old_model(
     port: Port, folder: Path, fault: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.3)
-    async with talk(port, faults=[fault]) as talking:
+    async with client_of(port, faults=[fault]) as harness:
         with pytest.raises(DeviceError, match=r"^.*ml_model_lr.bin: [^\n]*, 3 times$") as raised:
-            await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
-        assert not talking.device.blaster.models.has_files
+            await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
+        assert not harness.device.blaster.models.has_files
     assert raised.value.reason == reason
 
 
@@ -128,25 +128,25 @@ async def test_refusal_that_does_not_pass_is_not_tried_again(pty: Port, folder: 
         def begin_upload(self) -> None:
             raise DeviceError("open", "")
 
-    async with talk(pty, blaster=Full()) as talking:
+    async with client_of(pty, blaster=Full()) as harness:
         with pytest.raises(DeviceError, match=r"could not create the model file: its flash may be full$"):
-            await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
-    assert talking.said == []
+            await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
+    assert harness.notices == []
 
 
 async def test_model_that_the_blaster_will_not_load_is_told(pty: Port, folder: Path) -> None:
     damaged = bytearray((folder / "ml_model_lr.bin").read_bytes())
     damaged[-1] ^= 1
     upload = Upload(ModelSlot.LR, "lr.bin", lr_model(), bytes(damaged))
-    async with talk(pty) as talking:
+    async with client_of(pty) as harness:
         with pytest.raises(DeviceError, match=r"^lr.bin: the blaster would not load the model"):
-            await talking.do(lambda conversation: push_models(conversation, [upload], load=True))
+            await harness.run(lambda client: push_models(client, [upload], load=True))
 
 
 async def test_blaster_that_uses_another_model_than_the_one_sent_is_found_out(port: Port, folder: Path) -> None:
-    async with talk(port, blaster=Stubborn()) as talking:
+    async with client_of(port, blaster=Stubborn()) as harness:
         with pytest.raises(ProtocolError, match=r"uses another model than the one sent: lr_intercept is .*, expected"):
-            await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+            await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
 
 
 @pytest.mark.parametrize(("lost", "ends_well"), [(1, True), (3, False)])
@@ -161,34 +161,34 @@ async def test_upload_whose_confirmation_is_lost_is_sent_again(
         confirmations += b"MLMODEL_OK" in answer
         return b"" if b"MLMODEL_OK" in answer and confirmations <= lost else answer
 
-    async with talk(pty) as talking:
-        monkeypatch.setattr(talking.device._plan, "answer", without_some)
-        pushing = talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+    async with client_of(pty) as harness:
+        monkeypatch.setattr(harness.device._plan, "answer", without_some)
+        pushing = harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
         if ends_well:
             assert (await pushing).user_has_lr
         else:
             with pytest.raises(ProtocolError, match=r"ml_model_lr.bin: no answer to MLMODEL_PUT_LR .*, 3 times$"):
                 await pushing
-    assert "was sent and not answered: trying again (2 of 3)" in talking.said[0]
+    assert "was sent and not answered: trying again (2 of 3)" in harness.notices[0]
 
 
 async def test_blaster_without_slots_for_two_models_is_told_of_the_one(
     pty: Port, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(UploadModel, "timeout_s", 0.3)
-    async with talk(pty) as talking:
+    async with client_of(pty) as harness:
 
-        def work(conversation: Conversation) -> None:
-            monkeypatch.setattr(talking.device._plan, "silent", lambda _: True)
-            push_models(conversation, uploads_in(folder), load=True)
+        def work(client: BlasterClient) -> None:
+            monkeypatch.setattr(harness.device._plan, "silent", lambda _: True)
+            push_models(client, uploads_in(folder), load=True)
 
         with pytest.raises(ProtocolError, match=r"no answer to MLMODEL_PUT_LR within 0.3 s; older firmware takes one"):
-            await talking.do(work)
+            await harness.run(work)
 
 
 async def test_unplugged_during_an_upload_is_one_line(port: Port, folder: Path) -> None:
-    async with talk(port) as talking:
-        loop, device = asyncio.get_running_loop(), talking.device
+    async with client_of(port) as harness:
+        loop, device = asyncio.get_running_loop(), harness.device
 
         class Going(EmulatedBlaster):
             def begin_upload(self) -> None:
@@ -196,7 +196,7 @@ async def test_unplugged_during_an_upload_is_one_line(port: Port, folder: Path) 
 
         device._link._blaster = Going()  # type: ignore[attr-defined] # of a link with commands
         with pytest.raises(LinkLostError, match=r"^[^\n]*$"):
-            await talking.do(lambda conversation: push_models(conversation, uploads_in(folder), load=True))
+            await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
 
 
 def test_our_own_model_file_becomes_one_for_the_blaster(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A conversation with an emulated blaster, which lives in the test's event loop while the talking is done in a thread."""
+"""A client with an emulated blaster, which lives in the test's event loop while the harness is done in a thread."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from hil.emulated import EmulatedBlaster, EmulatedDevice, Firmware, Port, PtyPort, TcpPort
-from service.round_trip.conversation import Conversation, Patience
-from service.round_trip.opening import Place, place_of
+from service.round_trip.blaster_address import BlasterAddress, resolve_address
+from service.round_trip.blaster_client import BlasterClient, Timeouts
 from tests.hil.emulating import PATIENCE_S, SESSION, emulated
 
 T = TypeVar("T")
 
 KINDS = ("pty", "tcp")
-QUICK = Patience(greeting_s=2.0, busy_s=0.05)
+QUICK = Timeouts(response_s=2.0, busy_retry_s=0.05)
 """Where an answer comes: the machine may be slow."""
-IMPATIENT = Patience(greeting_s=0.5, drain_s=4.0, upload_given_up_s=0.8)
+SHORT = Timeouts(response_s=0.5, drain_s=4.0, upload_abandoned_s=0.8)
 """Where none does."""
 
 
@@ -29,46 +29,46 @@ def port_of(kind: str, folder: Path) -> Port:
     return PtyPort(folder / "blaster") if kind == "pty" else TcpPort()
 
 
-def place(device: EmulatedDevice) -> Place:
+def address_of(device: EmulatedDevice) -> BlasterAddress:
     address = device.port.address
-    return place_of(f"tcp://{address}" if isinstance(device.port, TcpPort) else address)
+    return resolve_address(f"tcp://{address}" if isinstance(device.port, TcpPort) else address)
 
 
 @dataclass
-class Talk:
+class ClientHarness:
     """What is done with a device, and what a user was told meanwhile."""
 
     device: EmulatedDevice
-    patience: Patience
-    said: list[str] = field(default_factory=list)
+    timeouts: Timeouts
+    notices: list[str] = field(default_factory=list)
 
     @contextmanager
-    def open(self) -> Iterator[Conversation]:
-        with place(self.device).open() as link:
-            yield Conversation(link, say=self.said.append, patience=self.patience)
+    def open(self) -> Iterator[BlasterClient]:
+        with address_of(self.device).open() as link:
+            yield BlasterClient(link, notify=self.notices.append, timeouts=self.timeouts)
 
-    async def do(self, work: Callable[[Conversation], T]) -> T:
+    async def run(self, work: Callable[[BlasterClient], T]) -> T:
         """``work`` in a thread, over a link that was opened and greeted."""
 
         def whole() -> T:
-            with self.open() as conversation:
-                conversation.greet()
-                return work(conversation)
+            with self.open() as client:
+                client.synchronise()
+                return work(client)
 
         return await asyncio.to_thread(whole)
 
 
 @asynccontextmanager
-async def talk(
+async def client_of(
     port: Port,
     *,
     faults: Iterable[str] = (),
     blaster: EmulatedBlaster | None = None,
     firmware: Firmware = Firmware.LIVE,
-    patience: Patience = QUICK,
-) -> AsyncIterator[Talk]:
+    timeouts: Timeouts = QUICK,
+) -> AsyncIterator[ClientHarness]:
     async with emulated(SESSION, port=port, faults=faults, blaster=blaster, firmware=firmware) as device:
-        yield Talk(device, patience)
+        yield ClientHarness(device, timeouts)
 
 
 @contextmanager

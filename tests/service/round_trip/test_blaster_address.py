@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.base.link_errors import LinkLostError
-from service.round_trip.opening import Place, place_of
+from service.round_trip.blaster_address import BlasterAddress, resolve_address
 from service.sources.port_discovery import BlasterPort
 from service.sources.port_opening import explain_opening
 from stinger.errors import InputError
@@ -18,39 +18,39 @@ OTHER = BlasterPort("/dev/ttyACM1", "")
 @pytest.mark.parametrize(
     ("port", "place"),
     [
-        ("/dev/ttyACM0", Place(path="/dev/ttyACM0")),
-        ("COM3", Place(path="COM3")),
-        (r"\\.\COM12", Place(path=r"\\.\COM12")),
-        ("serial:///dev/ttyACM0", Place(path="/dev/ttyACM0")),
-        ("serial://COM3", Place(path="COM3")),
-        ("/dev/serial/by-id/usb-Pico_E6:60-if00", Place(path="/dev/serial/by-id/usb-Pico_E6:60-if00")),
-        ("tcp://blaster-7.local:5000", Place(tcp=("blaster-7.local", 5000))),
-        ("TCP://[::1]:5000", Place(tcp=("::1", 5000))),
+        ("/dev/ttyACM0", BlasterAddress(path="/dev/ttyACM0")),
+        ("COM3", BlasterAddress(path="COM3")),
+        (r"\\.\COM12", BlasterAddress(path=r"\\.\COM12")),
+        ("serial:///dev/ttyACM0", BlasterAddress(path="/dev/ttyACM0")),
+        ("serial://COM3", BlasterAddress(path="COM3")),
+        ("/dev/serial/by-id/usb-Pico_E6:60-if00", BlasterAddress(path="/dev/serial/by-id/usb-Pico_E6:60-if00")),
+        ("tcp://blaster-7.local:5000", BlasterAddress(tcp=("blaster-7.local", 5000))),
+        ("TCP://[::1]:5000", BlasterAddress(tcp=("::1", 5000))),
     ],
 )
-def test_port_is_a_path_a_name_or_a_socket(port: str, place: Place) -> None:
-    assert place_of(port) == place
+def test_port_is_a_path_a_name_or_a_socket(port: str, place: BlasterAddress) -> None:
+    assert resolve_address(port) == place
 
 
 @pytest.mark.parametrize("port", [None, "auto", "serial://auto"])
 def test_only_blaster_is_found(port: str | None) -> None:
-    assert place_of(port, find=lambda: [ONE]) == Place(path="/dev/ttyACM0", found=True)
+    assert resolve_address(port, find=lambda: [ONE]) == BlasterAddress(path="/dev/ttyACM0", found=True)
 
 
 def test_of_several_blasters_none_is_chosen_and_all_are_named() -> None:
     with pytest.raises(InputError) as raised:
-        place_of(None, find=lambda: [ONE, OTHER])
+        resolve_address(None, find=lambda: [ONE, OTHER])
     assert str(raised.value).startswith("2 blasters are plugged in: name one of them with --port: /dev/ttyACM0 ")
     assert "/dev/ttyACM1 (serial number unknown)" in str(raised.value)
 
 
 def test_without_a_blaster_the_other_ports_are_named() -> None:
     with pytest.raises(InputError, match=r"no blaster is plugged in .* are /dev/ttyUSB0 \(CP2102\), COM1$"):
-        place_of(None, find=list, others=lambda: [("/dev/ttyUSB0", "CP2102"), ("COM1", "n/a")])
+        resolve_address(None, find=list, others=lambda: [("/dev/ttyUSB0", "CP2102"), ("COM1", "n/a")])
     with pytest.raises(InputError, match=r"and 12 more$"):
-        place_of(None, find=list, others=lambda: [(f"COM{i}", "") for i in range(20)])
+        resolve_address(None, find=list, others=lambda: [(f"COM{i}", "") for i in range(20)])
     with pytest.raises(InputError, match=r"no serial port is here$"):
-        place_of(None, find=list, others=list)
+        resolve_address(None, find=list, others=list)
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,15 @@ def test_without_a_blaster_the_other_ports_are_named() -> None:
 )
 def test_what_is_no_port_is_one_line(port: str) -> None:
     with pytest.raises(InputError, match=r"^--port [^\n]*$") as raised:
-        place_of(port)
+        resolve_address(port)
     assert port in str(raised.value)
 
 
 def test_port_that_is_not_there_and_what_is_no_port_are_told(tmp_path: Path) -> None:
     with pytest.raises(LinkLostError, match="gone: no such port: unplugged"):
-        Place(path=str(tmp_path / "gone")).open()
+        BlasterAddress(path=str(tmp_path / "gone")).open()
     with pytest.raises(LinkLostError, match="null: is no serial port"):
-        Place(path=os.devnull).open()
+        BlasterAddress(path=os.devnull).open()
 
 
 def test_windows_tells_its_reasons_in_words() -> None:

@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from service.round_trip.conversation import Conversation
-from service.round_trip.interrupts import interrupt_held_back
+from service.round_trip.blaster_client import BlasterClient
+from service.round_trip.deferred_interrupt import deferred_interrupt
 from service.round_trip.links import CHUNK_BYTES, Link
 from stinger.wire.commands import ModelSlot
 from stinger.wire.device import DeviceLink
@@ -44,7 +44,7 @@ def test_interrupt_counts_when_the_block_has_ended() -> None:
     seen: list[bool] = []
 
     def press() -> None:
-        with interrupt_held_back() as interrupted:
+        with deferred_interrupt() as interrupted:
             seen.append(interrupted())
             signal.raise_signal(signal.SIGINT)
             seen.append(interrupted())
@@ -58,9 +58,9 @@ def test_interrupt_counts_when_the_block_has_ended() -> None:
 
 def test_interrupted_upload_leaves_the_blaster_with_its_old_model_and_ready_for_the_next_command() -> None:
     wire = Wire(interrupted_at=4)
-    conversation = Conversation(wire, say=lambda _: None)
+    client = BlasterClient(wire, notify=lambda _: None)
     with pytest.raises(KeyboardInterrupt):
-        conversation.ask(UploadModel(ModelSlot.LR, MODEL))
+        client.request(UploadModel(ModelSlot.LR, MODEL))
     payload = b"".join(wire.sent[1:])
     assert len(payload) == len(MODEL)
     assert payload[: 3 * CHUNK_BYTES] == MODEL[: 3 * CHUNK_BYTES]
@@ -73,5 +73,5 @@ def test_interrupted_upload_leaves_the_blaster_with_its_old_model_and_ready_for_
 def test_interrupt_between_questions_is_an_interrupt_at_once() -> None:
     wire = Wire(interrupted_at=1)
     with pytest.raises(KeyboardInterrupt):
-        Conversation(wire, say=lambda _: None).ask(LoadModel(ModelSlot.LR))
+        BlasterClient(wire, notify=lambda _: None).request(LoadModel(ModelSlot.LR))
     assert len(wire.sent) == 1

@@ -20,7 +20,7 @@ _LISTED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BlasterAddress:
     """Where a blaster is: ``path`` of a serial port, or a ``tcp`` address. ``found`` says that nobody named it."""
 
     path: str = ""
@@ -35,23 +35,23 @@ class Place:
         return SerialLink(self.path, baud) if self.tcp is None else TcpLink(*self.tcp)
 
 
-def place_of(
+def resolve_address(
     port: str | None,
     *,
     find: Callable[[], list[BlasterPort]] = find_blasters,
     others: Callable[[], list[tuple[str, str]]] = all_ports,
-) -> Place:
+) -> BlasterAddress:
     """Where ``port`` leads; for ``None`` and ``auto``, the only port with the blaster's USB identity.
 
     A path or name of a serial port, ``tcp://host:port``, or one of the ``serial:`` URLs that ``stinger run`` takes. Raises
     :class:`InputError` for anything else, and where there is no blaster, or several: then with the ports to choose from.
     """
     if port is None or port.lower() in {"auto", "serial://auto"}:
-        return Place(path=_only_one(find(), others), found=True)
+        return BlasterAddress(path=_only_one(find(), others), found=True)
     scheme, colon, rest = port.partition(":")
     if colon and scheme.lower() == "tcp":
         try:
-            return Place(tcp=tcp_address(rest))
+            return BlasterAddress(tcp=tcp_address(rest))
         except InputError as error:
             raise InputError(f"--port {port}: {error}") from None
     if colon and scheme.lower() == "serial":
@@ -65,7 +65,7 @@ def place_of(
         path = port
     if not PurePath(path).name:
         raise InputError(f"--port {port}: expected {FORMS}")
-    return Place(path=path)
+    return BlasterAddress(path=path)
 
 
 def _only_one(blasters: list[BlasterPort], others: Callable[[], list[tuple[str, str]]]) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interrupt_held_back() -> Iterator[Callable[[], bool]]:
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """Let Ctrl-C count only at the end of the block, which can ask whether it was pressed.
 
     Raises :class:`KeyboardInterrupt` after the block if it was. Outside the main thread Ctrl-C never arrives anyway.

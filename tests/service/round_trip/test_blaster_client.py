@@ -7,23 +7,23 @@ import pytest
 
 from hil.emulated import EmulatedBlaster, Firmware, Port, PtyPort, TcpPort
 from service.base.link_errors import LinkLostError
-from service.round_trip.conversation import Conversation, Patience
+from service.round_trip.blaster_client import BlasterClient, Timeouts
 from service.round_trip.links import TcpLink
 from stinger.errors import ProtocolError, StingerError
 from stinger.wire.commands import ModelStatus
 from tests.hil.emulating import SESSION
-from tests.service.round_trip.emulated_ends import IMPATIENT, QUICK, place, talk
+from tests.service.round_trip.emulated_client import QUICK, SHORT, address_of, client_of
 from tests.service.sources.blaster_ends import SocketEnd, listening
 
 
-async def greeted(play: Callable[[SocketEnd], Coroutine[None, None, None]], patience: Patience = QUICK) -> int:
+async def greeted(play: Callable[[SocketEnd], Coroutine[None, None, None]], timeouts: Timeouts = QUICK) -> int:
     """The samples that a blaster tells of, which ``play`` is once it hears something. The user is told nothing."""
-    said: list[str] = []
+    notices: list[str] = []
     async with listening() as server:
 
         def whole() -> int:
             with TcpLink("127.0.0.1", server.port) as link:
-                return Conversation(link, say=said.append, patience=patience).greet()
+                return BlasterClient(link, notify=notices.append, timeouts=timeouts).synchronise()
 
         greeting = asyncio.create_task(asyncio.to_thread(whole))
         end = await server.next()
@@ -34,19 +34,19 @@ async def greeted(play: Callable[[SocketEnd], Coroutine[None, None, None]], pati
         finally:
             playing.cancel()
             await asyncio.wait({playing})
-    assert said == []
+    assert notices == []
     return count
 
 
 async def test_greeting_tells_how_many_samples_the_log_holds(port: Port) -> None:
-    async with talk(port, blaster=EmulatedBlaster(logged=SESSION)) as talking:
-        assert await talking.do(Conversation.greet) == SESSION.size
-    assert talking.said == []
+    async with client_of(port, blaster=EmulatedBlaster(logged=SESSION)) as harness:
+        assert await harness.run(BlasterClient.synchronise) == SESSION.size
+    assert harness.notices == []
 
 
 async def test_question_is_understood_among_lines_of_text(port: Port) -> None:
-    async with talk(port, faults=["chatter"]) as talking:
-        status = await talking.do(Conversation.status)
+    async with client_of(port, faults=["chatter"]) as harness:
+        status = await harness.run(BlasterClient.status)
     assert isinstance(status, ModelStatus)
     assert len(status.fingerprints) == 4
 
@@ -67,15 +67,15 @@ async def test_rest_of_a_log_that_nobody_took_is_heard_out() -> None:
             await asyncio.sleep(0.05)
         end.write(b"\nMLDUMP_DONE\r\n[ml] samples_written=7 (~0.1s)\r\n")
 
-    assert await greeted(finish, IMPATIENT) == 7
+    assert await greeted(finish, SHORT) == 7
 
 
 async def test_upload_that_was_broken_off_is_waited_for(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.5)
-    async with talk(port, patience=IMPATIENT) as talking:
+    async with client_of(port, timeouts=SHORT) as harness:
 
         def break_off() -> None:
-            with place(talking.device).open() as link:
+            with address_of(harness.device).open() as link:
                 link.write(b"MLMODEL_PUT_LR 244 00000000\n")
                 while b"READY" not in link.read():
                     pass
@@ -83,8 +83,8 @@ async def test_upload_that_was_broken_off_is_waited_for(port: Port, monkeypatch:
 
         await asyncio.to_thread(break_off)
         await asyncio.sleep(0.1)  # so that the port is seen to be closed
-        assert await talking.do(Conversation.greet) == 0
-    assert len(talking.said) <= 1
+        assert await harness.run(BlasterClient.synchronise) == 0
+    assert len(harness.notices) <= 1
 
 
 async def test_news_of_an_upload_that_was_given_up_is_no_answer() -> None:
@@ -97,10 +97,10 @@ async def test_news_of_an_upload_that_was_given_up_is_no_answer() -> None:
 
 
 async def test_silent_device_is_no_blaster(pty: Port) -> None:
-    async with talk(pty, faults=["silent"], patience=IMPATIENT) as talking:
+    async with client_of(pty, faults=["silent"], timeouts=SHORT) as harness:
         with pytest.raises(ProtocolError, match="blaster: no blaster answers: is it the right port"):
-            await talking.do(Conversation.status)
-    assert "no answer yet, waiting up to 1 s" in talking.said[0]
+            await harness.run(BlasterClient.status)
+    assert "no answer yet, waiting up to 1 s" in harness.notices[0]
 
 
 async def test_device_that_never_stops_talking_is_no_blaster_either() -> None:
@@ -110,20 +110,20 @@ async def test_device_that_never_stops_talking_is_no_blaster_either() -> None:
             await asyncio.sleep(0.02)
 
     with pytest.raises(ProtocolError, match="no blaster answers"):
-        await greeted(babble, Patience(greeting_s=0.2, drain_s=0.5, upload_given_up_s=0.2))
+        await greeted(babble, Timeouts(response_s=0.2, drain_s=0.5, upload_abandoned_s=0.2))
 
 
 async def test_older_firmware_is_told(port: Port) -> None:
-    async with talk(port, firmware=Firmware.OLD) as talking:
+    async with client_of(port, firmware=Firmware.OLD) as harness:
         with pytest.raises(StingerError, match="too old: it keeps no log and takes no models"):
-            await talking.do(Conversation.status)
+            await harness.run(BlasterClient.status)
 
 
 async def test_second_program_at_a_serial_port_is_told_that_it_is_in_use() -> None:
-    async with talk(PtyPort()) as talking:
+    async with client_of(PtyPort()) as harness:
 
         def two() -> None:
-            with place(talking.device).open(), talking.open():
+            with address_of(harness.device).open(), harness.open():
                 pass
 
         with pytest.raises(LinkLostError, match="in use by another program, such as 'stinger run'"):
@@ -131,26 +131,26 @@ async def test_second_program_at_a_serial_port_is_told_that_it_is_in_use() -> No
 
 
 async def test_second_program_at_a_socket_is_asked_about_the_first() -> None:
-    async with talk(TcpPort()) as talking:
+    async with client_of(TcpPort()) as harness:
 
         def two() -> None:
-            with talking.open() as first:
-                first.greet()
-                with talking.open() as second:
-                    second.greet()
+            with harness.open() as first:
+                first.synchronise()
+                with harness.open() as second:
+                    second.synchronise()
 
         with pytest.raises(LinkLostError, match="is another program connected to it"):
             await asyncio.to_thread(two)
 
 
 async def test_unplugged_in_the_middle_is_told_and_leaves_nothing_open(port: Port) -> None:
-    async with talk(port) as talking:
+    async with client_of(port) as harness:
         loop = asyncio.get_running_loop()
 
-        def unplugged(conversation: Conversation) -> None:
-            loop.call_soon_threadsafe(talking.device.port.unplug)
+        def unplugged(client: BlasterClient) -> None:
+            loop.call_soon_threadsafe(harness.device.port.unplug)
             for _ in range(100):
-                conversation.status()
+                client.status()
 
         with pytest.raises(LinkLostError, match=r"unplugged or switched off|closed at the other end|reset|roken pipe"):
-            await talking.do(unplugged)
+            await harness.run(unplugged)

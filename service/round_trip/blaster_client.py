@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from service.base.link_errors import LinkLostError
-from service.round_trip.interrupts import interrupt_held_back
+from service.round_trip.deferred_interrupt import deferred_interrupt
 from service.round_trip.links import CHUNK_BYTES, Link
 from stinger.errors import DeviceError, ProtocolError, StingerError
 from stinger.wire import commands
@@ -16,78 +16,78 @@ from stinger.wire.host import CountSamples, DumpLog, Exchange, ReadModelStatus, 
 from stinger.wire.text_stream import STARTED, is_row
 
 T = TypeVar("T")
-Say = Callable[[str], object]
+Notify = Callable[[str], object]
 """What tells the user a line about what is going on."""
 
-_GREETINGS: Final = 4
+_ATTEMPTS: Final = 4
 """So often a blaster is greeted: twice it may have something to say of an upload, and once it may say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long is waited for what, in seconds."""
 
-    greeting_s: float = 3.0
+    response_s: float = 3.0
     """A blaster that says nothing for so long has not understood."""
     drain_s: float = 30.0
     """So long it may go on with what it was saying: the rest of a log that nobody took, a stream."""
-    upload_given_up_s: float = commands.UPLOAD_TIMEOUT_S + 1.0
+    upload_abandoned_s: float = commands.UPLOAD_TIMEOUT_S + 1.0
     """After so long without a byte it has given up an upload that was broken off."""
-    busy_s: float = 1.0
+    busy_retry_s: float = 1.0
     """So long after it was busy it is asked again: what a shot takes."""
 
 
-DEFAULT_PATIENCE: Final = Patience()
+DEFAULT_TIMEOUTS: Final = Timeouts()
 
 
 class _TooOldError(StingerError):
     """The blaster streams text and knows no commands."""
 
 
-class Conversation:
+class BlasterClient:
     """``say`` is told what a user should know meanwhile. Every method raises the errors of :mod:`stinger.errors`."""
 
-    def __init__(self, link: Link, *, say: Say, patience: Patience = DEFAULT_PATIENCE) -> None:
+    def __init__(self, link: Link, *, notify: Notify, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
         self.link = link
-        self.say = say
-        self.patience = patience
+        self.notify = notify
+        self.timeouts = timeouts
 
-    def greet(self) -> int:
+    def synchronise(self) -> int:
         """Find out that a blaster listens, whatever it was doing before; how many samples its log holds.
 
         A stream is ended, the rest of a log that nobody took is heard out, and an upload that was broken off is waited
         for. Raises :class:`ProtocolError` where no blaster answers.
         """
         try:
-            return self._first_greeting()
+            return self._synchronise()
         except LinkLostError as lost:
             raise LinkLostError(f"{lost}{self.link.refusal_hint}") from lost
 
-    def ask(self, exchange: Exchange[T]) -> T:
+    def request(self, exchange: Exchange[T]) -> T:
         """Ask, and wait for the answer."""
         self.link.write(exchange.start())
-        return self.hear_out(exchange)
+        return self.receive_rest(exchange)
 
-    def begin_log(self) -> DumpLog:
-        """Ask for the log, until its size is known; :meth:`hear_out` brings the rest."""
+    def start_log_dump(self) -> DumpLog:
+        """Ask for the log, until its size is known; :meth:`receive_rest` brings the rest."""
         dump = DumpLog()
         self.link.write(dump.start())
         self._listen(dump, until=lambda: dump.expected_bytes is not None)
         return dump
 
-    def hear_out(self, exchange: Exchange[T], *, progress: Callable[[int], object] = lambda _: None) -> T:
+    def receive_rest(self, exchange: Exchange[T], *, progress: Callable[[int], object] = lambda _: None) -> T:
         """Wait for the rest of an answer; ``progress`` is told by how much its ``advance`` grows."""
         self._listen(exchange, progress=progress)
         return exchange.result
 
     def status(self) -> commands.ModelStatus:
         """Which models the blaster has and uses."""
-        return self.ask(ReadModelStatus())
+        return self.request(ReadModelStatus())
 
-    def _first_greeting(self) -> int:
+    def _synchronise(self) -> int:
         self.link.write(f"{commands.STREAM} 0\n".encode("ascii"))  # between frames no answer would be understood
         waited = False
-        for _ in range(_GREETINGS):
+        for _ in range(_ATTEMPTS):
             try:
                 return self._count()
             except DeviceError:
@@ -95,8 +95,10 @@ class Conversation:
             except ProtocolError:
                 if waited:
                     break
-            self.say(f"{self.link.name}: no answer yet, waiting up to {self.patience.upload_given_up_s:.0f} s for one")
-            self._hear_timeout()
+            self.notify(
+                f"{self.link.name}: no answer yet, waiting up to {self.timeouts.upload_abandoned_s:.0f} s for one"
+            )
+            self._await_abandoned_upload()
             waited = True
         raise ProtocolError(
             f"{self.link.name}: no blaster answers: is it the right port, and is the blaster switched on?"
@@ -104,7 +106,7 @@ class Conversation:
 
     def _count(self) -> int:
         count = CountSamples()
-        count.timeout_s = self.patience.greeting_s
+        count.timeout_s = self.timeouts.response_s
         self.link.write(count.start())
         self._listen(count, until=lambda: _is_text_stream(count.remarks), drain=True)
         if not count.done:
@@ -113,10 +115,10 @@ class Conversation:
             )
         return count.result
 
-    def _hear_timeout(self) -> None:
-        """Say nothing until the blaster has given up the upload that it takes every byte for."""
+    def _await_abandoned_upload(self) -> None:
+        """Notify nothing until the blaster has given up the upload that it takes every byte for."""
         heard = b""
-        until_s = time.monotonic() + self.patience.upload_given_up_s
+        until_s = time.monotonic() + self.timeouts.upload_abandoned_s
         while time.monotonic() < until_s and f"{commands.MODEL_ERROR}timeout".encode("ascii") not in heard:
             heard = heard[-100:] + self.link.read()
 
@@ -133,7 +135,7 @@ class Conversation:
         With ``drain``, whatever comes counts as a part of the answer for as long as a blaster may be finishing.
         """
         now_s = heard_s = time.monotonic()
-        drained_s = now_s + self.patience.drain_s if drain else now_s
+        drained_s = now_s + self.timeouts.drain_s if drain else now_s
         advance = exchange.advance
         while not exchange.done and not until():
             data = self.link.read()
@@ -155,7 +157,7 @@ class Conversation:
         A blaster that waits for the rest of a file takes whatever comes for it, for 10 s, and chokes on a byte too much;
         a file that comes to its end with the wrong CRC is thrown away at once.
         """
-        with interrupt_held_back() as interrupted:
+        with deferred_interrupt() as interrupted:
             for start in range(0, len(data), CHUNK_BYTES):
                 chunk = data[start : start + CHUNK_BYTES]
                 self.link.write(bytes(0xFF - byte for byte in chunk) if spoil and interrupted() else chunk)
