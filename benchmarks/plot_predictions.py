@@ -1,4 +1,4 @@
-"""Plotting what models say, against a figure of its own for each picture and a window at a time.
+"""Plotting the output of models, against a new figure for each picture and scoring one window at a time.
 
 Run: python -m benchmarks.plot_predictions.
 """
@@ -19,16 +19,17 @@ from matplotlib.figure import Figure
 from benchmarks.timing import side_by_side
 from models.dataset import Dataset
 from models.export import ExportOptions, build_dataset
+from models.model_file import Model
 from models.negatives import NegativeOptions
+from models.saving import fit_dataset
 from models.sessions import Session, open_sessions
 from models.spec import parse_spec
-from models.trained import train_window_models
-from models.window_models import WindowModels
 from models.windows import span_of, windows_at
 from replay.plots.drawing import draw_excerpts
 from replay.plots.excerpt import excerpt
 from replay.plots.excerpt_picture import ExcerptLook
-from replay.plots.forecast import Timeline, timeline_of
+from replay.plots.forecast import Forecast, forecast_of
+from replay.trace import score_sessions
 from stinger.logs import read_log, write_log
 from tests.helpers.synthetic import synthetic_samples
 
@@ -38,26 +39,32 @@ PICTURES = 10
 DPI = 250
 
 
-def row_by_row(session: Session, models: WindowModels) -> list[float]:
-    """The first ``ROWS`` windows, each asked for by itself."""
+def row_by_row(session: Session, models: list[Model]) -> list[float]:
+    """Score the first ``ROWS`` windows with each model, one window at a time."""
     span = span_of(session.recording)
     found = []
-    for index in range(span.total, span.total + ROWS):
-        window = windows_at(session.recording.axes, np.array([index - span.lead_samples]), span.window_samples)
-        found.append(float(models.probability(window)[0, 0]))
+    for model in models:
+        for end in range(span.window_samples, span.window_samples + ROWS):
+            window = windows_at(session.recording.axes, np.array([end]), span.window_samples)
+            found.append(float(model.probability(window)[0]))
     return found
 
 
-def drawn_here(session: Session, timeline: Timeline, folder: Path) -> None:
+def forecast(session: Session, models: list[Model]) -> Forecast:
+    traces = [score_sessions(model, [session])[0] for model in models]
+    return forecast_of(traces, span_of(session.recording))
+
+
+def drawn_here(session: Session, found: Forecast, folder: Path) -> None:
     look = ExcerptLook(
         dpi=DPI, from_s=-1.5, to_s=0.3, window_s=(-0.6, -0.1), moment="shot", models=SPECS, threshold=0.5
     )
     moments = session.shots.time_ms[session.shots.accepted][5 : 5 + PICTURES].tolist()
     around = partial(excerpt, session.recording, session.shots, title="shot", pre_ms=1500, post_ms=300)
-    draw_excerpts([(look, [(around(t, timeline=timeline), folder / f"{t}.png") for t in moments])])
+    draw_excerpts([(look, [(around(t, forecast=found), folder / f"{t}.png") for t in moments])])
 
 
-def drawn_anew(session: Session, timeline: Timeline, folder: Path) -> None:
+def drawn_anew(session: Session, found: Forecast, folder: Path) -> None:
     """The usual way: a figure for each picture, laid out and saved by matplotlib."""
     times = session.recording.time_ms
     for moment in session.shots.time_ms[session.shots.accepted][5 : 5 + PICTURES].tolist():
@@ -67,7 +74,7 @@ def drawn_anew(session: Session, timeline: Timeline, folder: Path) -> None:
         FigureCanvasAgg(figure)
         panels = figure.subplots(3, 1, sharex=True)
         for column, name in enumerate(SPECS):
-            panels[0].plot(seconds, timeline.probability[at, column], label=name)
+            panels[0].plot(seconds, found.probability[at, column], label=name)
         for axis, name in enumerate("xyzxyz"):
             panels[1 + axis // 3].plot(seconds, session.recording.axes[at, axis], label=name)
         for panel in panels:
@@ -80,7 +87,7 @@ def drawn_anew(session: Session, timeline: Timeline, folder: Path) -> None:
 
 
 def whole_command(log: Path, folder: Path) -> float:
-    stinger = [sys.executable, "-m", "stinger"]
+    stinger = [sys.executable, "-P", "-m", "stinger"]
     explore = [*stinger, "explore", str(log), "--outdir", str(folder), "--export-dataset", "--max-shots", "1"]
     subprocess.run([*explore, "--neg-mult", "4"], check=True, capture_output=True)
     plot = [*stinger, "plot", "--csv", str(log), "--train-dir", str(folder / "train"), "--outdir", str(folder / "p")]
@@ -90,9 +97,9 @@ def whole_command(log: Path, folder: Path) -> float:
     return time.perf_counter() - start
 
 
-def models_for(session: Session) -> tuple[Dataset, WindowModels]:
+def models_for(session: Session) -> tuple[Dataset, list[Model]]:
     dataset = build_dataset((session,), ExportOptions(negatives=NegativeOptions(mult=4)), about={})
-    return dataset, train_window_models(dataset, [parse_spec(spec) for spec in SPECS], seed=1)[0]
+    return dataset, [fit_dataset(dataset, parse_spec(spec), seed=1)[0] for spec in SPECS]
 
 
 def main() -> None:
@@ -103,23 +110,22 @@ def main() -> None:
         (session,) = open_sessions([read_log(log)])
         dataset, models = models_for(session)
         print(f"{len(dataset):,} windows to train on")
-        span = span_of(session.recording)
         seconds = side_by_side(
             f"Three models over 90,000 samples; a row at a time only {ROWS} of them",
             {
-                "timeline_of": lambda: timeline_of(session.recording, models, span),
+                "in batches": lambda: forecast(session, models),
                 f"a row at a time, {ROWS} rows": lambda: row_by_row(session, models),
             },
             rounds=1,
         )
         blocks, rows = seconds.values()
-        print(f"  a row, in blocks {blocks / 90_000 * 1e6:.1f} us, by itself {rows / ROWS * 1e6:.0f} us")
-        timeline = timeline_of(session.recording, models, span)
+        print(f"  a row, in batches {blocks / 90_000 * 1e6:.1f} us, by itself {rows / ROWS * 1e6:.0f} us")
+        found = forecast(session, models)
         side_by_side(
             f"{PICTURES} pictures of shots at {DPI} dpi",
             {
-                "draw_excerpts": lambda: drawn_here(session, timeline, folder),
-                "a new figure each, tight_layout, savefig": lambda: drawn_anew(session, timeline, folder),
+                "draw_excerpts": lambda: drawn_here(session, found, folder),
+                "a new figure each, tight_layout, savefig": lambda: drawn_anew(session, found, folder),
             },
             rounds=2,
         )

@@ -13,9 +13,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from models.model_meta import LEAD_MS, check_windows
 from stinger.errors import FileError
 from stinger.files import StrPath, os_errors, read_bytes, write_bytes
-from stinger.sample import CHANNELS
+from stinger.sample import CHANNELS, SAMPLE_RATE_HZ
 from stinger.wording import counted, quoted
 
 WINDOWS_FILE: Final = "windows_i16le.bin"
@@ -67,6 +68,21 @@ class Dataset:
 
     def __len__(self) -> int:
         return int(self.labels.shape[0])
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples per second. Training sets of older tools do not hold it; those tools used the blaster's own rate."""
+        return float(self.meta.get("estimated_hz", SAMPLE_RATE_HZ))
+
+    @property
+    def lead_ms(self) -> float:
+        """Time from the end of a positive window to its shot; in training sets of older tools the blaster's own."""
+        return float(self.meta.get("lead_ms", LEAD_MS))
+
+
+def check_savable(dataset: Dataset) -> None:
+    """Raise :class:`InputError` unless a model file can hold a model that is trained on ``dataset``."""
+    check_windows(int(dataset.windows.shape[1]), dataset.rate_hz)
 
 
 def write_dataset(folder: StrPath, dataset: Dataset) -> None:

@@ -88,6 +88,19 @@ def serves_rate(rate_hz: float) -> bool:
     return abs(rate_hz / SAMPLE_RATE_HZ - 1) <= RATE_TOLERANCE
 
 
+def check_windows(window_samples: int, rate_hz: float) -> None:
+    """Raise :class:`InputError` unless a model file can hold a model trained on such windows at such a rate."""
+    if not serves_rate(rate_hz):
+        raise InputError(
+            f"the training set holds samples at {rate_hz:g} Hz, but a model file takes {SAMPLE_RATE_HZ} Hz: record at that rate"
+        )
+    if window_samples != WINDOW_SAMPLES:
+        raise InputError(
+            f"the training set holds windows of {window_samples} samples, but a model file takes {WINDOW_SAMPLES}: "
+            "export it with --window-ms 500"
+        )
+
+
 def _value(name: str, value: Any, types: tuple[type, ...]) -> Any:
     """``value``, if the field ``name`` can have it: of its type, finite, not absurd, fit to be printed."""
     fits = isinstance(value, types) and not isinstance(value, bool)

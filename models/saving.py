@@ -13,11 +13,12 @@ import numpy as np
 from models.dataset import Dataset
 from models.decision import DecisionParameters
 from models.estimators import Features, Labels, fit_estimator, make_estimator
-from models.graph.export import check_windows, export_estimator
+from models.features import compute_features
+from models.graph.export import export_estimator
 from models.model_file import Model, open_model
-from models.model_meta import LEAD_MS, ModelMeta
+from models.model_meta import ModelMeta
+from models.spec import ModelSpec
 from models.training import TrainingResult
-from stinger.sample import SAMPLE_RATE_HZ
 
 
 def software() -> str:
@@ -43,9 +44,22 @@ def fit_model(
     return open_model(export_estimator(estimator, meta)), warnings
 
 
-def check_savable(dataset: Dataset) -> None:
-    """Raise the :class:`InputError` that :func:`model_file_bytes` would, for windows that no model file takes, before a fit."""
-    check_windows(int(dataset.windows.shape[1]), _rate_hz(dataset))
+def fit_dataset(dataset: Dataset, spec: ModelSpec, *, seed: int, n_jobs: int = -1) -> tuple[Model, tuple[str, ...]]:
+    """Fit the model ``spec`` on all rows of ``dataset`` and return it as :func:`fit_model` does, with warnings.
+
+    Raises :class:`InputError` also for windows or a rate that no model file takes.
+    """
+    meta = ModelMeta(
+        estimator=spec.model,
+        features=spec.features,
+        software=software(),
+        created=now_utc(),
+        window_samples=int(dataset.windows.shape[1]),
+        rate_hz=dataset.rate_hz,
+        lead_ms=dataset.lead_ms,
+    )
+    features = compute_features(dataset.windows, spec.features)
+    return fit_model(features, dataset.labels, meta, seed=seed, n_jobs=n_jobs)
 
 
 def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: DecisionParameters | None = None) -> bytes:
@@ -60,8 +74,8 @@ def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: Deci
         software=software(),
         created=now_utc(),
         window_samples=result.window_samples,
-        rate_hz=_rate_hz(dataset),
-        lead_ms=float(dataset.meta.get("lead_ms", LEAD_MS)),
+        rate_hz=dataset.rate_hz,
+        lead_ms=dataset.lead_ms,
         decision=decision or DecisionParameters(),
         training=_training(dataset, result),
         metrics={**asdict(result.metrics), "split": result.options.split, "test_rows": int(result.split.test.size)},
@@ -69,11 +83,6 @@ def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: Deci
     data = export_estimator(result.estimator, meta)
     open_model(data)  # what could not be opened again is not kept
     return data
-
-
-def _rate_hz(dataset: Dataset) -> float:
-    # Training sets of older tools do not say; they were made at the blaster's rate and lead.
-    return float(dataset.meta.get("estimated_hz", SAMPLE_RATE_HZ))
 
 
 def _training(dataset: Dataset, result: TrainingResult) -> dict[str, Any]:

@@ -1,21 +1,24 @@
-"""A recording with a model's output for each of its samples, as a blaster would have had it at that moment."""
+"""A session with a model's output for each of its samples, as a blaster would compute it at that moment."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from models.decision import Decided, Decision, DecisionParameters, spin_ups
+from models.scorer import WindowModel, score_recording
 from models.sessions import Session
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """``probability`` ``(n,) float32``: the output at each sample of ``session``, NaN where there is none.
+    """``probability`` ``(n,) float32``: the output at each of the n samples of ``session``, NaN where there is none.
 
-    The output at time t is that of the window whose last sample is at t: it speaks of a shot at t + 100 ms.
+    The output at time t is that of the window whose last sample is at t: it predicts a shot at t + 100 ms.
+    Raises ``ValueError`` for an array of another length.
     """
 
     session: Session
@@ -24,7 +27,7 @@ class Trace:
     def __post_init__(self) -> None:
         if self.probability.shape != (len(self.session.recording),):
             raise ValueError(
-                f"{len(self.session.recording)} samples have as many probabilities, not {self.probability.shape}"
+                f"{len(self.session.recording)} samples need as many probabilities, not {self.probability.shape}"
             )
 
     @property
@@ -34,11 +37,22 @@ class Trace:
 
     @property
     def step_ms(self) -> float:
-        """The time that one sample stands for; 0 where time does not advance."""
+        """The duration that one sample covers, in ms; 0 where time does not advance."""
         return self.session.recording.step_ms or 0.0
 
 
+def score_sessions(
+    model: WindowModel, sessions: Sequence[Session], *, progress: Callable[[int], object] = lambda _: None
+) -> tuple[Trace, ...]:
+    """Score each of ``sessions`` from its start, as the daemon scores a stream; ``progress(1)`` is called after each."""
+    traces = []
+    for session in sessions:
+        traces.append(Trace(session, score_recording(model, session.recording)))
+        progress(1)
+    return tuple(traces)
+
+
 def decide(trace: Trace, parameters: DecisionParameters) -> tuple[Decided, npt.NDArray[np.int64]]:
-    """The decision at each sample of ``trace``, and its spin-ups ``(k, 2)``, on and off in ms since boot."""
+    """Return the decision at each sample of ``trace``, and its spin-ups ``(k, 2)``: on and off in ms since boot."""
     decided = Decision(parameters).push(trace.time_ms, trace.probability)
     return decided, spin_ups(decided.switches, int(trace.time_ms[-1] + trace.step_ms))

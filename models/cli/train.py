@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from models.cli.options import test_size_option, train_dir_option
-from models.dataset import Dataset, read_dataset
+from models.dataset import Dataset, check_savable, read_dataset
 from models.features import FEATURE_SETS
 from models.metrics import ClassReport
 from models.spec import MODELS, ModelSpec
@@ -109,7 +109,7 @@ def train(
         result = train_model(dataset, options)
     else:
         # Imported only here: most trainings keep nothing, and this takes a second to load.
-        from models.saving import check_savable, model_file_bytes  # noqa: PLC0415
+        from models.saving import model_file_bytes  # noqa: PLC0415
 
         check_savable(dataset)
         result = train_model(dataset, options)

@@ -23,28 +23,14 @@ from models.graph.dense import (
 from models.graph.features import add_features
 from models.graph.trees import add_trees
 from models.model_file import Model, open_model, probe_windows
-from models.model_meta import META_KEY, ModelMeta, serves_rate
+from models.model_meta import META_KEY, ModelMeta, check_windows
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES, BlasterModel, LrModel, encode_mlmd
-from stinger.sample import SAMPLE_RATE_HZ
 
 _DENSE: Final = ("logreg", "ridge", "mlp")
 _AGREEMENT: Final = 1e-5
 _FOREIGN: Final = "the graph holds no scaler and layers as this program writes them"
 _FOR_BLASTER: Final = {("logreg", "summary"), ("mlp", "rich")}
-
-
-def check_windows(window_samples: int, rate_hz: float) -> None:
-    """Raise :class:`InputError` unless a model file can hold a model trained on such windows at such a rate."""
-    if not serves_rate(rate_hz):
-        raise InputError(
-            f"the training set holds samples at {rate_hz:g} Hz, but a model file takes {SAMPLE_RATE_HZ} Hz: record at that rate"
-        )
-    if window_samples != WINDOW_SAMPLES:
-        raise InputError(
-            f"the training set holds windows of {window_samples} samples, but a model file takes {WINDOW_SAMPLES}: "
-            "export it with --window-ms 500"
-        )
 
 
 def export_estimator(estimator: Any, meta: ModelMeta) -> bytes:

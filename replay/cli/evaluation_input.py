@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from models.model_file import Model
-from models.scorer import score_recording
 from models.threshold import THRESHOLD_EXPECTED
 from replay.evaluation.data import EvaluationData, evaluation_data
-from replay.trace import Trace
+from replay.trace import Trace, score_sessions
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
@@ -61,13 +60,9 @@ def open_data(paths: Sequence[str], *, rate_hz: float, every: int, min_shot_gap_
 
 
 def model_traces(model: Model, data: EvaluationData) -> tuple[Trace, ...]:
-    """What ``model`` says of each session, as a stream."""
+    """Score each session of ``data`` with ``model`` as a stream, with a progress bar."""
     with progress_bar("Scoring", len(data.sessions)) as progress:
-        traces = []
-        for session in data.sessions:
-            traces.append(Trace(session, score_recording(model, session.recording)))
-            progress(1)
-    return tuple(traces)
+        return score_sessions(model, data.sessions, progress=progress)
 
 
 def overlap_warnings(model: Model, data: EvaluationData) -> tuple[str, ...]:

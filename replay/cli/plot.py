@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import click
+import numpy as np
 from click.core import ParameterSource
 
-from models.dataset import read_dataset
+from models.dataset import Dataset, read_dataset
+from models.model_file import Model, load_model
+from models.names import distinct, stems
 from models.spec import ModelSpec, parse_spec
-from models.window_models import joined, opened
 from replay.cli.picture_options import (
     dpi_option,
     lead_option,
@@ -19,9 +22,10 @@ from replay.cli.picture_options import (
     shot_pre_option,
     window_option,
 )
-from replay.cli.plot_input import check_dataset, check_model_files, sessions_to_plot
-from replay.plots.forecast import timeline_of, windows_to_score
+from replay.cli.plot_input import check_dataset, check_window, sessions_to_plot
+from replay.plots.forecast import Probabilities, forecast_of
 from replay.plots.predictions import Prediction, PredictionOptions, check_inputs, pictures_at_most, write_predictions
+from replay.trace import score_sessions
 from stinger.cli.options import (
     ANY_FOLDER,
     ANY_PATH,
@@ -153,57 +157,45 @@ def plot(
     rate_hz: float,
     every: int,
 ) -> None:
-    """Train a model on the whole of a training set, and plot its probability over the whole of a recording.
+    """Train a model on the whole training set, and plot its probability over the whole recording.
 
-    Writes the pictures overview.png, shots/, negatives/ and pos_vs_neg_hist.png, and the numbers as predictions.csv.
-    With --model-file alone nothing is trained; without a training set there are then no negatives and no histogram.
+    Models score as in the daemon: the value at time t is what the model outputs --lead-ms earlier. Writes the pictures
+    overview.png, shots/, negatives/ and pos_vs_neg_hist.png, and the numbers to predictions.csv. With --model-file alone
+    nothing is trained; if there is no training set either, negatives and histogram are left out.
     """
     if len(model_files) > 1 and not compare:
-        raise InputError("several --model-file belong together with --compare")
+        raise InputError("several --model-file need --compare")
+    check_window(window_ms)
     _warn_of_ignored(compare=compare, model_file=bool(model_files))
     check_inputs(outdir, [log_path, *model_files])
-    kept = [opened(model_files)] if model_files else []
+    models = [load_model(path) for path in model_files]
     to_train = _distinct(specs or COMPARED) if compare else [ModelSpec(model, features)]
-    if kept and not compare:
+    if models and not compare:
         to_train = []
     dataset = read_dataset(train_dir) if to_train or _given("train_dir") or train_dir.is_dir() else None
     log = read_log(log_path, rate_hz=rate_hz, every=every)
     warn_of_repairs(log)
-    sessions, spans = sessions_to_plot(log, min_shot_gap_ms=min_shot_gap_ms, lead_ms=lead_ms, window_ms=window_ms)
-    if model_files:
-        check_model_files(sessions, spans, dataset, train_dir)
+    sessions, spans = sessions_to_plot(log, min_shot_gap_ms=min_shot_gap_ms, lead_ms=lead_ms)
     if dataset is not None:
-        check_dataset(dataset, train_dir, sessions, spans, to_train, lead_ms=lead_ms, window_ms=window_ms)
-    if dataset is not None and to_train:
-        from models.trained import train_window_models  # noqa: PLC0415 - scikit-learn, only when a model is trained
-
-        trained, warnings = train_window_models(dataset, to_train, seed=seed)
-        for warning in warnings:
-            click.echo(f"Warning: {warning}", err=True)
-        kept.append(trained)
-    window_models = joined(kept)
-    taught = "the model was" if len(window_models.names) == 1 else "the models were"
-    whose = f"in {train_dir}" if model_files else f"that {taught} trained on"
-    to_score = sum(
-        windows_to_score(session.recording, span, stride=stride) for session, span in zip(sessions, spans, strict=True)
-    )
-    with progress_bar("Scoring", to_score) as progress:
-        timelines = [
-            timeline_of(session.recording, window_models, span, stride=stride, progress=progress)
-            for session, span in zip(sessions, spans, strict=True)
-        ]
+        check_dataset(dataset, train_dir, lead_ms=lead_ms)
+        models += _trained(dataset, to_train, seed)
+    with progress_bar("Scoring", len(models) * len(sessions)) as progress:
+        traces = [score_sessions(one, sessions, progress=progress) for one in models]
     prediction = Prediction(
         sessions=sessions,
         spans=spans,
-        timelines=timelines,
+        forecasts=[
+            forecast_of(of_session, span, stride=stride)
+            for of_session, span in zip(zip(*traces, strict=True), spans, strict=True)
+        ],
         dataset=dataset,
-        dataset_probability=None if dataset is None else window_models.probability(dataset.windows),
-        names=window_models.names,
+        dataset_probability=None if dataset is None else _probability(models, dataset),
+        names=(*distinct(stems(model_files)), *map(str, to_train)),
     )
+    windows = f"in {train_dir}" if model_files else f"that the {'models were' if compare else 'model was'} trained on"
     options = PredictionOptions(
         compare=compare,
         lead_ms=lead_ms,
-        window_ms=window_ms,
         include_rejected=include_rejected_shots,
         pre_ms=shot_pre_ms,
         post_ms=shot_post_ms,
@@ -212,12 +204,32 @@ def plot(
         threshold=threshold,
         dpi=dpi,
         max_points=overview_max_points,
-        histogram_title=f"Probability of the windows {whose}",
+        histogram_title=f"Probability of the windows {windows}",
     )
     with progress_bar("Drawing", pictures_at_most(prediction, options)) as progress:
         written = write_predictions(outdir, prediction, options, progress=progress)
     for line in written:
         click.echo(line)
+
+
+def _trained(dataset: Dataset, specs: Sequence[ModelSpec], seed: int) -> list[Model]:
+    """Fit each of ``specs`` on all of ``dataset``; print warnings about the fits."""
+    if not specs:
+        return []
+    from models.saving import fit_dataset  # noqa: PLC0415 - scikit-learn and ONNX, only when a model is trained
+
+    models = []
+    for spec in specs:
+        model, warnings = fit_dataset(dataset, spec, seed=seed)
+        for warning in warnings:
+            click.echo(f"Warning: {spec}: {warning}", err=True)
+        models.append(model)
+    return models
+
+
+def _probability(models: Sequence[Model], dataset: Dataset) -> Probabilities:
+    """Return the probability ``(n, models)`` of each window of ``dataset``."""
+    return np.stack([model.probability(dataset.windows).astype(np.float64) for model in models], axis=1)
 
 
 def _distinct(specs: tuple[str, ...]) -> list[ModelSpec]:

@@ -10,13 +10,12 @@ from models.decision import DecisionParameters
 from models.export import ExportOptions
 from models.folds import HeldOut
 from models.model_file import Model
-from models.scorer import score_recording
 from models.spec import ModelSpec
 from models.task_runner import TaskRunner
 from replay.evaluation.evaluate import AveragePrecision, Evaluation, average_precision, evaluate
 from replay.evaluation.held_out import score_candidates
 from replay.evaluation.sweep import FINE_STEPS, choose, sweep, thresholds
-from replay.trace import Trace
+from replay.trace import Trace, score_sessions
 from stinger.shots import MIN_LEAD_MS
 
 
@@ -79,9 +78,7 @@ def run_contest(
     name, model = champion
     candidates, warnings = score_candidates(specs, test, options, runner)
     sessions = test.held_out_sessions
-    own = _Entry(
-        name, tuple(Trace(one, score_recording(model, one.recording)) for one in sessions), model.meta.decision
-    )
+    own = _Entry(name, score_sessions(model, sessions), model.meta.decision)
     entries = [
         own,
         *(_Entry(str(one.spec), one.traces, DecisionParameters(), one.warnings) for one in candidates if one.traces),

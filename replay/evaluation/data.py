@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from models.model_meta import serves_rate
-from models.sessions import Session, open_sessions
+from models.sessions import Session, check_rates, open_sessions
 from replay.evaluation.report import DataFile
-from stinger.errors import FileError
 from stinger.logs import Log
-from stinger.sample import SAMPLE_RATE_HZ
 from stinger.shots import MIN_SHOT_GAP_MS
 
 
@@ -39,17 +36,10 @@ def evaluation_data(
     for log in logs:
         own = everything[position : position + len(log.recordings)]
         position += len(own)
-        _check_rates(log, own)
+        check_rates(log, own)
         files.append(_describe(log, own))
     sessions = tuple(session for session in everything if session.recording.rate_hz is not None)
     return EvaluationData(sessions, tuple(logs), tuple(files))
-
-
-def _check_rates(log: Log, sessions: Sequence[Session]) -> None:
-    for session in sessions:
-        rate_hz = session.recording.rate_hz
-        if rate_hz is not None and not serves_rate(rate_hz):
-            raise FileError(log.path, f"has {rate_hz:g} samples a second; model and decision take {SAMPLE_RATE_HZ}")
 
 
 def _describe(log: Log, sessions: Sequence[Session]) -> DataFile:

@@ -6,13 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from models.dataset import Dataset
 from models.export import ExportOptions, build_dataset
-from models.features import compute_features
 from models.folds import Fold, Stretch, slice_session
-from models.model_file import Model
-from models.model_meta import ModelMeta
-from models.saving import fit_model, now_utc, software
+from models.saving import fit_dataset
 from models.scorer import Probability, WindowModel, score_recording
 from models.sessions import Session
 from models.spec import ModelSpec
@@ -39,7 +35,7 @@ def out_of_fold_traces(
     warnings: list[str] = []
     for number, fold in enumerate(folds, start=1):
         try:
-            model, fold_warnings = _train(build_dataset(fold.train, options, about={}), spec, options.seed)
+            model, fold_warnings = fit_dataset(build_dataset(fold.train, options, about={}), spec, seed=options.seed)
         except InputError as error:
             raise InputError(f"fold {number} of {len(folds)} cannot be trained: {error}") from error
         warnings += [f"fold {number}: {warning}" for warning in fold_warnings]
@@ -54,16 +50,3 @@ def score_stretch(model: WindowModel, sessions: Sequence[Session], stretch: Stre
     begin = max(0, stretch.start - WINDOW_SAMPLES + 1)
     recording = slice_session(sessions[stretch.session], begin, stretch.stop).recording
     return score_recording(model, recording)[stretch.start - begin :]
-
-
-def _train(dataset: Dataset, spec: ModelSpec, seed: int) -> tuple[Model, tuple[str, ...]]:
-    meta = ModelMeta(
-        estimator=spec.model,
-        features=spec.features,
-        software=software(),
-        created=now_utc(),
-        window_samples=int(dataset.windows.shape[1]),
-        rate_hz=dataset.meta["estimated_hz"],
-        lead_ms=dataset.meta["lead_ms"],
-    )
-    return fit_model(compute_features(dataset.windows, spec.features), dataset.labels, meta, seed=seed, n_jobs=-1)

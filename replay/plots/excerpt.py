@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from replay.plots.forecast import Timeline
+from replay.plots.forecast import Forecast
 from replay.plots.lines import breaks_in, broken
 from stinger.recording import Recording
 from stinger.sample import ACCEL_LSB_PER_G, GYRO_LSB_PER_DPS
@@ -43,21 +43,21 @@ def excerpt(
     title: str,
     pre_ms: float,
     post_ms: float,
-    timeline: Timeline | None = None,
+    forecast: Forecast | None = None,
 ) -> Excerpt:
-    """From ``pre_ms`` before to ``post_ms`` after ``moment_ms`` in ``recording``, with what ``timeline`` says of it."""
+    """From ``pre_ms`` before to ``post_ms`` after ``moment_ms`` in ``recording``, with what ``forecast`` says of it."""
     earliest, latest = moment_ms - pre_ms, moment_ms + post_ms
     index = np.arange(*np.searchsorted(recording.time_ms, (earliest, np.nextafter(latest, np.inf))))
     motion = recording.axes[index] / _LSB_PER_UNIT
     time_s, motion = broken((recording.time_ms[index] - moment_ms) / 1000, motion, breaks_in(recording, index))
-    if timeline is None:
+    if forecast is None:
         probability_time_s, probability = np.empty(0), np.empty((0, 0))
     else:
-        first, last = np.searchsorted(timeline.index, (index[0], index[-1] + 1)) if index.size else (0, 0)
-        spoken = timeline.index[first:last]
+        first, last = np.searchsorted(forecast.index, (index[0], index[-1] + 1)) if index.size else (0, 0)
+        spoken = forecast.index[first:last]
         probability_time_s, probability = broken(
             (recording.time_ms[spoken] - moment_ms) / 1000,
-            timeline.probability[first:last],
+            forecast.probability[first:last],
             breaks_in(recording, spoken),
         )
     other = (shots.time_ms >= earliest) & (shots.time_ms <= latest) & (shots.time_ms != moment_ms)

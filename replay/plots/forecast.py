@@ -1,80 +1,50 @@
-"""A recording through models: a probability for every moment that has a whole window before it."""
+"""The output of models at the time that it predicts: for each sample, the probability that a shot comes at that sample."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from models.window_models import Probabilities, WindowModels
 from models.windows import Indices, Span, unbroken_before
 from replay.trace import Trace
-from stinger.recording import Recording
 
-BLOCK_WINDOWS: Final = 16_384
-"""Windows scored together: enough to keep every core busy, few enough to stay within some tens of megabytes."""
+Probabilities = npt.NDArray[np.float64]
+"""``(n, models)``, each from 0 to 1, or NaN where a model has no output."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Timeline:
-    """``probability`` ``(m, models)`` of a shot at the samples ``index`` ``(m,)``, ascending.
+class Forecast:
+    """``probability`` ``(m, models)`` of a shot at the samples ``index`` ``(m,)`` of one recording, ascending.
 
-    It comes from the window that ends ``lead`` samples before. ``index`` are multiples of the stride; NaN where no window
-    is whole: at the recording's start, and after each gap, for lead and window.
+    The probability at a sample comes from the window that ends one lead before it. ``index`` are the multiples of the
+    stride. NaN where that window is incomplete: at the start of the recording and after each gap, for lead and window.
     """
 
     index: Indices
     probability: Probabilities
 
     def known(self) -> tuple[Indices, Probabilities]:
-        """The samples that have a probability, and it."""
+        """Return the samples ``(k,)`` that have a probability, and their probabilities ``(k, models)``."""
         rows = ~np.isnan(self.probability[:, 0])
         return self.index[rows], self.probability[rows]
 
 
-def windows_to_score(recording: Recording, span: Span, *, stride: int = 1) -> int:
-    """How many windows :func:`timeline_of` tells its progress of, all in all."""
-    return max(0, -(-len(recording) // stride) - -(-span.total // stride))
+def forecast_of(traces: Sequence[Trace], span: Span, *, stride: int = 1) -> Forecast:
+    """Shift the outputs in ``traces``, one for each model and all of one session, by the lead of ``span``.
 
-
-def timeline_of(
-    recording: Recording,
-    models: WindowModels,
-    span: Span,
-    *,
-    stride: int = 1,
-    progress: Callable[[int], object] = lambda _: None,
-) -> Timeline:
-    """What ``models`` say of ``recording``, every ``stride`` samples. ``progress`` is told how many windows were scored."""
-    index = np.arange(0, len(recording), stride)
-    probability = np.full((index.size, len(models.names)), np.nan)
-    first = int(np.searchsorted(index, span.total))
-    if first < index.size:
-        # A view: neighbouring windows share their samples, which the features make use of. It also holds the windows that
-        # reach across a gap, a few for each: they are scored with the rest and dropped below.
-        sliding = np.lib.stride_tricks.sliding_window_view(recording.axes, span.window_samples, axis=0)
-        windows = sliding[index[first] - span.total :: stride].transpose(0, 2, 1)
-        for start in range(first, index.size, BLOCK_WINDOWS):
-            stop = min(start + BLOCK_WINDOWS, index.size)
-            probability[start:stop] = models.probability(windows[start - first : stop - first])
-            progress(stop - start)
-    probability[unbroken_before(recording)[index] < span.total] = np.nan
-    return Timeline(index=index, probability=probability)
-
-
-def forecast_of(traces: Sequence[Trace], span: Span) -> Timeline:
-    """The outputs in ``traces``, one for each model and all of one session, at the times that they speak of.
-
-    A trace has them where their windows end, ``span.lead_samples`` earlier, as a blaster does.
+    A trace holds an output at the sample where its window ends; a forecast holds the same output at the sample that it
+    predicts, ``span.lead_samples`` after the end of the window. Only every ``stride``-th sample is kept.
     """
     recording = traces[0].session.recording
-    index = np.arange(len(recording))
-    probability = np.full((index.size, len(traces)), np.nan)
-    # A trace's window holds the sample at which it ends, a timeline's ends before it.
-    lead = min(span.lead_samples + 1, index.size)
+    count = len(recording)
+    probability = np.full((count, len(traces)), np.nan)
+    # The window of a trace includes the sample at which it ends; the lead begins with the sample after that one.
+    lead = min(span.lead_samples + 1, count)
     for column, trace in enumerate(traces):
-        probability[lead:, column] = trace.probability[: index.size - lead]
+        probability[lead:, column] = trace.probability[: count - lead]
     probability[unbroken_before(recording) < span.total] = np.nan
-    return Timeline(index=index, probability=probability)
+    index = np.arange(0, count, stride)
+    return Forecast(index=index, probability=probability[index])

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.artist import Artist
 
 from models.dataset import Dataset
-from models.window_models import Probabilities
+from replay.plots.forecast import Probabilities
 from replay.plots.style import BLUE, ORANGE, THRESHOLD_LINE, Picture, legend_above, short_name
 from stinger.files import StrPath
 

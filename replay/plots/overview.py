@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from models.sessions import Session
 from models.windows import Indices
-from replay.plots.forecast import Timeline
+from replay.plots.forecast import Forecast
 from replay.plots.lines import Values, breaks_in, thinned
 from replay.plots.style import (
     AXIS_LINES,
@@ -78,7 +78,7 @@ def draw_dataset(sessions: Sequence[Session], path: StrPath, *, title: str, dpi:
 
 def draw_overview(
     sessions: Sequence[Session],
-    timelines: Sequence[Timeline],
+    forecasts: Sequence[Forecast],
     names: Sequence[str],
     path: StrPath,
     *,
@@ -93,8 +93,8 @@ def draw_overview(
     stack = _Stack(placed, len(names), panel_in=panel_in, space_in=_LEGEND_IN, dpi=dpi, title=title)
     for i, (panel, name) in enumerate(zip(stack.panels, names, strict=True)):
         points = [
-            _probability_points(place, timeline, i, max_points * _share(place, placed))
-            for place, timeline in zip(placed, timelines, strict=True)
+            _probability_points(place, forecast, i, max_points * _share(place, placed))
+            for place, forecast in zip(placed, forecasts, strict=True)
         ]
         line = panel.plot(
             *_joined(points), color=MODEL_LINES[i % len(MODEL_LINES)][0], linewidth=0.7, label=short_name(name)
@@ -126,9 +126,9 @@ def _axis_points(place: _Placed, axis: int, lsb: float, max_points: float) -> tu
     return thinned(place.seconds(index), recording.axes[:, axis] / lsb, recording.gaps(), int(max_points))
 
 
-def _probability_points(place: _Placed, timeline: Timeline, model: int, max_points: float) -> tuple[Values, Values]:
-    breaks = breaks_in(place.session.recording, timeline.index)
-    return thinned(place.seconds(timeline.index), timeline.probability[:, model], breaks, int(max_points))
+def _probability_points(place: _Placed, forecast: Forecast, model: int, max_points: float) -> tuple[Values, Values]:
+    breaks = breaks_in(place.session.recording, forecast.index)
+    return thinned(place.seconds(forecast.index), forecast.probability[:, model], breaks, int(max_points))
 
 
 def _joined(parts: Sequence[tuple[Values, Values]]) -> tuple[Values, Values]:

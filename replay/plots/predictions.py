@@ -15,12 +15,11 @@ import numpy as np
 from models.dataset import Dataset
 from models.names import distinct
 from models.sessions import Session
-from models.window_models import Probabilities
-from models.windows import Span, windows_at
+from models.windows import WINDOW_MS, Span, windows_at
 from replay.plots.drawing import Job, draw_excerpts
 from replay.plots.excerpt import excerpt
 from replay.plots.excerpt_picture import ExcerptLook, Moment
-from replay.plots.forecast import Timeline
+from replay.plots.forecast import Forecast, Probabilities
 from replay.plots.histogram import draw_histogram
 from replay.plots.outputs import refuse_inputs, remove
 from replay.plots.overview import draw_overview
@@ -42,7 +41,7 @@ class Prediction:
 
     sessions: Sequence[Session]
     spans: Sequence[Span]
-    timelines: Sequence[Timeline]
+    forecasts: Sequence[Forecast]
     dataset: Dataset | None
     dataset_probability: Probabilities | None
     names: tuple[str, ...]
@@ -54,7 +53,6 @@ class PredictionOptions:
 
     compare: bool
     lead_ms: float
-    window_ms: float
     include_rejected: bool
     pre_ms: float
     post_ms: float
@@ -98,7 +96,7 @@ def write_predictions(
     log_name = prediction.sessions[0].name
     draw_overview(
         prediction.sessions,
-        prediction.timelines,
+        prediction.forecasts,
         prediction.names,
         outdir / OVERVIEW_PICTURE,
         title=f"Probability of a shot, {options.lead_ms:g} ms ahead: {log_name}",
@@ -161,7 +159,7 @@ def _look(prediction: Prediction, options: PredictionOptions, moment: Moment, wi
         dpi=options.dpi,
         from_s=-options.pre_ms / 1000,
         to_s=options.post_ms / 1000,
-        window_s=(-(options.lead_ms + options.window_ms) / 1000, -options.lead_ms / 1000),
+        window_s=(-(options.lead_ms + WINDOW_MS) / 1000, -options.lead_ms / 1000),
         moment=moment,
         window=window,
         models=prediction.names,
@@ -178,7 +176,7 @@ def _shot_jobs(
 ) -> Iterator[Job]:
     """Accepted or rejected shots in their order, numbered from ``drawn`` on, up to ``max_shots``."""
     number = drawn
-    for session, timeline in zip(prediction.sessions, prediction.timelines, strict=True):
+    for session, forecast in zip(prediction.sessions, prediction.forecasts, strict=True):
         for moment in session.shots.time_ms[session.shots.accepted == accepted].tolist():
             if number == options.max_shots:
                 return
@@ -190,7 +188,7 @@ def _shot_jobs(
                 title=f"{kind} {number}, trigger at {moment:,} ms, {session.name}",
                 pre_ms=options.pre_ms,
                 post_ms=options.post_ms,
-                timeline=timeline,
+                forecast=forecast,
             )
             yield picture, folder / f"shot_{number:03d}.png"
             number += 1
@@ -214,7 +212,7 @@ def _negative_jobs(folder: Path, prediction: Prediction, options: PredictionOpti
             f"{session.name}",
             pre_ms=options.pre_ms,
             post_ms=options.post_ms,
-            timeline=prediction.timelines[place],
+            forecast=prediction.forecasts[place],
         )
         yield picture, folder / f"neg_{number:03d}.png"
 
@@ -246,8 +244,8 @@ def _write_numbers(path: Path, prediction: Prediction, *, compare: bool) -> int:
         text = io.TextIOWrapper(file, encoding="ascii", newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["timestamp_ms", "trigger", *names] if compare else ["timestamp_ms", "p", "trigger"])
-        for session, timeline in zip(prediction.sessions, prediction.timelines, strict=True):
-            index, probability = timeline.known()
+        for session, forecast in zip(prediction.sessions, prediction.forecasts, strict=True):
+            index, probability = forecast.known()
             times = session.recording.time_ms[index].tolist()
             triggers = session.recording.trigger[index].tolist()
             columns = [column.tolist() for column in probability.T.round(6)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.windows import LEAD_MS, WINDOW_MS, span_of
+from models.windows import LEAD_MS, span_of
 from replay.evaluation.files import MARKDOWN_FILE, PICTURE_FILE, write_evaluation
 from replay.plots.forecast import forecast_of
 from replay.plots.predictions import (
@@ -77,7 +77,7 @@ def _prediction(models: Sequence[PersonalModel]) -> Prediction:
     return Prediction(
         sessions=sessions,
         spans=spans,
-        timelines=[
+        forecasts=[
             forecast_of(traces, span)
             for traces, span in zip(zip(*(model.traces for model in models), strict=True), spans, strict=True)
         ],
@@ -90,7 +90,6 @@ def _prediction(models: Sequence[PersonalModel]) -> Prediction:
 _OPTIONS: Final = PredictionOptions(
     compare=True,
     lead_ms=LEAD_MS,
-    window_ms=WINDOW_MS,
     include_rejected=False,
     pre_ms=1500,
     post_ms=300,

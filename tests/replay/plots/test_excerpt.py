@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from replay.plots.excerpt import Excerpt, excerpt
-from replay.plots.forecast import Timeline
+from replay.plots.forecast import Forecast
 from stinger.recording import Recording, split_recordings
 from stinger.shots import find_shots
 from tests.helpers.samples import samples_at
@@ -26,7 +26,7 @@ def recorded() -> Recording:
     return recording
 
 
-def around(pre_ms: float, post_ms: float, timeline: Timeline | None = None) -> Excerpt:
+def around(pre_ms: float, post_ms: float, forecast: Forecast | None = None) -> Excerpt:
     recording = recorded()
     return excerpt(
         recording,
@@ -35,7 +35,7 @@ def around(pre_ms: float, post_ms: float, timeline: Timeline | None = None) -> E
         title="a shot",
         pre_ms=pre_ms,
         post_ms=post_ms,
-        timeline=timeline,
+        forecast=forecast,
     )
 
 
@@ -66,8 +66,8 @@ def test_line_breaks_at_a_gap() -> None:
 
 def test_probabilities_are_those_of_the_moments_within() -> None:
     index = np.arange(0, 400, 7)
-    timeline = Timeline(index=index, probability=index[:, None] / 1000)
-    found = around(100, 1500, timeline)
+    forecast = Forecast(index=index, probability=index[:, None] / 1000)
+    found = around(100, 1500, forecast)
     known = ~np.isnan(found.probability_time_s)
     spoken = index[(index >= 190) & (index <= 300)]
     np.testing.assert_allclose(found.probability[known, 0], spoken / 1000)
