@@ -103,13 +103,13 @@ async def measure_delivery(port: int, folder: Path, *, embedded: bool) -> None:
             for n in range(EVENTS):
                 await asyncio.sleep(PAUSE_S)
                 sent.append(time.perf_counter_ns())
-                link.send(event_message(a_shot(n)))
+                link.publisher.put(event_message(a_shot(n)))
             await until(lambda: len(came) == EVENTS)
             show("one at a time, to the subscriber", [(b - a) / 1e9 for a, b in zip(sent, came, strict=True)])
             show("one at a time, to the acknowledgement", acknowledged)
             began = time.perf_counter()
             for n in range(BURST):
-                link.send(event_message(a_shot(n)))
+                link.publisher.put(event_message(a_shot(n)))
             await until(lambda: len(came) == EVENTS + BURST)
             print(f"  {'a backlog of ' + str(BURST):<44} {BURST / (time.perf_counter() - began):,.0f} events a second")
             link.stop(2.0)

@@ -25,7 +25,7 @@ import aiomqtt
 import numpy as np
 
 from service.config.broker_address import BrokerAddress
-from service.mqtt.sample_subscription import BrokerSubscription
+from service.mqtt.sample_subscription import SampleSubscription
 from tests.helpers.brokers import Mosquitto, until
 
 SAMPLE_BYTES = 17
@@ -65,7 +65,7 @@ def generate(port: int, rate: int) -> None:
 @asynccontextmanager
 async def by_source(port: int, take: Take) -> AsyncIterator[None]:
     """The daemon's own way: gmqtt."""
-    async with BrokerSubscription(BrokerAddress("127.0.0.1", port))() as messages:
+    async with SampleSubscription(BrokerAddress("127.0.0.1", port))() as messages:
 
         async def listen() -> None:
             async for message in messages:

@@ -30,7 +30,7 @@ from service.mqtt.commands import Command
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.messages import telemetry_message
 from service.mqtt.outbox import Outbox
-from service.mqtt.sample_subscription import BrokerSubscription
+from service.mqtt.sample_subscription import SampleSubscription
 from service.ops.health import Health
 from service.ops.http import HttpServer
 from service.ops.lock import sole_daemon
@@ -119,7 +119,7 @@ class Daemon:
         if address.embedded:
             broker = await stack.enter_async_context(EmbeddedBroker(address.port))
             address = replace(address, port=broker.port)
-        sources = parse_sources(config.sources, BrokerSubscription(address))
+        sources = parse_sources(config.sources, SampleSubscription(address))
         recovery = await asyncio.to_thread(recover, self._recordings)
         if recovery.closed or recovery.problems:
             _LOG.warning(event_text("recordings_recovered", closed=recovery.closed, problems=len(recovery.problems)))
@@ -149,7 +149,7 @@ class Daemon:
             home_assistant=config.broker.home_assistant,
         )
         self._mqtt = MqttSink(
-            self._link,
+            self._link.publisher,
             self._in_use,
             version=self._version,
             publish_scores=config.scores,
@@ -227,7 +227,7 @@ class Daemon:
             self._health.heartbeat()
             told = self._flow.telemetry()
             for number, telemetry in enumerate(told, start=1):
-                self._link.send(telemetry_message(telemetry))
+                self._link.publisher.put(telemetry_message(telemetry))
                 if number % _TELEMETRY_A_TURN == 0:
                     await asyncio.sleep(0)  # a thousand devices take longer than a sample may wait
             status = self._health.status_line(

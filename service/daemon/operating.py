@@ -7,7 +7,7 @@ from typing import Any
 
 from service.daemon.flow import Flow
 from service.daemon.serving_model import ServingModel
-from service.mqtt.commands import ChooseModel, Command, Note, SetThreshold, StartRecording, StopRecording
+from service.mqtt.commands import AddNote, ChooseModel, Command, SetThreshold, StartRecording, StopRecording
 from service.recording.pace import RecordingPace
 from service.recording.recorder import Recorder
 from stinger.errors import InputError
@@ -52,7 +52,7 @@ class Operating:
                     self._pace.settle(device)
                     self._recorder.stop(device)
                 return {"recording": False, "devices": list(devices)}
-            case Note(text=text):
+            case AddNote(text=text):
                 for device in devices:
                     self._recorder.note(device, text)
                 return {"noted": list(devices)}

@@ -16,9 +16,9 @@ from service.base.logs import event_text
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.base.states import ModelInUse, ScoreBlock, Stamps
 from service.daemon.flow import Sink
-from service.mqtt.broker_link import BrokerLink
 from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import event_message, link_message, model_message, scores_message
+from service.mqtt.publisher import Publisher
 from service.ops.metrics import DeviceMetrics, Metrics
 from service.recording.pace import RecordingPace
 from stinger.device_name import DeviceName
@@ -98,7 +98,7 @@ class MqttSink(Sink):
 
     def __init__(
         self,
-        link: BrokerLink,
+        publisher: Publisher,
         in_use: Callable[[DeviceName], tuple[str, float]],
         *,
         version: str,
@@ -107,7 +107,7 @@ class MqttSink(Sink):
         stamps: bool = False,
     ) -> None:
         self.publish_scores = publish_scores
-        self._broker = link
+        self._publisher = publisher
         self._in_use = in_use
         self._version = version
         self._home_assistant = home_assistant
@@ -135,17 +135,17 @@ class MqttSink(Sink):
         if self._can_tell_of(event.device):
             # Wheels also go off because no sample comes: that has no stamps.
             by_sample = isinstance(event, Shot) or (isinstance(event, WheelsSwitched) and event.on)
-            self._broker.send(event_message(event, self._stamps if by_sample else None))
+            self._publisher.put(event_message(event, self._stamps if by_sample else None))
 
     def link(self, report: LinkReport) -> None:
         """See :class:`service.daemon.flow.Sink`. Sources repeat themselves every second; only what is new is published."""
         news = (report.state, report.reason, replace(report.counters, samples=0))
         if self._links.get(report.device) != news and self._can_tell_of(report.device):
             self._links[report.device] = news
-            self._broker.send(link_message(report, time.time()))
+            self._publisher.put(link_message(report, time.time()))
 
     def _publish_scores(self, scored: ScoreBlock, stamps: Stamps | None) -> None:
-        self._broker.send(scores_message(scored, stamps))
+        self._publisher.put(scores_message(scored, stamps))
 
     def tell_models(self) -> None:
         """Say of every device which model scores it, as that has changed."""
@@ -159,7 +159,7 @@ class MqttSink(Sink):
             try:
                 self._tell_model(device)
                 if self._home_assistant:
-                    self._broker.send(discovery_message(device, self._version))
+                    self._publisher.put(discovery_message(device, self._version))
                 known = True
             except InputError as error:
                 _LOG.warning(event_text("device_not_published", device=device, reason=error))
@@ -169,4 +169,4 @@ class MqttSink(Sink):
 
     def _tell_model(self, device: DeviceName) -> None:
         model, threshold = self._in_use(device)
-        self._broker.send(model_message(ModelInUse(device, time.time(), model, threshold)))
+        self._publisher.put(model_message(ModelInUse(device, time.time(), model, threshold)))

@@ -14,9 +14,9 @@ from service.base.backoff import Backoff
 from service.base.states import DaemonStatus
 from service.config.broker_address import BrokerAddress
 from service.mqtt.channels import COMMAND_FILTER, HOME_ASSISTANT_STATUS
-from service.mqtt.command_queue import CommandDesk, CommandHandler
+from service.mqtt.command_queue import CommandHandler, CommandQueue
 from service.mqtt.connection import Client, Connection, MqttError, ProtocolVersion, connected_client
-from service.mqtt.messages import Message, status_message
+from service.mqtt.messages import OutgoingMessage, status_message
 from service.mqtt.outbox import Outbox
 from service.mqtt.publisher import AcknowledgedHandler, Publisher
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _STABLE_S = 5.0
 """A connection that lasted so long makes the next pause a short one again, and its end worth a warning."""
-_TIDY_S = 60.0
+_CHECKPOINT_EVERY_S = 60.0
 _GIVE_UP_S = 0.6
 """What cancelling takes while a broker has not answered: the library waits half a second for its thread."""
 _FAREWELL_S = 0.3
@@ -34,7 +34,7 @@ _REFUSED = 0x80
 
 
 class BrokerLink:
-    """Sends messages to the broker at ``address``, each as its :class:`Keeping` says, from :meth:`run` on.
+    """Sends messages to the broker at ``address``, each as its :class:`DeliveryPolicy` says, from :meth:`run` on.
 
     ``on_command`` obeys commands, ``on_acknowledged`` learns how long the broker took. ``home_assistant`` says everything
     again when Home Assistant starts. All methods are for the event loop's thread.
@@ -53,7 +53,7 @@ class BrokerLink:
         self._address = address
         self._outbox = outbox
         self._version = version
-        self._desk = CommandDesk(on_command) if on_command is not None else None
+        self._desk = CommandQueue(on_command) if on_command is not None else None
         self._publisher = Publisher(outbox, on_acknowledged)
         self._home_assistant = home_assistant
         # The same for every connection, so that the broker ends the old one, and has said its will, before the new one.
@@ -88,20 +88,21 @@ class BrokerLink:
         """How many messages of the outbox the broker has not acknowledged."""
         return self._outbox.depth
 
-    def send(self, message: Message) -> None:
-        """Publish ``message``, now or as soon as there is a connection, as its :class:`Keeping` says. Returns at once."""
-        self._publisher.put(message)
+    @property
+    def publisher(self) -> Publisher:
+        """Takes the messages to publish; it keeps them while there is no connection."""
+        return self._publisher
 
     def set_alarm(self, text: str) -> None:
         """Say ``text`` in the daemon's status from now on; an empty one ends the alarm."""
         if text != self._alarm:
             self._alarm = text
-            self.send(self._status())
+            self._publisher.put(self._status())
 
     async def run(self) -> None:
         """Hold the link until :meth:`stop` or cancelled. A broker that is not there is waited for, never an error."""
         async with asyncio.TaskGroup() as tasks:
-            tidying = tasks.create_task(self._tidy(), name="broker-outbox-tidy")
+            checkpointing = tasks.create_task(self._checkpoint(), name="outbox-checkpoint")
             holding = tasks.create_task(self._hold(), name="broker-connections")
             await self._stop.wait()
             # A connection that is just being made may still deliver, but giving it up takes a while; between two
@@ -109,7 +110,7 @@ class BrokerLink:
             left_s = self._deadline - time.monotonic() - (0.0 if self.connected else _GIVE_UP_S)
             await asyncio.wait({holding}, timeout=max(0.0, left_s))
             holding.cancel()
-            tidying.cancel()
+            checkpointing.cancel()
 
     def stop(self, within_s: float) -> None:
         """Let :meth:`run` end within ``within_s`` or little more: what can be delivered is, the rest stays in the outbox."""
@@ -166,7 +167,7 @@ class BrokerLink:
             "broker connected broker=%s mqtt=%s connections=%d", self._address, self.protocol, self._connections
         )
         self._publisher.announce()
-        self.send(self._status())
+        self._publisher.put(self._status())
 
     async def _serve(self, connection: Connection) -> None:
         client = connection.client
@@ -200,14 +201,14 @@ class BrokerLink:
             elif self._desk is not None and message.topic.matches(COMMAND_FILTER):
                 self._desk.submit(message)
 
-    def _status(self, *, online: bool = True) -> Message:
+    def _status(self, *, online: bool = True) -> OutgoingMessage:
         reason = "started" if online else "stopped"
         return status_message(DaemonStatus(online, time.time(), reason, self._version, self._alarm))
 
-    async def _tidy(self) -> None:
+    async def _checkpoint(self) -> None:
         while True:
-            await asyncio.sleep(_TIDY_S)
-            await asyncio.to_thread(self._outbox.tidy)
+            await asyncio.sleep(_CHECKPOINT_EVERY_S)
+            await asyncio.to_thread(self._outbox.checkpoint)
 
     def _tell(self, error: BaseException) -> None:
         told = logging.DEBUG if self._told else logging.WARNING

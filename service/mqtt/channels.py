@@ -17,7 +17,7 @@ STATUS_TOPIC = f"{ROOT}/{DAEMON}/status"
 HOME_ASSISTANT_STATUS = "homeassistant/status"
 
 
-class Keeping(Enum):
+class DeliveryPolicy(Enum):
     """What becomes of a message while it cannot be sent."""
 
     EVERY = "every"
@@ -37,22 +37,22 @@ class Channel:
     """Name of the JSON Schema of what it carries; ``samples`` carries bytes and has none."""
     qos: Literal[0, 1]
     retain: bool
-    keeping: Keeping = Keeping.LIVE
+    delivery: DeliveryPolicy = DeliveryPolicy.LIVE
 
     def topic(self, device: DeviceName | None = None) -> str:
         """Return the topic of ``device``, or the daemon's own for None."""
         return self.address.replace("{device}", DAEMON if device is None else device)
 
 
-SHOT = Channel("stinger/{device}/shot", "shot", 1, retain=False, keeping=Keeping.EVERY)
-SPINUP = Channel("stinger/{device}/spinup", "spinup", 1, retain=True, keeping=Keeping.EVERY)
-FALSE_SPINUP = Channel("stinger/{device}/false_spinup", "false_spinup", 1, retain=False, keeping=Keeping.EVERY)
-TELEMETRY = Channel("stinger/{device}/telemetry", "telemetry", 0, retain=False, keeping=Keeping.LATEST)
-LINK = Channel("stinger/{device}/link", "link", 1, retain=True, keeping=Keeping.LATEST)
-MODEL = Channel("stinger/{device}/model", "model", 1, retain=True, keeping=Keeping.LATEST)
-SCORES = Channel("stinger/{device}/scores", "scores", 0, retain=False, keeping=Keeping.LIVE)
-STATUS = Channel(STATUS_TOPIC, "status", 1, retain=True, keeping=Keeping.LATEST)
-DISCOVERY = Channel("homeassistant/device/{id}/config", "discovery", 1, retain=True, keeping=Keeping.LATEST)
+SHOT = Channel("stinger/{device}/shot", "shot", 1, retain=False, delivery=DeliveryPolicy.EVERY)
+SPINUP = Channel("stinger/{device}/spinup", "spinup", 1, retain=True, delivery=DeliveryPolicy.EVERY)
+FALSE_SPINUP = Channel("stinger/{device}/false_spinup", "false_spinup", 1, retain=False, delivery=DeliveryPolicy.EVERY)
+TELEMETRY = Channel("stinger/{device}/telemetry", "telemetry", 0, retain=False, delivery=DeliveryPolicy.LATEST)
+LINK = Channel("stinger/{device}/link", "link", 1, retain=True, delivery=DeliveryPolicy.LATEST)
+MODEL = Channel("stinger/{device}/model", "model", 1, retain=True, delivery=DeliveryPolicy.LATEST)
+SCORES = Channel("stinger/{device}/scores", "scores", 0, retain=False, delivery=DeliveryPolicy.LIVE)
+STATUS = Channel(STATUS_TOPIC, "status", 1, retain=True, delivery=DeliveryPolicy.LATEST)
+DISCOVERY = Channel("homeassistant/device/{id}/config", "discovery", 1, retain=True, delivery=DeliveryPolicy.LATEST)
 
 PUBLISHED = (SHOT, SPINUP, FALSE_SPINUP, TELEMETRY, LINK, MODEL, SCORES, STATUS, DISCOVERY)
 

@@ -11,7 +11,7 @@ from typing import Any
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from service.mqtt.commands import Asked, Command, answer, asked_on, parse_command, read_content, take_id
+from service.mqtt.commands import Command, CommandRequest, answer, parse_command, read_content, request_on, take_id
 from service.mqtt.connection import Client, Received
 from stinger.errors import StingerError
 
@@ -24,7 +24,7 @@ _WAITING = 100
 _OBEY_S = 10.0
 
 
-class CommandDesk:
+class CommandQueue:
     """Takes commands in and has ``handler`` obey them, in the order in which they came.
 
     Each is answered on the response topic it names (MQTT 5), with its correlation data, or else on its own topic with
@@ -57,7 +57,7 @@ class CommandDesk:
                 logger.warning("command not answered topic=%s reason=%s", message.topic, error)
 
     async def _obey(self, message: Received) -> bytes:
-        asked = asked_on(message.topic.value)
+        asked = request_on(message.topic.value)
         try:
             content = read_content(message.payload)
             asked = replace(asked, id=take_id(content))
@@ -74,7 +74,7 @@ class CommandDesk:
             return answer(asked, error="internal error, see the daemon's log")
 
 
-def _done(asked: Asked, result: Mapping[str, Any]) -> bytes:
+def _done(asked: CommandRequest, result: Mapping[str, Any]) -> bytes:
     logger.info("command obeyed command=%s device=%s", asked.name, asked.device or "all")
     return answer(asked, result)
 

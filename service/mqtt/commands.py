@@ -54,7 +54,7 @@ class StopRecording:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class AddNote:
     """Keep ``text`` with the recording."""
 
     device: DeviceName | None
@@ -62,11 +62,11 @@ class Note:
 
 
 Value = TypeVar("Value")
-Command = SetThreshold | ChooseModel | StartRecording | StopRecording | Note
+Command = SetThreshold | ChooseModel | StartRecording | StopRecording | AddNote
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommandRequest:
     """Where a command came and, once its payload could be read, the id that its answer repeats."""
 
     name: str
@@ -75,10 +75,10 @@ class Asked:
     id: str | None = None
 
 
-def asked_on(topic: str) -> Asked:
+def request_on(topic: str) -> CommandRequest:
     """Which command of whom ``topic`` means; it matches the filter ``stinger/+/command/+``."""
     _, device, _, name = topic.split("/")
-    return Asked(name, None if device == DAEMON else device)
+    return CommandRequest(name, None if device == DAEMON else device)
 
 
 def read_content(payload: bytes) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def take_id(content: dict[str, Any]) -> str | None:
     return None if identity is None else str(identity)
 
 
-def parse_command(asked: Asked, content: dict[str, Any]) -> Command:
+def parse_command(asked: CommandRequest, content: dict[str, Any]) -> Command:
     """The command; takes out of ``content`` what belongs to it. Raises :class:`InputError` for what is no such command."""
     reader = _READERS.get(asked.name)
     if reader is None:
@@ -115,7 +115,7 @@ def parse_command(asked: Asked, content: dict[str, Any]) -> Command:
     return command
 
 
-def answer(asked: Asked, result: Mapping[str, Any] | None = None, *, error: str | None = None) -> bytes:
+def answer(asked: CommandRequest, result: Mapping[str, Any] | None = None, *, error: str | None = None) -> bytes:
     """The payload that says what came of a command: what is so now, or else why it was not done."""
     said = {"ok": error is None, "command": asked.name, "device": asked.device, "id": asked.id}
     outcome = {"result": dict(result or {})} if error is None else {"error": error or "failed"}
@@ -143,7 +143,7 @@ def _stop_recording(device: DeviceName | None, _content: dict[str, Any]) -> Comm
 
 
 def _note(device: DeviceName | None, content: dict[str, Any]) -> Command:
-    return Note(device, _parsed(content, "text", parse_note))
+    return AddNote(device, _parsed(content, "text", parse_note))
 
 
 def _parsed(content: dict[str, Any], key: str, parse: Callable[[object], Value]) -> Value:

@@ -14,7 +14,7 @@ from aiomqtt import Message as Received
 from paho.mqtt.client import MQTT_ERR_SUCCESS, error_string
 
 from service.config.broker_address import BrokerAddress
-from service.mqtt.messages import Message
+from service.mqtt.messages import OutgoingMessage
 
 __all__ = ["Client", "Connection", "MqttError", "ProtocolVersion", "Received", "connected_client"]
 
@@ -35,7 +35,7 @@ _paho_logger.setLevel(logging.CRITICAL)
 
 @asynccontextmanager
 async def connected_client(
-    address: BrokerAddress, *, identifier: str, protocol: ProtocolVersion, will: Message | None = None
+    address: BrokerAddress, *, identifier: str, protocol: ProtocolVersion, will: OutgoingMessage | None = None
 ) -> AsyncIterator[Connection]:
     """A connection of a client that the broker has let in, disconnected at the end, its socket closed whatever happened.
 
@@ -87,7 +87,7 @@ class Connection:
         self._when_writable: Any = self._paho.on_socket_register_write
         self._paho.on_socket_register_write = self._on_something_to_write
 
-    def publish(self, message: Message, acknowledged: Callable[[], None]) -> None:
+    def publish(self, message: OutgoingMessage, acknowledged: Callable[[], None]) -> None:
         """Send ``message`` at once; ``acknowledged`` is called when the broker has it, for QoS 0 before this returns.
 
         Messages go out in the order of the calls. Raises :class:`MqttError` where the connection is gone.

@@ -9,14 +9,14 @@ from typing import Any
 
 from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
 from service.mqtt import channels
-from service.mqtt.messages import Message, message
+from service.mqtt.messages import OutgoingMessage, message
 from stinger.device_name import DeviceName
 
 _SHOT_TEMPLATE = "{{ dict(value_json, event_type='shot' if value_json.accepted else 'burst') | to_json }}"
 _FALSE_SPIN_UP_TEMPLATE = "{{ dict(value_json, event_type='false_spinup') | to_json }}"
 
 
-def discovery_message(device: DeviceName, version: str) -> Message:
+def discovery_message(device: DeviceName, version: str) -> OutgoingMessage:
     """The retained message that makes ``device`` known to Home Assistant; ``version`` is the daemon's."""
     identity = object_id(device)
     content = {

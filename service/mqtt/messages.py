@@ -17,7 +17,7 @@ from service.base.events import Event, FalseSpinUp, Shot, Telemetry, WheelsSwitc
 from service.base.source import LinkReport
 from service.base.states import DaemonStatus, ModelInUse, ScoreBlock, Stamps
 from service.mqtt import channels
-from service.mqtt.channels import Channel, Keeping
+from service.mqtt.channels import Channel, DeliveryPolicy
 
 _PROBABILITY_DIGITS = 6
 _MS_DIGITS = 3
@@ -25,19 +25,19 @@ _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutgoingMessage:
     """Ready to be published."""
 
     topic: str
     payload: bytes
     qos: Literal[0, 1]
     retain: bool
-    keeping: Keeping
+    delivery: DeliveryPolicy
 
 
-def message(channel: Channel, topic: str, content: Mapping[str, Any]) -> Message:
+def message(channel: Channel, topic: str, content: Mapping[str, Any]) -> OutgoingMessage:
     """``content`` as JSON for ``topic`` of ``channel``. Raises ``ValueError`` for NaN and infinities."""
-    return Message(topic, encode(content), channel.qos, channel.retain, channel.keeping)
+    return OutgoingMessage(topic, encode(content), channel.qos, channel.retain, channel.delivery)
 
 
 def encode(content: Mapping[str, Any]) -> bytes:
@@ -56,7 +56,7 @@ def iso_time(host_s: float) -> str:
 
 
 @singledispatch
-def event_message(event: Event, stamps: Stamps | None = None) -> Message:
+def event_message(event: Event, stamps: Stamps | None = None) -> OutgoingMessage:
     """The message that tells of ``event``.
 
     ``stamps`` are those of the block that it came of, where that is to be told.
@@ -66,7 +66,7 @@ def event_message(event: Event, stamps: Stamps | None = None) -> Message:
 
 
 @event_message.register
-def _(event: Shot, stamps: Stamps | None = None) -> Message:
+def _(event: Shot, stamps: Stamps | None = None) -> OutgoingMessage:
     content = _about_event(event, stamps) | {
         "wheels_on": event.wheels_on,
         "lead_ms": _number(event.lead_ms, _MS_DIGITS),
@@ -77,7 +77,7 @@ def _(event: Shot, stamps: Stamps | None = None) -> Message:
 
 
 @event_message.register
-def _(event: WheelsSwitched, stamps: Stamps | None = None) -> Message:
+def _(event: WheelsSwitched, stamps: Stamps | None = None) -> OutgoingMessage:
     content = _about_event(event, stamps) | {
         "state": "on" if event.on else "off",
         "probability": _number(event.probability),
@@ -88,7 +88,7 @@ def _(event: WheelsSwitched, stamps: Stamps | None = None) -> Message:
 
 
 @event_message.register
-def _(event: FalseSpinUp, stamps: Stamps | None = None) -> Message:
+def _(event: FalseSpinUp, stamps: Stamps | None = None) -> OutgoingMessage:
     content = _about_event(event, stamps) | {
         "duration_ms": _number(event.duration_ms, _MS_DIGITS),
         "peak_probability": _number(event.peak_probability),
@@ -96,7 +96,7 @@ def _(event: FalseSpinUp, stamps: Stamps | None = None) -> Message:
     return message(channels.FALSE_SPINUP, channels.FALSE_SPINUP.topic(event.device), content)
 
 
-def telemetry_message(telemetry: Telemetry) -> Message:
+def telemetry_message(telemetry: Telemetry) -> OutgoingMessage:
     """The message of one device's figures of the last second."""
     content = {
         "device": telemetry.device,
@@ -115,7 +115,7 @@ def telemetry_message(telemetry: Telemetry) -> Message:
     return message(channels.TELEMETRY, channels.TELEMETRY.topic(telemetry.device), content)
 
 
-def link_message(report: LinkReport, host_s: float) -> Message:
+def link_message(report: LinkReport, host_s: float) -> OutgoingMessage:
     """The message of how a link is, as it was at ``host_s``."""
     content = {
         "device": report.device,
@@ -127,7 +127,7 @@ def link_message(report: LinkReport, host_s: float) -> Message:
     return message(channels.LINK, channels.LINK.topic(report.device), content)
 
 
-def model_message(model: ModelInUse) -> Message:
+def model_message(model: ModelInUse) -> OutgoingMessage:
     """The message of which model scores a device."""
     content = {
         "device": model.device,
@@ -138,7 +138,7 @@ def model_message(model: ModelInUse) -> Message:
     return message(channels.MODEL, channels.MODEL.topic(model.device), content)
 
 
-def status_message(status: DaemonStatus) -> Message:
+def status_message(status: DaemonStatus) -> OutgoingMessage:
     """The message of how the daemon is; also its will."""
     times = {"time": None, "unix_s": None} if status.host_s is None else _times(status.host_s)
     content = {
@@ -151,7 +151,7 @@ def status_message(status: DaemonStatus) -> Message:
     return message(channels.STATUS, channels.STATUS.topic(), content)
 
 
-def scores_message(block: ScoreBlock, stamps: Stamps | None = None) -> Message:
+def scores_message(block: ScoreBlock, stamps: Stamps | None = None) -> OutgoingMessage:
     """The message of a block of scores: the time of the first, and what lies between two."""
     probabilities = np.round(block.probabilities.astype(np.float64), _PROBABILITY_DIGITS).tolist()
     content = {

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from service.mqtt.channels import Keeping
-from service.mqtt.messages import Message
+from service.mqtt.channels import DeliveryPolicy
+from service.mqtt.messages import OutgoingMessage
 from stinger.errors import FileError
 from stinger.files import StrPath, make_folder
 
@@ -54,7 +54,7 @@ class Entry:
     """A message in the outbox. Numbers grow and are never used again."""
 
     number: int
-    message: Message
+    message: OutgoingMessage
     put_ns: int | None
     """``time.monotonic_ns()`` when it was put; ``None`` for one from an earlier run."""
 
@@ -64,7 +64,7 @@ class Outbox:
 
     Opening makes the file and its folder where they are missing. A damaged file is set aside, with a warning, and an empty
     one begun. Raises :class:`FileError` where the file cannot be opened at all. Use it from one thread, except
-    :meth:`tidy`.
+    :meth:`checkpoint`.
 
     ``defer`` is given what writes the changes to the file, and calls it soon, such as ``loop.call_soon``: then a message is
     on its way to the broker before it is written, and what changed in one turn of the loop is one transaction.
@@ -82,7 +82,7 @@ class Outbox:
             self._waiting, self._dropped = _load(self._database)
         except sqlite3.Error as error:
             raise FileError(path, f"cannot serve as outbox: {error}") from error
-        self._under_way: dict[int, Entry] = {}
+        self._in_flight: dict[int, Entry] = {}
         self._last = self._waiting[-1].number if self._waiting else _last_number(self._database)
         self._make_room()
 
@@ -97,14 +97,14 @@ class Outbox:
     @property
     def depth(self) -> int:
         """How many messages have not been acknowledged."""
-        return len(self._waiting) + len(self._under_way)
+        return len(self._waiting) + len(self._in_flight)
 
     @property
     def dropped(self) -> int:
         """How many have made room for others since the file began."""
         return self._dropped
 
-    def put(self, message: Message) -> int:
+    def put(self, message: OutgoingMessage) -> int:
         """Keep ``message`` until it is acknowledged; returns its number. Never fails and never waits for the disk."""
         self._last += 1
         entry = Entry(self._last, message, time.monotonic_ns())
@@ -121,24 +121,24 @@ class Outbox:
         if not self._waiting:
             return None
         entry = self._waiting.popleft()
-        self._under_way[entry.number] = entry
+        self._in_flight[entry.number] = entry
         return entry
 
     def acknowledge(self, number: int) -> None:
         """Forget the message ``number``: the broker has it. An unknown number is none of our business."""
-        if self._under_way.pop(number, None) is not None:
+        if self._in_flight.pop(number, None) is not None:
             self._write("DELETE FROM message WHERE number = ?", (number,))
 
-    def give_back(self) -> None:
+    def requeue(self) -> None:
         """Let what is under way wait again, in front and in order: its connection is gone."""
-        self._waiting.extendleft(self._under_way[number] for number in sorted(self._under_way, reverse=True))
-        self._under_way.clear()
+        self._waiting.extendleft(self._in_flight[number] for number in sorted(self._in_flight, reverse=True))
+        self._in_flight.clear()
 
     def topics(self) -> set[str]:
         """The topics of what has not been acknowledged."""
-        return {entry.message.topic for entry in (*self._under_way.values(), *self._waiting)}
+        return {entry.message.topic for entry in (*self._in_flight.values(), *self._waiting)}
 
-    def tidy(self) -> None:
+    def checkpoint(self) -> None:
         """Move what was written from the write-ahead log into the database; may wait for the disk. For any thread."""
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, timeout=0)) as database:
             database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -229,7 +229,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA journal_mode = WAL")
-    # No write waits for the disk; checkpoints do, so they are left to tidy().
+    # No write waits for the disk; checkpoints do, so they are left to checkpoint().
     database.execute("PRAGMA synchronous = NORMAL")
     database.execute("PRAGMA wal_autocheckpoint = 0")
     (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
@@ -246,7 +246,7 @@ def _prepare(database: sqlite3.Connection) -> None:
 def _load(database: sqlite3.Connection) -> tuple[deque[Entry], int]:
     rows = database.execute("SELECT number, topic, payload, qos, retain FROM message ORDER BY number")
     waiting = deque(
-        Entry(number, Message(topic, bytes(payload), _qos(qos), bool(retain), Keeping.EVERY), None)
+        Entry(number, OutgoingMessage(topic, bytes(payload), _qos(qos), bool(retain), DeliveryPolicy.EVERY), None)
         for number, topic, payload, qos, retain in rows
     )
     (dropped,) = database.execute("SELECT count FROM dropped").fetchone()

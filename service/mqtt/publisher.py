@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from service.mqtt.channels import Keeping
+from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.connection import IN_FLIGHT, Connection, MqttError
-from service.mqtt.messages import Message
+from service.mqtt.messages import OutgoingMessage
 from service.mqtt.outbox import Entry, Outbox
 
 AcknowledgedHandler = Callable[[float], None]
@@ -26,14 +26,14 @@ _EVENTS_IN_FLIGHT = IN_FLIGHT - 4
 
 
 class Publisher:
-    """Holds messages and publishes them through one client after another, each as its :class:`Keeping` says."""
+    """Holds messages and publishes them through one client after another, each as its :class:`DeliveryPolicy` says."""
 
     def __init__(self, outbox: Outbox, on_acknowledged: AcknowledgedHandler | None = None) -> None:
         self._outbox = outbox
         self._on_acknowledged = on_acknowledged
-        self._retained: dict[str, Message] = {}
-        self._latest: dict[str, Message] = {}
-        self._live: deque[Message] = deque(maxlen=_LIVE_MESSAGES)
+        self._retained: dict[str, OutgoingMessage] = {}
+        self._latest: dict[str, OutgoingMessage] = {}
+        self._live: deque[OutgoingMessage] = deque(maxlen=_LIVE_MESSAGES)
         self._connection: Connection | None = None
         self._events_in_flight: dict[int, float] = {}
         self._states_in_flight: dict[int, float] = {}
@@ -41,13 +41,13 @@ class Publisher:
         self._wake = asyncio.Event()
         self._progress = asyncio.Event()
 
-    def put(self, message: Message) -> None:
+    def put(self, message: OutgoingMessage) -> None:
         """Take ``message`` in. Returns at once."""
         if message.retain:
             self._retained[message.topic] = message
-        if message.keeping is Keeping.EVERY:
+        if message.delivery is DeliveryPolicy.EVERY:
             self._outbox.put(message)
-        elif message.keeping is Keeping.LATEST:
+        elif message.delivery is DeliveryPolicy.LATEST:
             self._latest[message.topic] = message
         elif self._connection is not None:
             self._live.append(message)
@@ -75,7 +75,7 @@ class Publisher:
             self._live.clear()
             self._events_in_flight.clear()
             self._states_in_flight.clear()
-            self._outbox.give_back()
+            self._outbox.requeue()
 
     async def drain(self, within_s: float) -> None:
         """Wait until everything is delivered, at most ``within_s``."""

@@ -40,7 +40,7 @@ _library_logger = logging.getLogger("gmqtt")
 _library_logger.setLevel(logging.CRITICAL + 1)
 
 
-class BrokerSubscription:
+class SampleSubscription:
     """Connects to the broker at ``address``, and subscribes, each time that it is called.
 
     It is what a :class:`~service.sources.mqtt_source.MqttSource` subscribes with.

@@ -9,7 +9,7 @@ from service.base.source import LinkCounters, LinkReport, LinkState
 from service.base.states import DaemonStatus, ModelInUse, ScoreBlock
 from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import (
-    Message,
+    OutgoingMessage,
     event_message,
     link_message,
     model_message,
@@ -42,7 +42,7 @@ def model(device: str = "b1") -> ModelInUse:
     return ModelInUse(DeviceName(device), NOW_S, "lr-1", 0.5)
 
 
-def one_of_each() -> dict[str, Message]:
+def one_of_each() -> dict[str, OutgoingMessage]:
     """A message of every kind that is published, by the name of its schema."""
     return {
         "shot": event_message(shot()),

@@ -49,7 +49,7 @@ async def test_a_broker_that_forbids_to_publish_is_warned_of(
     try:
         link = BrokerLink(BrokerAddress("127.0.0.1", broker.port), outbox, version="1")
         async with running(link):
-            link.send(event_message(shot()))
+            link.publisher.put(event_message(shot()))
             await until(lambda: "broker refuses messages reason=Not authorized" in caplog.text)
             assert link.depth == 0
     finally:
@@ -64,7 +64,7 @@ async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(
     url = f"mqtts://127.0.0.1:{tls_mosquitto.port}"
     link = BrokerLink(parse_broker(url, ca_file=ca_file, **client), outbox, version="1")
     async with running(link):
-        link.send(event_message(shot()))
+        link.publisher.put(event_message(shot()))
         await until(lambda: link.connected and link.depth == 0)
     unknown = BrokerLink(parse_broker(url, **client), outbox, version="1")
     async with running(unknown):

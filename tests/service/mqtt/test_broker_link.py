@@ -57,7 +57,7 @@ async def test_every_kind_of_message_arrives_as_it_was_made(mosquitto: Mosquitto
         await until(lambda: link.connected)
         del sent["status"]
         for message in sent.values():
-            link.send(message)
+            link.publisher.put(message)
         await heard.until(lambda: {m.topic.value for m in heard.messages} >= {m.topic for m in sent.values()})
         for message in sent.values():
             (arrived,) = heard.on(message.topic)
@@ -71,7 +71,7 @@ async def test_retained_states_wait_for_whoever_comes_later_and_events_do_not(
 ) -> None:
     async with running(make_link(mosquitto.port, outbox)) as link:
         for message in one_of_each().values():
-            link.send(message)
+            link.publisher.put(message)
         await until(lambda: link.connected and link.depth == 0)
         await asyncio.sleep(0.05)
         async with subscriber(mosquitto.port) as heard:
@@ -117,7 +117,7 @@ async def test_messages_put_before_the_broker_could_be_reached_arrive_in_order(
     events = [shot(device_ms=n) for n in range(100)]
     async with running(make_link(port, outbox)) as link:
         for event in events:
-            link.send(event_message(event))
+            link.publisher.put(event_message(event))
         await asyncio.sleep(0.1)
         async with subscriber(mosquitto.port, SHOT) as heard, road(mosquitto.port, port=port):
             await heard.until(lambda: len(heard.messages) >= 100)
@@ -141,7 +141,7 @@ async def test_nothing_is_lost_while_the_broker_is_stopped_and_started_and_ids_t
                     for n in range(100):
                         event = shot(device_ms=n)
                         sent.append(event.id)
-                        link.send(event_message(event))
+                        link.publisher.put(event_message(event))
                         if n == 50:
                             await heard.until(lambda: len(heard.messages) >= 20)
                             broker.stop()
@@ -167,7 +167,7 @@ async def test_what_a_killed_broker_did_not_acknowledge_is_sent_to_the_next(
             await until(lambda: link.connected)
             mosquitto.kill()
             for event in events:
-                link.send(event_message(event))
+                link.publisher.put(event_message(event))
             await until(lambda: not link.connected)
         mosquitto.start()
         async with subscriber(mosquitto.port, SHOT) as heard, road(mosquitto.port, port=port):
@@ -180,14 +180,14 @@ async def test_after_a_reconnect_states_are_told_again_and_telemetry_only_the_ne
 ) -> None:
     async with running(make_link(mosquitto.port, outbox)) as link:
         await until(lambda: link.connected)
-        link.send(link_message(link_report(), NOW_S))
-        link.send(event_message(spin_up(on=False)))
+        link.publisher.put(link_message(link_report(), NOW_S))
+        link.publisher.put(event_message(spin_up(on=False)))
         await until(lambda: link.depth == 0)
         mosquitto.kill()
         await until(lambda: not link.connected)
         for n in range(10):
-            link.send(telemetry_message(telemetry(probability=n / 10)))
-        link.send(link_message(link_report(state=LinkState.SILENT), NOW_S))
+            link.publisher.put(telemetry_message(telemetry(probability=n / 10)))
+        link.publisher.put(link_message(link_report(state=LinkState.SILENT), NOW_S))
         mosquitto.start()
         async with subscriber(mosquitto.port) as heard:
             await heard.until(lambda: len({m.topic.value for m in heard.messages}) >= 3)
@@ -204,7 +204,7 @@ async def test_a_stop_without_a_broker_is_quick_and_keeps_what_was_not_delivered
     with Outbox(tmp_path / "outbox.db") as outbox:
         link = make_link(port, outbox)
         task = asyncio.create_task(link.run())
-        link.send(event_message(shot()))
+        link.publisher.put(event_message(shot()))
         await asyncio.sleep(0.05)
         link.stop(60.0)
         async with asyncio.timeout(PATIENCE_S):
@@ -218,7 +218,7 @@ async def test_a_stop_delivers_what_is_in_hand(mosquitto: Mosquitto, outbox: Out
         async with running(make_link(mosquitto.port, outbox)) as link:
             await until(lambda: link.connected)
             for _ in range(200):
-                link.send(event_message(shot()))
+                link.publisher.put(event_message(shot()))
         await heard.until(lambda: len(heard.messages) == 200)
         assert outbox.depth == 0
 
@@ -227,7 +227,7 @@ async def test_time_to_the_acknowledgement_is_reported(mosquitto: Mosquitto, out
     took: list[float] = []
     async with running(make_link(mosquitto.port, outbox, on_acknowledged=took.append)) as link:
         await until(lambda: link.connected)
-        link.send(event_message(shot()))
+        link.publisher.put(event_message(shot()))
         await until(lambda: len(took) == 1)
     assert 0 < took[0] < 5
 
@@ -312,11 +312,11 @@ async def test_a_retained_command_is_not_obeyed(mosquitto: Mosquitto, outbox: Ou
 
 async def test_message_can_be_sent_while_another_is_being_acknowledged(mosquitto: Mosquitto, outbox: Outbox) -> None:
     link: BrokerLink = make_link(
-        mosquitto.port, outbox, on_acknowledged=lambda _: link.send(telemetry_message(telemetry("b1")))
+        mosquitto.port, outbox, on_acknowledged=lambda _: link.publisher.put(telemetry_message(telemetry("b1")))
     )
     async with subscriber(mosquitto.port, "stinger/+/telemetry") as heard, running(link):
         await until(lambda: link.connected)
-        link.send(event_message(shot()))
+        link.publisher.put(event_message(shot()))
         await heard.until(lambda: bool(heard.messages))
 
 
@@ -337,7 +337,7 @@ async def test_discovery_is_told_again_when_home_assistant_starts(mosquitto: Mos
         running(make_link(mosquitto.port, outbox, home_assistant=True)) as link,
     ):
         await until(lambda: link.connected)
-        link.send(message)
+        link.publisher.put(message)
         await heard.until(lambda: len(heard.messages) == 1)
         assert heard.client is not None
         await heard.client.publish("homeassistant/status", b"online", 1)

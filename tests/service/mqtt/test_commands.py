@@ -15,16 +15,16 @@ from models.threshold import Threshold
 from service.base.note import NoteText
 from service.mqtt import channels
 from service.mqtt.commands import (
-    Asked,
+    AddNote,
     ChooseModel,
-    Note,
+    CommandRequest,
     SetThreshold,
     StartRecording,
     StopRecording,
     answer,
-    asked_on,
     parse_command,
     read_content,
+    request_on,
     take_id,
 )
 from stinger.device_name import DeviceName
@@ -37,7 +37,7 @@ contents = st.dictionaries(st.sampled_from(["threshold", "model", "text", "id", 
 def parse(name: str, content: dict[str, Any], device: str | None = "b1") -> object:
     left = read_content(json.dumps(content).encode())
     take_id(left)
-    return parse_command(Asked(name, device), left)
+    return parse_command(CommandRequest(name, device), left)
 
 
 @given(name=st.sampled_from(channels.COMMANDS), content=contents)
@@ -56,12 +56,12 @@ def test_commands_become_values() -> None:
     assert parse("choose_model", {"model": "champion"}, None) == ChooseModel(None, "champion")
     assert parse("start_recording", {}) == StartRecording(DeviceName("b1"))
     assert parse("stop_recording", {"id": "7"}) == StopRecording(DeviceName("b1"))
-    assert parse("note", {"text": "left-handed"}) == Note(DeviceName("b1"), NoteText("left-handed"))
+    assert parse("note", {"text": "left-handed"}) == AddNote(DeviceName("b1"), NoteText("left-handed"))
 
 
 def test_a_topic_tells_command_and_device() -> None:
-    assert asked_on("stinger/b1/command/note") == Asked("note", "b1")
-    assert asked_on("stinger/daemon/command/note") == Asked("note", None)
+    assert request_on("stinger/b1/command/note") == CommandRequest("note", "b1")
+    assert request_on("stinger/daemon/command/note") == CommandRequest("note", None)
 
 
 def test_a_command_to_a_name_that_no_device_can_have_is_refused() -> None:
@@ -85,12 +85,12 @@ def test_no_bytes_do_more_than_be_refused(payload: bytes) -> None:
     with suppress(InputError):
         content = read_content(payload)
         take_id(content)
-        parse_command(Asked("set_threshold", None), content)
+        parse_command(CommandRequest("set_threshold", None), content)
 
 
 def test_answers_fit_their_schema() -> None:
     checker = jsonschema.Draft202012Validator(channels.schema("response"))
-    asked = Asked("note", None, "7")
+    asked = CommandRequest("note", None, "7")
     checker.validate(json.loads(answer(asked, {"recording": "x"})))
     checker.validate(json.loads(answer(asked)))
     checker.validate(json.loads(answer(asked, error="no")))

@@ -36,9 +36,9 @@ async def test_events_states_and_commands_work_through_it_without_a_word_in_the_
         link = BrokerLink(address(broker), outbox, version="1", on_command=obey)
         async with subscriber(broker.port, "stinger/#") as heard, running(link):
             await until(lambda: link.connected)
-            link.send(link_message(link_report(), NOW_S))
+            link.publisher.put(link_message(link_report(), NOW_S))
             for event in events:
-                link.send(event_message(event))
+                link.publisher.put(event_message(event))
             await heard.until(lambda: len(heard.on("stinger/b1/shot")) == 50)
             assert [json.loads(m.payload)["id"] for m in heard.on("stinger/b1/shot")] == [e.id for e in events]
             assert heard.client is not None

@@ -35,7 +35,7 @@ async def test_a_broker_of_3_1_1_is_spoken_to_in_3_1_1_after_its_silence(
     async with EmbeddedBroker(0) as broker:
         link = BrokerLink(BrokerAddress("127.0.0.1", broker.port), outbox, version="1")
         async with running(link), subscriber(broker.port, "stinger/b1/shot") as heard:
-            link.send(event_message(shot()))
+            link.publisher.put(event_message(shot()))
             await heard.until(lambda: len(heard.messages) == 1)
             assert link.protocol == "3.1.1"
 
@@ -84,7 +84,7 @@ async def test_a_broker_that_is_slow_to_acknowledge_gets_everything_in_order(
         async with running(link), subscriber(mosquitto.port, "stinger/b1/shot") as heard:
             events = [shot(device_ms=n) for n in range(100)]
             for event in events:
-                link.send(event_message(event))
+                link.publisher.put(event_message(event))
             await heard.until(lambda: len(heard.messages) == 100)
             assert [json.loads(m.payload)["id"] for m in heard.messages] == [event.id for event in events]
 
@@ -98,7 +98,7 @@ async def test_a_broker_that_falls_silent_does_not_hold_up_a_stop_and_nothing_is
     assert mosquitto.process is not None
     mosquitto.process.send_signal(signal.SIGSTOP)
     for _ in range(30):
-        link.send(event_message(shot()))
+        link.publisher.put(event_message(shot()))
     link.stop(0.5)
     async with asyncio.timeout(PATIENCE_S):
         await task
@@ -124,7 +124,7 @@ async def main():
         await asyncio.sleep(0.01)
     for n in itertools.count():
         event = shot(device_ms=n)
-        link.send(event_message(event))
+        link.publisher.put(event_message(event))
         print(event.id, flush=True)
         await asyncio.sleep(0.0005)
 

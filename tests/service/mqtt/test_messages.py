@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from service.base.events import FalseSpinUp, Shot, Telemetry, WheelsSwitched
 from service.base.states import DaemonStatus, ScoreBlock, Stamps
 from service.mqtt import channels
-from service.mqtt.channels import Channel, Keeping
+from service.mqtt.channels import Channel, DeliveryPolicy
 from service.mqtt.discovery import discovery_message, object_id
 from service.mqtt.messages import event_message, iso_time, scores_message, status_message, telemetry_message
 from stinger.device_name import DeviceName
@@ -64,13 +64,13 @@ def test_every_message_fits_its_schema_and_its_topic(channel: Channel) -> None:
     check(channel.schema, message.payload)
     pattern = re.escape(channel.address).replace(r"\{device\}", "b1").replace(r"\{id\}", "stinger_b1")
     assert re.fullmatch(pattern, message.topic)
-    assert (message.qos, message.retain, message.keeping) == (channel.qos, channel.retain, channel.keeping)
+    assert (message.qos, message.retain, message.delivery) == (channel.qos, channel.retain, channel.delivery)
 
 
 def test_what_must_arrive_is_acknowledged_and_only_states_are_retained() -> None:
     for channel in channels.PUBLISHED:
-        assert channel.qos == 1 or channel.keeping is not Keeping.EVERY
-        assert not (channel.retain and channel.keeping is Keeping.LIVE)
+        assert channel.qos == 1 or channel.delivery is not DeliveryPolicy.EVERY
+        assert not (channel.retain and channel.delivery is DeliveryPolicy.LIVE)
     assert {c.schema for c in channels.PUBLISHED if c.retain} == {"spinup", "link", "model", "status", "discovery"}
 
 

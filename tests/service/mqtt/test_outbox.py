@@ -16,15 +16,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.mqtt.channels import Keeping
-from service.mqtt.messages import Message
+from service.mqtt.channels import DeliveryPolicy
+from service.mqtt.messages import OutgoingMessage
 from service.mqtt.outbox import Outbox
 from stinger.errors import FileError
 from tests.helpers.places import ROOT
 
 
-def numbered(number: int) -> Message:
-    return Message(f"stinger/b{number % 3}/shot", b"%d" % number, 1, retain=False, keeping=Keeping.EVERY)
+def numbered(number: int) -> OutgoingMessage:
+    return OutgoingMessage(
+        f"stinger/b{number % 3}/shot", b"%d" % number, 1, retain=False, delivery=DeliveryPolicy.EVERY
+    )
 
 
 def contents(outbox: Outbox) -> list[bytes]:
@@ -32,7 +34,7 @@ def contents(outbox: Outbox) -> list[bytes]:
     taken = []
     while (entry := outbox.take()) is not None:
         taken.append(entry.message.payload)
-    outbox.give_back()
+    outbox.requeue()
     return taken
 
 
@@ -158,7 +160,7 @@ def test_a_disk_that_cannot_be_written_is_warned_of_once_and_the_queue_goes_on(
         pages = other.execute("PRAGMA page_count").fetchone()[0]
         other.close()
         outbox._database.execute(f"PRAGMA max_page_count = {pages}")
-        big = Message("t", b"x" * 100_000, 1, retain=False, keeping=Keeping.EVERY)
+        big = OutgoingMessage("t", b"x" * 100_000, 1, retain=False, delivery=DeliveryPolicy.EVERY)
         for _ in range(3):
             outbox.put(big)
         assert outbox.depth == 4
@@ -168,12 +170,12 @@ def test_a_disk_that_cannot_be_written_is_warned_of_once_and_the_queue_goes_on(
     assert [r.levelno for r in caplog.records if "not written" in r.message] == [logging.WARNING]
 
 
-def test_tidying_moves_the_log_into_the_database_while_it_is_in_use(path: Path) -> None:
+def test_a_checkpoint_moves_the_log_into_the_database_while_it_is_in_use(path: Path) -> None:
     with Outbox(path) as outbox:
         for n in range(100):
             outbox.put(numbered(n))
         before = path.stat().st_size
-        outbox.tidy()
+        outbox.checkpoint()
         assert path.stat().st_size > before
         log = path.with_name("outbox.db-wal").stat().st_size
         for n in range(20):
@@ -203,14 +205,14 @@ def test_no_order_of_steps_loses_or_repeats_what_was_not_acknowledged(
             outbox.acknowledge(number)
             expected.remove(payload)
         elif step == "give back":
-            outbox.give_back()
+            outbox.requeue()
             taken.clear()
         elif step == "restart":
             outbox.close()
             outbox = Outbox(path)
             taken.clear()
         assert outbox.depth == len(expected)
-    outbox.give_back()
+    outbox.requeue()
     assert contents(outbox) == expected
     outbox.close()
 

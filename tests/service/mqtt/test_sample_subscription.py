@@ -19,7 +19,7 @@ from service.base.source import LinkState
 from service.config.broker_address import BrokerAddress, parse_broker
 from service.mqtt import sample_subscription as broker
 from service.mqtt.embedded_broker import EmbeddedBroker
-from service.mqtt.sample_subscription import PACKET_MAX_BYTES, BrokerSubscription
+from service.mqtt.sample_subscription import PACKET_MAX_BYTES, SampleSubscription
 from service.sources.mqtt_devices import ReceivedMessage
 from service.sources.mqtt_source import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
@@ -38,8 +38,8 @@ def payload(first: int, count: int = 20) -> bytes:
     return encode_message(SampleMessage(first, counting_samples(first * 10, count)))
 
 
-def at(port: int) -> BrokerSubscription:
-    return BrokerSubscription(BrokerAddress("127.0.0.1", port))
+def at(port: int) -> SampleSubscription:
+    return SampleSubscription(BrokerAddress("127.0.0.1", port))
 
 
 async def first_of(messages: AsyncIterator[ReceivedMessage]) -> ReceivedMessage:
@@ -47,7 +47,7 @@ async def first_of(messages: AsyncIterator[ReceivedMessage]) -> ReceivedMessage:
         return await anext(messages)
 
 
-async def refusal(subscription: BrokerSubscription) -> str:
+async def refusal(subscription: SampleSubscription) -> str:
     """Why there was no connection."""
     with pytest.raises(OSError) as caught:  # noqa: PT011 - what it says is looked at
         async with asyncio.timeout(PATIENCE_S), subscription():
@@ -99,7 +99,7 @@ async def test_embedded_broker_is_spoken_to_in_its_own_version() -> None:
     pytest.importorskip("amqtt")
     async with EmbeddedBroker(0) as embedded:
         address = BrokerAddress("127.0.0.1", embedded.port, embedded=True)
-        async with BrokerSubscription(address)() as messages, aiomqtt.Client("127.0.0.1", embedded.port) as client:
+        async with SampleSubscription(address)() as messages, aiomqtt.Client("127.0.0.1", embedded.port) as client:
             await client.publish("stinger/a/samples", payload(0), qos=1)
             assert (await first_of(messages)).payload == payload(0)
 
@@ -108,9 +108,9 @@ async def test_a_password_lets_in_and_a_wrong_one_is_told(tmp_path: Path, passwo
     mosquitto = Mosquitto(tmp_path / "guarded", f"allow_anonymous false\npassword_file {passwords}")
     mosquitto.start()
     try:
-        said = await refusal(BrokerSubscription(BrokerAddress("127.0.0.1", mosquitto.port, "anna", "guess")))
+        said = await refusal(SampleSubscription(BrokerAddress("127.0.0.1", mosquitto.port, "anna", "guess")))
         assert "Not authorized" in said
-        async with BrokerSubscription(BrokerAddress("127.0.0.1", mosquitto.port, "anna", "sesame"))():
+        async with SampleSubscription(BrokerAddress("127.0.0.1", mosquitto.port, "anna", "sesame"))():
             pass
     finally:
         mosquitto.kill()
@@ -119,10 +119,10 @@ async def test_a_password_lets_in_and_a_wrong_one_is_told(tmp_path: Path, passwo
 async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(tls_mosquitto: Mosquitto, certificates: Path) -> None:
     url = f"mqtts://127.0.0.1:{tls_mosquitto.port}"
     client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
-    async with BrokerSubscription(parse_broker(url, ca_file=certificates / "ca.crt", **client))():
+    async with SampleSubscription(parse_broker(url, ca_file=certificates / "ca.crt", **client))():
         pass
-    assert "certificate verify failed" in await refusal(BrokerSubscription(parse_broker(url, **client)))
-    assert await refusal(BrokerSubscription(parse_broker(url, ca_file=certificates / "ca.crt")))
+    assert "certificate verify failed" in await refusal(SampleSubscription(parse_broker(url, **client)))
+    assert await refusal(SampleSubscription(parse_broker(url, ca_file=certificates / "ca.crt")))
 
 
 @pytest.mark.parametrize("answer", [OLD_PROTOCOL, NOT_AUTHORIZED_5, b"HTTP/1.1 400\r\n\r\n"])
@@ -185,7 +185,7 @@ async def test_a_dead_broker_behind_tls_is_not_waited_for(
     client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
     address = parse_broker(f"mqtts://127.0.0.1:{tls_mosquitto.port}", ca_file=certificates / "ca.crt", **client)
     assert tls_mosquitto.process is not None
-    async with BrokerSubscription(address)() as messages:
+    async with SampleSubscription(address)() as messages:
         tls_mosquitto.process.send_signal(signal.SIGSTOP)
         with pytest.raises(ConnectionError, match="connection lost"):
             await first_of(messages)

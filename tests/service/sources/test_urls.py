@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.config.broker_address import BrokerAddress
-from service.mqtt.sample_subscription import BrokerSubscription
+from service.mqtt.sample_subscription import SampleSubscription
 from service.sources.mqtt_source import MqttSource
 from service.sources.replay_source import ReplaySource
 from service.sources.serial_source import SerialSource
@@ -13,7 +13,7 @@ from service.sources.tcp_source import TcpSource
 from service.sources.urls import parse_source, parse_sources
 from stinger.errors import InputError
 
-BROKER = BrokerSubscription(BrokerAddress("127.0.0.1", 1883))
+BROKER = SampleSubscription(BrokerAddress("127.0.0.1", 1883))
 
 
 @pytest.mark.parametrize(
