@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from replay.schedule import BETWEEN_BOOTS_MS
 from service.base.source import Block, LinkState
-from service.sources.replay_source import BETWEEN_BOOTS_MS, ReplaySource
+from service.sources.replay_source import ReplaySource
 from service.sources.urls import parse_source
 from stinger.device_name import DeviceName
 from stinger.errors import FileError
