@@ -15,7 +15,7 @@ from models.synthetic import synthesise
 from service.daemon.flow import Flow
 from service.daemon.sinks import MetricsSink, RecorderSink
 from service.ops.metrics import Metrics
-from service.recording.pace import RecordingPace
+from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from service.sources.urls import parse_source
 from stinger.logs import write_log
@@ -27,7 +27,7 @@ ROUNDS = 5
 async def replay(folder: Path, path: Path) -> None:
     model = factory_model()
     recorder = Recorder(folder)
-    pace = RecordingPace(recorder, asyncio.get_running_loop().call_later)
+    pace = PacedRecorder(recorder, asyncio.get_running_loop().call_later)
     sinks = [RecorderSink(pace), MetricsSink(Metrics())]
     flow = Flow(model, "factory", model.meta.decision, sinks, min_shot_gap_ms=1000)
     running = asyncio.create_task(flow.run())

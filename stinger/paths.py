@@ -17,3 +17,8 @@ def data_dir(chosen: StrPath | None = None) -> Path:
 def registry_dir(chosen: StrPath | None = None) -> Path:
     """The folder of the registry of models within :func:`data_dir`."""
     return data_dir(chosen) / "registry"
+
+
+def recordings_dir(data_dir: StrPath) -> Path:
+    """Return the folder of the daemon's recordings within ``data_dir``."""
+    return Path(data_dir) / "recordings"

@@ -16,6 +16,7 @@ import numpy as np
 
 from hil.bench.processes import ChildProcess
 from hil.measuring.observations import DaemonObservations
+from stinger.paths import recordings_dir
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 
 READY: Final = r"^ready: broker mqtt://[^:\s]+:(\d+), model (.+)$"
@@ -127,7 +128,7 @@ def read_recordings(data_dir: Path, device: str) -> tuple[SampleArray, int]:
     another number of samples.
     """
     parts, damaged = [], 0
-    for path in sorted((data_dir / "recordings" / device).glob("*.bin")):
+    for path in sorted((recordings_dir(data_dir) / device).glob("*.bin")):
         data = path.read_bytes()
         parts.append(data[: len(data) // SAMPLE_BYTES * SAMPLE_BYTES])
         damaged += len(data) % SAMPLE_BYTES != 0 or not _fits(_sidecar(path), len(data) // SAMPLE_BYTES)

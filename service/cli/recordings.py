@@ -14,10 +14,10 @@ from models.cli.data_options import data_dir_option
 from models.registry import Registry
 from service.config.loading import load_config
 from service.recording.retention import Pruned, Retention, limits_of
-from service.recording.store import StoredRecording, stored_recordings
+from service.recording.store import StoredRecording, read_store
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import InputError
-from stinger.paths import registry_dir
+from stinger.paths import recordings_dir, registry_dir
 from stinger.quantities import size_text
 
 
@@ -34,8 +34,8 @@ def recordings() -> None:
 @json_option
 def list_recordings(data_dir: str | None, as_json: bool) -> None:
     """List the recordings that are kept, the oldest first. One that is being written has a star."""
-    folder = load_config(None, os.environ, {"data_dir": data_dir}).data_dir / "recordings"
-    stored = stored_recordings(folder)
+    folder = recordings_dir(load_config(None, os.environ, {"data_dir": data_dir}).data_dir)
+    stored = read_store(folder)
     _warn(stored.problems)
     if as_json:
         click.echo(json.dumps([_row(recording) for recording in stored.recordings], indent=2))
@@ -83,7 +83,7 @@ def prune(
     limits = limits_of(config.recorder)
     if limits.keep_s is None and limits.keep_bytes is None:
         raise InputError("nothing says what may be deleted: give --keep or --keep-size")
-    retention = Retention(config.data_dir / "recordings", Registry(registry_dir(config.data_dir)))
+    retention = Retention(recordings_dir(config.data_dir), Registry(registry_dir(config.data_dir)))
     pruned = retention.prune(limits, dry_run=dry_run)
     _warn(pruned.problems)
     if as_json:
@@ -91,7 +91,7 @@ def prune(
     else:
         for recording in pruned.deleted:
             click.echo(f"{'would delete' if dry_run else 'deleted'} {_line(recording)}")
-        for recording in pruned.spared:
+        for recording in pruned.kept_for_models:
             click.echo(f"kept for a model {_line(recording)}")
         click.echo(
             f"{len(pruned.deleted)} {'would be ' if dry_run else ''}deleted ({size_text(pruned.deleted_bytes)}); "
@@ -110,7 +110,7 @@ def _document(pruned: Pruned, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "deleted": [_row(recording) for recording in pruned.deleted],
-        "kept_for_a_model": [_row(recording) for recording in pruned.spared],
+        "kept_for_a_model": [_row(recording) for recording in pruned.kept_for_models],
         "left": pruned.left,
         "left_bytes": pruned.left_bytes,
         "problems": list(pruned.problems),

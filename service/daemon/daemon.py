@@ -38,15 +38,15 @@ from service.ops.metrics import Metrics
 from service.ops.open_files import allow_open_files
 from service.ops.systemd import Notifier
 from service.recording.disk_alarm import RecorderAlarm
-from service.recording.pace import RecordingPace
-from service.recording.pruning import keep_pruning
+from service.recording.pacing import PacedRecorder
+from service.recording.pruning import prune_periodically
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
 from service.recording.retention import Pruned, Retention, limits_of
 from service.sources.mqtt_source import MqttSource
 from service.sources.urls import DeviceSource, parse_sources
 from stinger.device_name import DeviceName
-from stinger.paths import registry_dir
+from stinger.paths import recordings_dir, registry_dir
 
 STOP_S: Final = 1.2
 """How long delivering may take when the daemon stops; with the rest it stays within two seconds."""
@@ -91,7 +91,7 @@ class Daemon:
         self._version = version("stinger-ml")
         self._health = Health()
         self._notifier = Notifier({})
-        self._recordings = config.data_dir / "recordings"
+        self._recordings = recordings_dir(config.data_dir)
         self._room_is_needed = asyncio.Event()
 
     def stop(self) -> None:
@@ -138,7 +138,7 @@ class Daemon:
         )
         self._recorder = recorder
         stack.callback(recorder.close, 1.0)
-        pace = RecordingPace(recorder, loop.call_later)
+        pace = PacedRecorder(recorder, loop.call_later)
         stack.callback(pace.close)
         self._link = BrokerLink(
             address,
@@ -248,7 +248,7 @@ class Daemon:
                 self._alarm("retention", problem)
 
         retention = Retention(self._recordings, self._registry)
-        await keep_pruning(retention, lambda: limits_of(self.config.recorder), self._room_is_needed, told)
+        await prune_periodically(retention, lambda: limits_of(self.config.recorder), self._room_is_needed, told)
 
     async def _obey(self, command: Command) -> Mapping[str, Any]:
         return await self._operating.obey(command)

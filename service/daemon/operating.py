@@ -8,7 +8,7 @@ from typing import Any
 from service.daemon.flow import Flow
 from service.daemon.serving_model import ServingModel
 from service.mqtt.commands import AddNote, ChooseModel, Command, SetThreshold, StartRecording, StopRecording
-from service.recording.pace import RecordingPace
+from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from stinger.errors import InputError
 
@@ -20,7 +20,7 @@ class Operating:
         self,
         flow: Flow,
         recorder: Recorder,
-        pace: RecordingPace,
+        pace: PacedRecorder,
         model: ServingModel,
         on_threshold: Callable[[], None],
     ) -> None:
@@ -44,12 +44,12 @@ class Operating:
                 return {"model": (await self._model.choose(choice)).version}
             case StartRecording():
                 for device in devices:
-                    self._pace.settle(device)
+                    self._pace.release(device)
                     self._recorder.start(device)
                 return {"recording": True, "devices": list(devices)}
             case StopRecording():
                 for device in devices:
-                    self._pace.settle(device)
+                    self._pace.release(device)
                     self._recorder.stop(device)
                 return {"recording": False, "devices": list(devices)}
             case AddNote(text=text):

@@ -20,7 +20,7 @@ from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import event_message, link_message, model_message, scores_message
 from service.mqtt.publisher import Publisher
 from service.ops.metrics import DeviceMetrics, Metrics
-from service.recording.pace import RecordingPace
+from service.recording.pacing import PacedRecorder
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.sample import SAMPLE_RATE_HZ
@@ -32,7 +32,7 @@ _PERIOD_MS = 1000 // SAMPLE_RATE_HZ
 class RecorderSink(Sink):
     """Keeps every sample."""
 
-    def __init__(self, recorder: RecordingPace) -> None:
+    def __init__(self, recorder: PacedRecorder) -> None:
         self._recorder = recorder
 
     def samples(self, block: Block) -> None:

@@ -1,33 +1,33 @@
-"""Whether the disk keeps the recorder from recording, told when it begins and when it is over."""
+"""The alarm that the disk keeps the daemon from recording: raised once, and cleared once."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.base.logs import get_logger
 from stinger.device_name import DeviceName
 
-_log = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderAlarm:
-    """Recording has stopped because of the disk (``active``), or goes on again."""
+    """Recording has stopped because of the disk (``active``), or has resumed."""
 
     active: bool
     reason: str
-    """For a person, one line; when it goes on, what the reason had been."""
+    """One line for a person; when recording has resumed, the reason why it had stopped."""
     lost: int
-    """Samples that came and were not written, since the recorder began."""
+    """Number of samples that were received and not written, since the recorder was created."""
 
 
 class DiskAlarm:
-    """Active from the first device that cannot be recorded until none is left that cannot."""
+    """Active from the first device that cannot be recorded until every device can be recorded again."""
 
     def __init__(self, on_change: Callable[[RecorderAlarm], None] | None) -> None:
         self._on_change = on_change
-        self._troubled: dict[DeviceName, float] = {}
+        self._failing: dict[DeviceName, float] = {}
         self._reason = ""
 
     @property
@@ -35,26 +35,27 @@ class DiskAlarm:
         """Whether it has been raised and not cleared."""
         return bool(self._reason)
 
-    def add(self, device: DeviceName, now_s: float, reason: str, lost: int) -> None:
-        """``device`` cannot be recorded, as of ``now_s`` on the monotonic clock."""
-        self._troubled[device] = now_s
+    def device_failed(self, device: DeviceName, now_s: float, reason: str, lost: int) -> None:
+        """Note that ``device`` cannot be recorded, as of ``now_s`` on the monotonic clock; raise the alarm if it is new."""
+        self._failing[device] = now_s
         if not self._reason:
             self._reason = reason
-            _log.warning("recording_stopped reason=%r", reason)
-            self._tell(RecorderAlarm(active=True, reason=reason, lost=lost))
+            _LOG.warning("recording_stopped", reason=reason)
+            self._notify(RecorderAlarm(active=True, reason=reason, lost=lost))
 
-    def remove(self, device: DeviceName, older_s: float, lost: int) -> None:
-        """``device`` is recorded again; others that were last heard of before ``older_s`` no longer count.
+    def device_recovered(self, device: DeviceName, silent_since_s: float, lost: int) -> None:
+        """Note that ``device`` is recorded again; clear the alarm if no other device is failing.
 
-        A device that has been silent since must not keep the alarm up.
+        Devices that last failed before ``silent_since_s`` do not count: one that sends nothing any more is not tried
+        again either, and must not keep the alarm up.
         """
-        self._troubled.pop(device, None)
-        self._troubled = {other: heard_s for other, heard_s in self._troubled.items() if heard_s >= older_s}
-        if self._reason and not self._troubled:
+        self._failing.pop(device, None)
+        self._failing = {other: failed_s for other, failed_s in self._failing.items() if failed_s >= silent_since_s}
+        if self._reason and not self._failing:
             reason, self._reason = self._reason, ""
-            _log.warning("recording_resumed lost=%d", lost)
-            self._tell(RecorderAlarm(active=False, reason=reason, lost=lost))
+            _LOG.warning("recording_resumed", lost=lost)
+            self._notify(RecorderAlarm(active=False, reason=reason, lost=lost))
 
-    def _tell(self, alarm: RecorderAlarm) -> None:
+    def _notify(self, alarm: RecorderAlarm) -> None:
         if self._on_change:
             self._on_change(alarm)

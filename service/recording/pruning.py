@@ -1,51 +1,49 @@
-"""Pruning of recordings while the daemon runs: at its start, every hour, and at once when the disk takes no more."""
+"""Pruning of recordings while the daemon runs: at its start, every hour, and on request."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from service.base.logs import event_text
+from service.base.logs import get_logger
 from service.recording.retention import Limits, Pruned, Retention
 
-EVERY_S: Final = 3600.0
+INTERVAL_S: Final = 3600.0
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
-async def keep_pruning(
+async def prune_periodically(
     retention: Retention,
     limits: Callable[[], Limits],
-    now: asyncio.Event,
-    done: Callable[[Pruned], None],
+    requested: asyncio.Event,
+    on_pruned: Callable[[Pruned], None],
     *,
-    every_s: float = EVERY_S,
+    interval_s: float = INTERVAL_S,
 ) -> None:
-    """Prune until cancelled: first at once, then every ``every_s`` and whenever ``now`` is set.
+    """Prune until cancelled: at once, then every ``interval_s`` and whenever ``requested`` is set.
 
-    Each time the current ``limits`` count, and ``done`` is told what came of it. Deleting, and looking what may be deleted, happens in another thread; cancelled, it ends there after the next file.
+    Each round uses the limits that ``limits`` returns then, and passes its result to ``on_pruned``. Files are read and
+    deleted in another thread; after cancelling, that thread ends after its current file.
     """
     while True:
-        now.clear()
+        requested.clear()
         try:
             pruned = await asyncio.to_thread(retention.prune, limits())
         except asyncio.CancelledError:
-            retention.end()
+            retention.stop()
             raise
         if pruned.deleted:
             _LOG.info(
-                event_text(
-                    "recordings_pruned",
-                    deleted=len(pruned.deleted),
-                    bytes=pruned.deleted_bytes,
-                    spared=len(pruned.spared),
-                    left=pruned.left,
-                    left_bytes=pruned.left_bytes,
-                )
+                "recordings_pruned",
+                deleted=len(pruned.deleted),
+                bytes=pruned.deleted_bytes,
+                kept_for_models=len(pruned.kept_for_models),
+                left=pruned.left,
+                left_bytes=pruned.left_bytes,
             )
-        done(pruned)
+        on_pruned(pruned)
         with suppress(TimeoutError):
-            await asyncio.wait_for(now.wait(), every_s)
+            await asyncio.wait_for(requested.wait(), interval_s)

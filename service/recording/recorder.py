@@ -1,4 +1,4 @@
-"""Keeps every sample that comes, for training: a file for each device and boot, whatever happens to disk or process."""
+"""Records every received sample, for training: a file for each device and boot, whatever happens to disk or process."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from typing import Final
 from service.base.note import NoteText, parse_note
 from service.base.source import Block
 from service.base.states import RecorderStats
-from service.recording.device_recording import Track
+from service.recording.device_recording import DeviceRecording
 from service.recording.disk_alarm import DiskAlarm, RecorderAlarm
-from service.recording.keeper import RecordingKeeper
+from service.recording.disk_worker import DiskWorker
 from service.recording.recording_file import RecordingFile, TornError
-from service.recording.sidecar import Note, device_folder, utc_text
+from service.recording.sidecar import EndReason, RecordingNote, utc_text
+from service.recording.store import device_folder
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.files import StrPath
@@ -28,10 +29,10 @@ from stinger.sample import SAMPLE_BYTES
 
 MAX_FILE_BYTES: Final = 64_000_000
 KEEP_FREE_BYTES: Final = 16_000_000
-# A command over the network can ask for notes without end.
+# A client could send notes without end.
 _MAX_NOTES: Final = 1000
 
-_LEAST_ROOM: Final = 65_536
+_MIN_FREE_BYTES: Final = 65_536
 _QUOTA: Final = getattr(errno, "EDQUOT", errno.ENOSPC)
 _first_u32 = struct.Struct("<I").unpack_from
 
@@ -39,13 +40,14 @@ _first_u32 = struct.Struct("<I").unpack_from
 class Recorder:
     """Appends the blocks of every device to ``folder/<device>/<UTC time>.bin``, and describes each file in a sidecar.
 
-    :meth:`append` writes at once and unbuffered, so that a killed process loses nothing, and never raises for trouble
-    with the disk: ``on_alarm`` is told, samples are counted as lost, and every ``retry_s`` it is tried again. Every
-    ``sync_interval_s`` a thread forces the files to the disk. Recording rests while less than ``keep_free_bytes`` are
-    free, so that others find room. Of more than ``max_open_files`` files the one that rested longest is closed.
+    :meth:`append` writes at once and unbuffered, so that a killed process loses nothing. It never raises for a problem
+    with the disk: it calls ``on_alarm``, counts samples as lost, and tries again every ``retry_s``. Every
+    ``sync_interval_s`` a thread forces the files to the disk. Recording pauses while less than ``keep_free_bytes`` are
+    free, which leaves room for events. With more than ``max_open_files`` devices, the file of the device that has been
+    silent longest is closed.
 
-    All methods, and ``on_alarm``, run in the thread of the caller; none but :meth:`flush` and :meth:`close` waits for the
-    disk. ``folder`` and what is in it is made when there is something to record; one process at a time may use it.
+    All methods, and ``on_alarm``, run in the thread of the caller; only :meth:`flush` and :meth:`close` wait for the disk.
+    ``folder`` and the folders in it are created when there is something to record. Only one process at a time may use it.
     """
 
     def __init__(
@@ -66,250 +68,236 @@ class Recorder:
         self._max_open = max_open_files
         self._keep_free = keep_free_bytes
         self._retry_s = retry_s
-        self._tracks: dict[DeviceName, Track] = {}
-        self._keeper = RecordingKeeper(self.folder, sync_interval_s=sync_interval_s, keep_free_bytes=keep_free_bytes)
-        self._samples = self._bytes = self._lost = self._errors = self._files = self._open = 0
+        self._devices: dict[DeviceName, DeviceRecording] = {}
+        self._disk = DiskWorker(self.folder, sync_interval_s=sync_interval_s, keep_free_bytes=keep_free_bytes)
+        self._samples = self._lost = self._errors = self._files = self._open = 0
         self._alarm = DiskAlarm(on_alarm)
         self._closed = False
 
     def append(self, block: Block) -> int:
-        """Write the samples of ``block``; return how many are in the file: fewer where the disk refused, 0 if switched off."""
+        """Write the samples of ``block``; return how many were written.
+
+        These are fewer than the block has if the disk refuses, and 0 if recording is switched off.
+        """
         records = block.samples.tobytes()
-        count = len(records) // SAMPLE_BYTES
-        if not count:
+        size = len(records)
+        if not size:
             return 0
-        track = self._tracks.get(block.device)
         first_ms = _first_u32(records)[0]
+        device = self._devices.get(block.device)
         if (
-            track is None
-            or (file := track.file) is None
-            or block.boot != track.boot
-            or first_ms < track.last_ms
-            or file.bytes + len(records) > self._max_bytes
-            or self._keeper.notice
+            device is None
+            or (file := device.file) is None
+            or device.retry_s
+            or self._disk.needs_attention
+            or not file.continues_with(first_ms, block.boot, size)
         ):
-            prepared = self._prepare(block, first_ms, len(records))
+            prepared = self._prepare(block, first_ms, size)
             if prepared is None:
                 return 0
-            track, file = prepared
+            device, file = prepared
         before = file.bytes
         try:
             file.write(records)
         except (OSError, TornError) as error:
             count = (file.bytes - before) // SAMPLE_BYTES
-            self._lose(track, len(records) // SAMPLE_BYTES - count)
-            self._refused(track, error)
+            self._count_lost(device, size // SAMPLE_BYTES - count)
+            self._handle_refusal(device, error)
             if not count:
                 return 0
         else:
-            if track.retry_s:
-                self._goes_on(track)
-        if before and first_ms - track.last_ms > GAP_MS:
-            track.gaps += 1
-        track.last_ms = first_ms
+            count = size // SAMPLE_BYTES
+            if device.retry_s:
+                self._resume(device, file)
+        if before and first_ms - file.last_ms > GAP_MS:
+            file.gaps += 1
+        file.last_ms = first_ms
         if count > 1:
-            track.went_on(block.samples[:count])
-        track.read_ns = block.read_ns
+            file.count_gaps(block.samples[:count])
+        device.last_read_ns = block.read_ns
         self._samples += count
-        self._bytes += count * SAMPLE_BYTES
         return count
+
+    def continues_file(self, block: Block) -> bool:
+        """Return whether ``block`` belongs in the file that is open for its device, so that no new file has to be created."""
+        device = self._devices.get(block.device)
+        if device is None or device.file is None:
+            return False
+        first_ms = int(block.samples["timestamp_ms"][0])
+        return device.file.continues_with(first_ms, block.boot, block.samples.nbytes)
 
     def start(self, device: DeviceName) -> None:
         """Record ``device`` from its next block on."""
-        self._known(device).recording = True
+        self._device(device).enabled = True
 
     def stop(self, device: DeviceName) -> None:
-        """Close the recording of ``device`` and make none until :meth:`start`."""
-        track = self._known(device)
-        track.recording = False
-        self._end_file(track, "command")
-        self._forget_trouble(track)
+        """Close the recording of ``device`` and record nothing of it until :meth:`start`."""
+        stopped = self._device(device)
+        stopped.enabled = False
+        self._end_file(stopped, EndReason.COMMAND)
+        self._clear_failure(stopped)
 
     def new_file(self, device: DeviceName) -> None:
         """Close the recording of ``device``; its next block begins another."""
-        self._end_file(self._known(device), "command")
+        self._end_file(self._device(device), EndReason.COMMAND)
 
     def note(self, device: DeviceName, text: NoteText) -> None:
-        """Keep ``text`` with the recording of ``device``, or with its next one.
+        """Attach ``text`` to the open recording of ``device``, or to its next one.
 
-        Raises :class:`InputError` where the recording has too many notes.
+        Raises :class:`InputError` if the recording has too many notes already.
         """
-        track = self._known(device)
-        note = Note(utc_text(time.time()), text)
-        file = track.current
-        if len(track.notes if file is None else file.sidecar.notes) >= _MAX_NOTES:
+        noted = self._device(device)
+        note = RecordingNote(utc_text(time.time()), text)
+        file = noted.file
+        if len(noted.notes if file is None else file.sidecar.notes) >= _MAX_NOTES:
             raise InputError(f"the recording of {device} has {_MAX_NOTES:,} notes: no room for more")
         if file is None:
-            track.notes += (note,)
+            noted.notes += (note,)
             return
         file.sidecar = replace(file.sidecar, notes=(*file.sidecar.notes, note))
-        self._keeper.save(file.sidecar_path, track.described(file))
+        self._disk.save_sidecar(file.sidecar_path, file.described())
 
     def describe(self, device: DeviceName, *, firmware: str | None = None, model: str | None = None) -> None:
-        """Have the sidecars of ``device`` name its firmware and the model; what is ``None`` stays as it was.
+        """Set the firmware and the model that the sidecars of ``device`` name; ``None`` leaves the value as it was.
 
-        Another model than the one that the current recording began with is noted in it.
+        A change of the model during a recording is attached to it as a note.
         """
-        track = self._known(device)
-        changed = track.model is not None and model is not None and model != track.model
-        file = track.current
-        if track.learn(firmware=firmware, model=model) and file:
-            self._keeper.save(file.sidecar_path, track.described(file))
-        if changed and file:
+        described = self._device(device)
+        changed = described.model is not None and model is not None and model != described.model
+        updated = described.update(firmware=firmware, model=model)
+        file = described.file
+        if file is None:
+            return
+        if updated:
+            self._disk.save_sidecar(file.sidecar_path, file.described())
+        if changed:
             with suppress(InputError):
                 self.note(device, parse_note(f"model {model}"))
 
     def is_recording(self, device: DeviceName) -> bool:
-        """Whether the next sample of ``device`` will be recorded if the disk takes it."""
-        track = self._tracks.get(device)
-        return self._recording if track is None else track.recording
-
-    def goes_on(self, block: Block) -> bool:
-        """Whether ``block`` belongs into the file that is open for its device, so that none has to be begun."""
-        track = self._tracks.get(block.device)
-        return (
-            track is not None
-            and (file := track.file) is not None
-            and block.boot == track.boot
-            and int(block.samples["timestamp_ms"][0]) >= track.last_ms
-            and file.bytes + block.samples.nbytes <= self._max_bytes
-        )
+        """Return whether the next sample of ``device`` will be recorded if the disk takes it."""
+        known = self._devices.get(device)
+        return self._recording if known is None else known.enabled
 
     def current(self, device: DeviceName) -> Path | None:
-        """The file that holds the newest samples of ``device``, if it is open."""
-        track = self._tracks.get(device)
-        return track.current.path if track and track.current else None
+        """Return the path of the recording of ``device`` that is open, if there is one."""
+        known = self._devices.get(device)
+        return known.file.path if known and known.file else None
 
     def stats(self) -> RecorderStats:
-        """Counters, for metrics; may be called from any thread."""
+        """Return counters, for metrics; may be called from any thread."""
         return RecorderStats(
             samples=self._samples,
-            bytes=self._bytes,
+            bytes=self._samples * SAMPLE_BYTES,
             lost=self._lost,
-            errors=self._errors + self._keeper.errors,
+            errors=self._errors + self._disk.errors,
             files=self._files,
             open_files=self._open,
             alarm=self._alarm.active,
         )
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Wait until all samples and sidecars are on the disk; False if that took too long or failed."""
-        return self._keeper.flush(timeout_s)
+        """Wait until all samples and sidecars are on the disk; return False if that took too long or failed."""
+        return self._disk.flush(timeout_s)
 
     def close(self, timeout_s: float = 10.0) -> bool:
-        """Close every recording, whole and described; blocks of later are not taken. False if that took too long."""
+        """Close every recording and write its sidecar; return False if that took too long. Later blocks are ignored."""
         self._closed = True
-        for track in self._tracks.values():
-            self._end_file(track, "stop")
-        return self._keeper.close(timeout_s)
+        for device in self._devices.values():
+            self._end_file(device, EndReason.STOP)
+        return self._disk.stop(timeout_s)
 
-    def _prepare(self, block: Block, first_ms: int, size: int) -> tuple[Track, RecordingFile] | None:
-        """The file that ``size`` bytes of ``block`` are to be added to; None if they are not to be, or cannot, be kept."""
-        track = self._known(block.device)
-        if self._closed or not track.recording:
+    def _prepare(self, block: Block, first_ms: int, size: int) -> tuple[DeviceRecording, RecordingFile] | None:
+        """Return the file for ``size`` bytes of ``block``, open; None if they are not to be recorded or cannot be."""
+        device = self._device(block.device)
+        if self._closed or not device.enabled:
             return None
-        if self._keeper.notice:
-            self._heed_keeper()
-        count = size // SAMPLE_BYTES
-        if self._keeper.short_of_room and not track.retry_s:
-            self._rest(track, f"{self.folder}: less than {self._keep_free / 1e6:g} MB free")
-        if track.retry_s and not self._may_try(track):
-            self._lose(track, count)
+        if self._disk.needs_attention:
+            self._end_failed_files()
+        if self._disk.low_on_space and not device.retry_s:
+            self._pause(device, f"{self.folder}: less than {self._keep_free / 1e6:g} MB free")
+        if device.retry_s and not self._may_retry(device):
+            self._count_lost(device, size // SAMPLE_BYTES)
             return None
-        file = track.current
-        if file:
-            full = file.bytes and file.bytes + size > self._max_bytes
-            end = track.end_before(first_ms, block.boot) or ("size" if full else None)
-            if end:
-                self._end_file(track, end)
+        file = device.file
+        if file and not file.continues_with(first_ms, block.boot, size):
+            self._end_file(device, file.end_reason(first_ms, block.boot))
         try:
-            track.file = track.current or self._begin(track, block)
+            return device, device.file or self._open_file(device, block)
         except OSError as error:
-            self._lose(track, count)
-            self._refused(track, error)
+            self._count_lost(device, size // SAMPLE_BYTES)
+            self._handle_refusal(device, error)
             return None
-        track.held = None
-        track.boot = block.boot
-        return track, track.file
 
-    def _begin(self, track: Track, block: Block) -> RecordingFile:
+    def _open_file(self, device: DeviceRecording, block: Block) -> RecordingFile:
         if self._open >= self._max_open:
-            resting = [other for other in self._tracks.values() if other.current]
-            self._end_file(min(resting, key=lambda other: other.read_ns), "rest")
-        file = track.begin(float(block.taken_s[0]), time.time(), block.boot)
+            recorded = [other for other in self._devices.values() if other.file]
+            self._end_file(min(recorded, key=lambda other: other.last_read_ns), EndReason.REST)
+        file = device.open_file(float(block.taken_s[0]), time.time(), block.boot, max_bytes=self._max_bytes)
         self._files += 1
         self._open += 1
-        self._keeper.add(file)
+        self._disk.add(file)
         return file
 
-    def _end_file(self, track: Track, end: str) -> None:
-        file = track.current
-        if file is None:
-            return
-        track.file = track.held = None
-        self._open -= 1
-        self._keeper.retire(file, track.described(file, end=end))
+    def _end_file(self, device: DeviceRecording, reason: EndReason) -> None:
+        file, device.file = device.file, None
+        if file:
+            self._open -= 1
+            self._disk.close_file(file, file.described(end=reason))
 
-    def _known(self, device: DeviceName) -> Track:
-        track = self._tracks.get(device)
-        if track is None:
-            track = Track(device_folder(self.folder, device), device, self._recording)
-            self._tracks[device] = track
-        return track
+    def _device(self, name: DeviceName) -> DeviceRecording:
+        device = self._devices.get(name)
+        if device is None:
+            device = DeviceRecording(device_folder(self.folder, name), name, self._recording)
+            self._devices[name] = device
+        return device
 
-    def _may_try(self, track: Track) -> bool:
-        """Whether the disk, which refused, is worth another try now."""
+    def _may_retry(self, device: DeviceRecording) -> bool:
+        """Return whether to try again now to write for ``device``, which the disk refused; if so, set the next time."""
         now_s = time.monotonic()
-        if now_s < track.retry_s:
+        if now_s < device.retry_s:
             return False
-        track.retry_s = now_s + self._retry_s  # unless it takes this block
-        if self._keeper.short_of_room:
-            self._keeper.look_for_room()
-            return not self._keeper.short_of_room
+        device.retry_s = now_s + self._retry_s  # set back to 0 if the disk takes this block
+        if self._disk.low_on_space:
+            self._disk.check_free_space()
+            return not self._disk.low_on_space
         try:
-            return shutil.disk_usage(self.folder).free >= max(_LEAST_ROOM, self._keep_free)
+            return shutil.disk_usage(self.folder).free >= max(_MIN_FREE_BYTES, self._keep_free)
         except OSError:
-            return True  # the folder may be made anew
+            return True  # the folder was deleted: it may be possible to create it again
 
-    def _lose(self, track: Track, count: int) -> None:
+    def _count_lost(self, device: DeviceRecording, count: int) -> None:
         self._lost += count
-        track.lose(count)
+        device.count_lost(count)
 
-    def _refused(self, track: Track, error: OSError | TornError) -> None:
-        """Rest, because of ``error``; a file that is not in order is closed."""
+    def _handle_refusal(self, device: DeviceRecording, error: OSError | TornError) -> None:
+        """Pause because of ``error``; unless the disk is only full, the file may be damaged and is closed."""
         self._errors += 1
-        if isinstance(error, TornError) or not _is_full(error):
-            self._end_file(track, "disk")
-        text = str(error) if isinstance(error, TornError) else f"{track.folder}: {error.strerror or error}"
-        self._rest(track, text)
+        if isinstance(error, TornError) or error.errno not in (errno.ENOSPC, _QUOTA):
+            self._end_file(device, EndReason.DISK)
+        reason = str(error) if isinstance(error, TornError) else f"{device.folder}: {error.strerror or error}"
+        self._pause(device, reason)
 
-    def _rest(self, track: Track, reason: str) -> None:
-        """Write nothing of ``track`` for a while, and say so."""
+    def _pause(self, device: DeviceRecording, reason: str) -> None:
+        """Write nothing of ``device`` for ``retry_s``, and raise the alarm."""
         now_s = time.monotonic()
-        track.retry_s = now_s + self._retry_s
-        if track.file:
-            track.held, track.file = track.file, None
-        self._alarm.add(track.device, now_s, reason, self._lost)
+        device.retry_s = now_s + self._retry_s
+        self._alarm.device_failed(device.device, now_s, reason, self._lost)
 
-    def _goes_on(self, track: Track) -> None:
-        """The disk took a block again."""
-        if track.file:
-            self._keeper.save(track.file.sidecar_path, track.described(track.file))
-        self._forget_trouble(track)
+    def _resume(self, device: DeviceRecording, file: RecordingFile) -> None:
+        """Record ``device`` as before: the disk took a block again."""
+        self._disk.save_sidecar(file.sidecar_path, file.described())
+        self._clear_failure(device)
 
-    def _forget_trouble(self, track: Track) -> None:
-        track.retry_s = 0.0
-        self._alarm.remove(track.device, time.monotonic() - 3 * self._retry_s, self._lost)
+    def _clear_failure(self, device: DeviceRecording) -> None:
+        device.retry_s = 0.0
+        self._alarm.device_recovered(device.device, time.monotonic() - 3 * self._retry_s, self._lost)
 
-    def _heed_keeper(self) -> None:
-        broken = self._keeper.take_broken()
-        for track in self._tracks.values() if broken else ():
-            if track.current in broken:
-                why = broken[track.current]
-                self._end_file(track, "disk")
-                self._rest(track, why)
-                track.retry_s = time.monotonic()  # another file may do
-
-
-def _is_full(error: OSError) -> bool:
-    return error.errno in (errno.ENOSPC, _QUOTA)
+    def _end_failed_files(self) -> None:
+        failed = self._disk.take_failed()
+        for device in self._devices.values() if failed else ():
+            if device.file in failed:
+                reason = failed[device.file]
+                self._end_file(device, EndReason.DISK)
+                self._pause(device, reason)
+                device.retry_s = time.monotonic()  # another file may work: try it with the next block

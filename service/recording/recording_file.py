@@ -1,4 +1,4 @@
-"""One recording being written: whole records at its end, whatever the disk does."""
+"""One recording while it is being written: whole records at its end, whatever the disk does."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from service.recording.sidecar import RECORDING_ENDING, Sidecar, sidecar_path
-from stinger.sample import SAMPLE_BYTES
+import numpy as np
 
-_MAX_NAMES: Final = 1000
+from service.recording.sidecar import EndReason, Sidecar
+from service.recording.store import recording_paths, sidecar_path
+from stinger.recording import GAP_MS, WRAP_MAX_STEP_MS
+from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES, SampleArray
+
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 class TornError(Exception):
@@ -20,21 +24,27 @@ class TornError(Exception):
 
 
 class RecordingFile:
-    """A new ``.bin`` in ``folder``, open for appending; :attr:`sidecar` is what is to be said of it.
+    """A new ``.bin`` file in ``folder``, open for appending, and what its :attr:`sidecar` is to hold.
 
-    ``folder`` is made. Raises ``OSError`` for what the system refuses.
+    ``folder`` is created if it does not exist. ``started_s`` (Unix time) gives the file its name. Raises ``OSError`` for
+    what the system refuses.
     """
 
-    __slots__ = ("bytes", "dirty", "fd", "lost", "path", "sidecar", "torn")
+    __slots__ = ("boot", "bytes", "dirty", "fd", "gaps", "last_ms", "lost", "max_bytes", "path", "sidecar", "torn")
 
-    def __init__(self, folder: Path, stem: str, sidecar: Sidecar) -> None:
+    def __init__(self, folder: Path, started_s: float, sidecar: Sidecar, *, max_bytes: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path, self.fd = _create(folder, stem)
+        self.path, self.fd = _create(folder, started_s)
         self.sidecar = sidecar
+        self.boot = sidecar.boot
+        self.max_bytes = max_bytes
         self.bytes = 0
-        """Whole records in the file, in bytes."""
+        """Size of the whole records in the file."""
+        self.last_ms = 0
+        """Device time of the last sample; 0 in an empty file."""
+        self.gaps = 0
         self.lost = 0
-        """Samples that were to be in it and could not be written."""
+        """Number of samples that belong in the file and could not be written."""
         self.torn = False
         """Whether there are bytes behind the last whole record."""
         self.dirty = False
@@ -42,14 +52,32 @@ class RecordingFile:
 
     @property
     def sidecar_path(self) -> Path:
-        """Where its sidecar belongs."""
+        """The path of its sidecar."""
         return sidecar_path(self.path)
 
-    def write(self, records: bytes) -> None:
-        """Append ``records`` (whole 17-byte records) with one unbuffered write, or as many as a short one needs.
+    def continues_with(self, first_ms: int, boot: int, size: int) -> bool:
+        """Return whether ``size`` bytes of records from ``boot``, the first one taken at ``first_ms``, belong in this file.
 
-        Raises ``OSError`` with as many whole records kept as were written, counted in :attr:`bytes`, and the rest of
-        them gone; :class:`TornError` where the file could not be cut back to whole records.
+        They do if the device's clock has not started over and the file has room for them. An empty file has room for any
+        block. :meth:`end_reason` says why they do not.
+        """
+        return (
+            boot == self.boot and first_ms >= self.last_ms and (self.bytes + size <= self.max_bytes or not self.bytes)
+        )
+
+    def end_reason(self, first_ms: int, boot: int) -> EndReason:
+        """Return why the file ends before a block for which :meth:`continues_with` is false."""
+        if boot == self.boot and first_ms >= self.last_ms:
+            return EndReason.SIZE
+        step_ms = first_ms - self.last_ms
+        wrapped = step_ms < 0 and step_ms + CLOCK_WRAP_MS <= WRAP_MAX_STEP_MS
+        return EndReason.CLOCK_WRAP if wrapped else EndReason.REBOOT
+
+    def write(self, records: bytes) -> None:
+        """Append ``records`` (whole 17-byte records) with one unbuffered write, or several if the system writes less.
+
+        Raises ``OSError`` if a write fails: whole records that were written stay, counted in :attr:`bytes`, and a part of a
+        record is cut off. Raises :class:`TornError` if the file could not be cut back to whole records.
         """
         written = 0
         total = len(records)
@@ -58,7 +86,7 @@ class RecordingFile:
             while written < total:
                 more = os.write(self.fd, records[written:])
                 if more == 0:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as the system would say it
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - like the system's own error
                 written += more
         except OSError:
             whole = written - written % SAMPLE_BYTES
@@ -68,30 +96,39 @@ class RecordingFile:
                 self._cut()
             raise
         self.bytes += total
-        self.dirty = True  # not before it is written: a flush meanwhile would miss it
+        self.dirty = True  # only after the write: a flush that runs meanwhile would miss these bytes
+
+    def count_gaps(self, samples: SampleArray) -> None:
+        """Count the gaps within ``samples`` ``(n,)``, n > 1, whose first sample is already at :attr:`last_ms`."""
+        times_ms = samples["timestamp_ms"]
+        first_ms, self.last_ms = self.last_ms, int(times_ms[-1])
+        if self.last_ms - first_ms > GAP_MS:
+            steps_ms = times_ms[1:] - times_ms[:-1]
+            if steps_ms.max() > GAP_MS:
+                self.gaps += int(np.count_nonzero(steps_ms > GAP_MS))
 
     def sync(self) -> None:
-        """Force what was written to the disk. Raises ``OSError``."""
+        """Force the written bytes to the disk. Raises ``OSError``."""
         self.dirty = False
         getattr(os, "fdatasync", os.fsync)(self.fd)
 
-    def is_gone(self) -> bool:
-        """Whether the file was deleted while it was open, so that what is written is seen by nobody. Raises ``OSError``."""
+    def is_deleted(self) -> bool:
+        """Return whether the file was deleted while open, so that nobody will see what is written. Raises ``OSError``."""
         return os.name != "nt" and os.fstat(self.fd).st_nlink == 0
 
-    def described(self, *, gaps: int, end: str | None = None) -> Sidecar:
-        """Its sidecar as of now; closed if there is a reason to ``end`` it."""
+    def described(self, *, end: EndReason | None = None) -> Sidecar:
+        """Return its sidecar as of now; a closed one if there is a reason to ``end`` it."""
         return replace(
             self.sidecar,
             samples=self.bytes // SAMPLE_BYTES,
-            gaps=gaps,
+            gaps=self.gaps,
             lost_to_disk=self.lost,
             closed=end is not None,
             end=end,
         )
 
     def close(self) -> None:
-        """Close the descriptor, once. Raises ``OSError`` for a write that the system had put off and then failed."""
+        """Close the file; a second call has no effect. Raises ``OSError`` for a delayed write that the system then failed."""
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
             if self.torn:
@@ -104,17 +141,15 @@ class RecordingFile:
             os.ftruncate(self.fd, self.bytes)
         except OSError as error:
             self.torn = True
-            raise TornError(f"{self.path}: a torn record could not be cut off: {error.strerror or error}") from error
+            raise TornError(f"{self.path}: cannot cut off a torn record: {error.strerror or error}") from error
 
 
-def _create(folder: Path, stem: str) -> tuple[Path, int]:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-    for number in range(1, _MAX_NAMES):
-        path = folder / f"{stem}{'' if number == 1 else f'_{number:03d}'}{RECORDING_ENDING}"
+def _create(folder: Path, started_s: float) -> tuple[Path, int]:
+    for path in recording_paths(folder, started_s):
         if sidecar_path(path).exists():
             continue
         try:
-            return path, os.open(path, flags, 0o644)
+            return path, os.open(path, _FLAGS, 0o644)
         except FileExistsError:
             continue
     raise FileExistsError(errno.EEXIST, "too many recordings of one millisecond", str(folder))

@@ -1,4 +1,4 @@
-"""How long recordings are kept: old ones go when they are too old or too many, but never what is still needed."""
+"""Retention: deletes recordings that are too old or take too much room, but none that is still needed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Final
 from models.model_references import ModelReferences, ReferencedData
 from models.registry import Registry
 from service.config.config import RecorderConfig
-from service.recording.sidecar import STEM, sidecar_path
-from service.recording.store import Stored, StoredRecording, stored_recordings
+from service.recording.store import STEM, Store, StoredRecording, read_store, sidecar_path
 from stinger.errors import StingerError
 from stinger.files import os_errors
 from stinger.quantities import seconds, size_bytes
@@ -24,18 +23,18 @@ _PART_BYTES: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be deleted. With neither ``keep_s`` nor ``keep_bytes`` nothing is."""
+    """What to delete. With neither ``keep_s`` nor ``keep_bytes``, nothing is deleted."""
 
     keep_s: float | None = None
-    """A recording that was last written to longer ago goes."""
+    """Delete a recording that was last written to longer ago than this."""
     keep_bytes: int | None = None
-    """While all recordings take more, the oldest goes."""
+    """Delete the oldest recording while all of them take more than this."""
     keep_trained: bool = True
-    """A recording that a kept model names stays."""
+    """Keep every recording that a model in the registry refers to."""
 
 
 def limits_of(config: RecorderConfig) -> Limits:
-    """The limits that ``config`` sets."""
+    """Return the limits that ``config`` sets."""
     return Limits(
         keep_s=None if config.keep is None else seconds(config.keep),
         keep_bytes=None if config.keep_size is None else size_bytes(config.keep_size),
@@ -45,129 +44,132 @@ def limits_of(config: RecorderConfig) -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What came of it."""
+    """The result of pruning."""
 
     deleted: tuple[StoredRecording, ...] = ()
-    spared: tuple[StoredRecording, ...] = ()
-    """Would have gone, had no model named them."""
+    kept_for_models: tuple[StoredRecording, ...] = ()
+    """Beyond the limits, but kept because a model refers to them."""
     left: int = 0
-    """Recordings that are still there, and the bytes that they take."""
+    """Number of recordings that are left."""
     left_bytes: int = 0
+    """The size of the recordings that are left."""
     problems: tuple[str, ...] = ()
-    """One line each."""
+    """One line for each folder, file or model that could not be read, and each file that could not be deleted."""
 
     @property
     def deleted_bytes(self) -> int:
-        """What the deleted ones took."""
+        """The size of the deleted recordings."""
         return sum(recording.bytes for recording in self.deleted)
 
 
 class Retention:
-    """Prunes the folder ``recordings``; what the models of ``registry`` name is looked up once for each of them.
+    """Prunes the recordings below the folder ``recordings``.
 
-    The newest recording of a device, and one that is not closed, never goes. May be called from any thread, by one at a
-    time; another process may record or prune there meanwhile.
+    It never deletes the newest recording of a device, nor one that may still be open. What each model of ``registry``
+    refers to is read once. Methods may be called from any thread, :meth:`prune` from one at a time; other processes may
+    record and prune there meanwhile.
     """
 
     def __init__(self, recordings: Path, registry: Registry) -> None:
         self._folder = recordings
         self._models = ModelReferences(registry)
         self._hashes: dict[tuple[Path, float, int], str] = {}
-        self._ending = threading.Event()
+        self._stopping = threading.Event()
 
-    def end(self) -> None:
-        """Have a :meth:`prune` that runs in another thread return soon."""
-        self._ending.set()
+    def stop(self) -> None:
+        """Let a :meth:`prune` that runs in another thread return soon."""
+        self._stopping.set()
 
     def prune(self, limits: Limits, *, dry_run: bool = False, now_s: float | None = None) -> Pruned:
-        """Delete what ``limits`` do not keep, the oldest first; in a ``dry_run`` only say what would go.
+        """Delete what exceeds ``limits``, the oldest first; in a ``dry_run`` only report what would be deleted.
 
-        Whatever moment this is killed at, a recording is there with its sidecar or the next call removes the sidecar.
-        Never raises for what is found on the disk.
+        If the process is killed at any moment, each recording either still has its sidecar or is gone, and the next call
+        removes a sidecar that is left. Never raises for what is found on disk.
         """
-        stored = stored_recordings(self._folder)
+        store = read_store(self._folder)
         if limits.keep_s is None and limits.keep_bytes is None:
-            return Pruned(left=len(stored.recordings), left_bytes=stored.bytes)
-        problems = list(stored.problems)
-        named = ReferencedData()
+            return Pruned(left=len(store.recordings), left_bytes=store.bytes)
+        problems = list(store.problems)
+        references = ReferencedData()
         if limits.keep_trained:
             try:
-                named = self._models.named()
+                references = self._models.named()
             except StingerError as error:
-                # Nothing is known of what that model names, so nothing may go.
+                # That model may refer to any recording, so none may be deleted.
                 problems.append(f"{error}: no recording is deleted until this model can be read, or is removed")
-                return Pruned(left=len(stored.recordings), left_bytes=stored.bytes, problems=tuple(problems))
-        doomed, spared = self._choose(stored, limits, named, time.time() if now_s is None else now_s, problems)
+                return Pruned(left=len(store.recordings), left_bytes=store.bytes, problems=tuple(problems))
+        to_delete, kept = self._select(store, limits, references, time.time() if now_s is None else now_s, problems)
         deleted = []
-        for recording in doomed:
-            if self._ending.is_set():
+        for recording in to_delete:
+            if self._stopping.is_set():
                 break
-            if dry_run or _gone(recording.path, problems):
+            if dry_run or _delete(recording.path, problems):
                 deleted.append(recording)
-        for orphan in () if dry_run else stored.orphans:
+        for orphan in () if dry_run else store.orphans:
             _unlink(orphan, problems)
         return Pruned(
             deleted=tuple(deleted),
-            spared=tuple(spared),
-            left=len(stored.recordings) - len(deleted),
-            left_bytes=stored.bytes - sum(recording.bytes for recording in deleted),
+            kept_for_models=tuple(kept),
+            left=len(store.recordings) - len(deleted),
+            left_bytes=store.bytes - sum(recording.bytes for recording in deleted),
             problems=tuple(problems),
         )
 
-    def _choose(
-        self, stored: Stored, limits: Limits, named: ReferencedData, now_s: float, problems: list[str]
+    def _select(
+        self, store: Store, limits: Limits, references: ReferencedData, now_s: float, problems: list[str]
     ) -> tuple[list[StoredRecording], list[StoredRecording]]:
-        doomed: list[StoredRecording] = []
-        spared: list[StoredRecording] = []
-        total = stored.bytes
-        stems = frozenset(match[0] for text in named.texts for match in STEM.finditer(text))
-        for recording in stored.recordings:
+        """Return the recordings to delete, and those that are kept only because a model refers to them."""
+        to_delete: list[StoredRecording] = []
+        kept: list[StoredRecording] = []
+        total = store.bytes
+        stems = frozenset(match[0] for text in references.texts for match in STEM.finditer(text))
+        for recording in store.recordings:
             too_old = limits.keep_s is not None and now_s - recording.ended_s > limits.keep_s
             too_much = limits.keep_bytes is not None and total > limits.keep_bytes
-            if self._ending.is_set() or not (too_old or too_much):
-                break  # all further ones are younger
+            if self._stopping.is_set() or not (too_old or too_much):
+                break  # all following ones are newer
             if recording.newest or not recording.closed:
                 continue
             try:
-                wanted = self._is_named(recording, stems, named.hashes)
+                referenced = self._is_referenced(recording, stems, references.hashes)
             except StingerError as error:
                 problems.append(str(error))
                 continue
-            if wanted:
-                spared.append(recording)
+            if referenced:
+                kept.append(recording)
             else:
-                doomed.append(recording)
+                to_delete.append(recording)
                 total -= recording.bytes
-        return doomed, spared
+        return to_delete, kept
 
-    def _is_named(self, recording: StoredRecording, stems: frozenset[str], hashes: frozenset[str]) -> bool:
+    def _is_referenced(self, recording: StoredRecording, stems: frozenset[str], hashes: frozenset[str]) -> bool:
         if recording.path.stem in stems:
             return True
-        # A model may have learnt from a recording that has grown since: it began as it does now.
-        return bool(hashes) and (_beginning(recording) in hashes or self._sha256(recording) in hashes)
+        # A model may have been trained on the beginning of a recording that was still growing.
+        return bool(hashes) and (_hash_of_first_second(recording) in hashes or self._sha256(recording) in hashes)
 
     def _sha256(self, recording: StoredRecording) -> str:
-        """The hash of a closed recording, taken once. Raises :class:`FileError`; wrong, but of no use, when ending."""
+        """Return the hash of a closed recording, computed once; "" after :meth:`stop`. Raises :class:`FileError`."""
         key = recording.path, recording.ended_s, recording.bytes
         if key not in self._hashes:
             digest = hashlib.sha256()
             with os_errors(recording.path), recording.path.open("rb", buffering=0) as file:
                 while part := file.read(_PART_BYTES):
                     digest.update(part)
-                    if self._ending.is_set():
+                    if self._stopping.is_set():
                         return ""
             self._hashes[key] = digest.hexdigest()
         return self._hashes[key]
 
 
-def _beginning(recording: StoredRecording) -> str:
-    """The hash of its first second of samples. Raises :class:`FileError`."""
+def _hash_of_first_second(recording: StoredRecording) -> str:
+    """Return the hash of its first second of samples. Raises :class:`FileError`."""
     with os_errors(recording.path), recording.path.open("rb") as file:
         return hashlib.sha256(file.read(SAMPLE_RATE_HZ * SAMPLE_BYTES)).hexdigest()
 
 
-def _gone(recording: Path, problems: list[str]) -> bool:
-    # The sidecar last: a recording without one would be taken for one that a killed daemon left, and be closed anew.
+def _delete(recording: Path, problems: list[str]) -> bool:
+    # The sidecar last: recovery would take a recording without one for one that a killed daemon left, and close it again.
     return _unlink(recording, problems) and _unlink(sidecar_path(recording), problems)
 
 

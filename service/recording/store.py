@@ -1,110 +1,253 @@
-"""The recordings that are on the disk: how large, how old, whether something still writes to them."""
+"""The store of recordings on disk: the names of its folders and files, and listing what is in it.
+
+Below the folder ``recordings`` of the data folder, each device has a folder, and each recording two files in it::
+
+    recordings/<device>/20260131T170203.456Z.bin     17-byte sample records and nothing else
+    recordings/<device>/20260131T170203.456Z.json    its sidecar
+
+Files with other names are ignored. Listing never raises for what is found on disk: each folder or file that cannot be
+read is one line in ``problems``.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
-from service.recording.sidecar import (
-    RECORDING_ENDING,
-    SIDECAR_ENDING,
-    STEM,
-    read_sidecar,
-    recorded_device,
-    sidecar_path,
-)
+from service.recording.sidecar import Sidecar, read_sidecar
+from stinger.device_name import DeviceName, device_of_folder, folder_of_device
 from stinger.errors import FileError
 from stinger.files import StrPath, os_errors
+
+STEM: Final = re.compile(r"(\d{8}T\d{6}\.\d{3})Z(_\d+)?")
+"""Matches the name of a recording without its suffix, as :func:`recording_stem` writes it; group 1 is the time."""
+
+_RECORDING_SUFFIX: Final = ".bin"
+_SIDECAR_SUFFIX: Final = ".json"
+_UNFINISHED_SIDECAR: Final = re.compile(r"\..+\.json\.[0-9a-f]+\.tmp")
+_STEM_TIME: Final = "%Y%m%dT%H%M%S.%f"
+_MAX_SAME_TIME: Final = 1000
+_END_OF_9999_S: Final = 253_402_300_799
+
+
+def device_folder(recordings: Path, device: DeviceName) -> Path:
+    """Return the folder for the recordings of ``device``, directly within the folder ``recordings``."""
+    return recordings / folder_of_device(device)
+
+
+def recorded_device(folder: Path) -> str:
+    """Return the device whose recordings are in ``folder``: the folder's own name if no device has such a folder."""
+    return device_of_folder(folder.name) or folder.name
+
+
+def recording_stem(unix_s: float) -> str:
+    """Return the name, without suffix, of a recording that starts at ``unix_s``: ``20260131T170203.456Z``.
+
+    Names sort by time.
+    """
+    time = datetime.fromtimestamp(unix_s, UTC)
+    return f"{time:%Y%m%dT%H%M%S}.{time.microsecond // 1000:03d}Z"
+
+
+def stem_time(stem: str) -> datetime | None:
+    """Return the UTC time in the name of a recording, or None if ``stem`` is not such a name.
+
+    >>> stem_time("20260131T170203.456Z_002")
+    datetime.datetime(2026, 1, 31, 17, 2, 3, 456000, tzinfo=datetime.timezone.utc)
+    """
+    match = STEM.fullmatch(stem)
+    try:
+        return datetime.strptime(match[1], _STEM_TIME).replace(tzinfo=UTC) if match else None
+    except ValueError:  # digits, but not a time, such as a 13th month
+        return None
+
+
+def storable_time(unix_s: float, default_s: float) -> float:
+    """Return ``unix_s`` if names and sidecars can hold that time (1970 to 9999), else ``default_s``."""
+    return unix_s if math.isfinite(unix_s) and 0 <= unix_s < _END_OF_9999_S else default_s
+
+
+def recording_paths(folder: Path, started_s: float) -> Iterator[Path]:
+    """Yield the paths that a recording that starts at ``started_s`` may have, the preferred one first.
+
+    The others are for further recordings of the same device that start in the same millisecond.
+    """
+    stem = recording_stem(started_s)
+    for number in range(1, _MAX_SAME_TIME):
+        yield folder / f"{stem}{'' if number == 1 else f'_{number:03d}'}{_RECORDING_SUFFIX}"
+
+
+def sidecar_path(recording: Path) -> Path:
+    """Return the path of the sidecar of the ``.bin`` file ``recording``."""
+    return recording.with_suffix(_SIDECAR_SUFFIX)
+
+
+def find_sidecar(recording: Path) -> Sidecar | None:
+    """Read the sidecar of ``recording``; return None if it is missing or empty.
+
+    That is so when the recording has just begun, and after the daemon was killed; its next start writes the sidecar.
+    Raises :class:`FileError` for a sidecar that cannot be read or is not valid.
+    """
+    path = sidecar_path(recording)
+    with os_errors(path):
+        if not path.exists() or not path.stat().st_size:
+            return None
+    return read_sidecar(path)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFiles:
+    """The files of a store, by kind, each kind sorted by device and time."""
+
+    recordings: tuple[Path, ...]
+    sidecars: tuple[Path, ...]
+    unfinished_sidecars: tuple[Path, ...]
+    """Temporary files, left where the process was killed while it wrote a sidecar."""
+    problems: tuple[str, ...]
+    """One line for each folder that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRecording:
-    """One recording. ``path`` is that of its ``.bin``; ``bytes`` counts its sidecar as well."""
+    """One recording on disk. ``path`` is its ``.bin`` file."""
 
     path: Path
+    samples_bytes: int
     bytes: int
+    """Its size together with its sidecar."""
     ended_s: float
     """When the file was last written to, Unix time."""
-    closed: bool
-    """False while samples may still be added, and where that cannot be told."""
+    sidecar: Sidecar | None
+    """None if it is missing, empty or cannot be read."""
     newest: bool
-    """No other recording of its device that holds a sample was written to later."""
+    """Whether it is the last written one of its device's recordings that hold a sample."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is known that no more samples will be added."""
+        return self.sidecar is not None and self.sidecar.closed
 
     @property
     def device(self) -> str:
-        """Whose samples it holds."""
-        return recorded_device(self.path.parent)
+        """The device whose samples it holds."""
+        return recorded_device(self.path.parent) if self.sidecar is None else self.sidecar.device
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What is below the folder of recordings."""
+class Store:
+    """The recordings of a store, as they were when it was read."""
 
     recordings: tuple[StoredRecording, ...]
-    """The one that was written to longest ago comes first."""
+    """Sorted by the time of the last write, the oldest first."""
     orphans: tuple[Path, ...]
-    """Sidecars whose recording is gone."""
+    """Sidecars without a recording, left where pruning was killed."""
     problems: tuple[str, ...]
-    """One line for each folder or file that could not be looked at."""
+    """One line for each folder or file that could not be read."""
 
     @property
     def bytes(self) -> int:
-        """What all recordings take."""
+        """The size of all recordings and their sidecars."""
         return sum(recording.bytes for recording in self.recordings)
 
 
-def stored_recordings(folder: StrPath) -> Stored:
-    """What is in ``folder`` (that of all devices), which need not exist. Never raises for what is found there."""
-    recordings: list[StoredRecording] = []
-    orphans: list[Path] = []
+def list_files(recordings: StrPath) -> StoredFiles:
+    """List the files below the folder ``recordings``, which need not exist, without opening them."""
+    files: list[Path] = []
+    unfinished: list[Path] = []
     problems: list[str] = []
-    for device in _folders(Path(folder), problems):
+    for folder in _device_folders(Path(recordings), problems):
         try:
-            with os_errors(device):
-                paths = sorted(path for path in device.iterdir() if STEM.fullmatch(path.stem))
+            with os_errors(folder):
+                entries = sorted(folder.iterdir())
         except FileError as error:
             problems.append(str(error))
             continue
-        recordings += _of_device([path for path in paths if path.suffix == RECORDING_ENDING], problems)
-        orphans += [
-            path
-            for path in paths
-            # A recording is there before its sidecar: looked for now, not in the list, which may be older.
-            if path.suffix == SIDECAR_ENDING and not path.with_suffix(RECORDING_ENDING).exists()
-        ]
-    recordings.sort(key=lambda recording: (recording.ended_s, recording.path))
-    return Stored(tuple(recordings), tuple(orphans), tuple(problems))
+        files += [path for path in entries if STEM.fullmatch(path.stem)]
+        unfinished += [path for path in entries if _UNFINISHED_SIDECAR.fullmatch(path.name)]
+    return StoredFiles(
+        recordings=tuple(path for path in files if path.suffix == _RECORDING_SUFFIX),
+        sidecars=tuple(path for path in files if path.suffix == _SIDECAR_SUFFIX),
+        unfinished_sidecars=tuple(unfinished),
+        problems=tuple(problems),
+    )
 
 
-def _folders(folder: Path, problems: list[str]) -> Iterator[Path]:
+def read_store(recordings: StrPath) -> Store:
+    """Read the size, age and sidecar of every recording below the folder ``recordings``, which need not exist.
+
+    Another process may record or delete there meanwhile.
+    """
+    files = list_files(recordings)
+    problems = list(files.problems)
+    found = [examined for path in files.recordings if (examined := _examine(path, problems)) is not None]
+    newest: dict[Path, tuple[float, Path]] = {}
+    for one in found:
+        if one.samples_bytes:
+            key = one.ended_s, one.path
+            newest[one.path.parent] = max(newest.get(one.path.parent, key), key)
+    stored = [
+        StoredRecording(
+            path=one.path,
+            samples_bytes=one.samples_bytes,
+            bytes=one.samples_bytes + _size(sidecar_path(one.path)),
+            ended_s=one.ended_s,
+            sidecar=one.sidecar,
+            newest=newest.get(one.path.parent) == (one.ended_s, one.path),
+        )
+        for one in found
+    ]
+    stored.sort(key=lambda recording: (recording.ended_s, recording.path))
+    orphans = tuple(path for path in files.sidecars if _is_orphan(path))
+    return Store(tuple(stored), orphans, tuple(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    path: Path
+    samples_bytes: int
+    ended_s: float
+    sidecar: Sidecar | None
+
+
+def _device_folders(recordings: Path, problems: list[str]) -> list[Path]:
     try:
-        with os_errors(folder):
-            yield from sorted(entry for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else ()
+        with os_errors(recordings):
+            return sorted(entry for entry in recordings.iterdir() if entry.is_dir()) if recordings.is_dir() else []
     except FileError as error:
         problems.append(str(error))
+        return []
 
 
-def _of_device(paths: list[Path], problems: list[str]) -> list[StoredRecording]:
-    sizes: list[tuple[float, Path, int, bool]] = []
-    for path in paths:
-        try:
-            with os_errors(path):
-                status = path.stat()
-                sidecar = sidecar_path(path)
-                # None yet: the recording has just begun, or a killed daemon left it so; its next start closes it.
-                closed = sidecar.exists() and sidecar.stat().st_size > 0 and read_sidecar(sidecar).closed
-        except FileError as error:
-            if isinstance(error.__cause__, FileNotFoundError):  # deleted meanwhile
-                continue
+def _examine(path: Path, problems: list[str]) -> _Examined | None:
+    """Read what is needed of one recording; return None if it was deleted meanwhile, or cannot be examined."""
+    try:
+        with os_errors(path):
+            status = path.stat()
+    except FileError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
             problems.append(str(error))
-            closed = False
-        sizes.append((status.st_mtime, path, status.st_size, closed))
-    newest = max(((ended_s, path) for ended_s, path, size, _ in sizes if size), default=None)
-    return [
-        StoredRecording(path, size + _size(sidecar_path(path)), ended_s, closed, (ended_s, path) == newest)
-        for ended_s, path, size, closed in sizes
-    ]
+        return None
+    sidecar = None
+    try:
+        sidecar = find_sidecar(path)
+    except FileError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        problems.append(str(error))
+    return _Examined(path, status.st_size, status.st_mtime, sidecar)
+
+
+def _is_orphan(sidecar: Path) -> bool:
+    # A recording exists before its sidecar does: look again now, as the list may be older than both.
+    try:
+        return not sidecar.with_suffix(_RECORDING_SUFFIX).exists()
+    except OSError:
+        return False
 
 
 def _size(path: Path) -> int:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from service.recording.sidecar import file_stem
+from service.recording.store import recording_stem
 from service.retraining.page import report_page
 from service.retraining.report import report_values
 from service.retraining.result import Retraining
@@ -33,7 +33,7 @@ def write_report(retraining: Retraining) -> Path:
     with os_errors(reports):
         for entry in reports.glob(f"{_UNFINISHED}*"):  # of one that was killed
             shutil.rmtree(entry, ignore_errors=True)
-    folder = reports / file_stem(retraining.began.timestamp())
+    folder = reports / recording_stem(retraining.began.timestamp())
     aside = reports / f"{_UNFINISHED}{folder.name}"
     make_folder(aside)
     write_bytes(aside / JSON_FILE, (json.dumps(report_values(retraining), indent=2) + "\n").encode())

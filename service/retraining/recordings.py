@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +12,16 @@ from models.provenance import beginning_of
 from models.sessions import Session, open_sessions
 from models.task_runner import ProgressBar
 from models.windows import span_of
-from service.recording.sidecar import RECORDING_ENDING, read_sidecar, recorded_device, sidecar_path
+from service.recording.store import read_store, recorded_device, stem_time
 from stinger.errors import FileError
 from stinger.logs import Log, read_log
 from stinger.mlmd import WINDOW_SAMPLES
+from stinger.paths import recordings_dir
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 from stinger.wording import counted
 
-RECORDINGS_FOLDER: Final = "recordings"
 _SHORTEST_BYTES: Final = WINDOW_SAMPLES * SAMPLE_BYTES
 """In less there is no window before a shot."""
-_STEM: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.\d{3}Z")
 _BYTES_AN_HOUR: Final = 3600 * SAMPLE_RATE_HZ * SAMPLE_BYTES
 
 
@@ -59,7 +57,7 @@ def gather(
     twice, the longest counts.
     """
     remarks: list[str] = []
-    kept = _kept(data_dir / RECORDINGS_FOLDER, max_hours, remarks)
+    kept = _kept(recordings_dir(data_dir), max_hours, remarks)
     paths = [*kept, *map(Path, named)]
     logs: dict[str, Log] = {}
     with bar("Reading", len(paths)) as progress:
@@ -93,49 +91,30 @@ def gather(
 
 
 def _kept(folder: Path, max_hours: float, remarks: list[str]) -> list[Path]:
-    """The recordings that a daemon kept, oldest first: as many of the newest as there may be hours."""
-    found: list[tuple[str, Path, int]] = []
-    still_open = 0
-    for path in sorted(folder.glob(f"*/*{RECORDING_ENDING}")):
-        try:
-            size = path.stat().st_size
-        except OSError:  # deleted meanwhile
-            continue
-        if size >= _SHORTEST_BYTES:
-            # The name of a recording begins with its time.
-            found.append((path.stem, path, size))
-            still_open += _is_open(path)
+    """Return the recordings of the daemon, oldest first: as many of the newest as fit into ``max_hours``."""
+    stored = [one for one in read_store(folder).recordings if one.samples_bytes >= _SHORTEST_BYTES]
+    still_open = sum(one.sidecar is not None and not one.closed for one in stored)
     if still_open:
         verb, what = ("is", "it holds") if still_open == 1 else ("are", "they hold")
         remarks.append(f"{counted(still_open, 'recording')} {verb} still being written: what {what} by now counts")
-    found.sort(reverse=True)
+    stored.sort(key=lambda one: (one.path.stem, one.path), reverse=True)  # the name begins with the time
     kept: list[Path] = []
     room = max_hours * _BYTES_AN_HOUR
-    for _, path, size in found:
-        if size > room:
+    for one in stored:
+        if one.samples_bytes > room:
             break
-        room -= size
-        kept.append(path)
-    if len(kept) < len(found):
-        left_out = counted(len(found) - len(kept), "recording")
+        room -= one.samples_bytes
+        kept.append(one.path)
+    if len(kept) < len(stored):
+        left_out = counted(len(stored) - len(kept), "recording")
         remarks.append(f"left out: {left_out}, the oldest, beyond {max_hours:g} hours")
     return kept[::-1]
 
 
-def _is_open(path: Path) -> bool:
-    try:
-        return not read_sidecar(sidecar_path(path)).closed
-    except FileError:
-        return False  # no reason not to learn from the samples
-
-
 def _name(path: Path, kept: Collection[Path]) -> str:
-    """A name for people: device and time of a recording, else the file's."""
-    when = _STEM.match(path.stem)
-    if path not in kept or when is None:
-        return path.stem
-    year, month, day, hour, minute, second = when.groups()
-    return f"{recorded_device(path.parent)} {year}-{month}-{day} {hour}:{minute}:{second}"
+    """Return a name for people: device and start of a recording, else the name of the file."""
+    started = stem_time(path.stem) if path in kept else None
+    return path.stem if started is None else f"{recorded_device(path.parent)} {started:%Y-%m-%d %H:%M:%S}"
 
 
 def _shown(path: str, data_dir: Path) -> str:

@@ -13,8 +13,10 @@ from models.graph.export import export_estimator
 from models.model_meta import ModelMeta
 from models.registry import Registry
 from models.sessions import Session
-from service.recording.sidecar import Sidecar, file_stem, sidecar_path, utc_text
+from service.recording.sidecar import EndReason, Sidecar, utc_text
+from service.recording.store import recording_stem, sidecar_path
 from stinger.logs import write_log
+from stinger.paths import recordings_dir
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
 from stinger.shots import find_shots
@@ -32,10 +34,12 @@ def keep_recording(
 ) -> Path:
     """A recording as a daemon leaves it, begun so many hours after :data:`FIRST`."""
     started_s = (FIRST + timedelta(hours=hours)).timestamp()
-    path = data_dir / "recordings" / device / f"{file_stem(started_s)}.bin"
+    path = recordings_dir(data_dir) / device / f"{recording_stem(started_s)}.bin"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_log(path, samples)
-    sidecar = Sidecar(device=device, started=utc_text(started_s), samples=samples.size, closed=closed, end="stop")
+    sidecar = Sidecar(
+        device=device, started=utc_text(started_s), samples=samples.size, closed=closed, end=EndReason.STOP
+    )
     sidecar_path(path).write_bytes(sidecar.to_json())
     return path
 

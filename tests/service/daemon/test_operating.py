@@ -12,8 +12,7 @@ from service.daemon.flow import Flow
 from service.daemon.operating import Operating
 from service.daemon.serving_model import ServingModel
 from service.mqtt.commands import ChooseModel, StartRecording, StopRecording
-from service.recording import pace as recording_pace
-from service.recording.pace import RecordingPace
+from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
@@ -29,23 +28,22 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
 
 
 @pytest.fixture
-def pace(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> RecordingPace:
+def pace(recorder: Recorder) -> PacedRecorder:
     """After the first recording that is begun, no other has its turn."""
-    monkeypatch.setattr(recording_pace, "SHARE", 1e-12)
-    pace = RecordingPace(recorder, lambda _delay_s, _call: None)
+    pace = PacedRecorder(recorder, lambda _delay_s, _call: None, share=1e-12)
     pace.append(block_of(random_samples(1), device="first"))
     return pace
 
 
 @pytest.fixture
-def operating(tmp_path: Path, recorder: Recorder, pace: RecordingPace) -> Operating:
+def operating(tmp_path: Path, recorder: Recorder, pace: PacedRecorder) -> Operating:
     model = ServingModel(FACTORY, Registry(tmp_path), on_change=lambda _: None, on_trouble=lambda _: None)
     flow = Flow(factory_model(), FACTORY, factory_model().meta.decision, [], min_shot_gap_ms=1000)
     return Operating(flow, recorder, pace, model, lambda: None)
 
 
 async def test_what_came_before_recording_is_stopped_is_kept(
-    operating: Operating, pace: RecordingPace, recorder: Recorder
+    operating: Operating, pace: PacedRecorder, recorder: Recorder
 ) -> None:
     pace.append(block_of(random_samples(20), device="b"))
     await operating.obey(StopRecording(DeviceName("b")))
@@ -53,7 +51,7 @@ async def test_what_came_before_recording_is_stopped_is_kept(
 
 
 async def test_what_comes_after_recording_is_started_is_kept_and_nothing_from_before(
-    operating: Operating, pace: RecordingPace, recorder: Recorder
+    operating: Operating, pace: PacedRecorder, recorder: Recorder
 ) -> None:
     await operating.obey(StopRecording(DeviceName("b")))
     pace.append(block_of(random_samples(20), device="b"))

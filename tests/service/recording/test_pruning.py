@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from models.registry import Registry
-from service.recording.pruning import keep_pruning
+from service.recording.pruning import prune_periodically
 from service.recording.retention import Limits, Pruned, Retention
 from tests.helpers.brokers import until
 from tests.service.recording.stored import store
@@ -16,12 +16,12 @@ OLD_DAYS = 5000.0
 
 @asynccontextmanager
 async def pruning(
-    folder: Path, limits: Limits, *, every_s: float = 60
+    folder: Path, limits: Limits, *, interval_s: float = 60
 ) -> AsyncIterator[tuple[asyncio.Event, list[Pruned]]]:
     now = asyncio.Event()
     done: list[Pruned] = []
     retention = Retention(folder, Registry(folder / "none"))
-    task = asyncio.create_task(keep_pruning(retention, lambda: limits, now, done.append, every_s=every_s))
+    task = asyncio.create_task(prune_periodically(retention, lambda: limits, now, done.append, interval_s=interval_s))
     try:
         yield now, done
     finally:
@@ -39,7 +39,7 @@ async def test_old_recordings_go_at_the_start(tmp_path: Path) -> None:
 
 
 async def test_recordings_that_come_later_go_in_their_turn(tmp_path: Path) -> None:
-    async with pruning(tmp_path, Limits(keep_s=60), every_s=0.01) as (_, done):
+    async with pruning(tmp_path, Limits(keep_s=60), interval_s=0.01) as (_, done):
         await until(lambda: bool(done))
         old = store(tmp_path, "a", OLD_DAYS)
         store(tmp_path, "a", OLD_DAYS - 1)

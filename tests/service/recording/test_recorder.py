@@ -10,8 +10,8 @@ import pytest
 
 from service.base.note import parse_note
 from service.recording.recorder import Recorder
-from service.recording.sidecar import Sidecar, device_folder, read_sidecar, recorded_device, sidecar_path
-from service.recording.store import stored_recordings
+from service.recording.sidecar import Sidecar, read_sidecar
+from service.recording.store import device_folder, read_store, recorded_device, sidecar_path
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError
 from stinger.files import write_bytes
@@ -166,7 +166,7 @@ def test_every_device_is_recorded_in_a_folder_that_every_system_can_create(tmp_p
     assert folder == device_folder(tmp_path, device)
     assert not PureWindowsPath(folder.name).is_reserved()
     assert recorded_device(folder) == device
-    assert [stored.device for stored in stored_recordings(tmp_path).recordings] == [device]
+    assert [stored.device for stored in read_store(tmp_path).recordings] == [device]
 
 
 def test_many_devices_each_have_their_own_recording(tmp_path: Path) -> None:
@@ -215,11 +215,11 @@ def test_unfit_sidecar_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     for content, message in (
         (b"{", "not JSON"),
-        (b"[]", "no sidecar"),
+        (b"[]", "not a sidecar"),
         (b'{"schema": 9}', "schema 1"),
         (b'{"schema": 1}', "device"),
         (b'{"schema": 1, "device": "d", "started": 4}', "started"),
-        (b'{"schema": 1, "device": "d", "started": "", "notes": [3]}', "no sidecar"),
+        (b'{"schema": 1, "device": "d", "started": "", "notes": [3]}', "not a sidecar"),
     ):
         write_bytes(path, content)
         with pytest.raises(InputError, match=message):

@@ -17,7 +17,8 @@ import pytest
 from service.base.note import NoteText
 from service.recording.disk_alarm import RecorderAlarm
 from service.recording.recovery import recover
-from service.recording.sidecar import read_sidecar, sidecar_path
+from service.recording.sidecar import read_sidecar
+from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
 from stinger.files import write_bytes
 from tests.helpers.places import ROOT

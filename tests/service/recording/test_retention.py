@@ -16,8 +16,7 @@ from models.registry import Registry
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
 from service.recording.retention import Limits, Pruned, Retention
-from service.recording.sidecar import sidecar_path
-from service.recording.store import stored_recordings
+from service.recording.store import read_store, sidecar_path
 from stinger.device_name import DeviceName
 from tests.helpers.samples import random_samples
 from tests.service.blocks import block_of
@@ -54,17 +53,17 @@ def test_recordings_that_are_too_old_go_with_their_sidecars(folder: Path) -> Non
 
 def test_oldest_go_until_the_rest_fits(folder: Path) -> None:
     paths = [store(folder, "a" if days % 2 else "b", days, samples=1000) for days in (6, 5, 4, 3, 2, 1)]
-    total = stored_recordings(folder).bytes
+    total = read_store(folder).bytes
     pruned = prune(folder, Limits(keep_bytes=total - 20_000))
     assert left(folder) == sorted(paths[2:])
     assert pruned.deleted_bytes == total - pruned.left_bytes
-    assert pruned.left_bytes == stored_recordings(folder).bytes <= total - 20_000
+    assert pruned.left_bytes == read_store(folder).bytes <= total - 20_000
 
 
 def test_recordings_that_just_fit_all_stay(folder: Path) -> None:
     store(folder, "a", 2)
     store(folder, "a", 1)
-    assert prune(folder, Limits(keep_bytes=stored_recordings(folder).bytes)).deleted == ()
+    assert prune(folder, Limits(keep_bytes=read_store(folder).bytes)).deleted == ()
 
 
 def test_nothing_goes_without_a_limit(folder: Path) -> None:
@@ -74,7 +73,7 @@ def test_nothing_goes_without_a_limit(folder: Path) -> None:
     sidecar_path(damaged).write_bytes(b"{")
     pruned = prune(folder, Limits())
     assert pruned.problems == (), "nobody asked"
-    assert (pruned.deleted, pruned.left, pruned.left_bytes) == ((), 3, stored_recordings(folder).bytes)
+    assert (pruned.deleted, pruned.left, pruned.left_bytes) == ((), 3, read_store(folder).bytes)
 
 
 @pytest.mark.parametrize("limits", [Limits(keep_s=1), Limits(keep_bytes=1)], ids=["age", "size"])
@@ -148,7 +147,7 @@ def test_what_a_kept_model_names_stays(folder: Path, place: str) -> None:
     pruned = prune(folder, MONTH)
     assert named in left(folder)
     assert other not in left(folder)
-    assert [recording.path for recording in pruned.spared] == [named]
+    assert [recording.path for recording in pruned.kept_for_models] == [named]
 
 
 def test_what_a_model_names_goes_when_that_is_asked_for(folder: Path) -> None:
@@ -176,7 +175,7 @@ def test_size_is_made_up_by_others_where_a_model_needs_the_oldest(folder: Path) 
     third = store(folder, "a", 40)
     newest = store(folder, "a", 1)
     keep_model(folder, {"path": str(named)})
-    each = stored_recordings(folder).bytes // 4
+    each = read_store(folder).bytes // 4
     prune(folder, Limits(keep_bytes=3 * each + 100))
     assert second not in left(folder)
     assert left(folder) == [named, third, newest]
@@ -260,7 +259,7 @@ def test_pruning_that_is_to_end_deletes_no_more(folder: Path) -> None:
     store(folder, "a", 60)
     store(folder, "a", 1)
     retention = Retention(folder, Registry(folder / "none"))
-    retention.end()
+    retention.stop()
     thread = threading.Thread(target=lambda: retention.prune(MONTH, now_s=NOW_S))
     thread.start()
     thread.join(10)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.task_runner import no_progress_bar
-from service.recording.sidecar import sidecar_path
+from service.recording.store import sidecar_path
 from service.retraining.recordings import Gathered, gather
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log

@@ -1,0 +1,236 @@
+"""The slow half of recording, in a thread: forcing samples to the disk, closing files, writing sidecars."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from service.base.logs import get_logger
+from service.recording.recording_file import RecordingFile
+from service.recording.sidecar import Sidecar
+from stinger.errors import FileError
+from stinger.files import write_bytes, write_many
+
+MANY_FILES: Final = 16
+"""From this number of files on, one flush of all of the system's disks costs less than one for each file."""
+
+_LOG = get_logger(__name__)
+
+
+class DiskWorker:
+    """Closes every recording and writes every sidecar, in a thread, so that the thread that appends never waits for a disk.
+
+    Every ``sync_interval_s`` it forces what was written to the disk, and checks whether files were deleted and whether
+    ``keep_free_bytes`` are free in ``folder``. The results are in :attr:`needs_attention`, :attr:`low_on_space` and
+    :meth:`take_failed`. The thread starts with the first file.
+    """
+
+    def __init__(self, folder: Path, *, sync_interval_s: float, keep_free_bytes: int) -> None:
+        self.needs_attention = False
+        """Whether the disk is low on space, or :meth:`take_failed` has files."""
+        self.low_on_space = False
+        self.errors = 0
+        self._folder = folder
+        self._interval_s = sync_interval_s
+        self._keep_free = keep_free_bytes
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._open: set[RecordingFile] = set()
+        self._failed: dict[RecordingFile, str] = {}
+        self._to_close: list[tuple[RecordingFile, Sidecar]] = []
+        self._unsaved: dict[Path, Sidecar] = {}
+        self._opened: list[RecordingFile] = []
+        self._has_work = False
+        self._flushes_requested = 0
+        self._flushes_done = 0
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def add(self, file: RecordingFile) -> None:
+        """Take over a new file; its sidecar is written soon."""
+        with self._changed:
+            self._open.add(file)
+            self._opened.append(file)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="recording disk worker", daemon=True)
+                self._thread.start()
+            self._wake()
+
+    def save_sidecar(self, path: Path, sidecar: Sidecar) -> None:
+        """Have ``sidecar`` written soon."""
+        with self._changed:
+            self._unsaved[path] = sidecar
+            self._wake()
+
+    def close_file(self, file: RecordingFile, sidecar: Sidecar) -> None:
+        """Have ``file`` forced to the disk and closed, and then its last ``sidecar`` written.
+
+        A file without samples and notes is deleted. The caller must not write to the file any more.
+        """
+        with self._changed:
+            self._open.discard(file)
+            self._failed.pop(file, None)
+            self._to_close.append((file, sidecar))
+            self._wake()
+
+    def take_failed(self) -> dict[RecordingFile, str]:
+        """Return, once each, the open files that must not be written to any more, and why."""
+        with self._lock:
+            failed, self._failed = self._failed, {}
+            self.needs_attention = self.low_on_space
+        return failed
+
+    def check_free_space(self) -> None:
+        """Update :attr:`low_on_space`; may be called from any thread."""
+        with suppress(OSError):
+            free = shutil.disk_usage(self._folder).free
+            # Recording resumes only with twice as much free, so that it does not stop and resume all the time.
+            self.low_on_space = free < self._keep_free * (2 if self.low_on_space else 1)
+            with self._lock:
+                self.needs_attention = self.low_on_space or bool(self._failed)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything handed over before is on the disk; return False if that took too long or failed."""
+        with self._changed:
+            if self._thread is None or not self._thread.is_alive():
+                return not self._unsaved
+            self._flushes_requested += 1
+            wanted, errors = self._flushes_requested, self.errors
+            self._wake()
+            done = self._changed.wait_for(lambda: self._flushes_done >= wanted, timeout_s)
+        return done and self.errors == errors
+
+    def stop(self, timeout_s: float) -> bool:
+        """Finish all work and end the thread; return False if that took longer than ``timeout_s``."""
+        with self._changed:
+            thread = self._thread
+            self._stopping = True
+            self._wake()
+        if thread is None:
+            return True
+        thread.join(timeout_s)
+        return not thread.is_alive()
+
+    def _wake(self) -> None:
+        """Wake the thread; the caller holds the lock."""
+        self._has_work = True
+        self._changed.notify_all()
+
+    def _run(self) -> None:
+        next_sync_s = time.monotonic() + self._interval_s
+        while True:
+            with self._changed:
+                # What failed is tried again at the next interval: only new work wakes the thread earlier.
+                self._changed.wait_for(lambda: self._has_work, max(0.0, next_sync_s - time.monotonic()))
+                self._has_work = False
+                requested, stopping = self._flushes_requested, self._stopping
+                to_close, self._to_close = self._to_close, []
+                opened, self._opened = self._opened, []
+            self._write_first_sidecars(opened)
+            if stopping or requested > self._flushes_done or time.monotonic() >= next_sync_s:
+                self._sync_open_files()
+                self.check_free_space()
+                next_sync_s = time.monotonic() + self._interval_s
+            self._close_files(to_close)
+            self._write_sidecars()
+            with self._changed:
+                self._flushes_done = requested
+                self._changed.notify_all()
+                if stopping and not self._to_close:
+                    return
+
+    def _write_first_sidecars(self, opened: list[RecordingFile]) -> None:
+        """Write the sidecars of new files without waiting for the disk: after a crash of the machine they are of no use."""
+        for file in opened:
+            try:
+                write_bytes(file.sidecar_path, file.sidecar.to_json(), lasting=False)
+            except FileError as error:
+                self.save_sidecar(file.sidecar_path, file.sidecar)
+                self._count_error(str(error))
+
+    def _sync_open_files(self) -> None:
+        with self._lock:
+            files = list(self._open)
+        dirty = [file for file in files if file.dirty]
+        if len(dirty) >= MANY_FILES and hasattr(os, "sync"):
+            for file in dirty:
+                file.dirty = False
+            os.sync()
+        else:
+            for file in dirty:
+                try:
+                    file.sync()
+                except OSError as error:
+                    self._fail(file, f"{file.path}: {error.strerror or error}")
+        for file in files:
+            with suppress(OSError):
+                if file.is_deleted():
+                    self._fail(file, f"{file.path} was deleted while it was being written")
+
+    def _close_files(self, to_close: list[tuple[RecordingFile, Sidecar]]) -> None:
+        if len(to_close) >= MANY_FILES and hasattr(os, "sync"):
+            os.sync()
+            for file, _ in to_close:
+                file.dirty = False
+        for file, sidecar in to_close:
+            try:
+                if file.dirty:
+                    file.sync()
+            except OSError as error:
+                self._count_error(f"{file.path}: {error.strerror or error}")
+            try:
+                file.close()
+                with self._lock:
+                    if sidecar.samples or sidecar.notes:
+                        self._unsaved[file.sidecar_path] = sidecar
+                        continue
+                    self._unsaved.pop(file.sidecar_path, None)
+                file.path.unlink(missing_ok=True)
+                file.sidecar_path.unlink(missing_ok=True)
+            except OSError as error:
+                self._count_error(f"{file.path}: {error.strerror or error}")
+
+    def _write_sidecars(self) -> None:
+        with self._lock:
+            unsaved, self._unsaved = self._unsaved, {}
+        if len(unsaved) >= MANY_FILES:
+            # If one of them fails, each is written by itself below.
+            with suppress(FileError):
+                write_many({path: sidecar.to_json() for path, sidecar in unsaved.items()})
+                return
+        failed = self._write_each(unsaved)
+        if failed:
+            with self._lock:
+                self._unsaved = failed | self._unsaved  # a newer sidecar of the same file takes precedence
+
+    def _write_each(self, unsaved: dict[Path, Sidecar]) -> dict[Path, Sidecar]:
+        """Write each sidecar; return those that could not be written."""
+        failed = {}
+        for path, sidecar in unsaved.items():
+            try:
+                write_bytes(path, sidecar.to_json())
+            except FileError as error:
+                # If the whole folder was deleted, there is nothing left to describe.
+                if path.parent.is_dir():
+                    failed[path] = sidecar
+                self._count_error(str(error))
+        return failed
+
+    def _fail(self, file: RecordingFile, reason: str) -> None:
+        with self._lock:
+            if file not in self._open:
+                return
+            self._open.discard(file)
+            self._failed[file] = reason
+            self.needs_attention = True
+        self._count_error(reason)
+
+    def _count_error(self, reason: str) -> None:
+        self.errors += 1
+        _LOG.log(logging.WARNING if self.errors == 1 else logging.DEBUG, "recording_disk_error", reason=reason)

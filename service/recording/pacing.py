@@ -1,0 +1,100 @@
+"""Creating the files of many devices one after another, so that scoring continues in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from service.base.source import Block
+from service.recording.recorder import Recorder
+from stinger.device_name import DeviceName
+
+SHARE: Final = 0.25
+"""The fraction of the time that is spent on creating files: each takes the file system up to a millisecond."""
+MAX_HELD_SAMPLES: Final = 500_000
+"""How many samples may wait in memory, 5 s of a thousand devices; with more, files are created at once."""
+
+CallLater = Callable[[float, Callable[[], None]], object]
+"""Calls a function after a number of seconds, as :meth:`asyncio.loop.call_later` does."""
+
+
+class PacedRecorder:
+    """Passes blocks on to ``recorder``, and spreads the creation of files over time.
+
+    When many devices appear or start over at the same moment, a thousand new files at once would hold up scoring. The
+    blocks of a device that needs a new file are held in memory until it is that device's turn, in the order in which
+    the devices appeared. Blocks that continue an open file are recorded at once; so is a single device's first block.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        call_later: CallLater,
+        *,
+        share: float = SHARE,
+        max_held_samples: int = MAX_HELD_SAMPLES,
+    ) -> None:
+        self._recorder = recorder
+        self._call_later = call_later
+        self._share = share
+        self._max_held = max_held_samples
+        self._held: dict[DeviceName, list[Block]] = {}
+        self._held_samples = 0
+        self._next_s = 0.0
+        self._timer_runs = False
+
+    def append(self, block: Block) -> None:
+        """Record ``block`` now or soon; the blocks of a device stay in order."""
+        held = self._held.get(block.device) if self._held else None
+        if held is None:
+            if self._recorder.continues_file(block) or not self._recorder.is_recording(block.device):
+                self._recorder.append(block)
+                return
+            if not self._held and time.monotonic() >= self._next_s:
+                self._record([block])
+                return
+            held = self._held[block.device] = []
+            self._start_timer()
+        held.append(block)
+        self._held_samples += block.samples.shape[0]
+        if self._held_samples > self._max_held:
+            self._record_held(block.device)
+
+    def release(self, device: DeviceName) -> None:
+        """Record the held blocks of ``device`` now: call this before recording of it is started or stopped."""
+        if device in self._held:
+            self._record_held(device)
+
+    def close(self) -> None:
+        """Record all held blocks now."""
+        while self._held:
+            self._record_held(next(iter(self._held)))
+
+    def _take_turn(self) -> None:
+        """Record the held blocks of the device that has waited longest."""
+        self._timer_runs = False
+        try:
+            if self._held:
+                self._record_held(next(iter(self._held)))
+        finally:
+            if self._held:
+                self._start_timer()
+
+    def _start_timer(self) -> None:
+        if not self._timer_runs:
+            self._timer_runs = True
+            self._call_later(max(0.0, self._next_s - time.monotonic()), self._take_turn)
+
+    def _record_held(self, device: DeviceName) -> None:
+        blocks = self._held.pop(device)
+        self._held_samples -= sum(block.samples.shape[0] for block in blocks)
+        self._record(blocks)
+
+    def _record(self, blocks: list[Block]) -> None:
+        """Record ``blocks``, for which a file is created, and set the earliest time for the next file."""
+        started_s = time.monotonic()
+        for block in blocks:
+            self._recorder.append(block)
+        ended_s = time.monotonic()
+        self._next_s = ended_s + (ended_s - started_s) * (1 / self._share - 1)
