@@ -1,4 +1,4 @@
-"""What tests of every room share."""
+"""Options, settings and fixtures that all tests share."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ from hypothesis import settings
 
 from tests import leaks
 from tests.helpers.brokers import Mosquitto
+from tests.helpers.places import ROOT
 
-CAPTURE = Path(__file__).parents[1].parent / "shared" / "data" / "stinger_capture_part1.csv"
+pytest_plugins = ["pytester", "tests.helpers.inconclusive", "tests.helpers.parallel"]
 
-# A shell starts what it puts in the background with Ctrl-C ignored, and every process that a test starts would inherit
-# that; a handler is not inherited.
+CAPTURE = ROOT.parent / "shared" / "data" / "stinger_capture_part1.csv"
+
+# A shell starts background jobs with SIGINT (Ctrl-C) ignored, and every process that a test starts would inherit that.
+# A handler is not inherited.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# No deadline: by default Hypothesis fails an example that takes longer than 200 ms, and on a busy machine any may.
+# With the blob, a failure prints a decorator that repeats exactly that example on another machine.
+settings.register_profile("stinger", deadline=None, print_blob=True)
+settings.load_profile("stinger")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--dut``: the device that the bench's scenarios are run against; see ``stinger hil run --help``."""
+    """Add ``--dut``, the device that the bench's scenarios run against; see ``stinger hil run --help``."""
     parser.addoption("--dut", default="emulated", help="Device under test of tests/hil/test_bench.py.")
 
 
-# Hypothesis fails an example that takes longer than 200 ms, which on a busy machine says nothing.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
-
-
 @pytest.fixture(autouse=True)
-def _nothing_is_left_behind() -> Iterator[None]:
-    """Fail a test that leaves a process running or a file open."""
+def _no_leaks() -> Iterator[None]:
+    """Fail a test that leaves a child process running or a file open."""
     if not leaks.SUPPORTED:
         yield
         return
-    before = leaks.descriptors(), leaks.children()
+    before = leaks.snapshot()
     yield
     assert leaks.new_leaks(before) == []
 
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A real broker on loopback, running."""
+    """A real broker, running on loopback."""
     broker = Mosquitto(tmp_path / "mosquitto")
     broker.start()
     yield broker
@@ -52,7 +55,7 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def capture_csv() -> Path:
-    """The real recording, where there is one beside the checkout."""
+    """The real recording beside the checkout; skips where there is none."""
     if not CAPTURE.is_file():
         pytest.skip("no real recording beside this checkout")
     return CAPTURE

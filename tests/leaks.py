@@ -1,30 +1,69 @@
-"""What a test must not leave behind: open file descriptors and running children. Linux only, where /proc tells."""
+"""Open file descriptors and running children of this process, read from Linux's /proc, to find what a test leaves behind."""
 
 from __future__ import annotations
 
 import gc
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-_PATIENCE_S = 5.0
-# Python's own helper of multiprocessing: started once, it serves the whole process and ends with it.
-_ALLOWED = "resource_tracker"
+_PATIENCE_S: Final = 5.0
+
+# The helper process of multiprocessing: Python starts it once and keeps it, and a pipe to it, until this process ends.
+_RESOURCE_TRACKER: Final = "resource_tracker"
+
+SUPPORTED: Final = Path("/proc/self/fd").is_dir() and os.name == "posix"
 
 
-def descriptors() -> dict[str, str]:
-    """The open descriptors and what they are."""
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What this process had open and running at one moment."""
+
+    descriptors: dict[str, str]
+    """What each open file descriptor refers to, by number."""
+    children: dict[str, str]
+    """The command line of each running child, by process id."""
+
+
+def snapshot() -> Snapshot:
+    """Return what is open and running now."""
+    return Snapshot(_descriptors(), _children())
+
+
+def new_leaks(before: Snapshot) -> list[str]:
+    """Return a line for each descriptor and child that is not in ``before``; wait up to 5 s for them to go away."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        leaks = _difference(before, snapshot())
+        if not leaks or time.monotonic() > deadline:
+            return leaks
+        gc.collect()
+        time.sleep(0.02)
+
+
+def _difference(before: Snapshot, now: Snapshot) -> list[str]:
+    running = {pid: command for pid, command in now.children.items() if _RESOURCE_TRACKER not in command}
+    leaks = [f"process {pid}: {command}" for pid, command in running.items() if pid not in before.children]
+    pipes_allowed = len(running) < len(now.children)  # the resource tracker's
+    for number, target in now.descriptors.items():
+        if before.descriptors.get(number) != target and not (pipes_allowed and target.startswith("pipe:")):
+            leaks.append(f"file descriptor {number}: {target}")
+    return leaks
+
+
+def _descriptors() -> dict[str, str]:
     found = {}
     for entry in Path("/proc/self/fd").iterdir():
         try:
             found[entry.name] = str(entry.readlink())
-        except FileNotFoundError:  # the one that lists the folder
+        except FileNotFoundError:  # the descriptor of this very listing
             continue
     return found
 
 
-def children() -> dict[str, str]:
-    """The running children and their command lines."""
+def _children() -> dict[str, str]:
     found = {}
     for task in Path("/proc/self/task").iterdir():
         try:
@@ -34,31 +73,6 @@ def children() -> dict[str, str]:
         for pid in pids:
             try:
                 found[pid] = Path("/proc", pid, "cmdline").read_text().replace("\0", " ")
-            except (FileNotFoundError, ProcessLookupError):
+            except (FileNotFoundError, ProcessLookupError):  # a child that has just ended
                 continue
     return found
-
-
-def new_leaks(before: tuple[dict[str, str], dict[str, str]]) -> list[str]:
-    """What is there that was not ``before``; waits a little for what is just ending."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        leaks = _difference(before)
-        if not leaks or time.monotonic() > deadline:
-            return leaks
-        gc.collect()
-        time.sleep(0.02)
-
-
-def _difference(before: tuple[dict[str, str], dict[str, str]]) -> list[str]:
-    old_descriptors, old_children = before
-    running = {pid: command for pid, command in children().items() if _ALLOWED not in command}
-    leaks = [f"process {pid}: {command}" for pid, command in running.items() if pid not in old_children]
-    allowed_pipes = len(running) < len(children())  # the helper is held by a pipe
-    for number, target in descriptors().items():
-        if old_descriptors.get(number) != target and not (allowed_pipes and target.startswith("pipe:")):
-            leaks.append(f"file descriptor {number}: {target}")
-    return leaks
-
-
-SUPPORTED = Path("/proc/self/fd").is_dir() and os.name == "posix"

@@ -1,0 +1,99 @@
+"""pytest plugin: the whole suite runs in two processes of pytest-xdist, and tests that measure time run undisturbed.
+
+Each worker takes one test module after another. A worker that runs a test marked ``calm`` holds a lock; tests that keep
+both cores busy (see :data:`_BUSY`) wait for it. So that nobody has to wait long, modules with ``calm`` tests are started
+first, the other worker meanwhile runs light modules, and busy modules follow.
+
+``pytest PATH`` runs in one process; ``-n NUMBER`` sets another number of workers, ``-n 0`` is one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.helpers.places import ROOT
+
+try:
+    import fcntl
+except ImportError:  # Windows: tests are not kept apart
+    fcntl = None  # type: ignore[assignment]
+
+WORKERS: Final = 2
+
+_BUSY: Final = ("tests/models/", "tests/replay/", "tests/service/retraining/", "tests/integration/test_retraining.py")
+"""Where tests train models or draw many pictures: beginnings of paths below the root of the checkout."""
+
+_LAST: Final = ("tests/stinger/", "stinger/")
+"""Where no test takes long, which is what evens out the workers at the end."""
+
+_LOCK_FILE: Final = ROOT / "pyproject.toml"
+"""Any file of the checkout: it is only locked, never written."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the options in the same hook
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Use :data:`WORKERS` processes when the whole suite is run."""
+    options = config.option
+    if _is_worker(config) or not config.pluginmanager.hasplugin("xdist"):
+        return
+    is_whole_suite = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if is_whole_suite and options.numprocesses is None and not options.usepdb:
+        options.numprocesses = WORKERS
+    if options.numprocesses and options.dist == "no":
+        options.dist = "loadfile"
+        options.loadscopereorder = False  # keep the order of pytest_collection_modifyitems
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the modules for two workers; tests of one module keep their order."""
+    if _is_worker(config):
+        calm = {item.path for item in items if _is_calm(item)}
+        items.sort(key=lambda item: _rank(item.path, calm))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest-timeout, which is not to count the wait for the lock
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a calm test while no busy one runs, and a busy one while no calm one runs."""
+    with _turn(item):
+        return (yield)
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _is_calm(item: pytest.Item) -> bool:
+    return item.get_closest_marker("calm") is not None
+
+
+def _starts_with(path: Path, beginnings: tuple[str, ...]) -> bool:
+    return path.is_relative_to(ROOT) and path.relative_to(ROOT).as_posix().startswith(beginnings)
+
+
+def _rank(path: Path, calm: set[Path]) -> int:
+    """Return when to start the module at ``path``: lower numbers first."""
+    if path in calm:
+        return 0
+    if _starts_with(path, _BUSY):
+        return 2
+    return 3 if _starts_with(path, _LAST) else 1
+
+
+@contextmanager
+def _turn(item: pytest.Item) -> Iterator[None]:
+    """Hold the lock: alone for a calm test, together with other busy tests for a busy one."""
+    is_calm = _is_calm(item)
+    if fcntl is None or not _is_worker(item.config) or not (is_calm or _starts_with(item.path, _BUSY)):
+        yield
+        return
+    with _LOCK_FILE.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if is_calm else fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)

@@ -1,0 +1,63 @@
+"""How the suite itself runs: time limits, inconclusive tests, workers."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.helpers.inconclusive import MAX_INCONCLUSIVE
+from tests.helpers.places import ROOT
+
+HANGS = """
+import asyncio, subprocess, sys, time
+import pytest
+
+@pytest.fixture
+def child():
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    yield process
+    process.kill()
+    process.wait()
+    print("ended the child")
+
+@pytest.mark.timeout(1)
+async def test_in_a_loop(child):
+    await asyncio.sleep(600)
+
+@pytest.mark.timeout(1)
+def test_that_waits_for_a_child(child):
+    child.wait()
+
+def test_after_them():
+    pass
+"""
+
+INCONCLUSIVE = """
+import pytest
+
+@pytest.mark.parametrize("number", range({count}))
+def test_of_time(number):
+    pytest.skip("inconclusive: this computer woke up 14 ms late")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="without SIGALRM a test that hangs ends its worker")
+def test_hanging_test_fails_and_its_fixtures_clean_up(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makepyfile(HANGS)
+    result = pytester.runpytest_subprocess("-n", "1", "-rA")
+    result.assert_outcomes(passed=1, failed=2)
+    assert result.stdout.str().count("ended the child") == 2
+
+
+@pytest.mark.parametrize(("workers", "count", "failed"), [(0, MAX_INCONCLUSIVE, 0), (2, MAX_INCONCLUSIVE + 2, 2)])
+def test_more_than_a_few_inconclusive_tests_fail(
+    pytester: pytest.Pytester, workers: int, count: int, failed: int
+) -> None:
+    pytester.makeini(f"[pytest]\npythonpath = {ROOT}\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makeconftest('pytest_plugins = ["tests.helpers.inconclusive"]')
+    pytester.makepyfile(INCONCLUSIVE.format(count=count))
+    result = pytester.runpytest_subprocess("-n", str(workers))
+    result.assert_outcomes(skipped=count - failed, failed=failed)
+    assert result.ret == (pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK)
