@@ -26,7 +26,11 @@ from hil.report.formatting import reasons
 from tests.helpers.places import ROOT
 from tests.helpers.sabotage import Sabotage
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="the bench ends daemons with signals of POSIX")
+pytestmark = [
+    pytest.mark.calm,
+    pytest.mark.timeout(600),  # one fixture runs all scenarios in real time
+    pytest.mark.skipif(os.name != "posix", reason="the bench ends daemons with signals of POSIX"),
+]
 
 JOBS: Final = 6
 SCENARIOS: Final = [name for name, scenario in shipped_scenarios().items() if scenario.default or scenario.any_device]
