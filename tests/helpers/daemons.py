@@ -1,4 +1,4 @@
-"""A daemon of a test's own, as a process of its own."""
+"""Run ``stinger run`` as a process for a test, and read its log."""
 
 from __future__ import annotations
 
@@ -17,34 +17,38 @@ PATIENCE_S = 20.0
 
 @dataclass
 class DaemonProcess:
-    """``stinger run`` at work; what it says on stderr is in ``log``."""
+    """A running ``stinger run``, whose standard error goes to the file ``log``."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
-    def said(self) -> str:
+    def log_text(self) -> str:
+        """Return what the daemon has logged so far."""
         return self.log.read_text(errors="replace")
 
     def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until ``pattern`` is in the log and return the match; fail after 20 s, or when the daemon has ended."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            found = re.search(pattern, self.said())
+            found = re.search(pattern, self.log_text())
             if found is not None:
                 return found
-            assert self.process.poll() is None or re.search(pattern, self.said()), self.said()
-            assert time.monotonic() < deadline, self.said()
+            assert self.process.poll() is None or re.search(pattern, self.log_text()), self.log_text()
+            assert time.monotonic() < deadline, self.log_text()
             time.sleep(0.02)
 
     def port(self) -> int:
+        """Wait until the daemon is ready and return the port of its broker."""
         return int(self.wait_for(r"ready: broker mqtt://127\.0\.0\.1:(\d+)")[1])
 
     def end(self) -> int:
+        """Wait until the daemon ends by itself and return its exit code; fail after 20 s."""
         return self.process.wait(PATIENCE_S)
 
 
 @contextmanager
 def daemon(folder: Path, *arguments: str, name: str = "daemon") -> Iterator[DaemonProcess]:
-    """``stinger run`` with its data in ``folder / "data"``; killed at the end if it still runs."""
+    """Run ``stinger run`` with its data in ``folder / "data"``; on exit, kill it if it still runs."""
     log = folder / f"{name}.log"
     command = [*STINGER, "run", "--data-dir", str(folder / "data"), *arguments]
     with log.open("wb") as stderr:

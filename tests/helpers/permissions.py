@@ -1,4 +1,4 @@
-"""Files that the tests may not read, also where they run as root, who may read any."""
+"""Files without read permission, for tests that may run as root, who can read every file."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _NOBODY = 65534
 
 needs_permissions = pytest.mark.skipif(
     not hasattr(os, "setresuid") and (not hasattr(os, "geteuid") or os.geteuid() == 0),
-    reason="no file that this user may not read",
+    reason="every file is readable for this user",
 )
 
 
 @contextmanager
 def unreadable(path: Path) -> Iterator[str]:
-    """In the block ``path`` may not be read; the block runs in its folder and is given its name there.
+    """Deny reading ``path`` within the block, which runs in the file's folder; yield the file's name there.
 
-    What else the block needs must have been imported before it.
+    As root, the block runs as user nobody. Import what it needs before it: nobody may be unable to read the modules.
     """
     path.chmod(0)
-    path.parent.chmod(0o755)  # else it is the folder that may not be looked into
+    path.parent.chmod(0o755)  # otherwise the error would be about the folder
     is_root = os.geteuid() == 0
     with chdir(path.parent):
         if is_root:
-            os.setresuid(_NOBODY, _NOBODY, 0)  # the real one too: that is whom os.access() asks about
+            os.setresuid(_NOBODY, _NOBODY, 0)  # the real user id too: os.access() checks that one
         try:
             yield path.name
         finally:

@@ -1,4 +1,4 @@
-"""Where the checkout is, for tests that read its files."""
+"""The root folder of the checkout, for tests that read its files."""
 
 from __future__ import annotations
 

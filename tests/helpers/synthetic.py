@@ -1,4 +1,4 @@
-"""Recordings made up from a seed, of any length, for tests and benchmarks: handling, aiming, shots, bursts, pauses."""
+"""Synthetic recordings of any length from a seed, for tests and benchmarks: handling, aiming, shots, bursts, pauses."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _AIM_SAMPLES = 70
 
 
 def synthetic_samples(count: int, shots: int, *, seed: int = 1, gaps: int = 0, bursts: int = 0) -> SampleArray:
-    """``count`` samples at 100 Hz with ``shots`` trigger pulls, ``bursts`` of which are followed by another 300 ms later.
+    """Return ``(count,)`` samples at 100 Hz with ``shots`` trigger pulls; ``bursts`` of them repeat 300 ms later.
 
-    The blaster is handled with a strength that drifts; before each pull it is swung up and then held, at the pull it
-    kicks. ``gaps`` times the logger falls silent for some seconds.
+    The motion drifts in strength. Before each pull the blaster is swung up and then held; at the pull it kicks.
+    ``gaps`` is the number of pauses of 1.5 to 8 s in the recording.
     """
     rng = np.random.default_rng(seed)
     slot = count / shots
@@ -48,7 +48,7 @@ def synthetic_samples(count: int, shots: int, *, seed: int = 1, gaps: int = 0, b
 
 
 def _smooth(noise: npt.NDArray[np.float64], width: int) -> npt.NDArray[np.float64]:
-    """``noise`` averaged over ``width`` samples twice: a slow wander of the same length."""
+    """Return ``noise`` averaged twice over ``width`` samples: a slow drift of the same length."""
     for _ in range(2):
         total = np.cumsum(np.concatenate((np.zeros(width), noise)))
         noise = (total[width:] - total[:-width]) / width

@@ -1,4 +1,4 @@
-"""``stinger benchmark`` as a process of its own in a terminal, and Ctrl-C in the middle of its work."""
+"""Ctrl-C while ``stinger benchmark`` fits models, as a process in a terminal of its own."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ import pytest
 from tests.helpers.cli import STINGER
 from tests.models.datasets import make_dataset, write_train_dir
 
-pty = pytest.importorskip("pty", reason="no terminals of this kind here")
+pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 
 PATIENCE_S = 60.0
 
 
 def read_until(terminal: int, pattern: str) -> None:
+    """Read what ``terminal`` shows until ``pattern`` is in it; fail after a minute, or when the process has ended."""
     deadline = time.monotonic() + PATIENCE_S
     shown = ""
     while re.search(pattern, shown) is None:
         assert time.monotonic() < deadline, shown
         try:
             shown += os.read(terminal, 4096).decode(errors="replace")
-        except OSError as error:  # what Linux says when the other side has hung up
+        except OSError as error:  # Linux raises EIO when the process has closed its side
             raise AssertionError(shown) from error
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_ctrl_c_leaves_what_is_finished_and_no_worker(tmp_path: Path, jobs: str) -> None:
+def test_ctrl_c_writes_the_finished_fits_and_ends_every_worker(tmp_path: Path, jobs: str) -> None:
     folder = write_train_dir(tmp_path / "train", make_dataset(shots=60))
     report = tmp_path / "report.md"
     command = [*STINGER, "benchmark", "--train-dir", str(folder), "--out", str(report)]
@@ -42,8 +43,8 @@ def test_ctrl_c_leaves_what_is_finished_and_no_worker(tmp_path: Path, jobs: str)
         )
         os.close(side)
         try:
-            read_until(terminal, r"fits .* +[1-9]\d*% +\d\d:\d\d:\d\d")  # the bar, with the time left
-            os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the workers as well
+            read_until(terminal, r"fits .* +[1-9]\d*% +\d\d:\d\d:\d\d")  # the progress bar, with the time left
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
             read_until(terminal, r"Interrupted: .* holds the \d+ of [\d,]+ fits that were finished")
             assert process.wait(PATIENCE_S) == 130
             with pytest.raises(ProcessLookupError):

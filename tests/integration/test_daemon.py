@@ -64,7 +64,7 @@ async def test_replayed_session_gives_its_shots_and_is_recorded_sample_for_sampl
     mosquitto.start()
     async with subscriber(mosquitto.port, "stinger/#") as heard:
         with daemon(tmp_path, "--source", url(tmp_path), "--broker", f"mqtt://127.0.0.1:{mosquitto.port}") as process:
-            assert await asyncio.to_thread(process.end) == 0, process.said()
+            assert await asyncio.to_thread(process.end) == 0, process.log_text()
         await heard.until(lambda: len(heard.on("stinger/daemon/status")) >= 2)
     shots = heard_on(heard, "stinger/session/shot")
     assert [shot["device_ms"] for shot in shots] == shots_in(session)
@@ -82,7 +82,7 @@ async def test_daemon_brings_its_own_broker(tmp_path: Path, session: SampleArray
         async with subscriber(port, "stinger/session/telemetry") as heard:
             await heard.until(lambda: bool(heard.messages))
         process.process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.end) == 0, process.said()
+        assert await asyncio.to_thread(process.end) == 0, process.log_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -96,8 +96,8 @@ async def test_signal_ends_the_daemon_in_order_and_soon(
         with daemon(tmp_path, "--source", url(tmp_path, "speed=1"), "--broker", broker) as process:
             await heard.until(lambda: bool(heard.on("stinger/session/telemetry")))
             process.process.send_signal(number)
-            assert await asyncio.to_thread(process.end) == 0, process.said()
-            assert "Traceback" not in process.said()
+            assert await asyncio.to_thread(process.end) == 0, process.log_text()
+            assert "Traceback" not in process.log_text()
         await heard.until(lambda: len(heard.on("stinger/daemon/status")) >= 2)
     assert heard_on(heard, "stinger/daemon/status")[-1]["reason"] == "stopped"
     assert all(json.loads(path.with_suffix(".json").read_text())["closed"] for path in recorded(tmp_path))
@@ -131,7 +131,7 @@ async def test_events_wait_on_disk_for_a_broker_that_comes_later(
 ) -> None:
     broker = f"mqtt://127.0.0.1:{mosquitto.port}"
     with daemon(tmp_path, "--source", url(tmp_path), "--broker", broker) as process:
-        assert await asyncio.to_thread(process.end) == 0, process.said()
+        assert await asyncio.to_thread(process.end) == 0, process.log_text()
     mosquitto.start()
     async with subscriber(mosquitto.port, "stinger/#") as heard:
         with daemon(tmp_path, "--broker", broker, name="second"):
@@ -153,7 +153,7 @@ async def test_promoted_model_serves_within_two_seconds_and_no_sample_is_lost(
             promoted = time.monotonic()
             await heard.until(lambda: len(heard.on("stinger/session/model")) >= 2)
             assert time.monotonic() - promoted < 10  # it is 2 s on a machine that is not busy
-            assert await asyncio.to_thread(process.end) == 0, process.said()
+            assert await asyncio.to_thread(process.end) == 0, process.log_text()
     models = [message["model"] for message in heard_on(heard, "stinger/session/model")]
     assert models[:2] == ["factory", version]
     assert sum(read_log(path).samples.size for path in recorded(tmp_path)) == session.size
@@ -185,8 +185,8 @@ def test_second_daemon_on_one_data_folder_refuses(tmp_path: Path) -> None:
         first.port()
         with daemon(tmp_path, "--broker", "embedded:0", name="second") as second:
             assert second.end() == 2
-            assert "is in use by another daemon" in second.said()
-            assert second.said().count("\n") == 1
+            assert "is in use by another daemon" in second.log_text()
+            assert second.log_text().count("\n") == 1
 
 
 def test_metrics_tell_what_was_counted(tmp_path: Path, session: SampleArray) -> None:

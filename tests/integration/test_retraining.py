@@ -74,7 +74,7 @@ async def test_running_daemon_takes_what_retraining_makes_of_its_recordings_and_
         write_log(tmp_path / f"hand{seed}.bin", synthetic_samples(6000, 15, seed=seed))
         sources += ["--source", f"replay:{tmp_path / f'hand{seed}.bin'}?speed=0"]
     with daemon(tmp_path, *sources, *broker, name="first") as process:
-        assert await asyncio.to_thread(process.end) == 0, process.said()
+        assert await asyncio.to_thread(process.end) == 0, process.log_text()
     live = synthetic_samples(3000, 5, seed=3)
     write_log(tmp_path / "live.bin", live)
     source = f"replay:{tmp_path / 'live.bin'}?speed=20&loop=forever"
@@ -90,7 +90,7 @@ async def test_running_daemon_takes_what_retraining_makes_of_its_recordings_and_
             assert back.stdout == f"The champion is again {old}.\n"
             await heard.until(lambda: heard_models(heard) == [old, told["version"], old])
             process.process.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(process.end) == 0, process.said()
+            assert await asyncio.to_thread(process.end) == 0, process.log_text()
     parts = [read_log(path).samples for path in sorted((data / "recordings" / "live").glob("*.bin"))]
     assert [part.tobytes() for part in parts[:-1]] == [live.tobytes()] * (len(parts) - 1)
     assert parts[-1].tobytes() == live[: parts[-1].size].tobytes()
@@ -113,7 +113,7 @@ async def test_champion_that_cannot_serve_is_told_of_over_mqtt_and_in_the_metric
             registry.promote(broken, why="test")
             await heard.until(lambda: alarms(heard)[-1] != "")
             assert broken in alarms(heard)[-1]
-            assert f"model {old}" in process.said()
+            assert f"model {old}" in process.log_text()
             assert "stinger_model_refused 1" in await asyncio.to_thread(fetched, metrics)
             registry.roll_back(why="test")
             await heard.until(lambda: alarms(heard)[-1] == "")

@@ -12,7 +12,7 @@ from service.mqtt.broker_link import BrokerLink
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
 from tests.helpers.brokers import Mosquitto, until
-from tests.helpers.happenings import shot
+from tests.helpers.events import shot
 from tests.service.mqtt.conftest import running
 
 

@@ -24,7 +24,7 @@ from service.mqtt.outbox import Outbox
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from tests.helpers.brokers import PATIENCE_S, Heard, Mosquitto, free_port, road, subscriber, until
-from tests.helpers.happenings import NOW_S, link_report, one_of_each, shot, spin_up, telemetry
+from tests.helpers.events import NOW_S, link_report, one_message_of_each_kind, shot, spin_up, telemetry
 from tests.service.mqtt.conftest import running
 
 STATUS = "stinger/daemon/status"
@@ -52,7 +52,7 @@ def state(message: aiomqtt.Message) -> str:
 
 
 async def test_every_kind_of_message_arrives_as_it_was_made(mosquitto: Mosquitto, outbox: Outbox) -> None:
-    sent = one_of_each()
+    sent = one_message_of_each_kind()
     async with subscriber(mosquitto.port) as heard, running(make_link(mosquitto.port, outbox)) as link:
         await until(lambda: link.connected)
         del sent["status"]
@@ -70,7 +70,7 @@ async def test_retained_states_wait_for_whoever_comes_later_and_events_do_not(
     mosquitto: Mosquitto, outbox: Outbox
 ) -> None:
     async with running(make_link(mosquitto.port, outbox)) as link:
-        for message in one_of_each().values():
+        for message in one_message_of_each_kind().values():
             link.publisher.put(message)
         await until(lambda: link.connected and link.depth == 0)
         await asyncio.sleep(0.05)

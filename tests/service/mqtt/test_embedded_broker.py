@@ -17,7 +17,7 @@ from service.mqtt.messages import event_message, link_message
 from service.mqtt.outbox import Outbox
 from stinger.errors import InputError
 from tests.helpers.brokers import subscriber, until
-from tests.helpers.happenings import NOW_S, link_report, shot
+from tests.helpers.events import NOW_S, link_report, shot
 from tests.service.mqtt.conftest import running
 from tests.service.mqtt.test_broker_link import obey
 

@@ -19,7 +19,7 @@ from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
 from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, road, subscriber, until
-from tests.helpers.happenings import shot
+from tests.helpers.events import shot
 from tests.helpers.places import ROOT
 from tests.service.mqtt.conftest import running
 
@@ -115,7 +115,7 @@ from service.mqtt.broker_link import BrokerLink
 from service.config.broker_address import BrokerAddress
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
-from tests.helpers.happenings import shot
+from tests.helpers.events import shot
 
 async def main():
     link = BrokerLink(BrokerAddress("127.0.0.1", {mosquitto.port}), Outbox({str(path)!r}), version="1")

@@ -25,7 +25,7 @@ from service.mqtt.discovery import discovery_message, object_id
 from service.mqtt.messages import event_message, iso_time, scores_message, status_message, telemetry_message
 from stinger.device_name import DeviceName
 from tests.helpers.device_names import device_names
-from tests.helpers.happenings import NOW_S, one_of_each, shot, spin_up, telemetry
+from tests.helpers.events import NOW_S, one_message_of_each_kind, shot, spin_up, telemetry
 from tests.helpers.places import ROOT
 
 NAMES = sorted(path.stem for path in (ROOT / "service" / "mqtt" / "schemas").glob("*.json"))
@@ -60,7 +60,7 @@ def test_every_schema_belongs_to_a_topic_and_every_topic_of_json_has_one() -> No
 
 @pytest.mark.parametrize("channel", channels.PUBLISHED, ids=lambda channel: channel.schema)
 def test_every_message_fits_its_schema_and_its_topic(channel: Channel) -> None:
-    message = one_of_each()[channel.schema]
+    message = one_message_of_each_kind()[channel.schema]
     check(channel.schema, message.payload)
     pattern = re.escape(channel.address).replace(r"\{device\}", "b1").replace(r"\{id\}", "stinger_b1")
     assert re.fullmatch(pattern, message.topic)
@@ -247,6 +247,6 @@ def shown(address: str) -> str:
 
 
 def test_nothing_in_a_message_depends_on_now() -> None:
-    assert one_of_each()["link"].payload == one_of_each()["link"].payload
-    assert b"2023-11-14T22:13:20.125Z" in one_of_each()["link"].payload
+    assert one_message_of_each_kind()["link"].payload == one_message_of_each_kind()["link"].payload
+    assert b"2023-11-14T22:13:20.125Z" in one_message_of_each_kind()["link"].payload
     assert NOW_S == 1_700_000_000.125

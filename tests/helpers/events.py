@@ -1,4 +1,4 @@
-"""One of everything that happens, as values."""
+"""Example events and messages: one of each kind that the daemon publishes."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def model(device: str = "b1") -> ModelInUse:
     return ModelInUse(DeviceName(device), NOW_S, "lr-1", 0.5)
 
 
-def one_of_each() -> dict[str, OutgoingMessage]:
-    """A message of every kind that is published, by the name of its schema."""
+def one_message_of_each_kind() -> dict[str, OutgoingMessage]:
+    """Return one message of every published kind, by the name of its schema."""
     return {
         "shot": event_message(shot()),
         "spinup": event_message(spin_up()),
