@@ -1,7 +1,7 @@
-"""What a source takes from a byte at the port to a block in the flow, and how fast recordings and messages go through.
+"""Measures the latency from a byte at the port to a block at the intake, and the throughput of recordings and messages.
 
-A blaster in a process of its own writes frames to a pty at 100 and at 1600 Hz; the time is from just before its write to
-the call of ``put`` with that sample. The floor is the same bytes through the same serial library, thrown away.
+A blaster in a process of its own writes frames to a pty at 100 and at 1600 Hz. The latency of a sample is from just before
+its write to the call of ``put``. The floor is the same bytes read through the same serial library and discarded.
 
 Run: python -m benchmarks.sources [seconds].
 """
@@ -39,28 +39,28 @@ FRAME_BYTES = 24
 
 
 def list_of(stamps: SynchronizedArray[int]) -> Any:
-    """The shared numbers without their lock: each is written before the bytes that make it be read."""
+    """Return the shared numbers without their lock: each is written before the bytes that cause its reading."""
     return stamps.get_obj()
 
 
 class Measuring:
-    """An intake that only notes how long each sample was on its way."""
+    """An intake that records the latency of each sample."""
 
     def __init__(self, stamps: SynchronizedArray[int]) -> None:
         self.took_us: list[float] = []
         self._stamps = list_of(stamps)
 
     async def put(self, block: Block) -> None:
-        """Take a block."""
+        """Accept a block."""
         now_ns = time.monotonic_ns()
         self.took_us += [(now_ns - self._stamps[index]) / 1e3 for index in block.samples["ax"].tolist()]
 
     def link(self, report: LinkReport) -> None:
-        """Not measured."""
+        """Ignore link reports."""
 
 
 class Floor(LinkReader):
-    """The same bytes, as the serial library hands them out."""
+    """Reads the same bytes directly from the serial library."""
 
     def __init__(self, stamps: SynchronizedArray[int]) -> None:
         super().__init__()
@@ -69,14 +69,14 @@ class Floor(LinkReader):
         self._frames = 0
 
     def data_received(self, data: bytes) -> None:
-        """Note when every frame came, and keep none."""
+        """Record when every frame arrived, and discard it."""
         now_ns = time.monotonic_ns()
         first, self._frames = self._frames, self._frames + len(data) // FRAME_BYTES
         self.took_us += [(now_ns - self._stamps[index]) / 1e3 for index in range(first, self._frames)]
 
 
 def blaster(master: int, rate_hz: int, count: int, stamps: SynchronizedArray[int]) -> None:
-    """Write a frame a sample, each at its time; ``ax`` is the number of the sample."""
+    """Write one frame per sample, each at its time; ``ax`` is the number of the sample."""
     channels = np.zeros((count, 6), dtype=np.int16)
     channels[:, 0] = np.arange(count)
     data = encode_frames(make_samples(np.arange(count) * 1000 // rate_hz, channels, np.zeros(count)), 0)
@@ -125,16 +125,16 @@ async def over_pty(rate_hz: int, seconds: float, *, floor: bool) -> None:
 
 
 class Dropping:
-    """An intake that counts."""
+    """An intake that counts samples."""
 
     samples = 0
 
     async def put(self, block: Block) -> None:
-        """Take a block."""
+        """Accept a block."""
         self.samples += block.samples.shape[0]
 
     def link(self, report: LinkReport) -> None:
-        """See that all is well."""
+        """Check the state of the link."""
         assert report.state in {LinkState.STREAMING, LinkState.ENDED}
 
 
@@ -152,7 +152,7 @@ def replay(count: int) -> None:
 
 
 def messages(devices: int, rounds: int, samples: int) -> None:
-    heard, intake, taken = MqttDevices("stinger", 2.0), Dropping(), 0
+    received, intake, taken = MqttDevices("stinger", 2.0), Dropping(), 0
     payloads = [
         encode_message(
             SampleMessage(
@@ -163,16 +163,16 @@ def messages(devices: int, rounds: int, samples: int) -> None:
         for i in range(rounds)
     ]
 
-    def hear() -> None:
+    def receive_all() -> None:
         nonlocal taken
         for i, payload in enumerate(payloads):
             for device in range(devices):
-                for block in heard.receive(
+                for block in received.receive(
                     ReceivedMessage(f"stinger/d{device}/samples", payload, i * 200_000_000 + device), intake
                 ):
                     taken += block.samples.shape[0]
 
-    seconds = _seconds(hear)
+    seconds = _seconds(receive_all)
     assert taken == devices * rounds * samples
     print(f"  {devices:,} devices, {samples} samples a message: {seconds / devices / rounds * 1e6:.1f} us a message")
 
@@ -185,7 +185,7 @@ def _seconds(way: Callable[[], Any]) -> float:
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
-    print("From a write to a pty to the flow")
+    print("From a write to a pty to the intake")
     for rate_hz in (100, 1600):
         for floor in (True, False):
             asyncio.run(over_pty(rate_hz, seconds, floor=floor))

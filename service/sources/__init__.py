@@ -1,1 +1,1 @@
-"""The kinds of sources, a module each, and what they share."""
+"""The kinds of sources, one module each, and what they share."""

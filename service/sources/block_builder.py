@@ -1,4 +1,4 @@
-"""One device's samples as they come live, made into blocks: at 100 Hz, boot by boot, each with the time of its taking."""
+"""Builds blocks from the live samples of one device: thinned to 100 Hz, split at reboots, each sample dated."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ from stinger.recording import WRAP_MAX_STEP_MS
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray
 
 STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
-WHOLE_STEP_MS: Final = 7
-"""Samples at least so far apart are all taken: 100 Hz by a clock that is off, or that jitters, is not to be thinned. Faster, those nearest to every 10 ms."""
+THINNING_BELOW_MS: Final = 7
+"""Streams are thinned only where samples are closer together than this: then the samples nearest to every 10 ms are kept.
+
+A 100 Hz stream whose clock is inaccurate or jitters is left as it is.
+"""
 
 LATE_MAX_MS: Final = 1000
 LATE_MAX_RUN: Final = 4
-"""So many samples one after another, at most so far behind the newest, are late or repeated; more are a reboot."""
+"""Up to LATE_MAX_RUN consecutive samples, each at most LATE_MAX_MS older than the newest, count as late or repeated and are
+dropped. One more counts as a reboot."""
 
-OTHER_BOOT_MS: Final = 1000.0
-OTHER_BOOT_DRIFT: Final = 100e-6
-"""After a link was opened again, a device whose clock is so far from where it should be has been started anew.
-
-For the time that it was away, as much is allowed as two crystals may differ.
-"""
+REBOOT_OFFSET_MS: Final = 1000.0
+REBOOT_DRIFT: Final = 100e-6
+"""After a link was reopened, the device has rebooted if its clock is more than REBOOT_OFFSET_MS from where it should be, plus
+REBOOT_DRIFT of the time that it was away: two crystals may differ by that much."""
 
 _NS: Final = 1_000_000_000
 
 
 class BlockBuilder:
-    """Makes blocks of what one device sends. ``late`` counts samples that came behind newer ones and were dropped.
+    """Builds blocks from the samples that one device sends.
 
-    ``boot`` is that of the newest sample; it grows when the clock falls back, by a reboot or by its wrap.
+    ``boot`` is the boot of the newest sample; it grows by one when the device's clock goes back, by a reboot or by its
+    wrap. ``late`` counts samples that were dropped because they arrived after newer ones.
     """
 
     def __init__(self, device: DeviceName, wall: WallClock) -> None:
@@ -43,32 +46,32 @@ class BlockBuilder:
         self._device = device
         self._wall = wall
         self._clock = DeviceClock()
-        self._newest_ms: int | None = None  # as the device said it
-        self._wrapped_ms = 0  # what to add to it
-        self._due_ms = 0
+        self._newest_ms: int | None = None  # device time of the newest sample, wraps not undone
+        self._wrapped_ms = 0  # to add to device times to undo wraps
+        self._due_ms = 0  # device time at which the next sample of the 100 Hz is due
         self._late_run = 0
         self._reopened = False
-        self._taken_ns = float("-inf")  # of the newest sample given out
+        self._taken_ns = float("-inf")  # when the newest sample of the last block was taken
 
-    def reopened(self) -> None:
-        """Note that the link was opened again, so that there may be another boot behind it."""
+    def link_reopened(self) -> None:
+        """Record that the link was opened again: the device may have rebooted meanwhile."""
         self._reopened = self._newest_ms is not None
 
-    def started_over(self) -> None:
-        """Note that the next sample's clock has nothing to do with the last one's."""
+    def begin_boot(self) -> None:
+        """Begin another boot with the next sample; without effect before the first one."""
         if self._newest_ms is not None:
-            self._begin_boot()
+            self._reset_for_boot()
 
-    def blocks(self, samples: SampleArray, read_ns: int) -> list[Block]:
-        """The blocks that ``samples`` ``(n,)``, read at ``read_ns`` (monotonic), make: one, unless the clock fell back.
+    def build(self, samples: SampleArray, read_ns: int) -> list[Block]:
+        """Return the blocks of ``samples`` ``(n,)`` that were read at ``read_ns`` (``time.monotonic_ns()``).
 
-        None where nothing is left of them at 100 Hz.
+        That is one block, several if the clock goes back in between, and none if thinning leaves no sample.
         """
         if not samples.size:
             return []
         device_ms: list[int] = samples["timestamp_ms"].tolist()
         if self._reopened:
-            self._look_for_reboot(device_ms[-1], read_ns)
+            self._detect_reboot(device_ms[-1], read_ns)
         if self._is_regular(device_ms):
             self._late_run = 0
             self._newest_ms = device_ms[-1]
@@ -79,26 +82,26 @@ class BlockBuilder:
         return self._thinned(samples, device_ms, read_ns)
 
     def _is_regular(self, device_ms: list[int]) -> bool:
-        """Whether all of these samples are taken, as nearly always: 100 Hz, forwards."""
-        before_ms = device_ms[0] - WHOLE_STEP_MS if self._newest_ms is None else self._newest_ms
+        """Return whether time advances by at least THINNING_BELOW_MS each step, as it nearly always does: all are kept."""
+        before_ms = device_ms[0] - THINNING_BELOW_MS if self._newest_ms is None else self._newest_ms
         for time_ms in device_ms:
-            if time_ms - before_ms < WHOLE_STEP_MS:
+            if time_ms - before_ms < THINNING_BELOW_MS:
                 return False
             before_ms = time_ms
         return True
 
     def _thinned(self, samples: SampleArray, device_ms: list[int], read_ns: int) -> list[Block]:
-        """The blocks of samples that come faster, or whose clock falls back."""
+        """Return the blocks of samples that are closer together, or whose clock goes back."""
         made: list[Block] = []
         kept: list[int] = []
         times_ms: list[int] = []
         for index, time_ms in enumerate(device_ms):
             boot, clock = self.boot, self._clock
-            wanted = self._take(time_ms)
+            keep = self._advance(time_ms)
             if boot != self.boot and kept:
                 made.append(self._block(samples[kept], times_ms, boot, clock, read_ns))
                 kept, times_ms = [], []
-            if wanted:
+            if keep:
                 kept.append(index)
                 times_ms.append(time_ms + self._wrapped_ms)
         if kept:
@@ -106,9 +109,9 @@ class BlockBuilder:
             made.append(self._block(rest, times_ms, self.boot, self._clock, read_ns))
         return made
 
-    def _take(self, time_ms: int) -> bool:
-        """Move on to a sample; whether it belongs to the 100 Hz."""
-        step_ms = WHOLE_STEP_MS if self._newest_ms is None else time_ms - self._newest_ms
+    def _advance(self, time_ms: int) -> bool:
+        """Move on to a sample; return whether it is kept."""
+        step_ms = THINNING_BELOW_MS if self._newest_ms is None else time_ms - self._newest_ms
         if step_ms < 0:
             if step_ms + CLOCK_WRAP_MS <= WRAP_MAX_STEP_MS:
                 self.boot += 1
@@ -118,19 +121,19 @@ class BlockBuilder:
                 self.late += 1
                 return False
             else:
-                self._begin_boot()
-            step_ms = WHOLE_STEP_MS
+                self._reset_for_boot()
+            step_ms = THINNING_BELOW_MS
         self._late_run = 0
         self._newest_ms = time_ms
-        if step_ms >= WHOLE_STEP_MS:
+        if step_ms >= THINNING_BELOW_MS:
             self._due_ms = time_ms + STEP_MS
             return True
-        if time_ms + step_ms // 2 < self._due_ms:  # the next one will be nearer
+        if time_ms + step_ms // 2 < self._due_ms:  # the next sample will be nearer
             return False
         self._due_ms += STEP_MS
         return True
 
-    def _begin_boot(self) -> None:
+    def _reset_for_boot(self) -> None:
         self.boot += 1
         self._newest_ms = None
         self._wrapped_ms = 0
@@ -138,20 +141,20 @@ class BlockBuilder:
         self._reopened = False
         self._clock = DeviceClock()
 
-    def _look_for_reboot(self, time_ms: int, read_ns: int) -> None:
+    def _detect_reboot(self, time_ms: int, read_ns: int) -> None:
         self._reopened = False
         assert self._newest_ms is not None
-        allowed_ms = OTHER_BOOT_MS + OTHER_BOOT_DRIFT * max(0, time_ms - self._newest_ms)
-        height_ms = self._clock.height_ms(time_ms + self._wrapped_ms, read_ns)
-        if height_ms is not None and abs(height_ms) > allowed_ms:
-            self.started_over()
+        allowed_ms = REBOOT_OFFSET_MS + REBOOT_DRIFT * max(0, time_ms - self._newest_ms)
+        lateness_ms = self._clock.lateness_ms(time_ms + self._wrapped_ms, read_ns)
+        if lateness_ms is not None and abs(lateness_ms) > allowed_ms:
+            self._reset_for_boot()
 
     def _block(self, samples: SampleArray, times_ms: list[int], boot: int, clock: DeviceClock, read_ns: int) -> Block:
         clock.observe(times_ms[-1], read_ns)
-        # A better estimate does not turn time back, and no sample is taken after it was read.
+        # A better estimate must not turn time back, and no sample can have been taken after it was read.
         earliest_ns, offset_s = self._taken_ns, self._wall.offset_s()
         taken_ns = clock.taken_ns(times_ms)
-        if taken_ns[0] < earliest_ns or taken_ns[-1] > read_ns:  # they ascend
+        if taken_ns[0] < earliest_ns or taken_ns[-1] > read_ns:  # taken_ns ascends
             taken_ns = [min(max(time_ns, earliest_ns), read_ns) for time_ns in taken_ns]
         self._taken_ns = taken_ns[-1]
         taken_s = np.array([time_ns / _NS + offset_s for time_ns in taken_ns])

@@ -1,4 +1,4 @@
-"""One device's side of a link: asks for samples, brings them to the flow, notices silence, tells how the link is."""
+"""Reads the sample stream of one device: requests it, decodes it, detects silence, and reports the state of the link."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 
 from service.base.backoff import FIRST_S, LONGEST_S
 from service.base.link_errors import LinkLostError
+from service.base.logs import get_logger
 from service.base.source import Intake, LinkCounters, LinkReport, LinkState
 from service.sources.block_builder import BlockBuilder
 from service.sources.link_reader import LinkReader
@@ -16,27 +17,27 @@ from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import DeviceName
 from stinger.wire.stream import SampleStream, StreamKind
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkTiming:
-    """When a link counts as what, in seconds."""
+    """Time limits and intervals of a link, in seconds."""
 
     silence_s: float = 2.0
-    """Without a sample for so long the link is silent."""
-    opening_s: float = 6.0
-    """So long a link that was just opened is kept, silent or not: opening the port restarts some boards."""
-    ask_again_s: float = 1.0
-    """So often samples are asked for while none has come: a board that is starting does not hear."""
-    good_stretch_s: float = 1.0
-    """After so long a stream, the next failure is tried again as quickly as the first."""
+    """The link counts as silent when no sample has arrived for this long."""
+    open_grace_s: float = 6.0
+    """A link without any sample yet is reopened only this long after it was opened: opening a port restarts some boards."""
+    request_interval_s: float = 1.0
+    """Interval of requests for samples until the first arrives: a board that is starting does not receive them."""
+    stable_s: float = 1.0
+    """After streaming for this long, the next failure is retried as quickly as the first."""
     report_s: float = 1.0
-    """So often a link that streams says once more how it is."""
+    """Interval of link reports while streaming."""
     connect_s: float = 5.0
-    """How long a connection may take to be made."""
+    """Limit for making a connection."""
     close_s: float = 0.5
-    """How long a link may take to send what it still has when it is closed."""
+    """Limit for sending what is still buffered when the link is closed."""
     first_retry_s: float = FIRST_S
     longest_retry_s: float = LONGEST_S
 
@@ -45,149 +46,159 @@ DEFAULT_TIMING: Final = LinkTiming()
 
 
 class DeviceStream:
-    """What outlives the single links to a device: counters, its clock, and what was said last."""
+    """The sample stream of one device over successive links.
+
+    Keeps what outlives a single link: the counters, the estimate of the device's clock and the last reported state.
+    """
 
     def __init__(self, device: DeviceName, intake: Intake, timing: LinkTiming) -> None:
         self.streamed_s = 0.0
-        """From the first to the newest sample of the newest link."""
+        """Time from the first to the newest sample of the latest link."""
         self._device = device
         self._intake = intake
         self._timing = timing
-        self._timeline = BlockBuilder(device, HOST_CLOCK)
-        self._stream = SampleStream()
-        self._before = LinkCounters()  # of the links before this one
+        self._builder = BlockBuilder(device, HOST_CLOCK)
+        self._decoder = SampleStream()
+        self._earlier = LinkCounters()  # totals of the links before this one
         self._samples = 0
         self._reconnects = 0
-        self._told: tuple[LinkState, str] | None = None
+        self._reported: tuple[LinkState, str] | None = None
 
-    async def stream(self, reader: LinkReader, transport: asyncio.Transport) -> None:
-        """Bring what comes over a link that was just opened, until :class:`LinkLostError` says that it is over."""
-        self._before = self._counters()
-        self._stream = SampleStream()
-        self._timeline.reopened()
+    async def run(self, reader: LinkReader, transport: asyncio.Transport) -> None:
+        """Deliver the samples of a link that was just opened, until it ends by raising :class:`LinkLostError`."""
+        self._earlier = self._counters()
+        self._decoder = SampleStream()
+        self._builder.link_reopened()
         now = asyncio.get_running_loop().time
-        watch = _Watch(self._timing, now())
+        silence = _SilenceDetector(self._timing, now())
         reported_s = now()
-        transport.write(self._stream.start())
+        transport.write(self._decoder.start())
         try:
             while True:
-                chunks = await reader.fetch(watch.next_s())
-                came = False
+                chunks = await reader.fetch(silence.next_check_s())
+                has_sample = False
                 for data, read_ns in chunks:
-                    came |= await self._bring(data, read_ns)
+                    has_sample |= await self._deliver(data, read_ns)
                 now_s = now()
-                if came:
-                    watch.heard(now_s)
-                    if self._told != (LinkState.STREAMING, "") or now_s - reported_s >= self._timing.report_s:
+                if has_sample:
+                    silence.sample_received(now_s)
+                    if self._reported != (LinkState.STREAMING, "") or now_s - reported_s >= self._timing.report_s:
                         self.report(LinkState.STREAMING)
                         reported_s = now_s
                     continue
-                watch.noise |= bool(chunks)
-                if watch.is_silent(now_s):
-                    self.report(LinkState.SILENT, watch.reason())
-                    watch.check(now_s)
-                if watch.asks(now_s):
-                    transport.write(self._stream.start())
+                silence.nothing_received(now_s, noise=bool(chunks))
+                if silence.detected:
+                    self.report(LinkState.SILENT, silence.reason())
+                    if silence.should_reopen(now_s):
+                        raise SilentError("silent")
+                if silence.should_request(now_s):
+                    transport.write(self._decoder.start())
+                    silence.requested(now_s)
         finally:
-            self.streamed_s = watch.streamed_s
+            self.streamed_s = silence.streamed_s
             if not transport.is_closing():
-                transport.write(self._stream.stop())
+                transport.write(self._decoder.stop())
 
     def report(self, state: LinkState, reason: str = "") -> None:
-        """Tell the flow how the link is, and the log if it is another state than before."""
-        before, self._told = self._told, (state, reason)
-        if state is not LinkState.STREAMING and before == self._told:
+        """Report the state of the link to the intake, and log it if it has changed."""
+        before, self._reported = self._reported, (state, reason)
+        if state is not LinkState.STREAMING and before == self._reported:
             return
         counters = self._counters()
         self._intake.link(LinkReport(self._device, state, reason, counters))
-        if before != self._told:
+        if before != self._reported:
             good = state in {LinkState.STREAMING, LinkState.CONNECTING}
-            again = before is not None and before[0] not in {LinkState.STREAMING, LinkState.CONNECTING}
-            level = logging.INFO if good else logging.DEBUG if again else logging.WARNING
-            _LOG.log(level, "link device=%s state=%s reason=%r", self._device, state.value, reason)
+            repeated = before is not None and before[0] not in {LinkState.STREAMING, LinkState.CONNECTING}
+            level = logging.INFO if good else logging.DEBUG if repeated else logging.WARNING
+            _LOG.log(level, "link_state_changed", device=self._device, state=state.value, reason=reason)
 
-    def lost(self, error: LinkLostError) -> None:
-        """Note that a link is over, or could not be opened; the next one will be a reconnection."""
+    def link_lost(self, error: LinkLostError) -> None:
+        """Record that a link has ended or could not be opened; the next one counts as a reconnection."""
         if not isinstance(error, SilentError):
             self.report(LinkState.LOST, str(error))
         self._reconnects += 1
 
-    async def _bring(self, data: bytes, read_ns: int) -> bool:
-        """Decode what came and hand it over; whether there was a sample in it."""
-        kind = self._stream.kind
-        samples = self._stream.feed(data)
+    async def _deliver(self, data: bytes, read_ns: int) -> bool:
+        """Decode received bytes and deliver the samples in them; return whether there were any."""
+        kind = self._decoder.kind
+        samples = self._decoder.feed(data)
         if not samples.size:
             return False
-        if kind is None and self._stream.kind is StreamKind.TEXT:
-            self._timeline.started_over()  # its clock counts rows from the opening of the port
-        for block in self._timeline.blocks(samples, read_ns):
-            if self._told != (LinkState.STREAMING, ""):
+        if kind is None and self._decoder.kind is StreamKind.TEXT:
+            self._builder.begin_boot()  # the text stream has no clock: its rows are counted from the opening of the port
+        for block in self._builder.build(samples, read_ns):
+            if self._reported != (LinkState.STREAMING, ""):
                 self.report(LinkState.STREAMING)
             self._samples += block.samples.shape[0]
             await self._intake.put(block)
         return True
 
     def _counters(self) -> LinkCounters:
-        stream, before = self._stream, self._before
+        decoder, earlier = self._decoder, self._earlier
         return LinkCounters(
             samples=self._samples,
-            lost=before.lost + stream.frames.lost,
-            corrupted=before.corrupted + stream.frames.corrupted + stream.text.malformed,
-            out_of_order=before.out_of_order + stream.frames.out_of_order,
+            lost=earlier.lost + decoder.frames.lost,
+            corrupted=earlier.corrupted + decoder.frames.corrupted + decoder.text.malformed,
+            out_of_order=earlier.out_of_order + decoder.frames.out_of_order,
             reconnects=self._reconnects,
         )
 
 
 class SilentError(LinkLostError):
-    """The link is open, but no sample comes; that it is silent has been reported."""
+    """The link is open but delivers no samples. The state ``silent`` has been reported already."""
 
 
-class _Watch:
-    """When samples came over one link, and what is to be done if none does. Times are of the loop's clock."""
+class _SilenceDetector:
+    """Decides for one link when it is silent, when to request samples again and when to reopen it.
+
+    Times are seconds of the event loop's clock.
+    """
 
     def __init__(self, timing: LinkTiming, opened_s: float) -> None:
+        self.detected = False
+        """Whether the link was silent at the last check."""
         self._timing = timing
-        self._opened_s = self._heard_s = self._asked_s = opened_s
-        self._first_s: float | None = None
-        self._silent = False
-        self.noise = False
-        """Whether something has come since the last sample."""
+        self._opened_s = self._newest_s = self._requested_s = opened_s
+        self._first_s: float | None = None  # time of the first sample
+        self._noise = False  # whether bytes without a sample have arrived since the newest sample
 
     @property
     def streamed_s(self) -> float:
-        return 0.0 if self._first_s is None else self._heard_s - self._first_s
+        """Time from the first to the newest sample."""
+        return 0.0 if self._first_s is None else self._newest_s - self._first_s
 
-    def heard(self, now_s: float) -> None:
-        """Note that a sample has come."""
-        self._first_s = now_s if self._first_s is None else self._first_s
-        self._heard_s = now_s
-        self.noise = False
-
-    def next_s(self) -> float:
-        """When to look again, though nothing has come."""
-        silent_s = self._heard_s + self._timing.silence_s
+    def next_check_s(self) -> float:
+        """Return when to check again even if nothing arrives."""
+        silent_s = self._newest_s + self._timing.silence_s
         if self._first_s is not None:
             return silent_s
-        ask_s = self._asked_s + self._timing.ask_again_s
-        return min(ask_s, self._opened_s + self._timing.opening_s if self._silent else silent_s)
+        request_s = self._requested_s + self._timing.request_interval_s
+        return min(request_s, self._opened_s + self._timing.open_grace_s if self.detected else silent_s)
 
-    def is_silent(self, now_s: float) -> bool:
-        self._silent = now_s >= self._heard_s + self._timing.silence_s
-        return self._silent
+    def sample_received(self, now_s: float) -> None:
+        """Record that a sample has arrived."""
+        self._first_s = now_s if self._first_s is None else self._first_s
+        self._newest_s = now_s
+        self._noise = False
 
-    def check(self, now_s: float) -> None:
-        """Raise :class:`SilentError` if a silent link is to be opened again."""
-        if self._first_s is not None or now_s >= self._opened_s + self._timing.opening_s:
-            raise SilentError("silent")
+    def nothing_received(self, now_s: float, *, noise: bool) -> None:
+        """Record that no sample has arrived until ``now_s``; ``noise``: other bytes have."""
+        self._noise |= noise
+        self.detected = now_s >= self._newest_s + self._timing.silence_s
+
+    def should_reopen(self, now_s: float) -> bool:
+        """Return whether a silent link should be closed and opened again."""
+        return self._first_s is not None or now_s >= self._opened_s + self._timing.open_grace_s
+
+    def should_request(self, now_s: float) -> bool:
+        """Return whether it is time to request samples once more."""
+        return self._first_s is None and now_s >= self._requested_s + self._timing.request_interval_s
+
+    def requested(self, now_s: float) -> None:
+        """Record that samples were requested."""
+        self._requested_s = now_s
 
     def reason(self) -> str:
-        """What to tell about a silent link."""
-        hint = ", though something comes: not a blaster, or another baud rate" if self.noise else ""
+        """Return a description of the silence for a person."""
+        hint = ", although data arrives: not a blaster, or a different baud rate" if self._noise else ""
         return f"no sample for {self._timing.silence_s:g} s{hint}"
-
-    def asks(self, now_s: float) -> bool:
-        """Whether it is time to ask for samples once more."""
-        if self._first_s is not None or now_s < self._asked_s + self._timing.ask_again_s:
-            return False
-        self._asked_s = now_s
-        return True

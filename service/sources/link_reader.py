@@ -1,4 +1,4 @@
-"""The end of a link where bytes arrive: kept, with the moment of their reading, until they are fetched."""
+"""Buffers the bytes that arrive over a link, with the time at which each chunk was read, until they are fetched."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 
 from service.base.link_errors import LinkLostError, reason_of
 
-HELD_MAX_BYTES: Final = 65_536
-"""While so much waits to be fetched, nothing more is read: the device or the system's buffer has to wait."""
+BUFFER_MAX_BYTES: Final = 65_536
+"""Reading pauses while more than this is buffered: further bytes wait in the system's buffer or in the device."""
 
 
 class LinkReader(asyncio.Protocol):
-    """What a transport of any kind hands its bytes to. One task fetches them with :meth:`fetch`."""
+    """The protocol that receives a transport's bytes. One task takes them with :meth:`fetch`."""
 
     def __init__(self) -> None:
         self.closed = asyncio.Event()
         self._chunks: list[tuple[bytes, int]] = []
-        self._held = 0
+        self._buffered_bytes = 0
         self._paused = False
         self._transport: asyncio.Transport | None = None
         self._lost: str | None = None
@@ -34,8 +34,8 @@ class LinkReader(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`."""
         self._chunks.append((data, time.monotonic_ns()))
-        self._held += len(data)
-        if self._held > HELD_MAX_BYTES and self._transport is not None and not self._paused:
+        self._buffered_bytes += len(data)
+        if self._buffered_bytes > BUFFER_MAX_BYTES and self._transport is not None and not self._paused:
             self._transport.pause_reading()
             self._paused = True
         self._wake()
@@ -48,27 +48,28 @@ class LinkReader(asyncio.Protocol):
         self.closed.set()
 
     async def fetch(self, until_s: float) -> list[tuple[bytes, int]]:
-        """What has come, each piece with the ``time.monotonic_ns()`` of its reading; empty if none until ``until_s``.
+        """Wait for bytes, and return the chunks read since the last call; empty if none arrives before ``until_s``.
 
-        ``until_s`` is of the loop's clock. Raises :class:`LinkLostError` when all was fetched and the link is lost.
+        Each chunk comes with the ``time.monotonic_ns()`` of its reading. ``until_s`` is a time of the event loop's clock.
+        Raises :class:`LinkLostError` once the link is lost and everything read from it has been fetched.
         """
         if not self._chunks:
             if self._lost is not None:
                 raise LinkLostError(self._lost)
             await self._wait(until_s)
-        chunks, self._chunks, self._held = self._chunks, [], 0
+        chunks, self._chunks, self._buffered_bytes = self._chunks, [], 0
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
         return chunks
 
     async def _wait(self, until_s: float) -> None:
-        # One timer for many waits, moved on only when it fires: a timeout for each would cost more than the reading.
+        # One timer serves many waits and is moved only when it fires: a timeout for each wait would cost more than the reading.
         loop = asyncio.get_running_loop()
         self._until_s = until_s
         if self._timer is None or self._timer.when() > until_s:
             self._stop_timer()
-            self._timer = loop.call_at(until_s, self._time_is_up)
+            self._timer = loop.call_at(until_s, self._on_timer)
         self._waiter = loop.create_future()
         try:
             await self._waiter
@@ -78,11 +79,11 @@ class LinkReader(asyncio.Protocol):
         finally:
             self._waiter = None
 
-    def _time_is_up(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         loop = asyncio.get_running_loop()
         if loop.time() < self._until_s and self._lost is None:
-            self._timer = loop.call_at(self._until_s, self._time_is_up)
+            self._timer = loop.call_at(self._until_s, self._on_timer)
         else:
             self._wake()
 

@@ -1,4 +1,4 @@
-"""What serial ports and sockets share: opened, read, and opened again for ever."""
+"""What serial ports and sockets have in common as sources: a link that is opened, read, and reopened after every loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stinger.device_name import DeviceName
 
 
 class LinkSource(ABC):
-    """A device at the other end of a stream of bytes."""
+    """A device at the other end of a byte stream."""
 
     def __init__(self, url: str, device: DeviceName, *, timing: LinkTiming = DEFAULT_TIMING) -> None:
         self.device = device
@@ -29,43 +29,43 @@ class LinkSource(ABC):
     async def run(self, intake: Intake) -> None:
         """See :class:`service.base.source.Source`."""
         timing = self._timing
-        session = DeviceStream(self.device, intake, timing)
+        stream = DeviceStream(self.device, intake, timing)
         backoff = Backoff(timing.first_retry_s, timing.longest_retry_s)
-        session.report(LinkState.CONNECTING)
+        stream.report(LinkState.CONNECTING)
         while True:
             try:
-                await self._serve(session)
+                await self._run_link(stream)
             except LinkLostError as lost:
-                session.lost(lost)
-            if session.streamed_s >= timing.good_stretch_s:
+                stream.link_lost(lost)
+            if stream.streamed_s >= timing.stable_s:
                 backoff.reset()
-                session.streamed_s = 0.0
-            await asyncio.sleep(self._wait_s(backoff))
+                stream.streamed_s = 0.0
+            await asyncio.sleep(self._retry_s(backoff))
 
     @abstractmethod
     async def _open(self, reader: LinkReader) -> asyncio.Transport:
-        """Open the link, for ``reader``. Raises :class:`LinkLostError`; leaves nothing open if it does."""
+        """Open the link and attach ``reader``. Raises :class:`LinkLostError`, and then leaves nothing open."""
 
-    def _wait_s(self, backoff: Backoff) -> float:
-        """How long to wait before the link is opened again."""
+    def _retry_s(self, backoff: Backoff) -> float:
+        """Return how long to wait before the link is opened again."""
         return backoff.next_s()
 
-    async def _serve(self, session: DeviceStream) -> None:
-        """One link, from opening to its loss, which is raised."""
+    async def _run_link(self, stream: DeviceStream) -> None:
+        """Open one link and read it until it is lost, which raises :class:`LinkLostError`."""
         reader = LinkReader()
         transport = await self._open(reader)
         try:
-            await session.stream(reader, transport)
+            await stream.run(reader, transport)
         finally:
             await _close(transport, reader, self._timing.close_s)
 
 
-async def _close(transport: asyncio.Transport, reader: LinkReader, patience_s: float) -> None:
-    """Close ``transport``, also while being cancelled; what it still has to send gets ``patience_s``."""
+async def _close(transport: asyncio.Transport, reader: LinkReader, timeout_s: float) -> None:
+    """Close ``transport``, also during cancellation; abort it if it is still sending after ``timeout_s``."""
     if not transport.is_closing():
         transport.close()
     try:
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(timeout_s):
             await reader.closed.wait()
     except TimeoutError:
         transport.abort()

@@ -1,4 +1,4 @@
-"""The devices that publish over MQTT, as far as they were heard: their samples, their links, what was lost."""
+"""Turns the messages that devices publish over MQTT into blocks, and tracks the link of each device."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Final, NamedTuple
 
+from service.base.logs import get_logger
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
 from service.sources.block_builder import BlockBuilder
 from service.sources.wall_clock import HOST_CLOCK
@@ -14,15 +15,17 @@ from stinger.errors import ProtocolError
 from stinger.wire.sample_messages import MessageCounter, decode_message, device_of
 
 DEVICES_MAX: Final = 10_000
-"""More are not listened to: each costs memory for good, and anyone who may publish can make up names."""
+"""Further devices are ignored: each takes memory permanently, and anyone who may publish can invent names."""
 REPORT_S: Final = 1.0
+"""Interval of link reports while a device streams."""
 
 _NS: Final = 1_000_000_000
-_LOG: Final = logging.getLogger(__name__)
+_LOGGED_TOPIC_MAX: Final = 100
+_LOG: Final = get_logger(__name__)
 
 
 class ReceivedMessage(NamedTuple):
-    """A message that a broker delivered, not a retained one, and ``time.monotonic_ns()`` of its reading."""
+    """A message from a broker, not a retained one, and ``time.monotonic_ns()`` when it was read."""
 
     topic: str
     payload: bytes
@@ -30,55 +33,62 @@ class ReceivedMessage(NamedTuple):
 
 
 class MqttDevices:
-    """Takes messages and gives blocks; moves no bytes. ``intake`` is only told how the links are."""
+    """The devices that publish below ``prefix``. A device is added by its first message, up to ``max_devices``.
 
-    def __init__(self, prefix: str, silence_s: float) -> None:
+    Performs no I/O; link reports go to the ``intake`` that is passed in. A device is silent after ``silence_s`` without a
+    message.
+    """
+
+    def __init__(self, prefix: str, silence_s: float, *, max_devices: int = DEVICES_MAX) -> None:
         self._prefix = prefix
         self._silence_s = silence_s
-        self._blasters: dict[DeviceName, _MqttDevice] = {}
-        self._warned: set[str] = set()
+        self._max_devices = max_devices
+        self._devices: dict[DeviceName, _MqttDevice] = {}
+        self._logged: set[str] = set()
 
     def receive(self, message: ReceivedMessage, intake: Intake) -> list[Block]:
-        """The blocks in a message; none if it is a repeat, damaged, or of a topic that is no device's."""
-        device = device_of(message.topic, self._prefix)
-        if device is None:
-            self._warn_once("topic", "message topic=%r reason='no device can have this name'", message.topic[:100])
+        """Return the blocks in a message; none if it is repeated or damaged, or its topic is not that of a device."""
+        name = device_of(message.topic, self._prefix)
+        if name is None:
+            self._log_ignored(message, "no device can have this name")
             return []
-        blaster = self._blasters.get(device)
-        if blaster is None:
-            if len(self._blasters) >= DEVICES_MAX:
-                self._warn_once("full", "message topic=%r reason='more than %d devices'", message.topic, DEVICES_MAX)
+        device = self._devices.get(name)
+        if device is None:
+            if len(self._devices) >= self._max_devices:
+                self._log_ignored(message, f"more than {self._max_devices} devices")
                 return []
-            blaster = self._blasters[device] = _MqttDevice(device)
-        return blaster.receive(message, intake)
+            device = self._devices[name] = _MqttDevice(name)
+        return device.receive(message, intake)
 
-    def check(self, intake: Intake, now_ns: int | None = None) -> None:
+    def check_silence(self, intake: Intake, now_ns: int | None = None) -> None:
         """Report the devices that have fallen silent by ``now_ns`` (monotonic; ``None``: now)."""
         now_ns = time.monotonic_ns() if now_ns is None else now_ns
-        for blaster in self._blasters.values():
-            if blaster.state is LinkState.STREAMING and now_ns - blaster.read_ns >= self._silence_s * _NS:
-                blaster.report(LinkState.SILENT, f"nothing published for {self._silence_s:g} s", intake)
+        for device in self._devices.values():
+            if device.state is LinkState.STREAMING and now_ns - device.read_ns >= self._silence_s * _NS:
+                device.report(LinkState.SILENT, f"nothing published for {self._silence_s:g} s", intake)
 
     def disconnected(self, reason: str, intake: Intake) -> None:
-        """Report every device as lost: what it publishes does not arrive any longer."""
-        for blaster in self._blasters.values():
-            if blaster.state is not LinkState.LOST:
-                blaster.report(LinkState.LOST, reason, intake)
+        """Report every device as lost, because the connection to the broker is."""
+        for device in self._devices.values():
+            if device.state is not LinkState.LOST:
+                device.report(LinkState.LOST, reason, intake)
 
-    def _warn_once(self, kind: str, text: str, *values: object) -> None:
-        _LOG.log(logging.DEBUG if kind in self._warned else logging.WARNING, text, *values)
-        self._warned.add(kind)
+    def _log_ignored(self, message: ReceivedMessage, reason: str) -> None:
+        level = logging.DEBUG if reason in self._logged else logging.WARNING
+        self._logged.add(reason)
+        _LOG.log(level, "message_ignored", topic=message.topic[:_LOGGED_TOPIC_MAX], reason=reason)
 
 
 class _MqttDevice:
-    """One device that publishes."""
+    """One device that publishes, and the state of its link."""
 
     def __init__(self, device: DeviceName) -> None:
         self.state = LinkState.CONNECTING
         self.read_ns = 0
+        """When its newest message was read."""
         self._device = device
         self._counter = MessageCounter()
-        self._timeline = BlockBuilder(device, HOST_CLOCK)
+        self._builder = BlockBuilder(device, HOST_CLOCK)
         self._samples = 0
         self._damaged = 0
         self._reconnects = 0
@@ -89,30 +99,26 @@ class _MqttDevice:
             content = decode_message(message.payload)
         except ProtocolError as error:
             self._damaged += 1
-            _LOG.log(
-                logging.WARNING if self._damaged == 1 else logging.DEBUG,
-                "message device=%s reason=%r",
-                self._device,
-                str(error),
-            )
+            level = logging.WARNING if self._damaged == 1 else logging.DEBUG
+            _LOG.log(level, "message_damaged", device=self._device, reason=error)
             return []
         if not self._counter.is_new(content):
             return []
         self.read_ns = message.read_ns
         if self.state in {LinkState.SILENT, LinkState.LOST}:
             self._reconnects += 1
-            self._timeline.reopened()
-        blocks = self._timeline.blocks(content.samples, message.read_ns)
+            self._builder.link_reopened()
+        blocks = self._builder.build(content.samples, message.read_ns)
         if self.state is not LinkState.STREAMING or message.read_ns - self._reported_ns >= REPORT_S * _NS:
             self.report(LinkState.STREAMING, "", intake)
         self._samples += sum(block.samples.shape[0] for block in blocks)
         return blocks
 
     def report(self, state: LinkState, reason: str, intake: Intake) -> None:
-        """Tell how the link is, and the log if it is another way than before."""
+        """Report the state of the link, and log it if it has changed."""
         if state is not self.state:
             level = logging.INFO if state is LinkState.STREAMING else logging.WARNING
-            _LOG.log(level, "link device=%s state=%s reason=%r", self._device, state.value, reason)
+            _LOG.log(level, "link_state_changed", device=self._device, state=state.value, reason=reason)
         self.state = state
         self._reported_ns = time.monotonic_ns()
         counters = LinkCounters(

@@ -1,4 +1,4 @@
-"""Blasters that publish their samples over MQTT themselves: any number of them, each there as soon as it is heard."""
+"""A source of the samples that devices publish over MQTT themselves: any number of devices, added as they appear."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from service.base.backoff import Backoff
+from service.base.logs import get_logger
 from service.base.source import Intake
 from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
 
 PREFIX: Final = "stinger"
 SILENCE_S: Final = 2.0
+"""A device counts as silent after this long without a message."""
+
 _CHECKS_PER_SILENCE: Final = 4
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 
 
 Subscription = Callable[[], AbstractAsyncContextManager[AsyncIterator[ReceivedMessage]]]
-"""Connects and subscribes to ``<prefix>/+/samples``; raises ``OSError`` there, or later where messages end."""
+"""Connects, subscribes to ``<prefix>/+/samples`` and iterates over the messages. Both steps raise ``OSError`` on failure."""
 
 
 class MqttSource:
-    """``mqtt:``. Every device that publishes at ``<prefix>/<device>/samples`` is a link of its own.
+    """``mqtt:``. Every device that publishes to ``<prefix>/<device>/samples`` has a link of its own.
 
-    One message after another is handed to the flow, so a flow that is behind lets the messages wait in the client.
+    Messages are delivered one by one, so while the daemon is behind, they wait in the MQTT client.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class MqttSource:
     ) -> None:
         self._url = url
         self._subscribe = subscribe
-        self._blasters = MqttDevices(prefix, silence_s)
+        self._devices = MqttDevices(prefix, silence_s)
         self._silence_s = silence_s
         self._backoff = Backoff() if backoff is None else backoff
 
@@ -52,7 +55,7 @@ class MqttSource:
         """See :class:`service.base.source.Source`."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(intake), name="mqtt-samples")
-            group.create_task(self._watch(intake), name="mqtt-silence")
+            group.create_task(self._check_silence(intake), name="mqtt-silence")
 
     async def _listen(self, intake: Intake) -> None:
         failures = 0
@@ -62,17 +65,18 @@ class MqttSource:
                     async for message in messages:
                         failures = 0
                         self._backoff.reset()
-                        for block in self._blasters.receive(message, intake):
+                        for block in self._devices.receive(message, intake):
                             await intake.put(block)
                 reason = "the broker has ended the subscription"
             except OSError as error:
                 reason = str(error)
             failures += 1
-            _LOG.log(logging.WARNING if failures == 1 else logging.DEBUG, "samples source=mqtt reason=%r", reason)
-            self._blasters.disconnected(f"no connection to the broker: {reason}", intake)
+            level = logging.WARNING if failures == 1 else logging.DEBUG
+            _LOG.log(level, "sample_subscription_lost", reason=reason)
+            self._devices.disconnected(f"no connection to the broker: {reason}", intake)
             await asyncio.sleep(self._backoff.next_s())
 
-    async def _watch(self, intake: Intake) -> None:
+    async def _check_silence(self, intake: Intake) -> None:
         while True:
             await asyncio.sleep(self._silence_s / _CHECKS_PER_SILENCE)
-            self._blasters.check(intake)
+            self._devices.check_silence(intake)

@@ -23,42 +23,42 @@ _HINTS: Final = {
     errno.EBUSY: _IN_USE,
     errno.EAGAIN: _IN_USE,
 }
-_HINTS_BY_TEXT: Final = {
+_HINTS_BY_MESSAGE: Final = {
     "PermissionError(": _IN_USE,
     "FileNotFoundError(": _MISSING,
-    "Could not configure port": "is no serial port",
+    "Could not configure port": "not a serial port",
 }
-"""Sometimes the library keeps the system's error only as text: on Windows always, where the denied permission is that of a
-port that somebody else has open."""
+"""Hints by a part of the message, for errors that the library passes on only as text. On Windows it always does; there a
+denied permission means that another program has the port open."""
 
 
 def open_serial(path: str, baud: int, *, timeout_s: float, write_timeout_s: float) -> serial.Serial:
-    """The port at ``path``, which no one else may open meanwhile.
+    """Open the port at ``path`` for this process alone.
 
-    Raises ``OSError`` (of which the library's own errors mostly are) or ``ValueError``, for :func:`explain_opening`.
+    Raises ``OSError`` (most of the library's own errors are subclasses) or ``ValueError``: see :func:`explain_opening`.
     """
     port = _Port(path, baudrate=baud, timeout=timeout_s, write_timeout=write_timeout_s, exclusive=True)
-    # An FTDI adapter otherwise holds bytes back for 16 ms. What has no such mode needs none.
+    # Without this mode an FTDI adapter delays bytes by 16 ms. Ports that do not offer the mode do not need it.
     with suppress(AttributeError, NotImplementedError, OSError, ValueError):
         port.set_low_latency_mode(True)
     return port
 
 
 class _Port(serial.Serial):  # type: ignore[misc]  # the library has no types
-    """A port that, where it need not wait, reads without asking beforehand whether there is something."""
+    """A port whose non-blocking reads skip the library's check for available bytes, which costs a system call."""
 
     def read(self, size: int = 1) -> bytes:
         if os.name == "posix" and self.is_open and self.timeout == 0:
-            with suppress(OSError):  # what is wrong, the library finds out and names
+            with suppress(OSError):  # the library's own read below names the cause
                 if data := os.read(self.fd, size):
                     return data
         return bytes(super().read(size))
 
 
 def explain_opening(error: Exception) -> str:
-    """Why a port could not be opened, and what to do about it."""
+    """Return why a port could not be opened, and what to do about it."""
     number = cast("int | None", getattr(error, "errno", None))
     text = reason_of(error)
     if number is None:
-        return next((hint for part, hint in _HINTS_BY_TEXT.items() if part in text), text)
+        return next((hint for part, hint in _HINTS_BY_MESSAGE.items() if part in text), text)
     return _HINTS.get(number, text)

@@ -1,14 +1,14 @@
-"""A device at a serial port, named or found."""
+"""A source that reads a device at a serial port: one that is named, or the first blaster found."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final
 
 from service.base.backoff import Backoff
 from service.base.link_errors import LinkLostError
+from service.base.logs import get_logger
 from service.sources.device_stream import DEFAULT_TIMING, LinkTiming
 from service.sources.link_reader import LinkReader
 from service.sources.link_source import LinkSource
@@ -18,13 +18,13 @@ from service.sources.serial_transport import open_port
 from stinger.device_name import DeviceName
 
 RESCAN_S: Final = 1.0
-"""So often the ports are looked through while no blaster is plugged in."""
+"""Interval of searching the ports while no blaster is plugged in."""
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 
 
 class SerialSource(LinkSource):
-    """``serial:///dev/ttyACM0``, ``serial://COM3``; with ``path`` ``None``, ``serial://auto``: the first blaster found."""
+    """``serial:///dev/ttyACM0``, ``serial://COM3``; ``path`` ``None`` is ``serial://auto``: the first blaster found."""
 
     def __init__(
         self,
@@ -42,21 +42,21 @@ class SerialSource(LinkSource):
         self._baud = baud
         self._find = find
         self._rescan_s = rescan_s
-        self._missing = False
+        self._not_found = False
 
     async def _open(self, reader: LinkReader) -> asyncio.Transport:
-        self._missing = False
+        self._not_found = False
         if self.path is not None:
             return await open_port(self.path, self._baud, reader)
         found = await asyncio.to_thread(self._find)
         if not found:
-            self._missing = True
-            raise LinkLostError("no blaster is plugged in: no serial port has its USB identity (2e8a)")
+            self._not_found = True
+            raise LinkLostError("no blaster is plugged in: no serial port has its USB vendor id (2e8a)")
         port = found[0]
         _LOG.info(
-            "found device=%s port=%s serial=%s others=%d", self.device, port.path, port.serial_number, len(found) - 1
+            "blaster_found", device=self.device, port=port.path, serial_number=port.serial_number, others=len(found) - 1
         )
         return await open_port(port.path, self._baud, reader)
 
-    def _wait_s(self, backoff: Backoff) -> float:
-        return self._rescan_s if self._missing else backoff.next_s()
+    def _retry_s(self, backoff: Backoff) -> float:
+        return self._rescan_s if self._not_found else backoff.next_s()

@@ -1,4 +1,4 @@
-"""A device behind a socket that carries its bytes as they are: ser2net, a bridge on an ESP32, the emulated blaster."""
+"""A source that reads a device through a TCP socket: ser2net, a bridge on an ESP32, the emulated blaster."""
 
 from __future__ import annotations
 

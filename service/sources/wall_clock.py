@@ -1,4 +1,4 @@
-"""The host's wall clock for things that are timed by its monotonic one."""
+"""Converts the host's monotonic time to Unix time, without the jumps of the system's wall clock."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Final
 
 SLEW: Final = 0.1
-"""How fast a step of the wall clock is taken over: so many seconds a second, less than 1 so that time never goes back."""
+"""Seconds per second by which a step of the wall clock is followed; less than 1, so that time never goes back."""
 SET_S: Final = 60.0
-"""A step longer than this is the clock being set, as on a board without a battery, and is followed at once."""
+"""A longer step means that the clock was set, as on a board without a battery, and is followed at once."""
 
 _NS: Final = 1_000_000_000
 
 
 class WallClock:
-    """Unix time for monotonic time. A step of the system's wall clock of up to a minute becomes a slow turn.
+    """Unix time for monotonic times. A step of the system's wall clock of up to a minute is followed gradually.
 
-    Readings of both clocks can be replaced; the defaults are the system's, in nanoseconds.
+    Both clocks can be replaced, for tests; they return nanoseconds.
     """
 
     def __init__(
@@ -29,22 +29,22 @@ class WallClock:
         self._offset_ns = time_ns() - self._read_ns
 
     def offset_s(self) -> float:
-        """What to add to a monotonic time in seconds to have Unix time, as of now."""
+        """Follow the wall clock, and return what to add now to a monotonic time to get Unix time, in seconds."""
         now_ns = self._monotonic_ns()
-        away_ns = self._time_ns() - now_ns - self._offset_ns
-        turn_ns = int(SLEW * (now_ns - self._read_ns))
+        error_ns = self._time_ns() - now_ns - self._offset_ns
+        slew_ns = int(SLEW * (now_ns - self._read_ns))
         self._read_ns = now_ns
-        if abs(away_ns) > SET_S * _NS:
-            self._offset_ns += away_ns
+        if abs(error_ns) > SET_S * _NS:
+            self._offset_ns += error_ns
         else:
-            self._offset_ns += max(-turn_ns, min(turn_ns, away_ns))
+            self._offset_ns += max(-slew_ns, min(slew_ns, error_ns))
         return self._offset_ns / _NS
 
     def now_s(self) -> float:
-        """Unix time now, without the steps."""
+        """Return the Unix time now, in seconds."""
         offset_s = self.offset_s()
         return self._read_ns / _NS + offset_s
 
 
 HOST_CLOCK: Final = WallClock()
-"""The one that all sources go by: a sample's age is ``HOST_CLOCK.now_s()`` less its ``taken_s``."""
+"""The clock that all sources use: a sample's age is ``HOST_CLOCK.now_s()`` minus its ``taken_s``."""

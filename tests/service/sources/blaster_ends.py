@@ -1,4 +1,4 @@
-"""Blasters at the other end of real ptys and real sockets."""
+"""The blaster's end of real ptys and real sockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.stinger.wire.test_device import Shelf
 
 
 class End(Protocol):
-    """The blaster's end of a link: what it heard, and how it speaks."""
+    """The blaster's end of a link: the bytes received so far, and a way to send."""
 
     heard: bytes
 
@@ -25,7 +25,7 @@ class End(Protocol):
 
 
 class PtyEnd:
-    """A pty under a path of its own, as a plugged-in port. ``unplug`` takes both away."""
+    """A pty with a symbolic link of its own, like a plugged-in port. ``unplug`` removes both."""
 
     def __init__(self, link: Path) -> None:
         self.heard = b""
@@ -38,7 +38,7 @@ class PtyEnd:
         os.set_blocking(self._master, False)
         self._open = True
         link.symlink_to(self._path)
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._poll: asyncio.Task[None] = asyncio.create_task(self._read())
 
     def write(self, data: bytes) -> None:
@@ -46,15 +46,15 @@ class PtyEnd:
         self._send()
 
     def _send(self) -> None:
-        with suppress(BlockingIOError):  # nobody reads fast enough: the rest is sent later
+        with suppress(BlockingIOError):  # the reader is too slow: the rest is sent later
             while self._unsent:
                 self._unsent = self._unsent[os.write(self._master, self._unsent) :]
 
     async def until_heard(self, text: bytes) -> None:
         async with asyncio.timeout(10):
             while text not in self.heard:
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
 
     async def unplug(self) -> None:
         if self._open:
@@ -66,11 +66,11 @@ class PtyEnd:
             os.close(self._master)
 
     async def _read(self) -> None:
-        # While nobody has the slave open, the master is always readable and reading fails: so it is polled.
+        # While the slave is not open, the master is always readable and reading fails, so it is polled.
         while True:
             with suppress(OSError):
                 self.heard += os.read(self._master, 4096)
-                self._news.set()
+                self._changed.set()
             self._send()
             await asyncio.sleep(0.001)
 
@@ -82,7 +82,7 @@ class SocketEnd(asyncio.Protocol):
         self.heard = b""
         self.transport: asyncio.Transport | None = None
         self._accepted = accepted
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -91,7 +91,7 @@ class SocketEnd(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard += data
-        self._news.set()
+        self._changed.set()
 
     def write(self, data: bytes) -> None:
         assert self.transport is not None
@@ -100,16 +100,16 @@ class SocketEnd(asyncio.Protocol):
     async def until_heard(self, text: bytes) -> None:
         async with asyncio.timeout(10):
             while text not in self.heard:
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
 
     def hang_up(self) -> None:
         assert self.transport is not None
         self.transport.abort()
 
 
-class Listening:
-    """A server on loopback: ``port``, and the connections as they come."""
+class Server:
+    """A server on loopback: its ``port``, and the accepted connections."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -126,16 +126,16 @@ class Listening:
 
 
 @asynccontextmanager
-async def listening(port: int = 0) -> AsyncIterator[Listening]:
-    listening = Listening()
+async def listening(port: int = 0) -> AsyncIterator[Server]:
+    accepted = Server()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SocketEnd(listening.accept), "127.0.0.1", port)
-    listening.port = server.sockets[0].getsockname()[1]
+    server = await loop.create_server(lambda: SocketEnd(accepted.accept), "127.0.0.1", port)
+    accepted.port = server.sockets[0].getsockname()[1]
     try:
-        yield listening
+        yield accepted
     finally:
         server.close()
-        for end in listening.ends:
+        for end in accepted.ends:
             end.hang_up()
         await server.wait_closed()
         await asyncio.sleep(0)
@@ -151,7 +151,7 @@ async def plugged_in(link: Path) -> AsyncIterator[PtyEnd]:
 
 
 async def answer(end: End) -> DeviceLink:
-    """Play a blaster that has just been asked for samples; the link makes the bytes for them."""
+    """Answer a request for samples as a blaster does; the returned link encodes samples."""
     link = DeviceLink(Shelf())
     await end.until_heard(b"MLSTREAM 100\n")
     end.write(b"[ml] filesystem ready\r\n" + link.receive(end.heard, 0.0))

@@ -1,4 +1,4 @@
-"""An intake that keeps what it is given, and lets a test wait for it."""
+"""An intake that collects blocks and reports, and lets a test wait for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from service.base.source import Block, LinkReport, LinkState, Source
 from stinger.sample import SAMPLE_DTYPE, SampleArray
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
 
 @dataclass
@@ -20,19 +20,19 @@ class Collecting:
     blocks: list[Block] = field(default_factory=list)
     reports: list[LinkReport] = field(default_factory=list)
     pace_s: float | None = None
-    """How long every block keeps the source waiting."""
+    """Delay before each block is accepted."""
     _failed: bool = False
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def put(self, block: Block) -> None:
         if self.pace_s is not None:
             await asyncio.sleep(self.pace_s)
         self.blocks.append(block)
-        self._news.set()
+        self._changed.set()
 
     def link(self, report: LinkReport) -> None:
         self.reports.append(report)
-        self._news.set()
+        self._changed.set()
 
     @property
     def samples(self) -> SampleArray:
@@ -40,7 +40,7 @@ class Collecting:
 
     @property
     def states(self) -> list[LinkState]:
-        """The states of the link, repeats left out."""
+        """The states of the link without consecutive repeats."""
         states: list[LinkState] = []
         for report in self.reports:
             if not states or states[-1] is not report.state:
@@ -51,31 +51,31 @@ class Collecting:
         await self.until(lambda got: got.states[-1:] == [state])
 
     async def until_samples(self, count: int) -> None:
-        """Until so many have come; more are a failure of the test's own checks."""
+        """Wait for at least ``count`` samples; the test itself checks that there are no more."""
         await self.until(lambda got: got.samples.size >= count)
 
     def ended(self, task: asyncio.Task[None]) -> None:
-        """Let nobody wait for a source that has failed."""
+        """End the waiting if the source has failed."""
         self._failed = not task.cancelled() and task.exception() is not None
-        self._news.set()
+        self._changed.set()
 
     async def until(self, condition: Callable[[Collecting], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             while not condition(self):
-                self._news.clear()
-                await self._news.wait()
-                assert not self._failed, "the source has failed, see below"
+                self._changed.clear()
+                await self._changed.wait()
+                assert not self._failed, "the source has failed: see below"
 
 
 @asynccontextmanager
 async def running(source: Source, intake: Collecting) -> AsyncIterator[asyncio.Task[None]]:
-    """The source at work; cancelled at the end, which must not take long."""
+    """Run the source; cancel it at the end, which must not take long."""
     task = asyncio.create_task(source.run(intake))
     task.add_done_callback(intake.ended)
     try:
         yield task
     finally:
         task.cancel()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             with suppress(asyncio.CancelledError):
                 await task

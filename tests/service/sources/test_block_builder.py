@@ -14,14 +14,14 @@ MS = 1_000_000
 
 
 class Device:
-    """Sends samples that arrive as soon as they are taken, ``start_ms`` after the beginning of monotonic time."""
+    """Sends samples to a block builder and collects the blocks."""
 
     def __init__(self, wall: WallClock | None = None) -> None:
-        self.timeline = BlockBuilder(DeviceName("blaster"), wall or WallClock(lambda: 0, lambda: 0))
+        self.builder = BlockBuilder(DeviceName("blaster"), wall or WallClock(lambda: 0, lambda: 0))
         self.blocks: list[Block] = []
 
     def send(self, times_ms: list[int], read_ms: float) -> list[Block]:
-        made = self.timeline.blocks(samples_at(times_ms), int(read_ms * MS))
+        made = self.builder.build(samples_at(times_ms), int(read_ms * MS))
         self.blocks += made
         return made
 
@@ -40,7 +40,7 @@ def stream(device: Device, first_ms: int, count: int, read_ms: float, step_ms: i
 
 
 @pytest.mark.parametrize("steps", [[10], [9, 11], [10, 10, 9, 10, 11], [7, 13]])
-def test_samples_near_100_hz_are_all_taken(steps: list[int]) -> None:
+def test_samples_near_100_hz_are_all_kept(steps: list[int]) -> None:
     device = Device()
     times = np.cumsum(steps * 50).tolist()
     device.send(times, times[-1])
@@ -56,7 +56,7 @@ def test_faster_streams_are_thinned_to_100_hz(rate_hz: int) -> None:
     assert device.times_ms == list(range(0, 10_000, 10))
 
 
-def test_reboot_within_a_block_cuts_it_and_starts_the_clock_over() -> None:
+def test_reboot_within_a_block_splits_it_and_restarts_the_clock() -> None:
     device = Device()
     stream(device, 50_000, 100, 1000)
     made = device.send([51_000, 51_010, 0, 10, 20], 2020)
@@ -66,7 +66,7 @@ def test_reboot_within_a_block_cuts_it_and_starts_the_clock_over() -> None:
     assert device.blocks[-1].taken_s[-1] == pytest.approx(2.12, abs=1e-3)
 
 
-def test_wrap_of_the_clock_is_another_boot_of_the_same_time() -> None:
+def test_wrap_of_the_clock_is_another_boot_and_time_continues() -> None:
     device = Device()
     stream(device, CLOCK_WRAP_MS - 1000, 200, 1000)
     assert set(device.boots) == {0, 1}
@@ -78,36 +78,36 @@ def test_late_and_repeated_samples_are_dropped_and_counted() -> None:
     device = Device()
     device.send([0, 10, 20, 20, 10, 30, 40], 40)
     assert device.times_ms == [0, 10, 20, 30, 40]
-    assert device.timeline.late == 1  # the repeat of the newest one is thinned out
+    assert device.builder.late == 1  # the repeat of the newest sample is thinned out
     assert device.boots == [0]
 
 
-def test_reboot_soon_after_a_boot_is_noticed() -> None:
+def test_reboot_soon_after_a_boot_is_detected() -> None:
     device = Device()
     stream(device, 0, 50, 1000)
     stream(device, 0, 50, 3000)
     assert device.boots[-1] == 1
-    assert device.timeline.late == 4
+    assert device.builder.late == 4
 
 
-def test_link_that_comes_back_in_the_same_boot_goes_on() -> None:
+def test_reopened_link_continues_the_same_boot() -> None:
     device = Device()
     stream(device, 1000, 100, 5000)
-    device.timeline.reopened()
+    device.builder.link_reopened()
     stream(device, 62_000, 100, 66_000)
     assert set(device.boots) == {0}
 
 
-def test_link_that_comes_back_with_a_clock_from_elsewhere_is_another_boot() -> None:
+def test_reopened_link_with_an_unexpected_clock_is_another_boot() -> None:
     device = Device()
     stream(device, 1000, 100, 5000)
-    device.timeline.reopened()
-    stream(device, 62_000, 100, 600_000)  # ahead of what was, but nine minutes behind what should be
+    device.builder.link_reopened()
+    stream(device, 62_000, 100, 600_000)  # ahead of the last sample, but nine minutes behind what is expected
     assert device.boots[-1] == 1
     assert device.blocks[-1].taken_s[-1] == pytest.approx(600.99, abs=1e-3)
 
 
-def test_time_of_taking_never_falls_back_nor_lies_ahead_of_the_reading() -> None:
+def test_taken_time_never_goes_back_and_is_never_after_the_reading() -> None:
     device = Device()
     rng = np.random.default_rng(3)
     read_ms = 0.0

@@ -1,4 +1,4 @@
-"""The clock against simulated devices whose true times are known; what it must reach is what was measured, with room."""
+"""The estimate against simulated devices whose true times are known. Limits are measured errors plus a margin."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Simulation:
-    """``true_ms`` is when each sample was taken, ``device_ms`` what the device's clock said, ``read_ns`` its arrival."""
+    """Per sample: ``true_ms`` when it was taken, ``device_ms`` the device's timestamp, ``read_ns`` its arrival."""
 
     true_ms: Floats
     device_ms: npt.NDArray[np.int64]
     read_ns: npt.NDArray[np.int64]
 
     def errors_ms(self) -> Floats:
-        """Of each sample's estimated time as soon as it had arrived."""
+        """Return the error of each sample's estimated time, estimated as soon as the sample has arrived."""
         clock = DeviceClock()
         errors = []
         for true, device, read in zip(self.true_ms, self.device_ms.tolist(), self.read_ns.tolist(), strict=True):
@@ -43,7 +43,7 @@ def simulate(
     seed: int = 1,
     start_ms: float = 5e6,
 ) -> Simulation:
-    """100 Hz by the device's clock, blocks of ``block``; exponential jitter; now and then all waits up to ``burst_ms``."""
+    """Simulate 100 Hz in blocks of ``block``, with exponential jitter and occasional stalls of up to ``burst_ms``."""
     rng = np.random.default_rng(seed)
     count = int(seconds * 100)
     device_ms = 1234 + np.arange(block - 1, count, block).astype(np.float64) * 10.0
@@ -59,7 +59,7 @@ def simulate(
     return Simulation(true_ms, device_ms.astype(np.int64), (arrival_ms * 1e6).astype(np.int64))
 
 
-def test_punctual_arrivals_are_the_times_of_taking() -> None:
+def test_without_delay_the_estimate_is_the_arrival() -> None:
     assert np.abs(simulate(60).errors_ms()).max() < 1e-3
 
 
@@ -68,7 +68,7 @@ def test_punctual_arrivals_are_the_times_of_taking() -> None:
     ("jitter_ms", "burst_ms", "block", "settled_ms"),
     [(0.1, 0.0, 1, 0.002), (1.0, 0.0, 1, 0.02), (5.0, 0.0, 1, 0.1), (5.0, 200.0, 1, 0.15), (5.0, 100.0, 20, 1.5)],
 )
-def test_jitter_bursts_and_drift_leave_a_small_error(
+def test_jitter_stalls_and_drift_leave_a_small_error(
     drift: float, jitter_ms: float, burst_ms: float, block: int, settled_ms: float
 ) -> None:
     worst = 0.0
@@ -78,7 +78,7 @@ def test_jitter_bursts_and_drift_leave_a_small_error(
     assert worst < settled_ms
 
 
-def test_drift_is_found() -> None:
+def test_drift_is_estimated() -> None:
     simulation = simulate(60, drift=80e-6, jitter_ms=0.5)
     clock = DeviceClock()
     for device, read in zip(simulation.device_ms.tolist(), simulation.read_ns.tolist(), strict=True):
@@ -105,31 +105,31 @@ def test_no_estimate_is_off_by_more_than_the_delays(delays_ms: list[float], drif
         clock.observe(float(device), int((true + delay) * 1e6))
         taken_ms = float(clock.taken_ns([float(device)])[0]) / 1e6
         assert taken_ms <= true + delay + 1e-3
-        # Early at most by what an unknown drift makes of the time that was looked at.
+        # Early at most by what an unknown drift adds up to over the observed time.
         assert taken_ms >= true - max(delays_ms) * 2 - 1.0
 
 
-def test_clock_that_stood_still_is_noticed() -> None:
+def test_device_clock_that_was_stopped_is_detected() -> None:
     simulation = simulate(60, jitter_ms=1.0)
     clock = DeviceClock()
     asleep_ns = 5_000_000_000
     for i, (device, read) in enumerate(zip(simulation.device_ms.tolist(), simulation.read_ns.tolist(), strict=True)):
         clock.observe(device, read + (asleep_ns if i > 3000 else 0))
-    late = clock.height_ms(float(simulation.device_ms[-1]), int(simulation.read_ns[-1]) + asleep_ns)
+    late = clock.lateness_ms(float(simulation.device_ms[-1]), int(simulation.read_ns[-1]) + asleep_ns)
     assert late is not None
     assert late < 20
 
 
-def test_late_beginning_is_forgotten_as_soon_as_something_comes_in_time() -> None:
+def test_late_first_arrivals_are_discarded_once_one_is_punctual() -> None:
     clock = DeviceClock()
     for device in range(0, 500, 10):
-        clock.observe(device, (1000 + 500) * 1_000_000)  # what had been waiting comes all at once
+        clock.observe(device, (1000 + 500) * 1_000_000)  # buffered samples arrive all at once
     for device in range(500, 2000, 10):
         clock.observe(device, (1000 + device) * 1_000_000)
     assert clock.taken_ns([2000.0])[0] == pytest.approx(3000e6, abs=0.1e6)
 
 
-def test_what_is_kept_is_bounded() -> None:
+def test_number_of_points_is_bounded() -> None:
     clock = DeviceClock()
     for device in range(0, 3_600_000, 100):
         clock.observe(device, device * 1_000_000)

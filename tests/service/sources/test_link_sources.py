@@ -22,9 +22,9 @@ from tests.service.sources.collecting import Collecting, running
 
 QUICK = LinkTiming(
     silence_s=0.15,
-    opening_s=0.3,
-    ask_again_s=0.1,
-    good_stretch_s=0.05,
+    open_grace_s=0.3,
+    request_interval_s=0.1,
+    stable_s=0.05,
     report_s=0.01,
     connect_s=0.2,
     close_s=0.1,
@@ -43,7 +43,7 @@ def tcp_source(port: int) -> TcpSource:
 
 
 @pytest.mark.parametrize("size", [1, 7, 24, 1000])
-async def test_serial_brings_every_sample_however_it_is_cut(tmp_path: Path, size: int) -> None:
+async def test_serial_delivers_every_sample_however_bytes_are_split(tmp_path: Path, size: int) -> None:
     intake = Collecting()
     async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
         link = await answer(end)
@@ -59,7 +59,7 @@ async def test_serial_brings_every_sample_however_it_is_cut(tmp_path: Path, size
     assert all(block.taken_s.shape == block.samples.shape for block in intake.blocks)
 
 
-async def test_tcp_brings_every_sample_and_ends_the_stream_when_cancelled() -> None:
+async def test_tcp_delivers_every_sample_and_stops_the_stream_when_cancelled() -> None:
     intake = Collecting()
     async with listening() as server:
         async with running(tcp_source(server.port), intake):
@@ -70,7 +70,7 @@ async def test_tcp_brings_every_sample_and_ends_the_stream_when_cancelled() -> N
     assert intake.samples.tobytes() == SAMPLES.tobytes()
 
 
-async def test_unplugged_and_plugged_in_again_goes_on_by_itself(tmp_path: Path) -> None:
+async def test_source_reconnects_after_unplugging(tmp_path: Path) -> None:
     port, intake = tmp_path / "port", Collecting()
     async with running(serial_source(port), intake):
         await intake.until_state(LinkState.LOST)
@@ -89,7 +89,7 @@ async def test_unplugged_and_plugged_in_again_goes_on_by_itself(tmp_path: Path) 
     assert intake.reports[-1].counters.reconnects >= 2
 
 
-async def test_old_text_stream_is_taken_and_starts_another_boot_each_time() -> None:
+async def test_old_text_stream_is_read_and_starts_another_boot_per_link() -> None:
     intake = Collecting()
     rows = f"{STARTED}\r\n".encode() + b"1;2;3;4;5;6;0\r\n" * 161
     async with listening() as server, running(tcp_source(server.port), intake):
@@ -105,7 +105,7 @@ async def test_old_text_stream_is_taken_and_starts_another_boot_each_time() -> N
     assert intake.reports[-1].counters.corrupted == 2
 
 
-async def test_refused_is_warned_of_once_and_tried_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+async def test_refused_connection_is_logged_once_and_retried_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -124,19 +124,19 @@ async def test_refused_is_warned_of_once_and_tried_for_ever(caplog: pytest.LogCa
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "INFO"]
 
 
-async def test_silent_link_is_reported_and_opened_again() -> None:
+async def test_silent_link_is_reported_and_reopened() -> None:
     intake = Collecting()
     async with listening() as server, running(tcp_source(server.port), intake):
         end = await server.next()
         end.write((await answer(end)).samples(SAMPLES[:10]))
-        await intake.until_state(LinkState.SILENT)  # half open: nothing more, no end either
+        await intake.until_state(LinkState.SILENT)  # half open: neither data nor a close arrives
         end = await server.next()
         end.write((await answer(end)).samples(SAMPLES[10:]))
         await intake.until_samples(SAMPLES.size)
     assert intake.states == [LinkState.CONNECTING, LinkState.STREAMING, LinkState.SILENT, LinkState.STREAMING]
 
 
-async def test_board_that_starts_slowly_is_asked_again_on_the_same_link() -> None:
+async def test_slowly_starting_board_is_requested_again_on_the_same_link() -> None:
     intake = Collecting()
     async with listening() as server, running(tcp_source(server.port), intake):
         end = await server.next()
@@ -146,7 +146,7 @@ async def test_board_that_starts_slowly_is_asked_again_on_the_same_link() -> Non
         assert len(server.ends) == 1
 
 
-async def test_garbage_is_not_a_stream() -> None:
+async def test_noise_is_not_a_stream() -> None:
     intake = Collecting()
     noise = np.random.default_rng(1).bytes(3000)
     async with listening() as server, running(tcp_source(server.port), intake):
@@ -160,7 +160,7 @@ async def test_garbage_is_not_a_stream() -> None:
     assert intake.reports[-1].counters.corrupted > 0
 
 
-async def test_damage_costs_only_what_it_touched_and_is_counted(tmp_path: Path) -> None:
+async def test_damage_loses_only_the_damaged_sample_and_is_counted(tmp_path: Path) -> None:
     intake = Collecting()
     async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
         data = bytearray((await answer(end)).samples(SAMPLES))
@@ -168,14 +168,14 @@ async def test_damage_costs_only_what_it_touched_and_is_counted(tmp_path: Path) 
         end.write(bytes(data))
         await intake.until_samples(SAMPLES.size - 1)
         await asyncio.sleep(0.02)
-        end.write(bytes(24))  # no frame, but the moment to say how the link is
+        end.write(bytes(24))  # not a frame, but it makes a report due
         await intake.until_state(LinkState.SILENT)
     assert intake.samples.tobytes() == np.delete(SAMPLES, 10).tobytes()
     assert intake.reports[-1].counters.lost == 1
     assert intake.reports[-1].counters.corrupted == 1
 
 
-async def test_fast_stream_is_brought_to_100_hz(tmp_path: Path) -> None:
+async def test_fast_stream_is_thinned_to_100_hz(tmp_path: Path) -> None:
     intake = Collecting()
     fast = counting_samples(5, 1600, 0.625)
     async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
@@ -201,7 +201,7 @@ async def test_auto_waits_until_a_blaster_is_plugged_in(tmp_path: Path) -> None:
             await intake.until_samples(SAMPLES.size)
 
 
-async def test_stream_over_a_port_is_ended_when_cancelled(tmp_path: Path) -> None:
+async def test_stream_over_a_port_is_stopped_when_cancelled(tmp_path: Path) -> None:
     intake = Collecting()
     async with plugged_in(tmp_path / "port") as end:
         async with running(serial_source(tmp_path / "port"), intake):
@@ -210,7 +210,7 @@ async def test_stream_over_a_port_is_ended_when_cancelled(tmp_path: Path) -> Non
         await end.until_heard(b"MLSTREAM 0\n")
 
 
-async def test_port_in_use_is_told_as_such(tmp_path: Path) -> None:
+async def test_port_in_use_is_reported_as_such(tmp_path: Path) -> None:
     first, second = Collecting(), Collecting()
     async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), first):
         end.write((await answer(end)).samples(SAMPLES))
@@ -220,16 +220,16 @@ async def test_port_in_use_is_told_as_such(tmp_path: Path) -> None:
     assert "in use" in second.reports[-1].reason
 
 
-async def test_low_latency_mode_is_asked_of_every_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(serial.Serial, "set_low_latency_mode", lambda _, wanted: asked.append(wanted))
+async def test_low_latency_mode_is_requested_for_every_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requested: list[bool] = []
+    monkeypatch.setattr(serial.Serial, "set_low_latency_mode", lambda _, wanted: requested.append(wanted))
     intake = Collecting()
     async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
         await end.until_heard(b"M")
-    assert asked == [True]
+    assert requested == [True]
 
 
-async def test_slow_flow_slows_the_link_and_loses_nothing() -> None:
+async def test_slow_intake_slows_the_link_and_loses_nothing() -> None:
     many = counting_samples(0, 20_000)
     intake = Collecting(pace_s=0.002)
     async with listening() as server, running(tcp_source(server.port), intake):
@@ -240,12 +240,12 @@ async def test_slow_flow_slows_the_link_and_loses_nothing() -> None:
     assert LinkState.SILENT not in intake.states
 
 
-@pytest.mark.parametrize("moment", ["opening", "asked", "waiting"])
-async def test_cancelling_closes_everything_at_any_moment(tmp_path: Path, moment: str) -> None:
+@pytest.mark.parametrize("moment", ["opening", "requested", "waiting"])
+async def test_cancelling_at_any_moment_closes_everything(tmp_path: Path, moment: str) -> None:
     async with plugged_in(tmp_path / "port") as end:
         for wait_s in (0.0, 0.0005, 0.001, 0.002, 0.005):
             async with running(serial_source(tmp_path / "port"), Collecting()):
-                if moment == "asked":
+                if moment == "requested":
                     await end.until_heard(b"MLSTREAM 100\n")
                     end.heard = b""
                 if moment != "opening":

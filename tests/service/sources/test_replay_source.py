@@ -25,7 +25,7 @@ def write(path: Path, *parts: SampleArray) -> Path:
 
 
 async def play(path: Path, options: str, intake: Collecting) -> float:
-    """Play to the end; how long it took, in seconds."""
+    """Play to the end; return how long it took, in seconds."""
     source = parse_source(f"replay:{path}?{options}")
     begin = time.monotonic()
     async with asyncio.timeout(10):
@@ -34,9 +34,7 @@ async def play(path: Path, options: str, intake: Collecting) -> float:
 
 
 @pytest.mark.parametrize("pace_s", [None, 0.001])
-async def test_as_fast_as_possible_loses_nothing_whether_the_flow_is_quick_or_slow(
-    tmp_path: Path, pace_s: float | None
-) -> None:
+async def test_speed_0_loses_nothing_whether_the_intake_is_fast_or_slow(tmp_path: Path, pace_s: float | None) -> None:
     samples = counting_samples(77, 50_000)
     intake = Collecting(pace_s=pace_s)
     await play(write(tmp_path / "log.bin", samples), "speed=0", intake)
@@ -49,7 +47,7 @@ async def test_as_fast_as_possible_loses_nothing_whether_the_flow_is_quick_or_sl
     assert intake.reports[-1].counters.samples == samples.size
 
 
-async def test_samples_come_by_their_own_time_with_pauses_and_without_drift(tmp_path: Path) -> None:
+async def test_samples_are_played_at_their_own_times_with_pauses_and_without_drift(tmp_path: Path) -> None:
     samples = np.concatenate([counting_samples(0, 50), counting_samples(3000, 50)])  # 3.5 s, with a pause in the middle
     intake = Collecting()
     took_s = await play(write(tmp_path / "log.bin", samples), "speed=10", intake)
@@ -64,7 +62,7 @@ async def test_samples_come_by_their_own_time_with_pauses_and_without_drift(tmp_
     assert np.median(late_s) < 0.02
 
 
-async def test_flow_that_was_held_up_is_caught_up_with(tmp_path: Path) -> None:
+async def test_stalled_intake_is_caught_up_with(tmp_path: Path) -> None:
     samples = counting_samples(0, 100)
     took_s = await play(write(tmp_path / "log.bin", samples), "speed=10", intake := Collecting(pace_s=0.03))
     assert intake.samples.tobytes() == samples.tobytes()
@@ -72,15 +70,15 @@ async def test_flow_that_was_held_up_is_caught_up_with(tmp_path: Path) -> None:
 
 
 class Busy(Collecting):
-    """Takes its time for every block and lets nobody else have it."""
+    """Blocks the event loop for every block."""
 
     async def put(self, block: Block) -> None:
-        time.sleep(0.001)  # noqa: ASYNC251 - that is the point
+        time.sleep(0.001)  # noqa: ASYNC251 - blocking is the point
         await super().put(block)
 
 
 @pytest.mark.parametrize("speed", ["0", "1000"])
-async def test_others_have_their_turn_while_more_is_due_than_can_be_taken(tmp_path: Path, speed: str) -> None:
+async def test_other_tasks_run_while_more_is_due_than_can_be_taken(tmp_path: Path, speed: str) -> None:
     turns = 0
 
     async def others() -> None:
@@ -108,7 +106,7 @@ async def test_every_boot_and_wrap_in_a_log_is_another_boot(tmp_path: Path) -> N
     assert took_s >= BETWEEN_BOOTS_MS / 1000 / 20
 
 
-async def test_looping_plays_it_again_as_another_boot(tmp_path: Path) -> None:
+async def test_every_repetition_is_another_boot(tmp_path: Path) -> None:
     samples = counting_samples(100, 10)
     path = write(tmp_path / "log.bin", samples)
     for options, times in [("speed=0", 1), ("speed=0&loop=0", 1), ("speed=0&loop=2", 3), ("speed=100&loop=2", 3)]:
@@ -118,14 +116,14 @@ async def test_looping_plays_it_again_as_another_boot(tmp_path: Path) -> None:
         assert sorted({block.boot for block in intake.blocks}) == list(range(times))
 
 
-async def test_endless_loop_ends_when_it_is_cancelled(tmp_path: Path) -> None:
+async def test_endless_loop_ends_when_cancelled(tmp_path: Path) -> None:
     path = write(tmp_path / "log.bin", counting_samples(0, 10))
     intake = Collecting()
     async with running(parse_source(f"replay:{path}?speed=0&loop=forever"), intake):
         await intake.until_samples(1000)
 
 
-async def test_missing_or_strange_file_is_the_users_mistake(tmp_path: Path) -> None:
+async def test_missing_or_foreign_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="No such file"):
         await ReplaySource("", DeviceName("x"), tmp_path / "no.bin").run(Collecting())
     (tmp_path / "text.csv").write_text("hello\n")
@@ -133,7 +131,7 @@ async def test_missing_or_strange_file_is_the_users_mistake(tmp_path: Path) -> N
         await ReplaySource("", DeviceName("x"), tmp_path / "text.csv").run(Collecting())
 
 
-async def test_real_recording_is_played_whole(capture_csv: Path) -> None:
+async def test_real_recording_is_played_completely(capture_csv: Path) -> None:
     intake = Collecting()
     await play(capture_csv, "speed=0", intake)
     assert intake.samples.tobytes() == read_log(capture_csv).samples.tobytes()

@@ -22,12 +22,12 @@ class Clocks:
         self.wall_ns += int(seconds * SECOND)
 
 
-def test_time_without_steps_is_the_systems() -> None:
+def test_without_steps_it_is_the_system_time() -> None:
     clocks = Clocks()
     assert clocks.pass_s(10) == 1_700_000_010.0
 
 
-def test_step_back_never_turns_time_back_and_is_made_up_for() -> None:
+def test_step_back_is_followed_without_time_going_back() -> None:
     clocks = Clocks()
     clocks.step_s(-2.0)
     times = [clocks.pass_s(0.1) for _ in range(300)]
@@ -36,7 +36,7 @@ def test_step_back_never_turns_time_back_and_is_made_up_for() -> None:
     assert abs(times[-1] - clocks.wall_ns / SECOND) < 1e-6
 
 
-def test_clock_that_is_set_is_followed_at_once() -> None:
+def test_clock_that_was_set_is_followed_at_once() -> None:
     clocks = Clocks()
     clocks.step_s(50 * 365 * 86_400)
     assert abs(clocks.pass_s(0.01) - clocks.wall_ns / SECOND) < 1e-6
