@@ -17,7 +17,8 @@ from service.daemon.sinks import MetricsSink, RecorderSink
 from service.ops.metrics import Metrics
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
-from service.sources.urls import parse_source
+from service.sources.replay_source import ReplaySource
+from stinger.device_name import DeviceName
 from stinger.logs import write_log
 
 MINUTES = 120
@@ -32,7 +33,7 @@ async def replay(folder: Path, path: Path) -> None:
     flow = Flow(model, "factory", model.meta.decision, sinks, min_shot_gap_ms=1000)
     running = asyncio.create_task(flow.run())
     try:
-        await parse_source(f"replay:{path}?speed=0").run(flow)
+        await ReplaySource(f"replay:{path}", DeviceName("d"), path, speed=0).run(flow)
         flow.score_waiting()
     finally:
         running.cancel()

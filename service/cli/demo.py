@@ -9,47 +9,52 @@ import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import click
 
 from service.base.logs import set_up_logging
-from service.cli.run import on_signals, run_on_loop
+from service.cli.event_loop import on_signals, run_on_loop
+from service.config.broker_address import parse_broker_url
 from service.config.config import BrokerConfig, Config
+from service.config.source_url import parse_source_urls
 from service.daemon.daemon import Daemon, Running
 from service.watch.subscriber import watch
 from stinger.errors import InputError
 
-_STARTS_S: Final = 20.0
-_ENDS_S: Final = 2.0
+_START_TIMEOUT_S: Final = 20.0
+_STOP_TIMEOUT_S: Final = 2.0
 
 
-@click.command(short_help="Show it all on this machine: a blaster, the daemon, a broker.")
-@click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.  [default: at Ctrl-C]")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the synthetic session.")
+@click.command(short_help="Show the daemon at work with an emulated blaster, on this machine.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=1), metavar="SECONDS", help="End after this time.  [default: at Ctrl-C]"
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Random seed of the synthetic session."
+)
 def demo(seconds: float | None, seed: int) -> None:
-    """Show it all on this machine, with nothing else installed.
+    """Show the daemon at work on this machine, with nothing else installed.
 
     An emulated blaster streams a synthetic session, the daemon scores it with the factory model and publishes to a broker
-    of its own, and a subscriber shows what it hears. Nothing is kept.
+    of its own, and a subscriber shows what is published. Nothing is kept.
     """
     set_up_logging("error")
     with tempfile.TemporaryDirectory(prefix="stinger-demo-") as folder:
-        run_on_loop(_demo(Path(folder), seconds, seed))
+        run_on_loop(_show(Path(folder), seconds, seed))
 
 
-async def _demo(folder: Path, seconds: float | None, seed: int) -> None:
+async def _show(folder: Path, seconds: float | None, seed: int) -> None:
     stop = asyncio.Event()
-    on_signals(asyncio.get_running_loop(), stop.set, lambda: None)
+    on_signals(asyncio.get_running_loop(), stop.set)
     async with _emulated_blaster(seed) as address:
         config = Config(
-            sources=(f"tcp://{address}?device=demo",),
+            sources=parse_source_urls([f"tcp://{address}?device=demo"]),
             data_dir=folder,
             model="factory",
             scores=True,
-            broker=replace(BrokerConfig(), url="embedded:0"),
+            broker=BrokerConfig(url=parse_broker_url("embedded:0")),
         )
         daemon = Daemon(config)
         up: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
@@ -70,7 +75,7 @@ async def _demo(folder: Path, seconds: float | None, seed: int) -> None:
 
 @asynccontextmanager
 async def _emulated_blaster(seed: int) -> AsyncIterator[str]:
-    """An emulated blaster as a process of its own; where it listens."""
+    """Run an emulated blaster as a process of its own, and yield the ``host:port`` where it listens."""
     command = [sys.executable, "-m", "stinger", "emulate", "--tcp", "127.0.0.1:0", "--seed", str(seed)]
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
     try:
@@ -79,7 +84,7 @@ async def _emulated_blaster(seed: int) -> AsyncIterator[str]:
         if process.returncode is None:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), _ENDS_S)
+                await asyncio.wait_for(process.wait(), _STOP_TIMEOUT_S)
             except TimeoutError:
                 process.kill()
                 await process.wait()
@@ -89,7 +94,7 @@ async def _address_of(process: Process) -> str:
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(_STARTS_S):
+        async with asyncio.timeout(_START_TIMEOUT_S):
             line = (await process.stdout.readline()).decode(errors="replace")
     except TimeoutError:
         line = ""

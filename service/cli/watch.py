@@ -4,32 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 import click
 
-from service.cli.run import on_signals, run_on_loop
-from service.config.broker_address import parse_broker
+from service.cli.event_loop import on_signals, run_on_loop
+from service.config.broker_address import PASSWORD_VARIABLE, BrokerUrl, parse_broker_url
+from service.config.config import BrokerConfig
 from service.watch.subscriber import watch as watch_daemon
-from stinger.cli.options import ANY_PATH
+from stinger.cli.options import ANY_FOLDER
 from stinger.device_name import parse_device_name
+from stinger.errors import InputError
 
 
-@click.command(short_help="Show live what a daemon says.")
+@click.command(short_help="Show live what a daemon publishes.")
 @click.option("--broker", default="mqtt://localhost", show_default=True, metavar="URL", help="The daemon's broker.")
-@click.option("--device", help="Only this device.  [default: all]")
-@click.option("--password-file", type=ANY_PATH, help="File that holds the password at the broker.")
-@click.option("--ca-file", type=ANY_PATH, help="Certificates that the broker's is checked against.")
-def watch(broker: str, device: str | None, password_file: str | None, ca_file: str | None) -> None:
-    """Show live what a daemon says: probability, wheels, shots with their lead, latency.
+@click.option("--device", metavar="NAME", help="Show only this device.  [default: all]")
+@click.option(
+    "--password-file", type=ANY_FOLDER, metavar="FILE", help="File with the password at the broker in its first line."
+)
+@click.option(
+    "--ca-file",
+    type=ANY_FOLDER,
+    metavar="FILE",
+    help="Certificates that the broker's certificate is checked against.  [default: the system's]",
+)
+def watch(broker: str, device: str | None, password_file: Path | None, ca_file: Path | None) -> None:
+    """Show live what a daemon publishes: probability, wheels, shots with their lead, latency.
 
-    On a terminal the picture is drawn anew; elsewhere each event is a line. Ctrl-C ends it.
+    On a terminal this is a table that is redrawn; elsewhere each event is a line. Ctrl-C ends it. The user name is given
+    in the URL (mqtt://user@host), the password in a file or in STINGER_BROKER_PASSWORD.
     """
     only = None if device is None else parse_device_name(device)
-    address = parse_broker(broker, password_file=password_file, ca_file=ca_file, environment=os.environ)
+    address = BrokerConfig(
+        url=_parsed_broker(broker),
+        password=None if password_file else os.environ.get(PASSWORD_VARIABLE) or None,
+        password_file=password_file,
+        ca_file=ca_file,
+    ).address()
 
-    async def whole() -> None:
+    async def watch_until_signal() -> None:
         stop = asyncio.Event()
-        on_signals(asyncio.get_running_loop(), stop.set, lambda: None)
+        on_signals(asyncio.get_running_loop(), stop.set)
         await watch_daemon(address, only, stop=stop)
 
-    run_on_loop(whole())
+    run_on_loop(watch_until_signal())
+
+
+def _parsed_broker(text: str) -> BrokerUrl:
+    try:
+        return parse_broker_url(text)
+    except InputError as error:
+        raise InputError(f"--broker: {error}") from None

@@ -1,26 +1,51 @@
-"""Where the broker is and how to be let in: ``mqtt://user@host:1883``, ``mqtts://host:8883``, ``embedded``."""
+"""Where the broker is and how to log in: ``mqtt://user@host:1883``, ``mqtts://host:8883``, ``embedded``."""
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
+from service.config.addresses import is_host
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, read_bytes
 
-PASSWORD_VARIABLE = "STINGER_BROKER_PASSWORD"  # noqa: S105 - its name
-EMBEDDED = "embedded"
-LOOPBACK = "127.0.0.1"
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
-_MAX_PORT = 65_535
+Scheme = Literal["embedded", "mqtt", "mqtts"]
+
+PASSWORD_VARIABLE: Final = "STINGER_BROKER_PASSWORD"  # noqa: S105 - its name
+"""The environment variable that holds the password at the broker."""
+LOOPBACK: Final = "127.0.0.1"
+
+_EXPECTED: Final = "expected embedded, mqtt://HOST:PORT or mqtts://HOST:PORT"
+_MAX_PORT: Final = 65_535
+_PORTS: Final[dict[Scheme, int]] = {"mqtt": 1883, "mqtts": 8883}
+_MAX_PASSWORD_BYTES: Final = 4096
+_BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUrl:
+    """A parsed broker URL. It holds no password."""
+
+    text: str = field(compare=False)
+    """The URL as the user wrote it."""
+    scheme: Scheme
+    """``embedded``: the daemon starts the broker itself. ``mqtts``: over TLS."""
+    host: str
+    port: int
+    """0, for an embedded broker only: any free port."""
+    user: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """A broker and how to be let in. Shown as text it is without its password."""
+    """A broker and what logs a client in. Its text does not contain the password."""
 
     host: str
     port: int
@@ -33,96 +58,75 @@ class BrokerAddress:
 
     def __str__(self) -> str:
         if self.embedded:
-            return f"{EMBEDDED}:{self.port}"
+            return f"embedded:{self.port}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         user = f"{self.user}@" if self.user is not None else ""
         return f"{'mqtt' if self.tls is None else 'mqtts'}://{user}{host}:{self.port}"
 
 
-def parse_broker(
-    url: str,
-    *,
-    password_file: StrPath | None = None,
-    ca_file: StrPath | None = None,
-    cert_file: StrPath | None = None,
-    key_file: StrPath | None = None,
-    environment: Mapping[str, str] = os.environ,
-) -> BrokerAddress:
-    """What ``url`` and the options beside it say.
+def parse_broker_url(text: str) -> BrokerUrl:
+    """Return the parsed ``text``.
 
-    The password is the first line of ``password_file``, or else that of the variable ``STINGER_BROKER_PASSWORD``. The other
-    files are PEM: who vouches for the broker (else the system's own list), and the client's certificate and key. Raises
-    :class:`InputError` for what does not fit together, :class:`FileError` for a file that cannot be used.
+    Raises :class:`InputError`. Its message never repeats the text, in which a password may stand at any place.
+
+    >>> parse_broker_url("mqtts://hall.local").port
+    8883
     """
-    given_tls = [path for path in (ca_file, cert_file, key_file) if path is not None]
-    if url == EMBEDDED or url.startswith(f"{EMBEDDED}:"):
-        if given_tls or password_file is not None:
-            raise InputError(
-                "the embedded broker takes no certificates and no password: use a broker of its own for that"
-            )
-        port = _port(url.removeprefix(EMBEDDED).removeprefix(":") or "1883", lowest=0)
-        return BrokerAddress(LOOPBACK, port, embedded=True)
-    scheme, user, host, port = _split(url)
-    if scheme == "mqtt" and given_tls:
-        raise InputError("certificates need an encrypted connection: write mqtts:// instead of mqtt://")
-    password = _password(password_file, environment)
-    if password is not None and user is None:
-        raise InputError("a password without a user: put the user into the broker's URL, as in mqtt://user@host")
-    tls = _tls(ca_file, cert_file, key_file) if scheme == "mqtts" else None
-    return BrokerAddress(host, port, user, password, tls)
-
-
-def _split(url: str) -> tuple[str, str | None, str, int]:
-    """Scheme, user, host and port. No error of this shows what might be a password."""
+    embedded, colon, written = text.partition(":")
+    if embedded == "embedded":
+        return BrokerUrl(text, "embedded", LOOPBACK, _port(written, lowest=0) if colon else _PORTS["mqtt"])
     try:
-        parts = urlsplit(url)
-        netloc, host = parts.netloc, parts.hostname
-    except ValueError as error:
-        raise InputError(f"broker: {error}") from error
-    if parts.password is not None or ":" in netloc.rpartition("@")[0]:
-        raise InputError(f"broker: no password in the URL, where others can read it: use a file or {PASSWORD_VARIABLE}")
-    if parts.scheme not in _PORTS:
-        raise InputError(f"broker {url!r}: write mqtt://host[:port], mqtts://host[:port] or {EMBEDDED}")
-    if not host:
-        raise InputError(f"broker {url!r}: no host in it")
-    if not _is_host(host):
-        raise InputError(f"broker {url!r}: {host!r} is no host")
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise InputError(f"broker {url!r}: nothing may follow the port")
-    rest = netloc.rpartition("@")[2]
-    port = rest.rpartition(":")[2] if ":" in rest.rpartition("]")[2] else ""
-    user = unquote(parts.username) if parts.username else None
-    return parts.scheme, user, host, _port(port, lowest=1) if port else _PORTS[parts.scheme]
-
-
-def _is_host(host: str) -> bool:
-    try:
-        return host.isprintable() and bool(host.encode("idna"))
-    except UnicodeError:
-        return False
+        parts = urlsplit(text)
+        host, user, password = parts.hostname or "", parts.username, parts.password
+    except ValueError:
+        raise InputError(_EXPECTED) from None
+    if password is not None:
+        raise InputError(
+            f"a password in a URL is shown in many places: use broker.password_file or {PASSWORD_VARIABLE} instead"
+        )
+    scheme = next((known for known in _PORTS if known == parts.scheme), None)
+    if scheme is None:
+        raise InputError(_EXPECTED)
+    if not is_host(host) or not text.isprintable() or text.strip() != text:
+        raise InputError(f"no host in it, or one that cannot exist: {_EXPECTED}")
+    if parts.path not in ("", "/") or "?" in text or "#" in text:
+        raise InputError(f"nothing may follow the port: {_EXPECTED}")
+    _, colon, written = parts.netloc.rpartition("@")[2].rpartition("]")[2].rpartition(":")
+    port = _port(written, lowest=1) if colon and written else _PORTS[scheme]
+    return BrokerUrl(text, scheme, host, port, unquote(user) if user else None)
 
 
 def _port(text: str, *, lowest: int) -> int:
-    if not (text.isascii() and text.isdigit() and lowest <= int(text) <= _MAX_PORT):
-        raise InputError(f"broker: port {text!r} is not a number from {lowest} to {_MAX_PORT}")
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not lowest <= int(text) <= _MAX_PORT:
+        raise InputError(f"the port is not a number from {lowest} to {_MAX_PORT:,}: {_EXPECTED}")
     return int(text)
 
 
-def _password(path: StrPath | None, environment: Mapping[str, str]) -> str | None:
-    if path is None:
-        return environment.get(PASSWORD_VARIABLE) or None
+def read_password(path: StrPath) -> str:
+    """Return the password in the file at ``path``: its first line, without the line end and a byte order mark.
+
+    Raises :class:`FileError` for a file that cannot be read, is not UTF-8, or has no password.
+    """
+    first, _, _ = read_bytes(path).partition(b"\n")
+    if first.startswith(_BYTE_ORDER_MARKS):
+        raise FileError(path, "is UTF-16, expected UTF-8", place="byte 0")
+    if len(first) > _MAX_PASSWORD_BYTES:
+        raise FileError(path, f"is too long for a password: more than {_MAX_PASSWORD_BYTES:,} bytes", place="line 1")
     try:
-        lines = read_bytes(path).decode().splitlines()
+        password = first.rstrip(b"\r").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(path, "is not UTF-8 text", place=f"byte {error.start}") from error
-    if not lines or not lines[0]:
-        raise FileError(path, "holds no password in its first line", place="line 1")
-    return lines[0]
+    if not password:
+        raise FileError(path, "has no password in its first line", place="line 1")
+    return password
 
 
-def _tls(ca: StrPath | None, cert: StrPath | None, key: StrPath | None) -> ssl.SSLContext:
-    if key is not None and cert is None:
-        raise InputError("a key without its certificate: give the client's certificate too")
+def tls_context(ca: StrPath | None, cert: StrPath | None, key: StrPath | None) -> ssl.SSLContext:
+    """Return what TLS needs, read from PEM files.
+
+    ``ca`` holds the certificates that the broker's is checked against (None: the system's), ``cert`` and ``key`` are the
+    client's own. Raises :class:`FileError` for a file that cannot be used.
+    """
     for path in (ca, cert, key):
         if path is not None:
             read_bytes(path)
@@ -136,15 +140,15 @@ def _loadable_ca(path: StrPath) -> str:
     try:
         ssl.create_default_context(cafile=os.fspath(path))
     except ssl.SSLError as error:
-        raise FileError(path, "holds no certificate in PEM format") from error
+        raise FileError(path, "has no certificate in PEM format") from error
     return os.fspath(path)
 
 
 def _load_client_certificate(context: ssl.SSLContext, cert: StrPath, key: StrPath | None) -> None:
-    def no_passphrase() -> str:
-        raise InputError(f"{os.fspath(key or cert)}: the key is encrypted; give one that is not")
+    def refuse_encrypted() -> str:
+        raise InputError(f"{os.fspath(key or cert)}: the key is encrypted, expected one that is not")
 
     try:
-        context.load_cert_chain(cert, key, password=no_passphrase)
+        context.load_cert_chain(cert, key, password=refuse_encrypted)
     except ssl.SSLError as error:
         raise FileError(cert, f"and its key cannot be used: {error.reason or error}") from error

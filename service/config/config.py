@@ -3,103 +3,87 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
+from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, Threshold, parse_threshold
+from service.config.broker_address import (
+    BrokerAddress,
+    BrokerUrl,
+    parse_broker_url,
+    read_password,
+    tls_context,
+)
 from service.config.key import key, keys_of
 from service.config.retraining import RetrainConfig
-from stinger.errors import FileError, InputError
-from stinger.files import read_bytes
+from service.config.source_url import SourceUrl, parse_source_urls
+from stinger.errors import InputError
 from stinger.paths import data_dir as default_data_dir
 from stinger.quantities import seconds, size_bytes
 from stinger.shots import MIN_SHOT_GAP_MS
 
-SOURCE_SCHEMES: Final = ("serial", "tcp", "replay", "mqtt", "mqtts")
-BROKER_SCHEMES: Final = ("mqtt", "mqtts")
 
-_MAX_SECRET_BYTES: Final = 4096
-_NOT_IN_URL: Final = "a URL is shown in many places: put its password into broker.password_file"
+def _readable_by(parse: Callable[[str], float]) -> Callable[[str], str]:
+    """Return a parser that keeps a text as it is, and raises what ``parse`` raises for it."""
 
+    def kept(text: str) -> str:
+        parse(text)
+        return text
 
-def _source_problem(urls: tuple[str, ...]) -> str | None:
-    for url in urls:
-        scheme, colon, _ = url.partition(":")
-        if not colon or scheme not in SOURCE_SCHEMES:
-            return f"{without_password(url)!r:.100} is no source: expected a URL that begins with " + ", ".join(
-                f"{known}:" for known in SOURCE_SCHEMES
-            )
-        if without_password(url) != url:
-            return _NOT_IN_URL
-    return None
-
-
-def _broker_problem(url: str) -> str | None:
-    if re.fullmatch(r"embedded(:\d{1,5})?", url):
-        return None
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in BROKER_SCHEMES and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is none
-        fits = False
-    if not fits:
-        return f"expected embedded, mqtt://HOST:PORT or mqtts://HOST:PORT, not {without_password(url)!r:.100}"
-    return _NOT_IN_URL if without_password(url) != url else None
-
-
-def _problem_with(parse: Callable[[str], float]) -> Callable[[str], str | None]:
-    """What is wrong with a text that ``parse`` does not take."""
-
-    def problem(text: str) -> str | None:
-        try:
-            parse(text)
-        except InputError as error:
-            return str(error)
-        return None
-
-    return problem
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerConfig:
-    """Where events go."""
+    """The broker that events are published to."""
 
-    url: str = key(
-        "embedded",
-        "Broker for events: mqtt://HOST:PORT, mqtts://HOST:PORT with TLS, or embedded, one inside the daemon.",
+    url: BrokerUrl = key(
+        parse_broker_url("embedded"),
+        "Broker for events: mqtt://HOST:PORT, mqtts://HOST:PORT with TLS, or embedded, a broker inside the daemon.",
         option="--broker",
         metavar="URL",
-        check=_broker_problem,
+        parse=parse_broker_url,
     )
     user: str | None = key(None, "User name at the broker.")
-    password: str | None = key(None, "Password at the broker. Only from the environment.", secret=True)
-    password_file: Path | None = key(None, "File that holds the password at the broker.")
-    ca_file: Path | None = key(None, "Certificates that the broker's is checked against.", default_text="the system's")
-    cert_file: Path | None = key(None, "Certificate that the daemon shows to the broker.")
+    password: str | None = key(None, "Password at the broker. Read from the environment only.", secret=True)
+    password_file: Path | None = key(None, "File with the password at the broker in its first line.")
+    ca_file: Path | None = key(
+        None, "Certificates that the broker's certificate is checked against.", default_text="the system's"
+    )
+    cert_file: Path | None = key(None, "Client certificate that the daemon shows to the broker.")
     key_file: Path | None = key(None, "Private key of cert_file.")
     home_assistant: bool = key(
         False, "Announce every device to Home Assistant.", option="--home-assistant/--no-home-assistant"
     )
 
-    def password_text(self) -> str | None:
-        """The password, from the environment or its file, whose last line end does not count.
+    def __post_init__(self) -> None:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise InputError("broker.cert_file and broker.key_file belong together: set both or neither")
+        if (self.ca_file or self.cert_file) and self.url.scheme != "mqtts":
+            raise InputError(f"certificates need TLS: expected a broker at mqtts://, not {self.url}")
+        if self.password_file is not None and self.url.scheme == "embedded":
+            raise InputError("the embedded broker takes no password: use a separate broker, or set no password_file")
 
-        Raises :class:`FileError` for a file that cannot be read.
+    def address(self) -> BrokerAddress:
+        """Return the broker and what logs a client in; reads the password file and the certificates.
+
+        A user in the URL counts more than ``user``, ``password`` more than ``password_file``. Raises
+        :class:`~stinger.errors.FileError` for a file that cannot be used, :class:`InputError` for a password without a
+        user.
         """
-        if self.password is not None or self.password_file is None:
-            return self.password
-        data = read_bytes(self.password_file)
-        try:
-            text = data[: _MAX_SECRET_BYTES + 1].decode().removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError as error:
-            raise FileError(self.password_file, "holds no text: expected a password") from error
-        if not text or len(data) > _MAX_SECRET_BYTES:
-            raise FileError(self.password_file, "holds no password" if not text else "is too long for a password")
-        return text
+        if self.url.scheme == "embedded":
+            return BrokerAddress(self.url.host, self.url.port, embedded=True)
+        user, password = self.url.user or self.user, self.password
+        if password is None and self.password_file is not None:
+            password = read_password(self.password_file)
+        if password is not None and user is None:
+            raise InputError(
+                "a password without a user: set broker.user, or put the user into the URL, as in mqtt://user@host"
+            )
+        tls = tls_context(self.ca_file, self.cert_file, self.key_file) if self.url.scheme == "mqtts" else None
+        return BrokerAddress(self.url.host, self.url.port, user, password, tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,35 +91,40 @@ class OutboxConfig:
     """Events that wait for the broker."""
 
     max_events: int = key(
-        100_000, "Events kept on disk while there is no broker; then the oldest go.", low=100, high=10_000_000
+        100_000,
+        "Events kept on disk while the broker is away; above this number the oldest are dropped.",
+        low=100,
+        high=10_000_000,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderConfig:
-    """What is kept for training."""
+    """Recordings, kept for training."""
 
     enabled: bool = key(True, "Record every sample, for training.", option="--record/--no-record")
     sync_interval_s: float = key(
-        5.0, "Seconds between two flushes to the disk: what a power failure can cost.", low=0.1, high=3600
+        5.0, "Seconds between two flushes to the disk: the most that a power failure can lose.", low=0.1, high=3600
     )
-    max_file_mb: int = key(64, "Megabytes after which another file is begun.", low=1, high=4000)
-    keep_free_mb: int = key(16, "Megabytes on the disk that recording leaves to others.", low=0, high=1_000_000)
+    max_file_mb: int = key(64, "Size in megabytes at which a new file is started.", low=1, high=4000)
+    keep_free_mb: int = key(
+        16, "Recording pauses while fewer megabytes than this are free on the disk.", low=0, high=1_000_000
+    )
     keep: str | None = key(
         None,
-        "Delete recordings that ended longer ago, such as 30d or 12h.",
+        "Delete recordings that ended longer ago than this, such as 30d or 12h.",
         option="--keep",
         default_text="for ever",
-        check=_problem_with(seconds),
+        parse=_readable_by(seconds),
     )
     keep_size: str | None = key(
         None,
-        "Delete the oldest recordings while all of them take more, such as 10GB.",
+        "Delete the oldest recordings while all together are larger than this, such as 10GB.",
         option="--keep-size",
         default_text="no limit",
-        check=_problem_with(size_bytes),
+        parse=_readable_by(size_bytes),
     )
-    keep_trained: bool = key(True, "Keep recordings that a model in the registry names, whatever their age.")
+    keep_trained: bool = key(True, "Keep recordings that a model in the registry names, at any age.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,58 +133,64 @@ class MetricsConfig:
 
     port: int | None = key(
         None,
-        "Port of /metrics, /healthz and /readyz; 0 takes any free one.",
+        "Port of /metrics, /healthz and /readyz; 0 takes any free port.",
         low=0,
         high=65_535,
         option="--metrics-port",
         default_text="none: not served",
     )
     host: str = key(
-        "127.0.0.1", "Address to serve them on; 0.0.0.0 is every one of this machine.", option="--metrics-host"
+        "127.0.0.1", "Address to serve them at; 0.0.0.0 is every address of this machine.", option="--metrics-host"
     )
 
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """What goes to stderr."""
+    """What is logged to stderr."""
 
-    level: str = key("info", "How much to log.", choices=("debug", "info", "warning", "error"), option="--log-level")
-    format: str = key("text", "How: key=value lines, or a JSON object a line.", choices=("text", "json"))
+    level: str = key(
+        "info", "Lowest level that is logged.", choices=("debug", "info", "warning", "error"), option="--log-level"
+    )
+    format: str = key("text", "Log key=value lines, or one JSON object a line.", choices=("text", "json"))
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything that a user can set."""
 
-    sources: tuple[str, ...] = key(
+    sources: tuple[SourceUrl, ...] = key(
         (),
-        "Where samples come from, a URL each: serial:, tcp:, replay: or mqtt:. May be repeated.",
+        "URL of a source of samples: serial:, tcp:, replay: or mqtt:. May be repeated.",
         option="--source",
         metavar="URL",
-        check=_source_problem,
+        parse=parse_source_urls,
     )
     data_dir: Path = key(
         default_data_dir,
-        "Folder for recordings, models and events that wait.",
+        "Folder for recordings, models and events that wait for the broker.",
         option="--data-dir",
         default_text="the user's data folder",
     )
     model: str = key("champion", "Model: champion, factory, a version in the registry, or a file.", option="--model")
-    threshold: float | None = key(
+    threshold: Threshold | None = key(
         None,
-        "Level at which the wheels go on.",
+        "Level at which the wheels go on; they go off at half of it.",
         low=LOWEST_THRESHOLD,
         high=HIGHEST_THRESHOLD,
         option="--threshold",
         default_text="the model's",
+        parse=parse_threshold,
     )
     min_shot_gap_ms: int = key(
-        MIN_SHOT_GAP_MS, "A trigger edge sooner than this after a shot is a burst's.", low=0, high=60_000
+        MIN_SHOT_GAP_MS,
+        "A trigger edge sooner than this after an accepted shot is part of a burst.",
+        low=0,
+        high=60_000,
     )
     scores: bool = key(False, "Publish every score.", option="--scores/--no-scores")
     stamps: bool = key(
         False,
-        "Say in scores and events when their samples were read, scored and published. For test benches.",
+        "Publish with scores and events when their samples were read, scored and published. For test benches.",
         option="--stamps/--no-stamps",
     )
     broker: BrokerConfig = field(default_factory=BrokerConfig)
@@ -205,22 +200,15 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     retrain: RetrainConfig = field(default_factory=RetrainConfig)
 
-    def __post_init__(self) -> None:
-        broker = self.broker
-        if (broker.cert_file is None) != (broker.key_file is None):
-            raise InputError("broker.cert_file and broker.key_file belong together: set both or neither")
-        if (broker.ca_file or broker.cert_file) and not broker.url.startswith("mqtts:"):
-            raise InputError(f"broker.ca_file and broker.cert_file need TLS: expected mqtts://, not {broker.url}")
-
     def value(self, name: str) -> Any:
-        """The value of the key of this dotted name."""
+        """Return the value of the key with this dotted name."""
         found: Any = self
         for part in name.split("."):
             found = getattr(found, part)
         return found
 
     def to_toml(self) -> str:
-        """As a configuration file: what is not set is a comment, and secrets are left out."""
+        """Return the text of a configuration file: keys that are not set are comments, secrets are left out."""
         lines: list[str] = []
         table = ""
         for one in KEYS:
@@ -231,33 +219,25 @@ class Config:
                 lines += ["", f"[{head}]"]
                 table = head
             value = self.value(one.name)
-            lines.append(f"# {name} =" if value is None else f"{name} = {_toml(value)}")
+            lines.append(f"# {name} =" if value is None else f"{name} = {toml_value(value)}")
         return "\n".join(lines) + "\n"
 
     def changed_from(self, other: Config) -> list[str]:
-        """The names of the keys that differ from ``other``."""
+        """Return the names of the keys whose values differ from those of ``other``."""
         return [one.name for one in KEYS if self.value(one.name) != other.value(one.name)]
 
 
 KEYS: Final = tuple(keys_of(Config))
-"""Every key, in the order of documentation."""
+"""Every key, in the order of the documentation."""
 
 
-def without_password(url: str) -> str:
-    """``url`` without the password that it may hold."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    who, at, host = authority.rpartition("@")
-    user, colon, _ = who.partition(":")
-    return f"{scheme}{separator}{user}{at}{host}{slash}{path}" if separator and at and colon else url
-
-
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Return ``value``, of a key that is set, as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    # A TOML basic string escapes as JSON does, and DEL besides.
+        return f"[{', '.join(map(toml_value, value))}]"
+    # A TOML basic string has the escapes of JSON, and must escape DEL as well.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""docs/configuration.md, made of the keys. Run: python -m service.config.docs > docs/configuration.md."""
+"""Writes docs/configuration.md from the keys: python -m service.config.docs > docs/configuration.md."""
 
 from __future__ import annotations
 
@@ -10,16 +10,27 @@ from service.config.loading import FILE_VARIABLE
 _HEAD = f"""\
 # Configuration of the daemon
 
-`[retrain]` is what `stinger retrain` goes by ([retraining.md](retraining.md)), and so are its options; all else is the daemon's.
+The table `[retrain]` and its options are for `stinger retrain` ([retraining.md](retraining.md)); everything else is for the
+daemon, `stinger run`.
 
-Every key can be set in a TOML file (`--config FILE`, or `{FILE_VARIABLE}`), by an environment variable, and most that one
-changes often by an option. Later wins: default, file, environment, option. An unknown key, a wrong type or a value out of
-range is refused with one line that names the place. `stinger run --check` only checks; `stinger run --print-config` shows
-what is in effect, without secrets.
+Every key can be set in a TOML file (`--config FILE`, or `{FILE_VARIABLE}`) and by an environment variable, and many by a
+command line option. Later wins, in the order default, file, environment, option. An unknown key, a wrong type and a value
+out of range are refused with one line that names the place. `stinger run --check` checks the configuration, and that the
+files and ports it names exist; `stinger run --print-config` prints the effective configuration, without secrets.
 
-Relative paths in the file start at its folder, others at the working directory. In an environment variable a list is
-separated by spaces, and an empty value sets nothing. Passwords come from a file or the environment, never from a URL or
-the command line.
+Relative paths in the file start at its folder, other relative paths at the working directory. In an environment variable
+the items of a list are separated by spaces, and an empty value sets nothing.
+
+**Passwords** come from a file or the environment, never from a URL or the command line. The password is the first line of
+`broker.password_file`, without the line end and a byte order mark; `STINGER_BROKER_PASSWORD` counts more than the file. A
+user in the broker's URL counts more than `broker.user`.
+
+**Sources** are described in [sources.md](sources.md). The name of a device, given with `?device=NAME` or made of the port,
+the address or the file name, has 1 to 64 letters, digits, `_` or `-`, and is not `daemon`. Its recordings are in a folder
+of this name. Names that Windows reserves (`CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0` to `LPT9`, in upper or lower
+case) get a `=` at the end of the folder's name on every system, as in `recordings/COM3=`. On a file system that ignores
+case, devices whose names only differ in case share a folder; each recording is a separate file, and its sidecar names the
+device.
 
 ```toml
 sources = ["serial://auto"]
@@ -36,7 +47,7 @@ port = 9464
 
 
 def configuration_page() -> str:
-    """The page, with a table for each table of the file."""
+    """Return the page, with a table for each table of the file."""
     parts = [_HEAD]
     table = None
     for one in KEYS:

@@ -1,4 +1,4 @@
-"""What one key of the configuration is: its type, its range, its names in file, environment and options, its one text."""
+"""One key of the configuration: its type and range, its names in file, environment and options, and its help text."""
 
 from __future__ import annotations
 
@@ -11,32 +11,35 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from stinger.errors import InputError
+
 ENV_PREFIX: Final = "STINGER_"
 
 _FLAGS: Final = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
+_PLAIN_KINDS: Final = (bool, int, float, str, tuple, Path)
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a dataclass field says of its key beyond type and default."""
+    """What the declaration of a key states beside type and default."""
 
     help: str
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
     option: str | None = None
-    """The command line's name for it, such as ``--broker``; ``None`` where it has none."""
+    """Its command line option, such as ``--broker``; None without one."""
     metavar: str | None = None
-    """What stands for the option's value in its help, where that is no number or plain text."""
+    """Placeholder of the option's value in help; None for the one of its type."""
     default_text: str | None = None
-    """How the default is told, where its value depends on the machine or is no text."""
+    """The default in help, where its value depends on the machine or has no text."""
     secret: bool = False
-    """Only from the environment, and never shown."""
-    check: Callable[[Any], str | None] | None = None
-    """Says what is wrong with a value of the right type; ``None`` if nothing is."""
+    """Read from the environment only, and never shown."""
+    parse: Callable[[Any], Any] | None = None
+    """Makes the value that the program uses of one of the plain type. Raises :class:`InputError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +48,29 @@ class Key:
 
     name: str
     kind: type
+    """Type of the value in the file: bool, int, float, str, tuple (of texts) or Path."""
     optional: bool
     default: Any
     traits: Traits
 
     @property
     def variable(self) -> str:
-        """Its environment variable."""
+        """The environment variable that sets it."""
         return ENV_PREFIX + self.name.replace(".", "_").upper()
 
     @property
     def default_text(self) -> str:
-        """Its default for a reader; empty for none."""
+        """The default in help and documentation; empty for none."""
         if self.traits.default_text is not None:
             return self.traits.default_text
         if isinstance(self.default, bool):
             return "true" if self.default else "false"
         if isinstance(self.default, tuple):
-            return " ".join(self.default)
+            return " ".join(map(str, self.default))
         return "" if self.default is None else str(self.default)
 
     def expectation(self) -> str:
-        """What is expected, such as ``a whole number from 0 to 65535``."""
+        """Return what is expected, such as ``a whole number from 0 to 65535``."""
         traits = self.traits
         if traits.choices:
             return f"one of {', '.join(traits.choices)}"
@@ -78,10 +82,10 @@ class Key:
         return f"{text} of at least {traits.low:.12g}" if traits.low is not None else text
 
     def from_text(self, text: str) -> Any:
-        """The value that ``text``, as the environment has it, stands for. Raises ``ValueError`` that says what is wrong."""
+        """Return the value of ``text``, as an environment variable has it. Raises :class:`InputError`."""
         stripped = text.strip()
         value: Any = text
-        try:
+        with suppress(ValueError):
             if self.kind is bool:
                 value = _FLAGS.get(stripped.lower(), text)
             elif self.kind is int:
@@ -90,45 +94,41 @@ class Key:
                 value = float(stripped)
             elif self.kind is tuple:
                 value = stripped.split()
-        except ValueError:
-            value = text
-        return self.checked(value)
+        return self.parsed(value)
 
-    def checked(self, value: Any) -> Any:
-        """``value`` in the type of the key. Raises ``ValueError`` that says what is wrong."""
+    def parsed(self, value: Any) -> Any:
+        """Return ``value``, as the file or an option has it, as the program uses it. Raises :class:`InputError`."""
         value = self._converted(value)
         traits = self.traits
-        out = isinstance(value, int | float) and (
+        out_of_range = isinstance(value, int | float) and (
             (traits.low is not None and value < traits.low) or (traits.high is not None and value > traits.high)
         )
-        if out or (traits.choices and value not in traits.choices):
+        if out_of_range or (traits.choices and value not in traits.choices):
             raise self._unexpected(value)
-        problem = traits.check(value) if traits.check else None
-        if problem:
-            raise ValueError(problem)
-        return value
+        return traits.parse(value) if traits.parse else value
 
     def _converted(self, value: Any) -> Any:
         kind = self.kind
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            with suppress(OverflowError):
+                value = float(value)
         if kind is tuple and isinstance(value, list | tuple) and all(isinstance(item, str) and item for item in value):
             return tuple(value)
         if kind is Path and isinstance(value, str) and value.strip() and "\0" not in value:
-            with suppress(RuntimeError):  # '~somebody' whom the system does not know
+            with suppress(RuntimeError):  # '~user' of a user that the system does not know
                 return Path(value).expanduser()
         fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
         if not fits or value == "" or (isinstance(value, float) and not math.isfinite(value)):
             raise self._unexpected(value)
         return value
 
-    def _unexpected(self, value: Any) -> ValueError:
-        shown = "a value that is kept to itself" if self.traits.secret else f"{value!r:.60}"
-        return ValueError(f"expected {self.expectation()}, not {shown}")
+    def _unexpected(self, value: Any) -> InputError:
+        shown = "the given one (secret, not shown)" if self.traits.secret else f"{value!r:.60}"
+        return InputError(f"expected {self.expectation()}, not {shown}")
 
 
 def key(default: Any, help: str, **traits: Any) -> Any:  # noqa: A002 - reads well where keys are declared
-    """A dataclass field that is a key of the configuration; see :class:`Traits`. A callable default is called."""
+    """Return a dataclass field that is a key of the configuration; see :class:`Traits`. A callable default is called."""
     metadata = {"traits": Traits(help, **traits)}
     shown = not traits.get("secret", False)
     if callable(default):
@@ -137,23 +137,29 @@ def key(default: Any, help: str, **traits: Any) -> Any:  # noqa: A002 - reads we
 
 
 def keys_of(config: type, prefix: str = "") -> Iterator[Key]:
-    """The keys of ``config``, in order; those of a dataclass within it bear its field's name and a dot before theirs."""
+    """Yield the keys of ``config`` in order. Those of a dataclass within it have its field's name and a dot before theirs."""
     hints = typing.get_type_hints(config)
     for one in fields(config):
-        kind = hints[one.name]
-        if is_dataclass(kind):
-            assert isinstance(kind, type)
-            yield from keys_of(kind, f"{prefix}{one.name}.")
-        else:
-            optional = isinstance(kind, types.UnionType)
-            kind = next(part for part in typing.get_args(kind) if part is not type(None)) if optional else kind
-            yield Key(
-                name=prefix + one.name,
-                kind=typing.get_origin(kind) or kind,
-                optional=optional,
-                default=_default_of(one),
-                traits=one.metadata["traits"],
-            )
+        hint = hints[one.name]
+        if "traits" not in one.metadata:
+            assert is_dataclass(hint)
+            assert isinstance(hint, type)
+            yield from keys_of(hint, f"{prefix}{one.name}.")
+            continue
+        parts = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+        yield Key(
+            name=prefix + one.name,
+            kind=_plain_kind(next(part for part in parts if part is not type(None))),
+            optional=type(None) in parts,
+            default=_default_of(one),
+            traits=one.metadata["traits"],
+        )
+
+
+def _plain_kind(hint: Any) -> type:
+    """Return the type in the file of a key whose parsed values have type ``hint``: a text for a type of our own."""
+    plain: type = typing.get_origin(hint) or getattr(hint, "__supertype__", hint)
+    return plain if plain in _PLAIN_KINDS else str
 
 
 def _default_of(one: Field[Any]) -> Any:

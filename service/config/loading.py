@@ -1,4 +1,4 @@
-"""The configuration from defaults, a TOML file, the environment and the command line: later wins."""
+"""Loads the configuration from defaults, a TOML file, the environment and the command line: later wins."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from stinger.errors import FileError, InputError
 from stinger.files import StrPath, home_resolved, read_bytes
 
 FILE_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
-"""Names the file where no option does."""
+"""The environment variable that names the file where no option does."""
 
 _MAX_BYTES: Final = 1_000_000
-# Set by Kubernetes in every container beside a service called stinger: nobody's doing.
+# Kubernetes sets these in every container beside a service named stinger, without a user's doing.
 _FOREIGN: Final = re.compile(ENV_PREFIX + r"(SERVICE_.*|PORT(_.*)?)")
 _BY_NAME: Final = {one.name: one for one in KEYS}
 _BY_VARIABLE: Final = {one.variable: one for one in KEYS}
@@ -27,10 +27,11 @@ _TABLES: Final = {one.name.rpartition(".")[0] for one in KEYS} - {""}
 
 
 def load_config(path: StrPath | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> Config:
-    """The effective configuration. ``options`` are values under the names of keys; ``None`` and ``()`` say nothing.
+    """Return the effective configuration.
 
-    ``path``, or else what STINGER_CONFIG names, is read; its relative paths start at its folder. Raises
-    :class:`InputError`, one line with the place, for whatever is unknown, of the wrong type, or out of range.
+    ``options`` are values by the names of keys, where ``None`` and ``()`` mean not given. ``path``, or else the file that
+    STINGER_CONFIG names, is read; its relative paths start at its folder. Raises :class:`InputError`, one line that names
+    the place (file and line, variable or option), for a key that is unknown and a value that cannot be used.
     """
     values: dict[str, Any] = {}
     if path is None and environ.get(FILE_VARIABLE):
@@ -45,13 +46,13 @@ def load_config(path: StrPath | None, environ: Mapping[str, str], options: Mappi
 def _from_file(path: Path) -> dict[str, Any]:
     data = read_bytes(path)
     if len(data) > _MAX_BYTES:
-        raise FileError(path, f"is no configuration: more than {_MAX_BYTES:,} bytes")
+        raise FileError(path, f"is too long for a configuration: more than {_MAX_BYTES:,} bytes")
     try:
         text = data.decode("utf-8-sig")
         tables = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise FileError(path, "is not UTF-8", place=f"byte {error.start}") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib lets a number of too many digits through as it is
         problem, _, where = str(error).removesuffix(")").partition(" (at ")
         raise FileError(path, f"is not TOML: {problem}", place=where or None) from error
     values = {}
@@ -63,15 +64,15 @@ def _from_file(path: Path) -> dict[str, Any]:
             if name in _TABLES:
                 raise FileError(path, f"{name} is a table: expected [{name}] and its keys below", place=place)
             raise FileError(
-                path, f"unknown key {_shown(name)}{_meant(name, list(_BY_NAME) + sorted(_TABLES))}", place=place
+                path, f"unknown key {_shown(name)}{_similar(name, list(_BY_NAME) + sorted(_TABLES))}", place=place
             )
         if one.traits.secret:
             raise FileError(path, f"{name} is read from {one.variable} only: use {name}_file here", place=place)
         try:
-            checked = one.checked(value)
-        except ValueError as error:
+            parsed = one.parsed(value)
+        except InputError as error:
             raise FileError(path, f"{name}: {error}", place=place) from error
-        values[name] = path.parent / checked if isinstance(checked, Path) else checked
+        values[name] = path.parent / parsed if isinstance(parsed, Path) else parsed
     return values
 
 
@@ -82,12 +83,13 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
             continue
         one = _BY_VARIABLE.get(variable)
         if one is None:
-            raise InputError(f"environment variable {_shown(variable)}: unknown{_meant(variable, list(_BY_VARIABLE))}")
+            similar = _similar(variable, list(_BY_VARIABLE))
+            raise InputError(f"environment variable {_shown(variable)}: unknown{similar}")
         if environ[variable] == "":
-            continue  # how a compose file says that it sets nothing
+            continue  # a compose file cannot leave a variable out: it sets it to nothing
         try:
             values[one.name] = one.from_text(environ[variable])
-        except ValueError as error:
+        except InputError as error:
             raise InputError(f"environment variable {variable}: {error}") from error
     return values
 
@@ -99,8 +101,8 @@ def _from_options(options: Mapping[str, Any]) -> dict[str, Any]:
             continue
         one = _BY_NAME[name]
         try:
-            values[name] = one.checked(value)
-        except ValueError as error:
+            values[name] = one.parsed(value)
+        except InputError as error:
             raise InputError(f"{_option_of(one)}: {error}") from error
     return values
 
@@ -117,7 +119,7 @@ def _build(values: Mapping[str, Any]) -> Config:
 
 
 def _flat(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Keys and values; what stands in a table that is none of ours is told by the table's name."""
+    """Yield dotted names and values; an unknown table comes as one name with the whole table as its value."""
     for name, value in tables.items():
         if name in _TABLES and isinstance(value, dict):
             yield from ((f"{name}.{inner}", inner_value) for inner, inner_value in value.items())
@@ -126,7 +128,11 @@ def _flat(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _line_of(text: str, name: str) -> int | None:
-    """Where the key, or table, ``name`` is set, counted from 1; None if that cannot be told."""
+    """Return the line, counted from 1, where the key or table ``name`` is set; None if it is not found.
+
+    tomllib does not keep positions. A line that only looks like an assignment, inside a multi-line string, can mislead
+    this; the error then names that line.
+    """
     table = ""
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
@@ -143,7 +149,7 @@ def _line_of(text: str, name: str) -> int | None:
     return None
 
 
-def _meant(name: str, known: list[str]) -> str:
+def _similar(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, 1)
     return f": did you mean {close[0]}?" if close else ": see docs/configuration.md"
 

@@ -17,10 +17,9 @@ from models.choice import ChosenModel
 from models.decision import DecisionParameters
 from models.registry import Registry
 from service.base.logs import event_text, set_up_logging
-from service.base.source import Intake, LinkState
+from service.base.source import Intake, LinkState, Source
 from service.config.broker_address import BrokerAddress
 from service.config.config import Config
-from service.daemon.check import broker_address
 from service.daemon.flow import Flow, Sink
 from service.daemon.operating import Operating
 from service.daemon.serving_model import ServingModel
@@ -43,8 +42,7 @@ from service.recording.pruning import prune_periodically
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
 from service.recording.retention import Pruned, Retention, limits_of
-from service.sources.mqtt_source import MqttSource
-from service.sources.urls import DeviceSource, parse_sources
+from service.sources.build import build_sources
 from stinger.device_name import DeviceName
 from stinger.paths import recordings_dir, registry_dir
 
@@ -115,11 +113,11 @@ class Daemon:
         self._model = ServingModel(
             config.model, self._registry, on_change=self._use_model, on_trouble=self._model_alarm
         )
-        address = broker_address(config.broker)
+        address = config.broker.address()
         if address.embedded:
             broker = await stack.enter_async_context(EmbeddedBroker(address.port))
             address = replace(address, port=broker.port)
-        sources = parse_sources(config.sources, SampleSubscription(address))
+        sources = build_sources(config.sources, SampleSubscription(address))
         recovery = await asyncio.to_thread(recover, self._recordings)
         if recovery.closed or recovery.problems:
             _LOG.warning(event_text("recordings_recovered", closed=recovery.closed, problems=len(recovery.problems)))
@@ -176,7 +174,7 @@ class Daemon:
         running = Running(address, http, self._model.serving.version)
         await self._keep_running(sources, partial(ready, running))
 
-    async def _keep_running(self, sources: list[DeviceSource | MqttSource], ready: Callable[[], None]) -> None:
+    async def _keep_running(self, sources: list[Source], ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             broker = tasks.create_task(self._link.run(), name="broker")
             helpers = [
@@ -208,7 +206,7 @@ class Daemon:
         if failure is not None:
             raise failure
 
-    async def _bring(self, sources: list[DeviceSource | MqttSource]) -> None:
+    async def _bring(self, sources: list[Source]) -> None:
         """Run every source; returns when none can bring anything more, which without sources is never."""
         intake = self._wrap_intake(self._flow)
         async with asyncio.TaskGroup() as tasks:

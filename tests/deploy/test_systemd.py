@@ -93,7 +93,7 @@ def test_configuration_is_valid_and_keeps_recordings_within_limits() -> None:
     config = load_config(SYSTEMD / "stinger.toml", {}, {})
     limits = limits_of(config.recorder)
     assert (limits.keep_s, limits.keep_bytes, limits.keep_trained) == (90 * 86_400, 10**10, True)
-    assert config.sources == ("serial://auto",)
+    assert tuple(map(str, config.sources)) == ("serial://auto",)
 
 
 def test_journal_has_a_limit() -> None:

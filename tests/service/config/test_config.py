@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli.config_options import config_options, option_values, retraining_options
-from service.config.config import KEYS, Config
+from service.config.config import KEYS, Config, toml_value
 from service.config.docs import configuration_page
 from service.config.loading import load_config
+from service.config.source_url import parse_source_urls
 from stinger.errors import FileError, InputError
 from stinger.paths import data_dir
 from tests.helpers.places import ROOT
@@ -36,7 +37,7 @@ def problem(
 def test_defaults() -> None:
     config = load_config(None, {"HOME": "/x", "PATH": ""}, {})
     assert config == Config()
-    assert (config.broker.url, config.model, config.metrics.port, config.recorder.enabled) == (
+    assert (str(config.broker.url), config.model, config.metrics.port, config.recorder.enabled) == (
         "embedded",
         "champion",
         None,
@@ -66,7 +67,7 @@ def test_every_kind_from_file_and_environment(tmp_path: Path) -> None:
         """,
     )
     config = load_config(path, {}, {})
-    assert config.sources == ("serial://auto", "replay:a b.csv?speed=0")
+    assert config.sources == parse_source_urls(["serial://auto", "replay:a b.csv?speed=0"])
     assert config.data_dir == tmp_path / "data"
     assert config.recorder.sync_interval_s == 2.0
     environ = {
@@ -77,7 +78,7 @@ def test_every_kind_from_file_and_environment(tmp_path: Path) -> None:
         "STINGER_MODEL": "",
     }
     config = load_config(path, environ, {})
-    assert config.sources == ("serial://auto", "tcp://h:1")
+    assert config.sources == parse_source_urls(["serial://auto", "tcp://h:1"])
     assert (config.data_dir, config.scores, config.min_shot_gap_ms, config.model) == (
         Path("data"),
         False,
@@ -98,7 +99,7 @@ def test_file_may_be_named_by_the_environment(tmp_path: Path) -> None:
         ("[brokr]\nurl = 1", "line 1: unknown key brokr: did you mean broker?"),
         ('"a\\nb" = 1', "unknown key 'a\\nb': see"),
         ("sources = ['a\\nb']", "line 1: sources: "),
-        ('sources = ["a\\nb"]', "line 1: sources: 'a\\nb' is no source"),
+        ('sources = ["a\\nb"]', "line 1: sources: 'a\\nb': expected serial:"),
         ("[zzz]", "line 1: unknown key zzz: see docs/configuration.md"),
         ("broker = 'x'", "line 1: broker is a table: expected [broker] and its keys below"),
         ("broker.url = 5", "line 1: broker.url: expected a text, not 5"),
@@ -110,17 +111,27 @@ def test_file_may_be_named_by_the_environment(tmp_path: Path) -> None:
         ("sources = 'tcp://a:1'", "line 1: sources: expected a list of texts, not 'tcp://a:1'"),
         (
             "sources = ['http://a']",
-            "line 1: sources: 'http://a' is no source: expected a URL that begins with serial:,",
+            "line 1: sources: 'http://a': unknown kind of source: expected serial:",
         ),
         ("data_dir = ''", "line 1: data_dir: expected a path, not ''"),
         ("[metrics]\nport = 70000", "line 2: metrics.port: expected a whole number from 0 to 65535, not 70000"),
         ("[log]\nlevel = 'loud'", "line 2: log.level: expected one of debug, info, warning, error, not 'loud'"),
         (
             "[broker]\nurl = 'mqtt://h:x'",
-            "line 2: broker.url: expected embedded, mqtt://HOST:PORT or mqtts://HOST:PORT",
+            "line 2: broker.url: the port is not a number from 1 to 65,535: expected embedded, mqtt://HOST:PORT or mqtts:",
         ),
         ("[broker]\npassword = 'x'", "line 2: broker.password is read from STINGER_BROKER_PASSWORD only"),
         ("x = = 1", "line 1, column 5: is not TOML: Invalid value"),
+        (f"x = {'9' * 5000}", "is not TOML: Exceeds the limit"),
+        (f"threshold = {'9' * 400}", "line 1: threshold: expected a number from 0.05 to 0.95, not 9999"),
+        ("sources = ['mqtts:']", "line 1: sources: 'mqtts:': samples come from the daemon's own broker"),
+        ("sources = ['tcp://h:1', 'tcp://h:1']", "line 1: sources: 'tcp://h:1': 'tcp://h:1' is called h-1 as well"),
+        (
+            "sources = ['tcp://h:1?device=a b']",
+            "line 1: sources: 'tcp://h:1?device=a b': device name 'a b': expected 1",
+        ),
+        ("[broker]\nurl = 'embedded:99999'", "line 2: broker.url: the port is not a number from 0 to 65,535"),
+        ("[broker]\nurl = 'mqtt://h/path?x'", "line 2: broker.url: nothing may follow the port"),
     ],
 )
 def test_fault_in_the_file_is_one_line_with_its_place(tmp_path: Path, text: str, message: str) -> None:
@@ -161,7 +172,8 @@ def test_password_in_a_url_is_refused_and_not_repeated(value: str) -> None:
     for said in (problem(environ={"STINGER_BROKER_URL": value}), problem(environ={"STINGER_SOURCES": value})):
         assert "password_file" in said
         assert "me:" not in said
-        assert "@host" not in said
+        assert "secret" not in said
+        assert "sec:r" not in said
 
 
 def test_files_of_tls_need_tls() -> None:
@@ -172,14 +184,14 @@ def test_files_of_tls_need_tls() -> None:
 def test_password_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b" pass word \r\n")
-    path = written(tmp_path, "[broker]\npassword_file = 'secret'")
-    assert load_config(path, {}, {}).broker.password_text() == " pass word "
-    assert load_config(path, {"STINGER_BROKER_PASSWORD": "other"}, {}).broker.password_text() == "other"
-    assert Config().broker.password_text() is None
+    path = written(tmp_path, "[broker]\nurl = 'mqtt://u@h'\npassword_file = 'secret'")
+    assert load_config(path, {}, {}).broker.address().password == " pass word "
+    assert load_config(path, {"STINGER_BROKER_PASSWORD": "other"}, {}).broker.address().password == "other"
+    assert Config().broker.address().password is None
     for content in (b"", b"\n", b"\xff", b"x" * 5000):
         secret.write_bytes(content)
         with pytest.raises(FileError, match="secret"):
-            load_config(path, {}, {}).broker.password_text()
+            load_config(path, {}, {}).broker.address()
 
 
 def test_effective_configuration_reads_back_the_same_without_secrets(tmp_path: Path) -> None:
@@ -252,7 +264,8 @@ def test_retraining_has_its_own_part_of_the_options() -> None:
 def test_every_default_is_within_its_own_rules() -> None:
     for one in KEYS:
         if not (one.optional and one.default is None):
-            assert one.checked(one.default) == one.default, one.name
+            plain = tomllib.loads(f"value = {toml_value(one.default)}")["value"]
+            assert one.parsed(plain) == one.default, one.name
         assert one.traits.help.endswith("."), one.name
     assert len({one.variable for one in KEYS}) == len(KEYS)
 

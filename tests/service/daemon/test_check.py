@@ -5,20 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from service.config.broker_address import parse_broker_url
 from service.config.config import BrokerConfig, Config
+from service.config.source_url import parse_source_urls
 from service.daemon.check import check
-from service.sources.urls import parse_sources
 from stinger.errors import InputError
 
 
 def checked(tmp_path: Path, *sources: str, **changes: object) -> None:
-    config = replace(Config(), data_dir=tmp_path, sources=sources, **changes)  # type: ignore[arg-type]  # any field
-    check(config, parse_sources(config.sources))
+    check(replace(Config(), data_dir=tmp_path, sources=parse_source_urls(sources), **changes))  # type: ignore[arg-type]  # any field
 
 
-def test_configuration_of_what_is_there_passes(tmp_path: Path) -> None:
+def broker(url: str, **settings: object) -> BrokerConfig:
+    return BrokerConfig(url=parse_broker_url(url), **settings)  # type: ignore[arg-type]  # any field
+
+
+def test_configuration_of_files_and_ports_that_exist_passes(tmp_path: Path) -> None:
     (tmp_path / "port").touch()
-    checked(tmp_path, f"serial://{tmp_path}/port", "tcp://nowhere.invalid:1")
+    checked(tmp_path, f"serial://{tmp_path}/port", "serial://auto", "tcp://nowhere.invalid:1", "mqtt:")
 
 
 @pytest.mark.parametrize(
@@ -28,11 +32,12 @@ def test_configuration_of_what_is_there_passes(tmp_path: Path) -> None:
         (("replay:/no/such.bin",), {}, "source 'replay:/no/such.bin': /no/such.bin: No such file"),
         ((), {"model": "no-such-version"}, "no model 'no-such-version'"),
         ((), {"model": "/no/such.onnx"}, "/no/such.onnx: No such file"),
-        ((), {"broker": BrokerConfig(url="mqtts://b", ca_file=Path("/no/ca.pem"))}, "/no/ca.pem: No such file"),
-        ((), {"broker": BrokerConfig(url="mqtt://b", user="u", password_file=Path("/no/pw"))}, "/no/pw: No such file"),
+        ((), {"broker": broker("mqtts://b", ca_file=Path("/no/ca.pem"))}, "/no/ca.pem: No such file"),
+        ((), {"broker": broker("mqtt://b", user="u", password_file=Path("/no/pw"))}, "/no/pw: No such file"),
+        ((), {"broker": broker("mqtt://b", password="sesame")}, "a password without a user"),
     ],
 )
-def test_what_is_not_there_is_one_line_with_its_place(
+def test_what_is_missing_is_one_line_with_its_place(
     tmp_path: Path, sources: tuple[str, ...], changes: dict[str, object], problem: str
 ) -> None:
     with pytest.raises(InputError) as caught:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from service.config.broker_address import BrokerAddress, parse_broker
+from service.config.broker_address import BrokerAddress
 from service.mqtt.broker_link import BrokerLink
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
+from tests.helpers.broker_addresses import address_of
 from tests.helpers.brokers import Mosquitto, until
 from tests.helpers.events import shot
 from tests.service.mqtt.conftest import running
@@ -25,12 +26,12 @@ async def test_user_and_password_from_a_file_let_in_and_a_wrong_one_is_told_but_
     url = f"mqtt://anna@127.0.0.1:{broker.port}"
     try:
         secret.write_text("guess\n")
-        refused = BrokerLink(parse_broker(url, password_file=secret), outbox, version="1")
+        refused = BrokerLink(address_of(url, password_file=secret), outbox, version="1")
         async with running(refused):
             await until(lambda: "Not authorized" in caplog.text)
             assert not refused.connected
         secret.write_text("sesame\n")
-        welcome = BrokerLink(parse_broker(url, password_file=secret), outbox, version="1")
+        welcome = BrokerLink(address_of(url, password_file=secret), outbox, version="1")
         async with running(welcome):
             await until(lambda: welcome.connected)
         assert "sesame" not in caplog.text
@@ -62,14 +63,14 @@ async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(
     ca_file = certificates / "ca.crt"
     client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
     url = f"mqtts://127.0.0.1:{tls_mosquitto.port}"
-    link = BrokerLink(parse_broker(url, ca_file=ca_file, **client), outbox, version="1")
+    link = BrokerLink(address_of(url, ca_file=ca_file, **client), outbox, version="1")
     async with running(link):
         link.publisher.put(event_message(shot()))
         await until(lambda: link.connected and link.depth == 0)
-    unknown = BrokerLink(parse_broker(url, **client), outbox, version="1")
+    unknown = BrokerLink(address_of(url, **client), outbox, version="1")
     async with running(unknown):
         await until(lambda: "certificate verify failed" in caplog.text)
-    unasked = BrokerLink(parse_broker(url, ca_file=ca_file), outbox, version="1")
+    unasked = BrokerLink(address_of(url, ca_file=ca_file), outbox, version="1")
     caplog.clear()
     async with running(unasked):
         await until(lambda: "broker not connected" in caplog.text)

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from service.config.broker_address import BrokerAddress, parse_broker
+from service.config.broker_address import BrokerAddress
 from service.mqtt import connection as mqtt_client
 from service.mqtt.broker_link import BrokerLink
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
+from tests.helpers.broker_addresses import address_of
 from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, road, subscriber, until
 from tests.helpers.events import shot
 from tests.helpers.places import ROOT
@@ -68,7 +69,7 @@ async def test_a_broker_that_says_nothing_neither_holds_up_a_stop_nor_leaves_a_s
 
 async def test_a_broker_that_says_nothing_behind_tls_neither_holds_up_a_stop(outbox: Outbox) -> None:
     async with odd_broker() as (port, came):
-        link = BrokerLink(parse_broker(f"mqtts://127.0.0.1:{port}", environment={}), outbox, version="1")
+        link = BrokerLink(address_of(f"mqtts://127.0.0.1:{port}"), outbox, version="1")
         task = asyncio.create_task(link.run())
         await until(lambda: bool(came))
         link.stop(1.0)

@@ -16,13 +16,14 @@ import pytest
 
 from service.base.backoff import Backoff
 from service.base.source import LinkState
-from service.config.broker_address import BrokerAddress, parse_broker
+from service.config.broker_address import BrokerAddress
 from service.mqtt import sample_subscription as broker
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.sample_subscription import PACKET_MAX_BYTES, SampleSubscription
 from service.sources.mqtt_devices import ReceivedMessage
 from service.sources.mqtt_source import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
+from tests.helpers.broker_addresses import address_of
 from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, until
 from tests.helpers.samples import counting_samples
 from tests.service.sources.collecting import Collecting, running
@@ -119,10 +120,10 @@ async def test_a_password_lets_in_and_a_wrong_one_is_told(tmp_path: Path, passwo
 async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(tls_mosquitto: Mosquitto, certificates: Path) -> None:
     url = f"mqtts://127.0.0.1:{tls_mosquitto.port}"
     client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
-    async with SampleSubscription(parse_broker(url, ca_file=certificates / "ca.crt", **client))():
+    async with SampleSubscription(address_of(url, ca_file=certificates / "ca.crt", **client))():
         pass
-    assert "certificate verify failed" in await refusal(SampleSubscription(parse_broker(url, **client)))
-    assert await refusal(SampleSubscription(parse_broker(url, ca_file=certificates / "ca.crt")))
+    assert "certificate verify failed" in await refusal(SampleSubscription(address_of(url, **client)))
+    assert await refusal(SampleSubscription(address_of(url, ca_file=certificates / "ca.crt")))
 
 
 @pytest.mark.parametrize("answer", [OLD_PROTOCOL, NOT_AUTHORIZED_5, b"HTTP/1.1 400\r\n\r\n"])
@@ -183,7 +184,7 @@ async def test_a_dead_broker_behind_tls_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(broker, "_KEEPALIVE_S", 1)
     client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
-    address = parse_broker(f"mqtts://127.0.0.1:{tls_mosquitto.port}", ca_file=certificates / "ca.crt", **client)
+    address = address_of(f"mqtts://127.0.0.1:{tls_mosquitto.port}", ca_file=certificates / "ca.crt", **client)
     assert tls_mosquitto.process is not None
     async with SampleSubscription(address)() as messages:
         tls_mosquitto.process.send_signal(signal.SIGSTOP)

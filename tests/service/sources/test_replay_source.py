@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from replay.schedule import BETWEEN_BOOTS_MS
-from service.base.source import Block, LinkState
+from service.base.source import Block, LinkState, Source
+from service.config.source_url import ReplayUrl, parse_source_url
+from service.sources.build import build_device_source
 from service.sources.replay_source import ReplaySource
-from service.sources.urls import parse_source
 from stinger.device_name import DeviceName
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log
@@ -24,9 +25,15 @@ def write(path: Path, *parts: SampleArray) -> Path:
     return path
 
 
+def replay_source(path: Path, options: str) -> Source:
+    url = parse_source_url(f"replay:{path}?{options}")
+    assert isinstance(url, ReplayUrl)
+    return build_device_source(url)
+
+
 async def play(path: Path, options: str, intake: Collecting) -> float:
     """Play to the end; return how long it took, in seconds."""
-    source = parse_source(f"replay:{path}?{options}")
+    source = replay_source(path, options)
     begin = time.monotonic()
     async with asyncio.timeout(10):
         await source.run(intake)
@@ -119,7 +126,7 @@ async def test_every_repetition_is_another_boot(tmp_path: Path) -> None:
 async def test_endless_loop_ends_when_cancelled(tmp_path: Path) -> None:
     path = write(tmp_path / "log.bin", counting_samples(0, 10))
     intake = Collecting()
-    async with running(parse_source(f"replay:{path}?speed=0&loop=forever"), intake):
+    async with running(replay_source(path, "speed=0&loop=forever"), intake):
         await intake.until_samples(1000)
 
 

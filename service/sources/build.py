@@ -1,0 +1,29 @@
+"""Builds the sources of the source URLs in the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from service.base.source import Source
+from service.config.source_url import MqttUrl, ReplayUrl, SerialUrl, SourceUrl, TcpUrl
+from service.sources.mqtt_source import MqttSource, Subscription
+from service.sources.port_opening import DEFAULT_BAUD
+from service.sources.replay_source import ReplaySource
+from service.sources.serial_source import SerialSource
+from service.sources.tcp_source import TcpSource
+
+
+def build_sources(urls: Iterable[SourceUrl], subscribe: Subscription) -> list[Source]:
+    """Return a source for each of ``urls``, in their order; opens nothing. ``mqtt:`` subscribes with ``subscribe``."""
+    return [MqttSource(str(url), subscribe) if isinstance(url, MqttUrl) else build_device_source(url) for url in urls]
+
+
+def build_device_source(url: SerialUrl | TcpUrl | ReplayUrl) -> Source:
+    """Return the source of one device; opens nothing."""
+    match url:
+        case SerialUrl():
+            return SerialSource(str(url), url.device, url.path, DEFAULT_BAUD if url.baud is None else url.baud)
+        case TcpUrl():
+            return TcpSource(str(url), url.device, url.host, url.port)
+        case ReplayUrl():
+            return ReplaySource(str(url), url.device, url.path, speed=url.speed, loops=url.loops)
