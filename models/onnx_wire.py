@@ -30,6 +30,8 @@ _TENSOR_EXTERNAL: Final = frozenset({13, 14})
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _VARINT_MAX_BYTES: Final = 10
+_CONTINUED: Final = 0x80
+"""The highest bit of a byte of a varint: set in all bytes but the last."""
 
 
 def check_contents(data: bytes) -> None:
@@ -101,13 +103,21 @@ def _check_tensor(data: bytes) -> None:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field of a message: whole numbers, or bytes for everything that has a length."""
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
+    """Yield number and value of each field of a message: whole numbers, or bytes for everything that has a length."""
+    position, end = 0, len(data)
+    while position < end:
+        # A forest has some hundred thousand fields, nearly all with a key of one byte and many with such a value.
+        key = data[position]
+        position += 1
+        if key >= _CONTINUED:
+            key, position = _varint(data, position - 1)
         number, kind = key >> 3, key & 7
         if kind == _VARINT:
-            value, position = _varint(data, position)
+            if position < end and data[position] < _CONTINUED:
+                value = data[position]
+                position += 1
+            else:
+                value, position = _varint(data, position)
             yield number, value
             continue
         if kind == _BYTES:
@@ -116,7 +126,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             length = 4 if kind == _FIXED32 else 8
         else:
             raise InputError("is no ONNX model")
-        if length > len(data) - position:
+        if length > end - position:
             raise InputError("is no ONNX model, or is cut short")
         yield number, data[position : position + length]
         position += length
@@ -129,6 +139,6 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
             break
         byte = data[position + i]
         value |= (byte & 0x7F) << (7 * i)
-        if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follows
+        if byte < _CONTINUED:
             return value, position + i + 1
     raise InputError("is no ONNX model, or is cut short")

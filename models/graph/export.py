@@ -21,7 +21,6 @@ from models.graph.dense import (
     dense_of_pipeline,
 )
 from models.graph.features import add_features
-from models.graph.trees import add_trees
 from models.model_file import Model, open_model, probe_windows
 from models.model_meta import META_KEY, ModelMeta, check_windows
 from stinger.errors import InputError
@@ -44,6 +43,8 @@ def export_estimator(estimator: Any, meta: ModelMeta) -> bytes:
     if meta.estimator in _DENSE:
         probability = add_dense(graph, features.features, dense_of_pipeline(estimator[0], estimator[-1]))
     else:
+        from models.graph.trees import add_trees  # noqa: PLC0415 - skl2onnx, only for trees: a tenth of a second to load
+
         count = feature_count(meta.features, WINDOW_SAMPLES)
         probability = add_trees(graph, features.features, estimator, count)
     add_gate(graph, probability, features.gyro_energy, _gate_energy(meta))
