@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from typing import Any, Final
 
 import click
@@ -15,102 +14,108 @@ from service.cli.config_options import option_values, retraining_options
 from service.config.config import Config
 from service.config.loading import load_config
 from service.retraining.attempt import retrain
-from service.retraining.result import Outcome, Retraining
-from service.retraining.rounds import ended_by_signals, rounds
+from service.retraining.repeating import repeat_forever, sigterm_as_interrupt
+from service.retraining.result import Outcome, RetrainingResult
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
-from stinger.errors import StingerError
+from stinger.errors import InputError, StingerError
+from stinger.quantities import seconds
 
 _EXIT_INTERRUPTED: Final = 130
 """What a shell reports for a command that Ctrl-C ended."""
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_SHORTEST_S: Final = 1.0
-_LONGEST_S: Final = 366 * 86_400.0
+_MIN_INTERVAL_S: Final = 1.0
+_MAX_INTERVAL_S: Final = 366 * 86_400.0
 
 
-class _Span(click.ParamType[float]):
-    """A time such as ``6h``, in seconds."""
+class _Interval(click.ParamType[float]):
+    """A duration such as ``6h``, in seconds."""
 
     name = "TIME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", str(value).strip())
-        seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
-        if not _SHORTEST_S <= seconds <= _LONGEST_S:
-            self.fail(f"'{value}' is no time: expected a number and s, m, h or d, such as 6h, up to a year", param, ctx)
-        return seconds
+        try:
+            interval_s = seconds(str(value))
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+        if not _MIN_INTERVAL_S <= interval_s <= _MAX_INTERVAL_S:
+            self.fail(f"expected 1s to {_MAX_INTERVAL_S / 86_400:g}d, not {value!r:.60}", param, ctx)
+        return interval_s
 
 
-@click.command("retrain", short_help="Make a better model of what was recorded.")
+@click.command("retrain", short_help="Train better models on the daemon's recordings.")
 @click.argument("logs", metavar="[LOG ...]", nargs=-1, type=ANY_PATH)
 @retraining_options
-@click.option("--config", "config_file", type=ANY_PATH, metavar="FILE", help="The daemon's TOML file; more keys in it.")
-@click.option("--every", "every_s", type=_Span(), help="Again and again, so far apart: 30m, 6h, 1d.  [default: once]")
 @click.option(
-    "--jobs", type=click.IntRange(0), default=0, help="Fits at a time.  [default: 0, as many as there are cores]"
+    "--config", "config_file", type=ANY_PATH, metavar="FILE", help="The daemon's TOML file, with more settings."
 )
-@click.option("--dask", "scheduler", metavar="ADDRESS", help="Let a Dask cluster do it, such as tcp://10.0.0.5:8786.")
+@click.option(
+    "--every", "interval_s", type=_Interval(), help="Repeat at this interval, such as 30m or 6h.  [default: run once]"
+)
+@click.option(
+    "--jobs", type=click.IntRange(0), default=0, help="Processes that train at a time.  [default: 0, one for each core]"
+)
+@click.option("--dask", "scheduler", metavar="ADDRESS", help="Train on a Dask cluster, such as tcp://10.0.0.5:8786.")
 @json_option
 def retrain_command(
     *,
     logs: tuple[str, ...],
     config_file: str | None,
-    every_s: float | None,
+    interval_s: float | None,
     jobs: int,
     scheduler: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train models on what the daemon recorded (and on each LOG), and promote the best if it beats the champion.
+    """Train models on the daemon's recordings (and on each LOG), and promote the best one if it beats the champion.
 
-    Champion and challengers are compared on recordings that none of them was trained on. A running daemon takes a new
-    champion at once; 'stinger models rollback' goes back. The report is in FOLDER/reports.
+    Champion and challengers are compared on recordings that none of them was trained on. A running daemon switches to a
+    new champion at once; 'stinger models rollback' switches back. The report is written to FOLDER/reports.
 
     \b
     stinger retrain --data-dir data
     stinger retrain --data-dir data --every 6h
     stinger retrain --data-dir data --candidate mlp:rich --min-shots 50 pulled.bin
 
-    Every option can stand in the daemon's TOML file, below [retrain], or in the environment (docs/retraining.md).
+    Every option can also be set in the daemon's TOML file, below [retrain], or in the environment (docs/retraining.md).
     """  # noqa: D301 - click needs the backspace itself
     runner = TaskRunner(Workers(jobs, LOCAL if scheduler is None else "dask", scheduler), progress_bar)
 
     def load() -> Config:
         return load_config(config_file, os.environ, option_values(options))
 
-    def once() -> None:
-        _tell(retrain(load(), logs, runner), indent=None if every_s else 2, as_json=as_json)
+    def run_once() -> None:
+        _print(retrain(load(), logs, runner), indent=None if interval_s else 2, as_json=as_json)
 
-    def in_a_round() -> None:
+    def run_and_report_errors() -> None:
         try:
-            once()
-        except StingerError as error:  # may be gone the next time: a full disk, another retraining
+            run_once()
+        except StingerError as error:  # may pass until the next time, such as a full disk or another retraining
             click.echo(f"Error: {error}", err=True)
 
-    load()  # a mistake in the configuration is not to be repeated for ever
-    with ended_by_signals():
+    load()  # a mistake in the configuration ends the command, instead of being repeated at every interval
+    with sigterm_as_interrupt():
         try:
-            if every_s is None:
-                once()
+            if interval_s is None:
+                run_once()
             else:
-                rounds(every_s, in_a_round)
+                repeat_forever(interval_s, run_and_report_errors)
         except KeyboardInterrupt:
-            if every_s is None:
-                click.echo("Interrupted: nothing half-made is left.", err=True)
+            if interval_s is None:
+                click.echo("Interrupted: no incomplete model or report is left.", err=True)
                 raise click.exceptions.Exit(_EXIT_INTERRUPTED) from None
 
 
-def _tell(retraining: Retraining, *, indent: int | None, as_json: bool) -> None:
+def _print(result: RetrainingResult, *, indent: int | None, as_json: bool) -> None:
     if as_json:
-        from service.retraining.report import report_values  # noqa: PLC0415 - loads what measures
+        from service.retraining.report_values import report_values  # noqa: PLC0415 - loads scikit-learn
 
-        values = {**report_values(retraining), "folder": None if retraining.folder is None else str(retraining.folder)}
+        values = {**report_values(result), "folder": None if result.folder is None else str(result.folder)}
         click.echo(json.dumps(values, indent=indent))
         return
-    for remark in (*retraining.gathered.remarks, *retraining.remarks):
-        click.echo(f"Note: {remark}", err=True)
-    click.echo(f"{retraining.outcome.value}: {' '.join(retraining.why)}")
-    if retraining.outcome is Outcome.PROMOTED:
-        click.echo(f"The champion is now {retraining.version}.")
-    if retraining.folder is not None:
-        click.echo(f"report: {retraining.folder / 'retraining.md'}")
+    for warning in result.all_warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    click.echo(f"{result.outcome.value}: {' '.join(result.why)}")
+    if result.outcome is Outcome.PROMOTED:
+        click.echo(f"The champion is now {result.version}.")
+    if result.folder is not None:
+        click.echo(f"report: {result.folder / 'retraining.md'}")

@@ -1,1 +1,1 @@
-"""Retraining: recordings that the daemon kept become a better model, if there is one in them."""
+"""Retraining: trains models on the daemon's recordings, and promotes one that is better than the model in use."""

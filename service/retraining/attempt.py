@@ -1,4 +1,4 @@
-"""One retraining, from recordings to a verdict, and to a new champion where there is one."""
+"""One retraining, from reading recordings to the verdict and, if a challenger wins, its promotion."""
 
 from __future__ import annotations
 
@@ -19,96 +19,98 @@ from models.registry import Registry, Version
 from models.task_runner import TaskRunner
 from service.config.config import Config
 from service.ops.lock import sole_retraining
-from service.retraining.plan import NotYetError, plan_contest, seen_by
-from service.retraining.recordings import Gathered, gather
-from service.retraining.result import Judged, Outcome, Retraining
+from service.retraining.contest_plan import TooFewShotsError, plan_contest, seen_positions
+from service.retraining.result import JudgedContest, Outcome, RetrainingResult
+from service.retraining.training_data import TrainingData, read_training_data
 from stinger.errors import FileError, InputError
 from stinger.paths import registry_dir
 
 JOURNAL_ACTION: Final = "retrain"
 
-_OTHER_THRESHOLD: Final = (
-    "The configuration sets the threshold to {:g}: the daemon goes by that, not by the one that was chosen here"
+_THRESHOLD_OVERRIDDEN: Final = (
+    "The configuration sets the threshold to {:g}: the daemon uses it, not the threshold that was chosen here"
 )
 
 
-def retrain(config: Config, named: Sequence[str], runner: TaskRunner) -> Retraining:
-    """Learn from the recordings below ``config.data_dir`` and the logs ``named``; promote what is better by the rules.
+def retrain(config: Config, logs: Sequence[str], runner: TaskRunner) -> RetrainingResult:
+    """Train on the recordings below ``config.data_dir`` and on ``logs``, and promote a challenger that is better.
 
-    The report is written, the journal says what was found, and only then does a new champion take over: whoever kills
-    this process finds the registry as it was, or with one more whole version. Raises :class:`InputError` if another
-    process is at it, and for a named log that cannot be read.
+    First the report is written, then the entry in the journal, and only then a new champion is promoted: if the process
+    is killed at any moment, the registry is as before, or has one more complete version. Raises :class:`InputError` if
+    another process is retraining on this folder, and for a file of ``logs`` that cannot be read.
     """
     with sole_retraining(config.data_dir):
-        return _Attempt(config, runner).run(named)
+        return _Attempt(config, runner).run(logs)
 
 
 class _Attempt:
-    """One retraining; only with the lock."""
+    """One retraining; the caller holds the lock."""
 
     def __init__(self, config: Config, runner: TaskRunner) -> None:
         self._config = config
         self._runner = runner
         self._registry = Registry(registry_dir(config.data_dir))
 
-    def run(self, named: Sequence[str]) -> Retraining:
+    def run(self, logs: Sequence[str]) -> RetrainingResult:
         champion = choose_model(CHAMPION, self._registry)
-        # Opened once: each is a model of its own size.
-        gone_back_from = self._registry.gone_back_from()
-        set_aside = _told_by(gone_back_from)
-        found = self._gathered(champion, named, gone_back_from, set_aside)
-        before = self._last_with(found.basis)
+        # Each model file is opened once: it may be large.
+        rolled_back_versions = self._registry.gone_back_from()
+        rolled_back = _metas_of(rolled_back_versions)
+        result = self._read(champion, logs, rolled_back_versions, rolled_back)
+        before = self._last_entry_for(result.inputs_hash)
         if before is not None:
             when = str(before.get("time"))[:16].replace("T", " ")
             why = f"Nothing has changed since {when} UTC: the outcome is still '{before['outcome']}'."
-            return replace(found, outcome=Outcome.UNCHANGED, why=(why,))
+            return replace(result, outcome=Outcome.UNCHANGED, why=(why,))
         try:
-            found = self._judged(found, champion, set_aside)
-        except NotYetError as error:
-            found = replace(found, why=(str(error),))
-        return self._promoted(found) if found.outcome is Outcome.PROMOTED else self._noted(found)
+            result = self._compare(result, champion, rolled_back)
+        except TooFewShotsError as error:
+            result = replace(result, why=(str(error),))
+        return self._promote(result) if result.outcome is Outcome.PROMOTED else self._record(result)
 
-    def _gathered(
+    def _read(
         self,
         champion: ChosenModel,
-        named: Sequence[str],
-        gone_back_from: Sequence[Version],
-        set_aside: Sequence[ModelMeta],
-    ) -> Retraining:
+        logs: Sequence[str],
+        rolled_back_versions: Sequence[Version],
+        rolled_back: Sequence[ModelMeta],
+    ) -> RetrainingResult:
+        """Return a result with all inputs, whose outcome is still open: NOT_YET."""
         config = self._config
-        gathered = gather(
+        data = read_training_data(
             config.data_dir,
-            named,
+            logs,
             max_hours=config.retrain.max_hours,
             min_shot_gap_ms=config.min_shot_gap_ms,
             bar=self._runner.bar,
         )
-        remarks = () if config.threshold is None else (_OTHER_THRESHOLD.format(config.threshold),)
-        return Retraining(
-            began=datetime.now(UTC),
+        return RetrainingResult(
+            started=datetime.now(UTC),
             outcome=Outcome.NOT_YET,
             why=(),
             config=config,
-            gathered=gathered,
+            data=data,
             champion=champion.version,
-            basis=_basis(config, champion, gathered, [version.id for version in gone_back_from]),
-            seen=seen_by([champion.model.meta, *set_aside], gathered),
-            remarks=remarks,
+            inputs_hash=_hash_of_inputs(config, champion, data, [version.id for version in rolled_back_versions]),
+            seen=seen_positions([champion.model.meta, *rolled_back], data),
+            warnings=() if config.threshold is None else (_THRESHOLD_OVERRIDDEN.format(config.threshold),),
         )
 
-    def _last_with(self, basis: str) -> Mapping[str, Any] | None:
-        """The journal's last retraining, if it went by the same and its outcome still stands."""
+    def _last_entry_for(self, inputs_hash: str) -> Mapping[str, Any] | None:
+        """Return the journal's last retraining if it had the same inputs and its outcome still holds."""
         entries = [entry for entry in self._registry.journal() if entry.get("action") == JOURNAL_ACTION]
-        # One that says 'promoted' did not come true if the champion is still the old one.
-        if entries and entries[-1].get("basis") == basis and entries[-1].get("outcome") != Outcome.PROMOTED.value:
+        # If the last one is 'promoted' with the same champion as now, it was killed before the promotion.
+        if entries and entries[-1].get("basis") == inputs_hash and entries[-1].get("outcome") != Outcome.PROMOTED.value:
             return entries[-1]
         return None
 
-    def _judged(self, found: Retraining, champion: ChosenModel, set_aside: Sequence[ModelMeta]) -> Retraining:
-        """``found`` with a contest and its verdict. Raises :class:`NotYetError`."""
-        settings = found.config.retrain
-        plan = plan_contest(found.gathered, champion.model.meta, settings, seen=found.seen, set_aside=set_aside)
-        # Imported only now: most rounds end before, and scikit-learn takes a second to load.
+    def _compare(
+        self, result: RetrainingResult, champion: ChosenModel, rolled_back: Sequence[ModelMeta]
+    ) -> RetrainingResult:
+        """Return ``result`` with a contest and its verdict. Raises :class:`TooFewShotsError`."""
+        settings = result.config.retrain
+        plan = plan_contest(result.data, champion.model.meta, settings, seen=result.seen, rolled_back=rolled_back)
+        # Imported only now: scikit-learn takes a second to load, and most retrainings end before this.
         from replay.evaluation.contest import Budget, run_contest  # noqa: PLC0415
         from replay.evaluation.verdict import Rules, judge  # noqa: PLC0415
 
@@ -121,69 +123,71 @@ class _Attempt:
             runner=self._runner,
         )
         verdict = judge(contest, Rules(settings.margin, settings.session_margin, settings.session_false_margin))
-        judged = Judged(plan, contest, verdict)
+        judged = JudgedContest(plan, contest, verdict)
         outcome = Outcome.KEPT if verdict.winner is None else Outcome.PROMOTED
-        return replace(found, outcome=outcome, why=judged.told(), judged=judged)
+        return replace(result, outcome=outcome, why=judged.summary(), judged=judged)
 
-    def _promoted(self, found: Retraining) -> Retraining:
-        """Train the winner on everything, keep it, and make it the champion."""
-        from models.graph.export import blaster_file_of  # noqa: PLC0415 - as above
-        from service.retraining.report import report_values  # noqa: PLC0415
-        from service.retraining.training import train_winner  # noqa: PLC0415
+    def _promote(self, result: RetrainingResult) -> RetrainingResult:
+        """Train the winner on all data, add it to the registry, and make it the champion."""
+        from models.graph.export import blaster_file_of  # noqa: PLC0415 - loads scikit-learn
+        from service.retraining.report_values import report_values  # noqa: PLC0415
+        from service.retraining.winner import train_winner  # noqa: PLC0415
 
-        assert found.judged is not None
-        assert found.judged.rival is not None
-        winner = found.judged.rival
+        assert result.judged is not None
+        assert result.judged.best_challenger is not None
+        winner = result.judged.best_challenger
         try:
-            model, remarks = train_winner(found, winner, self._runner)
-        except InputError as error:  # such as a forest that is too large only when it has learnt from everything
-            why = f"{winner.name} won, but no model came of it: {error}."
-            return self._noted(replace(found, outcome=Outcome.KEPT, why=(why,)))
-        if choose_model(CHAMPION, self._registry).version != found.champion:
-            why = f"{winner.name} won, but meanwhile another model became champion: it is to be compared with that."
-            return self._noted(replace(found, outcome=Outcome.KEPT, why=(why,)))
-        found = replace(found, remarks=found.remarks + remarks)
-        if found.champion == FACTORY:
-            self._keep_factory()
-        version = self._registry.add(
-            winner.name.replace(":", "-"), model.data, report_values(found), blaster_model=blaster_file_of(model)
+            model, warnings = train_winner(result, winner, self._runner)
+        except InputError as error:  # such as a forest that is too large only when trained on all data
+            why = f"{winner.name} won, but could not be trained on all data: {error}."
+            return self._record(replace(result, outcome=Outcome.KEPT, why=(why,)))
+        if choose_model(CHAMPION, self._registry).version != result.champion:
+            why = (
+                f"{winner.name} won, but meanwhile another model became champion: the next retraining compares with that "
+                "one."
+            )
+            return self._record(replace(result, outcome=Outcome.KEPT, why=(why,)))
+        result = replace(result, warnings=result.warnings + warnings)
+        if result.champion == FACTORY:
+            self._add_factory_model()
+        added = self._registry.add(
+            winner.name.replace(":", "-"), model.data, report_values(result), blaster_model=blaster_file_of(model)
         )
-        found = self._noted(replace(found, version=version.id))
-        self._registry.promote(version.id, why=f"retraining: {found.why[0]}")
-        return found
+        result = self._record(replace(result, version=added.id))
+        self._registry.promote(added.id, why=f"retraining: {result.why[0]}")
+        return result
 
-    def _keep_factory(self) -> None:
-        """Have something to roll back to: the model that comes with the program becomes the first champion."""
-        version = self._registry.add(FACTORY, factory_model().data, {"added_from": "the program"})
-        self._registry.promote(version.id, why="it served before the first retraining")
+    def _add_factory_model(self) -> None:
+        """Make the model that comes with the program the first champion, so that there is one to roll back to."""
+        added = self._registry.add(FACTORY, factory_model().data, {"added_from": "the program"})
+        self._registry.promote(added.id, why="it served before the first retraining")
 
-    def _noted(self, found: Retraining) -> Retraining:
+    def _record(self, result: RetrainingResult) -> RetrainingResult:
         """Write the report, then the journal's entry."""
-        from service.retraining.filing import write_report  # noqa: PLC0415 - as above
-        from service.retraining.report import journal_values  # noqa: PLC0415
+        from service.retraining.report_files import write_report  # noqa: PLC0415 - loads scikit-learn
+        from service.retraining.report_values import journal_values  # noqa: PLC0415
 
-        found = replace(found, folder=write_report(found))
-        self._registry.note(JOURNAL_ACTION, journal_values(found))
-        return found
-
-
-def _told_by(versions: Sequence[Version]) -> list[ModelMeta]:
-    """What the models of ``versions`` say of themselves."""
-    found = []
-    for left in versions:
-        with suppress(FileError):  # one that cannot be opened any more will not come again either
-            found.append(load_model(left.model_path).meta)
-    return found
+        result = replace(result, folder=write_report(result))
+        self._registry.note(JOURNAL_ACTION, journal_values(result))
+        return result
 
 
-def _basis(config: Config, champion: ChosenModel, gathered: Gathered, gone_back_from: Sequence[str]) -> str:
-    """A hash of all that the outcome depends on."""
+def _metas_of(versions: Sequence[Version]) -> list[ModelMeta]:
+    metas = []
+    for one in versions:
+        with suppress(FileError):  # a file that cannot be opened any more will not become champion again either
+            metas.append(load_model(one.model_path).meta)
+    return metas
+
+
+def _hash_of_inputs(config: Config, champion: ChosenModel, data: TrainingData, rolled_back: Sequence[str]) -> str:
+    """Return a hash of everything that the outcome depends on."""
     values = [
         version("stinger-ml"),
         champion.version,
         asdict(config.retrain),
         config.min_shot_gap_ms,
-        sorted({source.sha256 for source in gathered.sources}),
-        *gone_back_from,
+        sorted({item.sha256 for item in data.items}),
+        *rolled_back,
     ]
     return sha256(json.dumps(values).encode()).hexdigest()

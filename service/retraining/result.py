@@ -1,4 +1,4 @@
-"""What came of a retraining."""
+"""The result of a retraining."""
 
 from __future__ import annotations
 
@@ -9,69 +9,80 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.config.config import Config
-from service.retraining.plan import Plan
-from service.retraining.recordings import Gathered
+from service.retraining.contest_plan import ContestPlan
+from service.retraining.training_data import TrainingData
 
-if TYPE_CHECKING:  # these need scikit-learn, which is loaded only once training begins
+if TYPE_CHECKING:  # these need scikit-learn, which is loaded only when training begins
     from replay.evaluation.contest import Contender, Contest
     from replay.evaluation.verdict import Verdict
 
 
 class Outcome(Enum):
-    """How a retraining ended; the value is what a user is told and what the journal holds."""
+    """How a retraining ended; the value is what the user sees and the journal holds."""
 
     PROMOTED = "promoted"
+    """A challenger is the new champion."""
     KEPT = "kept"
+    """The champion stays."""
     NOT_YET = "not yet"
+    """There are too few new shots to compare models on."""
     UNCHANGED = "unchanged"
+    """Nothing has changed since the last retraining, so it was not repeated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """What was found where there was enough to judge by."""
+class JudgedContest:
+    """A comparison of the champion with its challengers, and the verdict."""
 
-    plan: Plan
+    plan: ContestPlan
     contest: Contest
     verdict: Verdict
 
     @property
-    def rival(self) -> Contender | None:
-        """The challenger that won, else the one that came nearest."""
+    def best_challenger(self) -> Contender | None:
+        """The challenger that won, else the one that came nearest to it; None if none could be trained."""
         name = self.verdict.winner or (self.verdict.rulings[0].challenger if self.verdict.rulings else None)
         return next((one for one in self.contest.challengers if one.name == name), None)
 
-    def told(self) -> tuple[str, ...]:
-        """The verdict in a sentence or more."""
-        champion, rival = self.contest.champion, self.rival
-        if self.verdict.winner is None or rival is None or rival.point is None:
-            best = self.verdict.rulings[0]
+    def summary(self) -> tuple[str, ...]:
+        """Return the verdict in one or more sentences."""
+        champion, best = self.contest.champion, self.best_challenger
+        if self.verdict.winner is None or best is None or best.point is None:
+            ruling = self.verdict.rulings[0]
             return (
-                f"No challenger may take the place of {champion.name}. The best is {best.challenger}:",
-                *best.reasons,
+                f"No challenger replaces the champion {champion.name}. The best is {ruling.challenger}:",
+                *ruling.reasons,
             )
-        shots = rival.point.accepted
-        told = f"{rival.name} has {shots.count} of {shots.total} accepted shots in time within the budget"
-        its = f"{champion.in_time}" if champion.point else "no threshold that keeps to it"
-        return (f"{told}, the champion {champion.name} has {its}: it takes its place.",)
+        shots = best.point.accepted
+        own = f"{best.name} has {shots.count} of {shots.total} accepted shots in time within the budget"
+        other = f"has {champion.in_time}" if champion.point else "has no threshold within the budget"
+        return (f"{own}, the champion {champion.name} {other}: {best.name} replaces it.",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Retraining:
-    """One retraining. ``champion`` is the version that served before, ``version`` the new one, if there is one.
+class RetrainingResult:
+    """One retraining: its inputs, outcome and reasons, and where its report is."""
 
-    ``basis`` is a hash of everything that the outcome depends on; ``why`` is a sentence or more about the outcome, and
-    ``folder`` where the report is.
-    """
-
-    began: datetime
+    started: datetime
     outcome: Outcome
     why: tuple[str, ...]
+    """The reasons for the outcome, a sentence each."""
     config: Config
-    gathered: Gathered
+    data: TrainingData
     champion: str
-    basis: str
+    """Version of the champion before the retraining."""
+    inputs_hash: str
+    """A hash of everything that the outcome depends on."""
     seen: frozenset[int] = frozenset()
-    judged: Judged | None = None
+    """The positions in :attr:`data` of sessions that were only used for training (see ``plan_contest``)."""
+    judged: JudgedContest | None = None
     version: str | None = None
+    """Version of the new champion, if there is one."""
     folder: Path | None = None
-    remarks: tuple[str, ...] = ()
+    """The folder of the report, if one was written."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """The warnings about the data, and those about the retraining."""
+        return self.data.warnings + self.warnings

@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "pull": ("service.cli.pull:pull", "Fetch a blaster's log."),
     "push": ("service.cli.push:push", "Bring models to a blaster."),
     "recordings": ("service.cli.recordings:recordings", "List recordings, and delete old ones."),
-    "retrain": ("service.cli.retrain:retrain_command", "Make a better model of what was recorded."),
+    "retrain": ("service.cli.retrain:retrain_command", "Train better models on the daemon's recordings."),
     "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
     "synth": ("models.cli.synth:synth", "Make a synthetic session from a model of motion."),
     "train": ("models.cli.train:train", "Train a model on a training set, and say how good it is."),

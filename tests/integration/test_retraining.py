@@ -162,7 +162,7 @@ def test_interrupt_ends_it_and_its_workers_at_once(tmp_path: Path, number: signa
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
-    assert (out, err) == ("", "Interrupted: nothing half-made is left.\n")
+    assert (out, err) == ("", "Interrupted: no incomplete model or report is left.\n")
     assert Registry(data / "registry").journal()[-1]["action"] == "promote"
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,13 @@ import pytest
 from models.factory import factory_model
 from models.model_file import load_model
 from models.registry import Registry
-from models.task_runner import TaskRunner
+from models.task_runner import TaskRunner, no_progress_bar
 from models.workers import Workers
 from service.config.config import Config
 from service.config.retraining import RetrainConfig
 from service.ops.lock import sole_retraining
 from service.retraining.attempt import retrain
-from service.retraining.plan import Plan, plan_contest
-from service.retraining.result import Outcome, Retraining
+from service.retraining.result import Outcome, RetrainingResult
 from stinger.errors import FileError, InputError
 from tests.helpers.retraining import keep_recording, promote_blind
 from tests.helpers.synthetic import synthetic_samples
@@ -30,7 +31,7 @@ def config(folder: Path, settings: RetrainConfig = EASY) -> Config:
     return replace(Config(), data_dir=folder, retrain=settings)
 
 
-def attempt(folder: Path, *named: Path, settings: RetrainConfig = EASY) -> Retraining:
+def attempt(folder: Path, *named: Path, settings: RetrainConfig = EASY) -> RetrainingResult:
     return retrain(config(folder, settings), [str(path) for path in named], TaskRunner(Workers(jobs=1)))
 
 
@@ -49,7 +50,7 @@ def journal(folder: Path) -> list[dict[str, Any]]:
     return [entry for entry in Registry(folder / "registry").journal() if entry["action"] == "retrain"]
 
 
-def test_better_challenger_becomes_champion_with_its_threshold_and_its_past(tmp_path: Path) -> None:
+def test_better_challenger_becomes_champion_with_its_threshold_and_metrics(tmp_path: Path) -> None:
     old = promote_blind(tmp_path)
     recorded(tmp_path, 1, 2, 3)
     result = attempt(tmp_path)
@@ -58,23 +59,23 @@ def test_better_challenger_becomes_champion_with_its_threshold_and_its_past(tmp_
     version = Registry(tmp_path / "registry").version(str(result.version))
     model = load_model(version.model_path)
     assert result.judged is not None
-    assert result.judged.rival is not None
-    assert result.judged.rival.point is not None
-    assert model.meta.decision == result.judged.rival.point.parameters
-    assert model.meta.training["inputs_sha256"] == [source.sha256 for source in result.gathered.sources]
+    assert result.judged.best_challenger is not None
+    assert result.judged.best_challenger.point is not None
+    assert model.meta.decision == result.judged.best_challenger.point.parameters
+    assert model.meta.training["inputs_sha256"] == [item.sha256 for item in result.data.items]
     assert model.meta.metrics["accepted_shots"] == 45
     assert version.blaster_path is not None
-    assert [entry["path"] for entry in version.report()["data"]] == [one.path for one in result.gathered.sources]
+    assert [entry["path"] for entry in version.report()["data"]] == [one.path for one in result.data.items]
     assert Registry(tmp_path / "registry").roll_back(why="").id == old
 
 
-def test_journal_and_report_say_what_was_learnt_from_and_what_came_of_it(tmp_path: Path) -> None:
+def test_journal_and_report_hold_data_and_outcome(tmp_path: Path) -> None:
     promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
     result = attempt(tmp_path)
     (entry,) = journal(tmp_path)
     assert (entry["outcome"], entry["version"]) == ("promoted", result.version)
-    assert [one["sha256"] for one in entry["data"]] == [source.sha256 for source in result.gathered.sources]
+    assert [one["sha256"] for one in entry["data"]] == [item.sha256 for item in result.data.items]
     assert entry["options"]["candidates"] == ["logreg:summary"]
     assert entry["metrics"]["logreg:summary"]["accepted"]["total"] == 30
     assert entry["verdict"] == [{"challenger": "logreg:summary", "reasons": []}]
@@ -93,19 +94,19 @@ def test_journal_and_report_say_what_was_learnt_from_and_what_came_of_it(tmp_pat
 
 def test_first_promotion_can_be_rolled_back_to_the_factory_model(tmp_path: Path) -> None:
     recorded(tmp_path, 1, 2)
-    # The factory model knows nothing of such motion.
+    # The factory model was not trained on such motion.
     assert attempt(tmp_path).outcome is Outcome.PROMOTED
     version = Registry(tmp_path / "registry").roll_back(why="")
     assert load_model(version.model_path).sha256 == factory_model().sha256
 
 
-def test_what_was_gone_back_from_does_not_come_back_without_new_shots(tmp_path: Path) -> None:
+def test_rolled_back_model_does_not_win_again_without_new_shots(tmp_path: Path) -> None:
     recorded(tmp_path, 1, 2)
     assert attempt(tmp_path).outcome is Outcome.PROMOTED
     factory = Registry(tmp_path / "registry").roll_back(why="the wheels never rest")
     again = attempt(tmp_path)
     assert again.outcome is Outcome.NOT_YET
-    assert "0 accepted shots that neither the champion nor a model that was gone back from was" in again.why[0]
+    assert "0 accepted shots that neither the champion nor a rolled-back model was" in again.why[0]
     assert champion(tmp_path) == factory.id
     recorded(tmp_path, 3, 4)
     assert attempt(tmp_path).outcome is Outcome.PROMOTED
@@ -137,7 +138,7 @@ def test_challenger_that_is_not_better_by_the_margin_is_refused_with_the_reason(
     assert len(Registry(tmp_path / "registry").versions()) == 1
 
 
-def test_too_little_data_is_not_yet_and_noted(tmp_path: Path) -> None:
+def test_too_little_data_is_not_yet_and_in_the_journal(tmp_path: Path) -> None:
     recorded(tmp_path, 1)
     result = attempt(tmp_path, settings=replace(EASY, min_shots=100))
     assert result.outcome is Outcome.NOT_YET
@@ -147,7 +148,7 @@ def test_too_little_data_is_not_yet_and_noted(tmp_path: Path) -> None:
     assert "# Retraining of" in (result.folder / "retraining.md").read_text()
 
 
-def test_nothing_new_is_not_done_again_and_leaves_no_trace(tmp_path: Path) -> None:
+def test_retraining_without_changes_is_not_repeated_and_leaves_no_trace(tmp_path: Path) -> None:
     promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
     hard = replace(EASY, max_duty=0.001)
@@ -157,7 +158,7 @@ def test_nothing_new_is_not_done_again_and_leaves_no_trace(tmp_path: Path) -> No
     assert attempt(tmp_path, settings=replace(hard, seed=2)).outcome is Outcome.KEPT
 
 
-def test_promotion_that_did_not_come_true_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retraining_killed_before_the_promotion_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
 
@@ -173,50 +174,54 @@ def test_promotion_that_did_not_come_true_is_made_up_for(tmp_path: Path, monkeyp
     assert champion(tmp_path) != old
 
 
-def test_model_promoted_by_somebody_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_that_somebody_promotes_meanwhile_stays(tmp_path: Path) -> None:
     promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
     chosen: list[str] = []
 
-    def meanwhile(*arguments: Any, **options: Any) -> Plan:
-        chosen.append(promote_blind(tmp_path))
-        return plan_contest(*arguments, **options)
+    def promote_at_first_stage_of_training(label: str, length: int) -> AbstractContextManager[Callable[[int], object]]:
+        if label == "Building":
+            chosen[:] = chosen or [promote_blind(tmp_path)]
+        return no_progress_bar(label, length)
 
-    monkeypatch.setattr("service.retraining.attempt.plan_contest", meanwhile)
-    result = attempt(tmp_path)
+    runner = TaskRunner(Workers(jobs=1), promote_at_first_stage_of_training)
+    result = retrain(config(tmp_path), [], runner)
     assert result.outcome is Outcome.KEPT
     assert "meanwhile another model became champion" in result.why[0]
     assert champion(tmp_path) == chosen[0]
 
 
-def test_candidate_that_fails_is_told_of_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_names_a_candidate_that_could_not_be_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
     monkeypatch.setattr("models.model_file.MODEL_MAX_BYTES", 10_000)
     result = attempt(tmp_path, settings=replace(EASY, candidates=("et:summary", "logreg:summary")))
     assert result.outcome is Outcome.PROMOTED
     assert result.folder is not None
-    assert "et:summary does not: It could not be trained: has" in (result.folder / "retraining.md").read_text()
+    assert (
+        "et:summary does not become champion. It could not be trained: has"
+        in (result.folder / "retraining.md").read_text()
+    )
 
 
-def test_second_retraining_at_once_leaves_with_a_message(tmp_path: Path) -> None:
+def test_second_retraining_at_the_same_time_is_refused(tmp_path: Path) -> None:
     with sole_retraining(tmp_path), pytest.raises(InputError, match="is being retrained on by another process"):
         attempt(tmp_path)
 
 
-def test_named_log_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_log_is_an_error_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"none\.bin: No such file"):
         attempt(tmp_path, tmp_path / "none.bin")
 
 
-def test_what_a_killed_retraining_left_of_a_report_is_swept_away(tmp_path: Path) -> None:
+def test_unfinished_report_of_a_killed_retraining_is_removed(tmp_path: Path) -> None:
     (tmp_path / "reports" / ".unfinished-20260101T000000.000Z").mkdir(parents=True)
     attempt(tmp_path)
     (folder,) = (tmp_path / "reports").iterdir()
     assert not folder.name.startswith(".")
 
 
-def test_one_session_is_enough_where_it_has_shots_enough(tmp_path: Path) -> None:
+def test_one_session_with_enough_shots_is_enough(tmp_path: Path) -> None:
     promote_blind(tmp_path)
     keep_recording(tmp_path, synthetic_samples(12_000, 30))
     assert attempt(tmp_path).outcome is Outcome.PROMOTED
@@ -230,13 +235,13 @@ def test_session_without_shots_counts_for_false_spin_ups(tmp_path: Path) -> None
     keep_recording(tmp_path, quiet, hours=3)
     result = attempt(tmp_path, settings=replace(EASY, max_false_per_minute=20.0))
     assert result.judged is not None
-    assert result.judged.rival is not None
-    assert result.judged.rival.sessions[-1].accepted.total == 0
-    assert result.judged.rival.sessions[-1].false.count > 0
-    assert np.isclose(result.judged.rival.sessions[-1].minutes, 1)
+    assert result.judged.best_challenger is not None
+    assert result.judged.best_challenger.sessions[-1].accepted.total == 0
+    assert result.judged.best_challenger.sessions[-1].false.count > 0
+    assert np.isclose(result.judged.best_challenger.sessions[-1].minutes, 1)
 
 
-def test_recording_that_has_grown_since_the_champion_learnt_from_it_is_not_compared_on(tmp_path: Path) -> None:
+def test_recording_that_has_grown_since_the_champion_was_trained_on_it_is_not_compared_on(tmp_path: Path) -> None:
     promote_blind(tmp_path)
     whole = synthetic_samples(12_000, 30, seed=7)
     path = keep_recording(tmp_path, whole[:6000], hours=7, closed=False)
@@ -248,4 +253,4 @@ def test_recording_that_has_grown_since_the_champion_learnt_from_it_is_not_compa
     second = attempt(tmp_path, settings=replace(EASY, min_shots=10))
     assert second.judged is not None
     assert second.judged.contest.held_out == ("b1 2026-01-01 14:00:00",)
-    assert max(len(session.recording) for session in second.gathered.sessions) == 12_000
+    assert max(len(session.recording) for session in second.data.sessions) == 12_000

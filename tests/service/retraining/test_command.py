@@ -25,15 +25,15 @@ def recorded(folder: Path) -> None:
         keep_recording(folder, synthetic_samples(6000, 15, seed=seed), hours=seed)
 
 
-def test_too_little_data_is_a_clear_not_yet_and_no_failure(tmp_path: Path) -> None:
+def test_too_little_data_is_not_yet_with_exit_code_0(tmp_path: Path) -> None:
     result = retrain(tmp_path)
     assert result.exit_code == 0
     assert result.stdout.startswith(
-        "not yet: There are 0 accepted shots that the champion was not trained on; it takes 100 to judge by"
+        "not yet: There are 0 accepted shots that the champion was not trained on; a comparison needs 100"
     )
 
 
-def test_new_champion_is_named_and_so_is_the_report(tmp_path: Path) -> None:
+def test_new_champion_and_report_are_printed(tmp_path: Path) -> None:
     recorded(tmp_path)
     result = retrain(tmp_path, QUICK)
     assert result.exit_code == 0, result.output
@@ -51,28 +51,29 @@ def test_json_is_one_document_with_everything(tmp_path: Path) -> None:
     assert Path(values["folder"], "retraining.json").is_file()
 
 
-def test_what_was_left_out_is_told(tmp_path: Path) -> None:
+def test_left_out_recording_is_a_warning(tmp_path: Path) -> None:
     keep_recording(tmp_path, synthetic_samples(1000, 3)).write_bytes(b"\xff" * 1700)
-    assert "Note: left out: " in retrain(tmp_path).stderr
+    assert "Warning: left out: " in retrain(tmp_path).stderr
 
 
-def test_configuration_file_of_the_daemon_is_taken(tmp_path: Path) -> None:
+def test_configuration_file_of_the_daemon_is_used(tmp_path: Path) -> None:
     recorded(tmp_path / "kept")
     (tmp_path / "stinger.toml").write_text(
         'data_dir = "kept"\nthreshold = 0.6\n[retrain]\nmin_shots = 31\ncandidates = ["logreg:summary"]\n'
     )
     result = invoke("retrain", "--config", tmp_path / "stinger.toml")
     assert "There are 30 accepted shots" in result.stdout
-    assert "it takes 31 to judge by" in result.stdout
-    assert "Note: The configuration sets the threshold to 0.6" in result.stderr
+    assert "a comparison needs 31" in result.stdout
+    assert "Warning: The configuration sets the threshold to 0.6" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("--every 6", "'6' is no time: expected a number and s, m, h or d, such as 6h"),
-        ("--every 0s", "'0s' is no time"),
-        ("--every 9000d", "'9000d' is no time"),
+        ("--every 6", "--every': expected a duration such as 30d, 12h or 90m, not '6'"),
+        ("--every 0s", "expected a duration such as 30d, 12h or 90m, not '0s'"),
+        ("--every 0.5s", "expected 1s to 366d, not '0.5s'"),
+        ("--every 9000d", "expected 1s to 366d, not '9000d'"),
         ("--candidate cnn:rich", "--candidate: there is no model 'cnn'"),
         ("--margin 2", "--margin: expected a number from 0 to 1, not 2.0"),
         ("none.bin", "none.bin: No such file or directory"),
@@ -97,7 +98,7 @@ def test_nothing_heavy_is_loaded_before_training_begins() -> None:
 import sys
 from service.cli.retrain import retrain_command
 from service.retraining.attempt import retrain
-from service.retraining.plan import plan_contest
+from service.retraining.contest_plan import plan_contest
 import service.daemon.daemon
 print([name for name in ("sklearn", "matplotlib", "onnx", "skl2onnx", "distributed") if name in sys.modules])
 """

@@ -7,7 +7,7 @@ import pytest
 
 from models.task_runner import no_progress_bar
 from service.recording.store import sidecar_path
-from service.retraining.recordings import Gathered, gather
+from service.retraining.training_data import TrainingData, read_training_data
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log
 from tests.helpers.retraining import keep_recording
@@ -15,13 +15,13 @@ from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples
 
 
-def gathered(data_dir: Path, *named: Path, max_hours: float = 24) -> Gathered:
-    return gather(
+def gathered(data_dir: Path, *named: Path, max_hours: float = 24) -> TrainingData:
+    return read_training_data(
         data_dir, [str(path) for path in named], max_hours=max_hours, min_shot_gap_ms=1000, bar=no_progress_bar
     )
 
 
-def names(found: Gathered) -> list[str]:
+def names(found: TrainingData) -> list[str]:
     return [session.name for session in found.sessions]
 
 
@@ -31,40 +31,40 @@ def test_recordings_of_all_devices_are_read_oldest_first(tmp_path: Path) -> None
     keep_recording(tmp_path, synthetic_samples(1000, 3, seed=3), device="b1")
     found = gathered(tmp_path)
     assert names(found) == ["b1 2026-01-01 12:00:00", "b2 2026-01-01 13:00:00", "b1 2026-01-01 14:00:00"]
-    assert found.remarks == ()
-    assert found.sources[2].path == "recordings/b1/20260101T140000.000Z.bin"
-    assert found.sources[2].sha256 == read_log(path).sha256
+    assert found.warnings == ()
+    assert found.items[2].path == "recordings/b1/20260101T140000.000Z.bin"
+    assert found.items[2].sha256 == read_log(path).sha256
 
 
-def test_recording_still_being_written_counts_as_far_as_it_is(tmp_path: Path) -> None:
+def test_recording_that_is_still_being_written_is_read_up_to_its_last_whole_sample(tmp_path: Path) -> None:
     path = keep_recording(tmp_path, synthetic_samples(1000, 3), closed=False)
     with path.open("ab") as file:
         file.write(b"torn")
     found = gathered(tmp_path)
     assert [len(session.recording) for session in found.sessions] == [1000]
-    assert found.remarks[0] == "1 recording is still being written: what it holds by now counts"
-    assert "ignored 4 trailing bytes" in found.remarks[1]
+    assert found.warnings[0] == "1 recording is still being written: only the samples that it had by now were read"
+    assert "ignored 4 trailing bytes" in found.warnings[1]
 
 
-def test_recording_that_has_only_begun_is_passed_over(tmp_path: Path) -> None:
+def test_recording_shorter_than_a_window_is_ignored(tmp_path: Path) -> None:
     keep_recording(tmp_path, synthetic_samples(1000, 3)[:49], closed=False)
     found = gathered(tmp_path)
-    assert (found.sources, found.remarks) == ((), ())
+    assert (found.items, found.warnings) == ((), ())
 
 
-def test_named_log_is_learnt_from_wherever_it_is(tmp_path: Path) -> None:
+def test_given_log_is_read_wherever_it_is(tmp_path: Path) -> None:
     write_log(tmp_path / "pulled.csv", synthetic_samples(1000, 3))
     found = gathered(tmp_path / "data", tmp_path / "pulled.csv")
     assert names(found) == ["pulled"]
-    assert found.sources[0].path == str(tmp_path / "pulled.csv")
+    assert found.items[0].path == str(tmp_path / "pulled.csv")
 
 
-def test_recording_that_is_also_named_counts_once(tmp_path: Path) -> None:
+def test_recording_that_is_also_given_is_used_once(tmp_path: Path) -> None:
     path = keep_recording(tmp_path, synthetic_samples(1000, 3))
     assert names(gathered(tmp_path, path)) == ["b1 2026-01-01 12:00:00"]
 
 
-def test_of_a_log_that_was_pulled_twice_the_longer_counts(tmp_path: Path) -> None:
+def test_longer_copy_of_a_log_that_was_pulled_twice_is_used(tmp_path: Path) -> None:
     whole = synthetic_samples(3000, 8)
     later_boot = synthetic_samples(1000, 3, seed=9)
     write_log(tmp_path / "monday.bin", whole[:2000])
@@ -72,16 +72,16 @@ def test_of_a_log_that_was_pulled_twice_the_longer_counts(tmp_path: Path) -> Non
     for paths in (("monday.bin", "tuesday.bin"), ("tuesday.bin", "monday.bin")):
         found = gathered(tmp_path, *(tmp_path / path for path in paths))
         assert sorted(names(found)) == ["tuesday", "tuesday#2"]
-        assert found.remarks == ("left out: monday is the beginning of tuesday",)
+        assert found.warnings == ("left out: monday is the beginning of tuesday",)
 
 
-def test_damaged_recording_is_left_out_and_named(tmp_path: Path) -> None:
+def test_damaged_recording_is_left_out_with_a_warning(tmp_path: Path) -> None:
     keep_recording(tmp_path, synthetic_samples(1000, 3, seed=1))
     keep_recording(tmp_path, synthetic_samples(1000, 3, seed=2), hours=1).write_bytes(b"\xff" * 1700)
     found = gathered(tmp_path)
     assert names(found) == ["b1 2026-01-01 12:00:00"]
-    (remark,) = found.remarks
-    assert "the trigger is 255" in remark
+    (warning,) = found.warnings
+    assert "the trigger is 255" in warning
 
 
 @pytest.mark.parametrize("sidecar", ["{", '{"schema": 2}', None])
@@ -91,10 +91,10 @@ def test_recording_needs_no_sidecar(tmp_path: Path, sidecar: str | None) -> None
     if sidecar is not None:
         path.write_text(sidecar)
     found = gathered(tmp_path)
-    assert (names(found), found.remarks) == (["b1 2026-01-01 12:00:00"], ())
+    assert (names(found), found.warnings) == (["b1 2026-01-01 12:00:00"], ())
 
 
-def test_damaged_named_log_is_the_users_to_see_to(tmp_path: Path) -> None:
+def test_damaged_given_log_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "broken.bin").write_bytes(b"\xff" * 170)
     with pytest.raises(FileError, match=r"broken\.bin"):
         gathered(tmp_path, tmp_path / "broken.bin")
@@ -105,7 +105,7 @@ def test_recordings_beyond_the_hours_are_left_out_oldest_first(tmp_path: Path) -
         keep_recording(tmp_path, synthetic_samples(3600, 3, seed=hours), hours=hours)  # 36 s each
     found = gathered(tmp_path, max_hours=0.02)
     assert names(found) == ["b1 2026-01-01 13:00:00", "b1 2026-01-01 14:00:00"]
-    assert found.remarks == ("left out: 1 recording, the oldest, beyond 0.02 hours",)
+    assert found.warnings == ("left out: 1 recording, the oldest, beyond 0.02 hours",)
 
 
 def test_recording_of_another_rate_or_without_time_is_left_out(tmp_path: Path) -> None:
@@ -113,10 +113,10 @@ def test_recording_of_another_rate_or_without_time_is_left_out(tmp_path: Path) -
     keep_recording(tmp_path, samples_at(np.full(500, 7)), device="stuck")
     found = gathered(tmp_path)
     assert names(found) == []
-    assert any("it has 50 samples a second; models take 100" in remark for remark in found.remarks)
-    assert any("its time does not advance" in remark for remark in found.remarks)
+    assert any("it has 50 samples a second; models take 100" in warning for warning in found.warnings)
+    assert any("its time does not advance" in warning for warning in found.warnings)
 
 
 def test_data_folder_without_recordings_is_empty_and_no_error(tmp_path: Path) -> None:
     found = gathered(tmp_path / "none")
-    assert (found.sources, found.remarks) == ((), ())
+    assert (found.items, found.warnings) == ((), ())

@@ -1,4 +1,4 @@
-"""A retraining as JSON for machines, and as an entry of the registry's journal."""
+"""A retraining as values for JSON: the report, the registry's journal, a model's metrics."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from models.saving import software
 from replay.evaluation.contest import Contender, Contest
 from replay.evaluation.evaluate import Evaluation
 from replay.evaluation.report import finite, rows_to_read
-from service.retraining.result import Retraining
+from service.retraining.result import RetrainingResult
 
 SCHEMA: Final = 1
 
 
-def report_values(retraining: Retraining) -> dict[str, Any]:
-    """Everything about ``retraining``, ready for JSON."""
-    judged = retraining.judged
+def report_values(result: RetrainingResult) -> dict[str, Any]:
+    """Return everything about a retraining, ready for JSON."""
+    judged = result.judged
     values = {
         "schema": SCHEMA,
-        "time": retraining.began.isoformat(timespec="milliseconds"),
+        "time": result.started.isoformat(timespec="milliseconds"),
         "software": software(),
-        "outcome": retraining.outcome.value,
-        "why": retraining.why,
-        "champion": retraining.champion,
-        "version": retraining.version,
-        "options": options_of(retraining),
-        "data": list(data_of(retraining)),
-        "remarks": [*retraining.gathered.remarks, *retraining.remarks],
+        "outcome": result.outcome.value,
+        "why": result.why,
+        "champion": result.champion,
+        "version": result.version,
+        "options": options_of(result),
+        "data": list(data_of(result)),
+        "remarks": list(result.all_warnings),
         "method": None if judged is None else judged.plan.method,
         "contest": None if judged is None else _contest(judged.contest),
         "verdict": None if judged is None else [asdict(ruling) for ruling in judged.verdict.rulings],
-        "basis": retraining.basis,
+        "basis": result.inputs_hash,
     }
     cleaned: dict[str, Any] = finite(values)
     return cleaned
 
 
-def journal_values(retraining: Retraining) -> dict[str, Any]:
-    """The same for the registry's journal: without what only the report needs."""
-    values = report_values(retraining)
+def journal_values(result: RetrainingResult) -> dict[str, Any]:
+    """Return the values for the registry's journal: those of the report, without the details."""
+    values = report_values(result)
     values["data"] = [{name: entry[name] for name in ("path", "sha256", "role")} for entry in values["data"]]
     contest = values.pop("contest")
     values["metrics"] = contest and {
@@ -48,18 +48,18 @@ def journal_values(retraining: Retraining) -> dict[str, Any]:
     }
     for name in ("time", "schema"):
         del values[name]
-    values["report"] = None if retraining.folder is None else retraining.folder.name
+    values["report"] = None if result.folder is None else result.folder.name
     return values
 
 
-def options_of(retraining: Retraining) -> dict[str, Any]:
-    """What the retraining went by."""
-    config = retraining.config
+def options_of(result: RetrainingResult) -> dict[str, Any]:
+    """Return the settings that were used."""
+    config = result.config
     return {**asdict(config.retrain), "min_shot_gap_ms": config.min_shot_gap_ms}
 
 
 def metrics_of(point: Evaluation, sessions: int) -> dict[str, Any]:
-    """What a new champion's file says of how it did on sessions that it was not trained on."""
+    """Return the metrics for the file of a new champion: how it did on ``sessions`` held-out sessions."""
     values: dict[str, Any] = finite(
         {
             "tested_on": "held-out sessions, by models trained on the others",
@@ -75,18 +75,18 @@ def metrics_of(point: Evaluation, sessions: int) -> dict[str, Any]:
     return values
 
 
-def data_of(retraining: Retraining) -> Iterator[dict[str, Any]]:
-    """What was learnt from and tested on, session by session."""
-    for i, source in enumerate(retraining.gathered.sources):
-        session = source.session
+def data_of(result: RetrainingResult) -> Iterator[dict[str, Any]]:
+    """Yield a description of each session: its file, its shots, and what it was used for."""
+    for position, item in enumerate(result.data.items):
+        session = item.session
         yield {
-            "path": source.path,
-            "sha256": source.sha256,
+            "path": item.path,
+            "sha256": item.sha256,
             "session": session.name,
             "minutes": session.recording.recorded_ms / 60_000,
             "accepted_shots": session.accepted_shots,
             "shots": len(session.shots),
-            "role": _role(retraining, i),
+            "role": _role(result, position),
         }
 
 
@@ -103,7 +103,7 @@ def _contest(contest: Contest) -> dict[str, Any]:
     }
 
 
-def _role(retraining: Retraining, position: int) -> str:
-    if position in retraining.seen:
-        return "the champion, or a model that was gone back from, was trained on it: only learnt from"
-    return "held out" if retraining.judged is not None else "new"
+def _role(result: RetrainingResult, position: int) -> str:
+    if position in result.seen:
+        return "training only: the champion, or a rolled-back model, was trained on it"
+    return "held out" if result.judged is not None else "new"

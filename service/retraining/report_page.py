@@ -1,4 +1,4 @@
-"""A retraining as a Markdown page for people."""
+"""The report of a retraining as a Markdown page."""
 
 from __future__ import annotations
 
@@ -8,62 +8,62 @@ from typing import Any, Final
 from replay.evaluation.contest import Contender, Contest
 from replay.evaluation.report import FEW_SHOTS, table_markdown
 from replay.evaluation.wording import number_text, percent_text, rate_text, ratio_text
-from service.retraining.report import data_of, options_of
-from service.retraining.result import Judged, Outcome, Retraining
+from service.retraining.report_values import data_of, options_of
+from service.retraining.result import JudgedContest, Outcome, RetrainingResult
 from stinger.wording import counted
 
 _AT_BUDGET: Final = (
-    "Each model at the threshold that has the most accepted shots in time with at most {:g} false spin-ups a minute and "
-    "wheels on at most {:g} % of the time."
+    "Each model is shown at the threshold with the most accepted shots in time, among those with at most {:g} false "
+    "spin-ups a minute and wheels on at most {:g} % of the time."
 )
 _SAME_DATA: Final = (
-    "Each threshold was chosen on these sessions, to keep to the budget: on others all figures will be a little worse, the "
-    "champion's as well as the challengers'."
+    "The thresholds were chosen on the same sessions that the figures are from: on other sessions, all models will do a "
+    "little worse."
 )
 _BEST_OF_SEVERAL: Final = (
-    "The best of several challengers looks a little better than it is, as chance helps one of them: the margin is there "
-    "for that."
+    "The best of several challengers looks a little better than it is, because chance favours one of them: the margin "
+    "makes up for that."
 )
 
 
-def report_page(retraining: Retraining, *, picture: str) -> str:
-    """A Markdown page; ``picture``, a path beside the page, is shown where something was judged."""
+def report_page(result: RetrainingResult, *, picture: str) -> str:
+    """Return a Markdown page about ``result``; if models were compared, it shows ``picture``, a path relative to the page."""
     titles = {
-        Outcome.PROMOTED: f"{retraining.version} is the new champion",
+        Outcome.PROMOTED: f"{result.version} is the new champion",
         Outcome.KEPT: "the champion stays",
         Outcome.NOT_YET: "not yet",
     }
-    lines = [f"# Retraining of {retraining.began:%Y-%m-%d %H:%M} UTC: {titles[retraining.outcome]}", ""]
-    for sentence in retraining.why:
+    lines = [f"# Retraining of {result.started:%Y-%m-%d %H:%M} UTC: {titles[result.outcome]}", ""]
+    for sentence in result.why:
         lines += [sentence, ""]
-    if retraining.judged is not None:
-        lines += _judged(retraining, retraining.judged, picture)
-    lines += [*_data_table(retraining), *_options_table(retraining)]
+    if result.judged is not None:
+        lines += _comparison(result, result.judged, picture)
+    lines += [*_data_table(result), *_options_table(result)]
     return "\n".join(lines) + "\n"
 
 
-def _judged(retraining: Retraining, judged: Judged, picture: str) -> list[str]:
+def _comparison(result: RetrainingResult, judged: JudgedContest, picture: str) -> list[str]:
     contest = judged.contest
     contenders = [contest.champion, *contest.challengers]
-    settings = retraining.config.retrain
+    settings = result.config.retrain
     notes = [_SAME_DATA, *([_BEST_OF_SEVERAL] if len(contest.challengers) > 1 else [])]
     shots = next((one.rows[0].accepted.total for one in contenders if one.rows), 0)
     if shots < FEW_SHOTS:
-        notes.append(f"{shots} accepted shots are few: the intervals say how little follows from them.")
+        notes.append(f"{shots} accepted shots are few: the wide intervals show how uncertain the figures are.")
     return [
-        f"![What each model trades, and each held-out session]({picture})",
+        f"![Accepted shots in time against false spin-ups for each model, and each held-out session]({picture})",
         "",
-        "## Compared",
+        "## Comparison",
         "",
         judged.plan.method,
         "",
         _AT_BUDGET.format(settings.max_false_per_minute, 100 * settings.max_duty),
         "",
-        *_comparison(contenders, contest),
+        *_comparison_table(contenders, contest),
         "",
         *(f"- {note}" for note in notes),
-        *(f"- {one.name}: {remark}." for one in contenders for remark in one.warnings),
-        *(f"- {remark}." for remark in contest.warnings),
+        *(f"- {one.name}: {warning}." for one in contenders for warning in one.warnings),
+        *(f"- {warning}." for warning in contest.warnings),
         "",
         *_rulings(judged),
         *_sessions(judged),
@@ -72,7 +72,7 @@ def _judged(retraining: Retraining, judged: Judged, picture: str) -> list[str]:
 
 
 def _figures(one: Contender) -> dict[str, str]:
-    """A column of the table, by the label of each row."""
+    """Return one column of the comparison table, by the labels of the rows."""
     point, precision = one.point, one.average_precision
     figures = (
         {}
@@ -82,7 +82,7 @@ def _figures(one: Contender) -> dict[str, str]:
             "by chance": percent_text(point.by_chance),
             "threshold": f"{point.parameters.on:.2f}",
             "false spin-ups": rate_text(point.false),
-            "where no shot is near": rate_text(point.false_quiet),
+            "false spin-ups far from any shot": rate_text(point.false_quiet),
             "lead p50 (p5, p95)": "-"
             if point.lead is None
             else f"{point.lead.p50_ms:.0f} ms ({point.lead.p5_ms:.0f}, {point.lead.p95_ms:.0f})",
@@ -94,37 +94,37 @@ def _figures(one: Contender) -> dict[str, str]:
     return figures
 
 
-def _comparison(contenders: Sequence[Contender], contest: Contest) -> list[str]:
+def _comparison_table(contenders: Sequence[Contender], contest: Contest) -> list[str]:
     columns = [_figures(one) for one in contenders]
     labels = dict.fromkeys(label for column in sorted(columns, key=len, reverse=True) for label in column)
     for column, one in zip(columns, contenders, strict=True):
         if one.point is None:
-            column[next(iter(labels))] = "no threshold keeps to the budget"
+            column[next(iter(labels))] = "no threshold is within the budget"
     return _table(
         ["", *(f"champion: {one.name}" if one is contest.champion else one.name for one in contenders)],
         [[label, *(column.get(label, "-") for column in columns)] for label in labels],
     )
 
 
-def _rulings(judged: Judged) -> list[str]:
+def _rulings(judged: JudgedContest) -> list[str]:
     lines = ["## Verdict", ""]
     for ruling in judged.verdict.rulings:
         if ruling.challenger == judged.verdict.winner:
             lines.append(f"- **{ruling.challenger}** becomes champion.")
         elif not ruling.reasons:
-            lines.append(f"- {ruling.challenger} could be champion as well, but has fewer shots in time.")
+            lines.append(f"- {ruling.challenger} also follows the rules, but has fewer shots in time.")
         else:
-            lines.append(f"- {ruling.challenger} does not: {' '.join(ruling.reasons)}")
+            lines.append(f"- {ruling.challenger} does not become champion. {' '.join(ruling.reasons)}")
     return [*lines, ""]
 
 
-def _sessions(judged: Judged) -> list[str]:
-    contest, rival = judged.contest, judged.rival
-    shown = [one for one in (contest.champion, rival) if one is not None and one.point is not None]
+def _sessions(judged: JudgedContest) -> list[str]:
+    contest = judged.contest
+    shown = [one for one in (contest.champion, judged.best_challenger) if one is not None and one.point is not None]
     if not shown:
         return []
     header = ["session", "minutes", "shots"]
-    header += [f"{one.name}: {what}" for one in shown for what in ("in time", "false a minute")]
+    header += [f"{one.name}: {what}" for one in shown for what in ("in time", "false spin-ups a minute")]
     rows = []
     for i, name in enumerate(contest.held_out):
         first = shown[0].sessions[i]
@@ -137,15 +137,15 @@ def _sessions(judged: Judged) -> list[str]:
 
 
 def _thresholds(contenders: Sequence[Contender], contest: Contest) -> list[str]:
-    lines = ["## Every threshold", ""]
+    lines = ["## All thresholds", ""]
     for one in contenders:
         name = f"The champion, {one.name}" if one is contest.champion else one.name
         lines += [f"{name}:", "", *table_markdown(one.rows, one.point), ""]
     return lines
 
 
-def _data_table(retraining: Retraining) -> list[str]:
-    entries = list(data_of(retraining))
+def _data_table(result: RetrainingResult) -> list[str]:
+    entries = list(data_of(result))
     shots = sum(entry["accepted_shots"] for entry in entries)
     minutes = sum(entry["minutes"] for entry in entries)
     rows = [
@@ -158,23 +158,23 @@ def _data_table(retraining: Retraining) -> list[str]:
         ]
         for entry in entries
     ]
-    told = f"{counted(len(entries), 'session')}, {minutes:,.1f} minutes, {counted(shots, 'accepted shot')}."
-    header = ["session", "sha256 of its file", "minutes", "accepted shots of trigger edges", ""]
-    remarks = [*retraining.gathered.remarks, *retraining.remarks]
+    total = f"{counted(len(entries), 'session')}, {minutes:,.1f} minutes, {counted(shots, 'accepted shot')}."
+    header = ["session", "SHA-256 of its file", "minutes", "accepted shots of trigger edges", "used as"]
+    warnings = result.all_warnings
     return [
         "## Data",
         "",
-        told,
+        total,
         "",
         *(_table(header, rows) if rows else []),
         "",
-        *(f"- {remark}" for remark in remarks),
-        *([""] if remarks else []),
+        *(f"- {warning}" for warning in warnings),
+        *([""] if warnings else []),
     ]
 
 
-def _options_table(retraining: Retraining) -> list[str]:
-    rows = [[f"`{name}`", _option_text(value)] for name, value in options_of(retraining).items()]
+def _options_table(result: RetrainingResult) -> list[str]:
+    rows = [[f"`{name}`", _option_text(value)] for name, value in options_of(result).items()]
     return ["## Options", "", *_table(["key", "value"], rows)]
 
 
@@ -186,7 +186,7 @@ def _option_text(value: Any) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     def line(cells: Sequence[str]) -> str:
-        # A log's name may hold what divides a table.
+        # The name of a log may contain the character that separates columns.
         return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
     return [line(header), f"|{' --- |' * len(header)}", *map(line, rows)]

@@ -1,4 +1,4 @@
-"""The model of the challenger that won, trained on everything there is."""
+"""Training the winner of a contest on all data."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from models.spec import parse_spec
 from models.task_runner import TaskRunner
 from replay.evaluation.contest import Contender
 from replay.evaluation.held_out import train_on_all
-from service.retraining.report import metrics_of
-from service.retraining.result import Retraining
+from service.retraining.report_values import metrics_of
+from service.retraining.result import RetrainingResult
 
 
-def train_winner(found: Retraining, winner: Contender, runner: TaskRunner) -> tuple[Model, tuple[str, ...]]:
-    """The model, with the threshold that was chosen for it and how it did on what is held out; and remarks about the fit.
+def train_winner(result: RetrainingResult, winner: Contender, runner: TaskRunner) -> tuple[Model, tuple[str, ...]]:
+    """Train a model like ``winner`` on all data of ``result``; return it, and warnings about the fit.
 
-    Raises :class:`~stinger.errors.InputError` if it is too large for a file.
+    Its file holds the threshold that was chosen in the contest, and the winner's metrics on the held-out sessions. Raises
+    :class:`~stinger.errors.InputError` if the model is too large for a file.
     """
     assert winner.point is not None
     spec = parse_spec(winner.name)
-    options = found.config.retrain.export_options()
-    sessions = found.gathered.sessions
+    options = result.config.retrain.export_options()
+    sessions = result.data.sessions
     meta = ModelMeta(
         estimator=spec.model,
         features=spec.features,
@@ -30,7 +31,7 @@ def train_winner(found: Retraining, winner: Contender, runner: TaskRunner) -> tu
         created=now_utc(),
         lead_ms=options.lead_ms,
         decision=winner.point.parameters,
-        training=trained_on(sessions, [source.sha256 for source in found.gathered.sources]),
+        training=trained_on(sessions, [item.sha256 for item in result.data.items]),
         metrics=metrics_of(winner.point, len(winner.sessions)),
     )
     return train_on_all(sessions, meta, options, runner)

@@ -1,0 +1,58 @@
+"""The reports of retraining on disk: a folder each, which exists complete or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from service.recording.store import recording_stem
+from service.retraining.report_page import report_page
+from service.retraining.report_values import report_values
+from service.retraining.result import RetrainingResult
+from stinger.files import make_folder, os_errors, sync_folder, write_bytes
+
+REPORTS_FOLDER: Final = "reports"
+JSON_FILE: Final = "retraining.json"
+PAGE_FILE: Final = "retraining.md"
+PICTURE_FILE: Final = "retraining.png"
+
+_UNFINISHED: Final = ".unfinished-"
+_DPI: Final = 120
+
+
+def write_report(result: RetrainingResult) -> Path:
+    """Write the report below the data folder and return its folder. The caller holds the lock of retraining.
+
+    Raises :class:`~stinger.errors.FileError`.
+    """
+    reports = result.config.data_dir / REPORTS_FOLDER
+    make_folder(reports)
+    with os_errors(reports):
+        for entry in reports.glob(f"{_UNFINISHED}*"):  # left by a process that was killed
+            shutil.rmtree(entry, ignore_errors=True)
+    folder = reports / recording_stem(result.started.timestamp())
+    unfinished = reports / f"{_UNFINISHED}{folder.name}"
+    make_folder(unfinished)
+    write_bytes(unfinished / JSON_FILE, (json.dumps(report_values(result), indent=2) + "\n").encode())
+    write_bytes(unfinished / PAGE_FILE, report_page(result, picture=PICTURE_FILE).encode())
+    if result.judged is not None:
+        _draw(result, unfinished / PICTURE_FILE)
+    with os_errors(folder):
+        os.replace(unfinished, folder)
+    sync_folder(reports)
+    return folder
+
+
+def _draw(result: RetrainingResult, path: Path) -> None:
+    # Imported here as it loads matplotlib, which most retrainings do not need.
+    from replay.evaluation.contest import Budget  # noqa: PLC0415
+    from replay.evaluation.contest_picture import draw_contest  # noqa: PLC0415
+
+    judged, settings = result.judged, result.config.retrain
+    assert judged is not None
+    title = f"Retraining of {result.started:%Y-%m-%d %H:%M} UTC: {result.outcome.value}"
+    budget = Budget(settings.max_false_per_minute, settings.max_duty)
+    draw_contest(judged.contest, judged.best_challenger, budget, path, title=title, dpi=_DPI)

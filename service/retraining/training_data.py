@@ -1,0 +1,161 @@
+"""The data that models are trained and compared on: the daemon's recordings, and the logs given by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models.model_meta import serves_rate
+from models.provenance import beginning_of
+from models.sessions import Session, open_sessions
+from models.task_runner import ProgressBar
+from models.windows import span_of
+from service.recording.store import read_store, recorded_device, stem_time
+from stinger.errors import FileError
+from stinger.logs import Log, read_log
+from stinger.mlmd import WINDOW_SAMPLES
+from stinger.paths import recordings_dir
+from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
+from stinger.wording import counted
+
+_MIN_BYTES: Final = WINDOW_SAMPLES * SAMPLE_BYTES
+"""A shorter recording has no room for a window."""
+_BYTES_PER_HOUR: Final = 3600 * SAMPLE_RATE_HZ * SAMPLE_BYTES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSession:
+    """One session, and the file that it is from."""
+
+    session: Session
+    path: str
+    """Path of the file; relative to the data folder if it is in it."""
+    sha256: str
+    """Hash of the file."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingData:
+    """All sessions to train and compare on: recordings first, the oldest first, then the logs given by the user."""
+
+    items: tuple[TrainingSession, ...]
+    warnings: tuple[str, ...]
+    """What was left out, repaired, or is still being written, one line each."""
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions, in the order of :attr:`items`."""
+        return tuple(item.session for item in self.items)
+
+
+def read_training_data(
+    data_dir: Path, logs: Sequence[str], *, max_hours: float, min_shot_gap_ms: float, bar: ProgressBar
+) -> TrainingData:
+    """Read the daemon's recordings below ``data_dir``, the newest up to ``max_hours``, and the files ``logs``.
+
+    Of a recording that is still being written, the samples that it holds now are read. A damaged recording is left out;
+    for a damaged or missing file of ``logs``, :class:`FileError` is raised. Of several sessions with the same beginning,
+    such as those of a log that was pulled twice, only the longest is kept.
+    """
+    warnings: list[str] = []
+    recordings = _choose_recordings(recordings_dir(data_dir), max_hours, warnings)
+    opened = list(_read_logs([*recordings, *map(Path, logs)], recordings, warnings, bar).values())
+    sessions = open_sessions(
+        opened, min_shot_gap_ms=min_shot_gap_ms, names=[_name(Path(log.path), recordings) for log in opened]
+    )
+    position = 0
+    items: list[TrainingSession] = []
+    for log in opened:
+        path = _relative(log.path, data_dir)
+        warnings += [f"{path}: {message}" for message in log.repairs.messages()]
+        for session in sessions[position : position + len(log.recordings)]:
+            reason = _unusable(session)
+            if reason is None:
+                items.append(TrainingSession(session, path, log.sha256))
+            else:
+                warnings.append(f"left out: {session.name}: {reason}")
+        position += len(log.recordings)
+    return TrainingData(tuple(_without_copies(items, warnings)), tuple(warnings))
+
+
+def _choose_recordings(folder: Path, max_hours: float, warnings: list[str]) -> list[Path]:
+    """Return the recordings of the daemon, the oldest first: as many of the newest as fit into ``max_hours``."""
+    stored = [one for one in read_store(folder).recordings if one.samples_bytes >= _MIN_BYTES]
+    still_open = sum(one.sidecar is not None and not one.closed for one in stored)
+    if still_open:
+        verb, pronoun = ("is", "it") if still_open == 1 else ("are", "they")
+        warnings.append(
+            f"{counted(still_open, 'recording')} {verb} still being written: "
+            f"only the samples that {pronoun} had by now were read"
+        )
+    stored.sort(key=lambda one: (one.path.stem, one.path), reverse=True)  # the name begins with the time
+    chosen: list[Path] = []
+    room = max_hours * _BYTES_PER_HOUR
+    for one in stored:
+        if one.samples_bytes > room:
+            break
+        room -= one.samples_bytes
+        chosen.append(one.path)
+    if len(chosen) < len(stored):
+        left_out = counted(len(stored) - len(chosen), "recording")
+        warnings.append(f"left out: {left_out}, the oldest, beyond {max_hours:g} hours")
+    return chosen[::-1]
+
+
+def _read_logs(
+    paths: Sequence[Path], recordings: Collection[Path], warnings: list[str], bar: ProgressBar
+) -> dict[str, Log]:
+    """Return the logs at ``paths`` by the hashes of their files; a damaged one of ``recordings`` is left out."""
+    logs: dict[str, Log] = {}
+    with bar("Reading", len(paths)) as progress:
+        for path in paths:
+            try:
+                log = read_log(path)
+            except FileError as error:
+                if path not in recordings:
+                    raise
+                warnings.append(f"left out: {error}")
+            else:
+                logs.setdefault(log.sha256, log)
+            progress(1)
+    return logs
+
+
+def _name(path: Path, recordings: Collection[Path]) -> str:
+    """Return a name for people: device and start of a recording, else the name of the file."""
+    started = stem_time(path.stem) if path in recordings else None
+    return path.stem if started is None else f"{recorded_device(path.parent)} {started:%Y-%m-%d %H:%M:%S}"
+
+
+def _relative(path: str, data_dir: Path) -> str:
+    absolute = Path(path).absolute()
+    try:
+        return absolute.relative_to(data_dir.absolute()).as_posix()
+    except ValueError:
+        return str(absolute)
+
+
+def _unusable(session: Session) -> str | None:
+    """Return why ``session`` can be used neither for training nor for testing; None if it can."""
+    recording = session.recording
+    if recording.rate_hz is None:
+        return "its time does not advance"
+    if not serves_rate(recording.rate_hz) or span_of(recording).window_samples != WINDOW_SAMPLES:
+        return f"it has {recording.rate_hz:g} samples a second; models take {SAMPLE_RATE_HZ}"
+    return None
+
+
+def _without_copies(items: Sequence[TrainingSession], warnings: list[str]) -> list[TrainingSession]:
+    longest: dict[str, TrainingSession] = {}
+    for item in items:
+        beginning = beginning_of(item.session.recording)
+        other = longest.get(beginning)
+        if other is None:
+            longest[beginning] = item
+            continue
+        shorter, longer = sorted((item, other), key=lambda one: len(one.session.recording))
+        longest[beginning] = longer
+        warnings.append(f"left out: {shorter.session.name} is the beginning of {longer.session.name}")
+    return list(longest.values())
