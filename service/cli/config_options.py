@@ -1,4 +1,4 @@
-"""The command line's part of the configuration: an option for each key that has one, and help from the same text."""
+"""The command line options of the configuration: one for each key that has an option, with the key's help text."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def config_options(command: Command) -> Command:
-    """Give a click command every option of the daemon's configuration; :func:`option_values` gathers what they hold."""
+    """Add the options of the daemon's configuration to a click command; :func:`option_values` collects their values."""
     return _with_options(command, [one for one in KEYS if not one.name.startswith(_RETRAINING)])
 
 
 def retraining_options(command: Command) -> Command:
-    """The same for the part of the configuration that retraining goes by."""
+    """Add the options of retraining's configuration to a click command; :func:`option_values` collects their values."""
     return _with_options(command, [one for one in KEYS if one.name.startswith(_RETRAINING) or one.name == "data_dir"])
 
 
 def option_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a command's parameters that is configuration, under the names of keys, for ``load_config``."""
+    """Return those of a command's parameters that are configuration, by the names of keys, for ``load_config``."""
     return {one.name: parameters.get(_parameter(one)) for one in KEYS if one.traits.option}
 
 
@@ -38,7 +38,7 @@ def _with_options(command: Command, keys: Sequence[Key]) -> Command:
 
 
 def _option(one: Key, flags: str) -> Callable[[Command], Command]:
-    # No defaults and no checks here: what is not given must not win over file and environment, and load_config checks.
+    # No defaults here: an option that is not given must not win over file and environment. load_config checks the values.
     help_ = f"{one.traits.help} [default: {one.default_text}]" if one.default_text else one.traits.help
     if one.kind is bool:
         return click.option(flags, _parameter(one), is_flag=True, default=None, help=help_)

@@ -98,7 +98,7 @@ def parse_broker_url(text: str) -> BrokerUrl:
 
 def _port(text: str, *, lowest: int) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not lowest <= int(text) <= _MAX_PORT:
-        raise InputError(f"the port is not a number from {lowest} to {_MAX_PORT:,}: {_EXPECTED}")
+        raise InputError(f"the port is not a number from {lowest} to {_MAX_PORT}: {_EXPECTED}")
     return int(text)
 
 

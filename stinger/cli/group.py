@@ -15,7 +15,7 @@ COMMANDS: Final = {
     "benchmark": ("models.cli.benchmark:benchmark", "Compare models on a training set, over splits and seeds."),
     "calibrate": ("replay.cli.calibrate:calibrate", "Choose a model's threshold for a budget of false spin-ups."),
     "convert": ("stinger.cli.convert:convert", "Convert a recording between formats."),
-    "demo": ("service.cli.demo:demo", "Show it all on this machine: a blaster, the daemon, a broker."),
+    "demo": ("service.cli.demo:demo", "Show the daemon at work with an emulated blaster, on this machine."),
     "emulate": ("hil.cli.emulate:emulate", "Be a blaster, on a pty or a TCP port, with faults if wanted."),
     "evaluate": (
         "replay.cli.evaluate:evaluate_command",
@@ -36,7 +36,7 @@ COMMANDS: Final = {
     "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
     "synth": ("models.cli.synth:synth", "Make a synthetic session from a model of motion."),
     "train": ("models.cli.train:train", "Train a model on a training set, and say how good it is."),
-    "watch": ("service.cli.watch:watch", "Show live what a daemon says."),
+    "watch": ("service.cli.watch:watch", "Show live what a daemon publishes."),
 }
 """Where each subcommand is, and the help line shown for it without importing it."""
 

@@ -215,7 +215,7 @@ def _get(address: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--source", "carrier-pigeon:1"], "is no source"),
+        (["--source", "carrier-pigeon:1"], "unknown kind of source"),
         (["--source", "tcp://host"], "port"),
         (["--broker", "http://host"], "expected embedded, mqtt://"),
         (["--broker", "mqtt://user:secret@host"], "password"),
