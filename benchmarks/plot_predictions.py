@@ -87,7 +87,7 @@ def drawn_anew(session: Session, found: Forecast, folder: Path) -> None:
 
 
 def whole_command(log: Path, folder: Path) -> float:
-    stinger = [sys.executable, "-P", "-m", "stinger"]
+    stinger = [sys.executable, "-m", "stinger"]
     explore = [*stinger, "explore", str(log), "--outdir", str(folder), "--export-dataset", "--max-shots", "1"]
     subprocess.run([*explore, "--neg-mult", "4"], check=True, capture_output=True)
     plot = [*stinger, "plot", "--csv", str(log), "--train-dir", str(folder / "train"), "--outdir", str(folder / "p")]

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from hil.bench.processes import ChildProcess
+from stinger.packages import python_module
 
 EVERY_S: Final = 0.005
 AT_MOST_S: Final = 2.0
@@ -27,7 +28,7 @@ class HostWakeupMonitor:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "host_noise.bin"
-        command = [sys.executable, "-m", "hil.bench.host_wakeup", str(self._path)]
+        command = python_module("hil.bench.host_wakeup", str(self._path))
         self.child = ChildProcess("measuring this machine", command, folder / "host_noise.log")
 
     def late_p99_ms(self, start_ns: int, end_ns: int) -> float | None:

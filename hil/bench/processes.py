@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from stinger.errors import StingerError
+from stinger.packages import python_module
 
 PATIENCE_S: Final = 20.0
 """How long a process may take to be ready, or to end."""
@@ -103,7 +103,7 @@ class ChildProcess:
 
 def stinger_command(*arguments: str) -> list[str]:
     """A command of this program, as this Python runs it."""
-    return [sys.executable, "-m", "stinger", *arguments]
+    return python_module("stinger", *arguments)
 
 
 def _last_line(said: str) -> str:

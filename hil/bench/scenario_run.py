@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -38,6 +37,7 @@ from hil.record import ScenarioRecord
 from models.factory import factory_model
 from stinger.errors import InputError, StingerError, first_error
 from stinger.files import make_folder
+from stinger.packages import python_module
 from stinger.sample import SAMPLE_DTYPE, SampleArray
 
 SETTLE_S: Final = 0.7
@@ -211,7 +211,7 @@ class _Running:
     async def _start_floor(self, stack: AsyncExitStack, host: str, port: int) -> None:
         if not self._floor:
             return
-        command = [sys.executable, "-m", "hil.bench.latency_floor", self._dut.sources()[-1], host, str(port)]
+        command = python_module("hil.bench.latency_floor", self._dut.sources()[-1], host, str(port))
         child = await stack.enter_async_context(ChildProcess("the floor", command, self._folder / "floor.log"))
         await child.wait_for(FLOOR_READY)
 

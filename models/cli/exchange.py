@@ -15,7 +15,7 @@ from stinger.files import read_bytes, write_bytes
 from stinger.mlmd import encode_mlmd, fingerprint, parse_mlmd
 
 
-@click.command("export-model", short_help="Write a model as a file for the blaster.")
+@click.command("export-model", short_help="Convert a model to a file for the blaster.")
 @click.argument("model", type=ANY_PATH)
 @click.option("-o", "--output", required=True, type=ANY_PATH, help="The file to write, such as ml_model_lr.bin.")
 def export_model(model: str, output: str) -> None:
@@ -31,7 +31,7 @@ def export_model(model: str, output: str) -> None:
     click.echo(f"{output}: {len(data):,} bytes, {prints}")
 
 
-@click.command("import-model", short_help="Make a model of a file for the blaster.")
+@click.command("import-model", short_help="Convert a model file of the blaster to a model.")
 @click.argument("file", type=ANY_PATH)
 @click.option("-o", "--output", required=True, type=ANY_PATH, help="The file to write, such as model.onnx.")
 def import_model(file: str, output: str) -> None:

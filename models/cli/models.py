@@ -23,7 +23,7 @@ _HASH_CHARS = 12
 _SHA256_CHARS = 64
 
 
-@click.group(short_help="List, show and choose models.")
+@click.group(short_help="List, show, add and promote models.")
 def models() -> None:
     """List, show and choose the models that are kept.
 

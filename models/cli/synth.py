@@ -11,7 +11,7 @@ from stinger.recording import split_recordings
 from stinger.shots import find_shots
 
 
-@click.command(short_help="Make a synthetic session from a model of motion.")
+@click.command(short_help="Generate a synthetic session.")
 @click.option("--minutes", type=float, default=15, show_default=True, help="How long, by the blaster's clock.")
 @click.option("--seed", type=int, default=1, show_default=True, help="What happens, and by default who plays.")
 @click.option("-o", "--output", required=True, type=ANY_PATH, metavar="FILE", help="Ends in .bin or .csv.")

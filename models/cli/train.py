@@ -36,7 +36,7 @@ class _Layers(click.ParamType[tuple[int, ...]]):
         return layers
 
 
-@click.command(short_help="Train a model on a training set, and say how good it is.")
+@click.command(short_help="Train a model on a training set and measure it.")
 @train_dir_option
 @click.option("--model", type=click.Choice(MODELS), default="logreg", show_default=True, help="What to train.")
 @click.option(

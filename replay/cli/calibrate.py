@@ -21,7 +21,7 @@ from stinger.files import check_output, write_bytes
 from stinger.paths import registry_dir
 
 
-@click.command("calibrate", short_help="Choose a model's threshold for a budget of false spin-ups.")
+@click.command("calibrate", short_help="Choose a model's threshold within a limit on false spin-ups.")
 @click.option("--model-file", type=ANY_PATH, required=True, help="The model to calibrate.")
 @click.option(
     "--max-false-per-minute",

@@ -35,7 +35,7 @@ from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
 
 
-@click.command("evaluate", short_help="Measure a model as a stream: shots in time, false spin-ups.")
+@click.command("evaluate", short_help="Measure a model on recordings: shots in time, false spin-ups.")
 @click.option("--model-file", type=ANY_PATH, help="The model to evaluate.")
 @click.option(
     "--train", "spec", metavar="MODEL:FEATURES", help="Instead: train on the logs, and test each part unseen."

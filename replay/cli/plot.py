@@ -44,7 +44,7 @@ COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
 """The models that are compared unless others are named."""
 
 
-@click.command(short_help="Train models and plot what they say of a recording.")
+@click.command(short_help="Train models and plot their output over a recording.")
 @click.option(
     "--csv",
     "log_path",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
@@ -22,12 +21,13 @@ from service.config.source_url import parse_source_urls
 from service.daemon.daemon import Daemon, Running
 from service.watch.subscriber import watch
 from stinger.errors import InputError
+from stinger.packages import python_module
 
 _START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 2.0
 
 
-@click.command(short_help="Show the daemon at work with an emulated blaster, on this machine.")
+@click.command(short_help="Show the daemon at work with an emulated blaster.")
 @click.option(
     "--seconds", type=click.FloatRange(min=1), metavar="SECONDS", help="End after this time.  [default: at Ctrl-C]"
 )
@@ -76,7 +76,7 @@ async def _show(folder: Path, seconds: float | None, seed: int) -> None:
 @asynccontextmanager
 async def _emulated_blaster(seed: int) -> AsyncIterator[str]:
     """Run an emulated blaster as a process of its own, and yield the ``host:port`` where it listens."""
-    command = [sys.executable, "-m", "stinger", "emulate", "--tcp", "127.0.0.1:0", "--seed", str(seed)]
+    command = python_module("stinger", "emulate", "--tcp", "127.0.0.1:0", "--seed", str(seed))
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
     try:
         yield await _address_of(process)

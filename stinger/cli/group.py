@@ -10,37 +10,36 @@ import click
 from click.shell_completion import CompletionItem
 
 from stinger.errors import StingerError
+from stinger.packages import PACKAGES, check_packages
 
 COMMANDS: Final = {
     "benchmark": ("models.cli.benchmark:benchmark", "Compare models on a training set, over splits and seeds."),
-    "calibrate": ("replay.cli.calibrate:calibrate", "Choose a model's threshold for a budget of false spin-ups."),
+    "calibrate": ("replay.cli.calibrate:calibrate", "Choose a model's threshold within a limit on false spin-ups."),
     "convert": ("stinger.cli.convert:convert", "Convert a recording between formats."),
-    "demo": ("service.cli.demo:demo", "Show the daemon at work with an emulated blaster, on this machine."),
+    "demo": ("service.cli.demo:demo", "Show the daemon at work with an emulated blaster."),
     "emulate": ("hil.cli.emulate:emulate", "Be a blaster, on a pty or a TCP port, with faults if wanted."),
     "evaluate": (
         "replay.cli.evaluate:evaluate_command",
-        "Measure a model as a stream: shots in time, false spin-ups.",
+        "Measure a model on recordings: shots in time, false spin-ups.",
     ),
     "explore": ("replay.cli.explore:explore", "Plot recordings and their shots, and export a training set."),
-    "export-model": ("models.cli.exchange:export_model", "Write a model as a file for the blaster."),
-    "import-model": ("models.cli.exchange:import_model", "Make a model of a file for the blaster."),
+    "export-model": ("models.cli.exchange:export_model", "Convert a model to a file for the blaster."),
+    "import-model": ("models.cli.exchange:import_model", "Convert a model file of the blaster to a model."),
     "hil": ("hil.cli.hil:hil", "Test the daemon on a bench, against blasters emulated or real."),
-    "info": ("stinger.cli.info:info", "Show what a recording holds."),
-    "models": ("models.cli.models:models", "List, show and choose models."),
+    "info": ("stinger.cli.info:info", "Show what a recording contains."),
+    "models": ("models.cli.models:models", "List, show, add and promote models."),
     "personalise": ("service.cli.personalise:personalise_command", "Fetch a log, train on it, upload the models."),
-    "plot": ("replay.cli.plot:plot", "Train models and plot what they say of a recording."),
+    "plot": ("replay.cli.plot:plot", "Train models and plot their output over a recording."),
     "pull": ("service.cli.pull:pull", "Fetch a blaster's log."),
     "push": ("service.cli.push:push", "Bring models to a blaster."),
     "recordings": ("service.cli.recordings:recordings", "List recordings, and delete old ones."),
     "retrain": ("service.cli.retrain:retrain_command", "Train better models on the daemon's recordings."),
     "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
-    "synth": ("models.cli.synth:synth", "Make a synthetic session from a model of motion."),
-    "train": ("models.cli.train:train", "Train a model on a training set, and say how good it is."),
+    "synth": ("models.cli.synth:synth", "Generate a synthetic session."),
+    "train": ("models.cli.train:train", "Train a model on a training set and measure it."),
     "watch": ("service.cli.watch:watch", "Show live what a daemon publishes."),
 }
 """Where each subcommand is, and the help line shown for it without importing it."""
-
-_ROOMS: Final = frozenset({"stinger", "models", "replay", "service", "hil"})
 
 
 class _UserError(click.ClickException):
@@ -68,10 +67,14 @@ class LazyGroup(click.Group):
             return None
         module_name, _, attribute = self._lazy[cmd_name][0].partition(":")
         try:
+            check_packages()
+        except StingerError as error:
+            raise _UserError(str(error)) from error
+        try:
             command = getattr(import_module(module_name), attribute)
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
-            if missing in _ROOMS or not missing:
+            if missing in PACKAGES or not missing:
                 raise
             raise _UserError(
                 f"'{cmd_name}' needs the package {missing}, which is not installed: run pip install 'stinger-ml[all]'"

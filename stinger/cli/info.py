@@ -14,7 +14,7 @@ from stinger.summary import summarise
 _GAPS_SHOWN = 5
 
 
-@click.command(short_help="Show what a recording holds.")
+@click.command(short_help="Show what a recording contains.")
 @click.argument("file", type=ANY_PATH)
 @rate_option
 @every_option

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 from typing import Final
 
 from click.testing import CliRunner, Result
 
 from stinger.cli import main
+from stinger.packages import python_module
 
-STINGER: Final = (sys.executable, "-m", "stinger")
+STINGER: Final = tuple(python_module("stinger"))
 """The start of a command line that runs ``stinger`` as a process of its own."""
 
 

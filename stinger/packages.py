@@ -1,0 +1,46 @@
+"""The top-level packages of this program, whose names others use too: find out when a foreign one is imported instead."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from stinger.errors import InputError
+
+PACKAGES: Final = ("stinger", "models", "replay", "service", "hil")
+
+
+def python_module(name: str, *arguments: str) -> list[str]:
+    """Return the command line that runs the module ``name`` as a child process.
+
+    ``-P`` keeps the current folder out of the child's import path. With ``-m`` alone it comes first, so that a file
+    there that is called ``models.py`` would be imported in place of our package ``models``.
+    """
+    return [sys.executable, "-P", "-m", name, *arguments]
+
+
+def check_packages() -> None:
+    """Raise :class:`InputError` unless all of :data:`PACKAGES` are found beside ``stinger``, in the same folder.
+
+    Nothing is imported. A package that is not found at all is left to the import that needs it.
+    """
+    home = Path(__file__).resolve().parent.parent
+    for name in PACKAGES:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        found = Path(spec.origin).resolve()
+        if found.parent != home / name:
+            raise InputError(
+                f"'{name}' is imported from {found}, but stinger needs its own package of that name in {home}: "
+                f"{_remedy(found)}"
+            )
+
+
+def _remedy(found: Path) -> str:
+    start = sys.path[0] if sys.path else ""
+    if not sys.flags.safe_path and Path(start).resolve() in found.parents:
+        return "rename it, or use the command 'stinger' instead of 'python -m stinger'"
+    return "remove the other package, or install stinger-ml in a virtual environment of its own"
