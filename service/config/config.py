@@ -114,14 +114,16 @@ class RecorderConfig:
         None,
         "Delete recordings that ended longer ago than this, such as 30d or 12h.",
         option="--keep",
-        default_text="for ever",
+        metavar="TIME",
+        default_text="never",
         parse=_readable_by(seconds),
     )
     keep_size: str | None = key(
         None,
         "Delete the oldest recordings while all together are larger than this, such as 10GB.",
         option="--keep-size",
-        default_text="no limit",
+        metavar="SIZE",
+        default_text="never",
         parse=_readable_by(size_bytes),
     )
     keep_trained: bool = key(True, "Keep recordings that a model in the registry names, at any age.")
@@ -133,14 +135,14 @@ class MetricsConfig:
 
     port: int | None = key(
         None,
-        "Port of /metrics, /healthz and /readyz; 0 takes any free port.",
+        "Port for metrics: /metrics, /healthz and /readyz; 0 takes any free port.",
         low=0,
         high=65_535,
         option="--metrics-port",
-        default_text="none: not served",
+        default_text="not served",
     )
     host: str = key(
-        "127.0.0.1", "Address to serve them at; 0.0.0.0 is every address of this machine.", option="--metrics-host"
+        "127.0.0.1", "Address to serve metrics at; 0.0.0.0 is every address of this machine.", option="--metrics-host"
     )
 
 
@@ -149,7 +151,11 @@ class LogConfig:
     """What is logged to stderr."""
 
     level: str = key(
-        "info", "Lowest level that is logged.", choices=("debug", "info", "warning", "error"), option="--log-level"
+        "info",
+        "Lowest level that is logged: debug, info, warning or error.",
+        choices=("debug", "info", "warning", "error"),
+        option="--log-level",
+        metavar="LEVEL",
     )
     format: str = key("text", "Log key=value lines, or one JSON object a line.", choices=("text", "json"))
 
@@ -169,9 +175,12 @@ class Config:
         default_data_dir,
         "Folder for recordings, models and events that wait for the broker.",
         option="--data-dir",
+        metavar="FOLDER",
         default_text="the user's data folder",
     )
-    model: str = key("champion", "Model: champion, factory, a version in the registry, or a file.", option="--model")
+    model: str = key(
+        "champion", "Model: champion, factory, a version in the registry, or a file.", option="--model", metavar="MODEL"
+    )
     threshold: Threshold | None = key(
         None,
         "Level at which the wheels go on; they go off at half of it.",
@@ -190,7 +199,7 @@ class Config:
     scores: bool = key(False, "Publish every score.", option="--scores/--no-scores")
     stamps: bool = key(
         False,
-        "Publish with scores and events when their samples were read, scored and published. For test benches.",
+        "Publish, with scores and events, when their samples were read, scored and published. For test benches.",
         option="--stamps/--no-stamps",
     )
     broker: BrokerConfig = field(default_factory=BrokerConfig)

@@ -48,7 +48,7 @@ class Key:
 
     name: str
     kind: type
-    """Type of the value in the file: bool, int, float, str, tuple (of texts) or Path."""
+    """Type of the value in the file: bool, int, float, str, tuple (of strings) or Path."""
     optional: bool
     default: Any
     traits: Traits
@@ -74,8 +74,8 @@ class Key:
         traits = self.traits
         if traits.choices:
             return f"one of {', '.join(traits.choices)}"
-        text = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list of texts"}.get(
-            self.kind, "a text" if self.kind is str else "a path"
+        text = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list of strings"}.get(
+            self.kind, "a string" if self.kind is str else "a path"
         )
         if traits.low is not None and traits.high is not None:
             return f"{text} from {traits.low:.12g} to {traits.high:.12g}"

@@ -60,21 +60,21 @@ class RetrainConfig:
     )
     margin: float = key(
         0.03,
-        "Fraction of shots that a new champion must have in time beyond the old one.",
+        "A new champion must have at least this fraction of all shots more in time than the old one.",
         low=0,
         high=1,
         option="--margin",
     )
     session_margin: float = key(
         0.1,
-        "Fraction of a held-out session's shots that it may have in time less than the old one, in each session.",
+        "In each held-out session it may have fewer shots in time, by at most this fraction of the session's shots.",
         low=0,
         high=1,
         option="--session-margin",
     )
     session_false_margin: float = key(
         1.0,
-        "False spin-ups a minute that it may have more than the old one, in each held-out session.",
+        "In each held-out session it may have more false spin-ups, by at most this many a minute.",
         low=0,
         high=1000,
         option="--session-false-margin",
