@@ -1,4 +1,4 @@
-"""Metrics of 1,000 devices: what counting a block costs, what a scrape takes, and what it does to an event loop beside it.
+"""Measures metrics of 1,000 devices: the cost of counting a block, of a scrape, and its effect on an event loop.
 
 Run: python -m benchmarks.metrics_scrape.
 """
@@ -25,7 +25,7 @@ SCRAPES = 20
 
 
 class _Families(Collector):
-    """As many series, as prometheus-client would have them."""
+    """The same number of series, as metric objects of prometheus-client."""
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         for number in range(FAMILIES):
@@ -47,9 +47,9 @@ def time_counting() -> None:
             device = metrics.device("d")
             device.samples += 1
             device.scores += 1
-            metrics.read.took(120_000)
-            metrics.score.took(150_000)
-            metrics.decision.took(300_000)
+            metrics.read.observe(120_000)
+            metrics.score.observe(150_000)
+            metrics.decision.observe(300_000)
 
     def theirs() -> None:
         for _ in range(ROUNDS):
@@ -58,13 +58,13 @@ def time_counting() -> None:
             for child, seconds in zip(children, (0.00012, 0.00015, 0.0003), strict=True):
                 child.observe(seconds)
 
-    ways = {"plain numbers": ours, "prometheus-client, children at hand": theirs}
+    ways = {"plain numbers": ours, "prometheus-client, labelled children": theirs}
     for way, seconds in side_by_side(f"{ROUNDS:,} blocks counted: 2 counters, 3 latencies", ways, rounds=5).items():
         print(f"  {way:<44}{seconds / ROUNDS * 1e6:10.2f} us a block")
 
 
 async def worst_lag_ms(seconds: float) -> list[float]:
-    """How late a loop that wants to run each millisecond does, in ms, ascending."""
+    """Return how late a loop runs that is due every millisecond, in ms, ascending."""
     lags = []
     end = time.perf_counter() + seconds
     while (now := time.perf_counter()) < end:
@@ -78,12 +78,12 @@ async def lag_while(title: str, url: str | None) -> None:
         took = []
         for _ in range(SCRAPES if url else 0):
             start = time.perf_counter()
-            # Another process asks, as Prometheus does, so that asking costs this one nothing.
-            asking = await asyncio.create_subprocess_exec(
+            # Another process scrapes, as Prometheus does, so that this one does only the serving.
+            curl = await asyncio.create_subprocess_exec(
                 "curl", "-s", "-o", "/dev/null", "-w", "%{time_total}", url or "", stdout=-1
             )
-            told, _ = await asking.communicate()
-            took.append(float(told or time.perf_counter() - start) * 1e3)
+            output, _ = await curl.communicate()
+            took.append(float(output or time.perf_counter() - start) * 1e3)
             await asyncio.sleep(0.05)
         return sorted(took)
 
@@ -99,17 +99,17 @@ def main() -> None:
     metrics = Metrics()
     for number in range(DEVICES):
         metrics.device(f"blaster{number}").samples += 1
-        metrics.model(f"blaster{number}", "20260131T170203Z-lr")
+        metrics.set_model(f"blaster{number}", "20260131T170203Z-lr")
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families())
-    ways = {"here": metrics.expose, "prometheus-client": lambda: generate_latest(registry)}
+    ways = {"ours": metrics.expose, "prometheus-client": lambda: generate_latest(registry)}
     side_by_side(f"{DEVICES * FAMILIES:,} series as text ({len(metrics.expose()) / 1e6:.2f} MB)", ways)
     print("\nan event loop in the same process, beside a scrape every 50 ms")
-    with HttpServer(port=0, metrics=metrics.expose, unready=str) as server:
+    with HttpServer(port=0, metrics=metrics.expose, unready_reason=str) as server:
         urllib.request.urlopen(f"{server.url}/metrics").close()
-        asyncio.run(lag_while("nobody asks", None))
-        asyncio.run(lag_while("here", f"{server.url}/metrics"))
-    with HttpServer(port=0, metrics=lambda: generate_latest(registry), unready=str) as server:
+        asyncio.run(lag_while("no scrapes", None))
+        asyncio.run(lag_while("ours", f"{server.url}/metrics"))
+    with HttpServer(port=0, metrics=lambda: generate_latest(registry), unready_reason=str) as server:
         asyncio.run(lag_while("prometheus-client", f"{server.url}/metrics"))
 
 

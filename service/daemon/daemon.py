@@ -32,9 +32,9 @@ from service.mqtt.outbox import Outbox
 from service.mqtt.sample_subscription import SampleSubscription
 from service.ops.health import Health
 from service.ops.http import HttpServer
-from service.ops.lock import sole_daemon
+from service.ops.lock import daemon_lock
 from service.ops.metrics import Metrics
-from service.ops.open_files import allow_open_files
+from service.ops.open_files import raise_open_file_limit
 from service.ops.systemd import Notifier
 from service.recording.disk_alarm import RecorderAlarm
 from service.recording.pacing import PacedRecorder
@@ -105,7 +105,7 @@ class Daemon:
         """
         self._notifier = notifier or self._notifier
         async with AsyncExitStack() as stack:
-            stack.enter_context(sole_daemon(self.config.data_dir))
+            stack.enter_context(daemon_lock(self.config.data_dir))
             await self._run(stack, ready)
 
     async def _run(self, stack: AsyncExitStack, ready: Callable[[Running], None]) -> None:
@@ -131,7 +131,7 @@ class Daemon:
             sync_interval_s=config.recorder.sync_interval_s,
             max_file_bytes=config.recorder.max_file_mb * _MEGABYTE,
             keep_free_bytes=config.recorder.keep_free_mb * _MEGABYTE,
-            max_open_files=allow_open_files() // 2,
+            max_open_files=raise_open_file_limit() // 2,
             on_alarm=self._recorder_alarm,
         )
         self._recorder = recorder
@@ -143,7 +143,7 @@ class Daemon:
             outbox,
             version=self._version,
             on_command=self._obey,
-            on_acknowledged=lambda seconds: self._metrics.acknowledged.took(round(seconds * 1e9)),
+            on_acknowledged=lambda seconds: self._metrics.acknowledged.observe(round(seconds * 1e9)),
             home_assistant=config.broker.home_assistant,
         )
         self._mqtt = MqttSink(
@@ -182,7 +182,7 @@ class Daemon:
                 tasks.create_task(self._tell_telemetry(), name="telemetry"),
                 tasks.create_task(self._model.follow(), name="champion"),
                 tasks.create_task(self._prune(), name="pruning"),
-                tasks.create_task(self._notifier.watch(self._flow.gets_on), name="watchdog"),
+                tasks.create_task(self._notifier.run_watchdog(self._flow.gets_on), name="watchdog"),
             ]
             bringing = asyncio.create_task(self._bring(sources), name="sources")
             stopping = tasks.create_task(self._stop.wait(), name="stop")
@@ -240,7 +240,7 @@ class Daemon:
 
     async def _prune(self) -> None:
         def told(pruned: Pruned) -> None:
-            self._metrics.pruned(kept=pruned.left, kept_bytes=pruned.left_bytes, deleted=len(pruned.deleted))
+            self._metrics.set_stored(kept=pruned.left, kept_bytes=pruned.left_bytes, deleted=len(pruned.deleted))
             problem = pruned.problems[0] if pruned.problems else ""
             if problem != self._health.alarm_of("retention"):
                 self._alarm("retention", problem)
@@ -258,7 +258,7 @@ class Daemon:
     def _tell_models(self) -> None:
         self._mqtt.tell_models()
         for device in self._flow.devices:
-            self._metrics.model(device, self._flow.version)
+            self._metrics.set_model(device, self._flow.version)
             self._recorder.describe(device, model=self._flow.version)
 
     def reload(self, config: Config) -> None:
@@ -280,7 +280,7 @@ class Daemon:
             self._room_is_needed.set()
 
     def _in_use(self, device: DeviceName) -> tuple[str, float]:
-        self._metrics.model(device, self._flow.version)
+        self._metrics.set_model(device, self._flow.version)
         self._recorder.describe(device, model=self._flow.version)
         return self._flow.version, self._flow.threshold(device)
 
@@ -296,7 +296,7 @@ class Daemon:
             port=metrics.port,
             host=metrics.host,
             metrics=self._metrics.expose,
-            unready=self._health.unready_reason,
+            unready_reason=self._health.unready_reason,
         )
         stack.callback(server.close)
         return server.url

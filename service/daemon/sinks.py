@@ -51,7 +51,7 @@ class MetricsSink(Sink):
         """See :class:`service.daemon.flow.Sink`."""
         count = block.samples.shape[0]
         self._device(block.device).samples += count
-        self._metrics.read.took(time.monotonic_ns() - block.read_ns, count)
+        self._metrics.read.observe(time.monotonic_ns() - block.read_ns, count)
 
     def scores(self, block: Block, probability: npt.NDArray[np.float32]) -> None:
         """See :class:`service.daemon.flow.Sink`."""
@@ -61,22 +61,22 @@ class MetricsSink(Sink):
         else:
             scored = count - int(np.count_nonzero(np.isnan(probability)))
         self._device(block.device).scores += scored
-        self._metrics.decision.took(time.monotonic_ns() - block.read_ns, count)
+        self._metrics.decision.observe(time.monotonic_ns() - block.read_ns, count)
 
     def model_run(self, samples: int, duration_ns: int) -> None:
         """See :class:`service.daemon.flow.Sink`."""
         del samples
-        self._metrics.score.took(duration_ns)
+        self._metrics.score.observe(duration_ns)
 
     def event(self, event: Event) -> None:
         """See :class:`service.daemon.flow.Sink`."""
         self._device(event.device).count(event)
         if isinstance(event, Shot) and event.accepted and event.lead_ms is not None:
-            self._metrics.lead.took(round(event.lead_ms * 1e6))
+            self._metrics.lead.observe(round(event.lead_ms * 1e6))
 
     def link(self, report: LinkReport) -> None:
         """See :class:`service.daemon.flow.Sink`."""
-        self._metrics.link(report)
+        self._metrics.set_link(report)
 
     def gap(self, device: DeviceName) -> None:
         """See :class:`service.daemon.flow.Sink`."""

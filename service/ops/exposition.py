@@ -1,7 +1,7 @@
-"""Numbers as Prometheus reads them: its text format 0.0.4.
+"""Writes metrics in Prometheus' text format 0.0.4.
 
-Format: https://prometheus.io/docs/instrumenting/exposition_formats/. prometheus-client writes the same text, 30 times
-slower where there are thousands of series, and lets nothing else run meanwhile; so only what it alone knows is left to it.
+Format: https://prometheus.io/docs/instrumenting/exposition_formats/. prometheus-client writes the same text, but takes ten
+times as long for thousands of series, and other threads wait meanwhile (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric: each row is what follows the name: ``{labels} value``, or `` value`` without labels."""
+    """A metric and its series. A row is the part of a line after the name: ``{labels} value``, or `` value`` without labels."""
 
     name: str
     kind: str
@@ -25,13 +25,13 @@ class Family:
 
 
 def label(name: str, value: str) -> str:
-    """One label and its value, escaped."""
+    """Return ``name="value"`` with the value escaped."""
     value = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return f'{name}="{value}"'
 
 
 def expose(families: Iterable[Family]) -> bytes:
-    """The text for ``families``; other threads run in between, so that an event loop need not wait for the whole."""
+    """Return the text for ``families``. Other threads may run between two of them, so an event loop need not wait for all."""
     parts = []
     for family in families:
         lines = [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}"]
@@ -43,13 +43,13 @@ def expose(families: Iterable[Family]) -> bytes:
 
 
 def histogram_rows(labels: str, bounds: tuple[float, ...], cumulative: list[int], total: float) -> list[str]:
-    """The rows of one histogram: ``cumulative`` holds how many lie at or below each of ``bounds``, and how many there are.
+    """Return the rows of a histogram, with ``labels`` (may be empty) on each.
 
-    ``labels`` may be empty.
+    ``cumulative`` holds the number of observations at or below each of ``bounds``, and in all; ``total`` is their sum.
     """
-    within, alone = (f"{labels},", f"{{{labels}}}") if labels else ("", "")
+    in_bucket, alone = (f"{labels},", f"{{{labels}}}") if labels else ("", "")
     rows = [
-        f'_bucket{{{within}le="{bound}"}} {count}'
+        f'_bucket{{{in_bucket}le="{bound}"}} {count}'
         for bound, count in zip((*map(str, bounds), "+Inf"), cumulative, strict=True)
     ]
     return [*rows, f"_sum{alone} {total}", f"_count{alone} {cumulative[-1]}"]

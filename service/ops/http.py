@@ -1,4 +1,4 @@
-"""What the daemon says over HTTP: ``/metrics``, ``/healthz``, ``/readyz``; from a thread of its own."""
+"""Serves ``/metrics``, ``/healthz`` and ``/readyz`` over HTTP, from a thread of its own."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from stinger.errors import InputError
 
 LOOPBACK: Final = "127.0.0.1"
 
-# Whoever connects and says nothing holds a thread for so long, and no more than so many at once.
-_PATIENCE_S: Final = 5.0
+# Limits for clients that connect and send nothing: how long each occupies a thread, and how many may at once.
+_IDLE_TIMEOUT_S: Final = 5.0
 _MAX_CONNECTIONS: Final = 32
 _POLL_S: Final = 0.1
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -28,18 +28,18 @@ _LOG = get_logger(__name__)
 
 
 class HttpServer:
-    """Serves from its making until :meth:`close`. ``port`` 0 takes any free one; :attr:`port` tells which.
+    """A server that runs from its construction until :meth:`close`. ``port`` 0 takes a free one: see :attr:`port`.
 
-    ``metrics`` gives the text for ``/metrics``; ``unready`` why the daemon is not ready, empty where it is. Both are
-    called in threads of the server. ``/healthz`` answers as long as the process lives. Raises :class:`InputError`, which
-    names host and port, if they cannot be had.
+    ``metrics`` returns the body of ``/metrics``; ``unready_reason`` returns why the daemon is not ready, or an empty text.
+    Both are called in the server's threads. ``/healthz`` answers 200 as long as the process lives. Raises
+    :class:`InputError`, which names host and port, if it cannot listen there.
     """
 
     def __init__(
-        self, *, port: int, metrics: Callable[[], bytes], unready: Callable[[], str], host: str = LOOPBACK
+        self, *, port: int, metrics: Callable[[], bytes], unready_reason: Callable[[], str], host: str = LOOPBACK
     ) -> None:
         try:
-            self._server = _Server(host, port, metrics, unready)
+            self._server = _Server(host, port, metrics, unready_reason)
         except (OSError, UnicodeError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise InputError(
@@ -52,15 +52,15 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """Where it serves, without a path."""
+        """The server's address, without a path."""
         return f"http://{_bracketed(self.host)}:{self.port}"
 
     def close(self) -> None:
-        """Stop within a tenth of a second; whoever is connected is cut off."""
+        """Stop within a tenth of a second and disconnect all clients."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        self._server.cut_off()
+        self._server.disconnect_all()
 
     def __enter__(self) -> Self:
         return self
@@ -74,12 +74,12 @@ class HttpServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 2 * _MAX_CONNECTIONS
-    # On Windows this would let two processes have the same port.
+    # On Windows this would allow two processes to listen on the same port.
     allow_reuse_address = os.name != "nt"
 
-    def __init__(self, host: str, port: int, metrics: Callable[[], bytes], unready: Callable[[], str]) -> None:
+    def __init__(self, host: str, port: int, metrics: Callable[[], bytes], unready_reason: Callable[[], str]) -> None:
         self.metrics = metrics
-        self.unready = unready
+        self.unready_reason = unready_reason
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         if ":" in host:
@@ -87,7 +87,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        # HTTPServer's own looks its host up in the DNS, which can take seconds and is used for nothing here.
+        # HTTPServer's own method looks the host up in the DNS, which can take seconds and is not needed here.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "stinger", int(self.server_address[1])
 
@@ -107,9 +107,9 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever asked has gone: no matter."""
+        """Ignore it: the client has disconnected."""
 
-    def cut_off(self) -> None:
+    def disconnect_all(self) -> None:
         with self._lock:
             for connection in self._connections:
                 with suppress(OSError):
@@ -118,31 +118,31 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _PATIENCE_S
+    timeout = _IDLE_TIMEOUT_S
     server_version = "stinger"
     sys_version = ""
 
     def do_GET(self) -> None:
         try:
-            answer = self._answer_to(self.path.partition("?")[0])
-        except Exception:  # noqa: BLE001 - a bug behind one page must not cost the others
+            response = self._respond(self.path.partition("?")[0])
+        except Exception:  # noqa: BLE001 - a bug behind one path must not take down the others
             _LOG.exception("http_request_failed", path=self.path)
-            answer = HTTPStatus.INTERNAL_SERVER_ERROR, b"failed: see the daemon's log\n", _TEXT
-        self._send(*answer)
+            response = HTTPStatus.INTERNAL_SERVER_ERROR, b"failed: see the daemon's log\n", _TEXT
+        self._send(*response)
 
-    do_HEAD = do_GET  # noqa: N815 - the base class looks for it
+    do_HEAD = do_GET  # noqa: N815 - the name that the base class expects
 
-    def _answer_to(self, path: str) -> tuple[HTTPStatus, bytes, str]:
+    def _respond(self, path: str) -> tuple[HTTPStatus, bytes, str]:
         match path:
             case "/metrics":
                 return HTTPStatus.OK, self.server.metrics(), CONTENT_TYPE
             case "/healthz":
                 return HTTPStatus.OK, b"ok\n", _TEXT
             case "/readyz":
-                reason = self.server.unready()
+                reason = self.server.unready_reason()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
                 return status, f"{reason or 'ready'}\n".encode(), _TEXT
-        return HTTPStatus.NOT_FOUND, b"there are /metrics, /healthz and /readyz\n", _TEXT
+        return HTTPStatus.NOT_FOUND, b"not found: expected /metrics, /healthz or /readyz\n", _TEXT
 
     def _send(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
         self.send_response(status)
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Requests are not logged: they come every few seconds."""
+        """Do not log requests: they come every few seconds."""
 
 
 def _bracketed(host: str) -> str:

@@ -1,4 +1,4 @@
-"""One daemon for one data folder."""
+"""Locks on a data folder: one daemon and one retraining at a time."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ RETRAINING_LOCK_NAME = "retraining.lock"
 
 
 @contextmanager
-def sole_daemon(data_dir: StrPath) -> Iterator[None]:
-    """Be the only daemon that uses ``data_dir``, which is made if need be, while the block runs.
+def daemon_lock(data_dir: StrPath) -> Iterator[None]:
+    """Hold the daemon's lock on ``data_dir`` while the block runs; create the folder if it does not exist.
 
-    Raises :class:`InputError` if another one does. The system lets go of the lock when its holder ends in whatever way.
+    Raises :class:`InputError` if another daemon holds it. The system releases the lock however its holder ends.
     """
-    with _sole(data_dir, LOCK_NAME, "is in use by another daemon: stop it, or choose another folder with --data-dir"):
+    with _lock(data_dir, LOCK_NAME, "is in use by another daemon: stop it, or choose another folder with --data-dir"):
         yield
 
 
 @contextmanager
-def sole_retraining(data_dir: StrPath) -> Iterator[None]:
-    """The same for retraining, which a daemon on the same folder does not keep from."""
-    with _sole(data_dir, RETRAINING_LOCK_NAME, "is being retrained on by another process: wait for it to end"):
+def retraining_lock(data_dir: StrPath) -> Iterator[None]:
+    """Hold the lock for retraining on ``data_dir``; a daemon may use the folder at the same time. See `daemon_lock`."""
+    with _lock(data_dir, RETRAINING_LOCK_NAME, "is being retrained on by another process: wait for it to end"):
         yield
 
 
 @contextmanager
-def _sole(data_dir: StrPath, name: str, problem: str) -> Iterator[None]:
+def _lock(data_dir: StrPath, name: str, problem: str) -> Iterator[None]:
     make_folder(data_dir)
     path = Path(data_dir) / name
     lock = FileLock(path)

@@ -1,7 +1,7 @@
-"""Counters of the daemon for Prometheus: plain numbers that the flow adds to, read when somebody asks.
+"""The daemon's metrics for Prometheus: plain numbers that the event loop increments and a scrape reads.
 
-The flow runs in one thread and only adds; a scrape in another thread reads. So nothing is locked, and counting costs
-the flow no more than adding does.
+The event loop's thread is the only writer, and a scrape in another thread only reads. So no locks are needed, and counting
+costs no more than an addition.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 
 
 STAGES: Final = ("read", "score", "decision", "acknowledged")
 LEAD_BUCKETS_S: Final = (0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Upper bounds of the histogram of leads; those just below 0.1 s tell of wheels that were nearly at speed."""
+"""Upper bounds of the histogram of leads; those just below 0.1 s count shots with wheels that were almost at speed."""
 
 
 class Histogram:
-    """How long something took, for all devices together."""
+    """A histogram of durations, for all devices together."""
 
     __slots__ = ("_bounds_ns", "bounds_s", "counts", "sum_ns")
 
@@ -39,21 +39,21 @@ class Histogram:
         self.bounds_s = bounds_s
         self._bounds_ns = tuple(round(bound * 1e9) for bound in bounds_s)
         self.counts = [0] * (len(bounds_s) + 1)
-        """For each bound, and beyond the last, how many lie below it and above the one before."""
+        """Number of durations per bucket: up to each bound and above the one before; the last is above all bounds."""
         self.sum_ns = 0
 
-    def took(self, duration_ns: int, count: int = 1) -> None:
-        """Count ``count`` things that took ``duration_ns`` each."""
+    def observe(self, duration_ns: int, count: int = 1) -> None:
+        """Add ``duration_ns``, ``count`` times."""
         self.counts[bisect_left(self._bounds_ns, duration_ns)] += count
         self.sum_ns += duration_ns * count
 
     def rows(self, labels: str) -> list[str]:
-        """Its rows in the text that Prometheus reads."""
+        """Return its rows in Prometheus' text format."""
         return histogram_rows(labels, self.bounds_s, list(accumulate(self.counts)), self.sum_ns / 1e9)
 
 
 class DeviceMetrics:
-    """The numbers of one device, since the daemon began. The flow adds to those that have no method."""
+    """Counters of one device since the daemon started. Those without a method are incremented directly."""
 
     __slots__ = (
         "accepted",
@@ -75,15 +75,15 @@ class DeviceMetrics:
         self.device = device
         self.labels = label("device", device)
         self.samples = 0
-        """Samples that came."""
+        """Samples received."""
         self.scores = 0
         """Windows scored."""
         self.gaps = 0
-        """Times the window was started over."""
+        """Times that the window was restarted."""
         self.accepted = 0
         self.bursts = 0
         self.in_time = 0
-        """Accepted shots with a lead of at least what wheels need to reach speed."""
+        """Accepted shots with a lead of at least the time that wheels need to reach speed."""
         self.spinups = 0
         self.false_spinups = 0
         self.wheels_on = False
@@ -91,7 +91,7 @@ class DeviceMetrics:
         self.state = LinkState.CONNECTING
 
     def count(self, event: Event) -> None:
-        """Count what happened."""
+        """Count an event."""
         match event:
             case Shot(accepted=True, lead_ms=lead_ms):
                 self.accepted += 1
@@ -106,11 +106,12 @@ class DeviceMetrics:
 
 
 class Metrics:
-    """Everything that is counted; nothing is global. :attr:`registry` is for what counts in prometheus-client's own way.
+    """All metrics of a daemon; none is global. :attr:`registry` holds collectors of prometheus-client.
 
-    ``read``, ``score``, ``decision`` and ``acknowledged`` are the stages of a sample: from its bytes' arrival to the
-    flow taking it up, the model's run, from arrival to the decision, and from an event's making to the broker's
-    acknowledgement.
+    The histograms of latency are ``read``: from reading a sample's bytes to the start of its processing; ``score``: the
+    model's run; ``decision``: from reading to the decision; ``acknowledged``: from an event to the broker's acknowledgement.
+
+    Attributes that are callables are called at every scrape, in the scraping thread.
     """
 
     def __init__(self) -> None:
@@ -120,133 +121,148 @@ class Metrics:
         self.decision = Histogram(BUCKETS_S)
         self.acknowledged = Histogram(BUCKETS_S)
         self.lead = Histogram(LEAD_BUCKETS_S)
-        """From spin-up to shot, of accepted shots for which the wheels were on."""
+        """Time from spin-up to shot, of accepted shots for which the wheels were on."""
         self.model_refused = False
-        """Whether the registry's champion cannot serve, so that another model goes on."""
+        """Whether the registry's champion cannot be used, so that another model stays in use."""
         self.broker_connected = False
         self.broker_connects = 0
-        """Connections made to the broker; all but the first are reconnects."""
+        """Connections made to the broker; all but the first are reconnections."""
         self.events_dropped: Callable[[], int] = lambda: 0
-        """Events that were given up because the outbox was full; asked at every scrape, in the scraping thread."""
+        """Number of events dropped because the outbox was full."""
         self.outbox_depth: Callable[[], int] = lambda: 0
-        """Asked at every scrape, in the scraping thread."""
+        """Number of events in the outbox."""
         self.recorder: Callable[[], RecorderStats | None] = lambda: None
-        """Asked at every scrape, in the scraping thread."""
+        """Totals of the recorder; ``None`` while there is no recorder."""
         self.stored_recordings = self.stored_bytes = 0
-        """What was on the disk when it was last looked at."""
+        """Recordings on the disk and their size, as of the last pruning."""
         self.recordings_pruned = 0
         """Recordings deleted because they were too old or too many."""
         self.free_bytes: Callable[[], int | None] = lambda: None
-        """What is free where recordings and events are kept; asked at every scrape, in the scraping thread."""
+        """Free bytes on the disk of the data folder; ``None`` if unknown."""
         self._devices: dict[str, DeviceMetrics] = {}
         self._models: dict[str, str] = {}
         self._started_s = time.time()
         ProcessCollector(registry=self.registry)
 
     def device(self, name: str) -> DeviceMetrics:
-        """The numbers of one device: ask once and keep them."""
+        """Return the counters of a device, created at the first call. Callers keep them: this is not for every sample."""
         found = self._devices.get(name)
         if found is None:
             found = self._devices[name] = DeviceMetrics(name)
         return found
 
     def forget(self, name: str) -> None:
-        """Show ``name`` no more."""
+        """Remove the device ``name``."""
         self._devices.pop(name, None)
         self._models.pop(name, None)
 
-    def link(self, report: LinkReport) -> None:
-        """Take over what a source says of its link."""
+    def set_link(self, report: LinkReport) -> None:
+        """Store the state and counters of a device's link."""
         device = self.device(report.device)
         device.state = report.state
         device.link = report.counters
 
-    def model(self, device: str, model: str) -> None:
-        """``device`` is scored with ``model`` from now on."""
+    def set_model(self, device: str, model: str) -> None:
+        """Store the version of the model in use for ``device``."""
         self._models[device] = model
 
-    def pruned(self, *, kept: int, kept_bytes: int, deleted: int) -> None:
-        """Store what is on the disk after pruning: ``kept`` recordings of ``kept_bytes``, ``deleted`` fewer than before."""
+    def set_stored(self, *, kept: int, kept_bytes: int, deleted: int) -> None:
+        """Store the result of pruning: ``kept`` recordings of ``kept_bytes`` on the disk, and ``deleted`` more deleted."""
         self.stored_recordings, self.stored_bytes = kept, kept_bytes
         self.recordings_pruned += deleted
 
     def expose(self) -> bytes:
-        """Everything as Prometheus reads it (content type :data:`service.ops.exposition.CONTENT_TYPE`); from any thread."""
+        """Return everything in Prometheus' text format, :data:`service.ops.exposition.CONTENT_TYPE`. From any thread."""
         return expose(self._families()) + generate_latest(self.registry)
 
     def _families(self) -> Iterator[Family]:
-        yield from self._of_devices(list(self._devices.values()))
-        yield from self._of_daemon()
-        yield from self._of_recorder()
+        yield from self._device_families(list(self._devices.values()))
+        yield from self._daemon_families()
+        yield from self._recorder_families()
         yield Family(
             "stinger_latency_seconds",
             "histogram",
-            "Time taken, by stage: bytes read to taken up, model run, read to decision, event to acknowledgement.",
+            "Latency by stage: read to processing, model run, read to decision, event to acknowledgement.",
             [row for name in STAGES for row in self._stage(name).rows(label("stage", name))],
         )
         yield Family(
             "stinger_lead_seconds",
             "histogram",
-            "From spin-up to accepted shot, where the wheels were on.",
+            "Time from spin-up to accepted shot, if the wheels were on.",
             self.lead.rows(""),
         )
 
-    def _of_devices(self, devices: list[DeviceMetrics]) -> Iterator[Family]:
-        def of_each(name: str, kind: str, help_: str, value: Callable[[DeviceMetrics], int]) -> Family:
+    def _device_families(self, devices: list[DeviceMetrics]) -> Iterator[Family]:
+        def per_device(name: str, kind: str, help_: str, value: Callable[[DeviceMetrics], int]) -> Family:
             return Family(f"stinger_{name}", kind, help_, (f"{{{d.labels}}} {value(d)}" for d in devices))
 
-        yield of_each("samples_total", "counter", "Samples that came.", lambda d: d.samples)
-        yield of_each("scores_total", "counter", "Windows scored.", lambda d: d.scores)
-        yield of_each("gaps_total", "counter", "Times the window was started over.", lambda d: d.gaps)
-        yield of_each("samples_lost_total", "counter", "Samples sent that never came.", lambda d: d.link.lost)
-        yield of_each("frames_corrupted_total", "counter", "Frames or lines damaged.", lambda d: d.link.corrupted)
-        yield of_each("samples_out_of_order_total", "counter", "Out of order.", lambda d: d.link.out_of_order)
-        yield of_each("link_reconnects_total", "counter", "Links made again.", lambda d: d.link.reconnects)
-        yield of_each("link_up", "gauge", "1 while samples come.", lambda d: int(d.state is LinkState.STREAMING))
-        yield of_each("wheels_on", "gauge", "1 while the wheels are on.", lambda d: int(d.wheels_on))
-        yield of_each("spinups_total", "counter", "Times the wheels went on.", lambda d: d.spinups)
-        yield of_each("false_spinups_total", "counter", "Spin-ups without a shot.", lambda d: d.false_spinups)
-        yield of_each(
+        yield per_device("samples_total", "counter", "Samples received.", lambda d: d.samples)
+        yield per_device("scores_total", "counter", "Windows scored.", lambda d: d.scores)
+        yield per_device("gaps_total", "counter", "Times that the window was restarted.", lambda d: d.gaps)
+        yield per_device("samples_lost_total", "counter", "Samples sent but not received.", lambda d: d.link.lost)
+        yield per_device(
+            "frames_corrupted_total", "counter", "Damaged frames or lines received.", lambda d: d.link.corrupted
+        )
+        yield per_device(
+            "samples_out_of_order_total", "counter", "Samples received out of order.", lambda d: d.link.out_of_order
+        )
+        yield per_device("link_reconnects_total", "counter", "Reconnections of the link.", lambda d: d.link.reconnects)
+        yield per_device("link_up", "gauge", "1 while samples arrive.", lambda d: int(d.state is LinkState.STREAMING))
+        yield per_device("wheels_on", "gauge", "1 while the wheels are on.", lambda d: int(d.wheels_on))
+        yield per_device("spinups_total", "counter", "Times that the wheels were switched on.", lambda d: d.spinups)
+        yield per_device("false_spinups_total", "counter", "Spin-ups without a shot.", lambda d: d.false_spinups)
+        yield per_device(
             "shots_in_time_total", "counter", "Accepted shots with a lead of 100 ms or more.", lambda d: d.in_time
         )
         shots = [f'{{{d.labels},result="accepted"}} {d.accepted}' for d in devices]
         shots += [f'{{{d.labels},result="burst"}} {d.bursts}' for d in devices]
-        yield Family("stinger_shots_total", "counter", "Trigger edges: accepted, or a burst's.", shots)
+        yield Family(
+            "stinger_shots_total",
+            "counter",
+            "Trigger edges, by result: accepted, or burst (too soon after the last).",
+            shots,
+        )
         models = [f"{{{label('device', d)},{label('version', m)}}} 1" for d, m in list(self._models.items())]
         yield Family("stinger_model_info", "gauge", "The version of the model in use.", models)
 
-    def _of_daemon(self) -> Iterator[Family]:
+    def _daemon_families(self) -> Iterator[Family]:
         reconnects = max(0, self.broker_connects - 1)
         build = f"{{{label('version', _version())},{label('python', platform.python_version())}}} 1"
         yield Family("stinger_build_info", "gauge", "The version of this software.", [build])
-        yield _single("start_time_seconds", "gauge", "When the daemon began, Unix time.", self._started_s)
-        yield _single("devices", "gauge", "Devices known.", len(self._devices))
+        yield _single("start_time_seconds", "gauge", "Unix time at which the daemon started.", self._started_s)
+        yield _single("devices", "gauge", "Known devices.", len(self._devices))
         refused = int(self.model_refused)
-        yield _single("model_refused", "gauge", "1 while the champion cannot serve and another model does.", refused)
+        yield _single(
+            "model_refused", "gauge", "1 while the champion cannot be used and another model is in use.", refused
+        )
         yield _single("broker_up", "gauge", "1 while the broker is connected.", int(self.broker_connected))
-        yield _single("broker_reconnects_total", "counter", "Connections to the broker made again.", reconnects)
-        yield _single("outbox_events", "gauge", "Events the broker has not acknowledged.", self.outbox_depth())
-        yield _single("events_dropped_total", "counter", "Events given up: outbox full.", self.events_dropped())
+        yield _single("broker_reconnects_total", "counter", "Reconnections to the broker.", reconnects)
+        yield _single("outbox_events", "gauge", "Events that the broker has not acknowledged.", self.outbox_depth())
+        yield _single(
+            "events_dropped_total", "counter", "Events dropped because the outbox was full.", self.events_dropped()
+        )
 
-    def _of_recorder(self) -> Iterator[Family]:
-        yield _single("recordings", "gauge", "Recordings kept, as of the last look.", self.stored_recordings)
-        yield _single("recordings_bytes", "gauge", "Bytes that they take, with sidecars.", self.stored_bytes)
+    def _recorder_families(self) -> Iterator[Family]:
+        yield _single("recordings", "gauge", "Recordings on the disk, as of the last pruning.", self.stored_recordings)
+        yield _single(
+            "recordings_bytes", "gauge", "Size of the recordings on the disk, with sidecars.", self.stored_bytes
+        )
         yield _single(
             "recordings_pruned_total", "counter", "Recordings deleted by age or size.", self.recordings_pruned
         )
         free = self.free_bytes()
         if free is not None:
-            yield _single("data_free_bytes", "gauge", "Bytes free where data is kept.", free)
+            yield _single("data_free_bytes", "gauge", "Free bytes on the disk of the data folder.", free)
         stats = self.recorder()
         if stats is None:
             return
         yield _single("recorder_samples_total", "counter", "Samples recorded.", stats.samples)
         yield _single("recorder_bytes_total", "counter", "Bytes of samples recorded.", stats.bytes)
-        yield _single("recorder_samples_lost_total", "counter", "Samples the disk did not take.", stats.lost)
-        yield _single("recorder_errors_total", "counter", "Times the system refused something.", stats.errors)
-        yield _single("recorder_files_total", "counter", "Recordings begun.", stats.files)
+        yield _single("recorder_samples_lost_total", "counter", "Samples that could not be written.", stats.lost)
+        yield _single("recorder_errors_total", "counter", "Failed file operations.", stats.errors)
+        yield _single("recorder_files_total", "counter", "Recordings started.", stats.files)
         yield _single("recorder_open_files", "gauge", "Recordings being written.", stats.open_files)
-        yield _single("recorder_stopped", "gauge", "1 while the disk keeps samples from being kept.", int(stats.alarm))
+        yield _single("recorder_stopped", "gauge", "1 while no samples can be written to the disk.", int(stats.alarm))
 
     def _stage(self, name: str) -> Histogram:
         stage = getattr(self, name)

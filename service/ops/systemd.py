@@ -1,7 +1,7 @@
-"""What the daemon tells systemd: that it is ready, how it does, and, for the watchdog, that it gets on.
+"""Sends the daemon's state to systemd: readiness, a status line, and heartbeats for the watchdog.
 
-Protocol: sd_notify(3), https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html. The packages for it are
-without a release for years, or block the caller, measure time with the wall clock and know neither STOPPING nor RELOADING.
+Protocol: sd_notify(3), https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html. docs/decisions.md says why no
+package is used for it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Final
 
 from service.base.logs import RepeatedFailure, get_logger
 
-_SHARE: Final = 3
-"""The watchdog is told so many times within its limit: one look may come late without harm."""
+_HEARTBEATS_PER_LIMIT: Final = 3
+"""Heartbeats within the watchdog's limit: one of them may be late without harm."""
 _LOG = get_logger(__name__)
 
 
 class Notifier:
-    """Talks to the socket that ``environ`` names; without one (another system, or started by hand) it says nothing.
+    """Sends messages to the socket named in ``environ``; without one (no systemd, or started by hand) it sends nothing.
 
-    No method waits or raises: a message that systemd has no room for is lost, which is logged once.
+    No method blocks or raises: a message that cannot be sent at once is dropped, which is logged once.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -35,40 +35,40 @@ class Notifier:
         self._status = ""
         self._failure = RepeatedFailure(_LOG, "systemd_notification_failed")
         self.watchdog_s = _watchdog_s(environ) if self._socket else None
-        """The watchdog's limit; ``None`` where nobody waits for word."""
+        """The watchdog's limit in seconds; ``None`` if there is no watchdog."""
 
     def ready(self) -> None:
-        """Starting, or reading the configuration again, is done."""
+        """Report that starting or reloading the configuration has finished."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """The configuration is read again; :meth:`ready` follows."""
+        """Report that the configuration is being reloaded; :meth:`ready` must follow."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """The daemon has begun to stop."""
+        """Report that the daemon has begun to stop."""
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
-        """Say how things are, for ``systemctl status``: one line, sent when it is another one."""
+        """Report one line for ``systemctl status``; sent only if it differs from the last one."""
         if text != self._status:
             self._status = text
             self._send(f"STATUS={' '.join(text.split())}")
 
-    async def watch(self, gets_on: Callable[[], bool]) -> None:
-        """Until cancelled, tell the watchdog in time that all is well, as long as this is run and ``gets_on`` says so.
+    async def run_watchdog(self, makes_progress: Callable[[], bool]) -> None:
+        """Send heartbeats until cancelled, each only if ``makes_progress`` returns True; without a watchdog, return at once.
 
-        Returns at once where there is no watchdog.
+        A stalled event loop or a lack of progress thus stops the heartbeats, and systemd restarts the daemon.
         """
         if self.watchdog_s is None:
             return
         while True:
-            if gets_on():
+            if makes_progress():
                 self._send("WATCHDOG=1")
-            await asyncio.sleep(self.watchdog_s / _SHARE)
+            await asyncio.sleep(self.watchdog_s / _HEARTBEATS_PER_LIMIT)
 
     def close(self) -> None:
-        """Say nothing from now on."""
+        """Close the socket; later messages are dropped."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -85,14 +85,14 @@ class Notifier:
 
 
 def _address(name: str) -> str | None:
-    """The address of a socket by its ``name``: a path, or with an ``@`` one that is in no folder; ``None`` for others."""
+    """Return the address of the socket ``name``: a path, or an abstract name after ``@``; ``None`` for other kinds."""
     if not hasattr(socket, "AF_UNIX") or not name.startswith(("/", "@")):
         return None
     return f"\0{name[1:]}" if name.startswith("@") else name
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float | None:
-    """The limit of a watchdog that is meant for this process, as sd_watchdog_enabled(3) reads it."""
+    """Return the watchdog's limit if it is meant for this process, by the rules of sd_watchdog_enabled(3)."""
     limit_us, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", str(os.getpid()))
     if not limit_us.isdecimal() or int(limit_us) == 0 or pid != str(os.getpid()):
         return None

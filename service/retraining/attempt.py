@@ -18,7 +18,7 @@ from models.model_meta import ModelMeta
 from models.registry import Registry, Version
 from models.task_runner import TaskRunner
 from service.config.config import Config
-from service.ops.lock import sole_retraining
+from service.ops.lock import retraining_lock
 from service.retraining.contest_plan import TooFewShotsError, plan_contest, seen_positions
 from service.retraining.result import JudgedContest, Outcome, RetrainingResult
 from service.retraining.training_data import TrainingData, read_training_data
@@ -39,7 +39,7 @@ def retrain(config: Config, logs: Sequence[str], runner: TaskRunner) -> Retraini
     is killed at any moment, the registry is as before, or has one more complete version. Raises :class:`InputError` if
     another process is retraining on this folder, and for a file of ``logs`` that cannot be read.
     """
-    with sole_retraining(config.data_dir):
+    with retraining_lock(config.data_dir):
         return _Attempt(config, runner).run(logs)
 
 

@@ -16,7 +16,7 @@ def test_demo_shows_shots_of_an_emulated_blaster_and_ends_in_time() -> None:
     assert ended.stderr == ""
 
 
-def test_interrupted_demo_ends_at_once_and_in_order() -> None:
+def test_interrupted_demo_ends_at_once_without_errors() -> None:
     command = [*STINGER, "demo"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -28,7 +28,7 @@ def test_interrupted_demo_ends_at_once_and_in_order() -> None:
         assert process.stderr.read() == ""
 
 
-def test_watch_says_that_there_is_no_broker_and_goes_on_trying() -> None:
+def test_watch_reports_a_missing_broker_and_keeps_trying() -> None:
     command = [*STINGER, "watch", "--broker", "mqtt://127.0.0.1:1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -40,7 +40,7 @@ def test_watch_says_that_there_is_no_broker_and_goes_on_trying() -> None:
     assert "no broker at mqtt://127.0.0.1:1" in lines[2]
 
 
-def test_watch_refuses_a_device_that_no_topic_can_have() -> None:
+def test_watch_refuses_an_invalid_device_name() -> None:
     ended = run_stinger("watch", "--device", "a/b")
     assert ended.returncode == 2
     assert "device name 'a/b'" in ended.stderr

@@ -1,4 +1,4 @@
-"""The daemon as a service of systemd: what it says over the socket that it is given."""
+"""The daemon as a systemd service: the messages that it sends to systemd's socket."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="systemd's sockets are Unix's")
 
-PATIENCE_S = 20.0
-# The daemon as it is, but for a signal at which its event loop hangs; its other threads go on.
+TIMEOUT_S = 20.0
+# The unchanged daemon, except that SIGUSR1 makes its event loop hang; its other threads keep running.
 HANGS_AT_SIGUSR1 = """
 import asyncio, signal, time
 from typing import Any
 from service.daemon.daemon import Daemon
 
-whole = Daemon.run
+original_run = Daemon.run
 
 async def run(self: Daemon, **options: Any) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, time.sleep, 600)
-    await whole(self, **options)
+    await original_run(self, **options)
 
 Daemon.run = run
 from stinger.cli import main
@@ -41,7 +41,7 @@ main(prog_name="stinger")
 
 @dataclass
 class Manager:
-    """What systemd is to a service."""
+    """systemd's side of a service: its socket, process and log."""
 
     socket: socket.socket
     process: subprocess.Popen[bytes]
@@ -49,13 +49,13 @@ class Manager:
     messages: list[str] = field(default_factory=list)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while not condition():
             assert time.monotonic() < deadline, (self.messages, self.log.read_text())
-            self.hear(0.05)
+            self.receive(0.05)
 
-    def hear(self, for_s: float) -> None:
-        """Take in messages until ``for_s`` have passed without one."""
+    def receive(self, for_s: float) -> None:
+        """Receive messages until ``for_s`` seconds have passed without one."""
         self.socket.settimeout(for_s)
         try:
             while True:
@@ -69,7 +69,7 @@ class Manager:
 
 @contextmanager
 def service(folder: Path, *arguments: str, watchdog_s: float) -> Iterator[Manager]:
-    """A daemon started as systemd would, with a watchdog."""
+    """Start a daemon as systemd does, with a watchdog."""
     address = folder / "notify"
     environ = {**os.environ, "NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": str(round(watchdog_s * 1e6))}
     command = [sys.executable, "-c", HANGS_AT_SIGUSR1, "run", "--data-dir", str(folder / "data")]
@@ -83,23 +83,23 @@ def service(folder: Path, *arguments: str, watchdog_s: float) -> Iterator[Manage
             yield Manager(bound, process, log)
         finally:
             process.kill()
-            process.wait(PATIENCE_S)
+            process.wait(TIMEOUT_S)
 
 
-def test_service_is_ready_then_gets_on_then_stops(tmp_path: Path) -> None:
+def test_service_reports_ready_then_heartbeats_then_stopping(tmp_path: Path) -> None:
     with service(tmp_path, watchdog_s=0.3) as manager:
         manager.until(lambda: manager.count("WATCHDOG=1") >= 3)
         assert "ready: broker" in manager.log.read_text()
         manager.process.send_signal(signal.SIGTERM)
-        assert manager.process.wait(PATIENCE_S) == 0
-        manager.hear(0.1)
-    spoken = [message for message in manager.messages if not message.startswith("STATUS=")]
-    assert spoken[0] == "READY=1"
-    assert spoken[-1] == "STOPPING=1"
-    assert set(spoken[1:-1]) == {"WATCHDOG=1"}
+        assert manager.process.wait(TIMEOUT_S) == 0
+        manager.receive(0.1)
+    sent = [message for message in manager.messages if not message.startswith("STATUS=")]
+    assert sent[0] == "READY=1"
+    assert sent[-1] == "STOPPING=1"
+    assert set(sent[1:-1]) == {"WATCHDOG=1"}
 
 
-def test_status_tells_how_it_does(tmp_path: Path) -> None:
+def test_status_line_summarises_the_daemon(tmp_path: Path) -> None:
     with service(tmp_path, watchdog_s=60) as manager:
         wanted = "STATUS=0 of 0 devices streaming, model factory, broker connected"
         manager.until(lambda: wanted in manager.messages)
@@ -118,38 +118,38 @@ def test_service_reloads_on_sighup_and_is_ready_again(tmp_path: Path) -> None:
         manager.process.send_signal(signal.SIGHUP)
         manager.until(lambda: manager.count("READY=1") == 3)
         assert "configuration_reloaded changed=1 after_a_restart=none" in manager.log.read_text()
-    spoken = [message.partition("\n")[0] for message in manager.messages if not message.startswith("STATUS=")]
-    assert [word for word in spoken if word != "WATCHDOG=1"] == ["READY=1", "RELOADING=1"] * 2 + ["READY=1"]
+    sent = [message.partition("\n")[0] for message in manager.messages if not message.startswith("STATUS=")]
+    assert [word for word in sent if word != "WATCHDOG=1"] == ["READY=1", "RELOADING=1"] * 2 + ["READY=1"]
 
 
-def test_watchdog_hears_nothing_from_a_loop_that_hangs_and_it_is_no_longer_ready(tmp_path: Path) -> None:
+def test_hanging_event_loop_stops_heartbeats_and_makes_the_daemon_unready(tmp_path: Path) -> None:
     with service(tmp_path, "--metrics-port", "0", watchdog_s=0.3) as manager:
         manager.until(lambda: manager.count("WATCHDOG=1") >= 2)
         found = re.search(r"metrics: (\S+)/metrics", manager.log.read_text())
         assert found is not None
         manager.process.send_signal(signal.SIGUSR1)
-        manager.hear(0.5)  # what was under way
+        manager.receive(0.5)  # heartbeats in flight
         before = manager.count("WATCHDOG=1")
-        manager.hear(1.5)  # five times the limit
+        manager.receive(1.5)  # five times the limit
         assert manager.count("WATCHDOG=1") == before
-        assert answer_of(f"{found[1]}/healthz") == 200
-        manager.until(lambda: answer_of(f"{found[1]}/readyz") == 503)
+        assert status_of(f"{found[1]}/healthz") == 200
+        manager.until(lambda: status_of(f"{found[1]}/readyz") == 503)
 
 
-def test_watchdogs_abort_has_the_log_say_where_the_daemon_hung(tmp_path: Path) -> None:
+def test_abort_by_the_watchdog_logs_where_the_daemon_hung(tmp_path: Path) -> None:
     with service(tmp_path, watchdog_s=60) as manager:
         manager.until(lambda: manager.count("READY=1") == 1)
         manager.process.send_signal(signal.SIGABRT)
-        assert manager.process.wait(PATIENCE_S) == -signal.SIGABRT
+        assert manager.process.wait(TIMEOUT_S) == -signal.SIGABRT
         log = manager.log.read_text()
     assert "Fatal Python error: Aborted" in log
-    assert "selectors.py" in log, "where its event loop waits"
+    assert "selectors.py" in log, "the place where its event loop waits"
 
 
-def answer_of(address: str) -> int:
+def status_of(address: str) -> int:
     try:
-        with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
-            return int(answer.status)
+        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as response:
+            return int(response.status)
     except HTTPError as error:
         with error:
             return error.code

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from service.ops.lock import sole_daemon
+from service.ops.lock import daemon_lock
 from stinger.errors import FileError, InputError
 from tests.helpers.places import ROOT
 
 HOLDER = """
 import sys, time
-from service.ops.lock import sole_daemon
-with sole_daemon(sys.argv[1]):
+from service.ops.lock import daemon_lock
+with daemon_lock(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -25,16 +25,16 @@ def test_second_daemon_is_refused_until_the_first_is_killed(tmp_path: Path) -> N
         try:
             assert first.stdout is not None
             assert first.stdout.readline() == b"held\n"
-            with pytest.raises(InputError, match="in use by another daemon: stop it, or"), sole_daemon(folder):
+            with pytest.raises(InputError, match="in use by another daemon: stop it, or"), daemon_lock(folder):
                 pass
         finally:
             first.kill()
             first.wait(10)
-    with sole_daemon(folder):
+    with daemon_lock(folder):
         pass
 
 
-def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_error_names_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(FileError, match="file"), sole_daemon(tmp_path / "file"):
+    with pytest.raises(FileError, match="file"), daemon_lock(tmp_path / "file"):
         pass

@@ -20,7 +20,7 @@ PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
 
 
 def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
-    """Every sample of the text, under its name and the values of its labels."""
+    """Return every value in the exposed text, by metric name and label values."""
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(metrics.expose().decode())
@@ -40,8 +40,8 @@ def busy_metrics() -> Metrics:
     device.count(WheelsSwitched(DeviceName("a"), 9, 0.0, False, 0.1, "m", with_shot=False))
     device.count(FalseSpinUp(DeviceName("a"), 0, 0.0, 9.0, 0.9, "m"))
     counters = LinkCounters(samples=5, lost=2, corrupted=3, out_of_order=1, reconnects=4)
-    metrics.link(LinkReport(DeviceName("a"), LinkState.STREAMING, "", counters))
-    metrics.model("a", "m")
+    metrics.set_link(LinkReport(DeviceName("a"), LinkState.STREAMING, "", counters))
+    metrics.set_model("a", "m")
     metrics.device("b")
     metrics.broker_connects = 3
     metrics.outbox_depth = lambda: 7
@@ -49,13 +49,13 @@ def busy_metrics() -> Metrics:
     metrics.free_bytes = lambda: 5_000_000_000
     metrics.stored_recordings, metrics.stored_bytes, metrics.recordings_pruned = 4, 68_000, 2
     for lead_ms in (90, 100, 240):
-        metrics.lead.took(lead_ms * 1_000_000)
-    metrics.decision.took(300_000)
-    metrics.decision.took(2_000_000_000, 2)
+        metrics.lead.observe(lead_ms * 1_000_000)
+    metrics.decision.observe(300_000)
+    metrics.decision.observe(2_000_000_000, 2)
     return metrics
 
 
-def test_what_was_counted_is_shown() -> None:
+def test_counts_are_exposed() -> None:
     shown = values(busy_metrics())
     for name, expected in {
         "samples_total": 5,
@@ -89,7 +89,7 @@ def test_accepted_shot_is_in_time_with_a_lead_of_100_ms() -> None:
     assert values(busy_metrics())["stinger_shots_in_time_total", "a"] == 1
 
 
-def test_sink_takes_the_lead_of_accepted_shots_with_the_wheels_on() -> None:
+def test_sink_observes_the_lead_of_accepted_shots_with_the_wheels_on() -> None:
     metrics = Metrics()
     sink = MetricsSink(metrics)
     for lead_ms, accepted in ((120.0, True), (None, True), (130.0, False)):
@@ -107,7 +107,7 @@ def test_lead_of_all_devices_is_one_histogram_without_labels() -> None:
     assert shown["stinger_lead_seconds_sum",] == pytest.approx(0.43)
 
 
-def test_latency_falls_into_the_right_buckets() -> None:
+def test_latency_is_counted_in_the_right_buckets() -> None:
     shown = values(busy_metrics())
     name = "stinger_latency_seconds"
     counts = [shown[f"{name}_bucket", "decision", str(bound)] for bound in BUCKETS_S]
@@ -117,28 +117,28 @@ def test_latency_falls_into_the_right_buckets() -> None:
     assert shown[f"{name}_count", "score"] == 0
 
 
-def test_latency_of_a_bound_lies_within_it() -> None:
+def test_bucket_includes_its_upper_bound() -> None:
     metrics = Metrics()
-    metrics.read.took(100_000)
+    metrics.read.observe(100_000)
     assert values(metrics)["stinger_latency_seconds_bucket", "read", "0.0001"] == 1
 
 
-def test_name_of_a_device_cannot_break_the_text() -> None:
+def test_device_name_is_escaped() -> None:
     metrics = Metrics()
     name = 'a"} 1\nevil{x="\\'
     metrics.device(name).samples += 1
-    metrics.model(name, name)
+    metrics.set_model(name, name)
     assert values(metrics)["stinger_samples_total", name] == 1
 
 
-def test_device_is_the_same_until_it_is_forgotten() -> None:
+def test_device_keeps_its_counters_until_it_is_removed() -> None:
     metrics = Metrics()
     assert metrics.device("a") is metrics.device("a")
     metrics.forget("a")
     assert ("stinger_samples_total", "a") not in values(metrics)
 
 
-def test_two_daemons_in_a_process_count_apart() -> None:
+def test_two_daemons_in_one_process_have_separate_metrics() -> None:
     metrics = Metrics()
     metrics.device("a").samples += 1
     assert ("stinger_samples_total", "a") not in values(Metrics())
@@ -146,7 +146,7 @@ def test_two_daemons_in_a_process_count_apart() -> None:
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian package prometheus) is not installed; PROMTOOL names it")
 @pytest.mark.parametrize("metrics", [Metrics(), busy_metrics()], ids=["idle", "busy"])
-def test_promtool_has_nothing_to_say(metrics: Metrics) -> None:
+def test_promtool_accepts_the_text(metrics: Metrics) -> None:
     assert PROMTOOL
     done = subprocess.run(
         [Path(PROMTOOL), "check", "metrics"], input=metrics.expose(), capture_output=True, check=False, timeout=30
@@ -154,7 +154,7 @@ def test_promtool_has_nothing_to_say(metrics: Metrics) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
-def test_every_metric_is_described_for_those_who_operate_it() -> None:
+def test_every_metric_is_documented() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     names = {line.split()[2] for line in busy_metrics().expose().decode().splitlines() if line.startswith("# TYPE ")}
     assert [name for name in sorted(names) if f"`{name}`" not in page and not name.startswith("process_")] == []

@@ -17,7 +17,7 @@ from models.task_runner import TaskRunner, no_progress_bar
 from models.workers import Workers
 from service.config.config import Config
 from service.config.retraining import RetrainConfig
-from service.ops.lock import sole_retraining
+from service.ops.lock import retraining_lock
 from service.retraining.attempt import retrain
 from service.retraining.result import Outcome, RetrainingResult
 from stinger.errors import FileError, InputError
@@ -205,7 +205,7 @@ def test_report_names_a_candidate_that_could_not_be_trained(tmp_path: Path, monk
 
 
 def test_second_retraining_at_the_same_time_is_refused(tmp_path: Path) -> None:
-    with sole_retraining(tmp_path), pytest.raises(InputError, match="is being retrained on by another process"):
+    with retraining_lock(tmp_path), pytest.raises(InputError, match="is being retrained on by another process"):
         attempt(tmp_path)
 
 
