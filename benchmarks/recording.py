@@ -1,6 +1,6 @@
-"""Recording: what appending costs, by the size of the blocks; what forcing many files to the disk costs; starting again.
+"""Recording: the cost of appending, by block size; of forcing many files to the disk; and of recovery at the next start.
 
-Run: python -m benchmarks.recording [FOLDER]. Without a folder, in the system's one for temporary files.
+Run: python -m benchmarks.recording [FOLDER]. The default folder is the system's folder for temporary files.
 """
 
 from __future__ import annotations
@@ -98,18 +98,18 @@ def time_many_devices(folder: Path) -> None:
     recorder.close()
     closed = time.perf_counter()
     print(
-        f"\n{FILES:,} devices: first blocks {begun - start:.3f} s (making folders and files alone {alone_s:.3f} s), ",
+        f"\n{FILES:,} devices: first blocks {begun - start:.3f} s (creating folders and files alone {alone_s:.3f} s), ",
         end="",
     )
     print(f"sidecars and flush {described - begun:.3f} s, closing {closed - described:.3f} s")
     start = time.perf_counter()
     recover(folder)
-    print(f"looking through {FILES:,} closed recordings at the next start: {time.perf_counter() - start:.3f} s")
+    print(f"recovery with {FILES:,} closed recordings: {time.perf_counter() - start:.3f} s")
     for path in folder.glob("*/*.json"):
         path.unlink()
     start = time.perf_counter()
     found = recover(folder)
-    print(f"putting {found.closed:,} that were not closed in order: {time.perf_counter() - start:.3f} s")
+    print(f"recovery that closes {found.closed:,} recordings: {time.perf_counter() - start:.3f} s")
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
-"""What a contest of retraining costs in computing, and what a Dask cluster costs on top, by how much was recorded.
+"""The computing time of a contest of retraining, and the extra time of a Dask cluster, by the amount of recordings.
 
-Run: python -m benchmarks.retraining [SESSIONS ...]. Each session has eight minutes, of a user of its own.
+Run: python -m benchmarks.retraining [SESSIONS ...]. Each session has eight minutes, each of a different user.
 
-The computing is the processor time of the configuration's candidates on one core. The cluster, two processes of this machine,
-is up before the clock starts; what it costs is the time of a contest of logreg alone, of which nearly all is finding each
-other and moving recordings, training sets and outputs, beside the same with two local processes. All must come to the same
-result. So no figure here depends on how many cores this machine has to spare: the docs reckon with both.
+The computing time is the processor time of the configuration's candidates on one core. The cluster, two processes on this
+machine, runs before the clock starts. Its extra time is measured with a contest of logreg alone, of which nearly all is
+scheduling and moving recordings, training sets and outputs, next to the same contest with two local processes. All must give
+the same result. So no figure depends on how many cores are free on this machine: the documentation calculates with both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``stinger recordings``: what the daemon has kept, and deleting what is too old or too much."""
+"""``stinger recordings``: lists the daemon's recordings, and deletes those that are too old or take too much room."""
 
 from __future__ import annotations
 
@@ -23,40 +23,42 @@ from stinger.quantities import size_text
 
 @click.group(short_help="List recordings, and delete old ones.")
 def recordings() -> None:
-    """List the recordings that a daemon has kept, and delete old ones.
+    """List the daemon's recordings, and delete old ones.
 
-    A daemon that was given --keep or --keep-size deletes by itself, every hour.
+    A daemon with --keep or --keep-size deletes old recordings by itself, every hour.
     """
 
 
-@recordings.command("list", short_help="List the recordings that are kept.")
+@recordings.command("list", short_help="List the recordings.")
 @data_dir_option
 @json_option
 def list_recordings(data_dir: str | None, as_json: bool) -> None:
-    """List the recordings that are kept, the oldest first. One that is being written has a star."""
+    """List the recordings, the oldest first. A star marks a recording that is still open."""
     folder = recordings_dir(load_config(None, os.environ, {"data_dir": data_dir}).data_dir)
-    stored = read_store(folder)
-    _warn(stored.problems)
+    store = read_store(folder)
+    _warn(store.problems)
     if as_json:
-        click.echo(json.dumps([_row(recording) for recording in stored.recordings], indent=2))
+        click.echo(json.dumps([_row(recording) for recording in store.recordings], indent=2))
         return
-    for recording in stored.recordings:
+    for recording in store.recordings:
         click.echo(f"{' ' if recording.closed else '*'} {_line(recording)}")
-    click.echo(f"{len(stored.recordings)} recordings, {size_text(stored.bytes)}, in {folder}.")
+    click.echo(f"{len(store.recordings)} recordings, {size_text(store.bytes)}, in {folder}.")
 
 
 @recordings.command("prune", short_help="Delete old recordings.")
 @data_dir_option
-@click.option("--keep", metavar="TIME", help="Delete what ended longer ago, such as 30d or 12h.")
-@click.option("--keep-size", metavar="SIZE", help="Delete the oldest while all of them take more, such as 10GB.")
-@click.option("--even-trained", is_flag=True, help="Also delete recordings that a model in the registry names.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option("--keep", metavar="TIME", help="Delete recordings that ended longer ago, such as 30d or 12h.")
+@click.option("--keep-size", metavar="SIZE", help="Delete the oldest recordings until the rest fits, such as 10GB.")
+@click.option(
+    "--even-trained", is_flag=True, help="Also delete recordings that a model in the registry was trained or tested on."
+)
+@click.option("--dry-run", is_flag=True, help="Only list what would be deleted.")
 @click.option(
     "--config",
     "config_file",
     type=ANY_PATH,
     metavar="FILE",
-    help="The daemon's TOML file, for what is not given here.",
+    help="The daemon's TOML file, for options that are not given.",
 )
 @json_option
 def prune(
@@ -69,20 +71,20 @@ def prune(
     config_file: str | None,
     as_json: bool,
 ) -> None:
-    """Delete recordings that are too old, or, the oldest first, too many.
+    """Delete recordings that are too old, or the oldest ones until the rest fits.
 
     \b
     stinger recordings prune --keep 30d --dry-run
     stinger recordings prune --keep-size 10GB
 
-    Never deleted: the newest of each device, one that is being written, and one that a model in the registry was
-    trained or measured on. A daemon may run meanwhile.
+    It never deletes the newest recording of a device, a recording that is still open, or one that a model in the
+    registry was trained or tested on. A daemon may run meanwhile.
     """  # noqa: D301 - click needs the backspace itself
     given = {"data_dir": data_dir, "recorder.keep": keep, "recorder.keep_size": keep_size}
     config = load_config(config_file, os.environ, given | ({"recorder.keep_trained": False} if even_trained else {}))
     limits = limits_of(config.recorder)
     if limits.keep_s is None and limits.keep_bytes is None:
-        raise InputError("nothing says what may be deleted: give --keep or --keep-size")
+        raise InputError("no limit is set: give --keep or --keep-size")
     retention = Retention(recordings_dir(config.data_dir), Registry(registry_dir(config.data_dir)))
     pruned = retention.prune(limits, dry_run=dry_run)
     _warn(pruned.problems)
@@ -98,7 +100,7 @@ def prune(
             f"{pruned.left} left ({size_text(pruned.left_bytes)})."
         )
     if pruned.problems:
-        raise InputError("not everything could be looked at or deleted: see the warnings above")
+        raise InputError("some files could not be read or deleted: see the warnings above")
 
 
 def _warn(problems: Sequence[str]) -> None:

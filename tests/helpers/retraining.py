@@ -32,7 +32,7 @@ def session_of(samples: SampleArray, name: str = "made") -> Session:
 def keep_recording(
     data_dir: Path, samples: SampleArray, *, device: str = "b1", hours: float = 0, closed: bool = True
 ) -> Path:
-    """A recording as a daemon leaves it, begun so many hours after :data:`FIRST`."""
+    """Create a recording as a daemon leaves it, that began ``hours`` after :data:`FIRST`; return its path."""
     started_s = (FIRST + timedelta(hours=hours)).timestamp()
     path = recordings_dir(data_dir) / device / f"{recording_stem(started_s)}.bin"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def keep_recording(
 
 @lru_cache
 def blind_model() -> bytes:
-    """A model that knows nothing: it was fitted on noise with labels of chance, and gives about 0.5 for everything."""
+    """Return a model file without skill: trained on noise with random labels, it gives about 0.5 for every window."""
     rng = np.random.default_rng(1)
     labels = np.arange(400) % 2
     estimator = make_estimator("logreg", "summary", seed=1)
@@ -56,6 +56,6 @@ def blind_model() -> bytes:
 
 
 def promote_blind(data_dir: Path) -> str:
-    """Make :func:`blind_model` the champion below ``data_dir``; its version."""
+    """Make :func:`blind_model` the champion below ``data_dir``; return its version."""
     registry = Registry(data_dir / "registry")
     return registry.promote(registry.add("blind", blind_model(), {}).id, why="test").id

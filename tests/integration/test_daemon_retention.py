@@ -31,7 +31,7 @@ def wait_for_metric(address: str, line: str) -> None:
         time.sleep(0.05)
 
 
-def test_daemon_deletes_what_is_too_old_and_counts_it(tmp_path: Path) -> None:
+def test_daemon_deletes_and_counts_too_old_recordings(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recordings"
     old, newest = store(folder, "a", OLD_DAYS), store(folder, "a", OLD_DAYS - 1)
     arguments = ("--keep", "1d", "--broker", "embedded:0", "--metrics-port", "0")
@@ -43,7 +43,7 @@ def test_daemon_deletes_what_is_too_old_and_counts_it(tmp_path: Path) -> None:
         process.wait_for("recordings_pruned deleted=1 ")
 
 
-def test_limit_set_while_the_daemon_runs_counts_at_once(tmp_path: Path) -> None:
+def test_limit_set_while_the_daemon_runs_takes_effect_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recordings"
     config = tmp_path / "c.toml"
     config.write_text("")
@@ -57,7 +57,7 @@ def test_limit_set_while_the_daemon_runs_counts_at_once(tmp_path: Path) -> None:
         assert not old.exists()
 
 
-def test_disk_that_takes_no_more_has_old_recordings_deleted_at_once(tmp_path: Path) -> None:
+def test_old_recordings_are_deleted_at_once_when_the_disk_is_full(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recordings"
     config = tmp_path / "c.toml"
     # No disk has so much room, so recording stops at the first look.
@@ -81,7 +81,7 @@ def test_disk_that_takes_no_more_has_old_recordings_deleted_at_once(tmp_path: Pa
             blaster.wait(20)
 
 
-def test_model_that_cannot_be_read_keeps_everything_and_raises_an_alarm(tmp_path: Path) -> None:
+def test_unreadable_model_stops_deletion_and_raises_an_alarm(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recordings"
     old = store(folder, "a", OLD_DAYS)
     store(folder, "a", OLD_DAYS - 1)

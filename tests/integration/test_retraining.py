@@ -1,4 +1,4 @@
-"""Retraining as a process of its own, beside a running daemon, killed, twice at once, and on a cluster."""
+"""Retraining as a separate process: beside a running daemon, killed, two at the same time, and on a cluster."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.helpers.synthetic import synthetic_samples
 PATIENCE_S = 60.0
 QUICK = ("--candidate", "logreg:summary", "--min-shots", "20", "--max-false-per-minute", "4")
 SLOW = ("--candidate", "hgb:flatten", "--min-shots", "20")
-"""Takes a minute."""
+"""Takes about a minute."""
 
 
 @contextmanager
@@ -53,8 +53,8 @@ def heard_models(heard: Heard) -> list[str]:
     return [json.loads(bytes(message.payload))["model"] for message in heard.on("stinger/live/model")]
 
 
-def wait_until_it_fits(process: subprocess.Popen[str]) -> None:
-    """Until the process has workers, which fit."""
+def wait_for_workers(process: subprocess.Popen[str]) -> None:
+    """Wait until the process has started its workers."""
     deadline = time.monotonic() + PATIENCE_S
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while not children.read_text():
@@ -63,7 +63,7 @@ def wait_until_it_fits(process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-async def test_running_daemon_takes_what_retraining_makes_of_its_recordings_and_goes_back_without_losing_a_sample(
+async def test_running_daemon_switches_to_a_promoted_model_and_back_without_losing_a_sample(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
     broker = ("--broker", f"mqtt://127.0.0.1:{mosquitto.port}")
@@ -83,12 +83,12 @@ async def test_running_daemon_takes_what_retraining_makes_of_its_recordings_and_
             await heard.until(lambda: heard_models(heard) == [old])
             result = await asyncio.to_thread(run_stinger, "retrain", "--data-dir", str(data), "--json", *QUICK)
             assert result.returncode == 0, result.stderr
-            told = json.loads(result.stdout)
-            assert told["outcome"] == "promoted", told["why"]
-            await heard.until(lambda: heard_models(heard) == [old, told["version"]])
+            values = json.loads(result.stdout)
+            assert values["outcome"] == "promoted", values["why"]
+            await heard.until(lambda: heard_models(heard) == [old, values["version"]])
             back = await asyncio.to_thread(run_stinger, "models", "rollback", "--data-dir", str(data))
             assert back.stdout == f"The champion is again {old}.\n"
-            await heard.until(lambda: heard_models(heard) == [old, told["version"], old])
+            await heard.until(lambda: heard_models(heard) == [old, values["version"], old])
             process.process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.end) == 0, process.log_text()
     parts = [read_log(path).samples for path in sorted((data / "recordings" / "live").glob("*.bin"))]
@@ -98,7 +98,7 @@ async def test_running_daemon_takes_what_retraining_makes_of_its_recordings_and_
     assert actions == {"add", "promote", "retrain", "rollback"}
 
 
-async def test_champion_that_cannot_serve_is_told_of_over_mqtt_and_in_the_metrics_until_it_is_rolled_back(
+async def test_unusable_champion_is_an_alarm_and_a_metric_until_it_is_rolled_back(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
     data = tmp_path / "data"
@@ -124,12 +124,12 @@ def alarms(heard: Heard) -> list[str]:
     return [json.loads(bytes(message.payload))["alarm"] for message in heard.on("stinger/daemon/status")]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells when it has workers")
-def test_killed_half_way_nothing_half_made_is_visible_and_the_next_one_goes_on(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="reads from /proc whether it has workers")
+def test_killed_retraining_leaves_nothing_incomplete_and_the_next_one_works(tmp_path: Path) -> None:
     data = data_folder(tmp_path)
     before = everything_in(data)
     with retraining(data, *SLOW) as process:
-        wait_until_it_fits(process)
+        wait_for_workers(process)
         process.kill()
         process.wait(PATIENCE_S)
     assert everything_in(data) - {"retraining.lock"} == before
@@ -142,23 +142,23 @@ def everything_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells when it has workers")
-def test_second_one_at_once_leaves_with_a_message(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="reads from /proc whether it has workers")
+def test_second_retraining_at_the_same_time_ends_with_an_error(tmp_path: Path) -> None:
     data = data_folder(tmp_path)
     with retraining(data, *SLOW) as first:
-        wait_until_it_fits(first)
+        wait_for_workers(first)
         second = run_stinger("retrain", "--data-dir", str(data), *QUICK)
         assert first.poll() is None
     assert second.returncode == 2
     assert second.stderr == f"Error: {data} is being retrained on by another process: wait for it to end\n"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells when it has workers")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads from /proc whether it has workers")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_ends_it_and_its_workers_at_once(tmp_path: Path, number: signal.Signals) -> None:
+def test_interrupt_ends_retraining_and_its_workers_at_once(tmp_path: Path, number: signal.Signals) -> None:
     data = data_folder(tmp_path)
     with retraining(data, *SLOW) as process:
-        wait_until_it_fits(process)
+        wait_for_workers(process)
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
@@ -166,7 +166,7 @@ def test_interrupt_ends_it_and_its_workers_at_once(tmp_path: Path, number: signa
     assert Registry(data / "registry").journal()[-1]["action"] == "promote"
 
 
-def test_loop_goes_on_until_it_is_ended_and_survives_a_failure(tmp_path: Path) -> None:
+def test_repeated_retraining_survives_an_error_and_ends_on_sigterm(tmp_path: Path) -> None:
     data = data_folder(tmp_path, sessions=1)
     log = tmp_path / "pulled.bin"
     with retraining(data, "--every", "1s", "--json", "--min-shots", "100", str(log)) as process:
@@ -197,7 +197,7 @@ if __name__ == "__main__":
 """
 
 
-def test_cluster_of_two_processes_comes_to_the_same_as_this_machine(tmp_path: Path) -> None:
+def test_cluster_gives_the_same_result_as_local_processes(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     data = data_folder(tmp_path)
     shutil.copytree(data, tmp_path / "copy")

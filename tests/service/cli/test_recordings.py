@@ -32,7 +32,7 @@ def left(data: Path) -> int:
     return len(list((data / "recordings").rglob("*.bin")))
 
 
-def test_dry_run_says_what_would_go_and_the_real_run_what_went(data: Path) -> None:
+def test_dry_run_prints_what_the_real_run_then_deletes(data: Path) -> None:
     tried = recordings("prune", "--data-dir", data, "--keep", "30d", "--dry-run")
     assert (tried.exit_code, left(data)) == (0, 3)
     assert tried.output.count("would delete ") == 2
@@ -48,7 +48,7 @@ def test_limits_come_from_the_daemons_configuration(data: Path) -> None:
     assert left(data) == 1
 
 
-def test_recording_of_a_model_goes_only_when_asked_for(data: Path) -> None:
+def test_recording_of_a_model_is_deleted_only_on_request(data: Path) -> None:
     oldest = min((data / "recordings").rglob("*.bin"))
     Registry(data / "registry").add("m", factory_model().data, {"path": str(oldest)})
     spared = recordings("prune", "--data-dir", data, "--keep", "30d")
@@ -58,14 +58,14 @@ def test_recording_of_a_model_goes_only_when_asked_for(data: Path) -> None:
     assert not oldest.exists()
 
 
-def test_pruning_tells_machines_in_json(data: Path) -> None:
+def test_result_of_pruning_is_available_as_json(data: Path) -> None:
     result = recordings("prune", "--data-dir", data, "--keep", "50d", "--json")
     document = json.loads(result.output)
     assert [row["device"] for row in document["deleted"]] == ["a"]
     assert (document["left"], document["problems"], document["dry_run"]) == (2, [], False)
 
 
-def test_list_shows_the_oldest_first_and_marks_what_is_open(data: Path) -> None:
+def test_list_is_sorted_by_age_and_marks_open_recordings(data: Path) -> None:
     opened = store(data / "recordings", "b", 0, closed=False)
     lines = recordings("list", "--data-dir", data).output.splitlines()
     assert lines[-1].startswith("4 recordings, ")
@@ -78,7 +78,7 @@ def test_list_shows_the_oldest_first_and_marks_what_is_open(data: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing says what may be deleted: give --keep or --keep-size"),
+        ([], "no limit is set: give --keep or --keep-size"),
         (["--keep", "soon"], "--keep: expected a duration such as 30d, 12h or 90m, not 'soon'"),
         (["--keep-size", "0GB"], "--keep-size: expected a size such as 10GB or 500MB, not '0GB'"),
         (["--keep", "-3d"], "--keep: expected a duration"),
@@ -91,12 +91,12 @@ def test_mistake_is_one_line_and_deletes_nothing(data: Path, arguments: list[str
     assert result.output.count("\n") == 1
 
 
-def test_folder_without_recordings_is_no_mistake(tmp_path: Path) -> None:
+def test_folder_without_recordings_is_not_an_error(tmp_path: Path) -> None:
     assert recordings("prune", "--data-dir", tmp_path, "--keep", "1d").output == "0 deleted (0 B); 0 left (0 B).\n"
     assert recordings("list", "--data-dir", tmp_path).output.startswith("0 recordings, 0 B, ")
 
 
-def test_damaged_model_is_told_of_and_ends_with_exit_code_2(data: Path) -> None:
+def test_damaged_model_is_reported_with_exit_code_2(data: Path) -> None:
     version = Registry(data / "registry").add("m", factory_model().data, {})
     version.model_path.write_bytes(b"no model")
     result = recordings("prune", "--data-dir", data, "--keep", "30d")

@@ -1,4 +1,4 @@
-"""Recordings on the disk, as a daemon leaves them."""
+"""Creates recordings on disk, as a daemon leaves them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY_S = 86_400.0
 def store(
     folder: Path, device: str, age_days: float, *, samples: int = 100, closed: bool = True, sidecar: bool = True
 ) -> Path:
-    """A recording of ``device`` below ``folder`` that ended ``age_days`` before ``NOW_S``; its path."""
+    """Create a recording of ``device`` below ``folder`` that ended ``age_days`` before ``NOW_S``; return its path."""
     ended_s = NOW_S - age_days * DAY_S
     path = folder / device / f"{recording_stem(ended_s - samples / 100)}.bin"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ async def pruning(
         await asyncio.wait([task])
 
 
-async def test_old_recordings_go_at_the_start(tmp_path: Path) -> None:
+async def test_old_recordings_are_deleted_at_the_start(tmp_path: Path) -> None:
     old = store(tmp_path, "a", OLD_DAYS)
     store(tmp_path, "a", OLD_DAYS - 1)
     async with pruning(tmp_path, Limits(keep_s=60)) as (_, done):
@@ -38,7 +38,7 @@ async def test_old_recordings_go_at_the_start(tmp_path: Path) -> None:
     assert (done[0].left, len(done[0].deleted)) == (1, 1)
 
 
-async def test_recordings_that_come_later_go_in_their_turn(tmp_path: Path) -> None:
+async def test_recordings_that_appear_later_are_deleted_in_a_later_round(tmp_path: Path) -> None:
     async with pruning(tmp_path, Limits(keep_s=60), interval_s=0.01) as (_, done):
         await until(lambda: bool(done))
         old = store(tmp_path, "a", OLD_DAYS)
@@ -46,7 +46,7 @@ async def test_recordings_that_come_later_go_in_their_turn(tmp_path: Path) -> No
         await until(lambda: not old.exists())
 
 
-async def test_pruning_comes_at_once_when_room_is_needed(tmp_path: Path) -> None:
+async def test_pruning_runs_at_once_on_request(tmp_path: Path) -> None:
     async with pruning(tmp_path, Limits(keep_s=60)) as (now, done):
         await until(lambda: bool(done))
         old = store(tmp_path, "a", OLD_DAYS)

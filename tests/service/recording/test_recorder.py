@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
@@ -7,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.base.note import parse_note
 from service.recording.recorder import Recorder
@@ -39,7 +42,7 @@ def sidecars(folder: Path, device: str = "d") -> list[Sidecar]:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_recording_equals_what_came(tmp_path: Path, size: int) -> None:
+def test_recording_holds_exactly_the_samples_of_the_blocks(tmp_path: Path, size: int) -> None:
     samples = random_samples(1000)
     with recorder_in(tmp_path) as recorder:
         assert sum(recorder.append(block) for block in blocks_of(samples, size)) == 1000
@@ -81,7 +84,21 @@ def test_reboot_begins_a_new_recording(tmp_path: Path, first_ms: int, boot: int,
     assert [path.read_bytes() for path in recordings(tmp_path)] == [before.tobytes(), after.tobytes()]
 
 
-def test_wrap_of_the_clock_begins_a_new_recording(tmp_path: Path) -> None:
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 1), st.integers(1, 8)), min_size=1, max_size=12))
+def test_file_is_created_exactly_for_blocks_that_do_not_continue_the_open_one(
+    blocks: list[tuple[int, int, int]],
+) -> None:
+    with tempfile.TemporaryDirectory() as name, recorder_in(Path(name), max_file_bytes=17 * 10) as recorder:
+        for first_ms, boot, count in blocks:
+            block = block_of(random_samples(count, first_ms=first_ms), boot=boot)
+            continues = recorder.continues_file(block)
+            files = recorder.stats().files
+            assert recorder.append(block) == count
+            assert recorder.stats().files == files + (not continues)
+
+
+def test_clock_wrap_begins_a_new_recording(tmp_path: Path) -> None:
     samples = random_samples(100, first_ms=2**32 - 500)
     with recorder_in(tmp_path) as recorder:
         recorder.append(block_of(samples[:50]))
@@ -89,7 +106,7 @@ def test_wrap_of_the_clock_begins_a_new_recording(tmp_path: Path) -> None:
     assert [sidecar.end for sidecar in sidecars(tmp_path)] == ["clock wrap", "stop"]
 
 
-def test_full_file_is_followed_by_another(tmp_path: Path) -> None:
+def test_full_file_is_closed_and_another_one_created(tmp_path: Path) -> None:
     samples = random_samples(250)
     with recorder_in(tmp_path, max_file_bytes=100 * 17) as recorder:
         for block in blocks_of(samples, 10):
@@ -109,7 +126,7 @@ def test_gaps_are_counted_within_and_between_blocks(tmp_path: Path) -> None:
     assert sidecars(tmp_path)[0].gaps == 2
 
 
-def test_commands_stop_start_and_split(tmp_path: Path) -> None:
+def test_recording_is_stopped_started_and_split_on_command(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
         kept = []
         for index, block in enumerate(blocks_of(random_samples(50), 10)):
@@ -147,7 +164,7 @@ def test_notes_are_kept_with_the_recording(tmp_path: Path) -> None:
     assert sidecars(tmp_path)[0].notes == sidecar.notes
 
 
-def test_firmware_that_is_told_later_stands_in_the_open_recording(tmp_path: Path) -> None:
+def test_firmware_that_becomes_known_later_is_added_to_the_open_recording(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
         recorder.append(block_of(random_samples(5)))
         recorder.describe(DeviceName("d"), firmware="1.4", model="m1")
@@ -179,7 +196,7 @@ def test_many_devices_each_have_their_own_recording(tmp_path: Path) -> None:
     assert all(sidecars(tmp_path, f"d{number}")[0].samples == 15 for number in range(40))
 
 
-def test_file_that_rested_longest_is_closed_for_another(tmp_path: Path) -> None:
+def test_file_of_the_longest_silent_device_is_closed_if_too_many_are_open(tmp_path: Path) -> None:
     with recorder_in(tmp_path, max_open_files=2) as recorder:
         for device in ("a", "b", "a", "c"):
             recorder.append(block_of(random_samples(5), device=device))
@@ -189,7 +206,7 @@ def test_file_that_rested_longest_is_closed_for_another(tmp_path: Path) -> None:
     assert sidecars(tmp_path, "b")[0].end == "rest"
 
 
-def test_two_recordings_of_one_moment_have_two_names(tmp_path: Path) -> None:
+def test_two_recordings_of_the_same_millisecond_have_different_names(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
         recorder.append(block_of(random_samples(5), boot=0))
         recorder.append(block_of(random_samples(6), boot=1))
@@ -197,13 +214,13 @@ def test_two_recordings_of_one_moment_have_two_names(tmp_path: Path) -> None:
     assert [sidecar.samples for sidecar in sidecars(tmp_path)] == [5, 6]
 
 
-def test_nonsensical_time_of_a_sample_does_not_stop_recording(tmp_path: Path) -> None:
+def test_impossible_time_of_a_sample_does_not_stop_recording(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
         for device, taken_s in (("a", float("nan")), ("b", -5.0), ("c", 1e18)):
             assert recorder.append(block_of(random_samples(5), device=device, taken_s=taken_s)) == 5
 
 
-def test_nothing_is_taken_after_close(tmp_path: Path) -> None:
+def test_blocks_after_close_are_ignored(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
         recorder.append(block_of(random_samples(5)))
         recorder.close()
@@ -211,7 +228,7 @@ def test_nothing_is_taken_after_close(tmp_path: Path) -> None:
         assert recorder.flush()
 
 
-def test_unfit_sidecar_is_one_clear_error(tmp_path: Path) -> None:
+def test_invalid_sidecar_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     for content, message in (
         (b"{", "not JSON"),

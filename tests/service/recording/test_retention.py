@@ -42,7 +42,7 @@ def keep_model(folder: Path, report: dict[str, Any]) -> str:
     return Registry(folder.parent / "registry").add("m", factory_model().data, report).id
 
 
-def test_recordings_that_are_too_old_go_with_their_sidecars(folder: Path) -> None:
+def test_too_old_recordings_are_deleted_with_their_sidecars(folder: Path) -> None:
     old = store(folder, "a", 31)
     young = store(folder, "a", 29)
     pruned = prune(folder, MONTH)
@@ -51,7 +51,7 @@ def test_recordings_that_are_too_old_go_with_their_sidecars(folder: Path) -> Non
     assert (pruned.left, pruned.problems) == (1, ())
 
 
-def test_oldest_go_until_the_rest_fits(folder: Path) -> None:
+def test_oldest_recordings_are_deleted_until_the_rest_fits(folder: Path) -> None:
     paths = [store(folder, "a" if days % 2 else "b", days, samples=1000) for days in (6, 5, 4, 3, 2, 1)]
     total = read_store(folder).bytes
     pruned = prune(folder, Limits(keep_bytes=total - 20_000))
@@ -60,13 +60,13 @@ def test_oldest_go_until_the_rest_fits(folder: Path) -> None:
     assert pruned.left_bytes == read_store(folder).bytes <= total - 20_000
 
 
-def test_recordings_that_just_fit_all_stay(folder: Path) -> None:
+def test_recordings_that_just_fit_are_all_kept(folder: Path) -> None:
     store(folder, "a", 2)
     store(folder, "a", 1)
     assert prune(folder, Limits(keep_bytes=read_store(folder).bytes)).deleted == ()
 
 
-def test_nothing_goes_without_a_limit(folder: Path) -> None:
+def test_nothing_is_deleted_without_a_limit(folder: Path) -> None:
     store(folder, "a", 5000)
     store(folder, "a", 4000)
     damaged = store(folder, "b", 5000)
@@ -77,7 +77,7 @@ def test_nothing_goes_without_a_limit(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("limits", [Limits(keep_s=1), Limits(keep_bytes=1)], ids=["age", "size"])
-def test_newest_recording_of_each_device_stays(folder: Path, limits: Limits) -> None:
+def test_newest_recording_of_each_device_is_kept(folder: Path, limits: Limits) -> None:
     newest = [store(folder, device, days) for device, days in (("a", 100), ("b", 200), ("c", 300))]
     for device in "abc":
         store(folder, device, 400)
@@ -85,28 +85,28 @@ def test_newest_recording_of_each_device_stays(folder: Path, limits: Limits) -> 
     assert left(folder) == sorted(newest)
 
 
-def test_empty_recording_is_nobodys_newest(folder: Path) -> None:
+def test_empty_recording_does_not_count_as_the_newest(folder: Path) -> None:
     real = store(folder, "a", 50)
     store(folder, "a", 40, samples=0)
     prune(folder, MONTH)
     assert real in left(folder)
 
 
-def test_recording_that_is_open_in_its_sidecar_stays(folder: Path) -> None:
+def test_recording_with_an_open_sidecar_is_kept(folder: Path) -> None:
     opened = store(folder, "a", 50, closed=False)
     newest = store(folder, "a", 40)
     prune(folder, MONTH)
     assert left(folder) == [opened, newest]
 
 
-def test_recording_without_a_sidecar_stays_as_it_may_have_just_begun(folder: Path) -> None:
+def test_recording_without_a_sidecar_is_kept_as_it_may_have_just_begun(folder: Path) -> None:
     begun = store(folder, "a", 50, sidecar=False)
     store(folder, "a", 40)
     prune(folder, MONTH)
     assert begun in left(folder)
 
 
-def test_recording_that_a_recorder_writes_stays_and_is_whole_afterwards(folder: Path) -> None:
+def test_recording_that_is_being_written_is_kept_and_complete_afterwards(folder: Path) -> None:
     samples = random_samples(500)
     recorder = Recorder(folder, sync_interval_s=60, keep_free_bytes=0)
     recorder.append(block_of(samples[:200]))
@@ -121,7 +121,7 @@ def test_recording_that_a_recorder_writes_stays_and_is_whole_afterwards(folder: 
     assert path.read_bytes() == samples.tobytes()
 
 
-def test_recording_whose_sidecar_cannot_be_read_stays_and_is_told_of(folder: Path) -> None:
+def test_recording_with_an_unreadable_sidecar_is_kept_and_reported(folder: Path) -> None:
     damaged = store(folder, "a", 50)
     sidecar_path(damaged).write_bytes(b"{")
     store(folder, "a", 40)
@@ -132,7 +132,7 @@ def test_recording_whose_sidecar_cannot_be_read_stays_and_is_told_of(folder: Pat
 
 
 @pytest.mark.parametrize("place", ["report by hash", "by its first second", "report by path", "session name"])
-def test_what_a_kept_model_names_stays(folder: Path, place: str) -> None:
+def test_recording_that_a_model_refers_to_is_kept(folder: Path, place: str) -> None:
     named = store(folder, "a", 60, samples=150)
     other = store(folder, "a", 50)
     store(folder, "a", 1)
@@ -150,7 +150,7 @@ def test_what_a_kept_model_names_stays(folder: Path, place: str) -> None:
     assert [recording.path for recording in pruned.kept_for_models] == [named]
 
 
-def test_what_a_model_names_goes_when_that_is_asked_for(folder: Path) -> None:
+def test_recording_that_a_model_refers_to_is_deleted_on_request(folder: Path) -> None:
     named = store(folder, "a", 60)
     store(folder, "a", 1)
     keep_model(folder, {"path": str(named)})
@@ -158,7 +158,7 @@ def test_what_a_model_names_goes_when_that_is_asked_for(folder: Path) -> None:
     assert named not in left(folder)
 
 
-def test_what_only_a_deleted_model_named_goes(folder: Path) -> None:
+def test_recording_that_only_a_deleted_model_referred_to_is_deleted(folder: Path) -> None:
     named = store(folder, "a", 60)
     store(folder, "a", 1)
     keep_model(folder, {"path": str(named)})
@@ -169,7 +169,7 @@ def test_what_only_a_deleted_model_named_goes(folder: Path) -> None:
     assert [recording.path for recording in retention.prune(MONTH, now_s=NOW_S).deleted] == [named]
 
 
-def test_size_is_made_up_by_others_where_a_model_needs_the_oldest(folder: Path) -> None:
+def test_newer_recordings_are_deleted_if_a_model_refers_to_the_oldest(folder: Path) -> None:
     named = store(folder, "a", 60)
     second = store(folder, "a", 50)
     third = store(folder, "a", 40)
@@ -182,7 +182,7 @@ def test_size_is_made_up_by_others_where_a_model_needs_the_oldest(folder: Path) 
 
 
 @pytest.mark.parametrize("damage", ["model.onnx", "report.json"])
-def test_nothing_goes_while_a_kept_model_cannot_be_read(folder: Path, damage: str) -> None:
+def test_nothing_is_deleted_while_a_model_cannot_be_read(folder: Path, damage: str) -> None:
     store(folder, "a", 60)
     store(folder, "a", 1)
     version = keep_model(folder, {})
@@ -195,7 +195,7 @@ def test_nothing_goes_while_a_kept_model_cannot_be_read(folder: Path, damage: st
     assert "no recording is deleted" in problem
 
 
-def test_dry_run_names_the_same_and_deletes_nothing(folder: Path) -> None:
+def test_dry_run_reports_the_same_and_deletes_nothing(folder: Path) -> None:
     store(folder, "a", 60)
     store(folder, "a", 1)
     before = sorted(folder.rglob("*"))
@@ -206,7 +206,7 @@ def test_dry_run_names_the_same_and_deletes_nothing(folder: Path) -> None:
     assert len(done.deleted) == 1
 
 
-def test_sidecar_that_a_killed_pruning_left_is_removed_by_the_next(folder: Path) -> None:
+def test_sidecar_left_by_killed_pruning_is_removed_by_the_next_run(folder: Path) -> None:
     half_gone = store(folder, "a", 60)
     store(folder, "a", 1)
     half_gone.unlink()
@@ -214,7 +214,7 @@ def test_sidecar_that_a_killed_pruning_left_is_removed_by_the_next(folder: Path)
     assert not sidecar_path(half_gone).exists()
 
 
-def test_what_cannot_be_deleted_is_told_of_and_the_others_go(folder: Path) -> None:
+def test_file_that_cannot_be_deleted_is_reported_and_the_others_are_deleted(folder: Path) -> None:
     stubborn = store(folder, "a", 60)
     stubborn.unlink()
     stubborn.mkdir()  # no file, so that not even root can unlink it
@@ -229,7 +229,7 @@ def test_what_cannot_be_deleted_is_told_of_and_the_others_go(folder: Path) -> No
     assert str(stubborn) in problem
 
 
-def test_killed_at_any_moment_every_recording_is_whole_or_gone(folder: Path) -> None:
+def test_every_recording_is_complete_or_gone_after_pruning_was_killed(folder: Path) -> None:
     paths = [store(folder, "a", 100 + number / 100) for number in range(400)]
     newest = store(folder, "a", 1)
     whole = {path: path.read_bytes() for path in paths}
@@ -255,7 +255,7 @@ def test_killed_at_any_moment_every_recording_is_whole_or_gone(folder: Path) -> 
     assert sorted(folder.rglob("*.*")) == sorted([newest, sidecar_path(newest)])
 
 
-def test_pruning_that_is_to_end_deletes_no_more(folder: Path) -> None:
+def test_stopped_pruning_deletes_nothing(folder: Path) -> None:
     store(folder, "a", 60)
     store(folder, "a", 1)
     retention = Retention(folder, Registry(folder / "none"))
@@ -266,5 +266,5 @@ def test_pruning_that_is_to_end_deletes_no_more(folder: Path) -> None:
     assert len(left(folder)) == 2
 
 
-def test_folder_that_is_not_there_holds_nothing(folder: Path) -> None:
+def test_missing_folder_has_no_recordings(folder: Path) -> None:
     assert prune(folder, MONTH) == Pruned()

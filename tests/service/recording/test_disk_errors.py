@@ -1,4 +1,4 @@
-"""What the recorder does when the disk does not do as it should, and when the process is killed."""
+"""The recorder when the disk fails or is full, and recovery when the process was killed."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_full_disk_stops_recording_until_there_is_room(small_disk: Path) -> None
     assert sidecar.samples == path.stat().st_size // 17
 
 
-def test_recording_rests_while_others_need_the_room(small_disk: Path) -> None:
+def test_recording_pauses_while_the_disk_is_low_on_space(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     alarms: list[RecorderAlarm] = []
     with recorder_in(small_disk / "r", retry_s=0.02, keep_free_bytes=100_000, on_alarm=alarms.append) as recorder:
@@ -129,7 +129,9 @@ def test_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert path.read_bytes() == samples.tobytes()
 
 
-def test_broken_file_is_left_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_with_a_failed_write_is_closed_and_another_one_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(fd: int, data: bytes) -> int:
         del fd, data
         raise OSError(errno.EIO, "Input/output error")
@@ -146,7 +148,7 @@ def test_broken_file_is_left_for_another(tmp_path: Path, monkeypatch: pytest.Mon
     assert [alarm.active for alarm in alarms] == [True, False]
 
 
-def test_folder_that_cannot_be_made_is_an_alarm(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_an_alarm(tmp_path: Path) -> None:
     (tmp_path / "d").write_bytes(b"in the way")
     alarms: list[RecorderAlarm] = []
     with recorder_in(tmp_path, retry_s=0.0, on_alarm=alarms.append) as recorder:
@@ -160,7 +162,7 @@ def test_folder_that_cannot_be_made_is_an_alarm(tmp_path: Path) -> None:
 
 
 @linux_only
-def test_deleted_recording_is_noticed_and_followed_by_another(tmp_path: Path) -> None:
+def test_recording_deleted_while_open_is_detected_and_another_one_created(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
         first, second = blocks_of(random_samples(20), 10)
         recorder.append(first)
@@ -192,11 +194,11 @@ for block in blocks_of(random_samples(1_000_000), 3):
 def test_killed_process_loses_nothing_that_was_appended(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        said = [process.stdout.readline() for _ in range(500)]
+        lines = [process.stdout.readline() for _ in range(500)]
         process.send_signal(signal.SIGKILL)
-        said += process.stdout.read().splitlines(keepends=True)
+        lines += process.stdout.read().splitlines(keepends=True)
         process.wait(10)
-    written = int([line for line in said if line.endswith(b"\n")][-1])
+    written = int([line for line in lines if line.endswith(b"\n")][-1])
     (path,) = recordings(tmp_path)
     # As if the last write had been torn by the machine's own death.
     with path.open("ab") as file:
@@ -234,7 +236,7 @@ def test_recovery_removes_recordings_without_a_sample(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-def test_recovery_leaves_what_it_does_not_understand(tmp_path: Path) -> None:
+def test_recovery_leaves_foreign_files_and_unknown_sidecars_alone(tmp_path: Path) -> None:
     folder = tmp_path / "d"
     folder.mkdir()
     for name in ("mine.bin", "20260131T170203.456Z.bin"):
@@ -247,11 +249,11 @@ def test_recovery_leaves_what_it_does_not_understand(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_recovery_of_nothing_finds_nothing(tmp_path: Path) -> None:
+def test_recovery_of_a_missing_folder_finds_nothing(tmp_path: Path) -> None:
     assert recover(tmp_path / "none").closed == 0
 
 
-def test_record_that_cannot_be_cut_off_is_cut_when_the_file_is_closed(
+def test_torn_record_that_cannot_be_cut_off_at_once_is_cut_off_on_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real_write = os.write
@@ -318,7 +320,7 @@ print(kept, stats.samples, stats.lost, stats.files)
 
 
 @linux_only
-def test_file_that_may_not_grow_is_followed_by_another(tmp_path: Path) -> None:
+def test_file_that_the_system_does_not_let_grow_is_closed_and_another_one_created(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
     )
@@ -330,7 +332,7 @@ def test_file_that_may_not_grow_is_followed_by_another(tmp_path: Path) -> None:
     assert sum(sizes) == 17 * kept
 
 
-def test_sidecars_wait_for_the_disk(tmp_path: Path) -> None:
+def test_sidecar_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     with recorder_in(tmp_path) as recorder:
         recorder.append(block_of(random_samples(5)))
         assert recorder.flush()
