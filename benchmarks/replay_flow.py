@@ -1,4 +1,4 @@
-"""A recording through the whole flow as fast as it goes: source, factory model, decision, recorder, metrics; no broker.
+"""A recording through the whole flow as fast as possible: source, factory model, decision, recorder, metrics; no broker.
 
 Run: python -m benchmarks.replay_flow
 """
@@ -10,10 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from models.choice import FACTORY, ChosenModel
 from models.factory import factory_model
 from models.synthetic import synthesise
 from service.daemon.flow import Flow
-from service.daemon.sinks import MetricsSink, RecorderSink
+from service.daemon.pipeline import Pipeline
+from service.daemon.sinks import MetricsSink
 from service.ops.metrics import Metrics
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
@@ -26,19 +28,22 @@ ROUNDS = 5
 
 
 async def replay(folder: Path, path: Path) -> None:
-    model = factory_model()
+    pipeline = Pipeline(ChosenModel(factory_model(), FACTORY), min_shot_gap_ms=1000)
     recorder = Recorder(folder)
-    pace = PacedRecorder(recorder, asyncio.get_running_loop().call_later)
-    sinks = [RecorderSink(pace), MetricsSink(Metrics())]
-    flow = Flow(model, "factory", model.meta.decision, sinks, min_shot_gap_ms=1000)
+    pacing = PacedRecorder(recorder, asyncio.get_running_loop().call_later)
+    for sink in (pacing, MetricsSink(Metrics())):
+        pipeline.subscribe(sink)
+    source = ReplaySource(f"replay:{path}", DeviceName("d"), path, speed=0)
+    pipeline.add_device(source.device)
+    flow = Flow(pipeline)
     running = asyncio.create_task(flow.run())
     try:
-        await ReplaySource(f"replay:{path}", DeviceName("d"), path, speed=0).run(flow)
-        flow.score_waiting()
+        await source.run(flow)
+        flow.score_queued()
     finally:
         running.cancel()
         await asyncio.wait([running])
-        pace.close()
+        pacing.close()
         recorder.close()
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from service.base.events import Event
 from service.base.source import Block, LinkReport
-from service.base.states import ModelInUse
+from service.base.states import ModelInUse, Stamps
 from stinger.device_name import DeviceName
 
 
@@ -30,10 +30,10 @@ class Sink:
     def on_model_run(self, samples: int, duration_ns: int) -> None:
         """Handle the end of one run of the model, which scored ``samples`` samples."""
 
-    def on_event(self, event: Event, block: Block | None) -> None:
-        """Handle an event. ``block`` is the one whose samples caused it; ``None`` if the lack of samples did."""
+    def on_event(self, event: Event, stamps: Stamps | None) -> None:
+        """Handle an event. ``stamps`` are those of the block that caused it; ``None`` if the lack of samples did."""
 
-    def on_scores(self, block: Block, probability: npt.NDArray[np.float32]) -> None:
+    def on_scores(self, block: Block, probability: npt.NDArray[np.float32], stamps: Stamps) -> None:
         """Handle the scores ``(n,)`` of a block, NaN for a sample without one. Comes after the events that they caused."""
 
     def on_link(self, report: LinkReport) -> None:

@@ -41,7 +41,9 @@ class Stamps:
     """When a block of samples passed each stage of the daemon, in ns of the host's monotonic clock."""
 
     read_ns: int
+    """When its bytes were read."""
     scored_ns: int
+    """When it was scored, and the wheels were decided on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

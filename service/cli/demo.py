@@ -18,7 +18,7 @@ from service.cli.event_loop import on_signals, run_on_loop
 from service.config.broker_address import parse_broker_url
 from service.config.config import BrokerConfig, Config
 from service.config.source_url import parse_source_urls
-from service.daemon.daemon import Daemon, Running
+from service.daemon.daemon import Daemon
 from service.watch.subscriber import watch
 from stinger.errors import InputError
 from stinger.packages import python_module
@@ -56,21 +56,17 @@ async def _show(folder: Path, seconds: float | None, seed: int) -> None:
             scores=True,
             broker=BrokerConfig(url=parse_broker_url("embedded:0")),
         )
-        daemon = Daemon(config)
-        up: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(daemon.run(ready=up.set_result), name="daemon")
-            running.add_done_callback(lambda _: up.done() or up.cancel())
-            await asyncio.wait({up})
-            if not up.cancelled():
-                watching = tasks.create_task(watch(up.result().broker, None, stop=stop), name="watch")
-                try:
-                    async with asyncio.timeout(seconds):
-                        await stop.wait()
-                except TimeoutError:
-                    stop.set()
-                await watching
-            daemon.stop()
+        daemon_stop = asyncio.Event()
+        async with Daemon.open(config) as daemon, asyncio.TaskGroup() as tasks:
+            tasks.create_task(daemon.run(daemon_stop), name="daemon")
+            watching = tasks.create_task(watch(daemon.broker, None, stop=stop), name="watch")
+            try:
+                async with asyncio.timeout(seconds):
+                    await stop.wait()
+            except TimeoutError:
+                stop.set()
+            await watching
+            daemon_stop.set()
 
 
 @asynccontextmanager

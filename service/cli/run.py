@@ -6,9 +6,10 @@ import asyncio
 import faulthandler
 import os
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import click
 
@@ -18,10 +19,17 @@ from service.cli.event_loop import on_signals, run_on_loop
 from service.config.config import Config
 from service.config.loading import load_config
 from service.daemon.check import check as check_config
-from service.daemon.daemon import Daemon, Running
+from service.daemon.daemon import Daemon
 from service.ops.systemd import Notifier
 from stinger.cli.options import ANY_PATH
 from stinger.errors import StingerError
+
+
+class OpenDaemon(Protocol):
+    """Opens a daemon, as :meth:`Daemon.open` does."""
+
+    def __call__(self, config: Config, *, notifier: Notifier) -> AbstractAsyncContextManager[Daemon]:
+        """Return a context that opens and closes the daemon."""
 
 
 @click.command(short_help="Run the daemon: samples in, shot events out.")
@@ -35,7 +43,7 @@ from stinger.errors import StingerError
 @click.option("--print-config", is_flag=True, help="Only print the effective configuration, without secrets.")
 @click.pass_obj
 def run(
-    make_daemon: Callable[[Config], Daemon] | None,
+    open_daemon: OpenDaemon | None,
     /,
     config_file: str | None,
     check: bool,
@@ -66,18 +74,23 @@ def run(
         click.echo("The configuration is valid.")
         return
     set_up_logging(config.log.level, config.log.format)
-    # Tests pass a maker of daemons with faults as the context's object.
-    run_daemon(make_daemon or Daemon, config, load)
+    # As the context's object, tests pass a function that opens a daemon with a fault.
+    run_daemon(open_daemon or Daemon.open, config, load)
 
 
-def run_daemon(make: Callable[[Config], Daemon], config: Config, load: Callable[[], Config]) -> None:
-    """Run the daemon that ``make`` builds until it ends or a signal ends it; SIGHUP makes it ``load`` its configuration again."""
+def run_daemon(open_daemon: OpenDaemon, config: Config, load: Callable[[], Config]) -> None:
+    """Run the daemon that ``open_daemon`` opens until it ends or a signal ends it; at SIGHUP, reload its configuration."""
 
     async def run_daemon_on_loop(notifier: Notifier) -> None:
-        daemon = make(config)
-        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        daemon: Daemon | None = None
+        reload_at_start = False
 
         def reload() -> None:
+            nonlocal reload_at_start
+            if daemon is None:
+                reload_at_start = True
+                return
             notifier.reloading()
             try:
                 daemon.reload(load())
@@ -85,8 +98,12 @@ def run_daemon(make: Callable[[Config], Daemon], config: Config, load: Callable[
                 click.echo(f"Error: configuration not reloaded: {error}", err=True)
             notifier.ready()
 
-        on_signals(loop, daemon.stop, reload)
-        await daemon.run(ready=_print_addresses, notifier=notifier)
+        on_signals(asyncio.get_running_loop(), stop.set, reload)
+        async with open_daemon(config, notifier=notifier) as opened:
+            daemon = opened
+            if reload_at_start:
+                reload()
+            await daemon.run(stop, ready=partial(_print_addresses, daemon))
 
     # systemd's watchdog ends a process that hangs with SIGABRT: the log then has a traceback of each thread.
     faulthandler.enable()
@@ -94,8 +111,8 @@ def run_daemon(make: Callable[[Config], Daemon], config: Config, load: Callable[
         run_on_loop(run_daemon_on_loop(notifier))
 
 
-def _print_addresses(running: Running) -> None:
-    broker = replace(running.broker, embedded=False)  # shown as mqtt://, an address that others can subscribe at
-    click.echo(f"ready: broker {broker}, model {running.model}", err=True)
-    if running.metrics_url is not None:
-        click.echo(f"metrics: {running.metrics_url}/metrics", err=True)
+def _print_addresses(daemon: Daemon) -> None:
+    broker = replace(daemon.broker, embedded=False)  # shown as mqtt://, an address that others can subscribe at
+    click.echo(f"ready: broker {broker}, model {daemon.model}", err=True)
+    if daemon.metrics_url is not None:
+        click.echo(f"metrics: {daemon.metrics_url}/metrics", err=True)

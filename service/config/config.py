@@ -115,6 +115,7 @@ class RecorderConfig:
         "Delete recordings that ended longer ago than this, such as 30d or 12h.",
         option="--keep",
         metavar="TIME",
+        live=True,
         default_text="never",
         parse=_readable_by(seconds),
     )
@@ -123,10 +124,11 @@ class RecorderConfig:
         "Delete the oldest recordings while all together are larger than this, such as 10GB.",
         option="--keep-size",
         metavar="SIZE",
+        live=True,
         default_text="never",
         parse=_readable_by(size_bytes),
     )
-    keep_trained: bool = key(True, "Keep recordings that a model in the registry names, at any age.")
+    keep_trained: bool = key(True, "Keep recordings that a model in the registry names, at any age.", live=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +158,9 @@ class LogConfig:
         choices=("debug", "info", "warning", "error"),
         option="--log-level",
         metavar="LEVEL",
+        live=True,
     )
-    format: str = key("text", "Log key=value lines, or one JSON object a line.", choices=("text", "json"))
+    format: str = key("text", "Log key=value lines, or one JSON object a line.", choices=("text", "json"), live=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,7 @@ class Config:
         high=HIGHEST_THRESHOLD,
         option="--threshold",
         default_text="the model's",
+        live=True,
         parse=parse_threshold,
     )
     min_shot_gap_ms: int = key(
@@ -196,7 +200,7 @@ class Config:
         low=0,
         high=60_000,
     )
-    scores: bool = key(False, "Publish every score.", option="--scores/--no-scores")
+    scores: bool = key(False, "Publish every score.", option="--scores/--no-scores", live=True)
     stamps: bool = key(
         False,
         "Publish, with scores and events, when their samples were read, scored and published. For test benches.",

@@ -18,6 +18,10 @@ command line option. Later wins, in the order default, file, environment, option
 out of range are refused with one line that names the place. `stinger run --check` checks the configuration, and that the
 files and ports it names exist; `stinger run --print-config` prints the effective configuration, without secrets.
 
+A running daemon applies a change of a **live** key when it receives SIGHUP; for any other key it logs that the change waits
+for a restart. A key that is removed has its default again: without `threshold`, each model uses its own. A change of
+`threshold` also replaces the thresholds that were set over MQTT; any other reload leaves those as they are.
+
 Relative paths in the file start at its folder, other relative paths at the working directory. In an environment variable
 the items of a list are separated by spaces, and an empty value sets nothing.
 
@@ -64,7 +68,8 @@ def configuration_page() -> str:
         default = one.default_text
         default = f"`{default}`" if default and one.traits.default_text is None else default
         where = name if not one.traits.secret else f"({name})"
-        parts.append(f"| `{where}` | {one.traits.help} | {one.expectation()} | {default or 'none'} | {names} |")
+        live = " **Live.**" if one.traits.live else ""
+        parts.append(f"| `{where}` | {one.traits.help}{live} | {one.expectation()} | {default or 'none'} | {names} |")
     return "\n".join(parts) + "\n"
 
 

@@ -38,6 +38,8 @@ class Traits:
     """The default in help, where its value depends on the machine or has no text."""
     secret: bool = False
     """Read from the environment only, and never shown."""
+    live: bool = False
+    """Whether a running daemon applies a change of it at SIGHUP, without a restart."""
     parse: Callable[[Any], Any] | None = None
     """Makes the value that the program uses of one of the plain type. Raises :class:`InputError`."""
 

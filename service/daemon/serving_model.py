@@ -1,91 +1,96 @@
-"""The model that scores, and following the registry's champion while the daemon runs."""
+"""The model in use, and following the registry's champion while the daemon runs."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final
 
 from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model
 from models.registry import Registry
-from service.base.logs import event_text
+from service.base.logs import get_logger
 from stinger.errors import InputError
 
-LOOK_EVERY_S: Final = 0.5
-"""How often the registry is looked at: a new champion serves within two seconds, with time to open it."""
+CHECK_S: Final = 0.5
+"""How often the registry is checked: a new champion is in use within two seconds, the time to open it included."""
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
+
+Choose = Callable[[str, Registry], ChosenModel]
+"""Opens and tries the model of a choice, as :func:`choose_model` does."""
 
 
 class ServingModel:
-    """The model that serves, from a ``choice`` on (see :func:`choose_model`). While that is the champion, it is followed.
+    """The model in use, at first ``serving``, which is that of ``choice``. While the choice is the champion, it is followed.
 
-    ``on_change`` is told of another one. ``on_trouble`` is told why a champion cannot serve, once, and what served before
-    goes on; and with an empty text, once what serves is what should.
-
-    Raises :class:`InputError` for a first choice that is not there or must not serve.
+    ``on_change`` is called with each model that replaces the one in use. ``on_trouble`` is called with the reason when a
+    champion cannot be used, once for each reason, while the model before it stays in use; and with an empty text when the
+    right model is in use again.
     """
 
     def __init__(
         self,
         choice: str,
+        serving: ChosenModel,
         registry: Registry,
         *,
         on_change: Callable[[ChosenModel], None],
         on_trouble: Callable[[str], None],
+        choose: Choose = choose_model,
     ) -> None:
-        self.serving = choose_model(choice, registry)
+        self.serving = serving
         self._following = choice == CHAMPION
         self._registry = registry
         self._on_change = on_change
         self._on_trouble = on_trouble
+        self._choose = choose
         self._trouble = ""
 
     async def choose(self, choice: str) -> ChosenModel:
-        """Have another model serve. Raises :class:`InputError` for one that cannot, and then changes nothing."""
-        serving = await asyncio.to_thread(choose_model, choice, self._registry)
+        """Use the model of ``choice`` (see :func:`choose_model`) and return it.
+
+        Raises :class:`InputError` for one that cannot be used, and then changes nothing.
+        """
+        serving = await asyncio.to_thread(self._choose, choice, self._registry)
         self._following = choice == CHAMPION
-        self._tell_trouble("")
+        self._set_trouble("")
         self._use(serving)
         return serving
 
-    async def follow(self, *, every_s: float = LOOK_EVERY_S) -> None:
-        """Until cancelled, have each new champion serve once it was opened and tried, as long as the champion is chosen."""
+    async def follow(self, *, every_s: float = CHECK_S) -> None:
+        """Until cancelled, use each new champion once it was opened and tried, as long as the champion is the choice."""
         while True:
             await asyncio.sleep(every_s)
             if self._following:
                 before = self.serving
-                self._take(before, *await self._look())
+                champion, trouble = await self._open_champion()
+                # After a choice made in the meantime, what was found is out of date.
+                if self._following and self.serving is before:
+                    self._set_trouble(trouble)
+                    if champion is not None:
+                        self._use(champion)
 
-    async def _look(self) -> tuple[ChosenModel | None, str]:
-        """The champion, opened and tried, unless it serves already; or what is wrong with it."""
+    async def _open_champion(self) -> tuple[ChosenModel | None, str]:
+        """Return the champion, opened and tried, unless it is in use already; or what is wrong with it."""
         try:
             champion = self._registry.champion()
             if (FACTORY if champion is None else champion.id) == self.serving.version:
                 return None, ""
-            # Opening takes tens of milliseconds, for a large forest more: not on the loop.
-            found = await asyncio.to_thread(choose_model, CHAMPION, self._registry)
+            # Opening takes tens of milliseconds, for a large forest more: not on the event loop.
+            found = await asyncio.to_thread(self._choose, CHAMPION, self._registry)
         except InputError as error:
             return None, str(error)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a new champion, the old one goes on
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a new champion, the old one stays in use
             return None, f"the champion cannot be opened: {error!r:.200}"
         return (None if found.version == self.serving.version else found), ""
 
-    def _take(self, before: ChosenModel, found: ChosenModel | None, trouble: str) -> None:
-        if not self._following or self.serving is not before:  # somebody has chosen meanwhile, which then stays
-            return
-        self._tell_trouble(trouble)
-        if found is not None:
-            self._use(found)
-
     def _use(self, serving: ChosenModel) -> None:
         if serving.version != self.serving.version:
-            _LOG.info(event_text("model_changed", before=self.serving.version, now=serving.version))
+            _LOG.info("model_changed", before=self.serving.version, now=serving.version)
         self.serving = serving
         self._on_change(serving)
 
-    def _tell_trouble(self, trouble: str) -> None:
+    def _set_trouble(self, trouble: str) -> None:
         if trouble != self._trouble:
             self._trouble = trouble
             self._on_trouble(trouble)

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from service.base.sink import Sink
 from service.base.source import Block
+from service.base.states import ModelInUse
 from service.recording.recorder import Recorder
 from stinger.device_name import DeviceName
 
@@ -19,7 +21,7 @@ CallLater = Callable[[float, Callable[[], None]], object]
 """Calls a function after a number of seconds, as :meth:`asyncio.loop.call_later` does."""
 
 
-class PacedRecorder:
+class PacedRecorder(Sink):
     """Passes blocks on to ``recorder``, and spreads the creation of files over time.
 
     When many devices appear or start over at the same moment, a thousand new files at once would hold up scoring. The
@@ -44,7 +46,11 @@ class PacedRecorder:
         self._next_s = 0.0
         self._timer_runs = False
 
-    def append(self, block: Block) -> None:
+    def on_model(self, model: ModelInUse) -> None:
+        """Name the model in the sidecars of its device."""
+        self._recorder.describe(model.device, model=model.model)
+
+    def on_samples(self, block: Block) -> None:
         """Record ``block`` now or soon; the blocks of a device stay in order."""
         held = self._held.get(block.device) if self._held else None
         if held is None:

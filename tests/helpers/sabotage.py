@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from functools import partial
 from typing import Any, Final
@@ -12,10 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from service.base.events import Event, Shot, WheelsSwitched
+from service.base.sink import Sink
 from service.base.source import Block, Intake, LinkReport
+from service.base.states import ModelInUse, Stamps
 from service.config.config import Config
+from service.daemon.construction import Wrappers
 from service.daemon.daemon import Daemon
-from service.daemon.flow import Sink
+from service.ops.systemd import Notifier
+from stinger.device_name import DeviceName
 
 DELAY_S: Final = 0.08
 """How much later ``DELAY`` publishes every message."""
@@ -44,11 +49,15 @@ class Sabotage(StrEnum):
     """Never publish that the wheels went off."""
 
 
-def sabotaged_daemon(config: Config, how: Sabotage) -> Daemon:
-    """Return a daemon with the fault ``how``."""
+def open_sabotaged(
+    config: Config, *, notifier: Notifier | None = None, how: Sabotage
+) -> AbstractAsyncContextManager[Daemon]:
+    """Open a daemon with the fault ``how``: stands for ``Daemon.open``."""
     if how is Sabotage.LOSE:
-        return Daemon(config, wrap_intake=LosingIntake)
-    return Daemon(config, wrap_publisher=partial(SabotagedSink, how=how))
+        wrappers = Wrappers(intake=LosingIntake)
+    else:
+        wrappers = Wrappers(mqtt_sink=partial(SabotagedSink, how=how))
+    return Daemon.open(config, notifier=notifier, wrappers=wrappers)
 
 
 class SabotagedSink(Sink):
@@ -59,27 +68,30 @@ class SabotagedSink(Sink):
         self._how = how
         self._shots = 0
 
-    def samples(self, block: Block) -> None:
-        self._call(self._sink.samples, block)
+    def on_device(self, device: DeviceName) -> None:
+        self._call(self._sink.on_device, device)
 
-    def scores(self, block: Block, probability: npt.NDArray[np.float32]) -> None:
+    def on_model(self, model: ModelInUse) -> None:
+        self._call(self._sink.on_model, model)
+
+    def on_scores(self, block: Block, probability: npt.NDArray[np.float32], stamps: Stamps) -> None:
         if self._how is Sabotage.MISSCORE:
             probability = np.abs(probability - SCORE_ERROR)
-        self._call(self._sink.scores, block, probability)
+        self._call(self._sink.on_scores, block, probability, stamps)
 
-    def event(self, event: Event) -> None:
+    def on_event(self, event: Event, stamps: Stamps | None) -> None:
         self._shots += isinstance(event, Shot)
         affected = isinstance(event, Shot) and not self._shots % SHOT_EVERY
         if affected and self._how is Sabotage.DROP:
             return
         if self._how is Sabotage.FORGET and isinstance(event, WheelsSwitched) and not event.on:
             return
-        self._call(self._sink.event, event)
+        self._call(self._sink.on_event, event, stamps)
         if affected and self._how is Sabotage.REPEAT:
-            self._call(self._sink.event, event)
+            self._call(self._sink.on_event, event, stamps)
 
-    def link(self, report: LinkReport) -> None:
-        self._call(self._sink.link, report)
+    def on_link(self, report: LinkReport) -> None:
+        self._call(self._sink.on_link, report)
 
     def _call(self, method: Callable[..., None], *arguments: Any) -> None:
         if self._how is Sabotage.DELAY:

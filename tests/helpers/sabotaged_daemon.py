@@ -15,6 +15,6 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
     from stinger.cli import main
-    from tests.helpers.sabotage import Sabotage, sabotaged_daemon
+    from tests.helpers.sabotage import Sabotage, open_sabotaged
 
-    main(obj=partial(sabotaged_daemon, how=Sabotage(os.environ["SABOTAGE"])))
+    main(obj=partial(open_sabotaged, how=Sabotage(os.environ["SABOTAGE"])))

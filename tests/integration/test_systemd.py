@@ -24,18 +24,17 @@ TIMEOUT_S = 20.0
 # The unchanged daemon, except that SIGUSR1 makes its event loop hang; its other threads keep running.
 HANGS_AT_SIGUSR1 = """
 import asyncio, signal, time
-from typing import Any
+from contextlib import asynccontextmanager
 from service.daemon.daemon import Daemon
-
-original_run = Daemon.run
-
-async def run(self: Daemon, **options: Any) -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, time.sleep, 600)
-    await original_run(self, **options)
-
-Daemon.run = run
 from stinger.cli import main
-main(prog_name="stinger")
+
+@asynccontextmanager
+async def open_daemon(config, **options):
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, time.sleep, 600)
+    async with Daemon.open(config, **options) as daemon:
+        yield daemon
+
+main(prog_name="stinger", obj=open_daemon)
 """
 
 

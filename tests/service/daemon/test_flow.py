@@ -9,219 +9,154 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models.decision import DecisionParameters
-from service.base.events import Event, Shot, WheelsSwitched
-from service.base.source import Block, LinkCounters, LinkReport, LinkState
-from service.daemon import flow as flow_module
-from service.daemon.flow import REST_S, WAITING_MAX_SAMPLES, Flow, Sink
+from service.base.source import LinkState
+from service.daemon.flow import IDLE_S, MAX_QUEUED_SAMPLES, Flow
+from service.daemon.pipeline import Pipeline
 from stinger.device_name import DeviceName
-from tests.helpers.samples import samples_at
-
-HOST_S = 1_700_000_000.0
-
-
-class Constant:
-    """A model with one output."""
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-        self.runs: list[int] = []
-
-    def probability(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
-        self.runs.append(windows.shape[0])
-        return np.full(windows.shape[0], self.value, dtype=np.float32)
+from stinger.errors import first_error
+from tests.service.daemon.fakes import BrokenModel, FakeModel, KeepingSink, block, report, serving
 
 
-class Notes(Sink):
-    """A sink that keeps everything."""
-
-    def __init__(self) -> None:
-        self.blocks: list[Block] = []
-        self.probability: list[npt.NDArray[np.float32]] = []
-        self.events: list[Event] = []
-        self.reports: list[LinkReport] = []
-        self.gaps: list[str] = []
-
-    def samples(self, block: Block) -> None:
-        self.blocks.append(block)
-
-    def scores(self, block: Block, probability: npt.NDArray[np.float32]) -> None:
-        assert block.samples.shape[0] == probability.size
-        self.probability.append(probability)
-
-    def model_run(self, samples: int, duration_ns: int) -> None:
-        assert samples > 0
-        assert duration_ns >= 0
-
-    def event(self, event: Event) -> None:
-        self.events.append(event)
-
-    def link(self, report: LinkReport) -> None:
-        self.reports.append(report)
-
-    def gap(self, device: str) -> None:
-        self.gaps.append(device)
+def flow_of(model: FakeModel, *, idle_s: float = IDLE_S) -> tuple[Flow, Pipeline, KeepingSink]:
+    pipeline, sink = Pipeline(serving(model), min_shot_gap_ms=1000), KeepingSink()
+    pipeline.subscribe(sink)
+    return Flow(pipeline, idle_s=idle_s), pipeline, sink
 
 
-def block(device: str, first: int, count: int, *, boot: int = 0, pull: int | None = None) -> Block:
-    times = (first + np.arange(count)) * 10
-    trigger = np.zeros(count)
-    if pull is not None:
-        trigger[pull] = 1
-    return Block(
-        DeviceName(device), samples_at(times, trigger=trigger), HOST_S + times / 1000, time.monotonic_ns(), boot
-    )
+@asynccontextmanager
+async def running(flow: Flow) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(flow.run())
+    await asyncio.sleep(0.01)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
-def made(value: float = 0.9) -> tuple[Flow, Notes, Constant]:
-    model, notes = Constant(value), Notes()
-    return Flow(model, "v1", DecisionParameters(), [notes], min_shot_gap_ms=1000), notes, model
+async def until(sink: KeepingSink, *, blocks: int = 0, events: int = 0) -> None:
+    async with asyncio.timeout(10):
+        while len(sink.probability) < blocks or len(sink.events) < events:
+            await asyncio.sleep(0.005)
 
 
-def report(device: str, state: LinkState) -> LinkReport:
-    return LinkReport(DeviceName(device), state, "", LinkCounters(lost=3))
-
-
-async def test_blocks_of_many_devices_are_scored_in_one_run() -> None:
-    flow, notes, model = made()
-    for name in "abc":
-        await flow.put(block(name, 0, 50))
-    flow.score_waiting()
-    assert model.runs == [3]
-    assert [part.device for part in notes.blocks] == ["a", "b", "c"]
-
-
-async def test_blocks_of_one_device_are_scored_in_order() -> None:
-    flow, notes, _ = made()
+async def test_queued_blocks_of_one_device_are_scored_in_order() -> None:
+    flow, _, sink = flow_of(FakeModel())
     for i in range(4):
         await flow.put(block("a", 30 * i, 30))
-    flow.score_waiting()
-    assert [int(part.samples["timestamp_ms"][0]) for part in notes.blocks] == [0, 300, 600, 900]
-    assert np.isnan(np.concatenate(notes.probability)).sum() == 49
+    flow.score_queued()
+    assert [int(part.samples["timestamp_ms"][0]) for part in sink.blocks] == [0, 300, 600, 900]
+    assert np.isnan(np.concatenate(sink.probability)).sum() == 49
 
 
-async def test_shots_and_spin_ups_come_out_as_events() -> None:
-    flow, notes, _ = made()
-    await flow.put(block("a", 0, 100, pull=90))
-    flow.score_waiting()
-    on, shot = notes.events
-    assert isinstance(on, WheelsSwitched)
-    assert isinstance(shot, Shot)
-    assert (shot.device, shot.device_ms, shot.model, shot.wheels_on) == ("a", 900, "v1", True)
+async def test_queued_blocks_of_many_devices_share_a_run_of_the_model() -> None:
+    model = FakeModel()
+    flow, _, _ = flow_of(model)
+    for name in "abcab":
+        await flow.put(block(name, 0, 50))
+    flow.score_queued()
+    assert model.runs == [3, 2]
 
 
-async def test_source_waits_while_the_flow_is_behind_and_nothing_is_lost() -> None:
-    flow, notes, _ = made()
-    await flow.put(block("a", 0, WAITING_MAX_SAMPLES))
-    waiting = asyncio.create_task(flow.put(block("a", WAITING_MAX_SAMPLES, 10)))
+async def test_source_waits_while_the_queue_is_full_and_nothing_is_lost() -> None:
+    flow, _, sink = flow_of(FakeModel())
+    await flow.put(block("a", 0, MAX_QUEUED_SAMPLES))
+    waiting = asyncio.create_task(flow.put(block("a", MAX_QUEUED_SAMPLES, 10)))
     await asyncio.sleep(0.01)
     assert not waiting.done()
-    flow.score_waiting()
+    flow.score_queued()
     async with asyncio.timeout(5):
         await waiting
-    flow.score_waiting()
-    assert sum(part.samples.shape[0] for part in notes.blocks) == WAITING_MAX_SAMPLES + 10
+    flow.score_queued()
+    assert sum(part.samples.shape[0] for part in sink.blocks) == MAX_QUEUED_SAMPLES + 10
 
 
-async def test_lost_link_ends_the_spin_up_and_empties_the_window() -> None:
-    flow, notes, _ = made()
+async def test_queued_blocks_are_scored_before_a_lost_link_empties_the_window() -> None:
+    flow, _, sink = flow_of(FakeModel())
     await flow.put(block("a", 0, 100))
+    flow.link(report("a", LinkState.STREAMING))
     flow.link(report("a", LinkState.LOST))
-    assert [event.on for event in notes.events if isinstance(event, WheelsSwitched)] == [True, False]
+    assert sink.switches() == [True, False]
     await flow.put(block("a", 100, 49))
-    flow.score_waiting()
-    assert np.isnan(notes.probability[-1]).all()
-    assert notes.reports[0].state is LinkState.LOST
+    flow.score_queued()
+    assert np.isnan(sink.probability[-1]).all()
 
 
-async def test_another_boot_empties_the_window_even_if_its_clock_seems_to_go_on() -> None:
-    flow, notes, _ = made()
+async def test_blocks_queued_before_the_flow_runs_are_scored_when_it_does() -> None:
+    flow, _, sink = flow_of(FakeModel())
     await flow.put(block("a", 0, 60))
-    await flow.put(block("a", 60, 49, boot=1))
-    flow.score_waiting()
-    assert np.isnan(notes.probability[1]).all()
+    async with running(flow):
+        await until(sink, blocks=1)
 
 
-async def test_gap_is_counted_and_told() -> None:
-    flow, notes, _ = made()
-    await flow.put(block("a", 0, 60))
-    await flow.put(block("b", 0, 60))
-    await flow.put(block("b", 100, 60))
-    flow.score_waiting()
-    assert notes.gaps == ["b"]
-    assert {line.device: line.gaps for line in flow.telemetry()} == {"a": 0, "b": 1}
+async def test_wheels_of_a_silent_device_go_off_although_the_flow_is_idle() -> None:
+    flow, _, sink = flow_of(FakeModel(), idle_s=60.0)
+    async with running(flow):
+        await flow.put(block("a", 0, 60))  # taken long ago by the host's clock
+        await until(sink, events=2)
+    assert sink.switches() == [True, False]
 
 
-async def test_wheels_of_a_silent_device_go_off() -> None:
-    model, notes = Constant(0.9), Notes()
-    now_s = HOST_S + 0.6
-    flow = Flow(model, "v1", DecisionParameters(), [notes], min_shot_gap_ms=1000, wall_clock=lambda: now_s)
-    await flow.put(block("a", 0, 60))
-    task = asyncio.create_task(flow.run())
-    await asyncio.sleep(0.02)
-    assert [event.on for event in notes.events if isinstance(event, WheelsSwitched)] == [True]
-    now_s = HOST_S + 0.9
-    async with asyncio.timeout(5):
-        while len(notes.events) < 2:
-            await asyncio.sleep(0.01)
-    task.cancel()
-    assert isinstance(notes.events[1], WheelsSwitched)
-    assert not notes.events[1].on
-
-
-async def test_wheels_that_go_on_while_the_flow_rests_wake_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow_module, "REST_S", 60.0)
-    model, notes = Constant(0.9), Notes()
-    flow = Flow(model, "v1", DecisionParameters(), [notes], min_shot_gap_ms=1000)
-    task = asyncio.create_task(flow.run())
-    await asyncio.sleep(0.02)
-    await flow.put(block("a", 0, 60))  # of long ago
-    async with asyncio.timeout(5):
-        while len(notes.events) < 2:
-            await asyncio.sleep(0.01)
-    task.cancel()
-    assert [event.on for event in notes.events if isinstance(event, WheelsSwitched)] == [True, False]
-
-
-async def test_a_device_that_is_alone_is_scored_before_its_source_goes_on() -> None:
-    flow, _, model = made()
+async def test_block_of_a_single_device_is_scored_before_put_returns() -> None:
+    model = FakeModel()
+    flow, pipeline, _ = flow_of(model)
+    pipeline.add_device(DeviceName("a"))
     async with running(flow):
         await flow.put(block("a", 0, 60))
-        await asyncio.sleep(0.01)  # the first block may find others
         await flow.put(block("a", 60, 1))
         assert model.runs == [11, 1]
 
 
-class Broken(Constant):
-    """A model that has ceased to work."""
-
-    def probability(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
-        raise RuntimeError(f"out of order, {windows.shape[0]} windows unscored")
-
-
-async def test_scoring_that_fails_is_no_business_of_the_source() -> None:
-    flow, _, _ = made()
-    said: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, about: said.append(str(about["exception"])))
-    async with running(flow):
-        await flow.put(block("a", 0, 60))
-        await asyncio.sleep(0.01)
-        flow.use_model(Broken(0), "v2", DecisionParameters())
-        await flow.put(block("a", 60, 1))
-    assert said == ["out of order, 1 windows unscored"]
-
-
-async def test_devices_that_are_not_alone_wait_for_each_other() -> None:
-    flow, _, model = made()
+async def test_blocks_of_several_devices_wait_for_each_other() -> None:
+    model = FakeModel()
+    flow, pipeline, sink = flow_of(model)
+    for name in "ab":
+        pipeline.add_device(DeviceName(name))
     async with running(flow):
         for first in (0, 60):
             await flow.put(block("a", first, 60))
             await flow.put(block("b", first, 60))
-            await asyncio.sleep(0.01)
+            await until(sink, blocks=2 if first == 0 else 4)
         assert model.runs == [22, 120]
 
 
-class Slow(Constant):
+@pytest.mark.parametrize("devices", ["a", "ab"], ids=["single", "several"])
+async def test_exception_in_scoring_is_raised_by_the_flow_and_not_by_put(devices: str) -> None:
+    model = BrokenModel()
+    flow, pipeline, sink = flow_of(model)
+    for name in devices:
+        pipeline.add_device(DeviceName(name))
+    async with running(flow) as task:
+        await flow.put(block("a", 0, 60))
+        await asyncio.wait([task], timeout=10)
+        assert task.done()
+        error = task.exception()
+        assert isinstance(error, ExceptionGroup)
+        assert str(first_error(error)) == "out of order, 11 windows unscored"
+        await flow.put(block("a", 60, 1))
+    flow.score_queued()
+    assert len(sink.blocks) == 1, "nothing is scored after a failure"
+
+
+async def test_exception_of_a_sink_at_a_tick_is_raised_by_the_flow() -> None:
+    class FailingSink(KeepingSink):
+        def on_event(self, *arguments: object) -> None:
+            if self.events:
+                raise RuntimeError("no second event")
+            super().on_event(*arguments)  # type: ignore[arg-type]  # passed on as they are
+
+    pipeline = Pipeline(serving(FakeModel()), min_shot_gap_ms=1000)
+    pipeline.subscribe(FailingSink())
+    flow = Flow(pipeline)
+    async with running(flow) as task:
+        await flow.put(block("a", 0, 60))
+        await asyncio.wait([task], timeout=10)
+        error = task.exception()
+        assert isinstance(error, ExceptionGroup)
+        assert str(first_error(error)) == "no second event"
+
+
+class SlowModel(FakeModel):
     """A model that takes its time for each run, however many windows there are."""
 
     def probability(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
@@ -229,95 +164,48 @@ class Slow(Constant):
         return super().probability(windows)
 
 
-@pytest.mark.parametrize("model", [Constant(0.9), Slow(0.9)], ids=["quick", "slow"])
-async def test_many_blocks_that_come_one_by_one_are_gathered_and_few_are_scored_at_once(model: Constant) -> None:
-    notes = Notes()
-    flow = Flow(model, "v1", DecisionParameters(), [notes], min_shot_gap_ms=1000)
-    task = asyncio.create_task(flow.run())
-    await asyncio.sleep(0)
-    await flow.put(block("a", 0, 50))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert model.runs == [1]
-    deadline = time.monotonic() + 0.4
-    number = 0
-    while time.monotonic() < deadline:
-        await flow.put(block(f"b{number}", 0, 50))
-        number += 1
+@pytest.mark.parametrize("model", [FakeModel(), SlowModel()], ids=["quick", "slow"])
+async def test_many_blocks_that_come_one_by_one_are_gathered_and_few_are_scored_at_once(model: FakeModel) -> None:
+    flow, _, sink = flow_of(model)
+    async with running(flow):
+        await flow.put(block("a", 0, 50))
         await asyncio.sleep(0)
-    async with asyncio.timeout(5):
-        while len(notes.blocks) < number + 1:
-            await asyncio.sleep(0.01)
-    task.cancel()
+        await asyncio.sleep(0)
+        assert model.runs == [1]
+        deadline = time.monotonic() + 0.4
+        number = 0
+        while time.monotonic() < deadline:
+            await flow.put(block(f"b{number}", 0, 50))
+            number += 1
+            await asyncio.sleep(0)
+        await until(sink, blocks=number + 1)
     assert max(model.runs) > 3
 
 
-async def test_model_is_changed_without_losing_a_sample() -> None:
-    flow, notes, _ = made(0.1)
-    await flow.put(block("a", 0, 60))
-    flow.score_waiting()
-    flow.use_model(Constant(0.8), "v2", DecisionParameters(on=0.3))
-    await flow.put(block("a", 60, 20))
-    flow.score_waiting()
-    np.testing.assert_allclose(notes.probability[1], 0.8)
-    (line,) = flow.telemetry()
-    assert line.model == "v2"
-    assert isinstance(notes.events[0], WheelsSwitched)
-    assert notes.events[0].model == "v2"
+async def progress(flow: Flow) -> None:
+    async with asyncio.timeout(10):
+        while not flow.check_progress():
+            await asyncio.sleep(0.01)
 
 
-async def test_threshold_of_one_device_survives_another_model_and_does_not_touch_the_others() -> None:
-    flow, notes, _ = made(0.6)
-    flow.set_threshold(DeviceName("a"), 0.95)
-    flow.use_model(Constant(0.6), "v2", DecisionParameters(on=0.5))
-    for name in "ab":
-        await flow.put(block(name, 0, 100))
-    flow.score_waiting()
-    assert {event.device for event in notes.events} == {"b"}
-
-
-async def test_telemetry_tells_rate_latency_link_and_losses() -> None:
-    flow, _, _ = made()
-    flow.link(report("a", LinkState.STREAMING))
-    await flow.put(block("a", 0, 100))
-    flow.score_waiting()
-    (line,) = flow.telemetry()
-    assert (line.rate_hz, line.lost, line.link, line.wheels_on) == (100, 3, "streaming", True)
-    assert line.latency_p50_ms is not None
-    assert line.latency_p99_ms is not None
-    (idle,) = flow.telemetry()
-    assert (idle.rate_hz, idle.latency_p50_ms) == (0, None)
-
-
-@asynccontextmanager
-async def running(flow: Flow) -> AsyncIterator[None]:
-    task = asyncio.create_task(flow.run())
-    try:
-        async with asyncio.timeout(10):
-            while not flow.gets_on():
-                await asyncio.sleep(0.01)
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def test_flow_gets_on_while_it_runs_and_scores_what_waits() -> None:
-    flow, _, _ = made()
-    assert not flow.gets_on(), "it does not run yet"
+async def test_flow_progresses_while_it_runs_and_scores_what_is_queued() -> None:
+    flow, _, _ = flow_of(FakeModel())
+    assert not flow.check_progress(), "it does not run yet"
     async with running(flow):
+        await progress(flow)
         await flow.put(block("a", 0, 60))
-        async with asyncio.timeout(10):
-            while not flow.gets_on():
-                await asyncio.sleep(0.01)
-    flow.gets_on()
-    assert not flow.gets_on(), "it does not run any more"
+        await progress(flow)
+    flow.check_progress()
+    assert not flow.check_progress(), "it does not run any more"
 
 
-async def test_flow_that_turns_but_does_not_score_what_waits_does_not_get_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    flow, _, _ = made()
-    monkeypatch.setattr(flow, "score_waiting", lambda: None)
+async def test_flow_that_ticks_but_does_not_score_what_is_queued_does_not_progress(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flow, _, _ = flow_of(FakeModel())
+    monkeypatch.setattr(flow, "score_queued", lambda: None)
     async with running(flow):
+        await progress(flow)
         await flow.put(block("a", 0, 60))
-        await asyncio.sleep(3 * REST_S)  # some turns
-        assert not flow.gets_on()
+        await asyncio.sleep(3 * IDLE_S)  # some ticks
+        assert not flow.check_progress()

@@ -11,22 +11,33 @@ import pytest
 from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model
 from models.factory import factory_model
 from models.registry import Registry
-from service.daemon.serving_model import ServingModel
+from service.daemon.serving_model import Choose, ServingModel
 from stinger.errors import InputError
 
 
 @asynccontextmanager
-async def following(registry: Registry, choice: str = CHAMPION) -> AsyncIterator[tuple[list[ChosenModel], list[str]]]:
-    """What was used and what was in trouble, of a model that is followed from ``choice`` on."""
-    async with at_work(registry, choice) as (_, used, troubles):
+async def following(
+    registry: Registry, choose: Choose = choose_model
+) -> AsyncIterator[tuple[list[ChosenModel], list[str]]]:
+    """Follow the champion; the models that come into use, and the troubles."""
+    async with running(registry, CHAMPION, choose) as (_, used, troubles):
         yield used, troubles
 
 
 @asynccontextmanager
-async def at_work(registry: Registry, choice: str) -> AsyncIterator[tuple[ServingModel, list[ChosenModel], list[str]]]:
+async def running(
+    registry: Registry, choice: str, choose: Choose = choose_model
+) -> AsyncIterator[tuple[ServingModel, list[ChosenModel], list[str]]]:
     used: list[ChosenModel] = []
     troubles: list[str] = []
-    model = ServingModel(choice, registry, on_change=used.append, on_trouble=troubles.append)
+    model = ServingModel(
+        choice,
+        choose_model(choice, registry),
+        registry,
+        on_change=used.append,
+        on_trouble=troubles.append,
+        choose=choose,
+    )
     task = asyncio.create_task(model.follow(every_s=0.01))
     try:
         yield model, used, troubles
@@ -66,77 +77,77 @@ async def test_new_champion_is_used_and_a_roll_back_as_well(tmp_path: Path) -> N
     registry = Registry(tmp_path)
     first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
     registry.promote(first, why="")
-    async with following(registry) as (used, complaints):
+    async with following(registry) as (used, troubles):
         registry.promote(second, why="")
         await until(used)
         registry.roll_back(why="")
         await until(used, 2)
     assert [serving.version for serving in used] == [second, first]
-    assert complaints == []
+    assert troubles == []
 
 
-async def test_champion_that_cannot_serve_is_complained_of_once_and_a_better_one_still_used(tmp_path: Path) -> None:
+async def test_champion_that_cannot_be_used_is_reported_once_and_a_better_one_still_used(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     bad, good = registry.add("bad", b"garbage", {}).id, registry.add("good", factory_model().data, {}).id
-    async with following(registry) as (used, complaints):
+    async with following(registry) as (used, troubles):
         registry.promote(bad, why="")
-        await until(complaints)
+        await until(troubles)
         await asyncio.sleep(0.1)
         assert used == []
-        assert len(complaints) == 1
+        assert len(troubles) == 1
         registry.promote(good, why="")
         await until(used)
     assert [serving.version for serving in used] == [good]
 
 
-async def test_registry_whose_champion_is_gone_keeps_what_serves(tmp_path: Path) -> None:
+async def test_missing_champion_keeps_the_model_in_use(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     registry.add("m", factory_model().data, {})
-    async with following(registry) as (used, complaints):
+    async with following(registry) as (used, troubles):
         (tmp_path / "champion").write_text("gone\n")
-        await until(complaints)
+        await until(troubles)
     assert used == []
-    assert "gone" in complaints[0]
+    assert "gone" in troubles[0]
 
 
-async def test_complaint_ends_when_what_serves_is_the_champion_again(tmp_path: Path) -> None:
+async def test_trouble_ends_when_the_model_in_use_is_the_champion_again(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     good, bad = registry.add("good", factory_model().data, {}).id, registry.add("bad", b"garbage", {}).id
     registry.promote(good, why="")
-    async with following(registry) as (used, complaints):
+    async with following(registry) as (used, troubles):
         registry.promote(bad, why="")
-        await until(complaints)
+        await until(troubles)
         registry.roll_back(why="")
-        await until(complaints, 2)
+        await until(troubles, 2)
     assert used == []
-    assert complaints[0] != ""
-    assert complaints[1] == ""
+    assert troubles[0] != ""
+    assert troubles[1] == ""
 
 
-async def test_any_trouble_with_a_champion_is_a_complaint_and_no_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_any_exception_while_a_champion_is_opened_is_a_trouble_and_following_continues(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
+    broken = True
 
-    def broken(*_: object) -> ChosenModel:
-        raise MemoryError("no room")
+    def choose(choice: str, registry: Registry) -> ChosenModel:
+        if broken:
+            raise MemoryError("no room")
+        return choose_model(choice, registry)
 
-    async with following(registry) as (used, complaints):
-        with monkeypatch.context() as patch:
-            patch.setattr("service.daemon.serving_model.choose_model", broken)
-            registry.promote(first, why="")
-            await until(complaints)
-        assert complaints == ["the champion cannot be opened: MemoryError('no room')"]
+    async with following(registry, choose) as (used, troubles):
+        registry.promote(first, why="")
+        await until(troubles)
+        assert troubles == ["the champion cannot be opened: MemoryError('no room')"]
+        broken = False
         registry.promote(second, why="")
         await until(used)
     assert [serving.version for serving in used][-1] == second
 
 
-async def test_a_model_that_somebody_chose_stays_until_the_champion_is_chosen_again(tmp_path: Path) -> None:
+async def test_chosen_model_stays_until_the_champion_is_chosen_again(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
-    async with at_work(registry, CHAMPION) as (model, used, _):
+    async with running(registry, CHAMPION) as (model, used, _):
         await model.choose(first)
         registry.promote(second, why="")
         await asyncio.sleep(0.1)
@@ -148,31 +159,28 @@ async def test_a_model_that_somebody_chose_stays_until_the_champion_is_chosen_ag
 async def test_champion_chosen_after_another_first_choice_is_followed_as_well(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     version = registry.add("m", factory_model().data, {}).id
-    async with at_work(registry, FACTORY) as (model, used, _):
+    async with running(registry, FACTORY) as (model, used, _):
         await model.choose(CHAMPION)
         registry.promote(version, why="")
         await until(used, 2)
     assert model.serving.version == version
 
 
-async def test_a_look_that_began_before_a_choice_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_check_that_began_before_a_choice_changes_nothing(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
-    looking, chosen = threading.Event(), threading.Event()
+    checking, chosen = threading.Event(), threading.Event()
 
     def slow(choice: str, registry: Registry) -> ChosenModel:
         found = choose_model(choice, registry)
         if found.version == first:
-            looking.set()
+            checking.set()
             assert chosen.wait(10)
         return found
 
-    async with at_work(registry, CHAMPION) as (model, used, _):
-        monkeypatch.setattr("service.daemon.serving_model.choose_model", slow)
+    async with running(registry, CHAMPION, slow) as (model, used, _):
         registry.promote(first, why="")
-        await asyncio.to_thread(looking.wait, 10)
+        await asyncio.to_thread(checking.wait, 10)
         registry.promote(second, why="")
         await model.choose(CHAMPION)
         chosen.set()
@@ -183,7 +191,7 @@ async def test_a_look_that_began_before_a_choice_changes_nothing(
 async def test_choosing_a_model_ends_the_trouble_with_the_champion(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     bad = registry.add("bad", b"garbage", {}).id
-    async with at_work(registry, CHAMPION) as (model, _, troubles):
+    async with running(registry, CHAMPION) as (model, _, troubles):
         registry.promote(bad, why="")
         await until(troubles)
         await model.choose(FACTORY)
@@ -192,9 +200,9 @@ async def test_choosing_a_model_ends_the_trouble_with_the_champion(tmp_path: Pat
 
 async def test_choice_that_cannot_serve_changes_nothing(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
-    async with at_work(registry, CHAMPION) as (model, used, _):
+    async with running(registry, CHAMPION) as (model, used, _):
         with pytest.raises(InputError):
             await model.choose("nothing")
         version = registry.add("m", factory_model().data, {}).id
         registry.promote(version, why="")
-        await until(used)  # it is still followed
+        await until(used)  # the champion is still followed

@@ -92,8 +92,9 @@ def test_accepted_shot_is_in_time_with_a_lead_of_100_ms() -> None:
 def test_sink_observes_the_lead_of_accepted_shots_with_the_wheels_on() -> None:
     metrics = Metrics()
     sink = MetricsSink(metrics)
+    sink.on_device(DeviceName("a"))
     for lead_ms, accepted in ((120.0, True), (None, True), (130.0, False)):
-        sink.event(Shot(DeviceName("a"), 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
+        sink.on_event(Shot(DeviceName("a"), 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"), None)
     shown = values(metrics)
     assert shown["stinger_lead_seconds_count",] == 1
     assert shown["stinger_lead_seconds_sum",] == pytest.approx(0.12)

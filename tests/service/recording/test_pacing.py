@@ -48,7 +48,7 @@ def recorded(folder: Path, device: str) -> SampleArray:
 def test_first_block_of_a_single_device_is_written_at_once(tmp_path: Path, recorder: Recorder) -> None:
     timers = Timers()
     samples = random_samples(20)
-    PacedRecorder(recorder, timers.call_later).append(block_of(samples))
+    PacedRecorder(recorder, timers.call_later).on_samples(block_of(samples))
     assert recorded(tmp_path, "d").tobytes() == samples.tobytes()
     assert not timers.waiting
 
@@ -59,7 +59,7 @@ def test_second_of_two_new_devices_waits_for_its_turn_and_loses_nothing(tmp_path
     samples = {device: random_samples(60, seed=ord(device)) for device in "ab"}
     for blocks in zip(*(blocks_of(samples[device], 20, device=device) for device in "ab"), strict=True):
         for block in blocks:
-            paced.append(block)
+            paced.on_samples(block)
     assert recorded(tmp_path, "a").tobytes() == samples["a"].tobytes()
     assert not (tmp_path / "b").exists()
     timers.fire()
@@ -71,10 +71,10 @@ def test_device_is_recorded_at_once_after_its_turn(tmp_path: Path, recorder: Rec
     paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
     samples = random_samples(40)
     first, second = blocks_of(samples, 20, device="b")
-    paced.append(block_of(random_samples(1), device="a"))
-    paced.append(first)
+    paced.on_samples(block_of(random_samples(1), device="a"))
+    paced.on_samples(first)
     timers.fire()
-    paced.append(second)
+    paced.on_samples(second)
     assert recorded(tmp_path, "b").tobytes() == samples.tobytes()
 
 
@@ -82,7 +82,7 @@ def test_each_turn_creates_one_file_and_starts_one_timer(recorder: Recorder) -> 
     timers = Timers()
     paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
     for device in "abcde":
-        paced.append(block_of(random_samples(1), device=device))
+        paced.on_samples(block_of(random_samples(1), device=device))
     for begun in range(1, 6):
         assert recorder.stats().files == begun
         assert len(timers.waiting) == (begun < 5)
@@ -92,7 +92,7 @@ def test_each_turn_creates_one_file_and_starts_one_timer(recorder: Recorder) -> 
 def test_held_blocks_are_recorded_on_close(tmp_path: Path, recorder: Recorder) -> None:
     paced = PacedRecorder(recorder, Timers().call_later, share=TINY_SHARE)
     for device in "abc":
-        paced.append(block_of(random_samples(20), device=device))
+        paced.on_samples(block_of(random_samples(20), device=device))
     paced.close()
     for device in "abc":
         np.testing.assert_array_equal(recorded(tmp_path, device), random_samples(20))
@@ -103,10 +103,10 @@ def test_device_with_too_many_held_samples_does_not_wait_for_its_turn(
     recorder: Recorder,
 ) -> None:
     paced = PacedRecorder(recorder, Timers().call_later, share=TINY_SHARE, max_held_samples=50)
-    paced.append(block_of(random_samples(1), device="a"))
+    paced.on_samples(block_of(random_samples(1), device="a"))
     samples = random_samples(60)
     for block in blocks_of(samples, 20, device="b"):
-        paced.append(block)
+        paced.on_samples(block)
     assert recorded(tmp_path, "b").tobytes() == samples.tobytes()
 
 
@@ -114,8 +114,8 @@ def test_blocks_of_a_device_that_is_not_recorded_are_not_held(tmp_path: Path, re
     timers = Timers()
     paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
     recorder.stop(DeviceName("b"))
-    paced.append(block_of(random_samples(1), device="a"))
-    paced.append(block_of(random_samples(1), device="b"))
+    paced.on_samples(block_of(random_samples(1), device="a"))
+    paced.on_samples(block_of(random_samples(1), device="b"))
     assert not timers.waiting
     assert not (tmp_path / "b").exists()
     assert recorder.stats().lost == 0
@@ -126,7 +126,7 @@ def test_devices_that_reboot_at_the_same_time_take_turns(recorder: Recorder) -> 
     paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
     for boot in (0, 1):
         for device in "abc":
-            paced.append(block_of(random_samples(1), device=device, boot=boot))
+            paced.on_samples(block_of(random_samples(1), device=device, boot=boot))
         while timers.waiting and boot == 0:
             timers.fire()
     assert recorder.stats().files == 3
@@ -137,10 +137,10 @@ def test_devices_that_reboot_at_the_same_time_take_turns(recorder: Recorder) -> 
 
 def test_held_blocks_of_one_device_can_be_released_before_it_is_stopped(tmp_path: Path, recorder: Recorder) -> None:
     paced = PacedRecorder(recorder, Timers().call_later, share=TINY_SHARE)
-    paced.append(block_of(random_samples(1), device="a"))
+    paced.on_samples(block_of(random_samples(1), device="a"))
     samples = random_samples(40)
     for block in blocks_of(samples, 20, device="b"):
-        paced.append(block)
+        paced.on_samples(block)
     paced.release(DeviceName("b"))
     recorder.stop(DeviceName("b"))
     assert recorded(tmp_path, "b").tobytes() == samples.tobytes()
@@ -152,7 +152,7 @@ def test_failure_of_one_device_does_not_end_the_turns_of_others(
     timers = Timers()
     paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
     for device in "abc":
-        paced.append(block_of(random_samples(1), device=device))
+        paced.on_samples(block_of(random_samples(1), device=device))
 
     def broken(_: object) -> int:
         raise RuntimeError("broken")
@@ -169,5 +169,5 @@ def test_only_one_timer_runs_at_a_time(recorder: Recorder) -> None:
     timers = Timers()
     paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, max_held_samples=50)
     for device in "abcd":  # all but the first exceed what may be held, while the timer still runs
-        paced.append(block_of(random_samples(60), device=device))
+        paced.on_samples(block_of(random_samples(60), device=device))
     assert len(timers.waiting) == 1

@@ -1,0 +1,50 @@
+"""Problems that need a person, such as a full disk: set by the daemon's parts, shown by health, metrics and broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from service.ops.health import Health
+from service.ops.metrics import Metrics
+from service.recording.disk_alarm import RecorderAlarm
+from service.recording.retention import Pruned
+
+
+class Alarms:
+    """Sets and clears alarms in ``health`` and ``metrics``, and passes all alarms on, as one line, to those who subscribe.
+
+    A recorder that cannot write also sets ``room_needed``, so that old recordings are deleted at once.
+    """
+
+    def __init__(self, health: Health, metrics: Metrics, room_needed: asyncio.Event) -> None:
+        self._health = health
+        self._metrics = metrics
+        self._room_needed = room_needed
+        self._listeners: tuple[Callable[[str], None], ...] = ()
+
+    def subscribe(self, listener: Callable[[str], None]) -> None:
+        """Have ``listener`` called with the text of all alarms after each change."""
+        self._listeners += (listener,)
+
+    def on_recorder(self, alarm: RecorderAlarm) -> None:
+        """Set or clear the alarm of the recorder."""
+        if alarm.active:
+            self._room_needed.set()
+        self._set("recorder", f"recording has stopped: {alarm.reason}" if alarm.active else "")
+
+    def on_model(self, reason: str) -> None:
+        """Set the alarm of a champion that cannot be used; clear it with an empty ``reason``."""
+        self._metrics.model_refused = bool(reason)
+        self._set("model", reason)
+
+    def on_pruned(self, pruned: Pruned) -> None:
+        """Set the alarm of recordings that could not be deleted, or clear it."""
+        problem = pruned.problems[0] if pruned.problems else ""
+        if problem != self._health.alarm_of("retention"):
+            self._set("retention", problem)
+
+    def _set(self, topic: str, text: str) -> None:
+        self._health.set_alarm(topic, text)
+        for listener in self._listeners:
+            listener(self._health.alarms)

@@ -1,0 +1,58 @@
+"""Executes the commands that arrive over MQTT on the pipeline, the recorder and the model in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from service.daemon.pipeline import Pipeline
+from service.daemon.serving_model import ServingModel
+from service.mqtt.commands import AddNote, ChooseModel, Command, SetThreshold, StartRecording, StopRecording
+from service.recording.pacing import PacedRecorder
+from service.recording.recorder import Recorder
+from stinger.device_name import DeviceName
+from stinger.errors import InputError
+
+
+class CommandExecutor:
+    """Executes commands for one known device, or for all."""
+
+    def __init__(self, pipeline: Pipeline, recorder: Recorder, pacing: PacedRecorder, model: ServingModel) -> None:
+        self._pipeline = pipeline
+        self._recorder = recorder
+        self._pacing = pacing
+        self._model = model
+
+    async def execute(self, command: Command) -> Mapping[str, Any]:
+        """Execute ``command`` and return the resulting state.
+
+        Raises :class:`InputError` for a device that is not known, and for what cannot be done; nothing is changed then.
+        """
+        known = self._pipeline.devices
+        if command.device is not None and command.device not in known:
+            raise InputError(f"no device '{command.device}'")
+        devices = known if command.device is None else (command.device,)
+        match command:
+            case SetThreshold(threshold=threshold):
+                self._pipeline.set_threshold(command.device, threshold)
+                return {"threshold": threshold}
+            case ChooseModel(model=choice):
+                if command.device is not None:
+                    raise InputError("one model scores all devices: publish to stinger/daemon/command/choose_model")
+                return {"model": (await self._model.choose(choice)).version}
+            case StartRecording():
+                self._switch_recording(devices, self._recorder.start)
+                return {"recording": True, "devices": list(devices)}
+            case StopRecording():
+                self._switch_recording(devices, self._recorder.stop)
+                return {"recording": False, "devices": list(devices)}
+            case AddNote(text=text):
+                for device in devices:
+                    self._recorder.note(device, text)
+                return {"noted": list(devices)}
+
+    def _switch_recording(self, devices: Sequence[DeviceName], switch: Callable[[DeviceName], None]) -> None:
+        """Start or stop the recording of ``devices``; what was read before still counts as before."""
+        for device in devices:
+            self._pacing.release(device)
+            switch(device)

@@ -1,0 +1,215 @@
+"""Builds the parts of a daemon from its configuration and connects them to each other."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from models.choice import choose_model
+from models.registry import Registry
+from service.base.logs import get_logger
+from service.base.sink import Sink
+from service.base.source import Intake, Source
+from service.config.broker_address import BrokerAddress
+from service.config.config import Config
+from service.config.source_url import MqttUrl
+from service.daemon.alarms import Alarms
+from service.daemon.command_executor import CommandExecutor
+from service.daemon.flow import Flow
+from service.daemon.pipeline import Pipeline
+from service.daemon.serving_model import ServingModel
+from service.daemon.sinks import MetricsSink, MqttSink
+from service.daemon.telemetry import TelemetryReporter
+from service.mqtt.broker_link import BrokerLink
+from service.mqtt.embedded_broker import EmbeddedBroker
+from service.mqtt.outbox import Outbox
+from service.mqtt.sample_subscription import SampleSubscription
+from service.ops.health import Health
+from service.ops.http import HttpServer
+from service.ops.lock import daemon_lock
+from service.ops.metrics import Metrics
+from service.ops.open_files import raise_open_file_limit
+from service.ops.systemd import Notifier
+from service.recording.pacing import PacedRecorder
+from service.recording.recorder import Recorder
+from service.recording.recovery import recover
+from service.recording.retention import Retention
+from service.sources.build import build_sources
+from stinger.paths import recordings_dir, registry_dir
+
+CLOSE_RECORDINGS_S: Final = 1.0
+"""How long closing the recordings may take when the daemon stops."""
+_MEGABYTE: Final = 1_000_000
+
+_LOG = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrappers:
+    """What tests put around parts of a daemon; by default nothing."""
+
+    mqtt_sink: Callable[[Sink], Sink] = lambda sink: sink
+    """Called with the sink that publishes; returns the one to use instead."""
+    intake: Callable[[Intake], Intake] = lambda intake: intake
+    """Called with the intake of the sources; returns the one to use instead."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """The parts of a daemon, complete and connected, none of them running yet."""
+
+    config: Config
+    """The configuration that they were built from."""
+    version: str
+    broker: BrokerAddress
+    """Address of the broker, with the port that an embedded one listens on."""
+    metrics_url: str | None
+    sources: tuple[Source, ...]
+    intake: Intake
+    pipeline: Pipeline
+    flow: Flow
+    model: ServingModel
+    link: BrokerLink
+    mqtt_sink: MqttSink
+    telemetry: TelemetryReporter
+    retention: Retention
+    room_needed: asyncio.Event
+    """Set to have old recordings deleted at once."""
+    alarms: Alarms
+    health: Health
+    metrics: Metrics
+    notifier: Notifier
+
+
+async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier, wrappers: Wrappers) -> Parts:
+    """Return the parts of a daemon; ``stack`` closes them, in the right order.
+
+    Raises :class:`InputError` for what keeps the daemon from starting, such as another one on the same data folder.
+    """
+    stack.enter_context(daemon_lock(config.data_dir))
+    registry = Registry(registry_dir(config.data_dir))
+    serving = choose_model(config.model, registry)
+    broker = await _broker(stack, config)
+    sources = build_sources(config.sources, SampleSubscription(broker))
+    recordings = recordings_dir(config.data_dir)
+    await _recover(recordings)
+
+    daemon_version = version("stinger-ml")
+    health, metrics, room_needed = Health(), Metrics(), asyncio.Event()
+    alarms = Alarms(health, metrics, room_needed)
+    recorder, pacing = _recorder(stack, config, recordings, alarms)
+    pipeline = Pipeline(serving, min_shot_gap_ms=config.min_shot_gap_ms, threshold=config.threshold)
+    flow = Flow(pipeline)
+    model = ServingModel(config.model, serving, registry, on_change=pipeline.use_model, on_trouble=alarms.on_model)
+    outbox = _outbox(stack, config)
+    link = BrokerLink(
+        broker,
+        outbox,
+        version=daemon_version,
+        on_command=CommandExecutor(pipeline, recorder, pacing, model).execute,
+        on_acknowledged=lambda seconds: metrics.acknowledged.observe(round(seconds * 1e9)),
+        home_assistant=config.broker.home_assistant,
+    )
+    alarms.subscribe(link.set_alarm)
+    mqtt_sink = MqttSink(
+        link.publisher,
+        version=daemon_version,
+        publish_scores=config.scores,
+        stamps=config.stamps,
+        home_assistant=config.broker.home_assistant,
+    )
+    for sink in (pacing, wrappers.mqtt_sink(mqtt_sink), MetricsSink(metrics)):
+        pipeline.subscribe(sink)
+    for url in config.sources:
+        if not isinstance(url, MqttUrl):
+            pipeline.add_device(url.device)
+    metrics.outbox_depth = lambda: outbox.depth  # numbers in memory: read from the thread of a scrape
+    metrics.events_dropped = lambda: outbox.dropped
+    metrics.recorder = recorder.stats
+    metrics.free_bytes = partial(_free_bytes, config.data_dir)
+    return Parts(
+        config=config,
+        version=daemon_version,
+        broker=broker,
+        metrics_url=_serve_http(stack, config, metrics, health),
+        sources=tuple(sources),
+        intake=wrappers.intake(flow),
+        pipeline=pipeline,
+        flow=flow,
+        model=model,
+        link=link,
+        mqtt_sink=mqtt_sink,
+        telemetry=TelemetryReporter(pipeline, mqtt_sink, link, health=health, metrics=metrics, notifier=notifier),
+        retention=Retention(recordings, registry),
+        room_needed=room_needed,
+        alarms=alarms,
+        health=health,
+        metrics=metrics,
+        notifier=notifier,
+    )
+
+
+async def _broker(stack: AsyncExitStack, config: Config) -> BrokerAddress:
+    """Return the address of the broker; an embedded one is started."""
+    address = config.broker.address()
+    if not address.embedded:
+        return address
+    broker = await stack.enter_async_context(EmbeddedBroker(address.port))
+    return replace(address, port=broker.port)
+
+
+async def _recover(recordings: Path) -> None:
+    """Close the recordings that a killed daemon left open."""
+    recovery = await asyncio.to_thread(recover, recordings)
+    if recovery.closed or recovery.problems:
+        _LOG.warning("recordings_recovered", closed=recovery.closed, problems=len(recovery.problems))
+
+
+def _recorder(
+    stack: AsyncExitStack, config: Config, recordings: Path, alarms: Alarms
+) -> tuple[Recorder, PacedRecorder]:
+    recorder = Recorder(
+        recordings,
+        recording=config.recorder.enabled,
+        sync_interval_s=config.recorder.sync_interval_s,
+        max_file_bytes=config.recorder.max_file_mb * _MEGABYTE,
+        keep_free_bytes=config.recorder.keep_free_mb * _MEGABYTE,
+        max_open_files=raise_open_file_limit() // 2,
+        on_alarm=alarms.on_recorder,
+    )
+    stack.callback(recorder.close, CLOSE_RECORDINGS_S)
+    pacing = PacedRecorder(recorder, asyncio.get_running_loop().call_later)
+    stack.callback(pacing.close)
+    return recorder, pacing
+
+
+def _outbox(stack: AsyncExitStack, config: Config) -> Outbox:
+    loop = asyncio.get_running_loop()
+    path = config.data_dir / "outbox.sqlite3"
+    return stack.enter_context(Outbox(path, limit=config.outbox.max_events, defer=loop.call_soon))
+
+
+def _serve_http(stack: AsyncExitStack, config: Config, metrics: Metrics, health: Health) -> str | None:
+    """Serve metrics and health if a port is configured; return the URL, without a path."""
+    if config.metrics.port is None:
+        return None
+    server = HttpServer(
+        port=config.metrics.port, host=config.metrics.host, metrics=metrics.expose, unready_reason=health.unready_reason
+    )
+    stack.callback(server.close)
+    return server.url
+
+
+def _free_bytes(folder: Path) -> int | None:
+    """Return the free space of the disk that holds ``folder``; ``None`` if the system does not report it."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -1,0 +1,227 @@
+"""The pipeline: blocks of samples in; scores, wheels' decisions and events out, to every sink. Synchronous, without asyncio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from models.choice import ChosenModel
+from models.decision import DecisionParameters
+from models.scorer import Scorer, Scores
+from service.base.events import Event, Telemetry
+from service.base.logs import get_logger
+from service.base.sink import Sink
+from service.base.source import Block, LinkReport, LinkState
+from service.base.states import ModelInUse, Stamps
+from service.daemon.device_state import DeviceState
+from service.daemon.event_detector import EventDetector
+from stinger.device_name import DeviceName
+
+_LOG = get_logger(__name__)
+
+
+class Pipeline:
+    """Scores blocks, decides on the wheels, and passes all of it to the subscribed sinks.
+
+    ``threshold`` replaces the one that comes with each model; ``None`` keeps the model's. ``wall_clock`` returns Unix time
+    in seconds. An exception of the model or of a sink reaches the caller.
+    """
+
+    def __init__(
+        self,
+        serving: ChosenModel,
+        *,
+        min_shot_gap_ms: float,
+        threshold: float | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._serving = serving
+        self._threshold = threshold
+        self._decision = _decision(serving, threshold)
+        self._device_thresholds: dict[DeviceName, float] = {}
+        self._scorer = Scorer(serving.model)
+        self._min_shot_gap_ms = min_shot_gap_ms
+        self._wall_clock = wall_clock
+        self._sinks: tuple[Sink, ...] = ()
+        self._devices: dict[DeviceName, DeviceState] = {}
+        self._spinning: dict[DeviceName, DeviceState] = {}  # those whose wheels are on; some may have gone off since
+
+    @property
+    def model(self) -> str:
+        """Version of the model in use."""
+        return self._serving.version
+
+    @property
+    def devices(self) -> tuple[DeviceName, ...]:
+        """Every known device, configured or heard from."""
+        return tuple(self._devices)
+
+    @property
+    def device_count(self) -> int:
+        """Number of known devices."""
+        return len(self._devices)
+
+    @property
+    def some_wheels_on(self) -> bool:
+        """Whether :meth:`tick` may have wheels to switch off."""
+        return bool(self._spinning)
+
+    def subscribe(self, sink: Sink) -> None:
+        """Pass everything to ``sink`` as well, after the sinks before it. For the time before the first device."""
+        assert not self._devices, "a sink must not miss a device"
+        self._sinks += (sink,)
+
+    def add_device(self, name: DeviceName) -> None:
+        """Make a device known before it is heard from; nothing happens if it is known already."""
+        self._device(name)
+
+    def score(self, blocks: Sequence[Block]) -> None:
+        """Score ``blocks``, at most one of each device, in one run of the model. Raises ``ValueError`` for two of one device.
+
+        Events are passed on before scores: people wait for events.
+        """
+        for block in blocks:
+            self._accept(block)
+        started_ns = time.monotonic_ns()
+        if len(blocks) == 1:
+            scores = self._scorer.push(blocks[0].device, blocks[0].samples)
+        else:
+            scores = self._scorer.push_blocks([(block.device, block.samples) for block in blocks])
+        duration_ns = time.monotonic_ns() - started_ns
+        for sink in self._sinks:
+            sink.on_model_run(scores.probability.size, duration_ns)
+        if scores.resets.size:
+            self._count_gaps(blocks, scores)
+        stamps: list[Stamps] = []
+        for i, block in enumerate(blocks):
+            device = self._devices[block.device]
+            events = device.detector.push(block.samples, block.taken_s, scores.block(i))
+            stamps.append(Stamps(block.read_ns, time.monotonic_ns()))
+            device.count(block.samples.shape[0], stamps[i])
+            if device.detector.wheels_on:
+                self._spinning[block.device] = device
+            self._emit(events, stamps[i])
+        for i, block in enumerate(blocks):
+            for sink in self._sinks:
+                sink.on_scores(block, scores.block(i), stamps[i])
+
+    def ends_stream(self, report: LinkReport) -> bool:
+        """Return whether ``report`` will start the device's window over: its blocks must be scored before."""
+        device = self._devices.get(report.device)
+        known = LinkState.CONNECTING if device is None else device.link
+        return report.state is not LinkState.STREAMING and report.state is not known
+
+    def link(self, report: LinkReport) -> None:
+        """Record the state of a link. One that does not stream any more ends the spin-up and starts the window over."""
+        device = self._device(report.device)
+        if self.ends_stream(report):
+            self._restart(device)
+        device.link, device.counters = report.state, report.counters
+        for sink in self._sinks:
+            sink.on_link(report)
+
+    def tick(self) -> None:
+        """Switch off the wheels of devices whose last score is too old."""
+        now_s = self._wall_clock()
+        for name, device in list(self._spinning.items()):
+            self._emit(device.detector.tick(now_s), None)
+            if not device.detector.wheels_on:
+                del self._spinning[name]
+
+    def use_model(self, serving: ChosenModel) -> None:
+        """Score with another model from the next block on, at the configured threshold or else the model's own.
+
+        A threshold that was set for all devices ends with the model that it was set for; one that was set for a single
+        device stays. Windows stay as well, so that no sample goes unscored.
+        """
+        self._serving = serving
+        self._scorer.model = serving.model
+        self._decision = _decision(serving, self._threshold)
+        self._update_devices(self._devices)
+
+    def configure_threshold(self, threshold: float | None) -> None:
+        """Use ``threshold`` for all devices and every model from now on; ``None`` goes back to each model's own.
+
+        Ends every threshold that was set by :meth:`set_threshold`. Raises :class:`InputError` outside 0.05 to 0.95.
+        """
+        self._decision = _decision(self._serving, threshold)
+        self._threshold = threshold
+        self._device_thresholds.clear()
+        self._update_devices(self._devices)
+
+    def set_threshold(self, device: DeviceName | None, threshold: float) -> None:
+        """Change the threshold of one device, or of all. Raises :class:`InputError` outside 0.05 to 0.95."""
+        decision = self._decision.at(threshold)
+        if device is None:
+            self._decision = decision
+            self._device_thresholds.clear()
+            self._update_devices(self._devices)
+        else:
+            self._device_thresholds[device] = threshold
+            self._update_devices([device])
+
+    def take_telemetry(self) -> list[Telemetry]:
+        """Return each device's figures since the last call, which should be a second ago."""
+        now_s = self._wall_clock()
+        return [device.take_telemetry(now_s) for device in self._devices.values()]
+
+    def _accept(self, block: Block) -> None:
+        device = self._device(block.device)
+        device.link = LinkState.STREAMING
+        if block.boot != device.boot:
+            device.boot = block.boot
+            self._restart(device)
+        for sink in self._sinks:
+            sink.on_samples(block)
+
+    def _restart(self, device: DeviceState) -> None:
+        self._emit(device.detector.restart(), None)
+        self._scorer.forget(device.detector.device)
+
+    def _count_gaps(self, blocks: Sequence[Block], scores: Scores) -> None:
+        for i in np.searchsorted(scores.starts, scores.resets, side="right").tolist():
+            name = blocks[i - 1].device
+            self._devices[name].gaps += 1
+            for sink in self._sinks:
+                sink.on_gap(name)
+
+    def _emit(self, events: Iterable[Event], stamps: Stamps | None) -> None:
+        for event in events:
+            for sink in self._sinks:
+                sink.on_event(event, stamps)
+
+    def _device(self, name: DeviceName) -> DeviceState:
+        device = self._devices.get(name)
+        if device is None:
+            detector = EventDetector(name, self.model, self._decision_of(name), min_shot_gap_ms=self._min_shot_gap_ms)
+            device = self._devices[name] = DeviceState(detector)
+            _LOG.info("device_added", device=name)
+            for sink in self._sinks:
+                sink.on_device(name)
+            self._emit_model(name)
+        return device
+
+    def _update_devices(self, names: Iterable[DeviceName]) -> None:
+        """Apply the model and the thresholds to known devices, from their next samples on."""
+        for name in names:
+            detector = self._devices[name].detector
+            detector.model = self.model
+            detector.parameters = self._decision_of(name)
+            self._emit_model(name)
+
+    def _emit_model(self, name: DeviceName) -> None:
+        in_use = ModelInUse(name, self._wall_clock(), self.model, self._decision_of(name).on)
+        for sink in self._sinks:
+            sink.on_model(in_use)
+
+    def _decision_of(self, name: DeviceName) -> DecisionParameters:
+        threshold = self._device_thresholds.get(name)
+        return self._decision if threshold is None else self._decision.at(threshold)
+
+
+def _decision(serving: ChosenModel, threshold: float | None) -> DecisionParameters:
+    """Return the parameters of a model's decision, at ``threshold`` unless that is ``None``."""
+    own = serving.model.meta.decision
+    return own if threshold is None else own.at(threshold)

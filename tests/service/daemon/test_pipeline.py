@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.decision import DecisionParameters
+from service.base.events import Shot, WheelsSwitched
+from service.base.source import LinkState
+from service.base.states import Stamps
+from service.daemon.pipeline import Pipeline
+from stinger.device_name import DeviceName
+from stinger.errors import InputError
+from tests.service.daemon.fakes import HOST_S, BrokenModel, FakeModel, KeepingSink, block, report, serving
+
+A, B = DeviceName("a"), DeviceName("b")
+
+
+def pipeline_of(model: FakeModel, *, threshold: float | None = None) -> tuple[Pipeline, KeepingSink]:
+    pipeline, sink = Pipeline(serving(model), min_shot_gap_ms=1000, threshold=threshold), KeepingSink()
+    pipeline.subscribe(sink)
+    return pipeline, sink
+
+
+def thresholds(sink: KeepingSink) -> dict[str, float]:
+    """The threshold of each device, as sinks last heard it."""
+    return {model.device: model.threshold for model in sink.models}
+
+
+def test_blocks_of_many_devices_are_scored_in_one_run() -> None:
+    model = FakeModel()
+    pipeline, sink = pipeline_of(model)
+    pipeline.score([block(name, 0, 50) for name in "abc"])
+    assert model.runs == [3]
+    assert [part.device for part in sink.blocks] == ["a", "b", "c"]
+
+
+def test_two_blocks_of_one_device_are_refused() -> None:
+    pipeline, _ = pipeline_of(FakeModel())
+    with pytest.raises(ValueError, match="a device has two blocks in one call"):
+        pipeline.score([block("a", 0, 50), block("a", 50, 50)])
+
+
+def test_shots_and_spin_ups_are_events_stamped_with_the_time_of_their_block() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    scored = block("a", 0, 100, pull=90)
+    pipeline.score([scored])
+    on, shot = sink.events
+    assert isinstance(on, WheelsSwitched)
+    assert isinstance(shot, Shot)
+    assert (shot.device, shot.device_ms, shot.model, shot.wheels_on) == ("a", 900, "v1", True)
+    for stamps in sink.event_stamps:
+        assert isinstance(stamps, Stamps)
+        assert stamps.read_ns == scored.read_ns <= stamps.scored_ns
+
+
+def test_first_block_introduces_the_device_and_its_model_before_anything_else() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([block("a", 0, 100)])
+    assert sink.calls == ["device", "model", "samples", "model_run", "event", "scores"]
+    assert [(model.device, model.model, model.threshold) for model in sink.models] == [("a", "v1", 0.5)]
+
+
+def test_first_link_report_introduces_the_device_too() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.link(report("a", LinkState.CONNECTING))
+    assert sink.calls == ["device", "model", "link"]
+
+
+def test_device_added_beforehand_is_known_and_introduced_once() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.add_device(A)
+    assert pipeline.devices == (A,)
+    pipeline.add_device(A)
+    pipeline.score([block("a", 0, 10)])
+    assert sink.devices == ["a"]
+
+
+def test_events_of_all_devices_are_passed_on_before_the_scores() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([block("a", 0, 100), block("b", 0, 100)])
+    assert [call for call in sink.calls if call in {"event", "scores"}] == ["event", "event", "scores", "scores"]
+
+
+def test_lost_link_ends_the_spin_up_and_empties_the_window() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([block("a", 0, 100)])
+    pipeline.link(report("a", LinkState.LOST))
+    assert sink.switches() == [True, False]
+    assert sink.event_stamps[-1] is None
+    pipeline.score([block("a", 100, 49)])
+    assert np.isnan(sink.probability[-1]).all()
+    assert sink.reports[0].state is LinkState.LOST
+
+
+def test_only_a_change_to_another_state_than_streaming_ends_the_stream() -> None:
+    pipeline, _ = pipeline_of(FakeModel())
+    assert not pipeline.ends_stream(report("a", LinkState.CONNECTING))
+    pipeline.score([block("a", 0, 1)])
+    assert not pipeline.ends_stream(report("a", LinkState.STREAMING))
+    assert pipeline.ends_stream(report("a", LinkState.SILENT))
+    pipeline.link(report("a", LinkState.SILENT))
+    assert not pipeline.ends_stream(report("a", LinkState.SILENT))
+
+
+def test_another_boot_empties_the_window_even_if_its_clock_seems_to_continue() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([block("a", 0, 60)])
+    pipeline.score([block("a", 60, 49, boot=1)])
+    assert np.isnan(sink.probability[1]).all()
+
+
+def test_gap_is_counted_and_passed_on() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([block("a", 0, 60), block("b", 0, 60)])
+    pipeline.score([block("b", 100, 60)])
+    assert sink.gaps == ["b"]
+    assert {figures.device: figures.gaps for figures in pipeline.take_telemetry()} == {"a": 0, "b": 1}
+
+
+def test_wheels_of_a_silent_device_go_off_at_a_tick() -> None:
+    now_s = HOST_S + 0.6
+    pipeline, sink = Pipeline(serving(FakeModel()), min_shot_gap_ms=1000, wall_clock=lambda: now_s), KeepingSink()
+    pipeline.subscribe(sink)
+    pipeline.score([block("a", 0, 60)])
+    pipeline.tick()
+    assert sink.switches() == [True]
+    assert pipeline.some_wheels_on
+    now_s = HOST_S + 0.9
+    pipeline.tick()
+    assert sink.switches() == [True, False]
+    assert sink.event_stamps[-1] is None
+    assert not pipeline.some_wheels_on
+
+
+def test_exception_of_the_model_reaches_the_caller() -> None:
+    pipeline, _ = pipeline_of(BrokenModel())
+    with pytest.raises(RuntimeError, match="out of order"):
+        pipeline.score([block("a", 0, 60)])
+
+
+def test_model_is_changed_without_losing_a_sample_and_every_sink_is_notified() -> None:
+    pipeline, sink = pipeline_of(FakeModel(0.1))
+    pipeline.score([block("a", 0, 60)])
+    pipeline.use_model(serving(FakeModel(0.8, DecisionParameters(on=0.3)), "v2"))
+    pipeline.score([block("a", 60, 20)])
+    np.testing.assert_allclose(sink.probability[1], 0.8)
+    (figures,) = pipeline.take_telemetry()
+    assert figures.model == pipeline.model == "v2"
+    assert isinstance(sink.events[0], WheelsSwitched)
+    assert sink.events[0].model == "v2"
+    assert [(model.model, model.threshold) for model in sink.models] == [("v1", 0.5), ("v2", 0.3)]
+
+
+def test_threshold_of_one_device_survives_another_model_and_does_not_touch_the_others() -> None:
+    pipeline, sink = pipeline_of(FakeModel(0.6))
+    pipeline.add_device(A)
+    pipeline.set_threshold(A, 0.95)
+    pipeline.use_model(serving(FakeModel(0.6), "v2"))
+    pipeline.score([block(name, 0, 100) for name in "ab"])
+    assert {event.device for event in sink.events} == {"b"}
+    assert thresholds(sink) == {"a": 0.95, "b": 0.5}
+
+
+def test_threshold_of_one_device_keeps_the_other_parameters_of_the_model_in_use() -> None:
+    pipeline, sink = pipeline_of(FakeModel(0.9))
+    pipeline.add_device(A)
+    pipeline.set_threshold(A, 0.6)
+    slow = DecisionParameters(attack=0.001)
+    pipeline.use_model(serving(FakeModel(0.9, slow), "v2"))
+    pipeline.score([block("a", 0, 100)])
+    assert sink.switches() == []
+
+
+def test_threshold_for_all_replaces_those_of_single_devices() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    for name in (A, B):
+        pipeline.add_device(name)
+    pipeline.set_threshold(A, 0.9)
+    pipeline.set_threshold(None, 0.7)
+    assert thresholds(sink) == {"a": 0.7, "b": 0.7}
+
+
+def test_threshold_outside_its_range_is_refused_and_changes_nothing() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.add_device(A)
+    for device in (A, None):
+        with pytest.raises(InputError, match="threshold"):
+            pipeline.set_threshold(device, 7)
+    pipeline.add_device(B)
+    assert thresholds(sink) == {"a": 0.5, "b": 0.5}
+
+
+def test_configured_threshold_holds_for_every_model_until_it_is_removed() -> None:
+    pipeline, sink = pipeline_of(FakeModel(), threshold=0.8)
+    pipeline.add_device(A)
+    assert thresholds(sink) == {"a": 0.8}
+    pipeline.use_model(serving(FakeModel(decision=DecisionParameters(on=0.3)), "v2"))
+    assert thresholds(sink) == {"a": 0.8}
+    pipeline.configure_threshold(None)
+    assert thresholds(sink) == {"a": 0.3}
+    pipeline.use_model(serving(FakeModel(decision=DecisionParameters(on=0.4)), "v3"))
+    assert thresholds(sink) == {"a": 0.4}
+
+
+def test_configuring_a_threshold_replaces_those_set_for_single_devices() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.add_device(A)
+    pipeline.set_threshold(A, 0.9)
+    pipeline.configure_threshold(0.6)
+    assert thresholds(sink) == {"a": 0.6}
+
+
+def test_telemetry_holds_rate_latency_link_and_losses() -> None:
+    pipeline, _ = pipeline_of(FakeModel())
+    pipeline.link(report("a", LinkState.STREAMING))
+    pipeline.score([block("a", 0, 100)])
+    (figures,) = pipeline.take_telemetry()
+    assert (figures.rate_hz, figures.lost, figures.link, figures.wheels_on) == (100, 3, "streaming", True)
+    assert figures.latency_p50_ms is not None
+    assert figures.latency_p99_ms is not None
+    (idle,) = pipeline.take_telemetry()
+    assert (idle.rate_hz, idle.latency_p50_ms) == (0, None)
