@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from service.cli.event_loop import on_signals, run_on_loop
-from service.config.broker_address import PASSWORD_VARIABLE, BrokerUrl, parse_broker_url
+from service.config.broker_address import PASSWORD_VARIABLE, BrokerAddress, parse_broker_url
 from service.config.config import BrokerConfig
 from service.watch.subscriber import watch as watch_daemon
 from stinger.cli.options import ANY_FOLDER
@@ -36,12 +37,7 @@ def watch(broker: str, device: str | None, password_file: Path | None, ca_file: 
     in the URL (mqtt://user@host), the password in a file or in STINGER_BROKER_PASSWORD.
     """
     only = None if device is None else parse_device_name(device)
-    address = BrokerConfig(
-        url=_parsed_broker(broker),
-        password=None if password_file else os.environ.get(PASSWORD_VARIABLE) or None,
-        password_file=password_file,
-        ca_file=ca_file,
-    ).address()
+    address = watched_broker(broker, password_file, ca_file, os.environ)
 
     async def watch_until_signal() -> None:
         stop = asyncio.Event()
@@ -51,8 +47,16 @@ def watch(broker: str, device: str | None, password_file: Path | None, ca_file: 
     run_on_loop(watch_until_signal())
 
 
-def _parsed_broker(text: str) -> BrokerUrl:
+def watched_broker(
+    broker: str, password_file: Path | None, ca_file: Path | None, environ: Mapping[str, str]
+) -> BrokerAddress:
+    """Return the broker of the options. ``password_file``, an option, counts more than a password in ``environ``.
+
+    Raises :class:`InputError` for options that cannot be used, and for files that cannot be read.
+    """
     try:
-        return parse_broker_url(text)
+        url = parse_broker_url(broker)
     except InputError as error:
         raise InputError(f"--broker: {error}") from None
+    password = None if password_file else environ.get(PASSWORD_VARIABLE) or None
+    return BrokerConfig(url=url, password=password, password_file=password_file, ca_file=ca_file).address()

@@ -34,7 +34,7 @@ def problem(
     return str(caught.value)
 
 
-def test_defaults() -> None:
+def test_defaults_without_file_environment_and_options() -> None:
     config = load_config(None, {"HOME": "/x", "PATH": ""}, {})
     assert config == Config()
     assert (str(config.broker.url), config.model, config.metrics.port, config.recorder.enabled) == (
@@ -46,14 +46,14 @@ def test_defaults() -> None:
     assert config.data_dir == data_dir()
 
 
-def test_later_wins(tmp_path: Path) -> None:
+def test_later_settings_override_earlier_ones(tmp_path: Path) -> None:
     path = written(tmp_path, "threshold = 0.3\nscores = true\n[metrics]\nport = 1\nhost = '::1'")
     environ = {"STINGER_THRESHOLD": "0.4", "STINGER_METRICS_PORT": "2"}
     config = load_config(path, environ, {"metrics.port": 3, "threshold": None, "sources": ()})
     assert (config.threshold, config.scores, config.metrics.port, config.metrics.host) == (0.4, True, 3, "::1")
 
 
-def test_every_kind_from_file_and_environment(tmp_path: Path) -> None:
+def test_values_of_every_type_are_read_from_file_and_environment(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         """
@@ -139,11 +139,11 @@ def test_fault_in_the_file_is_one_line_with_its_place(tmp_path: Path, text: str,
     assert problem(path).startswith(f"{path}: {message}")
 
 
-def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     assert problem(tmp_path / "none.toml") == f"{tmp_path / 'none.toml'}: No such file or directory"
 
 
-def test_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_bytes(b"a = '\xff'")
     assert problem(tmp_path / "x.toml").endswith("byte 5: is not UTF-8")
 
@@ -158,7 +158,7 @@ def test_fault_in_the_environment_names_the_variable() -> None:
     assert problem(environ={"STINGER_SCORES": "maybe"}).endswith("expected true or false, not 'maybe'")
 
 
-def test_variables_of_kubernetes_are_nobodys_fault() -> None:
+def test_variables_that_kubernetes_sets_are_ignored() -> None:
     load_config(None, {"STINGER_PORT": "tcp://10.0.0.1:1", "STINGER_SERVICE_HOST": "x", "STINGER_PORT_1_TCP": ""}, {})
 
 
@@ -169,11 +169,11 @@ def test_fault_in_an_option_names_the_option() -> None:
 
 @pytest.mark.parametrize("value", ["mqtt://me:secret@host", "mqtts://me:sec:r@et@host:1/x"])
 def test_password_in_a_url_is_refused_and_not_repeated(value: str) -> None:
-    for said in (problem(environ={"STINGER_BROKER_URL": value}), problem(environ={"STINGER_SOURCES": value})):
-        assert "password_file" in said
-        assert "me:" not in said
-        assert "secret" not in said
-        assert "sec:r" not in said
+    for message in (problem(environ={"STINGER_BROKER_URL": value}), problem(environ={"STINGER_SOURCES": value})):
+        assert "password_file" in message
+        assert "me:" not in message
+        assert "secret" not in message
+        assert "sec:r" not in message
 
 
 def test_files_of_tls_need_tls() -> None:
@@ -211,9 +211,9 @@ def test_effective_configuration_reads_back_the_same_without_secrets(tmp_path: P
     assert again.changed_from(config) == ["broker.password"]
 
 
-def test_configuration_does_not_change() -> None:
+def test_configuration_is_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
-        Config().model = "x"  # type: ignore[misc]  # that is the point
+        Config().model = "x"  # type: ignore[misc]  # the assignment that must fail
 
 
 def test_options_are_those_of_the_keys() -> None:
@@ -243,7 +243,7 @@ def test_options_are_those_of_the_keys() -> None:
     assert "--candidate" not in help_
 
 
-def test_retraining_has_its_own_part_of_the_options() -> None:
+def test_retraining_has_options_of_its_own() -> None:
     found: dict[str, Any] = {}
 
     @click.command()
@@ -261,7 +261,7 @@ def test_retraining_has_its_own_part_of_the_options() -> None:
     assert "--broker" not in CliRunner().invoke(run, ["--help"]).output
 
 
-def test_every_default_is_within_its_own_rules() -> None:
+def test_every_default_is_a_valid_value() -> None:
     for one in KEYS:
         if not (one.optional and one.default is None):
             plain = tomllib.loads(f"value = {toml_value(one.default)}")["value"]
@@ -270,14 +270,14 @@ def test_every_default_is_within_its_own_rules() -> None:
     assert len({one.variable for one in KEYS}) == len(KEYS)
 
 
-def test_page_is_made_of_the_keys() -> None:
+def test_documentation_page_is_up_to_date() -> None:
     page = ROOT / "docs" / "configuration.md"
     assert page.read_text(encoding="utf-8") == configuration_page(), (
         "run: python -m service.config.docs > docs/configuration.md"
     )
 
 
-def test_home_of_somebody_unknown_is_no_path() -> None:
+def test_home_of_an_unknown_user_is_refused() -> None:
     with pytest.raises(InputError, match="STINGER_DATA_DIR: expected a path, not '~nobody-here/x'"):
         load_config(None, {"STINGER_DATA_DIR": "~nobody-here/x"}, {})
     with pytest.raises(FileError, match="~nobody-here/x: No such file"):

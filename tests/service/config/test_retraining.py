@@ -18,7 +18,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_windows_are_chosen_as_recommended_unless_told_otherwise() -> None:
+def test_windows_are_chosen_as_recommended_by_default() -> None:
     assert RetrainConfig().export_options() == ExportOptions(negatives=RECOMMENDED)
 
 
