@@ -1,4 +1,4 @@
-"""Every error that a user, a file or a device can cause. Anything else that escapes is a bug and keeps its traceback."""
+"""The errors that a user, a file or a device can cause. Any other exception is a bug and keeps its traceback."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 
 class StingerError(Exception):
-    """The root: its text is one line, fit to be shown to a user as it stands."""
+    """The base of all of them. Its text is one line that a user can read as it is."""
 
 
 class InputError(StingerError):
-    """What was given cannot be used: an option, a combination of options, a file. Trying again will not help."""
+    """An option, a combination of options or a file cannot be used. Trying again does not help."""
 
 
 class FileError(InputError):
-    """A file cannot be used. ``place`` is where in the file, such as ``line 7`` or ``byte 34``."""
+    """A file cannot be used. ``place`` is the position in the file, such as ``line 7`` or ``byte 34``."""
 
     def __init__(self, path: str | PathLike[str], problem: str, *, place: str | None = None) -> None:
         self.path = fspath(path)
@@ -25,12 +25,12 @@ class FileError(InputError):
         super().__init__(": ".join(part for part in (self.path, place, problem) if part))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # So that it survives the way back from another process.
+        # For pickling: workers send their errors back to the parent process.
         return partial(type(self), place=self.place), (self.path, self.problem)
 
 
 class DeviceError(StingerError):
-    """The blaster understood and refused. ``reason`` is its own word, such as ``busy`` or ``crc``."""
+    """The blaster understood a command and refused it. ``reason`` is the word it sent, such as ``busy`` or ``crc``."""
 
     def __init__(self, reason: str, message: str) -> None:
         self.reason = reason
@@ -38,11 +38,11 @@ class DeviceError(StingerError):
 
 
 class ProtocolError(StingerError):
-    """What came over the link is not what the protocol allows there, or did not come in time."""
+    """Received bytes break the protocol, or an answer did not arrive in time."""
 
 
 def first_error(failed: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first that is no group: of tasks that fail together, one is what a user is told of."""
+    """Return the first exception in ``failed`` that is not a group: of several failed tasks a user sees one error."""
     error: BaseException = failed
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

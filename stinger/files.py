@@ -1,4 +1,4 @@
-"""Reading and writing files so that a user's mistake is one line and a failed write leaves nothing behind."""
+"""Read and write files: errors of the operating system become one line, and a failed write leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from stinger.errors import FileError
 StrPath = str | PathLike[str]
 
 READ_MAX_BYTES: Final = 4 * 2**30
-"""No file that is read whole is larger: 700 hours of samples."""
+"""The largest file that is read into memory: 700 hours of samples."""
 _PART_BYTES: Final = 2**20
 
 
 def read_bytes(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
-    """The whole file. Raises :class:`FileError` for whatever the operating system refuses, and for more than ``at_most``."""
+    """Return the content of a file.
+
+    Raises :class:`FileError` for what the operating system refuses, and for a file of more than ``at_most`` bytes.
+    """
     with os_errors(path), open(path, "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         if stat.S_ISREG(status.st_mode):
@@ -36,14 +39,14 @@ def read_bytes(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
 
 
 def home_resolved(path: StrPath) -> Path:
-    """``path`` with a ``~`` at its beginning resolved; as it is where that names somebody whom the system does not know."""
+    """Return ``path`` with ``~`` or ``~user`` at its start resolved; unchanged if the system does not know that user."""
     with suppress(RuntimeError):
         return Path(path).expanduser()
     return Path(path)
 
 
 def make_folder(path: StrPath) -> None:
-    """Make the folder ``path``, and those above it, unless it is there. Raises :class:`FileError`."""
+    """Create the folder ``path`` and its parents, if missing. Raises :class:`FileError`."""
     with os_errors(path):
         if Path(path).exists() and not Path(path).is_dir():
             raise FileError(path, "exists and is not a folder")
@@ -61,11 +64,11 @@ def os_errors(path: StrPath) -> Iterator[None]:
 
 @contextmanager
 def atomic_output(path: StrPath, *, lasting: bool = True) -> Iterator[BinaryIO]:
-    """A binary file that becomes ``path`` when the block ends well, and vanishes when it does not.
+    """Yield a binary file that replaces ``path`` when the block ends, and is deleted when the block raises.
 
-    Whoever looks sees the old file or the whole new one, even after a crash: the bytes are on disk before the rename.
-    Not ``lasting``, it does not wait for the disk: then a crash of the whole machine may leave an empty file.
-    A link is followed, an existing file keeps its mode. Raises :class:`FileError` for what the system refuses.
+    Other processes see the old file or the complete new one, even after a crash: the bytes are on disk before the rename.
+    With ``lasting=False`` it does not wait for the disk: then a crash of the whole machine may leave an empty file.
+    A symbolic link is followed, an existing file keeps its mode. Raises :class:`FileError` for what the system refuses.
     """
     with os_errors(path):
         target = _target(path)
@@ -88,16 +91,16 @@ def atomic_output(path: StrPath, *, lasting: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: StrPath, data: bytes, *, lasting: bool = True) -> None:
-    """Write ``data`` as the whole of ``path``, atomically (see :func:`atomic_output`)."""
+    """Replace the content of ``path`` by ``data``, atomically (see :func:`atomic_output`)."""
     with atomic_output(path, lasting=lasting) as file:
         file.write(data)
 
 
 def write_many(files: Mapping[Path, bytes]) -> None:
-    """Write each of ``files`` as :func:`write_bytes` does, with one flush of the system's disks for all of them.
+    """Write each of ``files`` as :func:`write_bytes` does, but flush the system's disks once for all of them.
 
-    Where many files are to be written this is faster than a flush for each. Raises :class:`FileError`, and then some may
-    be written and others not, each the old or the whole new one.
+    For many files this is faster than a flush for each. Raises :class:`FileError`: then some files may be replaced and
+    others not, but each is the old or the complete new one.
     """
     if not hasattr(os, "sync"):
         for path, data in files.items():
@@ -120,7 +123,7 @@ def write_many(files: Mapping[Path, bytes]) -> None:
 
 
 def check_output(path: StrPath) -> None:
-    """Raise the :class:`FileError` that writing ``path`` would end in, before the work that leads there. Leaves no trace."""
+    """Raise the :class:`FileError` that writing ``path`` would raise, before long work. Leaves no file behind."""
     with os_errors(path):
         aside = _aside(_target(path))
         aside.open("xb").close()
@@ -128,7 +131,7 @@ def check_output(path: StrPath) -> None:
 
 
 def _target(path: StrPath) -> Path:
-    """The file that ``path`` leads to, there or not; :class:`FileError` if something else is there."""
+    """Return ``path`` with links resolved, whether it exists or not; raise :class:`FileError` if it is no regular file."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise FileError(path, "exists and is not a regular file")
@@ -136,12 +139,12 @@ def _target(path: StrPath) -> Path:
 
 
 def _aside(target: Path) -> Path:
-    """A name beside ``target`` for its bytes until they are all there."""
+    """Return the name of a temporary file beside ``target``, in which its bytes are collected."""
     return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
 
 
 def _read_up_to(file: FileIO, at_most: int) -> bytes:
-    """What ``file`` gives until its end, but hardly more than ``at_most`` bytes."""
+    """Read ``file`` to its end, but stop soon after ``at_most`` bytes."""
     parts = bytearray()
     while len(parts) <= at_most and (part := file.read(_PART_BYTES)):
         parts += part
@@ -149,7 +152,7 @@ def _read_up_to(file: FileIO, at_most: int) -> bytes:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` last, where the system can: Windows and some network file systems cannot."""
+    """Flush a rename in ``folder`` to the disk, where the system can: Windows and some network file systems cannot."""
     if os.name == "nt":
         return
     with suppress(OSError):

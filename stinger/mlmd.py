@@ -1,7 +1,7 @@
 """The MLMD model file, as the blaster stores and loads it.
 
-Layout, little-endian: a 24-byte header (:data:`_HEADER`), then the arrays of one model as float32, back to back, in the
-order of the fields of :class:`LrModel` or :class:`MlpModel`. Source: the Stinger firmware's model loader.
+Layout, little-endian: a 24-byte header (:data:`_HEADER`), then the arrays of one model as float32, without padding, in
+the order of the fields of :class:`LrModel` or :class:`MlpModel`. Source: the Stinger firmware's model loader.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from stinger.files import StrPath, read_bytes, write_bytes
 MAGIC: Final = b"MLMD"
 VERSION: Final = 1
 WINDOW_SAMPLES: Final = 50
-"""Samples in a window: 500 ms at 100 Hz. The blaster's buffers have this length and no other."""
+"""Samples in a window: 500 ms at 100 Hz. The blaster's buffers have exactly this length."""
 LR_FEATURES: Final = 18
 MLP_FEATURES: Final = 30
 MLP_HIDDEN: Final = (64, 32)
 SCALE_FLOOR: Final = 1e-10
-"""A stored scale below this counts as this."""
+"""The blaster raises a stored scale below this value to it."""
 
 # magic, version, window_samples, model_type, reserved, features, h1, h2, payload_bytes, payload_crc32
 _HEADER: Final = Struct("<4sHHBBHHHII")
@@ -36,7 +36,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class MlmdRefusal(Enum):
-    """Why the blaster will not load a file; the value is what a user is told it should have been."""
+    """The reasons for which the blaster refuses a file; the value names for users what it expects."""
 
     HEADER = "at least a 24-byte header"
     MAGIC = "the magic 'MLMD'"
@@ -44,13 +44,13 @@ class MlmdRefusal(Enum):
     WINDOW = f"windows of {WINDOW_SAMPLES} samples"
     TYPE = "model type 0 (LR) or 1 (MLP)"
     DIMENSIONS = "the dimensions 18, 0, 0 (LR) or 30, 64, 32 (MLP)"
-    PAYLOAD_SIZE = "a payload of just the model's weights"
-    CRC = "a payload that its CRC-32 confirms"
+    PAYLOAD_SIZE = "a payload of exactly the model's weights"
+    CRC = "a payload that matches its CRC-32"
     NOT_FINITE = "finite weights"
 
 
 class MlmdError(InputError):
-    """Bytes are no model that the blaster would load; ``refusal`` says which of its checks fails first."""
+    """The blaster would refuse these bytes; ``refusal`` is the first of its checks that fails."""
 
     def __init__(self, refusal: MlmdRefusal, found: str) -> None:
         self.refusal = refusal
@@ -58,7 +58,7 @@ class MlmdError(InputError):
 
 
 class _Weights:
-    """What both models share: every field is a float32 array of the shape that ``SHAPES`` gives it."""
+    """The base of both models: every field is a float32 array of the shape in ``SHAPES``."""
 
     MODEL_TYPE: ClassVar[int]
     DIMENSIONS: ClassVar[tuple[int, int, int]]
@@ -80,7 +80,7 @@ class _Weights:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LrModel(_Weights):
-    """Logistic regression on ``summary`` features. ``intercept`` is ``()``, all else ``(18,)``; float32."""
+    """Logistic regression on ``summary`` features. ``intercept`` is ``()``, all other arrays ``(18,)``; float32."""
 
     MODEL_TYPE = 0
     DIMENSIONS = (LR_FEATURES, 0, 0)
@@ -125,7 +125,7 @@ _MODELS: Final = {model.MODEL_TYPE: model for model in (LrModel, MlpModel)}
 
 
 def encode_mlmd(model: BlasterModel) -> bytes:
-    """The file of ``model``: 244 bytes for LR, 16,652 for MLP."""
+    """Return the file of ``model``: 244 bytes for LR, 16,652 for MLP."""
     payload = b"".join(getattr(model, field.name).astype(_FLOAT).tobytes() for field in fields(model))
     header = _HEADER.pack(
         MAGIC, VERSION, WINDOW_SAMPLES, model.MODEL_TYPE, 0, *model.DIMENSIONS, len(payload), zlib.crc32(payload)
@@ -134,7 +134,7 @@ def encode_mlmd(model: BlasterModel) -> bytes:
 
 
 def decode_mlmd(data: bytes) -> BlasterModel:
-    """The model in ``data``. Raises :class:`MlmdError` for whatever the blaster would refuse, in its order of checks."""
+    """Parse a model file. Raises :class:`MlmdError` for what the blaster would refuse, in the order of its checks."""
     if len(data) < _HEADER.size:
         raise MlmdError(MlmdRefusal.HEADER, f"{len(data)} bytes")
     magic, version, window, model_type, _, *dimensions, payload_bytes, crc = _HEADER.unpack_from(data)
@@ -165,7 +165,7 @@ def decode_mlmd(data: bytes) -> BlasterModel:
 
 
 def fingerprint(model: BlasterModel) -> dict[str, str]:
-    """The two weights that ``MLMODEL_INFO`` prints of ``model``, by the names and with the six decimals it uses."""
+    """Return the two weights of ``model`` that ``MLMODEL_INFO`` prints, with its names and six decimals."""
     if isinstance(model, LrModel):
         return {"lr_intercept": f"{float(model.intercept):.6f}", "lr_coef[0]": f"{float(model.coef[0]):.6f}"}
     return {"mlp_b3": f"{float(model.b3):.6f}", "mlp_w1[0]": f"{float(model.w1[0, 0]):.6f}"}
@@ -177,7 +177,7 @@ def read_mlmd(path: StrPath) -> BlasterModel:
 
 
 def parse_mlmd(data: bytes, path: StrPath) -> BlasterModel:
-    """:func:`read_mlmd` for bytes that are at hand; ``path`` is what errors call them."""
+    """Parse ``data`` as :func:`read_mlmd` does; ``path`` is the name that errors give."""
     try:
         return decode_mlmd(data)
     except MlmdError as error:

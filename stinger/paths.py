@@ -1,4 +1,4 @@
-"""Where things are kept between runs."""
+"""The folders in which data is stored between runs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from stinger.files import StrPath
 
 
 def data_dir(chosen: StrPath | None = None) -> Path:
-    """The folder that a user chose, else the user's data folder for stinger-ml. It need not exist."""
+    """Return ``chosen``, or the user's data folder for stinger-ml if that is ``None``. It need not exist."""
     return user_data_path("stinger-ml", appauthor=False) if chosen is None else Path(chosen)
 
 
 def registry_dir(chosen: StrPath | None = None) -> Path:
-    """The folder of the registry of models within :func:`data_dir`."""
+    """Return the folder of the model registry in :func:`data_dir`."""
     return data_dir(chosen) / "registry"
 
 

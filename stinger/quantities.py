@@ -11,12 +11,12 @@ from stinger.errors import InputError
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-# Ten digits: more than any disk holds, and short enough for whoever prints it.
+# Ten digits: enough for any disk, and short enough to print.
 _QUANTITY: Final = re.compile(r"(\d{1,10}(?:\.\d{1,9})?) ?([A-Za-z]+)")
 
 
 def seconds(text: str) -> float:
-    """A duration of more than 0 in seconds. Raises :class:`InputError` for what is none.
+    """Parse a duration above 0 and return it in seconds. Raises :class:`InputError` for any other text.
 
     >>> seconds("30d"), seconds("1.5h")
     (2592000.0, 5400.0)
@@ -25,7 +25,7 @@ def seconds(text: str) -> float:
 
 
 def size_bytes(text: str) -> int:
-    """A size of more than 0 in bytes, of which a kB has 1000. Raises :class:`InputError` for what is none.
+    """Parse a size above 0 and return it in bytes; a kB has 1000. Raises :class:`InputError` for any other text.
 
     >>> size_bytes("10GB"), size_bytes("1.5 mb")
     (10000000000, 1500000)
@@ -35,7 +35,7 @@ def size_bytes(text: str) -> int:
 
 
 def size_text(count: int) -> str:
-    """``count`` bytes for a reader.
+    """Return ``count`` bytes as text with a unit.
 
     >>> size_text(999), size_text(1234), size_text(64_000_000), size_text(2_500_000_000_000)
     ('999 B', '1.2 kB', '64.0 MB', '2.5 TB')

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 CHANNELS: Final = ("ax", "ay", "az", "gx", "gy", "gz")
-"""The six axes, in the one order used everywhere."""
+"""The six axes, in the order used everywhere."""
 
 SAMPLE_DTYPE: Final = np.dtype([("timestamp_ms", "<u4"), *((name, "<i2") for name in CHANNELS), ("trigger", "u1")])
 """One sample: 17 bytes, little-endian, packed. ``timestamp_ms`` counts from boot and wraps after 2**32."""
@@ -30,12 +30,12 @@ INT16_MAX: Final = 32767
 SampleArray = npt.NDArray[np.void]
 """``(n,)`` of :data:`SAMPLE_DTYPE`."""
 
-# The same 17 bytes with the six axes as one field, so that they can be had as one array without a copy.
+# The same 17 bytes with the six axes as one field: gives all axes as one array without a copy.
 _AXES_DTYPE: Final = np.dtype([("timestamp_ms", "<u4"), ("axes", "<i2", (6,)), ("trigger", "u1")])
 
 
 def axes(samples: SampleArray) -> npt.NDArray[np.int16]:
-    """The six channels of ``samples`` as ``(n, 6) int16`` in raw LSB: a view, not a copy."""
+    """Return the six channels of ``samples`` as ``(n, 6) int16`` in raw LSB: a view, not a copy."""
     view: npt.NDArray[np.int16] = samples.view(_AXES_DTYPE)["axes"]
     return view
 
@@ -43,7 +43,7 @@ def axes(samples: SampleArray) -> npt.NDArray[np.int16]:
 def make_samples(timestamp_ms: npt.ArrayLike, channels: npt.ArrayLike, trigger: npt.ArrayLike) -> SampleArray:
     """Build ``(n,)`` samples from times ``(n,)`` in ms (taken modulo 2**32), channels ``(n, 6)`` and trigger ``(n,)``.
 
-    Channels outside int16 are the caller's to clip; see :func:`clip_to_int16`.
+    The caller clips channels to int16 first; see :func:`clip_to_int16`.
     """
     times = np.asarray(timestamp_ms, dtype=np.int64)
     samples = np.zeros(times.shape[0], dtype=SAMPLE_DTYPE)
@@ -54,6 +54,6 @@ def make_samples(timestamp_ms: npt.ArrayLike, channels: npt.ArrayLike, trigger: 
 
 
 def clip_to_int16(values: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.int16], int]:
-    """``values`` limited to int16, and how many of them had to be changed."""
+    """Return ``values`` clipped to int16, and the number of values that were changed."""
     outside = int(np.count_nonzero((values < INT16_MIN) | (values > INT16_MAX)))
     return np.clip(values, INT16_MIN, INT16_MAX).astype(np.int16), outside

@@ -1,4 +1,4 @@
-"""Shots: rising edges of the trigger, and which of them count."""
+"""Shots: rising edges of the trigger, accepted or rejected."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy.typing as npt
 from stinger.recording import Recording
 
 MIN_SHOT_GAP_MS: Final = 1000
-"""An edge closer than this to the last accepted shot is a burst or a bounce: rejected (the firmware's tools' default)."""
+"""An edge sooner than this after the last accepted shot is rejected: a burst or a bounce (default of the firmware's tools)."""
 MIN_LEAD_MS: Final = 100
-"""What flywheels need to reach speed."""
+"""Time that the flywheels need to reach speed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shots:
     """Every trigger edge of one recording, in time order.
 
-    ``index`` ``(k,)`` is the first sample with the trigger down, ``time_ms`` ``(k,)`` its time since boot, ``accepted``
-    ``(k,) bool`` whether it came late enough after the last accepted one.
+    ``index`` ``(k,)`` is the first sample with the trigger pressed, ``time_ms`` ``(k,)`` its time since boot, and
+    ``accepted`` ``(k,) bool`` whether the edge came late enough after the last accepted one.
     """
 
     index: npt.NDArray[np.intp]
@@ -33,7 +33,7 @@ class Shots:
 
 
 def find_shots(recording: Recording, *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS) -> Shots:
-    """The shots of ``recording``. A trigger that is already down at its first sample is no edge."""
+    """Return the shots of ``recording``. A trigger that is already pressed at the first sample is not an edge."""
     pressed = recording.trigger != 0
     index = np.flatnonzero(pressed[1:] & ~pressed[:-1]) + 1
     time_ms = recording.time_ms[index]
@@ -41,6 +41,6 @@ def find_shots(recording: Recording, *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS
     edge = 0
     while edge < index.shape[0]:
         accepted[edge] = True
-        # The next edge that is far enough away; `max` so that a gap of 0 still moves on.
+        # The next edge that is far enough away; `max` so that a minimum gap of 0 still advances.
         edge = max(edge + 1, int(np.searchsorted(time_ms, time_ms[edge] + min_shot_gap_ms)))
     return Shots(index=index, time_ms=time_ms, accepted=accepted)

@@ -1,4 +1,4 @@
-"""What a log holds, as plain values: for ``stinger info``, for ``summary.json``, for machines."""
+"""A summary of a log as plain values, for ``stinger info`` and for ``summary.json``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stinger.shots import find_shots
 
 
 def summarise(log: Log, *, min_shot_gap_ms: float) -> dict[str, Any]:
-    """Counts, times and ranges of ``log`` as JSON-ready values; times in ms or s, rates in Hz, channels in raw LSB."""
+    """Return counts, times and ranges of ``log`` as JSON-ready values: ms or s, rates in Hz, channels in raw LSB."""
     channels = axes(log.samples)
     recordings = [_summarise_recording(recording, min_shot_gap_ms) for recording in log.recordings]
     return {

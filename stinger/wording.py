@@ -1,4 +1,4 @@
-"""Words in what a user reads."""
+"""Format numbers and quotations in messages to users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _QUOTED_CHARACTERS: Final = 30
 
 
 def counted(number: int, noun: str) -> str:
-    """``number`` and ``noun``, which takes an s for all but one.
+    """Return ``number`` and ``noun``, with an s unless ``number`` is 1.
 
     >>> counted(1, "sample"), counted(2800, "sample")
     ('1 sample', '2,800 samples')
@@ -17,7 +17,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def quoted(text: str) -> str:
-    r"""The beginning of ``text`` from a file, in quotes; what a terminal might obey, or not show, is escaped.
+    r"""Return the start of ``text`` in quotes; control characters and others that do not print are escaped.
 
     >>> print(quoted("1\x1b[2J"))
     '1\x1b[2J'

@@ -108,7 +108,7 @@ class BlasterClient:
         count = CountSamples()
         count.timeout_s = self.timeouts.response_s
         self.link.write(count.start())
-        self._listen(count, until=lambda: _is_text_stream(count.remarks), drain=True)
+        self._listen(count, until=lambda: _is_text_stream(count.other_lines), drain=True)
         if not count.done:
             raise _TooOldError(
                 f"{self.link.name}: this blaster's firmware is too old: it keeps no log and takes no models"

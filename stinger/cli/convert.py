@@ -18,10 +18,10 @@ from stinger.wording import counted
 def convert(source: str, target: str, rate_hz: float, every: int) -> None:
     """Convert the recording IN to OUT.
 
-    IN may be a .bin log, a .csv log or the capture CSV of older firmware; what is in the file decides, not its name.
-    OUT becomes sample records if it ends in .bin, text if it ends in .csv.
+    IN is a .bin log, a .csv log or a capture CSV of older firmware; its content decides which, not its name.
+    The suffix of OUT decides what is written: .bin for sample records, .csv for text.
     """
-    log_format_of(target)  # a wrong ending is found before a long read
+    log_format_of(target)  # report a wrong suffix before a long read
     log = read_log(source, rate_hz=rate_hz, every=every)
     warn_of_repairs(log)
     write_log(target, log.samples)

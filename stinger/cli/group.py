@@ -1,4 +1,4 @@
-"""A command group that knows its subcommands by name and loads the one that is called; and the one of ``stinger``."""
+"""The ``stinger`` command: a group that knows its subcommands by name and imports only the one that is called."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COMMANDS: Final = {
     "train": ("models.cli.train:train", "Train a model on a training set and measure it."),
     "watch": ("service.cli.watch:watch", "Show live what a daemon publishes."),
 }
-"""Where each subcommand is, and the help line shown for it without importing it."""
+"""Module and function of each subcommand, and its line in the list of commands, shown without importing it."""
 
 
 class _UserError(click.ClickException):
@@ -49,19 +49,19 @@ class _UserError(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """Looks subcommands up in ``lazy``, as :data:`COMMANDS` has them, and shows every :class:`StingerError` as one line."""
+    """A group of the subcommands in ``lazy``, in the form of :data:`COMMANDS`; prints a :class:`StingerError` as one line."""
 
     def __init__(self, *arguments: Any, lazy: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """By their names alone, in the alphabet's order."""
+        """Return the names of all subcommands in alphabetical order, without importing them."""
         del ctx
         return sorted(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now; ``None`` if there is none of the name."""
+        """Import and return the subcommand ``cmd_name``; ``None`` if there is none of that name."""
         del ctx
         if cmd_name not in self._lazy:
             return None
@@ -83,13 +83,13 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Commands by their names and help lines alone."""
+        """Write the list of commands from their names and help lines, without importing them."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in sorted(self._lazy.items())])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Commands by their names alone: importing all of them would take seconds, and fail without their extras."""
+        """Complete names without importing commands: importing all would take seconds, and fail without their extras."""
         named = [
             CompletionItem(name, help=help_line)
             for name, (_, help_line) in sorted(self._lazy.items())
@@ -98,7 +98,7 @@ class LazyGroup(click.Group):
         return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """What the command returns; whatever a user can cause ends as one line."""
+        """Run the command. An error that a user can cause ends as one line and exit code 2."""
         try:
             return super().invoke(ctx)
         except StingerError as error:
@@ -107,7 +107,7 @@ class LazyGroup(click.Group):
             raise _in_one_line(error) from error
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        """As any group does; whatever is wrong with what the user wrote ends as one line."""
+        """Parse the command line. A usage error ends as one line and exit code 2."""
         try:
             return super().make_context(*arguments, **options)
         except click.UsageError as error:
@@ -115,7 +115,7 @@ class LazyGroup(click.Group):
 
 
 def _in_one_line(error: click.UsageError) -> click.ClickException:
-    """``error`` with the command whose help tells more, instead of with three lines around it."""
+    """Return ``error`` as one line that names the command to ask for help, in place of click's four lines."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
     where = "" if error.ctx is None else f" (see {error.ctx.command_path} --help)"
@@ -129,5 +129,5 @@ def _in_one_line(error: click.UsageError) -> click.ClickException:
 def main() -> None:
     """Tools for the Stinger foam-dart blaster: recordings, training, a daemon that predicts shots, a test bench.
 
-    Every command explains itself: stinger COMMAND --help.
+    For the options of a command: stinger COMMAND --help.
     """

@@ -21,7 +21,7 @@ _GAPS_SHOWN = 5
 @min_shot_gap_option
 @json_option
 def info(file: str, rate_hz: float, every: int, min_shot_gap_ms: float, as_json: bool) -> None:
-    """Show what the recording FILE holds: samples, time, gaps, shots, ranges."""
+    """Show what the recording FILE contains: samples, duration, rate, gaps, shots and the range of each channel."""
     log = read_log(file, rate_hz=rate_hz, every=every)
     summary = summarise(log, min_shot_gap_ms=min_shot_gap_ms)
     if as_json:
@@ -55,7 +55,7 @@ def _recordings(summary: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     lengths = ", ".join(f"{part['duration_s']:.1f} s" for part in parts[:_GAPS_SHOWN])
     more = ", ..." if len(parts) > _GAPS_SHOWN else ""
-    return [("recordings", f"{len(parts)}, as the clock starts over: {lengths}{more}")]
+    return [("recordings", f"{len(parts)}, one for each boot: {lengths}{more}")]
 
 
 def _gaps(summary: dict[str, Any]) -> str:

@@ -11,26 +11,26 @@ from stinger.logs.reading import CAPTURE_EVERY, CAPTURE_RATE_HZ
 from stinger.shots import MIN_SHOT_GAP_MS
 
 LONGEST_MS = 3_600_000
-"""No duration that an option asks for is longer than an hour."""
+"""The longest duration that an option accepts: an hour."""
 
 MAX_SEED = 2**32 - 1
-"""The largest seed that scikit-learn takes."""
+"""The largest seed that scikit-learn accepts."""
 
 
 ANY_PATH: Final = click.Path(readable=False)
-"""A path as it was given. click itself would refuse one that may not be read, in three lines; opening it takes one."""
+"""A path as it was given. click would refuse an unreadable one with three lines; the error when opening it is one line."""
 
 ANY_FOLDER: Final = click.Path(readable=False, path_type=Path)
 """The same as a :class:`~pathlib.Path`."""
 
 
 class FiniteRange(click.FloatRange):
-    """A range of numbers to which ``nan`` does not belong."""
+    """A range of numbers that excludes ``nan``."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """``value`` as a float within the range."""
+        """Return ``value`` as a float within the range."""
         number = super().convert(value, param, ctx)
         if number != number:  # noqa: PLR0124 - nan is the one number that differs from itself
             self.fail("nan is not a number.", param, ctx)
@@ -38,13 +38,13 @@ class FiniteRange(click.FloatRange):
 
 
 class Milliseconds(FiniteRange):
-    """A duration in ms of at least ``lowest`` and at most an hour; a whole one stays whole, as it is also written."""
+    """A duration in ms, at least ``lowest`` and at most an hour; a whole number stays an ``int``, as files show it."""
 
     def __init__(self, lowest: float = 0) -> None:
         super().__init__(lowest, LONGEST_MS)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """``value`` as a number within the range."""
+        """Return ``value`` as a number within the range."""
         number = super().convert(value, param, ctx)
         return int(number) if number.is_integer() else number
 
@@ -55,7 +55,7 @@ rate_option = click.option(
     type=FiniteRange(0, 1e6, min_open=True),
     default=CAPTURE_RATE_HZ,
     show_default=True,
-    help="Rows a second of a capture CSV of older firmware.",
+    help="Rows per second in a capture CSV of older firmware.",
 )
 every_option = click.option(
     "--every",
@@ -69,6 +69,6 @@ min_shot_gap_option = click.option(
     type=Milliseconds(),
     default=MIN_SHOT_GAP_MS,
     show_default=True,
-    help="A shot sooner than this after the last accepted one is rejected.",
+    help="Reject a trigger edge that comes sooner than this after the last accepted shot.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,4 +1,4 @@
-"""Progress of long work, shown to people only."""
+"""A progress bar for long work, on a terminal only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 @contextmanager
 def progress_bar(label: str, length: int) -> Iterator[Callable[[int], object]]:
-    """A bar on stderr while the block runs, if that is a terminal; the block is given what moves it on by n."""
+    """Show a bar of ``length`` steps on stderr, if that is a terminal; yield a function that advances it by n steps."""
     if not sys.stderr.isatty() or length < 1:
         yield lambda _: None
         return

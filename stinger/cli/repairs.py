@@ -1,4 +1,4 @@
-"""What every command that reads a recording says of what it had to repair."""
+"""Warnings about repairs, the same for every command that reads a recording."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from stinger.logs import Log
 
 
 def warn_of_repairs(log: Log) -> None:
-    """Say what had to be repaired to read ``log``, a line each."""
+    """Print a warning for each kind of repair that was needed to read ``log``."""
     for message in log.repairs.messages():
         click.echo(f"Warning: {log.path}: {message}", err=True)

@@ -1,7 +1,7 @@
-"""Log files: what the blaster's tools leave on disk, read and written.
+"""Log files: read and write the files in which recordings are stored.
 
-Three formats, told apart by what is in the file: ``.bin`` (plain sample records), ``.csv`` (the same as text) and the
-capture CSV of older firmware, which is read only.
+There are three formats, recognised by content: ``.bin`` (plain sample records), ``.csv`` (the same as text) and the
+capture CSV of older firmware, which can only be read.
 """
 
 from stinger.logs.log import Log, LogFormat, Repairs

@@ -1,4 +1,4 @@
-"""What was found in a log file."""
+"""The content of a log file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CAPTURE_COLUMNS: Final = ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "
 
 
 class LogFormat(Enum):
-    """The formats of log files; the value is what a user is told."""
+    """The formats of log files; the value is the name shown to users."""
 
     BIN = "sample records (.bin)"
     CSV = "CSV (.csv)"
@@ -24,15 +24,15 @@ class LogFormat(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What was put right while reading, counted. Nothing else was changed."""
+    """The number of repairs made while reading. Nothing else was changed."""
 
     clipped: int = 0
-    """Channel values outside int16, limited to it."""
+    """Channel values outside int16, clipped to it."""
     trailing_bytes: int = 0
     """Bytes at the end of a ``.bin`` that did not fill a record, ignored."""
 
     def messages(self) -> list[str]:
-        """One line a repair, for a user; empty if the file was as it should be."""
+        """Return a line for users for each kind of repair; none if the file needed no repair."""
         lines = []
         if self.clipped:
             lines.append(f"clipped {counted(self.clipped, 'value')} outside int16 (-32768 to 32767)")
@@ -43,7 +43,7 @@ class Repairs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Log:
-    """One log file: its samples ``(n,)`` as they stand in the file (n >= 1), and the recordings they fall into."""
+    """One log file: its samples ``(n,)`` in the order of the file (n >= 1), and the recordings they are split into."""
 
     path: str
     format: LogFormat

@@ -1,4 +1,4 @@
-"""Any log file in, :class:`Log` out; the format is told by content, never by name."""
+"""Read a log file of any format as a :class:`Log`; the format is recognised by content, never by name."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from stinger.sample import (
 )
 
 CAPTURE_RATE_HZ: Final = IMU_RATE_HZ
-"""Nominal rows per second of a capture CSV."""
+"""Nominal rows per second in a capture CSV."""
 CAPTURE_EVERY: Final = IMU_RATE_HZ // SAMPLE_RATE_HZ
-"""Rows of a capture CSV for one sample at 100 Hz."""
+"""Rows of a capture CSV per sample at 100 Hz."""
 
 _HEAD_BYTES: Final = 4096
 _TEXT_BYTES: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\r\n")
@@ -35,15 +35,16 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 def read_log(path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, every: int = CAPTURE_EVERY) -> Log:
-    """Read a log file of any format. ``rate_hz`` and ``every`` say how to bring a capture CSV to samples.
+    """Read a log file of any format.
 
-    Raises :class:`FileError`, with the line or byte, for a file that cannot be read or holds anything unexpected.
+    A capture CSV has ``rate_hz`` rows per second, of which every ``every``-th becomes a sample. Raises
+    :class:`FileError`, with the line or byte, for a file that cannot be read or contains anything unexpected.
     """
     return parse_log(read_bytes(path), path, rate_hz=rate_hz, every=every)
 
 
 def parse_log(data: bytes, path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, every: int = CAPTURE_EVERY) -> Log:
-    """:func:`read_log` for bytes that are at hand; ``path`` is what errors call them."""
+    """Parse ``data`` as :func:`read_log` does; ``path`` is the name that errors give."""
     if every < 1 or not 0 < rate_hz < float("inf"):
         raise InputError(f"a capture CSV needs a rate above 0 and every >= 1, not {rate_hz} and {every}")
     if not data:
@@ -66,7 +67,10 @@ def parse_log(data: bytes, path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, e
 
 
 def _recognise(data: bytes, path: StrPath) -> LogFormat:
-    """A CSV is known by its header; else what is not text all through its beginning is records, which hold 0 or 1 bytes."""
+    """Recognise the format: a CSV by its header, sample records by a byte in their first 4 KiB that text cannot contain.
+
+    Records always contain such a byte: the trigger is 0 or 1.
+    """
     head = data[:_HEAD_BYTES].removeprefix(_BOM)
     header = head.partition(b"\n")[0].decode("latin-1").strip()
     names = {name.strip() for name in header.split(",")}
@@ -78,7 +82,7 @@ def _recognise(data: bytes, path: StrPath) -> LogFormat:
         return LogFormat.BIN
     raise FileError(
         path,
-        f"is text, but '{textwrap.shorten(header, 60, placeholder='...')}' is no header of a log: "
+        f"is text, but '{textwrap.shorten(header, 60, placeholder='...')}' is not the header of a log: "
         f"expected '{','.join(CSV_COLUMNS)}' or '{','.join(CAPTURE_COLUMNS)}'",
         place="line 1",
     )

@@ -1,4 +1,4 @@
-"""A CSV of whole numbers with a header, parsed in one go; the slow search for the place happens only after a failure."""
+"""Parse a CSV of whole numbers with a header. The slow search for the position of an error runs only after a failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stinger.wording import counted, quoted
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _INT64_LIMIT: Final = 2**63
 _LONGEST: Final = 40
-"""Characters of a cell; a number of thousands of digits is more than Python itself would read."""
+"""The most characters of a cell: Python refuses to parse numbers of thousands of digits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +56,7 @@ def parse_table(data: bytes, columns: tuple[str, ...], path: StrPath) -> Table:
     if twice:
         raise FileError(path, f"the header names {', '.join(twice)} more than once", place="line 1")
     if not body.strip():
-        raise FileError(path, "has a header but no rows: expected a sample a line", place="line 2")
+        raise FileError(path, "has a header but no rows: expected one sample per line", place="line 2")
     try:
         values = np.loadtxt(BytesIO(body), dtype=np.int64, delimiter=",", comments=None, ndmin=2, encoding="latin-1")
     except (ValueError, OverflowError) as error:
@@ -69,7 +69,7 @@ def parse_table(data: bytes, columns: tuple[str, ...], path: StrPath) -> Table:
 
 
 def _first_fault(data: bytes, names: list[str], path: StrPath) -> FileError:
-    """Find what made the fast parser give up."""
+    """Return the error for the first line that the fast parser cannot read."""
     for number, line in enumerate(data.decode("ascii", errors="replace").split("\n"), start=1):
         if number == 1 or not line.rstrip("\r"):
             continue
@@ -80,10 +80,10 @@ def _first_fault(data: bytes, names: list[str], path: StrPath) -> FileError:
             text = cell.strip()
             if len(text) > _LONGEST or not _INTEGER.fullmatch(text) or abs(int(text)) >= _INT64_LIMIT:
                 return FileError(path, f"{name} is {quoted(text)}, expected a whole number", place=f"line {number}")
-    return FileError(path, "is no table of whole numbers")
+    return FileError(path, "is not a table of whole numbers")
 
 
 def _line_of_row(data: bytes, row: int) -> int:
-    """The line, counted from 1, of the ``row``-th row that is not blank."""
+    """Return the number, from 1, of the line that holds the ``row``-th row (from 0) that is not blank."""
     lines = [number for number, line in enumerate(data.split(b"\n"), start=1) if number > 1 and line.strip()]
     return lines[row]

@@ -1,5 +1,5 @@
-"""What is said between host and blaster over a serial line or a socket, both sides of it, without any I/O.
+"""The protocol between host and blaster over a serial line or a socket, both sides of it, without any I/O.
 
-Each class is fed the bytes that came and gives back messages or the bytes to send; who moves them is not its business.
-``docs/protocol.md`` describes the same for people who write firmware.
+Each class takes received bytes and returns messages or the bytes to send; the caller reads and writes the port.
+``docs/protocol.md`` describes the protocol for people who write firmware.
 """

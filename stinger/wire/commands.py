@@ -1,4 +1,4 @@
-"""The words of the command protocol. Source: the Stinger firmware's serial commands, but for ``MLSTREAM``, which is ours."""
+"""The words of the command protocol. Source: the Stinger firmware's serial commands; only ``MLSTREAM`` is ours."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-REMARK: Final = "[ml] "
-"""Begins every answer but the dump's and the stream's, and remarks that nobody asked for."""
+LINE_PREFIX: Final = "[ml] "
+"""Starts every answer except those of dump and stream, and every line that the blaster prints without being asked."""
 
 DUMP: Final = "MLDUMP"
 DUMP_HEADER: Final = "MLDUMP1 "
@@ -19,7 +19,7 @@ SAMPLES_WRITTEN: Final = "samples_written="
 
 MODEL_INFO: Final = "MLMODEL_INFO"
 FINGERPRINT_KEYS: Final = ("lr_intercept", "lr_coef[0]", "mlp_b3", "mlp_w1[0]")
-"""The keys of the last lines of the answer to ``MLMODEL_INFO``, in its order: one weight each of what serves."""
+"""The keys of the last lines of the answer to ``MLMODEL_INFO``, in order: two weights of each model in use."""
 MODEL_PUT: Final = "MLMODEL_PUT"
 MODEL_READY: Final = "MLMODEL_READY"
 MODEL_OK: Final = "MLMODEL_OK"
@@ -30,17 +30,17 @@ MODEL_DELETED: Final = "MLMODEL_DELETED"
 MODEL_ERROR: Final = "MLMODEL_ERR "
 
 NEVER_MS: Final = 2**32 - 1
-"""What ``cached_age_ms`` is while there was no output."""
+"""Value of ``cached_age_ms`` before the model's first output."""
 
 STREAM: Final = "MLSTREAM"
 STREAM_HEADER: Final = "MLSTREAM1 "
 STREAM_DONE: Final = "MLSTREAM_DONE"
 
 COMMAND_MAX_CHARS: Final = 63
-"""The firmware's command buffer. It is emptied by one character more, and what then follows begins a new command."""
+"""Size of the firmware's command buffer. One more character empties it, and the next one begins a new command."""
 UPLOAD_MAX_BYTES: Final = 199_999
 UPLOAD_TIMEOUT_S: Final = 10.0
-"""An upload for which no byte came this long is given up by the blaster."""
+"""The blaster aborts an upload after this time without a byte."""
 
 LOG_REFUSALS: Final = {
     "no log data": "the blaster's log is empty: switch recording on, move it, shoot, and try again",
@@ -65,12 +65,12 @@ MODEL_REFUSALS: Final = {
 
 
 class ModelSlot(Enum):
-    """Where a model is kept on the blaster; the value ends the commands about it."""
+    """A place for a model on the blaster; the value is the suffix of the commands for it."""
 
     LR = "_LR"
     MLP = "_MLP"
     SINGLE = ""
-    """The one file of older firmware, of either kind."""
+    """The only place of older firmware, for a model of either kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,6 @@ class ModelStatus:
     user_has_lr: bool
     user_has_mlp: bool
     cached_age_ms: int
-    """Milliseconds since the model's last output; :data:`NEVER_MS` if there was none."""
+    """Milliseconds since the model's last output; :data:`NEVER_MS` before the first."""
     fingerprints: dict[str, str] = field(default_factory=dict)
-    """As :func:`stinger.mlmd.fingerprint` makes them; empty for firmware that prints none."""
+    """As :func:`stinger.mlmd.fingerprint` returns them; empty for firmware that prints none."""

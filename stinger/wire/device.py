@@ -1,4 +1,4 @@
-"""The blaster's half of the commands: bytes of a host in, bytes of a blaster out. What it knows and keeps is behind it."""
+"""The blaster's side of the command protocol: takes bytes of the host, returns bytes of the blaster."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _STREAM_ARGS: Final = re.compile(r"\s*([0-9]{1,5})\s*")
 
 
 class Blaster(Protocol):
-    """What stands behind the protocol. Every method may raise :class:`DeviceError` with one of the protocol's reasons."""
+    """The log and the models of a blaster. Any method may raise :class:`DeviceError` with a reason of the protocol."""
 
     def read_log(self) -> bytes:
-        """The log, as the bytes of a ``.bin``; never empty."""
+        """Return the log as the bytes of a ``.bin`` file; never empty."""
 
     def samples_written(self) -> int:
-        """How many samples the log holds."""
+        """Return the number of samples in the log."""
 
     def begin_upload(self) -> None:
         """Return if a model may be uploaded now (reasons: ``fs``, ``busy``, ``open``)."""
 
     def store_model(self, slot: ModelSlot, data: bytes) -> None:
-        """Keep an uploaded file, whatever it holds (reason: ``rename``)."""
+        """Store an uploaded file without checking its content (reason: ``rename``)."""
 
     def load_model(self, slot: ModelSlot) -> None:
-        """Validate the file in ``slot`` and let it serve (reason: ``load``)."""
+        """Validate the file in ``slot`` and use it from now on (reason: ``load``)."""
 
     def delete_models(self) -> None:
-        """Forget every uploaded file; the factory models serve again (reason: ``delete``)."""
+        """Delete every uploaded file; the factory models are used again (reason: ``delete``)."""
 
     def model_status(self) -> ModelStatus:
-        """What serves now."""
+        """Return which models are in use."""
 
 
 @dataclass(slots=True)
@@ -54,10 +54,10 @@ class _Upload:
 
 
 class DeviceLink:
-    """One link to a host, from its opening on. Feed it the host's bytes and the time; send what it returns.
+    """One link to a host, from its opening on. Pass it the host's bytes and the time; send what it returns.
 
-    ``stream_hz`` is the rate at which the host wants samples, 0 for none; :meth:`samples` makes the bytes for them.
-    Without ``streams`` it is stock firmware, which does not know ``MLSTREAM``.
+    ``stream_hz`` is the sample rate that the host asked for, 0 for none; :meth:`samples` encodes them.
+    With ``streams=False`` it behaves like stock firmware, which does not know ``MLSTREAM``.
     """
 
     def __init__(self, blaster: Blaster, *, streams: bool = True) -> None:
@@ -70,16 +70,16 @@ class DeviceLink:
 
     @property
     def sequence(self) -> int:
-        """The number of the stream's next frame."""
+        """Sequence number of the stream's next frame."""
         return self._sequence
 
     @property
     def awaited(self) -> int:
-        """How many bytes of an upload are still missing; 0 while there is none."""
+        """Number of bytes still missing of the current upload; 0 without one."""
         return 0 if self._upload is None else self._upload.missing
 
     def receive(self, data: bytes, now_s: float) -> bytes:
-        """Take the host's bytes, at ``now_s`` on any clock that only moves on, and return the answer."""
+        """Process the host's bytes, received at ``now_s`` on any monotonic clock, and return the answer."""
         answer = bytearray(self.tick(now_s))
         position = 0
         while position < len(data):
@@ -93,14 +93,14 @@ class DeviceLink:
         return bytes(answer)
 
     def tick(self, now_s: float) -> bytes:
-        """Let time pass: what to send because an upload has stood still for too long, mostly nothing."""
+        """Check the timeout of an upload; return the error message if it has expired, otherwise nothing."""
         if self._upload is None or now_s - self._upload.last_byte_s <= commands.UPLOAD_TIMEOUT_S:
             return b""
         self._upload = None
-        return _remark(f"{commands.MODEL_ERROR}timeout")
+        return _answer(f"{commands.MODEL_ERROR}timeout")
 
     def samples(self, samples: SampleArray) -> bytes:
-        """The live stream's bytes for ``samples`` ``(n,)``: the next ``n`` frames."""
+        """Encode ``samples`` ``(n,)`` as the next ``n`` frames of the live stream."""
         first = self._sequence
         self._sequence = (first + samples.shape[0]) % SEQUENCE_MODULUS
         return encode_frames(samples, first)
@@ -110,14 +110,14 @@ class DeviceLink:
         if byte in b"\r\n":
             command = self._command.decode("latin-1")
             self._command.clear()
-            return self._obey(command, now_s)
+            return self._execute(command, now_s)
         if self._command or byte == ord("M"):
             self._command.append(byte)
             if len(self._command) > commands.COMMAND_MAX_CHARS:
                 self._command.clear()
         return b""
 
-    def _obey(self, command: str, now_s: float) -> bytes:
+    def _execute(self, command: str, now_s: float) -> bytes:
         word, _, arguments = command.partition(" ")
         try:
             if word == commands.STREAM:
@@ -127,26 +127,26 @@ class DeviceLink:
             return self._simple(command)
         except DeviceError as refused:
             mark = commands.DUMP_ERROR if word == commands.DUMP else commands.MODEL_ERROR
-            return _remark(f"{mark}{refused.reason}")
+            return _answer(f"{mark}{refused.reason}")
 
     def _simple(self, command: str) -> bytes:
-        """The commands that are one word; no answer to any other line."""
+        """Execute a command of one word; return nothing for any other line."""
         if command == commands.DUMP:
             log = self._blaster.read_log()
             return b"%s%d\n%s\n%s\r\n" % (commands.DUMP_HEADER.encode(), len(log), log, commands.DUMP_DONE.encode())
         if command == commands.LOG_INFO:
             count = self._blaster.samples_written()
-            return _remark(f"{commands.SAMPLES_WRITTEN}{count} (~{count / SAMPLE_RATE_HZ:.1f}s)")
+            return _answer(f"{commands.SAMPLES_WRITTEN}{count} (~{count / SAMPLE_RATE_HZ:.1f}s)")
         if command == commands.MODEL_INFO:
             return _describe(self._blaster.model_status())
         if command == commands.MODEL_DELETE:
             self._blaster.delete_models()
-            return _remark(commands.MODEL_DELETED)
+            return _answer(commands.MODEL_DELETED)
         slot = _slot(command, commands.MODEL_LOAD)
         if slot is None:
             return b""
         self._blaster.load_model(slot)
-        return _remark(commands.MODEL_LOADED)
+        return _answer(commands.MODEL_LOADED)
 
     def _stream(self, arguments: str) -> bytes:
         rate = _STREAM_ARGS.fullmatch(arguments)
@@ -167,7 +167,7 @@ class DeviceLink:
         if wanted is None or not 1 <= int(wanted[1]) <= commands.UPLOAD_MAX_BYTES:
             raise DeviceError("args", commands.MODEL_REFUSALS["args"])
         self._upload = _Upload(slot, missing=int(wanted[1]), crc=int(wanted[2], 16), last_byte_s=now_s)
-        return _remark(commands.MODEL_READY)
+        return _answer(commands.MODEL_READY)
 
     def _upload_bytes(self, upload: _Upload, data: bytes, now_s: float) -> bytes:
         upload.data += data
@@ -177,12 +177,12 @@ class DeviceLink:
             return b""
         self._upload = None
         if zlib.crc32(upload.data) != upload.crc:
-            return _remark(f"{commands.MODEL_ERROR}crc")
+            return _answer(f"{commands.MODEL_ERROR}crc")
         try:
             self._blaster.store_model(upload.slot, bytes(upload.data))
         except DeviceError as refused:
-            return _remark(f"{commands.MODEL_ERROR}{refused.reason}")
-        return _remark(commands.MODEL_OK)
+            return _answer(f"{commands.MODEL_ERROR}{refused.reason}")
+        return _answer(commands.MODEL_OK)
 
 
 def _slot(word: str, prefix: str) -> ModelSlot | None:
@@ -198,8 +198,8 @@ def _describe(status: ModelStatus) -> bytes:
         "cached_age_ms": status.cached_age_ms,
         **status.fingerprints,
     }
-    return b"".join(_remark(f"{key}={value}") for key, value in values.items())
+    return b"".join(_answer(f"{key}={value}") for key, value in values.items())
 
 
-def _remark(text: str) -> bytes:
-    return f"{commands.REMARK}{text}\r\n".encode("ascii")
+def _answer(text: str) -> bytes:
+    return f"{commands.LINE_PREFIX}{text}\r\n".encode("ascii")

@@ -1,8 +1,8 @@
-"""The live stream: one COBS frame for each sample, told apart from text lines and from damage.
+"""The live stream: one COBS frame per sample, recognised among text lines and damaged bytes.
 
 A frame is 22 bytes: type (1), sequence number (u16, little-endian), the 17-byte sample record, and CRC-16/CCITT-FALSE
-(polynomial 0x1021, start 0xFFFF) of these 20 bytes with its high byte first, so that the CRC of a whole frame is 0.
-COBS makes 23 bytes of it without a zero; a zero byte ends it. The second of the 23 is always 1, which no text holds.
+(polynomial 0x1021, initial value 0xFFFF) of these 20 bytes with its high byte first, so that the CRC of a whole frame is 0.
+COBS encodes it as 23 bytes without a zero; a zero byte ends it. The second of the 23 is always 1, which is not text.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 FRAME_TYPE: Final = 1
 FRAME_BYTES: Final = 22
 ENCODED_BYTES: Final = 23
-"""A frame after COBS, without the zero byte that ends it."""
+"""Length of a COBS-encoded frame, without the zero byte that ends it."""
 SEQUENCE_MODULUS: Final = 2**16
 
 TAIL_MAX_BYTES: Final = 4096
-"""What the decoder holds back at most, waiting for a zero byte: a sender without one must not fill the memory."""
+"""The most bytes that the decoder keeps while it waits for a zero byte: a sender without one must not fill the memory."""
 
 LATE_MAX_RUN: Final = 4
-"""So many frames one after another behind the newest are late or repeated; with more, the device has started over."""
+"""Up to this many frames in a row behind the newest are late or repeated ones; more mean that the device restarted."""
 
 _HEAD: Final = Struct("<BH")
 _CRC_START: Final = 0xFFFF
@@ -36,7 +36,7 @@ _TEXT: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\t")
 
 
 def encode_frames(samples: SampleArray, sequence: int) -> bytes:
-    """The frames of ``samples`` ``(n,)``, numbered from ``sequence`` on (modulo 2**16), each with its zero byte."""
+    """Encode ``samples`` ``(n,)`` as frames numbered from ``sequence`` (modulo 2**16), each with its zero byte."""
     records = samples.astype(SAMPLE_DTYPE, copy=False).tobytes()
     out = bytearray()
     for i in range(samples.shape[0]):
@@ -49,7 +49,7 @@ def encode_frames(samples: SampleArray, sequence: int) -> bytes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameBlock:
-    """What one piece of the stream held: ``samples`` ``(n,)``, the sequence number of each, and text lines."""
+    """What was decoded from one call: ``samples`` ``(n,)``, the sequence number of each, and text lines."""
 
     samples: SampleArray
     sequence: tuple[int, ...]
@@ -57,11 +57,11 @@ class FrameBlock:
 
 
 class FrameDecoder:
-    """Finds every intact frame in a stream, whatever stands before or between: damage costs only what it touched.
+    """Finds every intact frame in a stream, whatever bytes are between: damage costs only the frames that it touches.
 
-    The counters run from the start: ``frames`` delivered, frames ``lost`` by the sequence numbers, frames that came
-    ``out_of_order`` (a number at or behind the last one: a repeat, a late one, or a device that started over), and
-    stretches of bytes ``corrupted`` that were neither frame nor text.
+    Counters since the start: ``frames`` delivered; frames ``lost``, by the sequence numbers; frames ``out_of_order``
+    (numbered at or behind the last one: repeated, late, or from a device that restarted); and stretches of bytes
+    ``corrupted`` that were neither frame nor text.
     """
 
     def __init__(self) -> None:
@@ -70,39 +70,39 @@ class FrameDecoder:
         self.out_of_order = 0
         self.corrupted = 0
         self._tail = b""
-        self._read = 0  # so far the tail was searched for text lines
-        self._noise: int | None = None  # where in what was searched something else than text begins
-        self._last_sequence: int | None = None  # the newest, late ones left aside
+        self._read = 0  # end of the part of the tail that was searched for text lines
+        self._noise: int | None = None  # position in that part at which bytes that are not text begin
+        self._last_sequence: int | None = None  # of the newest frame, ignoring late ones
         self._late_run = 0
 
     def feed(self, data: bytes) -> FrameBlock:
-        """Take the next bytes of the stream and return what became complete."""
+        """Process the next bytes of the stream and return the frames and lines that they complete."""
         *chunks, tail = (self._tail + data).split(b"\0")
         frames: list[bytes] = []
         lines: list[str] = []
         for chunk in chunks:
             frame = _decode(chunk)
             if frame is None and chunk:
-                # What stands before a frame costs it nothing: its last 23 bytes are enough.
+                # Damage before a frame must not lose the frame: try the last 23 bytes.
                 frame = _decode(chunk[-ENCODED_BYTES:])
                 self._account(chunk[:-ENCODED_BYTES] if frame else chunk, lines)
             if frame:
                 frames.append(frame)
             self._read, self._noise = 0, None
         self._tail = tail
-        # Text is given out without waiting for a zero byte; what may be the beginning of a frame is still kept.
+        # Return text without waiting for a zero byte, but keep the bytes that may be the start of a frame.
         self._search(tail[: tail.rfind(b"\n") + 1], lines)
         self._trim()
         return self._block(frames, lines)
 
     def _account(self, rest: bytes, lines: list[str]) -> None:
-        """Give out the text in ``rest``, which was ended by a zero byte or by a frame, and count damage in it."""
+        """Add the lines of text in ``rest``, which a zero byte or a frame ended, and count damage in it."""
         self._search(rest + b"\n", lines)
         if self._noise is not None and self._noise < len(rest):
             self.corrupted += 1
 
     def _search(self, data: bytes, lines: list[str]) -> None:
-        """Add the lines of text in ``data``, from where the last search ended, and note where anything else begins."""
+        """Add the lines of text in ``data`` after the end of the last search, and store where other bytes begin."""
         for line in data[self._read :].splitlines(keepends=True):
             text = line.rstrip(b"\r\n")
             if not _TEXT.issuperset(text):
@@ -112,7 +112,7 @@ class FrameDecoder:
             self._read += len(line)
 
     def _trim(self) -> None:
-        """Let go of what can no longer be part of a frame: text that was given out, and all of a tail that is too long."""
+        """Drop what can no longer be part of a frame: text that was returned, and the excess of a tail that is too long."""
         surplus = len(self._tail) - ENCODED_BYTES
         drop = surplus if len(self._tail) > TAIL_MAX_BYTES else min(self._read, surplus)
         if drop <= 0:
@@ -126,7 +126,7 @@ class FrameDecoder:
         self._noise = None if self._noise is None else self._noise - drop
 
     def _block(self, frames: list[bytes], lines: list[str]) -> FrameBlock:
-        # Live, frames come one at a time, and NumPy's calls cost more than the decoding: one of them, no more.
+        # A live stream brings frames one at a time, and a NumPy call costs more than decoding one: make only one call.
         numbers = [_HEAD.unpack_from(frame)[1] for frame in frames]
         self._count(numbers)
         records = bytearray().join([frame[_HEAD.size : _HEAD.size + SAMPLE_BYTES] for frame in frames])
@@ -147,7 +147,7 @@ class FrameDecoder:
                 continue
             self.out_of_order += 1
             self._late_run += 1
-            # A late frame was counted as lost when it was passed by: the frames that it is behind are not lost again.
+            # A late frame was counted as lost when a later one came, so it does not change the number of lost frames.
             if number == 0 or self._late_run > LATE_MAX_RUN:
                 self._late_run = 0
                 last = number
@@ -156,7 +156,7 @@ class FrameDecoder:
 
 
 def _decode(encoded: bytes) -> bytes | None:
-    """The 22 bytes of a frame, or ``None`` if ``encoded`` is not an intact one."""
+    """Return the 22 bytes of a frame, or ``None`` if ``encoded`` is not an intact frame."""
     if len(encoded) != ENCODED_BYTES:
         return None
     try:
@@ -165,6 +165,6 @@ def _decode(encoded: bytes) -> bytes | None:
         return None
     if len(frame) != FRAME_BYTES or frame[0] != FRAME_TYPE or crc_hqx(frame, _CRC_START):
         return None
-    if frame[_TRIGGER_AT] > 1:  # no sample: a log that held it would be refused
+    if frame[_TRIGGER_AT] > 1:  # not a valid sample: reading a log with it would fail
         return None
     return bytes(frame)

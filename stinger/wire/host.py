@@ -1,7 +1,15 @@
-"""The host's half of the commands: each class is one question to the blaster and its answer.
+r"""The host's side of the command protocol: each class is one command to the blaster and its answer.
 
-Whoever has the port sends ``start()``, hands on what comes with ``receive()``, sends what that returns, and stops when
-``done``; then ``result`` is the answer. When ``advance`` has stood still for ``timeout_s`` it calls ``silence()``.
+The caller sends ``start()``, passes received bytes to ``receive()``, sends what that returns, and stops when ``done``;
+then ``result`` is the answer. When ``advance`` has not changed for ``timeout_s``, the caller calls ``silence()``.
+
+>>> exchange = CountSamples()
+>>> exchange.start()
+b'MLINFO\n'
+>>> exchange.receive(b"[ml] samples_written=1200 (~12.0s)\r\n")
+b''
+>>> exchange.done, exchange.result
+(True, 1200)
 """
 
 from __future__ import annotations
@@ -18,8 +26,8 @@ from stinger.wire.commands import ModelSlot, ModelStatus
 from stinger.wire.lines import take_line
 
 LOG_MAX_BYTES: Final = 16 * 2**20
-"""No blaster has more flash than this. A larger announcement is damage, and must not decide how long we listen."""
-REMARKS_KEPT: Final = 50
+"""No blaster has more flash than this. A larger announced size is damage, and must not decide how long the host waits."""
+OTHER_LINES_KEPT: Final = 50
 
 _STATUS_KEYS: Final = ("model_source", "user_model_present", "user_has_lr", "user_has_mlp", "cached_age_ms")
 
@@ -27,13 +35,13 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Exchange(ABC, Generic[T_co]):
-    """One question and its answer. Lines that belong to neither are kept in ``remarks``: the last fifty."""
+    """One command and its answer. ``other_lines`` holds the last fifty received lines that are not part of the answer."""
 
     timeout_s: float = 5.0
 
     def __init__(self, question: str) -> None:
         self.question = question
-        self.remarks: deque[str] = deque(maxlen=REMARKS_KEPT)
+        self.other_lines: deque[str] = deque(maxlen=OTHER_LINES_KEPT)
         self._buffer = bytearray()
         self._result: T_co | None = None
 
@@ -44,51 +52,51 @@ class Exchange(ABC, Generic[T_co]):
 
     @property
     def advance(self) -> int:
-        """How much of the answer has come: grows with every part of it, and with nothing else that is heard."""
+        """A number that grows with every received part of the answer, and with nothing else."""
         return int(self.done)
 
     @property
     def result(self) -> T_co:
-        """The answer; only when ``done``."""
+        """The answer; may only be read when ``done``."""
         assert self._result is not None, "the answer is not complete"
         return self._result
 
     def start(self) -> bytes:
-        """What to send first."""
+        """Return the bytes to send first."""
         return f"{self.question}\n".encode("ascii")
 
     @abstractmethod
     def receive(self, data: bytes) -> bytes:
-        """Take bytes that came and return what to send next, mostly nothing.
+        """Process received bytes and return what to send next, mostly nothing.
 
-        Raises :class:`DeviceError` when the blaster refuses, :class:`ProtocolError` when its answer makes no sense.
+        Raises :class:`DeviceError` when the blaster refuses, :class:`ProtocolError` when its answer is invalid.
         """
 
     def silence(self) -> None:
-        """End the exchange because no part of the answer came for ``timeout_s``.
+        """End the exchange because no part of the answer arrived for ``timeout_s``.
 
-        Raises :class:`ProtocolError`, unless what came before is answer enough.
+        Raises :class:`ProtocolError`, unless the lines received so far are a sufficient answer.
         """
         raise ProtocolError(f"no answer to {self.question.split()[0]} within {self.timeout_s:g} s")
 
-    def _remark(self, line: str) -> None:
+    def _keep_line(self, line: str) -> None:
         if line.strip():
-            self.remarks.append(line)
+            self.other_lines.append(line)
 
 
 class DumpLog(Exchange[bytes]):
-    """``MLDUMP``: the blaster's log, as the bytes of a ``.bin`` file. Needs no more memory than what really came."""
+    """``MLDUMP``: fetch the blaster's log, as the bytes of a ``.bin`` file. Only received bytes take memory."""
 
     def __init__(self) -> None:
         super().__init__(commands.DUMP)
         self.expected_bytes: int | None = None
-        """The size that the blaster announced, once it has."""
+        """The size that the blaster announced; ``None`` before."""
         self._log = bytearray()
         self._trailer = deque(("", commands.DUMP_DONE))
 
     @property
     def received_bytes(self) -> int:
-        """How much of the log has come."""
+        """Number of bytes of the log received so far."""
         return len(self._log)
 
     @property
@@ -97,7 +105,7 @@ class DumpLog(Exchange[bytes]):
         return self.received_bytes + (self.expected_bytes is not None) + self.done
 
     def receive(self, data: bytes) -> bytes:
-        """See :meth:`Exchange.receive`; sends nothing."""
+        """See :meth:`Exchange.receive`; always returns nothing to send."""
         self._buffer += data
         while self.expected_bytes is None and (line := take_line(self._buffer)) is not None:
             self._read_header(line)
@@ -111,30 +119,30 @@ class DumpLog(Exchange[bytes]):
         return b""
 
     def silence(self) -> None:
-        """See :meth:`Exchange.silence`; tells how much of the log was there."""
+        """See :meth:`Exchange.silence`; the error names the number of bytes received."""
         if self.expected_bytes is None:
             super().silence()
         raise ProtocolError(f"the log broke off after {self.received_bytes:,} of {self.expected_bytes:,} bytes")
 
     def _read_header(self, line: str) -> None:
-        text = line.removeprefix(commands.REMARK)
+        text = line.removeprefix(commands.LINE_PREFIX)
         if text.startswith(commands.DUMP_ERROR):
             raise _refusal(text.removeprefix(commands.DUMP_ERROR).strip(), commands.LOG_REFUSALS)
         header = re.fullmatch(rf"{commands.DUMP_HEADER}([0-9]{{1,20}})", line)
         if header is None:
-            self._remark(line)
+            self._keep_line(line)
             return
         size = int(header[1])
         if size > LOG_MAX_BYTES:
             raise ProtocolError(
-                f"the blaster announces a log of {size:,} bytes, more than the {LOG_MAX_BYTES:,} possible"
+                f"the blaster announced a log of {size:,} bytes, more than the {LOG_MAX_BYTES:,} possible"
             )
         self.expected_bytes = size
 
     def _read_trailer(self) -> None:
         while self._trailer and (line := take_line(self._buffer)) is not None:
-            if line.startswith(commands.REMARK):
-                self._remark(line)
+            if line.startswith(commands.LINE_PREFIX):
+                self._keep_line(line)
             elif line != self._trailer.popleft():
                 raise ProtocolError("the log is not followed by its end mark: bytes were lost or added on the way")
         if not self._trailer:
@@ -149,7 +157,7 @@ class _LineExchange(Exchange[T_co]):
         self._buffer += data
         reply = b""
         while not self.done and (line := take_line(self._buffer)) is not None:
-            text = line.removeprefix(commands.REMARK)
+            text = line.removeprefix(commands.LINE_PREFIX)
             if text.startswith(commands.MODEL_ERROR):
                 raise _refusal(text.removeprefix(commands.MODEL_ERROR).strip(), commands.MODEL_REFUSALS)
             reply += self._answer_line(text)
@@ -157,11 +165,11 @@ class _LineExchange(Exchange[T_co]):
 
     @abstractmethod
     def _answer_line(self, text: str) -> bytes:
-        """Take a line, without the mark of a remark; return what to send next."""
+        """Process a line, without its prefix; return what to send next."""
 
 
 class CountSamples(_LineExchange[int]):
-    """``MLINFO``: how many samples the blaster's log holds."""
+    """``MLINFO``: ask for the number of samples in the blaster's log."""
 
     def __init__(self) -> None:
         super().__init__(commands.LOG_INFO)
@@ -169,16 +177,16 @@ class CountSamples(_LineExchange[int]):
     def _answer_line(self, text: str) -> bytes:
         count = re.match(rf"{commands.SAMPLES_WRITTEN}([0-9]{{1,20}})\b", text)
         if count is None:
-            self._remark(text)
+            self._keep_line(text)
         else:
             self._result = int(count[1])
         return b""
 
 
 class UploadModel(_LineExchange[bool]):
-    """``MLMODEL_PUT``: stores the bytes of an MLMD file in a slot; the blaster replaces the old one once all is there."""
+    """``MLMODEL_PUT``: store the bytes of an MLMD file in a slot; the blaster replaces the old file once all have arrived."""
 
-    timeout_s = commands.UPLOAD_TIMEOUT_S + 2.0  # the blaster is to give up first, and to say why
+    timeout_s = commands.UPLOAD_TIMEOUT_S + 2.0  # the blaster times out first, and sends the reason
 
     def __init__(self, slot: ModelSlot, data: bytes) -> None:
         if not 1 <= len(data) <= commands.UPLOAD_MAX_BYTES:
@@ -199,24 +207,24 @@ class UploadModel(_LineExchange[bool]):
         if text == commands.MODEL_OK and self._sent:
             self._result = True
         else:
-            self._remark(text)
+            self._keep_line(text)
         return b""
 
 
 class _Confirmed(_LineExchange[bool]):
-    """An exchange that is answered by one word; what else is said is a remark."""
+    """An exchange whose answer is one word."""
 
     confirmation: str
 
     def _answer_line(self, text: str) -> bytes:
         self._result = True if text == self.confirmation else None
         if not self.done:
-            self._remark(text)
+            self._keep_line(text)
         return b""
 
 
 class LoadModel(_Confirmed):
-    """``MLMODEL_LOAD``: the blaster validates the model in a slot and uses it from now on."""
+    """``MLMODEL_LOAD``: make the blaster validate the model in a slot and use it from now on."""
 
     confirmation = commands.MODEL_LOADED
 
@@ -225,7 +233,7 @@ class LoadModel(_Confirmed):
 
 
 class DeleteModels(_Confirmed):
-    """``MLMODEL_DELETE``: the blaster forgets every uploaded model; its factory models serve again."""
+    """``MLMODEL_DELETE``: make the blaster delete every uploaded model and use its factory models again."""
 
     confirmation = commands.MODEL_DELETED
 
@@ -234,7 +242,7 @@ class DeleteModels(_Confirmed):
 
 
 class ReadModelStatus(_LineExchange[ModelStatus]):
-    """``MLMODEL_INFO``: which models serve. Firmware that prints no fingerprints ends its answer by silence."""
+    """``MLMODEL_INFO``: ask which models are in use. From firmware that prints no fingerprints, silence ends the answer."""
 
     timeout_s = 1.0
 
@@ -248,7 +256,7 @@ class ReadModelStatus(_LineExchange[ModelStatus]):
         return len(self._values) + self.done
 
     def silence(self) -> None:
-        """See :meth:`Exchange.silence`; the answer is enough if only the fingerprints are missing."""
+        """See :meth:`Exchange.silence`; the answer is sufficient if only the fingerprints are missing."""
         if not all(key in self._values for key in _STATUS_KEYS):
             super().silence()
         self._result = self._status()
@@ -256,7 +264,7 @@ class ReadModelStatus(_LineExchange[ModelStatus]):
     def _answer_line(self, text: str) -> bytes:
         key, equals, value = text.partition("=")
         if not equals or (key not in _STATUS_KEYS and key not in commands.FINGERPRINT_KEYS):
-            self._remark(text)
+            self._keep_line(text)
             return b""
         self._values[key] = value.strip()
         if key == commands.FINGERPRINT_KEYS[-1]:

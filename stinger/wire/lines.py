@@ -1,4 +1,4 @@
-"""Text lines out of bytes that come in pieces."""
+"""Split a stream of bytes into text lines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ LINE_MAX_BYTES: Final = 1024
 
 
 def take_line(buffer: bytearray) -> str | None:
-    """Remove the first line from ``buffer`` and return it without its end; ``None`` while there is no whole one.
+    r"""Remove the first line from ``buffer`` and return it without its end; ``None`` if there is no complete line.
 
-    Bytes that are not ASCII come out as U+FFFD. ``buffer`` is emptied when it holds more than LINE_MAX_BYTES of one
-    unfinished line; a whole line longer than that comes out cut to its last LINE_MAX_BYTES.
+    Bytes that are not ASCII become U+FFFD. ``buffer`` is emptied when it holds more than LINE_MAX_BYTES of one
+    unfinished line; of a complete line that is longer, the last LINE_MAX_BYTES are returned.
+
+    >>> buffer = bytearray(b"MLDUMP_DONE\r\n[ml")
+    >>> take_line(buffer), take_line(buffer), buffer
+    ('MLDUMP_DONE', None, bytearray(b'[ml'))
     """
     end = buffer.find(b"\n")
     if end < 0:

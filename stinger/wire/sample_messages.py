@@ -1,4 +1,4 @@
-"""Blocks of samples as a blaster publishes them over MQTT, and what their counters tell.
+"""Blocks of samples as a blaster publishes them over MQTT; losses, repeats and restarts found by their counters.
 
 A message is a u32 and then at least one 17-byte sample record, all little-endian. The u32 counts the samples that the
 device has published before this message, since it started, modulo 2**32. The topic is ``stinger/<device>/samples``.
@@ -20,7 +20,7 @@ from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 SAMPLES_LEVEL: Final = "samples"
 COUNTER_MODULUS: Final = 2**32
 MESSAGE_MAX_SAMPLES: Final = 4096
-"""41 s at 100 Hz. A longer message is refused unread: a broker passes on up to 256 MB, and each device can send it."""
+"""41 s at 100 Hz. A longer message is refused unread: a broker forwards up to 256 MB, and any device can send that."""
 
 _COUNTER: Final = Struct("<I")
 MESSAGE_MAX_BYTES: Final = _COUNTER.size + MESSAGE_MAX_SAMPLES * SAMPLE_BYTES
@@ -37,18 +37,18 @@ class SampleMessage:
 
 
 def encode_message(message: SampleMessage) -> bytes:
-    """The payload that says ``message``."""
+    """Return the payload of ``message``."""
     return _COUNTER.pack(message.first) + message.samples.astype(SAMPLE_DTYPE, copy=False).tobytes()
 
 
 def decode_message(payload: bytes | bytearray) -> SampleMessage:
-    """The message that ``payload`` says. Raises :class:`ProtocolError` for anything that is not exactly one."""
+    """Decode a payload. Raises :class:`ProtocolError` for anything but one complete message."""
     size = len(payload) - _COUNTER.size
     if size < SAMPLE_BYTES or size % SAMPLE_BYTES:
         raise ProtocolError(f"{len(payload)} bytes, expected 4 and then a multiple of {SAMPLE_BYTES}")
     if size > MESSAGE_MAX_SAMPLES * SAMPLE_BYTES:
         raise ProtocolError(f"{size // SAMPLE_BYTES} samples, more than {MESSAGE_MAX_SAMPLES}")
-    if max(payload[_FIRST_TRIGGER::SAMPLE_BYTES]) > 1:  # for messages as blasters send them a fifth of NumPy's time
+    if max(payload[_FIRST_TRIGGER::SAMPLE_BYTES]) > 1:  # for the short messages of blasters a fifth of NumPy's time
         raise ProtocolError("a trigger that is neither 0 nor 1")
     samples = np.frombuffer(payload, dtype=SAMPLE_DTYPE, offset=_COUNTER.size)
     return SampleMessage(_COUNTER.unpack_from(payload)[0], samples)
@@ -69,7 +69,7 @@ def device_of(topic: str, prefix: str) -> DeviceName | None:
 
 
 class MessageCounter:
-    """Follows one device's messages by their counters: ``lost`` samples, ``repeated`` messages, ``restarts``."""
+    """Counts ``lost`` samples, ``repeated`` messages and ``restarts`` of one device by the counters of its messages."""
 
     def __init__(self) -> None:
         self.lost = 0
@@ -79,9 +79,9 @@ class MessageCounter:
         self._seen: deque[tuple[int, int, int]] = deque(maxlen=_REMEMBERED)
 
     def is_new(self, message: SampleMessage) -> bool:
-        """Count ``message``; false for one of the last 64 come again, as QoS 1 may deliver it after a reconnection.
+        """Count ``message`` and return whether it is new; one of the last 64 repeated, as QoS 1 may do, is not.
 
-        A counter that falls back otherwise is a device that has started over; what it published unheard is not known.
+        Any other counter behind the last one means that the device restarted; samples lost meanwhile are not counted.
         """
         count = message.samples.shape[0]
         identity = (message.first, int(message.samples["timestamp_ms"][0]), count)

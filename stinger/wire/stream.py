@@ -1,4 +1,4 @@
-"""The host's half of a stream of samples, whichever kind the blaster at the other end speaks."""
+"""The host's side of a stream of samples: the live stream, or the text stream of older firmware."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from stinger.wire.frames import FrameBlock, FrameDecoder
 from stinger.wire.text_stream import STARTED, TextStreamDecoder, is_row
 
 UNDECIDED_MAX_BYTES: Final = 4096
-"""What is kept from before the kind of stream was known."""
+"""The most bytes kept until the kind of stream is recognised."""
 
 
 class StreamKind(Enum):
-    """What the blaster was found to send."""
+    """The kinds of stream that a blaster sends."""
 
     FRAMES = "live stream"
     TEXT = "text stream of older firmware"
 
 
 class SampleStream:
-    """Turns what comes over a link into samples; tells the live stream and the old text stream apart by what comes.
+    """Decodes the bytes of a link to samples; recognises the kind of stream by its first frame or row.
 
-    ``kind`` is ``None`` until then. ``frames`` and ``text`` are the decoders, for their counters.
+    ``kind`` is ``None`` until then. ``frames`` and ``text`` are the decoders, with their counters.
     """
 
     def __init__(self) -> None:
@@ -37,16 +37,16 @@ class SampleStream:
 
     @staticmethod
     def start(rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
-        """What to send to be streamed to. Older firmware starts at any character, so this starts it as well."""
+        """Return the command that starts a stream. Older firmware starts at any character, so it starts it as well."""
         return f"{STREAM} {rate_hz}\n".encode("ascii")
 
     @staticmethod
     def stop() -> bytes:
-        """What to send to end a live stream; older firmware goes on until the port is closed."""
+        """Return the command that ends a live stream; older firmware streams until the port is closed."""
         return f"{STREAM} 0\n".encode("ascii")
 
     def feed(self, data: bytes) -> SampleArray:
-        """Take the next bytes and return the samples ``(n,)`` that became complete."""
+        """Process the next bytes and return the samples ``(n,)`` that they complete."""
         if self.kind is StreamKind.TEXT:
             return self.text.feed(data)
         block = self.frames.feed(data)

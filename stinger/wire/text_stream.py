@@ -1,4 +1,4 @@
-"""The text stream of older firmware: ``ax;ay;az;gx;gy;gz;trigger`` a line, 1600 lines a second, no time, no checksum."""
+"""The text stream of older firmware: lines ``ax;ay;az;gx;gy;gz;trigger``, 1600 per second, without time or checksum."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ from stinger.sample import IMU_RATE_HZ, SAMPLE_RATE_HZ, SampleArray, axes, clip_
 from stinger.wire.lines import LINE_MAX_BYTES
 
 STARTED: Final = "--- ML Data Stream Started ---"
-"""The line with which older firmware answers the first character that it receives."""
+"""The line that older firmware sends after the first character that it receives."""
 
 _ROW: Final = re.compile(rb"(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});([01])\r?")
 
 
 def is_row(line: str) -> bool:
-    """Whether ``line``, without its end, is a whole row of the text stream."""
+    """Return whether ``line``, without its end, is a complete row of the text stream.
+
+    >>> is_row("12;-3;2048;0;1;-1;0"), is_row("12;-3;20")
+    (True, False)
+    """
     return _ROW.fullmatch(line.encode("ascii", errors="replace")) is not None
 
 
 def encode_rows(samples: SampleArray) -> bytes:
-    """One line of the stream for each of ``samples`` ``(n,)``."""
+    """Return one line of the stream for each of ``samples`` ``(n,)``."""
     rows = zip(axes(samples).tolist(), samples["trigger"].tolist(), strict=True)
     return "".join(f"{';'.join(map(str, channels))};{trigger}\r\n" for channels, trigger in rows).encode("ascii")
 
 
 class TextStreamDecoder:
-    """Rows in, samples at 100 Hz out: every ``every``-th row is one, timed by counting rows at ``rate_hz``.
+    """Decodes rows to samples at 100 Hz: every ``every``-th row becomes one; times come from counting rows at ``rate_hz``.
 
-    A cut or malformed line is skipped, but still counts as one row of time. Counters, from the start: ``rows`` that
-    were whole, ``malformed`` lines, channel values ``clipped`` to int16. At most LINE_MAX_BYTES are held back.
+    A cut or malformed line is skipped, but counts as one row of time. Counters since the start: complete ``rows``,
+    ``malformed`` lines, channel values ``clipped`` to int16. At most LINE_MAX_BYTES of an unfinished line are kept.
     """
 
     def __init__(self, *, rate_hz: float = IMU_RATE_HZ, every: int = IMU_RATE_HZ // SAMPLE_RATE_HZ) -> None:
@@ -44,9 +48,9 @@ class TextStreamDecoder:
         self._tail = b""
 
     def feed(self, data: bytes) -> SampleArray:
-        """Take the next bytes of the stream and return the samples ``(n,)`` that became complete."""
+        """Process the next bytes of the stream and return the samples ``(n,)`` that they complete."""
         *lines, tail = (self._tail + data).split(b"\n")
-        self._tail = tail[-LINE_MAX_BYTES:]  # a longer line is malformed anyhow, and its end will tell
+        self._tail = tail[-LINE_MAX_BYTES:]  # a longer line is malformed, and stays so when cut
         positions: list[int] = []
         values: list[tuple[bytes, ...]] = []
         for line in lines:

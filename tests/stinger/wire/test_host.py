@@ -60,7 +60,7 @@ def test_dump_gives_the_log_however_it_is_cut(size: int) -> None:
     for i in range(0, len(dumped()), size):
         dump.receive(dumped()[i : i + size])
     assert dump.result == LOG
-    assert list(dump.remarks) == ["[ml] a remark"]
+    assert list(dump.other_lines) == ["[ml] a remark"]
 
 
 def test_remark_between_log_and_end_mark_is_no_damage() -> None:
