@@ -1,43 +1,63 @@
-"""The daemon's link to its broker: connects for ever, delivers what must arrive, says what is newest, hears commands."""
+"""The daemon's link to its broker: stays connected, publishes messages by their delivery policies, receives commands."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import secrets
 import time
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
 
 from service.base.backoff import Backoff
+from service.base.logs import get_logger
 from service.base.states import DaemonStatus
 from service.config.broker_address import BrokerAddress
-from service.mqtt.channels import COMMAND_FILTER, HOME_ASSISTANT_STATUS
+from service.mqtt.channels import COMMAND_FILTER, HOME_ASSISTANT_STATUS, is_command
 from service.mqtt.command_queue import CommandHandler, CommandQueue
-from service.mqtt.connection import Client, Connection, MqttError, ProtocolVersion, connected_client
+from service.mqtt.connection import Connection, ConnectionTimes, Connector, MqttError, PublishPacket, Will
 from service.mqtt.messages import OutgoingMessage, status_message
 from service.mqtt.outbox import Outbox
+from service.mqtt.packets import QoS
 from service.mqtt.publisher import AcknowledgedHandler, Publisher
+from service.mqtt.reason_codes import REFUSED, reason_text
 
-logger = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 
-_STABLE_S = 5.0
-"""A connection that lasted so long makes the next pause a short one again, and its end worth a warning."""
-_CHECKPOINT_EVERY_S = 60.0
-_GIVE_UP_S = 0.6
-"""What cancelling takes while a broker has not answered: the library waits half a second for its thread."""
-_FAREWELL_S = 0.3
-"""For saying ``offline`` to a broker that is well."""
-_REFUSED = 0x80
-"""From here on a code of the broker's answers says no."""
+
+class BrokerState(Enum):
+    """What a :class:`BrokerLink` is doing."""
+
+    STOPPED = "stopped"
+    """Not running: before :meth:`BrokerLink.run` and after it."""
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    WAITING = "waiting"
+    """Pausing before the next attempt to connect."""
+    STOPPING = "stopping"
+    """Delivering what it can before the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerLinkTimes:
+    """Time limits of a link, in seconds."""
+
+    stable_s: float = 5.0
+    """After a connection that lasted so long, pauses are short again and its end is worth a warning."""
+    checkpoint_every_s: float = 60.0
+    """Between two checkpoints of the outbox."""
+    farewell_s: float = 0.3
+    """To publish ``offline`` through a broker that works."""
 
 
 class BrokerLink:
-    """Sends messages to the broker at ``address``, each as its :class:`DeliveryPolicy` says, from :meth:`run` on.
+    """Keeps the daemon connected to the broker at ``address`` while :meth:`run` runs.
 
-    ``on_command`` obeys commands, ``on_acknowledged`` learns how long the broker took. ``home_assistant`` says everything
-    again when Home Assistant starts. All methods are for the event loop's thread.
+    Messages are put into :attr:`publisher`. ``on_command`` carries out commands; ``on_acknowledged`` takes the seconds
+    that the broker took for an event. With ``home_assistant``, retained messages are published again when Home Assistant
+    starts. All methods are for the event loop's thread.
     """
 
     def __init__(
@@ -49,39 +69,51 @@ class BrokerLink:
         on_command: CommandHandler | None = None,
         on_acknowledged: AcknowledgedHandler | None = None,
         home_assistant: bool = False,
+        times: BrokerLinkTimes | None = None,
+        connection_times: ConnectionTimes | None = None,
     ) -> None:
         self._address = address
         self._outbox = outbox
         self._version = version
-        self._desk = CommandQueue(on_command) if on_command is not None else None
+        self._commands = CommandQueue(on_command) if on_command is not None else None
         self._publisher = Publisher(outbox, on_acknowledged)
         self._home_assistant = home_assistant
-        # The same for every connection, so that the broker ends the old one, and has said its will, before the new one.
-        self._identifier = f"stinger-{secrets.token_hex(6)}"
-        self._protocol = ProtocolVersion.V311 if address.embedded else ProtocolVersion.V5
-        self._answered = address.embedded
-        self._client: Client | None = None
+        self._times = BrokerLinkTimes() if times is None else times
+        will = status_message(DaemonStatus(online=False, host_s=None, reason="lost", version=version))
+        self._connector = Connector(
+            address,
+            # The same for every connection, so that the broker ends the old one, and has published its will, before it
+            # accepts the new one.
+            identifier=f"stinger-{secrets.token_hex(6)}",
+            will=Will(will.topic, will.payload, will.qos, will.retain),
+            times=connection_times,
+        )
+        self._state = BrokerState.STOPPED
         self._connections = 0
-        self._connected_s = math.inf
-        self._told = False
         self._alarm = ""
-        self._stop = asyncio.Event()
-        self._deadline = math.inf
+        self._stop_requested = asyncio.Event()
+        self._stop_by_s = 0.0
+        self._failures: set[str] = set()
+
+    @property
+    def state(self) -> BrokerState:
+        """What the link is doing."""
+        return self._state
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has let us in and the connection stands."""
-        return self._client is not None
+        """Whether the broker has accepted the connection and nobody has asked the link to stop."""
+        return self._state is BrokerState.CONNECTED
 
     @property
     def reconnects(self) -> int:
-        """How many times the connection was made again after the first."""
+        """How many connections were made after the first."""
         return max(0, self._connections - 1)
 
     @property
     def protocol(self) -> str:
-        """The version of MQTT that is spoken, or tried next: ``5`` or ``3.1.1``."""
-        return "5" if self._protocol is ProtocolVersion.V5 else "3.1.1"
+        """The version of MQTT in use, or the one that is tried next: ``5`` or ``3.1.1``."""
+        return str(self._connector.version)
 
     @property
     def depth(self) -> int:
@@ -94,112 +126,105 @@ class BrokerLink:
         return self._publisher
 
     def set_alarm(self, text: str) -> None:
-        """Say ``text`` in the daemon's status from now on; an empty one ends the alarm."""
+        """Publish ``text`` as the alarm in the daemon's status from now on; an empty text ends the alarm."""
         if text != self._alarm:
             self._alarm = text
             self._publisher.put(self._status())
 
     async def run(self) -> None:
-        """Hold the link until :meth:`stop` or cancelled. A broker that is not there is waited for, never an error."""
-        async with asyncio.TaskGroup() as tasks:
-            checkpointing = tasks.create_task(self._checkpoint(), name="outbox-checkpoint")
-            holding = tasks.create_task(self._hold(), name="broker-connections")
-            await self._stop.wait()
-            # A connection that is just being made may still deliver, but giving it up takes a while; between two
-            # attempts this ends at once.
-            left_s = self._deadline - time.monotonic() - (0.0 if self.connected else _GIVE_UP_S)
-            await asyncio.wait({holding}, timeout=max(0.0, left_s))
-            holding.cancel()
-            checkpointing.cancel()
+        """Stay connected until :meth:`stop` or cancelled. A broker that is away is waited for, never an error."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                checkpointing = tasks.create_task(self._checkpoint(), name="outbox-checkpoint")
+                connecting = tasks.create_task(self._stay_connected(), name="broker-connections")
+                await self._stop_requested.wait()
+                # A connection that is just being made may still deliver.
+                await asyncio.wait({connecting}, timeout=max(0.0, self._stop_by_s - time.monotonic()))
+                connecting.cancel()
+                checkpointing.cancel()
+        finally:
+            self._state = BrokerState.STOPPED
 
     def stop(self, within_s: float) -> None:
-        """Let :meth:`run` end within ``within_s`` or little more: what can be delivered is, the rest stays in the outbox."""
-        self._deadline = time.monotonic() + within_s
-        self._stop.set()
+        """Have :meth:`run` end within ``within_s`` or little more; what was not delivered by then stays in the outbox."""
+        self._stop_by_s = time.monotonic() + within_s
+        self._state = BrokerState.STOPPING
+        self._stop_requested.set()
 
-    async def _hold(self) -> None:
+    async def _stay_connected(self) -> None:
         backoff = Backoff()
-        while not self._stop.is_set():
-            self._connected_s = math.inf
+        while not self._stop_requested.is_set():
+            self._enter(BrokerState.CONNECTING)
+            connections, began_s = self._connections, time.monotonic()
             try:
-                await self._session()
-            except* (MqttError, OSError) as errors:
-                if time.monotonic() - self._connected_s > _STABLE_S:
+                await self._connect_and_serve()
+            except* MqttError as errors:
+                if self._connections > connections and time.monotonic() - began_s > self._times.stable_s:
                     backoff.reset()
-                    self._told = False
-                self._tell(_innermost(errors))
+                    self._failures.clear()
+                self._log_failure(_innermost(errors))
+            self._enter(BrokerState.WAITING)
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.next_s()):
-                    await self._stop.wait()
+                    await self._stop_requested.wait()
 
-    async def _session(self) -> None:
-        """One connection, from its beginning to its end."""
-        will = status_message(DaemonStatus(online=False, host_s=None, reason="lost", version=self._version))
-        opening = connected_client(self._address, identifier=self._identifier, protocol=self._protocol, will=will)
-        try:
-            async with opening as connection:
-                await self._begin(connection.client)
-                try:
-                    await self._serve(connection)
-                finally:
-                    self._client = None
-        except (MqttError, TimeoutError):
-            # An old broker refuses version 5 in one of many ways, so until one was answered both are tried in turn.
-            if not self._answered:
-                v5 = self._protocol is ProtocolVersion.V5
-                self._protocol = ProtocolVersion.V311 if v5 else ProtocolVersion.V5
-            raise
+    def _enter(self, state: BrokerState) -> None:
+        if self._state is not BrokerState.STOPPING:
+            self._state = state
 
-    async def _begin(self, client: Client) -> None:
-        filters = [(COMMAND_FILTER, 1)] if self._desk is not None else []
+    async def _connect_and_serve(self) -> None:
+        """Serve one connection, from its beginning to its end."""
+        async with self._connector.connect(self._receive, self._publisher.wake) as connection:
+            await self._subscribe(connection)
+            self._enter(BrokerState.CONNECTED)
+            self._connections += 1
+            _LOG.info("broker_connected", broker=self._address, mqtt=self.protocol, connections=self._connections)
+            self._publisher.announce()
+            self._publisher.put(self._status())
+            await self._serve(connection)
+
+    async def _subscribe(self, connection: Connection) -> None:
+        filters: list[tuple[str, QoS]] = [(COMMAND_FILTER, 1)] if self._commands is not None else []
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
         if filters:
-            granted = await client.subscribe(filters)
-            code: Any  # a number in MQTT 3.1.1, a reason code in 5
-            for (name, _), code in zip(filters, granted, strict=False):
-                if getattr(code, "value", code) >= _REFUSED:
-                    logger.warning("subscription refused by the broker topic=%s", name)
-        self._client = client
-        self._connections += 1
-        self._answered = True
-        self._connected_s = time.monotonic()
-        logger.info(
-            "broker connected broker=%s mqtt=%s connections=%d", self._address, self.protocol, self._connections
-        )
-        self._publisher.announce()
-        self._publisher.put(self._status())
+            codes = await connection.subscribe(filters)
+            for (name, _), code in zip(filters, codes, strict=False):
+                if code >= REFUSED:
+                    _LOG.warning("broker_refused_subscription", topic=name, reason=reason_text(code))
 
     async def _serve(self, connection: Connection) -> None:
-        client = connection.client
         async with asyncio.TaskGroup() as tasks:
             working = [
-                tasks.create_task(self._hear(client), name="broker-hear"),
+                tasks.create_task(connection.wait_lost(), name="broker-connection"),
                 tasks.create_task(self._publisher.publish_through(connection), name="broker-publish"),
             ]
-            if self._desk is not None:
-                working.append(tasks.create_task(self._desk.serve(client), name="broker-commands"))
+            if self._commands is not None:
+                working.append(tasks.create_task(self._commands.serve(connection), name="broker-commands"))
             try:
-                await self._stop.wait()
-                await self._publisher.drain(self._deadline - _FAREWELL_S - time.monotonic())
+                await self._stop_requested.wait()
+                await self._publisher.drain(self._stop_by_s - self._times.farewell_s - time.monotonic())
             finally:
-                # The broker is told even where we are cancelled: leaving in order, it would not speak our will.
-                offline = self._status(online=False)
-                cancelled = bool((task := asyncio.current_task()) and task.cancelling())
-                with suppress(MqttError):
-                    await client.publish(
-                        offline.topic, offline.payload, 0 if cancelled else 1, offline.retain, timeout=_FAREWELL_S
-                    )
+                await self._publish_offline(connection)
             for task in working:
                 task.cancel()
 
-    async def _hear(self, client: Client) -> None:
-        async for message in client.messages:
-            topic = message.topic.value
-            if topic == HOME_ASSISTANT_STATUS:
-                if message.payload == b"online":
-                    self._publisher.announce()
-            elif self._desk is not None and message.topic.matches(COMMAND_FILTER):
-                self._desk.submit(message)
+    async def _publish_offline(self, connection: Connection) -> None:
+        """Publish that the daemon is offline: DISCONNECT keeps the broker from publishing the will. Wait unless cancelled."""
+        offline = self._status(online=False)
+        task = asyncio.current_task()
+        with suppress(MqttError, TimeoutError):
+            if task is not None and task.cancelling():
+                connection.publish(offline)
+            else:
+                async with asyncio.timeout(self._times.farewell_s):
+                    await connection.deliver(offline)
+
+    def _receive(self, message: PublishPacket, _read_ns: int) -> None:
+        if message.topic == HOME_ASSISTANT_STATUS:
+            if message.payload == b"online":
+                self._publisher.announce()
+        elif self._commands is not None and is_command(message.topic):
+            self._commands.put(message)
 
     def _status(self, *, online: bool = True) -> OutgoingMessage:
         reason = "started" if online else "stopped"
@@ -207,13 +232,19 @@ class BrokerLink:
 
     async def _checkpoint(self) -> None:
         while True:
-            await asyncio.sleep(_CHECKPOINT_EVERY_S)
+            await asyncio.sleep(self._times.checkpoint_every_s)
             await asyncio.to_thread(self._outbox.checkpoint)
 
-    def _tell(self, error: BaseException) -> None:
-        told = logging.DEBUG if self._told else logging.WARNING
-        logger.log(told, "broker not connected broker=%s reason=%s", self._address, str(error) or type(error).__name__)
-        self._told = True
+    def _log_failure(self, error: BaseException) -> None:
+        """Log why there is no connection: a warning for a new reason, debug for one that repeats.
+
+        Unlike with ``RepeatedFailure``, two reasons that alternate are no news: before its first answer a broker is tried
+        in both versions of MQTT, which it may refuse for different reasons.
+        """
+        reason = str(error)
+        level = logging.DEBUG if reason in self._failures else logging.WARNING
+        self._failures.add(reason)
+        _LOG.log(level, "broker_not_connected", broker=self._address, reason=reason)
 
 
 def _innermost(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -75,6 +75,12 @@ SAMPLES = Channel("stinger/{device}/samples", "samples", 0, retain=False)
 COMMAND_FILTER = f"{ROOT}/+/command/+"
 
 
+def is_command(topic: str) -> bool:
+    """Return whether ``topic`` is one of a command: whether it matches :data:`COMMAND_FILTER`."""
+    root, _, rest = topic.partition("/")
+    return root == ROOT and rest.count("/") == 2 and rest.split("/")[1] == "command"  # noqa: PLR2004 - device, command, name
+
+
 @lru_cache
 def schema(name: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) called ``name``. Raises :class:`FileNotFoundError` where there is none."""

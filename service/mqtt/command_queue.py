@@ -1,90 +1,93 @@
-"""Commands that came over MQTT, obeyed one after another and answered."""
+"""Commands received over MQTT: carried out one after another, each answered."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
+from service.base.logs import get_logger
+from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.commands import Command, CommandRequest, answer, parse_command, read_content, request_on, take_id
-from service.mqtt.connection import Client, Received
+from service.mqtt.connection import Connection, PublishPacket
+from service.mqtt.messages import OutgoingMessage
 from stinger.errors import StingerError
 
-logger = logging.getLogger(__name__)
-
 CommandHandler = Callable[[Command], Awaitable[Mapping[str, Any]]]
-"""Does what is asked and returns what is so now; raises :class:`StingerError` for what cannot be done."""
+"""Carries out a command and returns the resulting state; raises :class:`StingerError` if it cannot."""
 
-_WAITING = 100
-_OBEY_S = 10.0
+MAX_WAITING: Final = 100
+HANDLER_S: Final = 10.0
+_LOG: Final = get_logger(__name__)
 
 
 class CommandQueue:
-    """Takes commands in and has ``handler`` obey them, in the order in which they came.
+    """Has ``handler`` carry out commands in the order in which they arrived, and answers each.
 
-    Each is answered on the response topic it names (MQTT 5), with its correlation data, or else on its own topic with
-    ``/response`` behind it. Retained commands are not obeyed: they would be again at each connection.
+    The answer goes to the response topic that the command names (MQTT 5), with its correlation data, or else to the
+    command's own topic with ``/response`` appended. Retained commands are ignored: the broker delivers them again at each
+    connection. At most ``max_waiting`` commands wait, and each may take ``handler_s`` seconds.
     """
 
-    def __init__(self, handler: CommandHandler) -> None:
+    def __init__(
+        self, handler: CommandHandler, *, max_waiting: int = MAX_WAITING, handler_s: float = HANDLER_S
+    ) -> None:
         self._handler = handler
-        self._waiting: asyncio.Queue[Received] = asyncio.Queue(_WAITING)
+        self._handler_s = handler_s
+        self._waiting: asyncio.Queue[PublishPacket] = asyncio.Queue(max_waiting)
 
-    def submit(self, message: Received) -> None:
-        """Have the command in ``message`` obeyed in its turn; one too many is dropped with a warning."""
+    def put(self, message: PublishPacket) -> None:
+        """Add the command in ``message``; if too many wait, drop it with a warning."""
         if message.retain:
-            logger.warning("retained command not obeyed topic=%s", message.topic)
+            _LOG.warning("retained_command_ignored", topic=message.topic)
             return
         try:
             self._waiting.put_nowait(message)
         except asyncio.QueueFull:
-            logger.warning("command dropped, too many at once topic=%s waiting=%d", message.topic, _WAITING)
+            _LOG.warning("command_dropped", reason="too many wait", topic=message.topic, waiting=self._waiting.maxsize)
 
-    async def serve(self, client: Client) -> None:
-        """Obey and answer through ``client`` until cancelled. Raises ``MqttError`` when the connection is lost."""
+    async def serve(self, connection: Connection) -> None:
+        """Carry out commands and answer through ``connection`` until cancelled.
+
+        Raises :class:`~service.mqtt.connection.MqttError` when the connection is lost.
+        """
         while True:
             message = await self._waiting.get()
-            payload = await self._obey(message)
-            topic, properties = _where_to_answer(message)
+            payload = await self._execute(message)
+            topic = message.response_topic
+            response = OutgoingMessage(
+                topic=f"{message.topic}/response" if topic is None else topic,
+                payload=payload,
+                qos=1,
+                retain=False,
+                delivery=DeliveryPolicy.LIVE,
+            )
+            correlation_data = None if topic is None else message.correlation_data
             try:
-                await client.publish(topic, payload, qos=1, properties=properties)
-            except ValueError as error:  # a response topic that is none
-                logger.warning("command not answered topic=%s reason=%s", message.topic, error)
+                await connection.deliver(response, correlation_data=correlation_data)
+            except ValueError as error:  # the response topic cannot be published to
+                _LOG.warning("command_not_answered", topic=message.topic, reason=error)
 
-    async def _obey(self, message: Received) -> bytes:
-        asked = request_on(message.topic.value)
+    async def _execute(self, message: PublishPacket) -> bytes:
+        """Carry out the command in ``message`` and return the payload of its answer."""
+        request = request_on(message.topic)
         try:
             content = read_content(message.payload)
-            asked = replace(asked, id=take_id(content))
-            command = parse_command(asked, content)
-            async with asyncio.timeout(_OBEY_S):
-                return _done(asked, await self._handler(command))
+            request = replace(request, id=take_id(content))
+            command = parse_command(request, content)
+            async with asyncio.timeout(self._handler_s):
+                return _done(request, await self._handler(command))
         except TimeoutError:
-            return answer(asked, error=f"not done within {_OBEY_S:g} s")
+            return answer(request, error=f"not done within {self._handler_s:g} s")
         except StingerError as error:
-            return answer(asked, error=str(error))
-        except Exception:
-            # A mistake of ours must not end the link, and whoever asked must not wait for ever.
-            logger.exception("command failed topic=%s", message.topic)
-            return answer(asked, error="internal error, see the daemon's log")
+            return answer(request, error=str(error))
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            # A fault of ours must not end the connection, nor leave the sender without an answer.
+            _LOG.exception("command_failed", topic=message.topic)
+            return answer(request, error="internal error, see the daemon's log")
 
 
-def _done(asked: CommandRequest, result: Mapping[str, Any]) -> bytes:
-    logger.info("command obeyed command=%s device=%s", asked.name, asked.device or "all")
-    return answer(asked, result)
-
-
-def _where_to_answer(message: Received) -> tuple[str, Properties | None]:
-    asked: Any = message.properties
-    topic = getattr(asked, "ResponseTopic", None)
-    if topic is None:
-        return f"{message.topic}/response", None
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it so
-    if (correlation := getattr(asked, "CorrelationData", None)) is not None:
-        properties.CorrelationData = correlation
-    return topic, properties
+def _done(request: CommandRequest, result: Mapping[str, Any]) -> bytes:
+    _LOG.info("command_done", command=request.name, device=request.device or "all")
+    return answer(request, result)

@@ -1,4 +1,4 @@
-"""What is to be published and in which order: the outbox, the newest of each state, and what only lives now."""
+"""What is published next: events from the outbox, the newest of each state, and messages that are only of use now."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Final
 
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.connection import IN_FLIGHT, Connection, MqttError
@@ -18,19 +19,30 @@ from service.mqtt.outbox import Entry, Outbox
 AcknowledgedHandler = Callable[[float], None]
 """Takes the seconds from :meth:`Outbox.put` to the broker's acknowledgement."""
 
-_ACKNOWLEDGE_S = 60.0
-"""A broker that takes longer is given up. That it is alive at all is told sooner, by its answers to pings."""
-_LIVE_MESSAGES = 1000
-_EVENTS_IN_FLIGHT = IN_FLIGHT - 4
-"""Some room is left to states: a long backlog must not keep them back."""
+ACKNOWLEDGE_S: Final = 60.0
+_CHECKS_PER_LIMIT: Final = 4
+_LIVE_MESSAGES: Final = 1000
+_EVENTS_IN_FLIGHT: Final = IN_FLIGHT - 4
+"""The rest is for states: a long backlog of events must not delay them."""
 
 
 class Publisher:
-    """Holds messages and publishes them through one client after another, each as its :class:`DeliveryPolicy` says."""
+    """Takes messages at any time and publishes them through one connection after another, by their delivery policies.
 
-    def __init__(self, outbox: Outbox, on_acknowledged: AcknowledgedHandler | None = None) -> None:
+    A broker that leaves a message unacknowledged for ``acknowledge_s`` seconds is given up. (Whether it is alive at all,
+    its answers to pings show sooner.)
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        on_acknowledged: AcknowledgedHandler | None = None,
+        *,
+        acknowledge_s: float = ACKNOWLEDGE_S,
+    ) -> None:
         self._outbox = outbox
         self._on_acknowledged = on_acknowledged
+        self._acknowledge_s = acknowledge_s
         self._retained: dict[str, OutgoingMessage] = {}
         self._latest: dict[str, OutgoingMessage] = {}
         self._live: deque[OutgoingMessage] = deque(maxlen=_LIVE_MESSAGES)
@@ -42,7 +54,7 @@ class Publisher:
         self._progress = asyncio.Event()
 
     def put(self, message: OutgoingMessage) -> None:
-        """Take ``message`` in. Returns at once."""
+        """Publish ``message``, now or as soon as there is a connection, by its delivery policy. Returns at once."""
         if message.retain:
             self._retained[message.topic] = message
         if message.delivery is DeliveryPolicy.EVERY:
@@ -51,23 +63,30 @@ class Publisher:
             self._latest[message.topic] = message
         elif self._connection is not None:
             self._live.append(message)
-        self._publish_what_waits()
+        self._publish_waiting()
 
     def announce(self) -> None:
-        """Have everything that is retained said again, except what the outbox is about to say anyway."""
+        """Publish everything retained again, except the topics that the outbox is about to publish anyway."""
         pending = self._outbox.topics()
         self._latest.update({topic: message for topic, message in self._retained.items() if topic not in pending})
-        self._publish_what_waits()
+        self._publish_waiting()
+
+    def wake(self) -> None:
+        """Continue to publish: the connection takes data again."""
+        self._wake.set()
 
     async def publish_through(self, connection: Connection) -> None:
-        """Publish until cancelled; what was under way then waits again. Raises ``MqttError`` when the connection is lost."""
+        """Publish through ``connection`` until cancelled; then requeue what is in flight.
+
+        Raises :class:`MqttError` if the broker does not acknowledge in time.
+        """
         self._connection = connection
         try:
             while True:
-                self._publish_what_waits()
+                self._publish_waiting()
                 self._wake.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_ACKNOWLEDGE_S / 4):
+                    async with asyncio.timeout(self._acknowledge_s / _CHECKS_PER_LIMIT):
                         await self._wake.wait()
                 self._check_acknowledgements()
         finally:
@@ -85,47 +104,49 @@ class Publisher:
                     self._progress.clear()
                     await self._progress.wait()
 
-    def _publish_what_waits(self) -> None:
+    def _publish_waiting(self) -> None:
         connection = self._connection
         if connection is None:
             return
-        # Where the connection turns out to be gone, whoever listens on it is about to learn so, and all of it is kept.
+        # If the connection turns out to be lost, its owner is about to learn so, and everything taken here is requeued.
         with suppress(MqttError):
-            while len(self._events_in_flight) < _EVENTS_IN_FLIGHT and (entry := self._outbox.take()) is not None:
+            while len(self._events_in_flight) < _EVENTS_IN_FLIGHT and not connection.congested:
+                entry = self._outbox.take()
+                if entry is None:
+                    break
                 self._events_in_flight[entry.number] = time.monotonic()
                 connection.publish(entry.message, partial(self._event_acknowledged, entry))
-            while self._latest and len(self._events_in_flight) + len(self._states_in_flight) < IN_FLIGHT:
+            while self._latest and not connection.congested and self._count_in_flight() < IN_FLIGHT:
                 message = self._latest.pop(next(iter(self._latest)))
                 number = next(self._state_numbers)
                 self._states_in_flight[number] = time.monotonic()
                 connection.publish(message, partial(self._state_acknowledged, number))
-            while self._live:
-                connection.publish(self._live.popleft(), _no_matter)
+            while self._live and not connection.congested:
+                connection.publish(self._live.popleft())
+
+    def _count_in_flight(self) -> int:
+        return len(self._events_in_flight) + len(self._states_in_flight)
 
     def _event_acknowledged(self, entry: Entry) -> None:
-        # Of a connection that is over: the event waits again, and is sent a second time.
+        # An event of an earlier connection has been requeued and is sent again.
         if self._events_in_flight.pop(entry.number, None) is None:
             return
         self._outbox.acknowledge(entry.number)
         if entry.put_ns is not None and self._on_acknowledged is not None:
             self._on_acknowledged((time.monotonic_ns() - entry.put_ns) / 1e9)
-        self._moved_on()
+        self._continue()
 
     def _state_acknowledged(self, number: int) -> None:
         self._states_in_flight.pop(number, None)
-        self._moved_on()
+        self._continue()
 
-    def _moved_on(self) -> None:
-        # Publishing more from here would be inside of paho's reading; the task does it.
+    def _continue(self) -> None:
+        # The task publishes the next ones, once for all the acknowledgements that were read together.
         if self._latest or self._outbox.depth:
             self._wake.set()
         self._progress.set()
 
     def _check_acknowledgements(self) -> None:
         for sent_s in (*self._events_in_flight.values(), *self._states_in_flight.values()):
-            if time.monotonic() - sent_s > _ACKNOWLEDGE_S:
-                raise MqttError(f"no acknowledgement within {_ACKNOWLEDGE_S:g} s")
-
-
-def _no_matter() -> None:
-    """What is live is not waited for."""
+            if time.monotonic() - sent_s > self._acknowledge_s:
+                raise MqttError(f"no acknowledgement within {self._acknowledge_s:g} s")

@@ -37,7 +37,7 @@ def test_watch_reports_a_missing_broker_and_keeps_trying() -> None:
         assert process.wait(20) == 0
     assert lines[0] == "mqtt://127.0.0.1:1\n"
     assert "mosquitto_sub -h 127.0.0.1 -p 1 " in lines[1]
-    assert "no broker at mqtt://127.0.0.1:1" in lines[2]
+    assert "no connection to the broker at mqtt://127.0.0.1:1" in lines[2]
 
 
 def test_watch_refuses_an_invalid_device_name() -> None:

@@ -28,7 +28,7 @@ async def test_user_and_password_from_a_file_let_in_and_a_wrong_one_is_told_but_
         secret.write_text("guess\n")
         refused = BrokerLink(address_of(url, password_file=secret), outbox, version="1")
         async with running(refused):
-            await until(lambda: "Not authorized" in caplog.text)
+            await until(lambda: "refused by the broker: not authorized (0x87)" in caplog.text)
             assert not refused.connected
         secret.write_text("sesame\n")
         welcome = BrokerLink(address_of(url, password_file=secret), outbox, version="1")
@@ -51,7 +51,7 @@ async def test_a_broker_that_forbids_to_publish_is_warned_of(
         link = BrokerLink(BrokerAddress("127.0.0.1", broker.port), outbox, version="1")
         async with running(link):
             link.publisher.put(event_message(shot()))
-            await until(lambda: "broker refuses messages reason=Not authorized" in caplog.text)
+            await until(lambda: 'broker_refused_message reason="not authorized (0x87)"' in caplog.text)
             assert link.depth == 0
     finally:
         broker.kill()
@@ -73,5 +73,5 @@ async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(
     unasked = BrokerLink(address_of(url, ca_file=ca_file), outbox, version="1")
     caplog.clear()
     async with running(unasked):
-        await until(lambda: "broker not connected" in caplog.text)
+        await until(lambda: "broker_not_connected" in caplog.text)
         assert not unasked.connected

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from service.config.broker_address import BrokerAddress
-from service.mqtt import connection as mqtt_client
 from service.mqtt.broker_link import BrokerLink
+from service.mqtt.connection import ConnectionTimes
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
@@ -28,13 +28,17 @@ CONNACK_OLD_PROTOCOL = b"\x20\x02\x00\x01"
 
 
 async def test_a_broker_of_3_1_1_is_spoken_to_in_3_1_1_after_its_silence(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox,
 ) -> None:
-    pytest.importorskip("amqtt", reason="it is the broker that only speaks 3.1.1")
-    # It takes the will of version 5 for something longer, and waits for the rest without a word.
-    monkeypatch.setattr(mqtt_client, "_CONNECT_S", 0.3)
+    pytest.importorskip("amqtt", reason="the broker that only speaks 3.1.1")
+    # It takes the will of version 5 for something longer, and waits in silence for the rest.
     async with EmbeddedBroker(0) as broker:
-        link = BrokerLink(BrokerAddress("127.0.0.1", broker.port), outbox, version="1")
+        link = BrokerLink(
+            BrokerAddress("127.0.0.1", broker.port),
+            outbox,
+            version="1",
+            connection_times=ConnectionTimes(connect_s=0.3),
+        )
         async with running(link), subscriber(broker.port, "stinger/b1/shot") as heard:
             link.publisher.put(event_message(shot()))
             await heard.until(lambda: len(heard.messages) == 1)
@@ -45,11 +49,12 @@ async def test_a_broker_of_3_1_1_is_spoken_to_in_3_1_1_after_its_silence(
     "answer", [CONNACK_OLD_PROTOCOL, b"\x20\x03\x00\x84\x00", b"\x20\x03\x00\x88\x00", b"HTTP/1.1 400\r\n\r\n"]
 )
 async def test_a_broker_that_refuses_is_tried_in_both_versions_and_warned_of_once(
-    outbox: Outbox, answer: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox, answer: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(mqtt_client, "_CONNECT_S", 0.2)
     async with odd_broker(answer) as (port, came):
-        link = BrokerLink(BrokerAddress("127.0.0.1", port), outbox, version="1")
+        link = BrokerLink(
+            BrokerAddress("127.0.0.1", port), outbox, version="1", connection_times=ConnectionTimes(connect_s=0.2)
+        )
         async with running(link):
             await until(lambda: len(came) >= 3)
     assert [protocol_level(connect) for connect in came[:3]] == [5, 4, 5]
