@@ -36,15 +36,21 @@ async def reason_of_loss(connection: Connection) -> str:
     return str(caught.value)
 
 
-async def test_a_takeover_is_reported_in_the_words_of_the_broker(mosquitto: Mosquitto) -> None:
+async def test_the_end_of_a_connection_is_reported_in_the_words_of_the_broker() -> None:
+    async with odd_broker(ACCEPTED_5, b"\xe0\x01\x8e") as (port, _), connector(port).connect(ignore) as connection:
+        connection.publish(message())
+        reason = await reason_of_loss(connection)
+        assert reason == "disconnected by the broker: session taken over: another client uses this id (0x8e)"
+        with pytest.raises(MqttError, match="session taken over"):
+            connection.publish(message())
+
+
+async def test_a_second_client_with_the_same_identifier_takes_over(mosquitto: Mosquitto) -> None:
     async with (
         connector(mosquitto.port, "same").connect(ignore) as first,
         connector(mosquitto.port, "same").connect(ignore) as second,
     ):
-        reason = await reason_of_loss(first)
-        assert reason == "disconnected by the broker: session taken over: another client uses this id (0x8e)"
-        with pytest.raises(MqttError, match="session taken over"):
-            first.publish(message())
+        await reason_of_loss(first)
         await second.deliver(message())
 
 
