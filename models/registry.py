@@ -169,15 +169,15 @@ class Registry:
         with self._locked():
             self._note(action, values)
 
-    def gone_back_from(self) -> list[Version]:
-        """The versions that roll-backs since the last promotion left behind, as far as they are still kept."""
-        left = []
+    def rolled_back_versions(self) -> list[Version]:
+        """Return the versions that were rolled back since the last promotion and still exist."""
+        rolled_back = []
         for entry in reversed(self.journal()):
             if entry.get("action") == "promote":
                 break
             if entry.get("action") == "rollback":
-                left.append(entry.get("from"))
-        return [version for version in self.versions() if version.id in left]
+                rolled_back.append(entry.get("from"))
+        return [version for version in self.versions() if version.id in rolled_back]
 
     def prune(self, *, keep: int) -> list[Version]:
         """Delete all but the newest ``keep`` versions, the champion and its predecessor; return the deleted ones."""

@@ -54,7 +54,7 @@ class _Attempt:
     def run(self, logs: Sequence[str]) -> RetrainingResult:
         champion = choose_model(CHAMPION, self._registry)
         # Each model file is opened once: it may be large.
-        rolled_back_versions = self._registry.gone_back_from()
+        rolled_back_versions = self._registry.rolled_back_versions()
         rolled_back = _metas_of(rolled_back_versions)
         result = self._read(champion, logs, rolled_back_versions, rolled_back)
         before = self._last_entry_for(result.inputs_hash)

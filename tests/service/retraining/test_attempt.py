@@ -110,7 +110,7 @@ def test_rolled_back_model_does_not_win_again_without_new_shots(tmp_path: Path) 
     assert champion(tmp_path) == factory.id
     recorded(tmp_path, 3, 4)
     assert attempt(tmp_path).outcome is Outcome.PROMOTED
-    assert Registry(tmp_path / "registry").gone_back_from() == []
+    assert Registry(tmp_path / "registry").rolled_back_versions() == []
 
 
 def test_new_champion_has_seen_everything_so_the_next_retraining_is_not_yet(tmp_path: Path) -> None:
