@@ -77,7 +77,7 @@ def test_info_as_json_is_for_machines(log: Path) -> None:
 def test_info_of_two_boots_says_so(log: Path) -> None:
     log.write_bytes(log.read_bytes() * 2)
     output = invoke("info", log).output
-    assert "2, as the clock starts over: 4.0 s, 4.0 s" in output
+    assert "2, one for each boot: 4.0 s, 4.0 s" in output
     assert "4 trigger edges: 2 accepted, 2 rejected" in output
     summary = json.loads(invoke("info", "--json", log).output)
     assert summary["duration_s"] == 8.0
