@@ -77,7 +77,9 @@ class Sidecar:
         """Return the content of the sidecar file."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["notes"] = [{"time": note.time, "text": note.text} for note in self.notes]
-        return json.dumps({"schema": SCHEMA, **values}, indent=2, ensure_ascii=False).encode() + b"\n"
+        text = json.dumps({"schema": SCHEMA, **values}, indent=2, ensure_ascii=False)
+        # A note from the network can hold half of a surrogate pair, which UTF-8 cannot: written as JSON escapes it, \ud800.
+        return text.encode(errors="backslashreplace") + b"\n"
 
 
 def read_sidecar(path: StrPath) -> Sidecar:

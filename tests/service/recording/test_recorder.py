@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.base.note import parse_note
+from service.base.note import NoteText, parse_note
 from service.recording.recorder import Recorder
 from service.recording.sidecar import Sidecar, read_sidecar
 from service.recording.store import device_folder, read_store, recorded_device, sidecar_path
@@ -162,6 +162,15 @@ def test_notes_are_kept_with_the_recording(tmp_path: Path) -> None:
         (sidecar,) = sidecars(tmp_path)
     assert [note.text for note in sidecar.notes] == ["before", "während", "model m2"]
     assert sidecars(tmp_path)[0].notes == sidecar.notes
+
+
+def test_note_that_is_not_valid_unicode_does_not_stop_sidecars_from_being_written(tmp_path: Path) -> None:
+    with recorder_in(tmp_path) as recorder:
+        recorder.append(block_of(random_samples(5)))
+        recorder.note(DeviceName("d"), NoteText("half \ud800"))
+        assert recorder.flush()
+    (sidecar,) = sidecars(tmp_path)
+    assert (sidecar.notes[0].text, sidecar.closed) == ("half \ud800", True)
 
 
 def test_firmware_that_becomes_known_later_is_added_to_the_open_recording(tmp_path: Path) -> None:

@@ -133,52 +133,52 @@ def test_recording_with_an_unreadable_sidecar_is_kept_and_reported(folder: Path)
 
 @pytest.mark.parametrize("place", ["report by hash", "by its first second", "report by path", "session name"])
 def test_recording_that_a_model_refers_to_is_kept(folder: Path, place: str) -> None:
-    named = store(folder, "a", 60, samples=150)
+    referenced = store(folder, "a", 60, samples=150)
     other = store(folder, "a", 50)
     store(folder, "a", 1)
-    digest = hashlib.sha256(named.read_bytes()).hexdigest()
+    digest = hashlib.sha256(referenced.read_bytes()).hexdigest()
     reports: dict[str, dict[str, Any]] = {
         "report by hash": {"training": {"inputs_sha256": [digest]}},
-        "by its first second": {"beginnings": [hashlib.sha256(named.read_bytes()[:1700]).hexdigest()]},
-        "report by path": {"held_out": [{"path": str(named)}]},
-        "session name": {"sessions": [f"{named.stem}#2"]},
+        "by its first second": {"beginnings": [hashlib.sha256(referenced.read_bytes()[:1700]).hexdigest()]},
+        "report by path": {"held_out": [{"path": str(referenced)}]},
+        "session name": {"sessions": [f"{referenced.stem}#2"]},
     }
     keep_model(folder, reports[place])
     pruned = prune(folder, MONTH)
-    assert named in left(folder)
+    assert referenced in left(folder)
     assert other not in left(folder)
-    assert [recording.path for recording in pruned.kept_for_models] == [named]
+    assert [recording.path for recording in pruned.kept_for_models] == [referenced]
 
 
 def test_recording_that_a_model_refers_to_is_deleted_on_request(folder: Path) -> None:
-    named = store(folder, "a", 60)
+    referenced = store(folder, "a", 60)
     store(folder, "a", 1)
-    keep_model(folder, {"path": str(named)})
+    keep_model(folder, {"path": str(referenced)})
     prune(folder, Limits(keep_s=30 * DAY_S, keep_trained=False))
-    assert named not in left(folder)
+    assert referenced not in left(folder)
 
 
 def test_recording_that_only_a_deleted_model_referred_to_is_deleted(folder: Path) -> None:
-    named = store(folder, "a", 60)
+    referenced = store(folder, "a", 60)
     store(folder, "a", 1)
-    keep_model(folder, {"path": str(named)})
+    keep_model(folder, {"path": str(referenced)})
     registry = Registry(folder.parent / "registry")
     retention = Retention(folder, registry)
     assert retention.prune(MONTH, now_s=NOW_S).deleted == ()
     registry.prune(keep=0)
-    assert [recording.path for recording in retention.prune(MONTH, now_s=NOW_S).deleted] == [named]
+    assert [recording.path for recording in retention.prune(MONTH, now_s=NOW_S).deleted] == [referenced]
 
 
 def test_newer_recordings_are_deleted_if_a_model_refers_to_the_oldest(folder: Path) -> None:
-    named = store(folder, "a", 60)
+    referenced = store(folder, "a", 60)
     second = store(folder, "a", 50)
     third = store(folder, "a", 40)
     newest = store(folder, "a", 1)
-    keep_model(folder, {"path": str(named)})
+    keep_model(folder, {"path": str(referenced)})
     each = read_store(folder).bytes // 4
     prune(folder, Limits(keep_bytes=3 * each + 100))
     assert second not in left(folder)
-    assert left(folder) == [named, third, newest]
+    assert left(folder) == [referenced, third, newest]
 
 
 @pytest.mark.parametrize("damage", ["model.onnx", "report.json"])

@@ -31,8 +31,8 @@ def config(folder: Path, settings: RetrainConfig = EASY) -> Config:
     return replace(Config(), data_dir=folder, retrain=settings)
 
 
-def attempt(folder: Path, *named: Path, settings: RetrainConfig = EASY) -> RetrainingResult:
-    return retrain(config(folder, settings), [str(path) for path in named], TaskRunner(Workers(jobs=1)))
+def attempt(folder: Path, *logs: Path, settings: RetrainConfig = EASY) -> RetrainingResult:
+    return retrain(config(folder, settings), [str(path) for path in logs], TaskRunner(Workers(jobs=1)))
 
 
 def recorded(folder: Path, *seeds: int) -> None:

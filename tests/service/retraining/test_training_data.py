@@ -15,9 +15,9 @@ from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples
 
 
-def gathered(data_dir: Path, *named: Path, max_hours: float = 24) -> TrainingData:
+def gathered(data_dir: Path, *logs: Path, max_hours: float = 24) -> TrainingData:
     return read_training_data(
-        data_dir, [str(path) for path in named], max_hours=max_hours, min_shot_gap_ms=1000, bar=no_progress_bar
+        data_dir, [str(path) for path in logs], max_hours=max_hours, min_shot_gap_ms=1000, bar=no_progress_bar
     )
 
 
