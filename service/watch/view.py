@@ -13,6 +13,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stinger.device_name import DAEMON, DeviceName, parse_device_name
+from stinger.errors import InputError
 from stinger.shots import MIN_LEAD_MS
 
 BARS: Final = " ▁▂▃▄▅▆▇█"
@@ -73,11 +75,11 @@ class View:
     def __init__(self, title: str) -> None:
         self.title = title
         self._daemon = "no word from a daemon yet"
-        self._devices: dict[str, _Device] = {}
+        self._devices: dict[DeviceName, _Device] = {}
         self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
 
     def feed(self, topic: str, payload: bytes) -> str | None:
-        """Take a message; return the line that tells of it, if it is worth one. What is not understood is left out."""
+        """Take a message, and return the line to print for it, or None. Ignore a message that is not understood."""
         parts = topic.split("/")
         try:
             content = json.loads(payload)
@@ -86,7 +88,7 @@ class View:
         if len(parts) != 3 or parts[0] != "stinger" or not isinstance(content, dict):  # noqa: PLR2004 - stinger/x/kind
             return None
         _, name, kind = parts
-        if name == "daemon":
+        if name == DAEMON:
             before = self._daemon
             self._daemon = f"daemon {content.get('state', '?')}, version {content.get('version', '?')}"
             alarm = content.get("alarm")
@@ -95,7 +97,11 @@ class View:
             said = f"{self._daemon}{f', ALARM: {alarm}' if alarm else ''}"
             self._events.append(said)
             return said
-        line = self._take(name, kind, content)
+        try:
+            device = parse_device_name(name)
+        except InputError:
+            return None  # another program's topic; its name could hold control characters for the terminal
+        line = self._take(device, kind, content)
         if line is not None:
             self._events.append(line)
         return line
@@ -117,7 +123,7 @@ class View:
         lines = [Text(line, overflow="ellipsis", no_wrap=True) for line in self._events]
         return Group(Text(self.title, style="bold"), Text(self._daemon), "", table, "", *lines)
 
-    def _take(self, name: str, kind: str, content: dict[str, Any]) -> str | None:
+    def _take(self, name: DeviceName, kind: str, content: dict[str, Any]) -> str | None:
         device = self._devices.setdefault(name, _Device())
         line = None
         match kind:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from service.watch.view import View
+from tests.helpers.device_names import NAMES_TO_REFUSE
 
 
 def told(view: View, topic: str, **content: Any) -> str | None:
@@ -115,3 +116,11 @@ def test_lost_broker_is_shown_until_the_daemon_is_heard_again() -> None:
     assert "no broker at x" in drawn(view)
     assert told(view, "daemon/status", state="online", version="1") == "daemon online, version 1"
     assert "no broker" not in drawn(view)
+
+
+@pytest.mark.parametrize("name", NAMES_TO_REFUSE)
+def test_a_topic_with_a_name_that_no_device_can_have_is_ignored(name: str) -> None:
+    view = View("t")
+    if name != "daemon":
+        assert told(view, f"{name}/shot", accepted=True, lead_ms=None) is None
+        assert "shot" not in drawn(view).replace("shots", "")
