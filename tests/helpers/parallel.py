@@ -1,14 +1,15 @@
 """pytest plugin: the whole suite runs in two processes of pytest-xdist, and tests that measure time run undisturbed.
 
 Each worker takes one test module after another. A worker that runs a test marked ``calm`` holds a lock; tests that keep
-both cores busy (see :data:`_BUSY`) wait for it. So that nobody has to wait long, modules with ``calm`` tests are started
-first, the other worker meanwhile runs light modules, and busy modules follow.
+both cores busy (see :data:`_BUSY`) wait for it. The order of the modules keeps that wait short: those with ``calm``
+tests start first, and the other worker meanwhile runs those that start no programs.
 
 ``pytest PATH`` runs in one process; ``-n NUMBER`` sets another number of workers, ``-n 0`` is one process.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +26,11 @@ except ImportError:  # Windows: tests are not kept apart
 
 WORKERS: Final = 2
 
-_BUSY: Final = ("tests/models/", "tests/replay/", "tests/service/retraining/", "tests/integration/test_retraining.py")
-"""Where tests train models or draw many pictures: beginnings of paths below the root of the checkout."""
+_PROGRAMS: Final = ("tests/deploy/", "tests/integration/", "tests/hil/cli/", "tests/service/cli/", "tests/test_")
+"""Where most tests start programs; this and the next are beginnings of paths below the root of the checkout."""
 
-_LAST: Final = ("tests/stinger/", "stinger/")
-"""Where no test takes long, which is what evens out the workers at the end."""
+_BUSY: Final = ("tests/models/", "tests/replay/", "tests/service/retraining/", "tests/integration/test_retraining.py")
+"""Where tests train models or draw many pictures."""
 
 _LOCK_FILE: Final = ROOT / "pyproject.toml"
 """Any file of the checkout: it is only locked, never written."""
@@ -47,13 +48,16 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if options.numprocesses and options.dist == "no":
         options.dist = "loadfile"
         options.loadscopereorder = False  # keep the order of pytest_collection_modifyitems
+    if options.numprocesses:
+        # Each worker has a core to itself: more threads for a matrix product only get in each other's way.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the modules for two workers; tests of one module keep their order."""
     if _is_worker(config):
         calm = {item.path for item in items if _is_calm(item)}
-        items.sort(key=lambda item: _rank(item.path, calm))
+        items.sort(key=lambda item: _phase(item.path, calm))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest-timeout, which is not to count the wait for the lock
@@ -75,13 +79,15 @@ def _starts_with(path: Path, beginnings: tuple[str, ...]) -> bool:
     return path.is_relative_to(ROOT) and path.relative_to(ROOT).as_posix().startswith(beginnings)
 
 
-def _rank(path: Path, calm: set[Path]) -> int:
+def _phase(path: Path, calm: set[Path]) -> int:
     """Return when to start the module at ``path``: lower numbers first."""
     if path in calm:
         return 0
     if _starts_with(path, _BUSY):
+        return 3
+    if _starts_with(path, _PROGRAMS):
         return 2
-    return 3 if _starts_with(path, _LAST) else 1
+    return 1 if _starts_with(path, ("tests/",)) else 4  # last the doctests: short ones let both workers end together
 
 
 @contextmanager
