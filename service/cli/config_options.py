@@ -17,41 +17,43 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def config_options(command: Command) -> Command:
     """Add the options of the daemon's configuration to a click command; :func:`option_values` collects their values."""
-    return _with_options(command, [one for one in KEYS if not one.name.startswith(_RETRAINING)])
+    return _with_options(command, [entry for entry in KEYS if not entry.name.startswith(_RETRAINING)])
 
 
 def retraining_options(command: Command) -> Command:
     """Add the options of retraining's configuration to a click command; :func:`option_values` collects their values."""
-    return _with_options(command, [one for one in KEYS if one.name.startswith(_RETRAINING) or one.name == "data_dir"])
+    return _with_options(
+        command, [entry for entry in KEYS if entry.name.startswith(_RETRAINING) or entry.name == "data_dir"]
+    )
 
 
 def option_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a command's parameters that are configuration, by the names of keys, for ``load_config``."""
-    return {one.name: parameters.get(_parameter(one)) for one in KEYS if one.traits.option}
+    return {entry.name: parameters.get(_parameter(entry)) for entry in KEYS if entry.traits.option}
 
 
 def _with_options(command: Command, keys: Sequence[Key]) -> Command:
-    for one in reversed(keys):
-        if one.traits.option:
-            command = _option(one, one.traits.option)(command)
+    for entry in reversed(keys):
+        if entry.traits.option:
+            command = _option(entry, entry.traits.option)(command)
     return command
 
 
-def _option(one: Key, flags: str) -> Callable[[Command], Command]:
+def _option(entry: Key, flags: str) -> Callable[[Command], Command]:
     # No defaults here: an option that is not given must not win over file and environment. load_config checks the values.
-    help_ = f"{one.traits.help} [default: {one.default_text}]" if one.default_text else one.traits.help
-    if one.kind is bool:
-        return click.option(flags, _parameter(one), is_flag=True, default=None, help=help_)
+    help_ = f"{entry.traits.help} [default: {entry.default_text}]" if entry.default_text else entry.traits.help
+    if entry.kind is bool:
+        return click.option(flags, _parameter(entry), is_flag=True, default=None, help=help_)
     kinds: dict[type, Any] = {int: int, float: float, tuple: str}
     return click.option(
         flags,
-        _parameter(one),
-        type=kinds.get(one.kind, str),
-        multiple=one.kind is tuple,
-        metavar=one.traits.metavar,
+        _parameter(entry),
+        type=kinds.get(entry.kind, str),
+        multiple=entry.kind is tuple,
+        metavar=entry.traits.metavar,
         help=help_,
     )
 
 
-def _parameter(one: Key) -> str:
-    return one.name.replace(".", "_")
+def _parameter(entry: Key) -> str:
+    return entry.name.replace(".", "_")

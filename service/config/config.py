@@ -224,20 +224,20 @@ class Config:
         """Return the text of a configuration file: keys that are not set are comments, secrets are left out."""
         lines: list[str] = []
         table = ""
-        for one in KEYS:
-            if one.traits.secret:
+        for entry in KEYS:
+            if entry.traits.secret:
                 continue
-            head, _, name = one.name.rpartition(".")
+            head, _, name = entry.name.rpartition(".")
             if head != table:
                 lines += ["", f"[{head}]"]
                 table = head
-            value = self.value(one.name)
+            value = self.value(entry.name)
             lines.append(f"# {name} =" if value is None else f"{name} = {toml_value(value)}")
         return "\n".join(lines) + "\n"
 
     def changed_from(self, other: Config) -> list[str]:
         """Return the names of the keys whose values differ from those of ``other``."""
-        return [one.name for one in KEYS if self.value(one.name) != other.value(one.name)]
+        return [entry.name for entry in KEYS if self.value(entry.name) != other.value(entry.name)]
 
 
 KEYS: Final = tuple(keys_of(Config))

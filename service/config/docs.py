@@ -54,22 +54,24 @@ def configuration_page() -> str:
     """Return the page, with a table for each table of the file."""
     parts = [_HEAD]
     table = None
-    for one in KEYS:
-        head, _, name = one.name.rpartition(".")
+    for entry in KEYS:
+        head, _, name = entry.name.rpartition(".")
         if head != table:
             title = f"`[{head}]`" if head else "Top of the file"
             parts.append(
                 f"\n## {title}\n\n| key | what it sets | value | default | environment, option |\n{'| --- ' * 5}|"
             )
             table = head
-        names = f"`{one.variable}`"
-        if one.traits.option:
-            names += " " + " ".join(f"`{flag}`" for flag in one.traits.option.split("/"))
-        default = one.default_text
-        default = f"`{default}`" if default and one.traits.default_text is None else default
-        where = name if not one.traits.secret else f"({name})"
-        live = " **Live.**" if one.traits.live else ""
-        parts.append(f"| `{where}` | {one.traits.help}{live} | {one.expectation()} | {default or 'none'} | {names} |")
+        names = f"`{entry.variable}`"
+        if entry.traits.option:
+            names += " " + " ".join(f"`{flag}`" for flag in entry.traits.option.split("/"))
+        default = entry.default_text
+        default = f"`{default}`" if default and entry.traits.default_text is None else default
+        where = name if not entry.traits.secret else f"({name})"
+        live = " **Live.**" if entry.traits.live else ""
+        parts.append(
+            f"| `{where}` | {entry.traits.help}{live} | {entry.expectation()} | {default or 'none'} | {names} |"
+        )
     return "\n".join(parts) + "\n"
 
 

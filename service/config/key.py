@@ -83,7 +83,7 @@ class Key:
             return f"{text} from {traits.low:.12g} to {traits.high:.12g}"
         return f"{text} of at least {traits.low:.12g}" if traits.low is not None else text
 
-    def from_text(self, text: str) -> Any:
+    def parse_text(self, text: str) -> Any:
         """Return the value of ``text``, as an environment variable has it. Raises :class:`InputError`."""
         stripped = text.strip()
         value: Any = text
@@ -96,11 +96,11 @@ class Key:
                 value = float(stripped)
             elif self.kind is tuple:
                 value = stripped.split()
-        return self.parsed(value)
+        return self.parse(value)
 
-    def parsed(self, value: Any) -> Any:
+    def parse(self, value: Any) -> Any:
         """Return ``value``, as the file or an option has it, as the program uses it. Raises :class:`InputError`."""
-        value = self._converted(value)
+        value = self._convert(value)
         traits = self.traits
         out_of_range = isinstance(value, int | float) and (
             (traits.low is not None and value < traits.low) or (traits.high is not None and value > traits.high)
@@ -109,7 +109,7 @@ class Key:
             raise self._unexpected(value)
         return traits.parse(value) if traits.parse else value
 
-    def _converted(self, value: Any) -> Any:
+    def _convert(self, value: Any) -> Any:
         kind = self.kind
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             with suppress(OverflowError):
@@ -141,20 +141,20 @@ def key(default: Any, help: str, **traits: Any) -> Any:  # noqa: A002 - reads we
 def keys_of(config: type, prefix: str = "") -> Iterator[Key]:
     """Yield the keys of ``config`` in order. Those of a dataclass within it have its field's name and a dot before theirs."""
     hints = typing.get_type_hints(config)
-    for one in fields(config):
-        hint = hints[one.name]
-        if "traits" not in one.metadata:
+    for entry in fields(config):
+        hint = hints[entry.name]
+        if "traits" not in entry.metadata:
             assert is_dataclass(hint)
             assert isinstance(hint, type)
-            yield from keys_of(hint, f"{prefix}{one.name}.")
+            yield from keys_of(hint, f"{prefix}{entry.name}.")
             continue
         parts = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
         yield Key(
-            name=prefix + one.name,
+            name=prefix + entry.name,
             kind=_plain_kind(next(part for part in parts if part is not type(None))),
             optional=type(None) in parts,
-            default=_default_of(one),
-            traits=one.metadata["traits"],
+            default=_default_of(entry),
+            traits=entry.metadata["traits"],
         )
 
 
@@ -164,7 +164,7 @@ def _plain_kind(hint: Any) -> type:
     return plain if plain in _PLAIN_KINDS else str
 
 
-def _default_of(one: Field[Any]) -> Any:
-    if one.default_factory is not MISSING:
-        return one.default_factory()
-    return one.default
+def _default_of(entry: Field[Any]) -> Any:
+    if entry.default_factory is not MISSING:
+        return entry.default_factory()
+    return entry.default

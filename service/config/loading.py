@@ -21,9 +21,9 @@ FILE_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 _MAX_BYTES: Final = 1_000_000
 # Kubernetes sets these in every container beside a service named stinger, without a user's doing.
 _FOREIGN: Final = re.compile(ENV_PREFIX + r"(SERVICE_.*|PORT(_.*)?)")
-_BY_NAME: Final = {one.name: one for one in KEYS}
-_BY_VARIABLE: Final = {one.variable: one for one in KEYS}
-_TABLES: Final = {one.name.rpartition(".")[0] for one in KEYS} - {""}
+_BY_NAME: Final = {entry.name: entry for entry in KEYS}
+_BY_VARIABLE: Final = {entry.variable: entry for entry in KEYS}
+_TABLES: Final = {entry.name.rpartition(".")[0] for entry in KEYS} - {""}
 
 
 def load_config(path: StrPath | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> Config:
@@ -59,17 +59,17 @@ def _from_file(path: Path) -> dict[str, Any]:
     for name, value in _flat(tables):
         line = _line_of(text, name)
         place = f"line {line}" if line else None
-        one = _BY_NAME.get(name)
-        if one is None:
+        entry = _BY_NAME.get(name)
+        if entry is None:
             if name in _TABLES:
                 raise FileError(path, f"{name} is a table: expected [{name}] and its keys below", place=place)
             raise FileError(
                 path, f"unknown key {_shown(name)}{_similar(name, list(_BY_NAME) + sorted(_TABLES))}", place=place
             )
-        if one.traits.secret:
-            raise FileError(path, f"{name} is read from {one.variable} only: use {name}_file here", place=place)
+        if entry.traits.secret:
+            raise FileError(path, f"{name} is read from {entry.variable} only: use {name}_file here", place=place)
         try:
-            parsed = one.parsed(value)
+            parsed = entry.parse(value)
         except InputError as error:
             raise FileError(path, f"{name}: {error}", place=place) from error
         values[name] = path.parent / parsed if isinstance(parsed, Path) else parsed
@@ -81,14 +81,14 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     for variable in sorted(environ):
         if not variable.startswith(ENV_PREFIX) or variable == FILE_VARIABLE or _FOREIGN.fullmatch(variable):
             continue
-        one = _BY_VARIABLE.get(variable)
-        if one is None:
+        entry = _BY_VARIABLE.get(variable)
+        if entry is None:
             similar = _similar(variable, list(_BY_VARIABLE))
             raise InputError(f"environment variable {_shown(variable)}: unknown{similar}")
         if environ[variable] == "":
             continue  # a compose file cannot leave a variable out: it sets it to nothing
         try:
-            values[one.name] = one.from_text(environ[variable])
+            values[entry.name] = entry.parse_text(environ[variable])
         except InputError as error:
             raise InputError(f"environment variable {variable}: {error}") from error
     return values
@@ -99,11 +99,11 @@ def _from_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         if value is None or value == ():
             continue
-        one = _BY_NAME[name]
+        entry = _BY_NAME[name]
         try:
-            values[name] = one.parsed(value)
+            values[name] = entry.parse(value)
         except InputError as error:
-            raise InputError(f"{_option_of(one)}: {error}") from error
+            raise InputError(f"{_option_of(entry)}: {error}") from error
     return values
 
 
@@ -158,5 +158,5 @@ def _shown(name: str) -> str:
     return name[:80] if name.isprintable() else repr(name[:80])
 
 
-def _option_of(one: Key) -> str:
-    return (one.traits.option or one.name).partition("/")[0]
+def _option_of(entry: Key) -> str:
+    return (entry.traits.option or entry.name).partition("/")[0]

@@ -155,6 +155,6 @@ class RetrainConfig:
 
     def export_options(self) -> ExportOptions:
         """Return how windows are chosen. They have the length that model files require."""
-        names = [one.name for one in fields(NegativeOptions)]
+        names = [entry.name for entry in fields(NegativeOptions)]
         negatives = NegativeOptions(**{name: getattr(self, _NEGATIVES + name) for name in names})
         return ExportOptions(lead_ms=self.lead_ms, negatives=negatives, seed=self.seed)

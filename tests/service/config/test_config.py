@@ -236,10 +236,10 @@ def test_options_are_those_of_the_keys() -> None:
         "broker.url": "x",
     }
     help_ = " ".join(CliRunner().invoke(run, ["--help"], terminal_width=200).output.split())
-    for one in KEYS:
-        if one.traits.option and not one.name.startswith("retrain."):
-            assert one.traits.option.partition("/")[0] in help_
-            assert one.traits.help in help_
+    for entry in KEYS:
+        if entry.traits.option and not entry.name.startswith("retrain."):
+            assert entry.traits.option.partition("/")[0] in help_
+            assert entry.traits.help in help_
     assert "--candidate" not in help_
 
 
@@ -262,12 +262,12 @@ def test_retraining_has_options_of_its_own() -> None:
 
 
 def test_every_default_is_a_valid_value() -> None:
-    for one in KEYS:
-        if not (one.optional and one.default is None):
-            plain = tomllib.loads(f"value = {toml_value(one.default)}")["value"]
-            assert one.parsed(plain) == one.default, one.name
-        assert one.traits.help.endswith("."), one.name
-    assert len({one.variable for one in KEYS}) == len(KEYS)
+    for entry in KEYS:
+        if not (entry.optional and entry.default is None):
+            plain = tomllib.loads(f"value = {toml_value(entry.default)}")["value"]
+            assert entry.parse(plain) == entry.default, entry.name
+        assert entry.traits.help.endswith("."), entry.name
+    assert len({entry.variable for entry in KEYS}) == len(KEYS)
 
 
 def test_documentation_page_is_up_to_date() -> None:

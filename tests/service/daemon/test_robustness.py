@@ -23,7 +23,9 @@ from tests.service.recording.test_recorder import recorder_in
 
 toml_text = st.lists(
     st.one_of(
-        st.sampled_from([f"{one.name} = " for one in KEYS] + [f"[{one.name.partition('.')[0]}]" for one in KEYS]),
+        st.sampled_from(
+            [f"{entry.name} = " for entry in KEYS] + [f"[{entry.name.partition('.')[0]}]" for entry in KEYS]
+        ),
         st.sampled_from(
             ["1", "-1", "0.5", "nan", "true", "'x'", "[]", "['serial:x']", "{}", "1979-05-27", "'''", "\n"]
         ),
@@ -46,12 +48,12 @@ def test_any_file_is_a_configuration_or_one_line(content: bytes) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(KEYS), st.text(max_size=12))
-def test_any_variable_is_a_value_or_one_line(one: Key, text: str) -> None:
+def test_any_variable_is_a_value_or_one_line(entry: Key, text: str) -> None:
     with suppress(InputError):
-        value = one.from_text(text)
-        if not one.traits.secret:
+        value = entry.parse_text(text)
+        if not entry.traits.secret:
             printed = tomllib.loads(f"value = {toml_value(value)}")["value"]
-            assert one.parsed(printed) == value
+            assert entry.parse(printed) == value
 
 
 json_bytes = st.recursive(
