@@ -112,10 +112,20 @@ def _rulings(judged: JudgedContest) -> list[str]:
         if ruling.challenger == judged.verdict.winner:
             lines.append(f"- **{ruling.challenger}** becomes champion.")
         elif not ruling.reasons:
-            lines.append(f"- {ruling.challenger} also follows the rules, but has fewer shots in time.")
+            lines.append(
+                f"- {ruling.challenger} also follows the rules, but {_reason_not_best(judged, ruling.challenger)}."
+            )
         else:
             lines.append(f"- {ruling.challenger} does not become champion. {' '.join(ruling.reasons)}")
     return [*lines, ""]
+
+
+def _reason_not_best(judged: JudgedContest, name: str) -> str:
+    best = judged.best_challenger
+    other = next(one for one in judged.contest.challengers if one.name == name)
+    if best is not None and other.in_time == best.in_time:
+        return "has no more shots in time, and no lower duty"
+    return "has fewer shots in time"
 
 
 def _sessions(judged: JudgedContest) -> list[str]:

@@ -204,6 +204,17 @@ def test_report_names_a_candidate_that_could_not_be_trained(tmp_path: Path, monk
     )
 
 
+def test_report_says_why_another_good_challenger_did_not_win(tmp_path: Path) -> None:
+    promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+    result = attempt(tmp_path, settings=replace(EASY, candidates=("logreg:summary", "logreg:flatten")))
+    assert result.judged is not None
+    assert result.folder is not None
+    first, second = (one.in_time for one in result.judged.contest.challengers)
+    why = "has no more shots in time, and no lower duty" if first == second else "has fewer shots in time"
+    assert f" also follows the rules, but {why}." in (result.folder / "retraining.md").read_text()
+
+
 def test_second_retraining_at_the_same_time_is_refused(tmp_path: Path) -> None:
     with retraining_lock(tmp_path), pytest.raises(InputError, match="is being retrained on by another process"):
         attempt(tmp_path)
