@@ -54,7 +54,7 @@ def _rank(contender: Contender) -> tuple[int, float]:
 def _reasons(challenger: Contender, contest: Contest, rules: Rules) -> tuple[str, ...]:
     champion = contest.champion
     if challenger.point is None:
-        return ("No threshold of it gets a shot in time within the budget.",)
+        return ("It has no threshold within the budget that has a shot in time.",)
     shots = challenger.point.accepted.total
     more = challenger.in_time - champion.in_time
     reasons = []
@@ -62,7 +62,7 @@ def _reasons(challenger: Contender, contest: Contest, rules: Rules) -> tuple[str
     if more <= 0 or more < rules.margin * shots - 1e-9:
         reasons.append(
             f"It has {challenger.in_time} of {shots} accepted shots in time, {_difference(more)} than the champion: "
-            f"it takes {_at_least(rules.margin, shots)} more."
+            f"it would need {_at_least(rules.margin, shots)}."
         )
     for name, own, its in zip(contest.held_out, challenger.sessions, champion.sessions, strict=False):
         reasons += _reasons_of_session(name, own, its, rules)
@@ -92,4 +92,4 @@ def _difference(more: int) -> str:
 
 def _at_least(margin: float, shots: int) -> str:
     needed = max(1, -int(-(margin * shots - 1e-9) // 1))
-    return f"at least {needed} ({100 * margin:g} %)"
+    return f"at least {needed} more ({100 * margin:g} %)"

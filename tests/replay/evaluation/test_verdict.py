@@ -27,7 +27,7 @@ def test_challenger_needs_the_margin(in_time: int, *, wins: bool) -> None:
 def test_equal_is_not_better_even_without_a_margin() -> None:
     contest = contest_of(contender("old", (80, 100, 1)), contender("new", (80, 100, 0)))
     assert judge(contest, Rules(0, 1, 100)).winner is None
-    assert "no more than the champion: it takes at least 1 (0 %) more" in reasons(contest, Rules(0, 1, 100))[0]
+    assert "no more than the champion: it would need at least 1 more (0 %)" in reasons(contest, Rules(0, 1, 100))[0]
 
 
 def test_worse_in_one_session_by_more_than_the_other_margin_is_refused_and_the_session_named() -> None:
@@ -66,7 +66,7 @@ def test_champion_that_cannot_keep_to_the_budget_is_beaten_by_one_that_can() -> 
 def test_challenger_that_cannot_keep_to_the_budget_never_wins() -> None:
     contest = contest_of(nobody("old"), nobody("new"))
     assert judge(contest, RULES).winner is None
-    assert reasons(contest) == ("No threshold of it gets a shot in time within the budget.",)
+    assert reasons(contest) == ("It has no threshold within the budget that has a shot in time.",)
 
 
 def test_second_best_wins_where_the_best_is_refused() -> None:

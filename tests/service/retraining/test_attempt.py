@@ -133,7 +133,7 @@ def test_challenger_that_is_not_better_by_the_margin_is_refused_with_the_reason(
     recorded(tmp_path, 1, 2)
     result = attempt(tmp_path, settings=replace(EASY, max_false_per_minute=0.0, max_duty=0.001))
     assert result.outcome is Outcome.KEPT
-    assert "No threshold of it gets a shot in time within the budget." in result.why
+    assert "It has no threshold within the budget that has a shot in time." in result.why
     assert champion(tmp_path) == old
     assert len(Registry(tmp_path / "registry").versions()) == 1
 
