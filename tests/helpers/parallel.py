@@ -2,7 +2,7 @@
 
 Each worker takes one test module after another. A worker that runs a test marked ``calm`` holds a lock; tests that keep
 both cores busy (see :data:`_BUSY`) wait for it. The order of the modules keeps that wait short: those with ``calm``
-tests start first, and the other worker meanwhile runs those that start no programs.
+tests start first, and the other worker meanwhile runs those that start no programs, at a lower priority.
 
 ``pytest PATH`` runs in one process; ``-n NUMBER`` sets another number of workers, ``-n 0`` is one process.
 """
@@ -26,11 +26,17 @@ except ImportError:  # Windows: tests are not kept apart
 
 WORKERS: Final = 2
 
+_gives_way: Final = pytest.StashKey[bool]()
+"""Whether calm tests run beside the first test of this worker, unless that is one itself."""
+
 _PROGRAMS: Final = ("tests/deploy/", "tests/integration/", "tests/hil/cli/", "tests/service/cli/", "tests/test_")
 """Where most tests start programs; this and the next are beginnings of paths below the root of the checkout."""
 
 _BUSY: Final = ("tests/models/", "tests/replay/", "tests/service/retraining/", "tests/integration/test_retraining.py")
 """Where tests train models or draw many pictures."""
+
+_NICE: Final = 5
+"""By how much to lower the priority of a worker that begins beside calm tests; only root could raise it again."""
 
 _LOCK_FILE: Final = ROOT / "pyproject.toml"
 """Any file of the checkout: it is only locked, never written."""
@@ -55,14 +61,20 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the modules for two workers; tests of one module keep their order."""
-    if _is_worker(config):
-        calm = {item.path for item in items if _is_calm(item)}
-        items.sort(key=lambda item: _phase(item.path, calm))
+    if not _is_worker(config):
+        return
+    calm = {item.path for item in items if _is_calm(item)}
+    items.sort(key=lambda item: _phase(item.path, calm))
+    config.stash[_gives_way] = bool(calm)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest-timeout, which is not to count the wait for the lock
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Run a calm test while no busy one runs, and a busy one while no calm one runs."""
+    if item.config.stash.get(_gives_way, False):  # true up to the worker's first test
+        item.config.stash[_gives_way] = False
+        if not _is_calm(item) and hasattr(os, "nice"):
+            os.nice(_NICE)
     with _turn(item):
         return (yield)
 

@@ -25,6 +25,8 @@ from tests.helpers.daemons import daemon
 from tests.helpers.retraining import keep_recording, promote_blind
 from tests.helpers.synthetic import synthetic_samples
 
+pytestmark = pytest.mark.timeout(300)  # more than the processes below may take
+
 PATIENCE_S = 60.0
 QUICK = ("--candidate", "logreg:summary", "--min-shots", "20", "--max-false-per-minute", "4")
 SLOW = ("--candidate", "hgb:flatten", "--min-shots", "20")
