@@ -1,4 +1,4 @@
-"""Format numbers and quotations in messages to users."""
+"""Format numbers, quotations and URLs in messages to users."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ def quoted(text: str) -> str:
     """
     shown = text[:_QUOTED_CHARACTERS]
     return f"'{shown if shown.isprintable() else repr(shown)[1:-1]}'"
+
+
+def without_user(text: str) -> str:
+    """Return ``text``, which may be a URL, for messages: without what may be a user and a password.
+
+    >>> without_user("mqtt://anna:sesame@host:1883"), without_user("replay:~/a@b.bin")
+    ('mqtt:...@host:1883', 'replay:~/a@b.bin')
+    """
+    before, at, after = text.rpartition("@")
+    scheme, colon, user = before.partition(":")
+    return f"{scheme}:...@{after}" if at and colon and ":" in user else text

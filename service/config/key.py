@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stinger.errors import InputError
+from stinger.wording import without_user
 
 ENV_PREFIX: Final = "STINGER_"
 
@@ -125,7 +126,7 @@ class Key:
         return value
 
     def _unexpected(self, value: Any) -> InputError:
-        shown = "the given one (secret, not shown)" if self.traits.secret else f"{value!r:.60}"
+        shown = "the given one (secret, not shown)" if self.traits.secret else f"{without_user(repr(value)):.60}"
         return InputError(f"expected {self.expectation()}, not {shown}")
 
 

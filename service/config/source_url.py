@@ -14,6 +14,7 @@ from service.config.addresses import tcp_address
 from stinger.device_name import DeviceName, make_device_name, parse_device_name
 from stinger.errors import InputError
 from stinger.files import home_resolved
+from stinger.wording import without_user
 
 FORMS: Final = "serial:///dev/ttyACM0, serial://COM3, serial://auto, tcp://host:port, replay:PATH or mqtt:"
 
@@ -82,7 +83,7 @@ def parse_source_urls(texts: Sequence[str]) -> tuple[SourceUrl, ...]:
     urls: list[SourceUrl] = []
     taken: dict[str, str] = {}
     for text in texts:
-        shown = f"{_without_user(text)!r:.160}"
+        shown = f"{without_user(text)!r:.160}"
         try:
             url = parse_source_url(text)
         except InputError as error:
@@ -224,10 +225,3 @@ _PARSERS: Final[dict[str, Callable[[str, str, _Options], SourceUrl]]] = {
     "mqtt": _mqtt,
     "mqtts": _mqtts,
 }
-
-
-def _without_user(text: str) -> str:
-    """Return ``text`` without what may be a user and password, for messages."""
-    before, at, after = text.rpartition("@")
-    scheme, colon, who = before.partition(":")
-    return f"{scheme}:...@{after}" if at and colon and ":" in who else text

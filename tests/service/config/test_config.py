@@ -176,6 +176,20 @@ def test_password_in_a_url_is_refused_and_not_repeated(value: str) -> None:
         assert "sec:r" not in message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[broker]\nurl = ['mqtt://me:sesame@host']",
+        "sources = 'tcp://me:sesame@host:1'",
+        "sources = [['a:b:sesame@host']]",
+    ],
+)
+def test_password_in_a_value_of_the_wrong_type_is_not_repeated(tmp_path: Path, text: str) -> None:
+    message = problem(written(tmp_path, text))
+    assert "...@host" in message
+    assert "sesame" not in message
+
+
 def test_files_of_tls_need_tls() -> None:
     assert "mqtts://" in problem(environ={"STINGER_BROKER_CA_FILE": "ca.pem"})
     assert "belong together" in problem(environ={"STINGER_BROKER_CERT_FILE": "c", "STINGER_BROKER_URL": "mqtts://h"})
