@@ -1,4 +1,4 @@
-"""The options that say which blaster, and how a client with it is shown."""
+"""Options of the commands that talk to a blaster, and the connection to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from service.round_trip.blaster_address import BlasterAddress
+from service.round_trip.blaster_address import resolve_address
 from service.round_trip.blaster_client import BlasterClient
 from service.sources.port_opening import DEFAULT_BAUD
 
@@ -16,19 +16,19 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def port_options(command: _Command) -> _Command:
-    """``--port`` and ``--baud``."""
+    """Add ``--port`` and ``--baud`` to a command."""
     for decorate in (
         click.option(
             "--baud",
             type=click.IntRange(50, 12_000_000),
             default=DEFAULT_BAUD,
             show_default=True,
-            help="Of a serial adapter; USB does not need it.",
+            help="Baud rate of a serial adapter; ignored by USB.",
         ),
         click.option(
             "--port",
             metavar="PORT",
-            help="Where the blaster is: /dev/ttyACM0, COM3, tcp://host:port.  [default: the only one plugged in]",
+            help="The blaster's port: /dev/ttyACM0, COM3 or tcp://host:port.  [default: the only blaster plugged in]",
         ),
     ):
         command = decorate(command)
@@ -36,16 +36,17 @@ def port_options(command: _Command) -> _Command:
 
 
 def notify(line: str) -> None:
-    """Tell the user a line about what is going on, on stderr."""
+    """Print a line about the progress, to stderr."""
     click.echo(line, err=True)
 
 
 @contextmanager
-def connect(place: BlasterAddress, baud: int) -> Iterator[BlasterClient]:
-    """A client with the blaster at ``place``, which has been greeted."""
-    if place.found:
-        notify(f"found a blaster at {place}")
-    with place.open(baud) as link:
+def connect(port: str | None, baud: int) -> Iterator[BlasterClient]:
+    """Connect to the blaster at ``port`` (``None``: the only one plugged in) and synchronise with it."""
+    address = resolve_address(port)
+    if address.found:
+        notify(f"found a blaster at {address}")
+    with address.open(baud) as link:
         client = BlasterClient(link, notify=notify)
         client.synchronise()
         yield client

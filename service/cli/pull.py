@@ -9,7 +9,6 @@ from typing import Final
 import click
 
 from service.cli.port_options import connect, notify, port_options
-from service.round_trip.blaster_address import resolve_address
 from service.round_trip.pulling import PulledLog, pull_log
 from stinger.cli.progress import progress_bar
 from stinger.errors import FileError
@@ -27,35 +26,35 @@ _MINUTE_S: Final = 60.0
     default="ml_log.bin",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="The file to write.",
+    help="File to write.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def pull(port: str | None, baud: int, output: Path, overwrite: bool) -> None:
-    """Fetch the log of a blaster, over USB or the network, and write it to a file once it is there whole.
+    """Fetch a blaster's log over USB or the network, and write it to a file once it is complete.
 
-    If it fails half-way, run the same command again: nothing is written before all of it has come, and the blaster keeps
-    its log. The blaster's motors rest for as long as it takes.
+    If the transfer fails, run the same command again: nothing is written before the log is complete, and the blaster keeps
+    its log. The blaster's motors are off during the transfer.
     """
     if output.exists() and not overwrite:
-        raise FileError(output, "is there already: choose another name with -o, or replace it with --overwrite")
+        raise FileError(output, "exists already: choose another name with -o, or replace it with --overwrite")
     check_output(output)
-    with connect(resolve_address(port), baud) as client:
+    with connect(port, baud) as client:
         pulled = pull_log(client, output, transfer=partial(progress_bar, "Fetching the log"))
     write_bytes(output, pulled.data)
-    for line in warnings_of(pulled, output):
+    for line in log_warnings(pulled, output):
         notify(f"Warning: {line}")
-    click.echo(f"{output}: {describe(pulled)}")
+    click.echo(f"{output}: {describe_log(pulled)}")
 
 
-def warnings_of(pulled: PulledLog, path: Path) -> list[str]:
-    """What is wrong with a log that was pulled, a line each."""
+def log_warnings(pulled: PulledLog, path: Path) -> list[str]:
+    """Return the problems of a fetched log, one line each."""
     if pulled.log is None:
-        return [f"{path}: {pulled.damage}: the blaster itself has it so, as it came twice alike"]
+        return [f"{path}: {pulled.damage}: the log is damaged on the blaster itself, as two transfers were identical"]
     return [f"{path}: {message}" for message in pulled.log.repairs.messages()]
 
 
-def describe(pulled: PulledLog) -> str:
-    """What a log holds, in a line."""
+def describe_log(pulled: PulledLog) -> str:
+    """Return the contents of a fetched log in one line."""
     size = f"{len(pulled.data):,} bytes"
     if pulled.log is None:
         return f"{size}, damaged"

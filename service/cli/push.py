@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from service.cli.port_options import connect, port_options
-from service.round_trip.blaster_address import resolve_address
 from service.round_trip.pushing import (
     LR_FILE,
     MLP_FILE,
@@ -23,20 +22,22 @@ from stinger.errors import InputError
 from stinger.wire.commands import ModelSlot, ModelStatus
 
 
-@click.command(short_help="Bring models to a blaster.")
+@click.command(short_help="Upload models to a blaster.")
 @port_options
-@click.option("--lr", metavar="FILE", type=ANY_PATH, help="The LR model (logreg:summary) to upload.")
-@click.option("--mlp", metavar="FILE", type=ANY_PATH, help="The MLP (mlp:rich) to upload.")
+@click.option("--lr", metavar="FILE", type=ANY_PATH, help="LR model (logreg:summary) to upload.")
+@click.option("--mlp", metavar="FILE", type=ANY_PATH, help="MLP (mlp:rich) to upload.")
 @click.option(
     "--in",
     "source",
     metavar="FOLDER|FILE",
     type=ANY_FOLDER,
-    help=f"A folder with {LR_FILE}, {MLP_FILE} or both; or one file, for older firmware that keeps one model.",
+    help=f"Folder with {LR_FILE}, {MLP_FILE} or both; or one file, for older firmware that keeps a single model.",
 )
-@click.option("--no-load", is_flag=True, help="Only store them: the blaster uses them once it is switched on again.")
-@click.option("--delete", is_flag=True, help="Instead: forget all uploaded models; the factory's serve again.")
-@click.option("--info", is_flag=True, help="Instead: only say which models the blaster has.")
+@click.option(
+    "--no-load", is_flag=True, help="Only store the models: the blaster uses them when it is next switched on."
+)
+@click.option("--delete", is_flag=True, help="Delete all uploaded models instead; the factory models are used again.")
+@click.option("--info", is_flag=True, help="Only show which models the blaster has.")
 def push(
     *,
     port: str | None,
@@ -48,18 +49,18 @@ def push(
     delete: bool,
     info: bool,
 ) -> None:
-    """Upload models to a blaster, load them, and make sure that it uses just these.
+    """Upload models to a blaster, load them, and verify that it uses exactly these.
 
-    A model is a file for the blaster (ml_model_lr.bin) or a model file of this program (model.onnx) of a kind that the
-    blaster has: logreg:summary or mlp:rich. The old model stays until the new one is there whole.
+    A model is a file for the blaster (ml_model_lr.bin) or a model file of this program (model.onnx), of a kind that the
+    blaster supports: logreg:summary or mlp:rich. The old model is kept until the new one has arrived completely.
     """
-    given = [lr is not None or mlp is not None, source is not None, delete, info]
-    if given.count(True) != 1:
-        raise InputError("give one of: --lr and --mlp (either or both), --in, --delete, --info")
+    actions = [lr is not None or mlp is not None, source is not None, delete, info]
+    if actions.count(True) != 1:
+        raise InputError("choose one: --lr and --mlp (one or both), --in, --delete, --info")
     if no_load and (delete or info):
-        raise InputError("--no-load belongs to an upload: give it with --lr, --mlp or --in")
+        raise InputError("--no-load is for uploads: use it with --lr, --mlp or --in")
     uploads = _uploads(lr, mlp, source)
-    with connect(resolve_address(port), baud) as client:
+    with connect(port, baud) as client:
         if delete:
             status = delete_models(client)
         elif info:
@@ -70,7 +71,7 @@ def push(
 
 
 def _uploads(lr: str | None, mlp: str | None, source: Path | None) -> list[Upload]:
-    """What is to be uploaded, all of it read and checked before the blaster is asked for anything."""
+    """Read and check all models, before any request is sent to the blaster."""
     if source is not None:
         return uploads_in(source)
     named = [(path, slot) for path, slot in ((lr, ModelSlot.LR), (mlp, ModelSlot.MLP)) if path is not None]

@@ -1,4 +1,4 @@
-"""From a blaster to the host and back: its log fetched, models made of it, models brought to the blaster.
+"""From a blaster to the host and back: fetch its log, train models on it, and upload them.
 
-Plain blocking reads, each of a tenth of a second at most: what runs here is one client with one blaster.
+Blocking I/O, each read limited to a tenth of a second: a process here talks to one blaster only.
 """

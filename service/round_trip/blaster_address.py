@@ -1,4 +1,4 @@
-"""Which blaster: the one that was named, or the only one that is plugged in."""
+"""Resolves the address of a blaster: the port that was named, or the only blaster that is plugged in."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from stinger.errors import InputError
 
 FORMS: Final = "a serial port such as /dev/ttyACM0 or COM3, or tcp://host:port"
 
-_LISTED: Final = 8
+_LISTED_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class BlasterAddress:
-    """Where a blaster is: ``path`` of a serial port, or a ``tcp`` address. ``found`` says that nobody named it."""
+    """The ``path`` of a serial port, or a ``tcp`` address (host, port). ``found``: it was searched for, not named."""
 
     path: str = ""
     tcp: tuple[str, int] | None = None
@@ -31,7 +31,7 @@ class BlasterAddress:
         return self.path if self.tcp is None else f"tcp://{self.tcp[0]}:{self.tcp[1]}"
 
     def open(self, baud: int = DEFAULT_BAUD) -> Link:
-        """A link to it. Raises :class:`~service.base.link_errors.LinkLostError`."""
+        """Open a link to it. Raises :class:`~service.base.link_errors.LinkLostError`."""
         return SerialLink(self.path, baud) if self.tcp is None else TcpLink(*self.tcp)
 
 
@@ -41,10 +41,10 @@ def resolve_address(
     find: Callable[[], list[BlasterPort]] = find_blasters,
     others: Callable[[], list[tuple[str, str]]] = all_ports,
 ) -> BlasterAddress:
-    """Where ``port`` leads; for ``None`` and ``auto``, the only port with the blaster's USB identity.
+    """Return the address that ``port`` names; for ``None`` and ``auto``, the only port with the blaster's USB vendor id.
 
-    A path or name of a serial port, ``tcp://host:port``, or one of the ``serial:`` URLs that ``stinger run`` takes. Raises
-    :class:`InputError` for anything else, and where there is no blaster, or several: then with the ports to choose from.
+    ``port`` is the path or name of a serial port, ``tcp://host:port``, or a ``serial:`` URL as for ``stinger run``. Raises
+    :class:`InputError` for anything else, and if no blaster or more than one is found: then with a list of ports.
     """
     if port is None or port.lower() in {"auto", "serial://auto"}:
         return BlasterAddress(path=_only_one(find(), others), found=True)
@@ -58,7 +58,7 @@ def resolve_address(
         path, question, _ = rest.removeprefix("//").partition("?")
         path = unquote(path)
         if question:
-            raise InputError(f"--port {port}: options of a source have no place here: give --baud instead")
+            raise InputError(f"--port {port}: source options are not accepted here: use --baud instead")
     elif colon and rest.startswith("//"):
         raise InputError(f"--port {port}: expected {FORMS}")
     else:
@@ -74,10 +74,14 @@ def _only_one(blasters: list[BlasterPort], others: Callable[[], list[tuple[str, 
     if blasters:
         listed = ", ".join(f"{port.path} (serial number {port.serial_number or 'unknown'})" for port in blasters)
         raise InputError(f"{len(blasters)} blasters are plugged in: name one of them with --port: {listed}")
-    there = [f"{path} ({text})" if text and text != "n/a" else path for path, text in others()]
-    more = f" and {len(there) - _LISTED} more" if len(there) > _LISTED else ""
-    listed = f"the serial ports here are {', '.join(there[:_LISTED])}{more}" if there else "no serial port is here"
+    ports = [f"{path} ({text})" if text and text != "n/a" else path for path, text in others()]
+    more = f" and {len(ports) - _LISTED_MAX} more" if len(ports) > _LISTED_MAX else ""
+    listed = (
+        f"the serial ports of this machine are {', '.join(ports[:_LISTED_MAX])}{more}"
+        if ports
+        else "this machine has no serial port"
+    )
     raise InputError(
-        f"no blaster is plugged in (no port has its USB identity, 2e8a): plug it in and switch it on, "
+        f"no blaster is plugged in (no port has its USB vendor id, 2e8a): plug it in and switch it on, "
         f"or name its port with --port; {listed}"
     )

@@ -1,4 +1,4 @@
-"""Questions to a blaster over an open link, one after another, each answered or ended within a stated time."""
+"""Sends requests to a blaster over an open link, and receives each response within a stated time."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ from stinger.wire.text_stream import STARTED, is_row
 
 T = TypeVar("T")
 Notify = Callable[[str], object]
-"""What tells the user a line about what is going on."""
+"""Shows the user a line about the progress."""
 
-_ATTEMPTS: Final = 4
-"""So often a blaster is greeted: twice it may have something to say of an upload, and once it may say nothing."""
+_SYNC_ATTEMPTS: Final = 4
+"""Requests sent to synchronise: up to two may be answered by news of an abandoned upload, and one by silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long is waited for what, in seconds."""
+    """Time limits of a client, in seconds."""
 
     response_s: float = 3.0
-    """A blaster that says nothing for so long has not understood."""
+    """For the first response: a blaster that sends nothing for this long has not understood the request."""
     drain_s: float = 30.0
-    """So long it may go on with what it was saying: the rest of a log that nobody took, a stream."""
+    """For the blaster to finish what it was sending before: the rest of a log that was not read, or a stream."""
     upload_abandoned_s: float = commands.UPLOAD_TIMEOUT_S + 1.0
-    """After so long without a byte it has given up an upload that was broken off."""
+    """After this long without a byte, the blaster has abandoned an interrupted upload."""
+    log_s: float = DumpLog.timeout_s
+    """For the next bytes of a log."""
+    upload_s: float = UploadModel.timeout_s
+    """For the response to an upload."""
     busy_retry_s: float = 1.0
-    """So long after it was busy it is asked again: what a shot takes."""
+    """Wait before repeating a request to a blaster that was busy: the time that a shot takes."""
 
 
 DEFAULT_TIMEOUTS: Final = Timeouts()
@@ -45,7 +49,10 @@ class _TooOldError(StingerError):
 
 
 class BlasterClient:
-    """``say`` is told what a user should know meanwhile. Every method raises the errors of :mod:`stinger.errors`."""
+    """A client for the blaster at the other end of ``link``. ``notify`` shows the user a line while a request takes long.
+
+    Every method raises the errors of :mod:`stinger.errors`.
+    """
 
     def __init__(self, link: Link, *, notify: Notify, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
         self.link = link
@@ -53,10 +60,10 @@ class BlasterClient:
         self.timeouts = timeouts
 
     def synchronise(self) -> int:
-        """Find out that a blaster listens, whatever it was doing before; how many samples its log holds.
+        """Get a first response, whatever the blaster was doing before; return the number of samples in its log.
 
-        A stream is ended, the rest of a log that nobody took is heard out, and an upload that was broken off is waited
-        for. Raises :class:`ProtocolError` where no blaster answers.
+        Ends a stream, drains the rest of a log that was not read, and waits until an interrupted upload is abandoned.
+        Raises :class:`ProtocolError` if no blaster answers.
         """
         try:
             return self._synchronise()
@@ -64,65 +71,65 @@ class BlasterClient:
             raise LinkLostError(f"{lost}{self.link.refusal_hint}") from lost
 
     def request(self, exchange: Exchange[T]) -> T:
-        """Ask, and wait for the answer."""
+        """Send a request and return its response."""
         self.link.write(exchange.start())
         return self.receive_rest(exchange)
 
     def start_log_dump(self) -> DumpLog:
-        """Ask for the log, until its size is known; :meth:`receive_rest` brings the rest."""
+        """Request the log and wait until its size is known; :meth:`receive_rest` receives the log itself."""
         dump = DumpLog()
+        dump.timeout_s = self.timeouts.log_s
         self.link.write(dump.start())
-        self._listen(dump, until=lambda: dump.expected_bytes is not None)
+        self._receive(dump, until=lambda: dump.expected_bytes is not None)
         return dump
 
     def receive_rest(self, exchange: Exchange[T], *, progress: Callable[[int], object] = lambda _: None) -> T:
-        """Wait for the rest of an answer; ``progress`` is told by how much its ``advance`` grows."""
-        self._listen(exchange, progress=progress)
+        """Receive the rest of a response and return it; ``progress`` is called with each increase of its ``advance``."""
+        self._receive(exchange, progress=progress)
         return exchange.result
 
     def status(self) -> commands.ModelStatus:
-        """Which models the blaster has and uses."""
+        """Return which models the blaster has and uses."""
         return self.request(ReadModelStatus())
 
     def _synchronise(self) -> int:
-        self.link.write(f"{commands.STREAM} 0\n".encode("ascii"))  # between frames no answer would be understood
-        waited = False
-        for _ in range(_ATTEMPTS):
+        self.link.write(f"{commands.STREAM} 0\n".encode("ascii"))  # a response among frames could not be recognised
+        has_waited = False
+        for _ in range(_SYNC_ATTEMPTS):
             try:
-                return self._count()
+                return self._count_samples()
             except DeviceError:
-                continue  # what became of an upload that was broken off
+                continue  # the outcome of an interrupted upload
             except ProtocolError:
-                if waited:
+                if has_waited:
                     break
-            self.notify(
-                f"{self.link.name}: no answer yet, waiting up to {self.timeouts.upload_abandoned_s:.0f} s for one"
-            )
+            limit_s = self.timeouts.upload_abandoned_s
+            self.notify(f"{self.link.name}: no response yet, waiting up to {limit_s:.0f} s")
             self._await_abandoned_upload()
-            waited = True
+            has_waited = True
         raise ProtocolError(
             f"{self.link.name}: no blaster answers: is it the right port, and is the blaster switched on?"
         )
 
-    def _count(self) -> int:
+    def _count_samples(self) -> int:
         count = CountSamples()
         count.timeout_s = self.timeouts.response_s
         self.link.write(count.start())
-        self._listen(count, until=lambda: _is_text_stream(count.other_lines), drain=True)
+        self._receive(count, until=lambda: _is_text_stream(count.other_lines), drain=True)
         if not count.done:
             raise _TooOldError(
-                f"{self.link.name}: this blaster's firmware is too old: it keeps no log and takes no models"
+                f"{self.link.name}: this blaster's firmware is too old: it keeps no log and accepts no models"
             )
         return count.result
 
     def _await_abandoned_upload(self) -> None:
-        """Notify nothing until the blaster has given up the upload that it takes every byte for."""
-        heard = b""
+        """Send nothing until the blaster has abandoned an interrupted upload: until then it takes every byte for model data."""
+        received = b""
         until_s = time.monotonic() + self.timeouts.upload_abandoned_s
-        while time.monotonic() < until_s and f"{commands.MODEL_ERROR}timeout".encode("ascii") not in heard:
-            heard = heard[-100:] + self.link.read()
+        while time.monotonic() < until_s and f"{commands.MODEL_ERROR}timeout".encode("ascii") not in received:
+            received = received[-100:] + self.link.read()
 
-    def _listen(
+    def _receive(
         self,
         exchange: Exchange[T],
         *,
@@ -130,11 +137,11 @@ class BlasterClient:
         progress: Callable[[int], object] = lambda _: None,
         drain: bool = False,
     ) -> None:
-        """Feed ``exchange`` until it is done, ``until`` holds, or no part of the answer comes for its ``timeout_s``.
+        """Feed ``exchange`` until it is done, ``until`` returns True, or no part of its response arrives for its ``timeout_s``.
 
-        With ``drain``, whatever comes counts as a part of the answer for as long as a blaster may be finishing.
+        With ``drain``, any bytes restart that time, for up to ``drain_s``: the blaster may be finishing something else.
         """
-        now_s = heard_s = time.monotonic()
+        now_s = newest_s = time.monotonic()
         drained_s = now_s + self.timeouts.drain_s if drain else now_s
         advance = exchange.advance
         while not exchange.done and not until():
@@ -143,19 +150,19 @@ class BlasterClient:
             now_s = time.monotonic()
             if reply:
                 self._send(reply, spoil=isinstance(exchange, UploadModel))
-                heard_s = time.monotonic()
+                newest_s = time.monotonic()
             elif exchange.advance > advance or (data and now_s < drained_s):
                 progress(exchange.advance - advance)
                 advance = exchange.advance
-                heard_s = now_s
-            elif now_s - heard_s >= exchange.timeout_s:
+                newest_s = now_s
+            elif now_s - newest_s >= exchange.timeout_s:
                 exchange.silence()
 
     def _send(self, data: bytes, *, spoil: bool) -> None:
-        """Send ``data``. If Ctrl-C is pressed meanwhile and it is to be spoiled, its rest is sent wrong.
+        """Send ``data``. If Ctrl-C is pressed meanwhile and ``spoil`` is set, send the rest inverted.
 
-        A blaster that waits for the rest of a file takes whatever comes for it, for 10 s, and chokes on a byte too much;
-        a file that comes to its end with the wrong CRC is thrown away at once.
+        A blaster that waits for the rest of a file takes any bytes as its content, for 10 s, and one byte too many confuses
+        it. A complete file with a wrong CRC is discarded at once.
         """
         with deferred_interrupt() as interrupted:
             for start in range(0, len(data), CHUNK_BYTES):
@@ -164,5 +171,5 @@ class BlasterClient:
 
 
 def _is_text_stream(lines: Iterable[str]) -> bool:
-    """Whether what a blaster says is the stream with which older firmware answers whatever it is asked."""
+    """Return whether these lines belong to the stream that older firmware sends in response to any command."""
     return any(line == STARTED or is_row(line) for line in lines)

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment when the other side would be left waiting."""
+"""Defers Ctrl-C where an interruption would leave the other side waiting."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C count only at the end of the block, which can ask whether it was pressed.
+    """Defer Ctrl-C to the end of the block; the yielded function returns whether it has been pressed.
 
-    Raises :class:`KeyboardInterrupt` after the block if it was. Outside the main thread Ctrl-C never arrives anyway.
+    Raises :class:`KeyboardInterrupt` after the block if it was. Outside the main thread, which alone receives Ctrl-C, nothing
+    changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

@@ -1,4 +1,4 @@
-"""A link to a blaster that is read and written by whoever waits for it: a serial port, or a socket that stands for one."""
+"""Blocking links to a blaster: a serial port, or a TCP socket that carries the bytes of one."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from service.base.link_errors import LinkLostError, reason_of
 from service.sources.port_opening import explain_opening, open_serial
 
 READ_S: Final = 0.1
-"""A read that brings nothing ends after so long: so soon does Ctrl-C or a time-out count, on every system."""
+"""A read without data ends after this long, so that Ctrl-C and timeouts take effect soon on every system."""
 WRITE_S: Final = 5.0
-"""A blaster that takes nothing for so long is gone."""
+"""Limit for writing a chunk: a blaster that accepts nothing for this long is gone."""
 CONNECT_S: Final = 5.0
+"""Limit for connecting over TCP."""
 CHUNK_BYTES: Final = 512
-"""So much is written at a time, as the blaster's own tools do."""
+"""Size of a write, the same as that of the blaster's own tools."""
 
 _READ_BYTES: Final = 65_536
 
 
 class Link(ABC):
-    """An open link; ``name`` is what errors call it. Close it with ``with``.
+    """An open link, closed by ``with``. ``name`` is how errors name it; ``write_s`` limits the time of a write.
 
     Every method raises :class:`LinkLostError`, which names the link, once it is gone.
     """
 
     refusal_hint: ClassVar[str] = ""
-    """What to add where a link is lost before anything was said."""
+    """Text added to the error if the link is lost before the first response."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, write_s: float = WRITE_S) -> None:
         self.name = name
+        self.write_s = write_s
 
     def __enter__(self) -> Self:
         return self
@@ -47,51 +49,51 @@ class Link(ABC):
 
     @abstractmethod
     def read(self) -> bytes:
-        """What has come; empty if nothing does within :data:`READ_S`."""
+        """Return the bytes that have arrived; empty if none arrive within :data:`READ_S`."""
 
     @abstractmethod
     def write(self, data: bytes) -> None:
-        """Send all of ``data``, at most :data:`CHUNK_BYTES`, within :data:`WRITE_S`."""
+        """Send all of ``data``, at most :data:`CHUNK_BYTES`, within ``write_s``."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the link at once, also of what was not sent yet."""
+        """Close the link at once and discard unsent bytes."""
 
 
 class SerialLink(Link):
-    """The serial port at ``path``, which nobody else may have open. Raises :class:`LinkLostError`."""
+    """The serial port at ``path``, opened for this process alone. Raises :class:`LinkLostError`."""
 
-    def __init__(self, path: str, baud: int) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, baud: int, *, write_s: float = WRITE_S) -> None:
+        super().__init__(path, write_s)
         try:
-            self._port = open_serial(path, baud, timeout_s=READ_S, write_timeout_s=WRITE_S)
+            self._port = open_serial(path, baud, timeout_s=READ_S, write_timeout_s=write_s)
         except (OSError, ValueError) as error:
             raise LinkLostError(f"{path}: {explain_opening(error)}") from error
 
     def read(self) -> bytes:
         """See :class:`Link`."""
-        with self._unplugged():
+        with self._lost_if_unplugged():
             first: bytes = self._port.read(1)
             return first + self._port.read(self._port.in_waiting) if first else first
 
     def write(self, data: bytes) -> None:
         """See :class:`Link`."""
         try:
-            with self._unplugged():
+            with self._lost_if_unplugged():
                 self._port.write(data)
         except serial.SerialTimeoutException as error:
-            raise LinkLostError(f"{self.name}: takes nothing for {WRITE_S:g} s") from error
+            raise LinkLostError(f"{self.name}: accepts no data for {self.write_s:g} s") from error
 
     def close(self) -> None:
         """See :class:`Link`."""
-        with suppress(Exception):  # of termios, which Windows does not have, among others
-            # Else the system waits until a device that is stuck has taken it, on Linux for 30 s.
+        with suppress(Exception):  # among others termios.error, which does not exist on Windows
+            # Otherwise the system waits until a stuck device has accepted them, on Linux for 30 s.
             self._port.reset_output_buffer()
         with suppress(OSError):
             self._port.close()
 
     @contextmanager
-    def _unplugged(self) -> Iterator[None]:
+    def _lost_if_unplugged(self) -> Iterator[None]:
         try:
             yield
         except serial.SerialTimeoutException:
@@ -105,12 +107,12 @@ class TcpLink(Link):
 
     refusal_hint = ": is another program connected to it, such as 'stinger run'?"
 
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(f"tcp://{f'[{host}]' if ':' in host else host}:{port}")
+    def __init__(self, host: str, port: int, *, write_s: float = WRITE_S) -> None:
+        super().__init__(f"tcp://{f'[{host}]' if ':' in host else host}:{port}", write_s)
         try:
             self._socket = socket.create_connection((host, port), timeout=CONNECT_S)
         except TimeoutError as error:
-            raise LinkLostError(f"{self.name}: no answer within {CONNECT_S:g} s") from error
+            raise LinkLostError(f"{self.name}: no connection within {CONNECT_S:g} s") from error
         except OSError as error:
             raise LinkLostError(f"{self.name}: {reason_of(error)}") from error
         with suppress(OSError):
@@ -131,11 +133,11 @@ class TcpLink(Link):
 
     def write(self, data: bytes) -> None:
         """See :class:`Link`."""
-        self._socket.settimeout(WRITE_S)
+        self._socket.settimeout(self.write_s)
         try:
             self._socket.sendall(data)
         except TimeoutError as error:
-            raise LinkLostError(f"{self.name}: takes nothing for {WRITE_S:g} s") from error
+            raise LinkLostError(f"{self.name}: accepts no data for {self.write_s:g} s") from error
         except OSError as error:
             raise LinkLostError(f"{self.name}: {reason_of(error)}") from error
 

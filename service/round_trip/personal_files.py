@@ -1,4 +1,4 @@
-"""What is left of a personalisation in a folder: the log, the models in both formats, reports and pictures."""
+"""Writes the results of a personalisation into a folder: the models in both formats, reports and pictures."""
 
 from __future__ import annotations
 
@@ -28,13 +28,29 @@ LOG_FILE: Final = "ml_log.bin"
 
 _BLASTER_FILES: Final = {ModelSlot.LR: LR_FILE, ModelSlot.MLP: MLP_FILE}
 _DPI: Final = 150
-_SHOTS: Final = 12
-_MOST_POINTS: Final = 25_000
+_SHOTS_MAX: Final = 12
+_POINTS_MAX: Final = 25_000
+
+
+PICTURE_OPTIONS: Final = PredictionOptions(
+    compare=True,
+    lead_ms=LEAD_MS,
+    include_rejected=False,
+    pre_ms=1500,
+    post_ms=300,
+    max_shots=_SHOTS_MAX,
+    max_negatives=0,
+    threshold=0.5,
+    dpi=_DPI,
+    max_points=_POINTS_MAX,
+    histogram_title="",
+)
+"""How the pictures are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalFiles:
-    """Where everything is; ``blaster_files`` in the order of the models."""
+    """Paths of the written files; ``blaster_files``, ``sweeps`` and ``reports`` in the order of the models."""
 
     blaster_files: tuple[Path, ...]
     overview: Path
@@ -43,17 +59,21 @@ class PersonalFiles:
     reports: tuple[Path, ...]
 
 
-def pictures_of(models: Sequence[PersonalModel]) -> int:
-    """How many pictures of shots :func:`write_personal` draws, for a progress bar."""
-    return pictures_at_most(_prediction(models), _OPTIONS)
+def count_pictures(models: Sequence[PersonalModel], options: PredictionOptions = PICTURE_OPTIONS) -> int:
+    """Return the number of pictures of shots that :func:`write_personal` draws, for a progress bar."""
+    return pictures_at_most(_prediction(models), options)
 
 
 def write_personal(
-    folder: Path, models: Sequence[PersonalModel], *, progress: Callable[[int], object] = lambda _: None
+    folder: Path,
+    models: Sequence[PersonalModel],
+    *,
+    options: PredictionOptions = PICTURE_OPTIONS,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> PersonalFiles:
     """Write the models, their reports and the pictures into ``folder``. Raises :class:`~stinger.errors.FileError`.
 
-    The pictures show what models say that had not seen what they speak of.
+    The pictures show probabilities of models that were not trained on the part of the log that is shown.
     """
     names = [str(model.spec).replace(":", "-") for model in models]
     blaster_files = tuple(folder / _BLASTER_FILES[model.slot] for model in models)
@@ -61,7 +81,7 @@ def write_personal(
         write_bytes(folder / f"{name}.onnx", model.onnx)
         write_mlmd(path, model.blaster_model)
         write_evaluation(model.report, folder / name, dpi=_DPI)
-    write_predictions(folder, _prediction(models), _OPTIONS, progress=progress)
+    write_predictions(folder, _prediction(models), options, progress=progress)
     return PersonalFiles(
         blaster_files=blaster_files,
         overview=folder / OVERVIEW_PICTURE,
@@ -85,18 +105,3 @@ def _prediction(models: Sequence[PersonalModel]) -> Prediction:
         dataset_probability=None,
         names=tuple(str(model.spec) for model in models),
     )
-
-
-_OPTIONS: Final = PredictionOptions(
-    compare=True,
-    lead_ms=LEAD_MS,
-    include_rejected=False,
-    pre_ms=1500,
-    post_ms=300,
-    max_shots=_SHOTS,
-    max_negatives=0,
-    threshold=0.5,
-    dpi=_DPI,
-    max_points=_MOST_POINTS,
-    histogram_title="",
-)

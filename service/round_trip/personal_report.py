@@ -1,4 +1,4 @@
-"""What came of a personalisation, for somebody who has a blaster and no use for statistics."""
+"""Reports the result of a personalisation in the terminal, to a reader who has a blaster and does not know statistics."""
 
 from __future__ import annotations
 
@@ -13,53 +13,57 @@ from service.round_trip.personalising import PersonalModel
 from stinger.wire.commands import ModelSlot
 
 MENU_NAMES: Final = {ModelSlot.LR: "LR", ModelSlot.MLP: "MLP"}
-"""What the blaster's menu calls the models."""
+"""Names of the models in the blaster's menu."""
 
-_SHOWN: Final = (0.3, 0.5, 0.7)
+_SHOWN_THRESHOLDS: Final = (0.3, 0.5, 0.7)
 
 
 def result_lines(models: Sequence[PersonalModel]) -> list[str]:
-    """The result as lines for a terminal: how it was tested, a table, what the words in it mean."""
+    """Return the result as lines: how the models were tested, a table, and the meaning of its columns."""
     file = models[0].report.data[0]
     lines = [
-        f"The recording: {file.minutes:.1f} minutes with {file.accepted_shots} shots that count.",
-        "Each part of it was tested by a model that had not seen this part, as the blaster would have lived through it:",
+        f"The recording: {file.minutes:.1f} minutes with {file.accepted_shots} accepted shots.",
+        "Each part of it was tested with a model that was not trained on that part, sample by sample as on the blaster:",
         "",
         *_table(models),
         "",
-        "in time      the wheels were up to speed when the trigger moved; in brackets, what that proves at least",
-        "by luck      so often a shot at any other moment would have been in time: the more above it, the better the model",
-        "false        times a minute that the wheels started and no shot came",
-        "on           part of the time that the wheels turn: noise, heat, battery",
-        "threshold    the menu of the blaster sets it; 50 % is what it comes with",
+        "threshold    probability at which the wheels are switched on; set in the blaster's menu, 50 % by default",
+        "in time      shots with the wheels up to speed when the trigger was pulled; in brackets, the lower limit of the",
+        "             true rate with 95 % confidence",
+        "by chance    rate of shots in time if the wheels were on as often, but at random times: a good model is far above",
+        "false        spin-ups without a shot, per minute",
+        "on           share of the time that the wheels turn: noise, heat, battery",
     ]
     if file.accepted_shots < FEW_SHOTS:
-        lines += ["", f"These are few shots: with {FEW_SHOTS}, the models get better and the numbers surer."]
+        lines += [
+            "",
+            f"These are few shots: with {FEW_SHOTS} or more, the models are better and the numbers more certain.",
+        ]
     return lines
 
 
 def verdict_lines(models: Sequence[PersonalModel]) -> list[str]:
-    """For each model a line that says whether it is worth having."""
+    """Return a line for each model: whether it is better than chance."""
     return [
         f"{MENU_NAMES[model.slot]}: "
-        + ("knows your shots better than luck does." if model.beats_chance else _useless(model))
+        + ("predicts your shots better than chance." if model.beats_chance else _not_better(model))
         for model in models
     ]
 
 
-def _useless(model: PersonalModel) -> str:
+def _not_better(model: PersonalModel) -> str:
     accepted = model.report.operating.accepted
     return (
-        f"not better than luck beyond doubt ({_percent(accepted.low)} at least, {_percent(model.report.operating.by_chance)} "
-        "by luck), so it is not offered to the blaster."
+        f"not reliably better than chance (in time at least {_percent(accepted.low)}, by chance "
+        f"{_percent(model.report.operating.by_chance)}), so it is not uploaded."
     )
 
 
 def _table(models: Sequence[PersonalModel]) -> list[str]:
-    rows: list[tuple[str, ...]] = [("model", "threshold", "in time", "by luck", "false", "on")]
+    rows: list[tuple[str, ...]] = [("model", "threshold", "in time", "by chance", "false", "on")]
     for model in models:
         by_threshold = {row.parameters.on: row for row in model.report.rows}
-        shown = [by_threshold[on] for on in _SHOWN if on in by_threshold]
+        shown = [by_threshold[on] for on in _SHOWN_THRESHOLDS if on in by_threshold]
         rows += [(MENU_NAMES[model.slot] if i == 0 else "", *_cells(row)) for i, row in enumerate(shown)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -70,7 +74,7 @@ def _cells(row: Evaluation) -> tuple[str, ...]:
         _percent(row.parameters.on),
         _in_time(row.accepted),
         _percent(row.by_chance),
-        f"{row.false.value:.1f} a minute",
+        f"{row.false.value:.1f}/min",
         _percent(row.duty),
     )
 

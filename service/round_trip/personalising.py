@@ -1,8 +1,8 @@
-"""From the log of one blaster to models for it, each tested where it had not seen the log."""
+"""Trains models for a blaster on its own log, and tests each on parts of the log that it was not trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,14 +28,15 @@ from stinger.shots import MIN_LEAD_MS
 from stinger.wire.commands import ModelSlot
 
 SPECS: Final = {ModelSpec("logreg", "summary"): ModelSlot.LR, ModelSpec("mlp", "rich"): ModelSlot.MLP}
-"""What a blaster can have, and where it keeps it."""
+"""The kinds of model that a blaster supports, and the slot of each."""
 MIN_SHOTS: Final = 20
-"""With fewer, not even a model that gets every shot could be told from one that misses a sixth of them (Wilson's interval)."""
+"""With fewer shots, a model that is right every time cannot be distinguished from one that misses a sixth of them (Wilson's
+interval)."""
 _ADVICE: Final = "carry, aim and wait between the shots, as you do in a game"
 
 
 class NotYetError(StingerError):
-    """The log holds too little to learn from; nothing is wrong with it. ``reason`` is for those who want to know more."""
+    """The log is valid but holds too little data to train on. ``reason`` holds the technical details."""
 
     def __init__(self, message: str, reason: str = "") -> None:
         self.reason = reason
@@ -44,7 +45,7 @@ class NotYetError(StingerError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersonalModel:
-    """A model fitted on the whole log, and the test of models like it on parts of the log that they had not seen."""
+    """A model trained on the whole log, and the test of models of the same kind on parts of the log unseen in training."""
 
     spec: ModelSpec
     slot: ModelSlot
@@ -55,31 +56,31 @@ class PersonalModel:
 
     @property
     def beats_chance(self) -> bool:
-        """Whether it gets more shots in time than wheels that are on as long would by luck, beyond doubt (95 %)."""
+        """Whether it has more shots in time than wheels that are on as often at random times, with 95 % confidence."""
         return self.report.operating.accepted.low > self.report.operating.by_chance
 
 
 def check_enough(data: EvaluationData) -> None:
-    """Raise :class:`NotYetError` for a log with fewer than :data:`MIN_SHOTS` shots that count."""
+    """Raise :class:`NotYetError` if the log holds fewer than :data:`MIN_SHOTS` accepted shots."""
     shots = sum(session.accepted_shots for session in data.sessions)
     if shots < MIN_SHOTS:
-        count = f"{shots or 'no'} shot that counts" if shots <= 1 else f"{shots} shots that count"
+        count = f"{shots or 'no'} accepted {'shot' if shots == 1 else 'shots'}"
         raise NotYetError(
-            f"the log holds {count}. At least {MIN_SHOTS} are needed, and 100 are good. Record on: {_ADVICE}."
+            f"the log holds {count}. At least {MIN_SHOTS} are needed, and 100 are good. Record more: {_ADVICE}."
         )
 
 
-def cut_log(data: EvaluationData) -> tuple[str, tuple[Fold, ...]]:
-    """By what the log is cut into parts to test on, and the folds: by time, unless several of its boots are worth one.
+def choose_test_folds(data: EvaluationData) -> tuple[str, tuple[Fold, ...]]:
+    """Return the folds to test on, and what they are divided by: ``session`` if several boots hold enough shots, or ``time``.
 
-    Raises :class:`NotYetError` for a log too short to be cut, and :func:`check_enough`'s.
+    Raises :class:`NotYetError` if the log is too short to be divided or holds too few shots (:func:`check_enough`).
     """
     check_enough(data)
     large = sum(session.accepted_shots >= MIN_SHOTS for session in data.sessions)
     try:
         return choose_folds(data.sessions, by="session" if large > 1 else "time")
     except InputError as error:
-        raise _too_little(error) from error
+        raise _too_little_data(error) from error
 
 
 def personalise(
@@ -87,21 +88,22 @@ def personalise(
     by: str,
     folds: Sequence[Fold],
     *,
+    specs: Mapping[ModelSpec, ModelSlot] = SPECS,
     seed: int = 1,
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[PersonalModel, ...]:
-    """A model of each kind that a blaster can have, fitted on all of ``data`` with the recommended options.
+    """Train a model of each kind in ``specs`` on all of ``data``, with the recommended options.
 
-    Decisions are those of a blaster as it comes (wheels on at 0.5). ``progress`` is told of each fit, :func:`fits` in all.
-    Raises :class:`NotYetError` where there is too little to learn from or to test on.
+    They are tested with a blaster's default decision (wheels on at 0.5). ``progress`` is called after each fit, with 1; there
+    are :func:`fits` in all. Raises :class:`NotYetError` if there is too little data to train or to test on.
     """
-    return tuple(_personal(data, (by, folds), spec, seed, progress) for spec in SPECS)
+    return tuple(_train_and_test(data, (by, folds), spec, slot, seed, progress) for spec, slot in specs.items())
 
 
 def fit_on_all(data: EvaluationData, spec: ModelSpec, *, seed: int) -> tuple[Model, tuple[str, ...]]:
-    """A model fitted on all of ``data`` with the recommended options, and warnings about the fit, a line each.
+    """Train a model on all of ``data`` with the recommended options; return it, and warnings about the training.
 
-    Its metadata tells how one did that was fitted on three quarters of the shots alone. Raises :class:`InputError`.
+    Its metadata holds the results of a model that was trained on three quarters of the shots. Raises :class:`InputError`.
     """
     about = {"inputs": [{"path": log.path, "sha256": log.sha256} for log in data.logs]}
     dataset = build_dataset(data.sessions, _options(seed), about=about)
@@ -109,34 +111,33 @@ def fit_on_all(data: EvaluationData, spec: ModelSpec, *, seed: int) -> tuple[Mod
     return open_model(model_file_bytes(dataset, result)), result.warnings
 
 
-def fits(folds: Sequence[Fold]) -> int:
-    """How many models :func:`personalise` fits."""
-    return len(SPECS) * (len(folds) + 1)
+def fits(folds: Sequence[Fold], specs: Mapping[ModelSpec, ModelSlot] = SPECS) -> int:
+    """Return the number of models that :func:`personalise` fits."""
+    return len(specs) * (len(folds) + 1)
 
 
 def _options(seed: int) -> ExportOptions:
     return ExportOptions(negatives=RECOMMENDED, seed=seed)
 
 
-def _too_little(error: InputError) -> NotYetError:
-    return NotYetError(
-        f"this recording holds too little that a model could learn from. Record on: {_ADVICE}.", str(error)
-    )
+def _too_little_data(error: InputError) -> NotYetError:
+    return NotYetError(f"this recording holds too little data to train a model on. Record more: {_ADVICE}.", str(error))
 
 
-def _personal(
+def _train_and_test(  # noqa: PLR0917 - all are needed, and it has one caller
     data: EvaluationData,
-    cut_by: tuple[str, Sequence[Fold]],
+    division: tuple[str, Sequence[Fold]],
     spec: ModelSpec,
+    slot: ModelSlot,
     seed: int,
     progress: Callable[[int], object],
 ) -> PersonalModel:
-    by, folds = cut_by
+    by, folds = division
     try:
         traces, warnings = out_of_fold_traces(data.sessions, folds, spec, _options(seed), progress=progress)
         model, fit_warnings = fit_on_all(data, spec, seed=seed)
     except InputError as error:
-        raise _too_little(error) from error
+        raise _too_little_data(error) from error
     progress(1)
     parameters = DecisionParameters()
     at = thresholds(FINE_STEPS, parameters.on)
@@ -150,4 +151,4 @@ def _personal(
         rows=rows,
         warnings=(*warnings, *fit_warnings),
     )
-    return PersonalModel(spec, SPECS[spec], model.data, blaster_model_of(model), traces, report)
+    return PersonalModel(spec, slot, model.data, blaster_model_of(model), traces, report)

@@ -1,4 +1,4 @@
-"""The log of a blaster, whole or not at all."""
+"""Fetches the log of a blaster, completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from stinger.logs.reading import parse_log
 from stinger.wire.host import DumpLog
 
 ATTEMPTS: Final = 3
-"""A log that does not arrive whole is asked for so many times."""
+"""Number of times that an incomplete or damaged log is requested."""
 
 _BUSY: Final = "busy (firing)"
 
 Transfer = Callable[[int], AbstractContextManager[Callable[[int], object]]]
-"""Given the bytes to come, a context in which it is told how many have."""
+"""Called with the number of bytes to expect; returns a context whose function is called with each number received."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PulledLog:
-    """The ``data`` of a ``.bin``, and what is in it; ``log`` is ``None`` where that is damaged, as the blaster has it."""
+    """The bytes of a ``.bin`` file and its parsed log; ``None`` if it is damaged on the blaster itself, as ``damage`` says."""
 
     data: bytes
     log: Log | None
@@ -35,15 +35,15 @@ class PulledLog:
 
 
 def pull_log(client: BlasterClient, target: StrPath, *, transfer: Transfer) -> PulledLog:
-    """The whole log, its size and its records checked. ``target`` is what errors call it; nothing is written.
+    """Fetch the complete log and check its size and records. ``target`` is how errors name it; nothing is written.
 
-    A transfer that breaks off or brings damaged records is begun anew, :data:`ATTEMPTS` times in all. A log that comes
-    twice with the same damage is what the blaster holds. Raises the errors of :mod:`stinger.errors`.
+    A transfer that breaks off or contains damaged records is repeated, up to :data:`ATTEMPTS` in all. If a log arrives twice
+    with the same damage, it is damaged on the blaster itself. Raises the errors of :mod:`stinger.errors`.
     """
-    before = b""
+    previous = b""
     for attempt in range(1, ATTEMPTS + 1):
         if attempt > 1:
-            client.synchronise()  # hears out what is still on its way
+            client.synchronise()  # drains the rest of the failed transfer
         try:
             data = _dump(client, transfer)
             return PulledLog(data, parse_log(data, target))
@@ -57,11 +57,11 @@ def pull_log(client: BlasterClient, target: StrPath, *, transfer: Transfer) -> P
         except FileError as damaged:
             damage = ": ".join(part for part in (damaged.place, damaged.problem) if part)
             problem = f"the log arrived damaged ({damage})"
-            if data == before:
+            if data == previous:
                 return PulledLog(data, None, damage)
-            before = data
+            previous = data
         if attempt < ATTEMPTS:
-            client.notify(f"{problem}: asking again ({attempt + 1} of {ATTEMPTS})")
+            client.notify(f"{problem}: requesting it again ({attempt + 1} of {ATTEMPTS})")
     raise ProtocolError(f"{problem}, {ATTEMPTS} times; nothing was written: try another cable or USB socket")
 
 
@@ -77,5 +77,5 @@ def _dump(client: BlasterClient, transfer: Transfer) -> bytes:
             raise
         raise LinkLostError(
             f"{lost}, after {dump.received_bytes:,} of {dump.expected_bytes:,} bytes of the log; nothing was written: "
-            "plug it in and run the same command again"
+            "plug the blaster in and run the same command again"
         ) from lost

@@ -1,4 +1,4 @@
-"""Models brought to a blaster: uploaded, loaded, and found to be what was sent."""
+"""Uploads models to a blaster, loads them, and verifies that the blaster uses exactly these."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from stinger.wire.host import DeleteModels, LoadModel, UploadModel
 
 LR_FILE: Final = "ml_model_lr.bin"
 MLP_FILE: Final = "ml_model_mlp.bin"
-"""What the blaster's own tools call the two files, in whatever folder."""
+"""Names of the two files, as the blaster's own tools use them."""
 ATTEMPTS: Final = 3
-"""An upload that the blaster refuses for a reason that passes is tried so many times."""
+"""Number of times that an upload is tried if the blaster refuses it for a temporary reason."""
 
-_PASSING: Final = {
+_TEMPORARY: Final = {
     "crc": "arrived damaged",
-    "timeout": "did not arrive whole",
-    "busy": "has to wait, as the blaster is firing",
+    "timeout": "did not arrive completely",
+    "busy": "has to wait because the blaster is firing",
 }
-_SAME: Final = 1.5e-6
-"""Fingerprints are printed with six decimals, and not every firmware's printf rounds the last one alike."""
+_TOLERANCE: Final = 1.5e-6
+"""Tolerance of fingerprints: they are printed with six decimals, and printf rounds the last one differently."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Upload:
-    """A model for a ``slot`` of the blaster; ``path`` is where it is from."""
+    """A model for a ``slot`` of the blaster; ``path`` is the file that it was read from, ``data`` the bytes to upload."""
 
     slot: ModelSlot
     path: str
@@ -41,26 +41,26 @@ class Upload:
 
 
 def read_upload(path: StrPath, slot: ModelSlot) -> Upload:
-    """The model in ``path``, a file for the blaster or a model file of ours, for ``slot``.
+    """Read a model for ``slot`` from ``path``: a file for the blaster, or a model file of this program.
 
-    Raises :class:`FileError` if it cannot be read, is no model for the blaster, or belongs into the other slot.
+    Raises :class:`FileError` if it cannot be read, is not a model for the blaster, or belongs in the other slot.
     """
     data = read_bytes(path)
     if not data.startswith(MAGIC) and Path(path).suffix.lower() == ".onnx":
-        model = _of_onnx(path)
+        model = _convert_onnx(path)
         data = encode_mlmd(model)
     else:
         model = parse_mlmd(data, path)
     is_lr = isinstance(model, LrModel)
     if slot is not ModelSlot.SINGLE and is_lr != (slot is ModelSlot.LR):
         found, option = ("an LR model (logreg:summary)", "--lr") if is_lr else ("an MLP (mlp:rich)", "--mlp")
-        raise FileError(path, f"is {found}: give it with {option}")
+        raise FileError(path, f"is {found}: pass it with {option}")
     return Upload(slot, str(path), model, data)
 
 
 def uploads_in(path: Path) -> list[Upload]:
-    """The models in a folder, by the names that they have there; or a single file, for the one slot of older firmware."""
-    if not path.is_dir():  # a path that leads nowhere as well, which is told when it is read
+    """Read the models in a folder by their usual names; or a single file, for the single slot of older firmware."""
+    if not path.is_dir():  # also if it does not exist: reading it raises the error
         return [read_upload(path, ModelSlot.SINGLE)]
     names = {LR_FILE: ModelSlot.LR, MLP_FILE: ModelSlot.MLP}
     uploads = [read_upload(path / name, slot) for name, slot in names.items() if (path / name).is_file()]
@@ -70,10 +70,10 @@ def uploads_in(path: Path) -> list[Upload]:
 
 
 def push_models(client: BlasterClient, uploads: Sequence[Upload], *, load: bool) -> ModelStatus:
-    """Upload each of ``uploads``, load it, and compare what then serves with what was sent; the status in the end.
+    """Upload and load each model, compare the models in use with those sent, and return the final status.
 
-    Without ``load`` they are only stored: the blaster takes them when it is switched on the next time. The first refusal
-    ends it, with what was done before it done.
+    Without ``load`` they are only stored: the blaster uses them when it is next switched on. The first refusal ends the
+    operation; completed steps are not undone.
     """
     for upload in uploads:
         _upload(client, upload)
@@ -90,34 +90,34 @@ def push_models(client: BlasterClient, uploads: Sequence[Upload], *, load: bool)
 
 
 def delete_models(client: BlasterClient) -> ModelStatus:
-    """Have the blaster forget every uploaded model; the status in the end."""
+    """Delete all uploaded models from the blaster, and return the final status."""
     client.request(DeleteModels())
     return client.status()
 
 
 def describe_status(status: ModelStatus) -> list[tuple[str, str]]:
-    """What a blaster says of its models, as labels and texts for a user."""
-    own = [name for name, there in (("LR", status.user_has_lr), ("MLP", status.user_has_mlp)) if there]
-    source = {"factory": "the factory's own", "user": "an uploaded one"}.get(status.source, status.source)
+    """Return the status of a blaster's models as labels and texts for a user."""
+    uploaded = [name for name, has in (("LR", status.user_has_lr), ("MLP", status.user_has_mlp)) if has]
+    source = {"factory": "factory", "user": "uploaded"}.get(status.source, status.source)
     return [
         ("model in use", source),
         (
             "uploaded models",
-            " and ".join(own) if own else "in flash, not loaded" if status.user_model_present else "none",
+            " and ".join(uploaded) if uploaded else "in flash, not loaded" if status.user_model_present else "none",
         ),
         ("last output", "none yet" if status.cached_age_ms == NEVER_MS else f"{status.cached_age_ms:,} ms ago"),
         *status.fingerprints.items(),
     ]
 
 
-def _of_onnx(path: StrPath) -> BlasterModel:
-    # Imported only here: it takes a second to load, and files for the blaster need none of it.
+def _convert_onnx(path: StrPath) -> BlasterModel:
+    # Imported only here: loading it takes a second, and files for the blaster do not need it.
     try:
         from models.graph.export import blaster_model_of  # noqa: PLC0415
         from models.model_file import load_model  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise FileError(
-            path, f"needs the package {error.name} to become a file for the blaster: run pip install 'stinger-ml[all]'"
+            path, f"converting it for the blaster needs the package {error.name}: run pip install 'stinger-ml[all]'"
         ) from error
     model = load_model(path)
     try:
@@ -129,26 +129,27 @@ def _of_onnx(path: StrPath) -> BlasterModel:
 def _upload(client: BlasterClient, upload: Upload) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         exchange = UploadModel(upload.slot, upload.data)
+        exchange.timeout_s = client.timeouts.upload_s
         try:
             client.request(exchange)
         except DeviceError as refused:
-            if refused.reason not in _PASSING or attempt == ATTEMPTS:
+            if refused.reason not in _TEMPORARY or attempt == ATTEMPTS:
                 times = f", {attempt} times" if attempt > 1 else ""
                 raise DeviceError(refused.reason, f"{upload.path}: {refused}{times}") from refused
-            problem = _PASSING[refused.reason]
+            problem = _TEMPORARY[refused.reason]
             if refused.reason == "busy":
                 time.sleep(client.timeouts.busy_retry_s)
-        except ProtocolError as silent:
+        except ProtocolError as no_response:
             if not exchange.advance:
                 hint = (
                     ""
                     if upload.slot is ModelSlot.SINGLE
-                    else "; older firmware takes one file alone: give it with --in"
+                    else "; older firmware accepts a single file only: pass it with --in"
                 )
-                raise ProtocolError(f"{upload.path}: {silent}{hint}") from silent
+                raise ProtocolError(f"{upload.path}: {no_response}{hint}") from no_response
             if attempt == ATTEMPTS:
-                raise ProtocolError(f"{upload.path}: {silent}, {attempt} times") from silent
-            problem = "was sent and not answered"
+                raise ProtocolError(f"{upload.path}: {no_response}, {attempt} times") from no_response
+            problem = "was sent but not confirmed"
             client.synchronise()
         else:
             return
@@ -156,21 +157,21 @@ def _upload(client: BlasterClient, upload: Upload) -> None:
 
 
 def _compare(upload: Upload, status: ModelStatus) -> str:
-    """A line that says that ``upload`` serves. Raises :class:`ProtocolError` if another model does."""
+    """Return a line that confirms that ``upload`` is in use. Raises :class:`ProtocolError` if another model is."""
     if not status.fingerprints:
-        return f"{upload.path}: loaded; this firmware does not tell the weights that it uses, so nothing to compare"
+        return f"{upload.path}: loaded, but not verified: this firmware does not report its weights"
     for name, sent in fingerprint(upload.model).items():
-        told = status.fingerprints.get(name, "nothing")
-        if not _same(sent, told):
+        reported = status.fingerprints.get(name, "nothing")
+        if not _equal(sent, reported):
             raise ProtocolError(
-                f"{upload.path}: the blaster uses another model than the one sent: {name} is {told}, expected {sent}; "
+                f"{upload.path}: the blaster uses another model than the one sent: {name} is {reported}, expected {sent}; "
                 "switch it off and on, and push again"
             )
-    return f"{upload.path}: loaded, and the blaster's weights are those of the file"
+    return f"{upload.path}: loaded and verified: the blaster's weights are those of the file"
 
 
-def _same(sent: str, told: str) -> bool:
+def _equal(sent: str, reported: str) -> bool:
     try:
-        return abs(float(sent) - float(told)) <= _SAME
+        return abs(float(sent) - float(reported)) <= _TOLERANCE
     except ValueError:
         return False

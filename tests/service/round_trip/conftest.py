@@ -1,4 +1,4 @@
-"""The blaster's end: a pty or a socket."""
+"""Ports of an emulated blaster: a pty or a socket."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.service.round_trip.emulated_client import KINDS, port_of
 
 @pytest.fixture(params=KINDS)
 def port(request: pytest.FixtureRequest, tmp_path: Path) -> Port:
-    """Of an emulated blaster."""
+    """A port of each kind."""
     if os.name != "posix":
-        pytest.skip("ptys are a thing of POSIX, and so is the emulated blaster")
+        pytest.skip("ptys and the emulated blaster need POSIX")
     return port_of(request.param, tmp_path)
 
 
 @pytest.fixture
 def pty(tmp_path: Path) -> Port:
-    """Where one kind is enough."""
+    """A pty, for tests that need one kind only."""
     if os.name != "posix":
-        pytest.skip("ptys are a thing of POSIX")
+        pytest.skip("ptys need POSIX")
     return port_of("pty", tmp_path)

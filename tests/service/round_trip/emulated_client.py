@@ -1,4 +1,4 @@
-"""A client with an emulated blaster, which lives in the test's event loop while the harness is done in a thread."""
+"""A client in a thread, connected to an emulated blaster in the test's event loop."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 KINDS = ("pty", "tcp")
 QUICK = Timeouts(response_s=2.0, busy_retry_s=0.05)
-"""Where an answer comes: the machine may be slow."""
+"""For blasters that respond: long enough for a slow machine."""
 SHORT = Timeouts(response_s=0.5, drain_s=4.0, upload_abandoned_s=0.8)
-"""Where none does."""
+"""For blasters that do not respond."""
 
 
 def port_of(kind: str, folder: Path) -> Port:
@@ -36,7 +36,7 @@ def address_of(device: EmulatedDevice) -> BlasterAddress:
 
 @dataclass
 class ClientHarness:
-    """What is done with a device, and what a user was told meanwhile."""
+    """Runs a client's requests in a thread, and collects the notices for the user."""
 
     device: EmulatedDevice
     timeouts: Timeouts
@@ -48,14 +48,14 @@ class ClientHarness:
             yield BlasterClient(link, notify=self.notices.append, timeouts=self.timeouts)
 
     async def run(self, work: Callable[[BlasterClient], T]) -> T:
-        """``work`` in a thread, over a link that was opened and greeted."""
+        """Run ``work`` in a thread with a client that has synchronised."""
 
-        def whole() -> T:
+        def connect_and_work() -> T:
             with self.open() as client:
                 client.synchronise()
                 return work(client)
 
-        return await asyncio.to_thread(whole)
+        return await asyncio.to_thread(connect_and_work)
 
 
 @asynccontextmanager
@@ -72,14 +72,14 @@ async def client_of(
 
 
 @contextmanager
-def device_elsewhere(
+def device_in_thread(
     port: Port, *, faults: Iterable[str] = (), blaster: EmulatedBlaster | None = None
 ) -> Iterator[EmulatedDevice]:
-    """A device whose event loop runs in a thread, for a host that has the main one."""
+    """Run a device with an event loop in a thread, for a host that needs the main thread."""
     there: queue.SimpleQueue[EmulatedDevice | None] = queue.SimpleQueue()
     running: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
-    async def be() -> None:
+    async def run_device() -> None:
         end = asyncio.Event()
         running.append((asyncio.get_running_loop(), end))
         async with emulated(SESSION, port=port, faults=faults, blaster=blaster) as device:
@@ -88,7 +88,7 @@ def device_elsewhere(
 
     def run() -> None:
         try:
-            asyncio.run(be())
+            asyncio.run(run_device())
         finally:
             there.put(None)
 

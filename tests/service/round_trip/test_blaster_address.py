@@ -16,7 +16,7 @@ OTHER = BlasterPort("/dev/ttyACM1", "")
 
 
 @pytest.mark.parametrize(
-    ("port", "place"),
+    ("port", "address"),
     [
         ("/dev/ttyACM0", BlasterAddress(path="/dev/ttyACM0")),
         ("COM3", BlasterAddress(path="COM3")),
@@ -28,8 +28,8 @@ OTHER = BlasterPort("/dev/ttyACM1", "")
         ("TCP://[::1]:5000", BlasterAddress(tcp=("::1", 5000))),
     ],
 )
-def test_port_is_a_path_a_name_or_a_socket(port: str, place: BlasterAddress) -> None:
-    assert resolve_address(port) == place
+def test_port_is_a_path_a_name_or_a_tcp_address(port: str, address: BlasterAddress) -> None:
+    assert resolve_address(port) == address
 
 
 @pytest.mark.parametrize("port", [None, "auto", "serial://auto"])
@@ -37,39 +37,39 @@ def test_only_blaster_is_found(port: str | None) -> None:
     assert resolve_address(port, find=lambda: [ONE]) == BlasterAddress(path="/dev/ttyACM0", found=True)
 
 
-def test_of_several_blasters_none_is_chosen_and_all_are_named() -> None:
+def test_several_blasters_are_an_error_that_lists_them() -> None:
     with pytest.raises(InputError) as raised:
         resolve_address(None, find=lambda: [ONE, OTHER])
     assert str(raised.value).startswith("2 blasters are plugged in: name one of them with --port: /dev/ttyACM0 ")
     assert "/dev/ttyACM1 (serial number unknown)" in str(raised.value)
 
 
-def test_without_a_blaster_the_other_ports_are_named() -> None:
+def test_without_a_blaster_the_error_lists_other_ports() -> None:
     with pytest.raises(InputError, match=r"no blaster is plugged in .* are /dev/ttyUSB0 \(CP2102\), COM1$"):
         resolve_address(None, find=list, others=lambda: [("/dev/ttyUSB0", "CP2102"), ("COM1", "n/a")])
     with pytest.raises(InputError, match=r"and 12 more$"):
         resolve_address(None, find=list, others=lambda: [(f"COM{i}", "") for i in range(20)])
-    with pytest.raises(InputError, match=r"no serial port is here$"):
+    with pytest.raises(InputError, match=r"this machine has no serial port$"):
         resolve_address(None, find=list, others=list)
 
 
 @pytest.mark.parametrize(
     "port", ["", "tcp://host", "tcp://host:0", "tcp:", "http://host:80", "serial://", "serial:///dev/a?baud=1"]
 )
-def test_what_is_no_port_is_one_line(port: str) -> None:
+def test_invalid_port_is_one_line(port: str) -> None:
     with pytest.raises(InputError, match=r"^--port [^\n]*$") as raised:
         resolve_address(port)
     assert port in str(raised.value)
 
 
-def test_port_that_is_not_there_and_what_is_no_port_are_told(tmp_path: Path) -> None:
+def test_missing_port_and_other_files_are_errors_when_opened(tmp_path: Path) -> None:
     with pytest.raises(LinkLostError, match="gone: no such port: unplugged"):
         BlasterAddress(path=str(tmp_path / "gone")).open()
-    with pytest.raises(LinkLostError, match="null: is no serial port"):
+    with pytest.raises(LinkLostError, match="null: not a serial port"):
         BlasterAddress(path=os.devnull).open()
 
 
-def test_windows_tells_its_reasons_in_words() -> None:
+def test_messages_of_windows_get_the_same_hints() -> None:
     denied = OSError("could not open port 'COM3': PermissionError(13, 'Access is denied.', None, 5)")
     missing = OSError("could not open port 'COM9': FileNotFoundError(2, 'The system cannot find ...', None, 2)")
     assert "in use by another program" in explain_opening(denied)

@@ -16,8 +16,8 @@ from tests.service.round_trip.emulated_client import QUICK, SHORT, address_of, c
 from tests.service.sources.blaster_ends import SocketEnd, listening
 
 
-async def greeted(play: Callable[[SocketEnd], Coroutine[None, None, None]], timeouts: Timeouts = QUICK) -> int:
-    """The samples that a blaster tells of, which ``play`` is once it hears something. The user is told nothing."""
+async def synchronise_with(play: Callable[[SocketEnd], Coroutine[None, None, None]], timeouts: Timeouts = QUICK) -> int:
+    """Synchronise with a blaster that ``play`` simulates; return its number of samples. The user gets no notices."""
     notices: list[str] = []
     async with listening() as server:
 
@@ -25,12 +25,12 @@ async def greeted(play: Callable[[SocketEnd], Coroutine[None, None, None]], time
             with TcpLink("127.0.0.1", server.port) as link:
                 return BlasterClient(link, notify=notices.append, timeouts=timeouts).synchronise()
 
-        greeting = asyncio.create_task(asyncio.to_thread(whole))
+        synchronising = asyncio.create_task(asyncio.to_thread(whole))
         end = await server.next()
         await end.until_heard(b"MLINFO\n")
         playing = asyncio.create_task(play(end))
         try:
-            count = await greeting
+            count = await synchronising
         finally:
             playing.cancel()
             await asyncio.wait({playing})
@@ -38,39 +38,39 @@ async def greeted(play: Callable[[SocketEnd], Coroutine[None, None, None]], time
     return count
 
 
-async def test_greeting_tells_how_many_samples_the_log_holds(port: Port) -> None:
+async def test_synchronise_returns_the_number_of_samples_in_the_log(port: Port) -> None:
     async with client_of(port, blaster=EmulatedBlaster(logged=SESSION)) as harness:
         assert await harness.run(BlasterClient.synchronise) == SESSION.size
     assert harness.notices == []
 
 
-async def test_question_is_understood_among_lines_of_text(port: Port) -> None:
+async def test_response_is_recognised_among_lines_of_text(port: Port) -> None:
     async with client_of(port, faults=["chatter"]) as harness:
         status = await harness.run(BlasterClient.status)
     assert isinstance(status, ModelStatus)
     assert len(status.fingerprints) == 4
 
 
-async def test_stream_that_nobody_ended_is_ended() -> None:
+async def test_running_stream_is_stopped() -> None:
     async def frames_then_answer(end: SocketEnd) -> None:
         end.write(b"\x06\x01\x02\x01\xe8\x00" * 500)
         await end.until_heard(b"MLSTREAM 0\n")
         end.write(b"MLSTREAM_DONE\n[ml] samples_written=7 (~0.1s)\r\n")
 
-    assert await greeted(frames_then_answer) == 7
+    assert await synchronise_with(frames_then_answer) == 7
 
 
-async def test_rest_of_a_log_that_nobody_took_is_heard_out() -> None:
+async def test_rest_of_an_unread_log_is_drained() -> None:
     async def finish(end: SocketEnd) -> None:
-        for _ in range(20):  # longer, all in all, than a greeting may be silent
+        for _ in range(20):  # longer in total than the timeout for a response
             end.write(bytes(1000))
             await asyncio.sleep(0.05)
         end.write(b"\nMLDUMP_DONE\r\n[ml] samples_written=7 (~0.1s)\r\n")
 
-    assert await greeted(finish, SHORT) == 7
+    assert await synchronise_with(finish, SHORT) == 7
 
 
-async def test_upload_that_was_broken_off_is_waited_for(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_interrupted_upload_is_waited_for(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.5)
     async with client_of(port, timeouts=SHORT) as harness:
 
@@ -82,44 +82,44 @@ async def test_upload_that_was_broken_off_is_waited_for(port: Port, monkeypatch:
                 link.write(bytes(100))
 
         await asyncio.to_thread(break_off)
-        await asyncio.sleep(0.1)  # so that the port is seen to be closed
+        await asyncio.sleep(0.1)  # until the device has noticed that the port is closed
         assert await harness.run(BlasterClient.synchronise) == 0
     assert len(harness.notices) <= 1
 
 
-async def test_news_of_an_upload_that_was_given_up_is_no_answer() -> None:
+async def test_news_of_an_abandoned_upload_is_not_a_response() -> None:
     async def late_news(end: SocketEnd) -> None:
         end.write(b"[ml] MLMODEL_ERR timeout\r\n")
         await end.until_heard(b"MLINFO\nMLINFO\n")
         end.write(b"[ml] samples_written=7 (~0.1s)\r\n")
 
-    assert await greeted(late_news) == 7
+    assert await synchronise_with(late_news) == 7
 
 
-async def test_silent_device_is_no_blaster(pty: Port) -> None:
+async def test_silent_device_is_not_a_blaster(pty: Port) -> None:
     async with client_of(pty, faults=["silent"], timeouts=SHORT) as harness:
         with pytest.raises(ProtocolError, match="blaster: no blaster answers: is it the right port"):
             await harness.run(BlasterClient.status)
-    assert "no answer yet, waiting up to 1 s" in harness.notices[0]
+    assert "no response yet, waiting up to 1 s" in harness.notices[0]
 
 
-async def test_device_that_never_stops_talking_is_no_blaster_either() -> None:
+async def test_device_that_sends_other_text_is_not_a_blaster() -> None:
     async def babble(end: SocketEnd) -> None:
         while end.transport is not None and not end.transport.is_closing():
             end.write(b"[batt] 7.4 V\r\n")
             await asyncio.sleep(0.02)
 
     with pytest.raises(ProtocolError, match="no blaster answers"):
-        await greeted(babble, Timeouts(response_s=0.2, drain_s=0.5, upload_abandoned_s=0.2))
+        await synchronise_with(babble, Timeouts(response_s=0.2, drain_s=0.5, upload_abandoned_s=0.2))
 
 
-async def test_older_firmware_is_told(port: Port) -> None:
+async def test_older_firmware_is_reported(port: Port) -> None:
     async with client_of(port, firmware=Firmware.OLD) as harness:
-        with pytest.raises(StingerError, match="too old: it keeps no log and takes no models"):
+        with pytest.raises(StingerError, match="too old: it keeps no log and accepts no models"):
             await harness.run(BlasterClient.status)
 
 
-async def test_second_program_at_a_serial_port_is_told_that_it_is_in_use() -> None:
+async def test_second_program_at_a_serial_port_gets_in_use() -> None:
     async with client_of(PtyPort()) as harness:
 
         def two() -> None:
@@ -130,7 +130,7 @@ async def test_second_program_at_a_serial_port_is_told_that_it_is_in_use() -> No
             await asyncio.to_thread(two)
 
 
-async def test_second_program_at_a_socket_is_asked_about_the_first() -> None:
+async def test_second_program_at_a_socket_gets_a_hint_to_the_first() -> None:
     async with client_of(TcpPort()) as harness:
 
         def two() -> None:
@@ -143,7 +143,7 @@ async def test_second_program_at_a_socket_is_asked_about_the_first() -> None:
             await asyncio.to_thread(two)
 
 
-async def test_unplugged_in_the_middle_is_told_and_leaves_nothing_open(port: Port) -> None:
+async def test_unplugging_is_an_error_and_leaves_nothing_open(port: Port) -> None:
     async with client_of(port) as harness:
         loop = asyncio.get_running_loop()
 

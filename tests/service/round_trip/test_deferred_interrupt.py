@@ -15,11 +15,11 @@ from tests.stinger.wire.test_device import Shelf
 MODEL = bytes(range(256)) * 20
 
 
-class Wire(Link):
-    """A blaster at the other end of nothing; Ctrl-C is pressed while the chunk number ``interrupted_at`` is written."""
+class SimulatedLink(Link):
+    """A link to a simulated blaster; Ctrl-C is pressed during the write number ``interrupted_at``."""
 
     def __init__(self, interrupted_at: int) -> None:
-        super().__init__("wire")
+        super().__init__("link")
         self.shelf = Shelf()
         self.device = DeviceLink(self.shelf)
         self.sent: list[bytes] = []
@@ -40,7 +40,7 @@ class Wire(Link):
         pass
 
 
-def test_interrupt_counts_when_the_block_has_ended() -> None:
+def test_interrupt_is_raised_at_the_end_of_the_block() -> None:
     seen: list[bool] = []
 
     def press() -> None:
@@ -56,22 +56,22 @@ def test_interrupt_counts_when_the_block_has_ended() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_interrupted_upload_leaves_the_blaster_with_its_old_model_and_ready_for_the_next_command() -> None:
-    wire = Wire(interrupted_at=4)
-    client = BlasterClient(wire, notify=lambda _: None)
+def test_interrupted_upload_leaves_the_old_model_and_a_ready_blaster() -> None:
+    link = SimulatedLink(interrupted_at=4)
+    client = BlasterClient(link, notify=lambda _: None)
     with pytest.raises(KeyboardInterrupt):
         client.request(UploadModel(ModelSlot.LR, MODEL))
-    payload = b"".join(wire.sent[1:])
+    payload = b"".join(link.sent[1:])
     assert len(payload) == len(MODEL)
     assert payload[: 3 * CHUNK_BYTES] == MODEL[: 3 * CHUNK_BYTES]
     assert payload[3 * CHUNK_BYTES :] != MODEL[3 * CHUNK_BYTES :]
-    assert b"MLMODEL_ERR crc" in wire.read()
-    assert wire.shelf.models == {}
-    assert wire.device.awaited == 0
+    assert b"MLMODEL_ERR crc" in link.read()
+    assert link.shelf.models == {}
+    assert link.device.awaited == 0
 
 
-def test_interrupt_between_questions_is_an_interrupt_at_once() -> None:
-    wire = Wire(interrupted_at=1)
+def test_interrupt_outside_an_upload_is_raised_at_once() -> None:
+    link = SimulatedLink(interrupted_at=1)
     with pytest.raises(KeyboardInterrupt):
-        BlasterClient(wire, notify=lambda _: None).request(LoadModel(ModelSlot.LR))
-    assert len(wire.sent) == 1
+        BlasterClient(link, notify=lambda _: None).request(LoadModel(ModelSlot.LR))
+    assert len(link.sent) == 1

@@ -9,14 +9,13 @@ import pytest
 from models.model_file import load_model
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.evaluation.intervals import wilson
-from service.round_trip import personal_files
-from service.round_trip.personal_files import pictures_of, write_personal
+from service.round_trip.personal_files import PICTURE_OPTIONS, count_pictures, write_personal
 from service.round_trip.personal_report import result_lines, verdict_lines
 from service.round_trip.personalising import (
     NotYetError,
     PersonalModel,
     check_enough,
-    cut_log,
+    choose_test_folds,
     fits,
     personalise,
 )
@@ -36,24 +35,24 @@ def data_of(*boots: SampleArray) -> EvaluationData:
 def models() -> tuple[PersonalModel, ...]:
     open_fonts()
     data = data_of(synthetic_samples(6000, 24))
-    by, folds = cut_log(data)
-    told: list[int] = []
-    models = personalise(data, by, folds, progress=told.append)
-    assert sum(told) == fits(folds) == 12
+    by, folds = choose_test_folds(data)
+    progress: list[int] = []
+    models = personalise(data, by, folds, progress=progress.append)
+    assert sum(progress) == fits(folds) == 12
     return models
 
 
-def test_blaster_gets_a_model_of_each_kind_that_it_can_have(models: tuple[PersonalModel, ...]) -> None:
+def test_a_model_of_each_supported_kind_is_trained(models: tuple[PersonalModel, ...]) -> None:
     assert [type(model.blaster_model) for model in models] == [LrModel, MlpModel]
 
 
-def test_test_is_by_time_with_a_guard_and_tells_so(models: tuple[PersonalModel, ...]) -> None:
+def test_models_are_tested_by_time_with_a_guard_as_the_report_states(models: tuple[PersonalModel, ...]) -> None:
     assert {model.report.method for model in models} == {
         "5 folds by time with a guard of 1 s, each by a model trained on the others, seed 1"
     }
 
 
-def test_models_that_are_kept_have_learnt_from_everything(models: tuple[PersonalModel, ...], tmp_path: Path) -> None:
+def test_final_models_are_trained_on_everything(models: tuple[PersonalModel, ...], tmp_path: Path) -> None:
     for model in models:
         (tmp_path / "model.onnx").write_bytes(model.onnx)
         training = load_model(tmp_path / "model.onnx").meta.training
@@ -62,12 +61,12 @@ def test_models_that_are_kept_have_learnt_from_everything(models: tuple[Personal
 
 
 def test_folder_holds_models_in_both_formats_reports_and_pictures(
-    models: tuple[PersonalModel, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: tuple[PersonalModel, ...], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(personal_files, "_OPTIONS", replace(personal_files._OPTIONS, max_shots=2, dpi=40))
+    options = replace(PICTURE_OPTIONS, max_shots=2, dpi=40)
     drawn: list[int] = []
-    files = write_personal(tmp_path, models, progress=drawn.append)
-    assert sum(drawn) == pictures_of(models) == 2
+    files = write_personal(tmp_path, models, options=options, progress=drawn.append)
+    assert sum(drawn) == count_pictures(models, options) == 2
     assert [type(read_mlmd(path)) for path in files.blaster_files] == [LrModel, MlpModel]
     for path in (files.overview, *files.sweeps, *files.shots.iterdir()):
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -75,32 +74,32 @@ def test_folder_holds_models_in_both_formats_reports_and_pictures(
     assert load_model(tmp_path / "mlp-rich.onnx").meta.estimator == "mlp"
 
 
-def test_result_is_told_in_words_with_three_thresholds_a_model(models: tuple[PersonalModel, ...]) -> None:
+def test_result_lists_three_thresholds_per_model(models: tuple[PersonalModel, ...]) -> None:
     lines = result_lines(models)
-    assert lines[0] == "The recording: 1.0 minutes with 24 shots that count."
+    assert lines[0] == "The recording: 1.0 minutes with 24 accepted shots."
     at = [line for line in lines if " of 24, " in line]
     assert [line.split()[:2] for line in at[::3]] == [["LR", "30"], ["MLP", "30"]]
     assert len(at) == 6
     assert "few shots" in lines[-1]
 
 
-def test_model_that_does_no_better_than_luck_is_not_worth_having(models: tuple[PersonalModel, ...]) -> None:
-    lucky, other = (
+def test_model_that_is_not_better_than_chance_gets_that_verdict(models: tuple[PersonalModel, ...]) -> None:
+    random, other = (
         replace(model, report=replace(model.report, operating=replace(model.report.operating, by_chance=chance)))
         for model, chance in zip(models, (wilson(20, 24).low + 0.01, 0.01), strict=True)
     )
-    operating = replace(lucky.report.operating, accepted=wilson(20, 24))
-    lucky = replace(lucky, report=replace(lucky.report, operating=operating))
-    assert (lucky.beats_chance, other.beats_chance) == (False, True)
-    assert verdict_lines((lucky, other))[0].startswith(
-        "LR: not better than luck beyond doubt (64 % at least, 65 % by luck)"
+    operating = replace(random.report.operating, accepted=wilson(20, 24))
+    random = replace(random, report=replace(random.report, operating=operating))
+    assert (random.beats_chance, other.beats_chance) == (False, True)
+    assert verdict_lines((random, other))[0].startswith(
+        "LR: not reliably better than chance (in time at least 64 %, by chance 65 %)"
     )
 
 
 @pytest.mark.parametrize(
-    ("shots", "count"), [(0, "no shot that counts"), (1, "1 shot that counts"), (19, "19 shots that")]
+    ("shots", "count"), [(0, "no accepted shots"), (1, "1 accepted shot"), (19, "19 accepted shots")]
 )
-def test_few_shots_are_not_yet_enough(shots: int, count: str) -> None:
+def test_log_with_few_shots_is_not_enough_yet(shots: int, count: str) -> None:
     trigger = np.zeros(20_000)
     trigger[500 : 500 + 1000 * shots : 1000] = 1
     data = data_of(samples_at(np.arange(20_000) * 10, trigger=trigger))
@@ -108,22 +107,22 @@ def test_few_shots_are_not_yet_enough(shots: int, count: str) -> None:
         check_enough(data)
 
 
-def test_log_of_one_movement_is_not_yet_enough_with_the_reason_apart() -> None:
-    """Every pull looks like all the rest, so nothing is left to tell it from."""
+def test_log_of_one_movement_is_not_enough_yet_with_details() -> None:
+    """Shots at regular intervals leave no windows without a shot."""
     trigger = np.zeros(6000)
     trigger[150::200] = 1
     data = data_of(samples_at(np.arange(6000) * 10, trigger=trigger))
-    by, folds = cut_log(data)
-    with pytest.raises(NotYetError, match=r"this recording holds too little .* Record on: carry, aim") as raised:
+    by, folds = choose_test_folds(data)
+    with pytest.raises(NotYetError, match=r"this recording holds too little data .* Record more: carry, aim") as raised:
         personalise(data, by, folds)
     assert "no negative window is left" in raised.value.reason
 
 
 def test_short_boot_beside_a_long_one_is_not_tested_by_itself() -> None:
-    by, folds = cut_log(data_of(synthetic_samples(6000, 24), synthetic_samples(300, 1)))
+    by, folds = choose_test_folds(data_of(synthetic_samples(6000, 24), synthetic_samples(300, 1)))
     assert (by, len(folds)) == ("time", 5)
 
 
 def test_two_long_boots_test_each_other() -> None:
-    by, folds = cut_log(data_of(synthetic_samples(6000, 24), synthetic_samples(6000, 24, seed=2)))
+    by, folds = choose_test_folds(data_of(synthetic_samples(6000, 24), synthetic_samples(6000, 24, seed=2)))
     assert (by, len(folds)) == ("session", 2)

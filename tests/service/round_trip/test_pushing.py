@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,7 @@ from service.round_trip.pushing import (
 from stinger.errors import DeviceError, FileError, ProtocolError
 from stinger.mlmd import LrModel, MlpModel, encode_mlmd, fingerprint, write_mlmd
 from stinger.wire.commands import ModelSlot, ModelStatus
-from stinger.wire.host import UploadModel
-from tests.service.round_trip.emulated_client import client_of
+from tests.service.round_trip.emulated_client import QUICK, client_of
 
 
 def lr_model(seed: int = 1) -> LrModel:
@@ -49,13 +49,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 class Stubborn(EmulatedBlaster):
-    """Says that it has loaded a model, and keeps the old one."""
+    """Confirms that it has loaded a model, but keeps the old one."""
 
     def load_model(self, slot: ModelSlot) -> None:
         del slot
 
 
-async def test_models_are_uploaded_loaded_and_compared(port: Port, folder: Path) -> None:
+async def test_models_are_uploaded_loaded_and_verified(port: Port, folder: Path) -> None:
     async with client_of(port, faults=["chatter"]) as harness:
         status = await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
         shelf = harness.device.blaster.models
@@ -64,12 +64,12 @@ async def test_models_are_uploaded_loaded_and_compared(port: Port, folder: Path)
     assert [line.rpartition(": ")[2] for line in harness.notices] == [
         "uploaded, 244 bytes",
         "uploaded, 16,652 bytes",
-        "loaded, and the blaster's weights are those of the file",
-        "loaded, and the blaster's weights are those of the file",
+        "the blaster's weights are those of the file",
+        "the blaster's weights are those of the file",
     ]
 
 
-async def test_models_that_are_not_loaded_are_there_after_a_restart(pty: Port, folder: Path) -> None:
+async def test_stored_models_are_used_after_a_restart(pty: Port, folder: Path) -> None:
     async with client_of(pty) as harness:
         status = await harness.run(lambda client: push_models(client, uploads_in(folder), load=False))
         assert (status.source, status.user_model_present, status.user_has_lr) == ("factory", True, False)
@@ -78,7 +78,7 @@ async def test_models_that_are_not_loaded_are_there_after_a_restart(pty: Port, f
         assert harness.device.blaster.model_status().user_has_mlp
 
 
-async def test_one_file_is_for_the_one_slot_of_older_firmware(port: Port, folder: Path) -> None:
+async def test_single_file_is_for_the_single_slot_of_older_firmware(port: Port, folder: Path) -> None:
     (upload,) = uploads_in(folder / "ml_model_mlp.bin")
     assert upload.slot is ModelSlot.SINGLE
     async with client_of(port) as harness:
@@ -97,9 +97,10 @@ async def test_delete_leaves_the_factory_models(port: Port, folder: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("fault", "word"), [("badcrc", "arrived damaged"), ("busy", "has to wait"), ("lostend", "did not arrive whole")]
+    ("fault", "word"),
+    [("badcrc", "arrived damaged"), ("busy", "has to wait"), ("lostend", "did not arrive completely")],
 )
-async def test_refusal_that_passes_is_tried_again(
+async def test_temporary_refusal_is_retried(
     port: Port, folder: Path, fault: str, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.3)
@@ -112,7 +113,7 @@ async def test_refusal_that_passes_is_tried_again(
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("badcrc", "crc"), ("busy", "busy"), ("lostend", "timeout")])
-async def test_refusal_that_stays_is_one_line_and_leaves_the_old_model(
+async def test_lasting_refusal_is_one_line_and_leaves_the_old_model(
     port: Port, folder: Path, fault: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.3)
@@ -123,7 +124,7 @@ async def test_refusal_that_stays_is_one_line_and_leaves_the_old_model(
     assert raised.value.reason == reason
 
 
-async def test_refusal_that_does_not_pass_is_not_tried_again(pty: Port, folder: Path) -> None:
+async def test_permanent_refusal_is_not_retried(pty: Port, folder: Path) -> None:
     class Full(EmulatedBlaster):
         def begin_upload(self) -> None:
             raise DeviceError("open", "")
@@ -134,7 +135,7 @@ async def test_refusal_that_does_not_pass_is_not_tried_again(pty: Port, folder: 
     assert harness.notices == []
 
 
-async def test_model_that_the_blaster_will_not_load_is_told(pty: Port, folder: Path) -> None:
+async def test_model_that_the_blaster_does_not_load_is_an_error(pty: Port, folder: Path) -> None:
     damaged = bytearray((folder / "ml_model_lr.bin").read_bytes())
     damaged[-1] ^= 1
     upload = Upload(ModelSlot.LR, "lr.bin", lr_model(), bytes(damaged))
@@ -143,17 +144,16 @@ async def test_model_that_the_blaster_will_not_load_is_told(pty: Port, folder: P
             await harness.run(lambda client: push_models(client, [upload], load=True))
 
 
-async def test_blaster_that_uses_another_model_than_the_one_sent_is_found_out(port: Port, folder: Path) -> None:
+async def test_blaster_that_uses_another_model_is_detected(port: Port, folder: Path) -> None:
     async with client_of(port, blaster=Stubborn()) as harness:
         with pytest.raises(ProtocolError, match=r"uses another model than the one sent: lr_intercept is .*, expected"):
             await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
 
 
 @pytest.mark.parametrize(("lost", "ends_well"), [(1, True), (3, False)])
-async def test_upload_whose_confirmation_is_lost_is_sent_again(
+async def test_upload_without_confirmation_is_repeated(
     pty: Port, folder: Path, lost: int, ends_well: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(UploadModel, "timeout_s", 0.5)
     confirmations = 0
 
     def without_some(answer: bytes, _: float) -> bytes:
@@ -161,7 +161,7 @@ async def test_upload_whose_confirmation_is_lost_is_sent_again(
         confirmations += b"MLMODEL_OK" in answer
         return b"" if b"MLMODEL_OK" in answer and confirmations <= lost else answer
 
-    async with client_of(pty) as harness:
+    async with client_of(pty, timeouts=replace(QUICK, upload_s=0.5)) as harness:
         monkeypatch.setattr(harness.device._plan, "answer", without_some)
         pushing = harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
         if ends_well:
@@ -169,24 +169,23 @@ async def test_upload_whose_confirmation_is_lost_is_sent_again(
         else:
             with pytest.raises(ProtocolError, match=r"ml_model_lr.bin: no answer to MLMODEL_PUT_LR .*, 3 times$"):
                 await pushing
-    assert "was sent and not answered: trying again (2 of 3)" in harness.notices[0]
+    assert "was sent but not confirmed: trying again (2 of 3)" in harness.notices[0]
 
 
-async def test_blaster_without_slots_for_two_models_is_told_of_the_one(
+async def test_silence_of_older_firmware_gets_a_hint_to_the_single_slot(
     pty: Port, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(UploadModel, "timeout_s", 0.3)
-    async with client_of(pty) as harness:
+    async with client_of(pty, timeouts=replace(QUICK, upload_s=0.3)) as harness:
 
         def work(client: BlasterClient) -> None:
             monkeypatch.setattr(harness.device._plan, "silent", lambda _: True)
             push_models(client, uploads_in(folder), load=True)
 
-        with pytest.raises(ProtocolError, match=r"no answer to MLMODEL_PUT_LR within 0.3 s; older firmware takes one"):
+        with pytest.raises(ProtocolError, match=r"no answer to MLMODEL_PUT_LR within 0.3 s; older firmware accepts a"):
             await harness.run(work)
 
 
-async def test_unplugged_during_an_upload_is_one_line(port: Port, folder: Path) -> None:
+async def test_unplugging_during_an_upload_is_one_line(port: Port, folder: Path) -> None:
     async with client_of(port) as harness:
         loop, device = asyncio.get_running_loop(), harness.device
 
@@ -199,7 +198,7 @@ async def test_unplugged_during_an_upload_is_one_line(port: Port, folder: Path) 
             await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
 
 
-def test_our_own_model_file_becomes_one_for_the_blaster(tmp_path: Path) -> None:
+def test_model_file_is_converted_for_the_blaster(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(factory_model().data)
     upload = read_upload(path, ModelSlot.MLP)
@@ -207,17 +206,17 @@ def test_our_own_model_file_becomes_one_for_the_blaster(tmp_path: Path) -> None:
     assert upload.data == encode_mlmd(upload.model)
 
 
-def test_our_own_model_file_without_what_training_needs_says_what_to_install(
+def test_converting_without_the_packages_for_training_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "model.onnx").write_bytes(factory_model().data)
     monkeypatch.delitem(sys.modules, "models.graph.export")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(FileError, match=r"model.onnx: needs the package onnx .* pip install 'stinger-ml\[all\]'"):
+    with pytest.raises(FileError, match=r"model.onnx: converting it for the blaster needs the package onnx: run pip install 'stinger-ml\[all\]'"):
         read_upload(tmp_path / "model.onnx", ModelSlot.MLP)
 
 
-def test_what_is_no_model_for_the_slot_is_one_line_that_names_it(tmp_path: Path, folder: Path) -> None:
+def test_wrong_file_for_a_slot_is_one_line_that_names_it(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "text.bin").write_text("no model")
     (tmp_path / "broken.onnx").write_text("no model")
     meta = ModelMeta("logreg", "summary", "test", "2026-01-01")
@@ -225,8 +224,8 @@ def test_what_is_no_model_for_the_slot_is_one_line_that_names_it(tmp_path: Path,
     for path, slot, problem in (
         (tmp_path / "text.bin", ModelSlot.LR, "expected at least a 24-byte header"),
         (tmp_path / "broken.onnx", ModelSlot.LR, "is no ONNX model"),
-        (tmp_path / "lr.onnx", ModelSlot.MLP, r"is an LR model \(logreg:summary\): give it with --lr"),
-        (folder / "ml_model_mlp.bin", ModelSlot.LR, r"is an MLP \(mlp:rich\): give it with --mlp"),
+        (tmp_path / "lr.onnx", ModelSlot.MLP, r"is an LR model \(logreg:summary\): pass it with --lr"),
+        (folder / "ml_model_mlp.bin", ModelSlot.LR, r"is an MLP \(mlp:rich\): pass it with --mlp"),
         (tmp_path / "missing.bin", ModelSlot.LR, "No such file"),
     ):
         with pytest.raises(FileError, match=problem) as raised:
@@ -234,7 +233,7 @@ def test_what_is_no_model_for_the_slot_is_one_line_that_names_it(tmp_path: Path,
         assert str(path) in str(raised.value)
 
 
-def test_folder_without_models_says_what_they_are_called(tmp_path: Path) -> None:
+def test_error_for_a_folder_without_models_names_the_expected_files(tmp_path: Path) -> None:
     with pytest.raises(
         FileError, match=r"holds no model for the blaster: expected ml_model_lr.bin or ml_model_mlp.bin"
     ):
