@@ -134,7 +134,7 @@ async def test_missing_or_foreign_file_is_an_input_error(tmp_path: Path) -> None
     with pytest.raises(FileError, match="No such file"):
         await ReplaySource("", DeviceName("x"), tmp_path / "no.bin").run(Collecting())
     (tmp_path / "text.csv").write_text("hello\n")
-    with pytest.raises(FileError, match="no header"):
+    with pytest.raises(FileError, match="is not the header of a log"):
         await ReplaySource("", DeviceName("x"), tmp_path / "text.csv").run(Collecting())
 
 
