@@ -212,7 +212,10 @@ def test_converting_without_the_packages_for_training_says_what_to_install(
     (tmp_path / "model.onnx").write_bytes(factory_model().data)
     monkeypatch.delitem(sys.modules, "models.graph.export")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(FileError, match=r"model.onnx: converting it for the blaster needs the package onnx: run pip install 'stinger-ml\[all\]'"):
+    with pytest.raises(
+        FileError,
+        match=r"model.onnx: converting it for the blaster needs the package onnx: run pip install 'stinger-ml\[all\]'",
+    ):
         read_upload(tmp_path / "model.onnx", ModelSlot.MLP)
 
 
