@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from models.cli.options import ThresholdType
 from models.decision import DecisionParameters
@@ -21,10 +20,10 @@ from service.mqtt.commands import CommandRequest, SetThreshold, StopRecording, p
 from service.mqtt.discovery import discovery_message
 from service.recording.recorder import Recorder
 from service.recording.store import read_store
-from stinger.cli import main
 from stinger.device_name import DeviceName, device_of_folder
 from stinger.errors import InputError
 from stinger.wire.sample_messages import device_of
+from tests.helpers.cli import invoke
 from tests.helpers.device_names import NAMES_TO_ACCEPT, NAMES_TO_REFUSE
 from tests.helpers.samples import random_samples
 from tests.service.blocks import block_of
@@ -64,7 +63,7 @@ def test_topics_of_samples_and_commands_accept_the_same_names(name: str, accepte
 
 @pytest.mark.parametrize("name", [name for name in NAMES_TO_REFUSE if name.isprintable()])
 def test_watch_refuses_the_same_names(name: str) -> None:
-    result = CliRunner().invoke(main, ["watch", f"--device={name}"])
+    result = invoke("watch", f"--device={name}")
     assert result.exit_code == 2
     assert "device name " in result.stderr
 
