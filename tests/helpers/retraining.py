@@ -13,13 +13,11 @@ from models.graph.export import export_estimator
 from models.model_meta import ModelMeta
 from models.registry import Registry
 from models.sessions import Session
-from service.recording.sidecar import EndReason, Sidecar, utc_text
-from service.recording.store import recording_stem, sidecar_path
-from stinger.logs import write_log
 from stinger.paths import recordings_dir
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
 from stinger.shots import find_shots
+from tests.helpers.recordings import write_recording
 
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -34,14 +32,7 @@ def keep_recording(
 ) -> Path:
     """Create a recording as a daemon leaves it, that began ``hours`` after :data:`FIRST`; return its path."""
     started_s = (FIRST + timedelta(hours=hours)).timestamp()
-    path = recordings_dir(data_dir) / device / f"{recording_stem(started_s)}.bin"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_log(path, samples)
-    sidecar = Sidecar(
-        device=device, started=utc_text(started_s), samples=samples.size, closed=closed, end=EndReason.STOP
-    )
-    sidecar_path(path).write_bytes(sidecar.to_json())
-    return path
+    return write_recording(recordings_dir(data_dir), device, started_s, samples, closed=closed)
 
 
 @lru_cache

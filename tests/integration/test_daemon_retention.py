@@ -15,7 +15,7 @@ from service.recording.retention import Limits, limits_of
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
-from tests.service.recording.stored import store
+from tests.helpers.recordings import write_old_recording
 
 OLD_DAYS = 400.0
 
@@ -33,7 +33,7 @@ def wait_for_metric(address: str, line: str) -> None:
 
 def test_daemon_deletes_and_counts_too_old_recordings(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recordings"
-    old, newest = store(folder, "a", OLD_DAYS), store(folder, "a", OLD_DAYS - 1)
+    old, newest = write_old_recording(folder, "a", OLD_DAYS), write_old_recording(folder, "a", OLD_DAYS - 1)
     arguments = ("--keep", "1d", "--broker", "embedded:0", "--metrics-port", "0")
     with daemon(tmp_path, *arguments) as process:
         address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
@@ -49,8 +49,8 @@ def test_limit_set_while_the_daemon_runs_takes_effect_at_once(tmp_path: Path) ->
     config.write_text("")
     with daemon(tmp_path, "--config", str(config), "--broker", "embedded:0") as process:
         process.port()
-        old = store(folder, "a", OLD_DAYS)
-        store(folder, "a", OLD_DAYS - 1)
+        old = write_old_recording(folder, "a", OLD_DAYS)
+        write_old_recording(folder, "a", OLD_DAYS - 1)
         config.write_text('[recorder]\nkeep = "30d"\n')
         process.process.send_signal(signal.SIGHUP)
         process.wait_for("recordings_pruned deleted=1 ")
@@ -66,8 +66,8 @@ def test_old_recordings_are_deleted_at_once_when_the_disk_is_full(tmp_path: Path
     source = f"tcp://127.0.0.1:{port}?device=b"
     with daemon(tmp_path, "--config", str(config), "--source", source, "--broker", "embedded:0") as process:
         process.wait_for("state=lost")
-        old = store(folder, "a", OLD_DAYS)
-        store(folder, "a", OLD_DAYS - 1)
+        old = write_old_recording(folder, "a", OLD_DAYS)
+        write_old_recording(folder, "a", OLD_DAYS - 1)
         blaster = subprocess.Popen(
             [*STINGER, "emulate", "--tcp", f"127.0.0.1:{port}", "--seconds", "60"],
             stdout=subprocess.DEVNULL,
@@ -83,8 +83,8 @@ def test_old_recordings_are_deleted_at_once_when_the_disk_is_full(tmp_path: Path
 
 def test_unreadable_model_stops_deletion_and_raises_an_alarm(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recordings"
-    old = store(folder, "a", OLD_DAYS)
-    store(folder, "a", OLD_DAYS - 1)
+    old = write_old_recording(folder, "a", OLD_DAYS)
+    write_old_recording(folder, "a", OLD_DAYS - 1)
     Registry(tmp_path / "data" / "registry").add("m", factory_model().data, {}).model_path.write_bytes(b"no model")
     with daemon(tmp_path, "--keep-size", "1kB", "--model", "factory", "--broker", "embedded:0") as process:
         process.wait_for("alarm_raised topic=retention .*no recording is deleted until this model can be read")

@@ -11,7 +11,7 @@ from click.testing import Result
 from models.factory import factory_model
 from models.registry import Registry
 from tests.helpers.cli import invoke
-from tests.service.recording.stored import DAY_S, store
+from tests.helpers.recordings import DAY_S, write_old_recording
 
 
 def recordings(*arguments: str | Path) -> Result:
@@ -22,7 +22,7 @@ def recordings(*arguments: str | Path) -> Result:
 def data(tmp_path: Path) -> Path:
     """A data folder with recordings of 60, 40 and 1 days ago."""
     for days in (60, 40, 1):
-        path = store(tmp_path / "recordings", "a", days)
+        path = write_old_recording(tmp_path / "recordings", "a", days)
         ended_s = time.time() - days * DAY_S
         os.utime(path, (ended_s, ended_s))
     return tmp_path
@@ -66,7 +66,7 @@ def test_result_of_pruning_is_available_as_json(data: Path) -> None:
 
 
 def test_list_is_sorted_by_age_and_marks_open_recordings(data: Path) -> None:
-    opened = store(data / "recordings", "b", 0, closed=False)
+    opened = write_old_recording(data / "recordings", "b", 0, closed=False)
     lines = recordings("list", "--data-dir", data).output.splitlines()
     assert lines[-1].startswith("4 recordings, ")
     assert [line for line in lines if line.startswith("*")] == [line for line in lines if opened.name in line]

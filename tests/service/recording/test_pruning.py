@@ -9,7 +9,7 @@ from models.registry import Registry
 from service.recording.pruning import prune_periodically
 from service.recording.retention import Limits, Pruned, Retention
 from tests.helpers.brokers import until
-from tests.service.recording.stored import store
+from tests.helpers.recordings import write_old_recording
 
 OLD_DAYS = 5000.0
 
@@ -30,8 +30,8 @@ async def pruning(
 
 
 async def test_old_recordings_are_deleted_at_the_start(tmp_path: Path) -> None:
-    old = store(tmp_path, "a", OLD_DAYS)
-    store(tmp_path, "a", OLD_DAYS - 1)
+    old = write_old_recording(tmp_path, "a", OLD_DAYS)
+    write_old_recording(tmp_path, "a", OLD_DAYS - 1)
     async with pruning(tmp_path, Limits(keep_s=60)) as (_, done):
         await until(lambda: bool(done))
     assert not old.exists()
@@ -41,15 +41,15 @@ async def test_old_recordings_are_deleted_at_the_start(tmp_path: Path) -> None:
 async def test_recordings_that_appear_later_are_deleted_in_a_later_round(tmp_path: Path) -> None:
     async with pruning(tmp_path, Limits(keep_s=60), interval_s=0.01) as (_, done):
         await until(lambda: bool(done))
-        old = store(tmp_path, "a", OLD_DAYS)
-        store(tmp_path, "a", OLD_DAYS - 1)
+        old = write_old_recording(tmp_path, "a", OLD_DAYS)
+        write_old_recording(tmp_path, "a", OLD_DAYS - 1)
         await until(lambda: not old.exists())
 
 
 async def test_pruning_runs_at_once_on_request(tmp_path: Path) -> None:
     async with pruning(tmp_path, Limits(keep_s=60)) as (now, done):
         await until(lambda: bool(done))
-        old = store(tmp_path, "a", OLD_DAYS)
-        store(tmp_path, "a", OLD_DAYS - 1)
+        old = write_old_recording(tmp_path, "a", OLD_DAYS)
+        write_old_recording(tmp_path, "a", OLD_DAYS - 1)
         now.set()
         await until(lambda: not old.exists())

@@ -18,9 +18,9 @@ from service.recording.recovery import recover
 from service.recording.retention import Limits, Pruned, Retention
 from service.recording.store import read_store, sidecar_path
 from stinger.device_name import DeviceName
+from tests.helpers.recordings import DAY_S, NOW_S, write_old_recording
 from tests.helpers.samples import random_samples
 from tests.service.blocks import block_of
-from tests.service.recording.stored import DAY_S, NOW_S, store
 
 MONTH = Limits(keep_s=30 * DAY_S)
 
@@ -43,8 +43,8 @@ def keep_model(folder: Path, report: dict[str, Any]) -> str:
 
 
 def test_too_old_recordings_are_deleted_with_their_sidecars(folder: Path) -> None:
-    old = store(folder, "a", 31)
-    young = store(folder, "a", 29)
+    old = write_old_recording(folder, "a", 31)
+    young = write_old_recording(folder, "a", 29)
     pruned = prune(folder, MONTH)
     assert [recording.path for recording in pruned.deleted] == [old]
     assert sorted(folder.rglob("*.*")) == sorted([young, sidecar_path(young)])
@@ -52,7 +52,7 @@ def test_too_old_recordings_are_deleted_with_their_sidecars(folder: Path) -> Non
 
 
 def test_oldest_recordings_are_deleted_until_the_rest_fits(folder: Path) -> None:
-    paths = [store(folder, "a" if days % 2 else "b", days, samples=1000) for days in (6, 5, 4, 3, 2, 1)]
+    paths = [write_old_recording(folder, "a" if days % 2 else "b", days, samples=1000) for days in (6, 5, 4, 3, 2, 1)]
     total = read_store(folder).bytes
     pruned = prune(folder, Limits(keep_bytes=total - 20_000))
     assert left(folder) == sorted(paths[2:])
@@ -61,15 +61,15 @@ def test_oldest_recordings_are_deleted_until_the_rest_fits(folder: Path) -> None
 
 
 def test_recordings_that_just_fit_are_all_kept(folder: Path) -> None:
-    store(folder, "a", 2)
-    store(folder, "a", 1)
+    write_old_recording(folder, "a", 2)
+    write_old_recording(folder, "a", 1)
     assert prune(folder, Limits(keep_bytes=read_store(folder).bytes)).deleted == ()
 
 
 def test_nothing_is_deleted_without_a_limit(folder: Path) -> None:
-    store(folder, "a", 5000)
-    store(folder, "a", 4000)
-    damaged = store(folder, "b", 5000)
+    write_old_recording(folder, "a", 5000)
+    write_old_recording(folder, "a", 4000)
+    damaged = write_old_recording(folder, "b", 5000)
     sidecar_path(damaged).write_bytes(b"{")
     pruned = prune(folder, Limits())
     assert pruned.problems == (), "nobody asked"
@@ -78,30 +78,30 @@ def test_nothing_is_deleted_without_a_limit(folder: Path) -> None:
 
 @pytest.mark.parametrize("limits", [Limits(keep_s=1), Limits(keep_bytes=1)], ids=["age", "size"])
 def test_newest_recording_of_each_device_is_kept(folder: Path, limits: Limits) -> None:
-    newest = [store(folder, device, days) for device, days in (("a", 100), ("b", 200), ("c", 300))]
+    newest = [write_old_recording(folder, device, days) for device, days in (("a", 100), ("b", 200), ("c", 300))]
     for device in "abc":
-        store(folder, device, 400)
+        write_old_recording(folder, device, 400)
     prune(folder, limits)
     assert left(folder) == sorted(newest)
 
 
 def test_empty_recording_does_not_count_as_the_newest(folder: Path) -> None:
-    real = store(folder, "a", 50)
-    store(folder, "a", 40, samples=0)
+    real = write_old_recording(folder, "a", 50)
+    write_old_recording(folder, "a", 40, samples=0)
     prune(folder, MONTH)
     assert real in left(folder)
 
 
 def test_recording_with_an_open_sidecar_is_kept(folder: Path) -> None:
-    opened = store(folder, "a", 50, closed=False)
-    newest = store(folder, "a", 40)
+    opened = write_old_recording(folder, "a", 50, closed=False)
+    newest = write_old_recording(folder, "a", 40)
     prune(folder, MONTH)
     assert left(folder) == [opened, newest]
 
 
 def test_recording_without_a_sidecar_is_kept_as_it_may_have_just_begun(folder: Path) -> None:
-    begun = store(folder, "a", 50, sidecar=False)
-    store(folder, "a", 40)
+    begun = write_old_recording(folder, "a", 50, sidecar=False)
+    write_old_recording(folder, "a", 40)
     prune(folder, MONTH)
     assert begun in left(folder)
 
@@ -111,7 +111,7 @@ def test_recording_that_is_being_written_is_kept_and_complete_afterwards(folder:
     recorder = Recorder(folder, sync_interval_s=60, keep_free_bytes=0)
     recorder.append(block_of(samples[:200]))
     assert recorder.flush()
-    store(folder, "d", 3)
+    write_old_recording(folder, "d", 3)
     pruned = Retention(folder, Registry(folder / "none")).prune(Limits(keep_bytes=1))
     recorder.append(block_of(samples[200:]))
     path = recorder.current(DeviceName("d"))
@@ -122,9 +122,9 @@ def test_recording_that_is_being_written_is_kept_and_complete_afterwards(folder:
 
 
 def test_recording_with_an_unreadable_sidecar_is_kept_and_reported(folder: Path) -> None:
-    damaged = store(folder, "a", 50)
+    damaged = write_old_recording(folder, "a", 50)
     sidecar_path(damaged).write_bytes(b"{")
-    store(folder, "a", 40)
+    write_old_recording(folder, "a", 40)
     pruned = prune(folder, MONTH)
     assert damaged in left(folder)
     assert [problem for problem in pruned.problems if str(sidecar_path(damaged)) in problem] == list(pruned.problems)
@@ -133,9 +133,9 @@ def test_recording_with_an_unreadable_sidecar_is_kept_and_reported(folder: Path)
 
 @pytest.mark.parametrize("place", ["report by hash", "by its first second", "report by path", "session name"])
 def test_recording_that_a_model_refers_to_is_kept(folder: Path, place: str) -> None:
-    referenced = store(folder, "a", 60, samples=150)
-    other = store(folder, "a", 50)
-    store(folder, "a", 1)
+    referenced = write_old_recording(folder, "a", 60, samples=150)
+    other = write_old_recording(folder, "a", 50)
+    write_old_recording(folder, "a", 1)
     digest = hashlib.sha256(referenced.read_bytes()).hexdigest()
     reports: dict[str, dict[str, Any]] = {
         "report by hash": {"training": {"inputs_sha256": [digest]}},
@@ -151,16 +151,16 @@ def test_recording_that_a_model_refers_to_is_kept(folder: Path, place: str) -> N
 
 
 def test_recording_that_a_model_refers_to_is_deleted_on_request(folder: Path) -> None:
-    referenced = store(folder, "a", 60)
-    store(folder, "a", 1)
+    referenced = write_old_recording(folder, "a", 60)
+    write_old_recording(folder, "a", 1)
     keep_model(folder, {"path": str(referenced)})
     prune(folder, Limits(keep_s=30 * DAY_S, keep_trained=False))
     assert referenced not in left(folder)
 
 
 def test_recording_that_only_a_deleted_model_referred_to_is_deleted(folder: Path) -> None:
-    referenced = store(folder, "a", 60)
-    store(folder, "a", 1)
+    referenced = write_old_recording(folder, "a", 60)
+    write_old_recording(folder, "a", 1)
     keep_model(folder, {"path": str(referenced)})
     registry = Registry(folder.parent / "registry")
     retention = Retention(folder, registry)
@@ -170,10 +170,10 @@ def test_recording_that_only_a_deleted_model_referred_to_is_deleted(folder: Path
 
 
 def test_newer_recordings_are_deleted_if_a_model_refers_to_the_oldest(folder: Path) -> None:
-    referenced = store(folder, "a", 60)
-    second = store(folder, "a", 50)
-    third = store(folder, "a", 40)
-    newest = store(folder, "a", 1)
+    referenced = write_old_recording(folder, "a", 60)
+    second = write_old_recording(folder, "a", 50)
+    third = write_old_recording(folder, "a", 40)
+    newest = write_old_recording(folder, "a", 1)
     keep_model(folder, {"path": str(referenced)})
     each = read_store(folder).bytes // 4
     prune(folder, Limits(keep_bytes=3 * each + 100))
@@ -183,8 +183,8 @@ def test_newer_recordings_are_deleted_if_a_model_refers_to_the_oldest(folder: Pa
 
 @pytest.mark.parametrize("damage", ["model.onnx", "report.json"])
 def test_nothing_is_deleted_while_a_model_cannot_be_read(folder: Path, damage: str) -> None:
-    store(folder, "a", 60)
-    store(folder, "a", 1)
+    write_old_recording(folder, "a", 60)
+    write_old_recording(folder, "a", 1)
     version = keep_model(folder, {})
     path = folder.parent / "registry" / "versions" / version / damage
     path.write_bytes(b"\xff\x00")
@@ -196,8 +196,8 @@ def test_nothing_is_deleted_while_a_model_cannot_be_read(folder: Path, damage: s
 
 
 def test_dry_run_reports_the_same_and_deletes_nothing(folder: Path) -> None:
-    store(folder, "a", 60)
-    store(folder, "a", 1)
+    write_old_recording(folder, "a", 60)
+    write_old_recording(folder, "a", 1)
     before = sorted(folder.rglob("*"))
     tried = prune(folder, MONTH, dry_run=True)
     assert sorted(folder.rglob("*")) == before
@@ -207,21 +207,21 @@ def test_dry_run_reports_the_same_and_deletes_nothing(folder: Path) -> None:
 
 
 def test_sidecar_left_by_killed_pruning_is_removed_by_the_next_run(folder: Path) -> None:
-    half_gone = store(folder, "a", 60)
-    store(folder, "a", 1)
+    half_gone = write_old_recording(folder, "a", 60)
+    write_old_recording(folder, "a", 1)
     half_gone.unlink()
     prune(folder, MONTH)
     assert not sidecar_path(half_gone).exists()
 
 
 def test_file_that_cannot_be_deleted_is_reported_and_the_others_are_deleted(folder: Path) -> None:
-    stubborn = store(folder, "a", 60)
+    stubborn = write_old_recording(folder, "a", 60)
     stubborn.unlink()
     stubborn.mkdir()  # no file, so that not even root can unlink it
     os.utime(stubborn, (NOW_S - 60 * DAY_S, NOW_S - 60 * DAY_S))
-    gone = store(folder, "b", 59)
-    store(folder, "a", 1)
-    store(folder, "b", 1)
+    gone = write_old_recording(folder, "b", 59)
+    write_old_recording(folder, "a", 1)
+    write_old_recording(folder, "b", 1)
     pruned = prune(folder, MONTH)
     assert [recording.path for recording in pruned.deleted] == [gone]
     assert sidecar_path(stubborn).exists()
@@ -230,8 +230,8 @@ def test_file_that_cannot_be_deleted_is_reported_and_the_others_are_deleted(fold
 
 
 def test_every_recording_is_complete_or_gone_after_pruning_was_killed(folder: Path) -> None:
-    paths = [store(folder, "a", 100 + number / 100) for number in range(400)]
-    newest = store(folder, "a", 1)
+    paths = [write_old_recording(folder, "a", 100 + number / 100) for number in range(400)]
+    newest = write_old_recording(folder, "a", 1)
     whole = {path: path.read_bytes() for path in paths}
     command = (
         "import sys; from pathlib import Path; from models.registry import Registry; "
@@ -256,8 +256,8 @@ def test_every_recording_is_complete_or_gone_after_pruning_was_killed(folder: Pa
 
 
 def test_stopped_pruning_deletes_nothing(folder: Path) -> None:
-    store(folder, "a", 60)
-    store(folder, "a", 1)
+    write_old_recording(folder, "a", 60)
+    write_old_recording(folder, "a", 1)
     retention = Retention(folder, Registry(folder / "none"))
     retention.stop()
     thread = threading.Thread(target=lambda: retention.prune(MONTH, now_s=NOW_S))

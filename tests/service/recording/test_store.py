@@ -11,11 +11,11 @@ from service.recording.sidecar import EndReason, Sidecar, read_sidecar
 from service.recording.store import list_files, read_store, sidecar_path, stem_time
 from stinger.files import write_bytes
 from tests.helpers.places import ROOT
-from tests.service.recording.stored import store
+from tests.helpers.recordings import write_old_recording
 
 
 def test_every_kind_of_file_is_listed_and_others_are_ignored(tmp_path: Path) -> None:
-    recording = store(tmp_path, "a", 1)
+    recording = write_old_recording(tmp_path, "a", 1)
     unfinished = recording.with_name(f".{recording.stem}.json.0a1b2c3d.tmp")
     for path in (unfinished, recording.with_name("mine.bin"), recording.with_name("mine.json"), tmp_path / "x.bin"):
         path.write_bytes(b"")
@@ -25,7 +25,7 @@ def test_every_kind_of_file_is_listed_and_others_are_ignored(tmp_path: Path) -> 
 
 
 def test_file_that_cannot_be_examined_is_one_problem_and_the_others_are_read(tmp_path: Path) -> None:
-    good = store(tmp_path, "a", 1)
+    good = write_old_recording(tmp_path, "a", 1)
     loop = good.with_name("20260131T170203.456Z.bin")
     loop.symlink_to(loop)
     found = read_store(tmp_path)
@@ -41,7 +41,7 @@ def test_file_in_place_of_the_folder_is_one_problem_or_none(tmp_path: Path) -> N
 
 
 def test_sidecar_names_the_device_where_names_share_a_folder(tmp_path: Path) -> None:
-    path = store(tmp_path, "left", 1)
+    path = write_old_recording(tmp_path, "left", 1)
     sidecar_path(path).write_bytes(Sidecar(device="LEFT", started="").to_json())
     assert [recording.device for recording in read_store(tmp_path).recordings] == ["LEFT"]
 
