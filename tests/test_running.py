@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from tests.helpers.inconclusive import MAX_INCONCLUSIVE
+from tests.helpers.parallel import BUSY, PROGRAMS
 from tests.helpers.places import ROOT
 
 HANGS = """
@@ -61,3 +62,8 @@ def test_more_than_a_few_inconclusive_tests_fail(
     result = pytester.runpytest_subprocess("-n", str(workers))
     result.assert_outcomes(skipped=count - failed, failed=failed)
     assert result.ret == (pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK)
+
+
+@pytest.mark.parametrize("beginning", [*BUSY, *PROGRAMS])
+def test_modules_that_are_started_in_order_are_still_there(beginning: str) -> None:
+    assert any(path.relative_to(ROOT).as_posix().startswith(beginning) for path in (ROOT / "tests").rglob("test_*.py"))

@@ -1,7 +1,7 @@
 """pytest plugin: the whole suite runs in two processes of pytest-xdist, and tests that measure time run undisturbed.
 
 Each worker takes one test module after another. A worker that runs a test marked ``calm`` holds a lock; tests that keep
-both cores busy (see :data:`_BUSY`) wait for it. The order of the modules keeps that wait short: those with ``calm``
+both cores busy (see :data:`BUSY`) wait for it. The order of the modules keeps that wait short: those with ``calm``
 tests start first, and the other worker meanwhile runs those that start no programs, at a lower priority.
 
 ``pytest PATH`` runs in one process; ``-n NUMBER`` sets another number of workers, ``-n 0`` is one process.
@@ -29,10 +29,10 @@ WORKERS: Final = 2
 _gives_way: Final = pytest.StashKey[bool]()
 """Whether calm tests run beside the first test of this worker, unless that is one itself."""
 
-_PROGRAMS: Final = ("tests/deploy/", "tests/integration/", "tests/hil/cli/", "tests/service/cli/", "tests/test_")
+PROGRAMS: Final = ("tests/deploy/", "tests/integration/", "tests/hil/cli/", "tests/service/cli/", "tests/test_")
 """Where most tests start programs; this and the next are beginnings of paths below the root of the checkout."""
 
-_BUSY: Final = ("tests/models/", "tests/replay/", "tests/service/retraining/", "tests/integration/test_retraining.py")
+BUSY: Final = ("tests/models/", "tests/replay/", "tests/service/retraining/", "tests/integration/test_retraining.py")
 """Where tests train models or draw many pictures."""
 
 _NICE: Final = 5
@@ -95,9 +95,9 @@ def _phase(path: Path, calm: set[Path]) -> int:
     """Return when to start the module at ``path``: lower numbers first."""
     if path in calm:
         return 0
-    if _starts_with(path, _BUSY):
+    if _starts_with(path, BUSY):
         return 3
-    if _starts_with(path, _PROGRAMS):
+    if _starts_with(path, PROGRAMS):
         return 2
     return 1 if _starts_with(path, ("tests/",)) else 4  # last the doctests: short ones let both workers end together
 
@@ -106,7 +106,7 @@ def _phase(path: Path, calm: set[Path]) -> int:
 def _turn(item: pytest.Item) -> Iterator[None]:
     """Hold the lock: alone for a calm test, together with other busy tests for a busy one."""
     is_calm = _is_calm(item)
-    if fcntl is None or not _is_worker(item.config) or not (is_calm or _starts_with(item.path, _BUSY)):
+    if fcntl is None or not _is_worker(item.config) or not (is_calm or _starts_with(item.path, BUSY)):
         yield
         return
     with _LOCK_FILE.open("rb") as file:
