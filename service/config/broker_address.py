@@ -23,6 +23,7 @@ _EXPECTED: Final = "expected embedded, mqtt://HOST:PORT or mqtts://HOST:PORT"
 _MAX_PORT: Final = 65_535
 _PORTS: Final[dict[Scheme, int]] = {"mqtt": 1883, "mqtts": 8883}
 _MAX_PASSWORD_BYTES: Final = 4096
+_MAX_FILE_BYTES: Final = 16_000_000
 _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -107,7 +108,7 @@ def read_password(path: StrPath) -> str:
 
     Raises :class:`FileError` for a file that cannot be read, is not UTF-8, or has no password.
     """
-    first, _, _ = read_bytes(path).partition(b"\n")
+    first, _, _ = read_bytes(path, at_most=_MAX_FILE_BYTES).partition(b"\n")
     if first.startswith(_BYTE_ORDER_MARKS):
         raise FileError(path, "is UTF-16, expected UTF-8", place="byte 0")
     if len(first) > _MAX_PASSWORD_BYTES:
@@ -129,7 +130,7 @@ def tls_context(ca: StrPath | None, cert: StrPath | None, key: StrPath | None) -
     """
     for path in (ca, cert, key):
         if path is not None:
-            read_bytes(path)
+            read_bytes(path, at_most=_MAX_FILE_BYTES)  # its errors name the file, those of the ssl module do not
     context = ssl.create_default_context(cafile=None if ca is None else _loadable_ca(ca))
     if cert is not None:
         _load_client_certificate(context, cert, key)

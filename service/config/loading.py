@@ -44,9 +44,7 @@ def load_config(path: StrPath | None, environ: Mapping[str, str], options: Mappi
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    data = read_bytes(path)
-    if len(data) > _MAX_BYTES:
-        raise FileError(path, f"is too long for a configuration: more than {_MAX_BYTES:,} bytes")
+    data = read_bytes(path, at_most=_MAX_BYTES)
     try:
         text = data.decode("utf-8-sig")
         tables = tomllib.loads(text)

@@ -107,6 +107,8 @@ def parse_source_url(text: str) -> SourceUrl:
     parse = _PARSERS.get(scheme.lower())
     if not colon or parse is None:
         raise InputError(f"unknown kind of source: expected {FORMS}" if colon else f"expected {FORMS}")
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise InputError("a control character in the URL: write it as a percent escape, such as %0A")
     rest, _, query = rest.partition("?")
     options = _Options(query)
     url = parse(text, rest, options)

@@ -94,6 +94,8 @@ def test_every_part_of_a_url_is_parsed() -> None:
         ("replay:", "expected the path"),
         ("replay:a%00b", "NUL character"),
         ("serial:///dev/a%00b", "NUL character"),
+        ("tcp://host:1\n?device=a", "control character"),
+        ("replay:a\tb", "control character"),
         ("replay:a.bin?speed=-1", "speed '-1'"),
         ("replay:a.bin?speed=nan", "speed 'nan'"),
         ("replay:a.bin?speed=fast", "or 0 for as fast as possible"),
