@@ -1,7 +1,7 @@
-"""What the bench adds to what it measures: its observer beside a subscriber that is nothing but a socket.
+"""Measures how much the bench adds to latencies: its observer compared with a subscriber on a bare socket.
 
-Both hear the same messages of one daemon that scores an emulated blaster; the socket's stamps are as early as Python can
-have them. The difference is the observer's share, and stands beside the latency that a scenario measures.
+Both receive the same messages of one daemon that scores an emulated blaster; the socket's stamps are as early as Python
+allows. The difference is the observer's share of the latency that a scenario measures.
 
 Run: python -m benchmarks.bench_overhead [seconds]
 """
@@ -19,19 +19,18 @@ from pathlib import Path
 
 import numpy as np
 
-from hil.bench.broker import LOOPBACK, free_port, mosquitto_process
+from hil.bench.broker import BROKER_READY, LOOPBACK, free_port, mosquitto_process
 from hil.bench.daemon import DaemonOptions, DaemonUnderTest
 from hil.bench.device_under_test import EmulatorOptions, EmulatorProcess
 from hil.bench.observer import MessageObserver
 from hil.bench.processes import stinger_command
-from hil.bench.testbed import BROKER_READY
 from hil.bench.workload import make_workload
 
 ROUNDS = 3
 
 
 class BareSubscriber(threading.Thread):
-    """Stamps what each read brings, and takes the packets apart only afterwards."""
+    """Stamps the bytes of each read, and parses the packets afterwards."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -45,18 +44,18 @@ class BareSubscriber(threading.Thread):
         self._reads: list[tuple[int, bytes]] = []
 
     def run(self) -> None:
-        """Read until closed."""
+        """Read until the connection is closed."""
         while data := self._link.recv(65_536):
             self._reads.append((time.monotonic_ns(), data))
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the connection."""
         self._link.shutdown(socket.SHUT_RDWR)
         self.join(5)
         self._link.close()
 
-    def came(self) -> dict[int, int]:
-        """When each score came, by the sample's time on the device's clock."""
+    def arrival_times(self) -> dict[int, int]:
+        """Return when each score arrived (ns), by the sample's time on the device's clock (ms)."""
         found, rest = {}, b""
         for at_ns, data in self._reads:
             rest += data
@@ -68,7 +67,7 @@ class BareSubscriber(threading.Thread):
 
 
 def _packet(data: bytes) -> tuple[bytes, int] | None:
-    """The payload of the PUBLISH (QoS 0) that ``data`` begins with, and the size of all of it."""
+    """Return the payload of the PUBLISH (QoS 0) at the start of ``data``, and the size of the packet; ``None`` if cut."""
     length, shift = 0, 0
     for at, byte in enumerate(data[1:5], start=1):
         length |= (byte & 0x7F) << shift
@@ -81,14 +80,14 @@ def _packet(data: bytes) -> tuple[bytes, int] | None:
 
 
 async def measure(folder: Path, seconds: float) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], float]:
-    """By how many microseconds the observer was later with each message, and the latency that it measured."""
+    """Return by how many microseconds the observer stamped each message later, and its median latency in microseconds."""
     port = free_port()
     async with mosquitto_process(folder / "mosquitto", port) as broker:
         await broker.wait_for(BROKER_READY)
-        setup = EmulatorOptions(
+        emulator = EmulatorOptions(
             samples=make_workload("synthetic", seconds, seed=1, shots=True), count=1, link="pty", threshold=0.5
         )
-        dut = EmulatorProcess(setup, folder)
+        dut = EmulatorProcess(emulator, folder)
         source = f"{dut.sources()[0]}?device=d0"
         daemon = DaemonUnderTest(
             DaemonOptions(
@@ -106,33 +105,31 @@ async def measure(folder: Path, seconds: float) -> tuple[np.ndarray[tuple[int], 
                 await dut.start()
                 await daemon.start()
                 await asyncio.sleep(seconds + 1)
-                await daemon.end()
-                heard = [each for each in observer.heard() if each.topic == "stinger/d0/scores"]
+                await daemon.stop()
+                messages = [each for each in observer.messages() if each.topic == "stinger/d0/scores"]
         finally:
-            daemon.child.kill()
+            daemon.process.kill()
             await dut.stop()
             bare.close()
     (journal,) = dut.journals()
     assert journal is not None
     written = dict(zip(journal["sample"]["timestamp_ms"].tolist(), journal["written_ns"].tolist(), strict=True))
-    came, later_us, latency_us = bare.came(), [], []
-    for message in heard:
+    arrival_ns, later_us, latency_us = bare.arrival_times(), [], []
+    for message in messages:
         device_ms = int(json.loads(message.payload)["first_device_ms"])
-        later_us.append((message.at_ns - came[device_ms]) / 1000)
+        later_us.append((message.at_ns - arrival_ns[device_ms]) / 1000)
         latency_us.append((message.at_ns - written[device_ms]) / 1000)
     return np.array(later_us), float(np.median(latency_us))
 
 
 def main(seconds: float) -> None:
-    print(
-        f"the observer's stamp after that of a bare socket, and the latency measured; {ROUNDS} rounds of {seconds:g} s"
-    )
+    print(f"how much later the observer stamps messages than a bare socket; {ROUNDS} rounds of {seconds:g} s")
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as name:
             later_us, latency_us = asyncio.run(measure(Path(name), seconds))
         p50, p99 = np.percentile(later_us, (50, 99))
         print(
-            f"  {later_us.size} messages: later by p50 {p50:.0f} us, p99 {p99:.0f} us; latency p50 {latency_us:.0f} us: "
+            f"  {later_us.size} messages: p50 {p50:.0f} us, p99 {p99:.0f} us; latency p50 {latency_us:.0f} us: "
             f"the observer's share is {100 * p50 / latency_us:.1f} %"
         )
 

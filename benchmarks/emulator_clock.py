@@ -41,9 +41,9 @@ async def blocking(due_ns: int) -> None:
 
 
 async def compare() -> None:
-    alarm = WakeupTimer()
+    timer = WakeupTimer()
     ways = {
-        "the emulator's timer": alarm.until,
+        "the emulator's timer": timer.wait_until,
         "the event loop's call_at": loop_timer,
         "a thread that sleeps": thread,
         "no event loop at all": blocking,
@@ -52,7 +52,7 @@ async def compare() -> None:
     for _ in range(ROUNDS):
         for name, until in ways.items():
             await wake(until, lateness[name])
-    alarm.close()
+    timer.close()
     for name, counted in lateness.items():
         print(f"  {name:<28}{counted.figures()}")
 

@@ -1,4 +1,4 @@
-"""A limit: what a measurement must be, and how near to it is too near for comfort."""
+"""Limits of measurements, and the verdicts that follow from them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How a measurement, a scenario or a run came out, best first, so that a run is as good as its last by this order.
+    """The result of a measurement, a scenario or a run, from best to worst; a run gets its worst scenario's verdict.
 
-    ``SKIPPED`` is a scenario that does not apply here, ``UNSET`` a measurement that could not be made.
+    ``SKIPPED`` is a scenario that does not apply here, ``UNSET`` a measurement that has a limit but no value.
     """
 
     SKIPPED = "skipped"
-    PASS = "pass"  # noqa: S105 -- no password
+    PASS = "pass"  # noqa: S105 -- not a password
     MARGINAL = "marginal"
     INCONCLUSIVE = "inconclusive"
     UNSET = "unset"
@@ -21,20 +21,20 @@ class Verdict(StrEnum):
 
     @property
     def good(self) -> bool:
-        """Whether a run may end with it and exit 0."""
+        """Whether a run with this verdict exits with 0."""
         return self in (Verdict.SKIPPED, Verdict.PASS, Verdict.MARGINAL)
 
     @property
     def rank(self) -> int:
-        """Its place in the order, 0 for the best: ``max(verdicts, key=lambda verdict: verdict.rank)`` is the worst."""
+        """The place in the order, 0 for the best: ``max(verdicts, key=lambda verdict: verdict.rank)`` is the worst."""
         return list(Verdict).index(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At least ``at_least`` and at most ``at_most``, each where given; equal to both where they are the same.
+    """The allowed range of a measurement: from ``at_least`` to ``at_most``, both included, each unbounded if ``None``.
 
-    A value that keeps the limit, yet lies within ``marginal`` (in the measurement's unit) of an end, is marginal.
+    An allowed value closer than ``marginal`` (in the measurement's unit) to an end of the range is marginal.
     """
 
     at_least: float | None = None
@@ -42,12 +42,12 @@ class Limit:
     marginal: float = 0.0
 
     def judge(self, value: float | None) -> Verdict:
-        """What a measured value is; ``None``, what could not be measured, is ``UNSET``, and no number fails."""
+        """Return the verdict on ``value``: ``UNSET`` for ``None``, ``FAIL`` for NaN."""
         if value is None:
             return Verdict.UNSET
         low = float("-inf") if self.at_least is None else self.at_least
         high = float("inf") if self.at_most is None else self.at_most
-        if not low <= value <= high:  # not a number as well
+        if not low <= value <= high:  # NaN as well
             return Verdict.FAIL
         if self.marginal and (value < low + self.marginal or value > high - self.marginal):
             return Verdict.MARGINAL

@@ -1,4 +1,4 @@
-"""The record of a run: every report is made from it, and an old one is the baseline of a new run."""
+"""The record of a run as JSON: every report is made from it, and an older one serves as the baseline of a new run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from hil.limits import Limit, Verdict
 from stinger.errors import InputError
 
 SCHEMA_VERSION: Final = 1
+ARRIVAL_JITTER_STAGE: Final = "sample: read, later than the fastest"
+"""The stage of a device without a journal: how much later than the fastest sample each was read."""
+
+_RENAMED_STAGES: Final = {"sample: beyond the quickest, to read": ARRIVAL_JITTER_STAGE}
+"""Names of stages in older records of the same schema."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """``value`` in ``unit``; ``None`` where it could not be known. One without a limit informs, and has no verdict."""
+    """A named value in ``unit``, ``None`` if it was not measured. Without a limit it is for information, without verdict."""
 
     name: str
     unit: str
@@ -30,16 +35,16 @@ class Measurement:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the limit says of the value."""
+        """The limit's verdict on the value; ``None`` without a limit."""
         return None if self.limit is None else self.limit.judge(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """A histogram of one stage, such as ``emitted to received``; all times in microseconds.
+    """The latency of one stage, such as ``sample: read to scored``, as a histogram; all times in microseconds.
 
-    ``floor`` says that no daemon was between. ``uncertainty_us`` is there where the two ends have no clock in common.
-    ``buckets`` are (upper end, count) pairs, ascending, without empty ones.
+    ``floor``: measured on the same path without a daemon. ``uncertainty_us`` is set where the two ends share no clock.
+    ``buckets`` are pairs of (upper end, count), ascending, without empty ones.
     """
 
     stage: str
@@ -51,14 +56,14 @@ class Latency:
     max_us: float | None
     buckets: Sequence[tuple[float, int]] = ()
     corrected: bool = False
-    """For coordinated omission, by the schedule of the device."""
+    """Corrected for coordinated omission, by the device's schedule."""
     floor: bool = False
     uncertainty_us: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """What happened when, in seconds after the scenario began: ``kind`` is ``fault``, ``recovery`` or ``event``."""
+    """Something that happened, in seconds after the scenario began: ``kind`` is ``fault``, ``recovery`` or ``event``."""
 
     at_s: float
     kind: str
@@ -69,14 +74,15 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioRecord:
-    """What one scenario measured. ``why`` says what stopped it, made it inconclusive or had it skipped, if something did."""
+    """The results of one scenario. ``why`` is the reason if it was skipped, was inconclusive, or could not run to its end."""
 
     name: str
     title: str
     dut: str
+    """The device under test, as ``--dut`` names it."""
     seed: int
     started_s: float
-    """After the run began."""
+    """When it started, after the start of the run."""
     duration_s: float
     verdict: Verdict
     why: str = ""
@@ -87,7 +93,7 @@ class ScenarioRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A whole run; ``environment`` tells kernel, Python, adapter, commit, model and the like; an unknown one is ``None``."""
+    """A whole run. ``environment`` holds kernel, Python, serial adapter, commit, model and more; ``None`` if unknown."""
 
     started: str
     """UTC, ISO 8601."""
@@ -97,14 +103,14 @@ class RunRecord:
     scenarios: Sequence[ScenarioRecord] = ()
 
     def to_json(self) -> str:
-        """The record as text; what is not finite becomes ``null``."""
+        """Return the record as JSON; infinity and NaN become ``null``."""
         return json.dumps({"schema": SCHEMA_VERSION, **_finite(asdict(self))}, indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str, *, name: str) -> RunRecord:
-        """The record that :meth:`to_json` wrote. ``name`` is whose text it is, for errors.
+        """Return the record that :meth:`to_json` wrote as ``text``. ``name`` names its file in errors.
 
-        Raises :class:`InputError` if it is not one, or of a newer schema.
+        Raises :class:`InputError` if it is not such a record, or one of another schema version.
         """
         try:
             values = json.loads(text)
@@ -112,11 +118,11 @@ class RunRecord:
         except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{name}: not a record of 'stinger hil run'") from error
         if version != SCHEMA_VERSION:
-            raise InputError(f"{name}: a record of schema {version!r}, and this version reads {SCHEMA_VERSION}")
+            raise InputError(f"{name}: a record of schema {version!r}, but this version reads schema {SCHEMA_VERSION}")
         try:
             return _run(values)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise InputError(f"{name}: a record with a part missing or of a wrong type ({error})") from error
+            raise InputError(f"{name}: the record is incomplete or has a value of the wrong type ({error})") from error
 
 
 def _finite(value: Any) -> Any:
@@ -138,13 +144,19 @@ def _scenario(values: dict[str, Any]) -> ScenarioRecord:
     read = {
         "verdict": Verdict(values["verdict"]),
         "measurements": [_measurement(each) for each in values["measurements"]],
-        "latencies": [
-            _typed(Latency, each | {"buckets": [(float(end), int(count)) for end, count in each["buckets"]]})
-            for each in values["latencies"]
-        ],
+        "latencies": [_latency(each) for each in values["latencies"]],
         "timeline": [_typed(TimelineEntry, each) for each in values["timeline"]],
     }
     return _typed(ScenarioRecord, values | read)
+
+
+def _latency(values: dict[str, Any]) -> Latency:
+    stage = values["stage"]
+    read = {
+        "stage": _RENAMED_STAGES.get(stage, stage) if isinstance(stage, str) else stage,
+        "buckets": [(float(end), int(count)) for end, count in values["buckets"]],
+    }
+    return _typed(Latency, values | read)
 
 
 def _measurement(values: dict[str, Any]) -> Measurement:
@@ -153,10 +165,10 @@ def _measurement(values: dict[str, Any]) -> Measurement:
 
 
 def _typed(kind: Callable[..., _T], values: dict[str, Any]) -> _T:
-    """A ``kind`` of these. Raises :class:`TypeError` for a value that is of another type than its field."""
+    """Return a ``kind`` with these field values. Raises :class:`TypeError` for a value of another type than its field."""
     hints = _hints(kind)
     for name, value in values.items():
-        if name in hints and not _fits(value, hints[name]):
+        if name in hints and not _has_type(value, hints[name]):
             raise TypeError(f"{name} cannot be {value!r:.40}")
     return kind(**values)
 
@@ -166,13 +178,13 @@ def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type; what a sequence holds was looked at before."""
+def _has_type(value: Any, hint: Any) -> bool:
+    """Return whether ``value`` has the type ``hint``; the items of a sequence have been checked before."""
     if isinstance(hint, UnionType):
-        return any(_fits(value, each) for each in get_args(hint))
+        return any(_has_type(value, each) for each in get_args(hint))
     kind = get_origin(hint) or hint
     if kind is dict:
-        return isinstance(value, dict) and all(_fits(each, get_args(hint)[1]) for each in value.values())
+        return isinstance(value, dict) and all(_has_type(each, get_args(hint)[1]) for each in value.values())
     if isinstance(value, bool) or kind is bool:
         return kind is bool and isinstance(value, bool)
     if kind is float:

@@ -1,1 +1,1 @@
-"""Running scenarios: a device, a broker and a daemon as processes of their own, disturbed on schedule, and watched."""
+"""Runs scenarios: starts devices, a broker and a daemon as processes, injects faults on schedule, and observes."""

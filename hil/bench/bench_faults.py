@@ -1,4 +1,7 @@
-"""Faults that the bench causes itself, around the device and the daemon; those of the device are in ``hil.emulated.faults``."""
+"""Faults that the bench injects around the device, into broker, network, disk and daemon.
+
+Faults of the device itself are in :mod:`hil.emulated.faults`.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from hil.emulated.faults.fault import Fault
 
 @dataclass(slots=True, kw_only=True)
 class BenchFault(Fault):
-    """Begins once, at ``start``; what ends, does so after ``for`` seconds."""
+    """Begins once, at ``start``, and ends ``for`` seconds later, if it has an end."""
 
-    lasts: float = 2.0
+    duration: float = 2.0
 
     def __post_init__(self) -> None:
         Fault.__post_init__(self)
         self.require("every", 0, 0)
-        self.require("lasts", 0, 1e6)
+        self.require("duration", 0, 1e6)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +31,7 @@ class BrokerStopped(BenchFault):
 
 @dataclass(slots=True, kw_only=True)
 class BrokerSlow(BenchFault):
-    """What broker and daemon say to each other takes 'ms' (300) longer, each way."""
+    """Traffic between broker and daemon is delayed by 'ms' (300), in each direction."""
 
     ms: float = 300.0
 
@@ -39,29 +42,29 @@ class BrokerSlow(BenchFault):
 
 @dataclass(slots=True, kw_only=True)
 class BrokerRefusing(BenchFault):
-    """The daemon's connections to the broker are closed as soon as they are made, and so is the one that it has."""
+    """The daemon's connection to the broker is closed, and each new one at once."""
 
 
 @dataclass(slots=True, kw_only=True)
 class HalfOpen(BenchFault):
-    """The device's end of a TCP connection is gone, and nobody tells the daemon."""
+    """The device's end of a TCP connection disappears without closing it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class DiskFull(BenchFault):
-    """Somebody else fills the disk that the daemon's data are on, and makes room again."""
+    """The disk with the daemon's data is filled, and freed again."""
 
 
 @dataclass(slots=True, kw_only=True)
 class DaemonKilled(BenchFault):
-    """The daemon is killed, without a warning, and started again."""
+    """The daemon is killed with SIGKILL, and started again."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ModelSwapped(BenchFault):
     """Another model is promoted in the registry."""
 
-    lasts: float = math.inf
+    duration: float = math.inf
 
     def __post_init__(self) -> None:
         Fault.__post_init__(self)
@@ -70,7 +73,7 @@ class ModelSwapped(BenchFault):
 
 @dataclass(slots=True, kw_only=True)
 class ModelGarbage(ModelSwapped):
-    """The model that is promoted in the registry is overwritten with garbage first."""
+    """A model whose file was overwritten with garbage is promoted in the registry."""
 
 
 BENCH_FAULTS: Final[dict[str, type[BenchFault]]] = {
@@ -83,4 +86,4 @@ BENCH_FAULTS: Final[dict[str, type[BenchFault]]] = {
     "model_swapped": ModelSwapped,
     "model_garbage": ModelGarbage,
 }
-"""Every one by its name. The first line of its docstring is what a user is told."""
+"""Every fault by its name. The first line of its docstring is its description for users."""

@@ -1,7 +1,8 @@
-"""The broker between daemon and bench: a mosquitto of the bench's own, the daemon's embedded one, or one that is there."""
+"""The broker between daemon and bench: a mosquitto of the bench, the daemon's embedded one, or an external one."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from hil.bench.processes import ChildProcess
 from stinger.errors import InputError
 
 LOOPBACK: Final = "127.0.0.1"
-OWN: Final = "mosquitto"
+MOSQUITTO: Final = "mosquitto"
 EMBEDDED: Final = "embedded"
-EXTERNAL: Final = "given"
+EXTERNAL: Final = "external"
+BROKER_READY: Final = r"mosquitto version \S+ running"
+"""What mosquitto prints once it accepts connections, as a regular expression."""
 
-_PATIENCE_S: Final = 5.0
+_CONNECT_TIMEOUT_S: Final = 5.0
 _SBIN: Final = "/usr/sbin/mosquitto"
 _CONFIG: Final = """\
 per_listener_settings false
@@ -34,7 +37,7 @@ listener {port} 127.0.0.1
 
 @dataclass(frozen=True, slots=True)
 class BrokerSpec:
-    """Which broker a run uses: ``kind`` is OWN, EMBEDDED, or EXTERNAL with an address."""
+    """The broker of a run: ``kind`` is MOSQUITTO, EMBEDDED, or EXTERNAL with an address."""
 
     kind: str
     host: str = LOOPBACK
@@ -43,66 +46,60 @@ class BrokerSpec:
     @property
     def restartable(self) -> bool:
         """Whether the bench can stop it and start it again."""
-        return self.kind == OWN
+        return self.kind == MOSQUITTO
 
 
 def parse_broker(text: str | None) -> BrokerSpec:
-    """What a user named; unless told otherwise a mosquitto where there is one. Raises :class:`InputError`."""
+    """Return the broker that a user named; by default mosquitto if installed, else embedded. Raises :class:`InputError`."""
     if text is None:
-        return BrokerSpec(OWN if mosquitto() else EMBEDDED)
-    if text == OWN:
-        if mosquitto() is None:
+        return BrokerSpec(MOSQUITTO if find_mosquitto() else EMBEDDED)
+    if text == MOSQUITTO:
+        if find_mosquitto() is None:
             raise InputError("--broker mosquitto: it is not installed; --broker embedded needs nothing else")
-        return BrokerSpec(OWN)
+        return BrokerSpec(MOSQUITTO)
     if text == EMBEDDED:
         return BrokerSpec(EMBEDDED)
     try:
         parts = urlsplit(text)
-        fits = parts.scheme == "mqtt" and parts.hostname and not parts.username and parts.path in ("", "/")
+        valid = parts.scheme == "mqtt" and parts.hostname and not parts.username and parts.path in ("", "/")
         host, port = parts.hostname or "", parts.port or 1883
     except ValueError:
-        fits, host, port = False, "", 0
-    if not fits:
+        valid, host, port = False, "", 0
+    if not valid:
         raise InputError(f"--broker {text}: expected mosquitto, embedded or mqtt://HOST:PORT")
     return BrokerSpec(EXTERNAL, host, port)
 
 
-def check_broker_listens(choice: BrokerSpec) -> None:
-    """Raise :class:`InputError` if one that is said to be there does not listen."""
-    if choice.kind != EXTERNAL:
+def check_broker_listens(broker: BrokerSpec) -> None:
+    """Raise :class:`InputError` if an external broker does not accept connections."""
+    if broker.kind != EXTERNAL:
         return
     try:
-        socket.create_connection((choice.host, choice.port), timeout=_PATIENCE_S).close()
+        socket.create_connection((broker.host, broker.port), timeout=_CONNECT_TIMEOUT_S).close()
     except OSError as error:
         why = error.strerror or str(error)
-        raise InputError(f"--broker mqtt://{choice.host}:{choice.port}: {why}: is a broker running there?") from error
+        raise InputError(f"--broker mqtt://{broker.host}:{broker.port}: {why}: is a broker running there?") from error
 
 
-def mosquitto() -> str | None:
-    """Where mosquitto is; Debian keeps it where not everybody looks."""
+def find_mosquitto() -> str | None:
+    """Return the path of mosquitto, ``None`` if not installed. Debian has it in a folder that is not on every PATH."""
     return shutil.which("mosquitto") or (_SBIN if Path(_SBIN).exists() else None)
 
 
 def mosquitto_process(folder: Path, port: int) -> ChildProcess:
-    """A mosquitto on ``port`` of the loopback that keeps its clients' sessions in ``folder`` while it is stopped."""
-    program = mosquitto()
+    """Return a mosquitto for ``port`` of the loopback that keeps its clients' sessions in ``folder`` while stopped."""
+    program = find_mosquitto()
     assert program is not None
     folder.mkdir(exist_ok=True)
     config = folder / "mosquitto.conf"
-    user = "user root\n" if _is_root() else ""
+    user = "user root\n" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
     config.write_text(user + _CONFIG.format(folder=folder, port=port), encoding="utf-8")
     return ChildProcess("mosquitto", [program, "-c", str(config)], folder / "mosquitto.log")
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
+    """Return a TCP port of the loopback that is free at the moment."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _is_root() -> bool:
-    import os  # noqa: PLC0415 - geteuid is not everywhere
-
-    return hasattr(os, "geteuid") and os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""A device under test: something that speaks the protocol at an address, and that can be started and stopped."""
+"""Devices under test: anything that speaks the protocol at an address, and that can be started and stopped."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 from hil.bench.broker import LOOPBACK, free_port
 from hil.bench.processes import ChildProcess, stinger_command
-from hil.bench.workload import write_material
 from hil.emulated.journal_file import journal_paths, read_journal
 from stinger.errors import InputError
+from stinger.logs import write_log
 from stinger.sample import SampleArray
 
 EMULATED: Final = "emulated"
@@ -23,27 +23,27 @@ _KINDS: Final = ("pty", "tcp", "serial")
 
 
 class DeviceUnderTest(Protocol):
-    """The devices of one scenario. What else is under test, such as firmware in an emulator, is another of these."""
+    """The devices of one scenario. Other devices, such as firmware in an emulator, implement this too."""
 
     def sources(self) -> Sequence[str]:
-        """The URL at which a daemon finds each device, without its name. Known before the device is started."""
+        """Return the source URL of each device, without its name. Known before the devices are started."""
 
     async def start(self) -> None:
-        """Let the devices be there; they send nothing until a host asks."""
+        """Start the devices; they send nothing before a host asks."""
 
     async def stop(self) -> None:
-        """Let them end, and what they know of themselves be written down."""
+        """Stop the devices, and let them write their journals."""
 
     def kill(self) -> None:
-        """Leave nothing behind, whatever happened."""
+        """Kill every process that is still running."""
 
     def journals(self) -> Sequence[SampleArray | None]:
-        """What each knows of what it sent, once stopped: ENTRY_DTYPE; ``None`` if it keeps no journal."""
+        """Return the journal of each device, ENTRY_DTYPE, once stopped; ``None`` for a device that keeps none."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceSpec:
-    """What a user named with ``--dut``."""
+    """The device that a user named with ``--dut``."""
 
     kind: str
     address: str = ""
@@ -53,58 +53,58 @@ class DeviceSpec:
 
     @property
     def emulated(self) -> bool:
-        """Whether the bench makes the device itself, and so knows what it sends."""
+        """Whether the bench starts an emulated device, so that it knows every sample sent."""
         return self.kind == EMULATED
 
 
 def parse_device(text: str) -> DeviceSpec:
-    """``emulated``, ``pty:PATH``, ``tcp:HOST:PORT`` or ``serial:PORT``. Raises :class:`InputError`."""
+    """Parse ``emulated``, ``pty:PATH``, ``tcp:HOST:PORT`` or ``serial:PORT``. Raises :class:`InputError`."""
     kind, _, address = text.partition(":")
     if text == EMULATED:
         return DeviceSpec(EMULATED)
-    fits = kind in _KINDS and address != ""
+    valid = kind in _KINDS and address != ""
     if kind == "tcp":
         address = address.removeprefix("//")
-        fits = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:/\[\]]+):\d{1,5}", address) is not None
-    if not fits:
+        valid = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:/\[\]]+):\d{1,5}", address) is not None
+    if not valid:
         raise InputError(f"--dut {text}: expected emulated, pty:PATH, tcp:HOST:PORT or serial:PORT")
     return DeviceSpec(kind, address)
 
 
 class ExternalDevice:
-    """A device that is there already, and of which nothing more is known: a real one, or somebody else's."""
+    """A device that the bench does not control, such as a real blaster; it keeps no journal."""
 
-    def __init__(self, choice: DeviceSpec) -> None:
-        """Raises :class:`InputError` where its port can be seen not to be there."""
-        if choice.kind != "tcp" and sys.platform != "win32" and not Path(choice.address).exists():
-            raise InputError(f"--dut {choice}: there is no such port: is the blaster plugged in and switched on?")
-        self._choice = choice
+    def __init__(self, spec: DeviceSpec) -> None:
+        """Raises :class:`InputError` if its port does not exist, where that can be checked."""
+        if spec.kind != "tcp" and sys.platform != "win32" and not Path(spec.address).exists():
+            raise InputError(f"--dut {spec}: no such port: is the blaster plugged in and switched on?")
+        self._spec = spec
 
     def sources(self) -> Sequence[str]:
         """See :class:`DeviceUnderTest`."""
-        if self._choice.kind == "tcp":
-            return [f"tcp://{self._choice.address}"]
-        return [f"serial://{self._choice.address}"]
+        if self._spec.kind == "tcp":
+            return [f"tcp://{self._spec.address}"]
+        return [f"serial://{self._spec.address}"]
 
     async def start(self) -> None:
-        """It is there."""
+        """Do nothing: it is running."""
 
     async def stop(self) -> None:
-        """It stays."""
+        """Do nothing: it keeps running."""
 
     def kill(self) -> None:
-        """It stays."""
+        """Do nothing: it keeps running."""
 
     def journals(self) -> Sequence[SampleArray | None]:
-        """Nobody knows."""
+        """Return that it keeps no journal."""
         return [None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorOptions:
-    """``count`` devices that play ``samples`` ``(n,)`` on ``link`` (pty or tcp), with ``faults`` decided by ``seed``.
+    """``count`` devices that play ``samples`` ``(n,)`` on ``link`` (pty or tcp), with ``faults`` drawn from ``seed``.
 
-    Their wheels go on at ``threshold``, which is to be the daemon's.
+    Their wheels switch on at ``threshold``, which must be the daemon's.
     """
 
     samples: SampleArray
@@ -116,28 +116,28 @@ class EmulatorOptions:
 
 
 class EmulatorProcess:
-    """``stinger emulate`` as a process of its own, which keeps a journal for each device. ``folder`` holds its files."""
+    """``stinger emulate`` as a process, which keeps a journal for each of its devices. ``folder`` holds its files."""
 
-    def __init__(self, setup: EmulatorOptions, folder: Path, *, name: str = "emulated") -> None:
+    def __init__(self, options: EmulatorOptions, folder: Path, *, name: str = "emulated") -> None:
         self._folder = folder
-        self._count = setup.count
+        self._count = options.count
         self._journal = folder / f"{name}.journal"
         recording = folder / f"{name}.bin"
-        write_material(recording, setup.samples)
-        command = stinger_command("emulate", str(recording), "--wait", "--count", str(setup.count))
-        if setup.link == "tcp" or sys.platform == "win32":
-            port = free_port() if setup.count == 1 else _free_ports(setup.count)
+        write_log(recording, options.samples)
+        command = stinger_command("emulate", str(recording), "--wait", "--count", str(options.count))
+        if options.link == "tcp" or sys.platform == "win32":
+            port = free_port() if options.count == 1 else _free_ports(options.count)
             command += ["--tcp", f"{LOOPBACK}:{port}"]
-            self._sources = [f"tcp://{LOOPBACK}:{port + i}" for i in range(setup.count)]
+            self._sources = [f"tcp://{LOOPBACK}:{port + i}" for i in range(options.count)]
         else:
             link = folder / name
             command += ["--pty", "--link", str(link)]
-            links = [link] if setup.count == 1 else [folder / f"{name}.{i}" for i in range(setup.count)]
+            links = [link] if options.count == 1 else [folder / f"{name}.{i}" for i in range(options.count)]
             self._sources = [f"serial://{path}" for path in links]
-        command += ["--threshold", str(setup.threshold), "--seed", str(setup.seed), "--journal", str(self._journal)]
-        for fault in setup.faults:
+        command += ["--threshold", str(options.threshold), "--seed", str(options.seed), "--journal", str(self._journal)]
+        for fault in options.faults:
             command += ["--fault", fault]
-        self._child = ChildProcess("the emulated device", command, folder / f"{name}.log")
+        self._process = ChildProcess("the emulated device", command, folder / f"{name}.log")
 
     def sources(self) -> Sequence[str]:
         """See :class:`DeviceUnderTest`."""
@@ -145,17 +145,17 @@ class EmulatorProcess:
 
     async def start(self) -> None:
         """See :class:`DeviceUnderTest`. Raises :class:`~hil.bench.processes.ProcessError`."""
-        self._child.start()
-        await self._child.wait_for(rf"^device {self._count - 1}: .+$")
+        self._process.start()
+        await self._process.wait_for(rf"^device {self._count - 1}: .+$")
 
     async def stop(self) -> None:
-        """See :class:`DeviceUnderTest`. Raises :class:`~hil.bench.processes.ProcessError` if they had ended by themselves."""
-        self._child.check()
-        await self._child.end()
+        """See :class:`DeviceUnderTest`. Raises :class:`~hil.bench.processes.ProcessError` if it had ended by itself."""
+        self._process.check_running()
+        await self._process.stop()
 
     def kill(self) -> None:
         """See :class:`DeviceUnderTest`."""
-        self._child.kill()
+        self._process.kill()
 
     def journals(self) -> Sequence[SampleArray | None]:
         """See :class:`DeviceUnderTest`. Raises :class:`FileError` for one that is missing."""
@@ -163,11 +163,11 @@ class EmulatorProcess:
 
 
 def _free_ports(count: int) -> int:
-    """The first of ``count`` ports in a row that were free a moment ago. Raises :class:`InputError`."""
+    """Return the first of ``count`` consecutive ports that are free at the moment. Raises :class:`InputError`."""
     for _ in range(100):
         first = free_port()
         with ExitStack() as probes, suppress(OSError, OverflowError):
             for port in range(first, first + count):
                 probes.enter_context(socket.socket()).bind((LOOPBACK, port))
             return first
-    raise InputError(f"no {count} free ports in a row on this machine")
+    raise InputError(f"this machine has no {count} consecutive free ports")

@@ -1,6 +1,6 @@
-"""How late this machine wakes a process that sleeps: what no daemon on it can be blamed for.
+"""Measures how late this machine wakes a sleeping process: delay that no daemon on it can be blamed for.
 
-Run as a process of its own: python -m hil.bench.host_wakeup FILE. It appends (monotonic ns, ns too late) pairs to FILE.
+Run as a process: python -P -m hil.bench.host_wakeup FILE. It appends pairs of int64 to FILE: monotonic ns, ns too late.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ import numpy as np
 from hil.bench.processes import ChildProcess
 from stinger.packages import python_module
 
-EVERY_S: Final = 0.005
-AT_MOST_S: Final = 2.0
-"""What stands still for longer, such as a laptop with its lid closed, counts as that long."""
+INTERVAL_S: Final = 0.005
+MAX_LATE_S: Final = 2.0
+"""A longer standstill, such as that of a laptop with its lid closed, counts as this long."""
 _PAIR: Final = np.dtype([("at_ns", "i8"), ("late_ns", "i8")])
-_BLOCK: Final = 20
-_FEWEST: Final = 50
+_PAIRS_PER_WRITE: Final = 20
+_MIN_PAIRS: Final = 50
 
 
 class HostWakeupMonitor:
-    """Measures while its ``child`` runs."""
+    """Measures while its ``process`` runs."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "host_noise.bin"
+        self._path = folder / "host_wakeup.bin"
         command = python_module("hil.bench.host_wakeup", str(self._path))
-        self.child = ChildProcess("measuring this machine", command, folder / "host_noise.log")
+        self.process = ChildProcess("the wake-up monitor", command, folder / "host_wakeup.log")
 
     def late_p99_ms(self, start_ns: int, end_ns: int) -> float | None:
-        """The 99th percentile between two moments; ``None`` if that was not measured."""
+        """Return the 99th percentile of the lateness between two times; ``None`` if there are too few measurements."""
         if not self._path.exists():
             return None
         data = self._path.read_bytes()
         pairs = np.frombuffer(data[: len(data) // _PAIR.itemsize * _PAIR.itemsize], dtype=_PAIR)
         late_ns = pairs["late_ns"][(pairs["at_ns"] >= start_ns) & (pairs["at_ns"] < end_ns)]
-        return float(np.percentile(late_ns, 99)) / 1e6 if late_ns.size >= _FEWEST else None
+        return float(np.percentile(late_ns, 99)) / 1e6 if late_ns.size >= _MIN_PAIRS else None
 
 
 def measure(path: Path) -> None:
-    """Sleep again and again, until killed.
+    """Sleep to each time of a fixed schedule, until killed, and append the lateness to ``path``.
 
-    Each moment of the schedule counts, those as well that passed while it was not woken: a stall delays every sample that
-    was due in it, not one.
+    Times of the schedule that passed during one late wake-up count as well: a stall delays every sample due in it, not
+    just one.
     """
-    pairs = np.zeros(_BLOCK, dtype=_PAIR)
+    pairs = np.zeros(_PAIRS_PER_WRITE, dtype=_PAIR)
     due_ns = time.monotonic_ns()
     with path.open("ab", buffering=0) as file:
         while True:
-            for i in range(_BLOCK):
-                due_ns += round(EVERY_S * 1e9)
+            for i in range(_PAIRS_PER_WRITE):
+                due_ns += round(INTERVAL_S * 1e9)
                 time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
                 now_ns = time.monotonic_ns()
                 pairs[i] = (now_ns, now_ns - due_ns)
-                due_ns = max(due_ns, now_ns - round(AT_MOST_S * 1e9))
+                due_ns = max(due_ns, now_ns - round(MAX_LATE_S * 1e9))
             file.write(pairs.tobytes())
 
 

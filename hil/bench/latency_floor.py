@@ -1,6 +1,6 @@
-"""The floor beneath a daemon: the same bytes through the same serial library and one publish, with nothing between.
+"""The latency floor: the same bytes through the same serial library and one publish, without a daemon.
 
-Run as a process of its own: python -m hil.bench.latency_floor SOURCE_URL BROKER_HOST BROKER_PORT.
+Run as a process: python -P -m hil.bench.latency_floor SOURCE_URL BROKER_HOST BROKER_PORT.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ import serial_asyncio_fast
 from stinger.wire.frames import FrameDecoder
 from stinger.wire.stream import SampleStream
 
-READY: Final = "floor: ready"
-DEVICE: Final = "floor"
-"""Its name in the topics: those end in ``floor_scores`` and ``floor_shot``."""
+FLOOR_READY: Final = "floor: ready"
+"""What it prints once it is connected to the broker and the device."""
+FLOOR_DEVICE: Final = "floor"
+"""The device's name in its topics, which end in ``floor_scores`` and ``floor_shot``."""
 
 
 class _Reader(asyncio.Protocol):
-    """Asks for samples; each is told of at once."""
+    """Requests samples, and calls ``on_sample`` with the time (device's clock, ms) and whether it is a trigger edge."""
 
-    def __init__(self, tell: Callable[[int, bool], None]) -> None:
+    def __init__(self, on_sample: Callable[[int, bool], None]) -> None:
         self._decoder = FrameDecoder()
-        self._tell = tell
+        self._on_sample = on_sample
         self._pressed = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -40,26 +41,26 @@ class _Reader(asyncio.Protocol):
         """See :class:`asyncio.Protocol`."""
         for sample in self._decoder.feed(data).samples:
             pressed = bool(sample["trigger"])
-            self._tell(int(sample["timestamp_ms"]), pressed and not self._pressed)
+            self._on_sample(int(sample["timestamp_ms"]), pressed and not self._pressed)
             self._pressed = pressed
 
 
-async def floor(source: str, host: str, port: int) -> None:
-    """Publish each sample of ``source`` (serial: or tcp:) at QoS 0, and each trigger edge at QoS 1, until killed."""
-    waiting: asyncio.Queue[tuple[str, int, bytes]] = asyncio.Queue()
+async def publish_samples(source: str, host: str, port: int) -> None:
+    """Publish each sample of ``source`` (serial: or tcp:) with QoS 0 and each trigger edge with QoS 1, until killed."""
+    queue: asyncio.Queue[tuple[str, int, bytes]] = asyncio.Queue()
 
-    def tell(device_ms: int, edge: bool) -> None:
+    def on_sample(device_ms: int, edge: bool) -> None:
         payload = json.dumps({"id": str(device_ms), "device_ms": device_ms}).encode()
-        waiting.put_nowait((f"stinger/{DEVICE}/floor_scores", 0, payload))
+        queue.put_nowait((f"stinger/{FLOOR_DEVICE}/floor_scores", 0, payload))
         if edge:
-            waiting.put_nowait((f"stinger/{DEVICE}/floor_shot", 1, payload))
+            queue.put_nowait((f"stinger/{FLOOR_DEVICE}/floor_shot", 1, payload))
 
-    at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    async with aiomqtt.Client(host, port, socket_options=at_once) as client:
-        await _open(source, lambda: _Reader(tell))
-        print(READY, flush=True)  # noqa: T201 - what the bench waits for
+    no_delay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    async with aiomqtt.Client(host, port, socket_options=no_delay) as client:
+        await _open(source, lambda: _Reader(on_sample))
+        print(FLOOR_READY, flush=True)  # noqa: T201 - the bench waits for it
         while True:
-            topic, qos, payload = await waiting.get()
+            topic, qos, payload = await queue.get()
             await client.publish(topic, payload, qos=qos)
 
 
@@ -73,4 +74,4 @@ async def _open(source: str, reader: Callable[[], asyncio.Protocol]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(floor(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    asyncio.run(publish_samples(sys.argv[1], sys.argv[2], int(sys.argv[3])))

@@ -1,4 +1,4 @@
-"""A subscriber that stamps each message as it comes, in a thread of its own, and looks at none of them."""
+"""An MQTT subscriber that stamps each message on arrival, in a thread of its own, and does not parse any."""
 
 from __future__ import annotations
 
@@ -13,85 +13,90 @@ from typing import Any, Final, Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from hil.bench.processes import PATIENCE_S, ProcessError
+from hil.bench.processes import PROCESS_TIMEOUT_S, ProcessError
 from hil.measuring.observations import ReceivedMessage
 
-FILTER: Final = "stinger/#"
-AGAIN_S: Final = 0.2
-"""So long after a connection failed, or was lost, the next one is tried."""
+TOPIC_FILTER: Final = "stinger/#"
+RECONNECT_S: Final = 0.2
+"""How long after a failed or lost connection the next attempt is made."""
 _KEEPALIVE_S: Final = 30
-_LOOK_S: Final = 0.5
+_SELECT_TIMEOUT_S: Final = 0.5
 
 
 class MessageObserver:
-    """Subscribed to all that the daemon says while it is entered, through every absence of the broker.
+    """Subscribes to everything the daemon publishes while entered, and reconnects when the broker returns.
 
-    With a ``lasting`` session the broker keeps what it misses meanwhile, where it can, and also when the observer is gone.
-    Entering waits until the subscription is there, and raises :class:`~hil.bench.processes.ProcessError` if that takes too
-    long.
+    With a ``persistent`` session the broker keeps messages for it while it is disconnected, and still after it is gone.
+    Entering waits until the broker has confirmed the subscription; raises :class:`~hil.bench.processes.ProcessError` if
+    that takes too long.
     """
 
-    def __init__(self, host: str, port: int, name: str, *, lasting: bool = True) -> None:
-        self._heard: list[ReceivedMessage] = []
+    def __init__(
+        self, host: str, port: int, name: str, *, persistent: bool = True, timeout_s: float = PROCESS_TIMEOUT_S
+    ) -> None:
+        self._messages: list[ReceivedMessage] = []
         self._subscribed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ending = threading.Event()
-        self._where = (host, port)
+        self._stopping = threading.Event()
+        self._address = (host, port)
+        self._timeout_s = timeout_s
         self._readable_ns = 0
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=name, clean_session=not lasting, protocol=mqtt.MQTTv311
+            CallbackAPIVersion.VERSION2, client_id=name, clean_session=not persistent, protocol=mqtt.MQTTv311
         )
-        self._client.on_connect = self._connected
-        self._client.on_subscribe = self._has_subscribed
-        self._client.on_message = self._received
-        self._thread = threading.Thread(target=self._listen, name="observer", daemon=True)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._thread = threading.Thread(target=self._receive, name="observer", daemon=True)
 
     async def __aenter__(self) -> Self:
-        host, port = self._where
+        host, port = self._address
         self._loop = asyncio.get_running_loop()
         self._client.connect_async(host, port, keepalive=_KEEPALIVE_S)
         self._thread.start()
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._timeout_s):
                 await self._subscribed.wait()
         except TimeoutError:
-            await self._end()
-            raise ProcessError(f"no subscription at the broker {host}:{port}: is it there?") from None
+            await self._close()
+            raise ProcessError(f"cannot subscribe at the broker {host}:{port}: is it running?") from None
         except asyncio.CancelledError:
-            await self._end()
+            await self._close()
             raise
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        await self._end()
+        await self._close()
 
-    def heard(self) -> Sequence[ReceivedMessage]:
-        """Everything so far, in order."""
-        return self._heard[:]
+    def messages(self) -> Sequence[ReceivedMessage]:
+        """Return a copy of everything received so far, in order."""
+        return self._messages[:]
 
-    async def _end(self) -> None:
-        self._ending.set()
+    async def _close(self) -> None:
+        self._stopping.set()
         self._client.disconnect()
-        await asyncio.to_thread(self._thread.join, PATIENCE_S)
-        # The client closes the last of its sockets when it goes, which in a circle with this would be who knows when.
+        await asyncio.to_thread(self._thread.join, self._timeout_s)
+        # The client closes its last socket when it is deleted; without this reference cycle that happens at once.
         self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
 
-    def _listen(self) -> None:
-        """Read whenever there is something, and take the time before: paho's own loop would stamp a tenth of a ms later."""
+    def _receive(self) -> None:
+        """Take the time, then read, whenever there is data: stamps in paho's own loop would be 0.1 ms later."""
         client = self._client
-        while not self._ending.is_set():
+        while not self._stopping.is_set():
             sock = client.socket()
             if sock is None:
                 try:
                     client.reconnect()
                 except OSError:
-                    self._ending.wait(AGAIN_S)
+                    self._stopping.wait(RECONNECT_S)
                 continue
             try:
-                readable, writable, _ = select.select([sock], [sock] if client.want_write() else [], [], _LOOK_S)
-            except (OSError, ValueError):  # closed meanwhile
+                readable, writable, _ = select.select(
+                    [sock], [sock] if client.want_write() else [], [], _SELECT_TIMEOUT_S
+                )
+            except (OSError, ValueError):  # closed in the meantime
                 continue
             if readable:
                 self._readable_ns = time.monotonic_ns()
@@ -100,13 +105,13 @@ class MessageObserver:
                 client.loop_write()
             client.loop_misc()
 
-    def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if not reason.is_failure:
-            client.subscribe(FILTER, qos=1)
+            client.subscribe(TOPIC_FILTER, qos=1)
 
-    def _has_subscribed(self, *_: Any) -> None:
+    def _on_subscribe(self, *_: Any) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._subscribed.set)
 
-    def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self._heard.append(ReceivedMessage(self._readable_ns, message.topic, bytes(message.payload), message.retain))
+    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        self._messages.append(ReceivedMessage(self._readable_ns, message.topic, bytes(message.payload), message.retain))

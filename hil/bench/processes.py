@@ -1,4 +1,4 @@
-"""Processes of the bench's own: started, watched by what they print, ended, and never left behind."""
+"""Child processes of the bench: started, watched by their output, stopped, and never left running."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from typing import Final, Self
 from stinger.errors import StingerError
 from stinger.packages import python_module
 
-PATIENCE_S: Final = 20.0
-"""How long a process may take to be ready, or to end."""
-_LOOK_S: Final = 0.005
+PROCESS_TIMEOUT_S: Final = 20.0
+"""How long a process may take to become ready, or to stop."""
+_POLL_S: Final = 0.005
 
 
 class ProcessError(StingerError):
-    """A process of the bench's did not do what it should; the text says what it last printed."""
+    """A child process failed; the message ends with the last line that it printed."""
 
 
 class ChildProcess:
-    """A process whose output is in ``log``. As a context it runs from entry to exit, where it is killed if it must be."""
+    """A process whose output goes to ``log``. As a context manager it is started on entry and killed on exit."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: Path, *, timeout_s: float = PROCESS_TIMEOUT_S) -> None:
         self.name = name
         self.log = log
+        self.started_ns = 0
         self._command = list(command)
+        self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
-        self.started_ns = 0
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -48,12 +49,12 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """Of the running process."""
+        """The process id of the running process."""
         assert self._process is not None
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, once more if it ran before; one that still runs is killed. What it prints goes on in the same file."""
+        """Start the process, after killing it if it is running; output is appended to the log."""
         self.kill()
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STINGER_")}
@@ -63,49 +64,52 @@ class ChildProcess:
                 self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
             )
 
-    def said(self) -> str:
-        """All that it printed since it was last started."""
+    def output(self) -> str:
+        """Return everything printed since the last start."""
         return self.log.read_bytes()[self._log_start :].decode(errors="replace")
 
     async def wait_for(self, pattern: str) -> re.Match[str]:
-        """The first place in its output that fits. Raises :class:`ProcessError` if none comes, or it ends."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Wait for output that matches ``pattern``, and return the first match.
+
+        Raises :class:`ProcessError` if the process ends before, or none comes in time.
+        """
+        deadline = time.monotonic() + self._timeout_s
         while True:
             ended = self._process is None or self._process.poll() is not None
-            found = re.search(pattern, self.said(), re.MULTILINE)
+            found = re.search(pattern, self.output(), re.MULTILINE)
             if found is not None:
                 return found
             if ended or time.monotonic() > deadline:
-                raise ProcessError(f"{self.name} {'ended' if ended else 'is not ready'}: {_last_line(self.said())}")
-            await asyncio.sleep(_LOOK_S)
+                raise ProcessError(f"{self.name} {'ended' if ended else 'is not ready'}: {_last_line(self.output())}")
+            await asyncio.sleep(_POLL_S)
 
-    def check(self) -> None:
-        """Raise :class:`ProcessError` if it has ended by itself."""
+    def check_running(self) -> None:
+        """Raise :class:`ProcessError` if the process has ended by itself."""
         if self._process is not None and self._process.poll() is not None:
-            raise ProcessError(f"{self.name} ended: {_last_line(self.said())}")
+            raise ProcessError(f"{self.name} ended: {_last_line(self.output())}")
 
-    async def end(self) -> int:
-        """Ask it to end, and return its exit code; one that does not end in time is killed, which is -9."""
+    async def stop(self) -> int:
+        """Send SIGTERM and return the exit code; a process that does not end in time is killed, which gives -9."""
         process = self._process
         assert process is not None
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            await asyncio.to_thread(process.wait, PATIENCE_S)
+            await asyncio.to_thread(process.wait, self._timeout_s)
         self.kill()
         return process.returncode
 
     def kill(self) -> None:
-        """Let it be gone, without a warning."""
+        """Send SIGKILL, if the process has been started, and wait for its end."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
 
 def stinger_command(*arguments: str) -> list[str]:
-    """A command of this program, as this Python runs it."""
+    """Return the command line of ``stinger`` with these arguments, for the running Python."""
     return python_module("stinger", *arguments)
 
 
-def _last_line(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+def _last_line(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else "it printed nothing"

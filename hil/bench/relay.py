@@ -1,10 +1,9 @@
-"""A TCP port that leads to another, and on which the way can be slow, refused, or half gone."""
+"""A TCP relay that can delay traffic, refuse connections, or leave them half open."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from enum import Enum
 from types import TracebackType
 from typing import Final, Self
 
@@ -13,26 +12,18 @@ from hil.bench.broker import LOOPBACK
 _READ_BYTES: Final = 65_536
 
 
-class Way(Enum):
-    """How a relay treats what comes."""
-
-    OPEN = "open"
-    REFUSED = "refused"
-    """Connections are closed as soon as they are made."""
-
-
 class TcpRelay:
-    """Listens on ``port`` of the loopback while it is entered; each connection is carried to ``(host, to_port)``."""
+    """Listens on a port of the loopback while entered, and relays each connection to ``(host, target_port)``."""
 
-    def __init__(self, host: str, to_port: int) -> None:
+    def __init__(self, host: str, target_port: int) -> None:
         self.port = 0
-        """Where it listens; known once entered."""
+        """The port it listens on; known once entered."""
         self.delay_s = 0.0
-        """By how much later everything comes, each way."""
-        self.way = Way.OPEN
-        self._far = (host, to_port)
+        """How much later all data is passed on, in each direction."""
+        self._refusing = False
+        self._target = (host, target_port)
         self._server: asyncio.Server | None = None
-        self._pairs: dict[asyncio.Task[None], _Pair] = {}
+        self._connections: dict[asyncio.Task[None], _Connection] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, 0)
@@ -44,63 +35,66 @@ class TcpRelay:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        for task in self._pairs:
+        for task in self._connections:
             task.cancel()
-        await asyncio.gather(*self._pairs, return_exceptions=True)
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     def refuse(self) -> None:
-        """Close every connection, and each new one at once."""
-        self.way = Way.REFUSED
-        for pair in self._pairs.values():
-            pair.close()
+        """Close every connection, and from now on each new one at once."""
+        self._refusing = True
+        for connection in self._connections.values():
+            connection.close()
 
-    def allow(self) -> None:
-        """Let connections through again."""
-        self.way = Way.OPEN
+    def accept(self) -> None:
+        """Accept connections again."""
+        self._refusing = False
 
     def leave_half_open(self) -> None:
-        """End every connection on the far side, and say nothing of it on the near one."""
-        for pair in self._pairs.values():
-            pair.forget_far()
+        """Close every connection to the target, without closing the client's side."""
+        for connection in self._connections.values():
+            connection.close_target()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if self.way is Way.REFUSED:
+        if self._refusing:
             writer.transport.abort()
             return
         try:
-            far_reader, far_writer = await asyncio.open_connection(*self._far)
+            target_reader, target_writer = await asyncio.open_connection(*self._target)
         except OSError:
             writer.transport.abort()
             return
-        pair = self._pairs[task] = _Pair(writer, far_writer)
+        connection = self._connections[task] = _Connection(writer, target_writer)
         try:
-            await asyncio.gather(self._carry(reader, far_writer, pair), self._carry(far_reader, writer, pair))
+            await asyncio.gather(
+                self._relay(reader, target_writer, connection), self._relay(target_reader, writer, connection)
+            )
         except asyncio.CancelledError:
-            # The relay ends. Before Python 3.12, asyncio's streams print a traceback for a cancelled connection.
+            # The relay is being closed. Before Python 3.12, asyncio's streams print a traceback for a cancelled connection.
             pass
         finally:
-            del self._pairs[task]
-            pair.close()
+            del self._connections[task]
+            connection.close()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pair: _Pair) -> None:
-        _send_at_once(writer)
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: _Connection) -> None:
+        """Pass data from ``reader`` to ``writer``, until one side closes."""
+        _disable_nagle(writer)
         loop = asyncio.get_running_loop()
-        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
-        async def pass_on() -> None:
+        async def write_when_due() -> None:
             while True:
-                due_s, data = await waiting.get()
+                due_s, data = await queue.get()
                 await asyncio.sleep(max(0.0, due_s - loop.time()))
                 if not data:
                     break
-                if not pair.half_open:
+                if not connection.half_open:
                     writer.write(data)
-            if not pair.half_open:
-                pair.close()
+            if not connection.half_open:
+                connection.close()
 
-        passing = asyncio.create_task(pass_on(), name="relay")
+        writing = asyncio.create_task(write_when_due(), name="relay")
         try:
             data = b"?"
             while data:
@@ -108,31 +102,31 @@ class TcpRelay:
                     data = await reader.read(_READ_BYTES)
                 except OSError:
                     data = b""
-                waiting.put_nowait((loop.time() + self.delay_s, data))
-            await passing
-            if pair.half_open:
-                await asyncio.Event().wait()  # whoever is left waits as well, until the relay ends
+                queue.put_nowait((loop.time() + self.delay_s, data))
+            await writing
+            if connection.half_open:
+                await asyncio.Event().wait()  # keep the client's side open until the relay is closed
         finally:
-            passing.cancel()
+            writing.cancel()
 
 
-class _Pair:
-    """The two ends of one connection."""
+class _Connection:
+    """Both sides of one relayed connection."""
 
-    def __init__(self, near: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
+    def __init__(self, client: asyncio.StreamWriter, target: asyncio.StreamWriter) -> None:
         self.half_open = False
-        self._near, self._far = near, far
+        self._client, self._target = client, target
 
     def close(self) -> None:
-        self._near.transport.abort()
-        self._far.transport.abort()
+        self._client.transport.abort()
+        self._target.transport.abort()
 
-    def forget_far(self) -> None:
+    def close_target(self) -> None:
         self.half_open = True
-        self._far.close()
+        self._target.close()
 
 
-def _send_at_once(writer: asyncio.StreamWriter) -> None:
+def _disable_nagle(writer: asyncio.StreamWriter) -> None:
     sock = writer.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,4 +1,4 @@
-"""What all scenarios of a run share, and which of them apply then."""
+"""The options that all scenarios of a run share, and which scenarios apply under them."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from dataclasses import dataclass
 from hil.bench.broker import EMBEDDED, EXTERNAL, BrokerSpec
 from hil.bench.device_under_test import DeviceSpec
 from hil.bench.scenario import Scenario
-from hil.bench.testbed import SmallDisk
+from hil.bench.small_disk import SmallDisk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What all scenarios of a run share."""
+    """The options that all scenarios of a run share."""
 
     dut: DeviceSpec
     broker: BrokerSpec
     recording: str | None = None
-    """What is played instead of each scenario's own."""
+    """What emulated devices play, instead of each scenario's own recording."""
     daemon_command: Sequence[str] | None = None
-    """The daemon under test, which takes the options of ``stinger run``; ``None`` is ``stinger run``."""
+    """The command that starts the daemon and takes the options of ``stinger run``; ``None`` is ``stinger run`` itself."""
 
     @property
     def shared(self) -> bool:
-        """Whether broker or device are there once for all scenarios, which then cannot run beside each other."""
+        """Whether all scenarios use the same broker or device, so that they cannot run at the same time."""
         return self.broker.kind == EXTERNAL or not self.dut.emulated
 
 
-def skip_reason(scenario: Scenario, setup: RunOptions) -> str | None:
-    """Why a scenario does not apply here; ``None`` if it does."""
+def skip_reason(scenario: Scenario, options: RunOptions) -> str | None:
+    """Return why ``scenario`` does not apply under ``options``; ``None`` if it does."""
     kinds = scenario.bench_fault_kinds()
-    if not setup.dut.emulated and not scenario.any_device:
-        return f"it needs a device that tells what it sent, and {setup.dut} does not"
-    if any(kind.startswith("broker_") for kind in kinds) and not setup.broker.restartable:
-        return "it stops the broker or stands in its way, which needs mosquitto installed, or --broker mosquitto"
-    if "daemon_killed" in kinds and setup.broker.kind == EMBEDDED:
+    if not options.dut.emulated and not scenario.any_device:
+        return f"it needs a device that keeps a journal of what it sent, and {options.dut} does not"
+    if any(kind.startswith("broker_") for kind in kinds) and not options.broker.restartable:
+        return "it controls the broker, which needs mosquitto installed, or --broker mosquitto"
+    if "daemon_killed" in kinds and options.broker.kind == EMBEDDED:
         return "the embedded broker would be killed with the daemon: it needs mosquitto"
     if "half_open" in kinds and scenario.link != "tcp":
         return "only a TCP connection can be half open"

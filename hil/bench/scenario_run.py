@@ -1,4 +1,4 @@
-"""One scenario, from its devices' appearing to its record."""
+"""Runs one scenario, from starting its processes to its record."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from typing import Final
 
 import numpy as np
 
-from hil.bench.broker import EMBEDDED, mosquitto_process
-from hil.bench.broker import free_port as free_broker_port
+from hil.bench.broker import BROKER_READY, EMBEDDED, free_port, mosquitto_process
 from hil.bench.daemon import DaemonOptions, DaemonUnderTest, read_recordings
 from hil.bench.device_under_test import DeviceUnderTest, EmulatorOptions, EmulatorProcess, ExternalDevice
 from hil.bench.host_wakeup import HostWakeupMonitor
-from hil.bench.latency_floor import DEVICE as FLOOR
-from hil.bench.latency_floor import READY as FLOOR_READY
+from hil.bench.latency_floor import FLOOR_DEVICE, FLOOR_READY
 from hil.bench.observer import MessageObserver
-from hil.bench.processes import PATIENCE_S, ChildProcess, ProcessError, stinger_command
+from hil.bench.processes import PROCESS_TIMEOUT_S, ChildProcess, ProcessError, stinger_command
 from hil.bench.relay import TcpRelay
 from hil.bench.run_options import RunOptions, skip_reason
 from hil.bench.scenario import Scenario, fault_kind
-from hil.bench.testbed import BROKER_READY, SmallDisk, Testbed
+from hil.bench.small_disk import SmallDisk
+from hil.bench.testbed import Testbed
 from hil.bench.workload import make_workload
 from hil.limits import Verdict
 from hil.measuring.assess import assess
@@ -41,133 +40,141 @@ from stinger.packages import python_module
 from stinger.sample import SAMPLE_DTYPE, SampleArray
 
 SETTLE_S: Final = 0.7
-"""After the last sample, what it made happen is waited for."""
-FIRST_LOOK_S: Final = 1.0
-"""From so long after the first sample on, the daemon's CPU and memory count."""
+"""How long after the last sample the bench waits for scores and events."""
+FIRST_SCRAPE_S: Final = 1.0
+"""How long after the first sample the daemon's CPU and memory are first measured."""
 
-_MANY_LOOKS: Final = 40
-_LOOK_EVERY_S: Final = 30.0
+_SCRAPES: Final = 40
+"""CPU and memory of a long scenario are measured about this often,"""
+_MIN_SCRAPE_INTERVAL_S: Final = 30.0
+"""but not more often than this."""
 _POLL_S: Final = 0.01
+_NO_SAMPLES: Final[SampleArray] = np.empty(0, dtype=SAMPLE_DTYPE)
 
 
 async def run_scenario(
-    scenario: Scenario, setup: RunOptions, folder: Path, noise: HostWakeupMonitor, run_began_ns: int
+    scenario: Scenario, options: RunOptions, folder: Path, wakeups: HostWakeupMonitor, run_began_ns: int
 ) -> ScenarioRecord:
-    """Run it in ``folder``, which is its own, and measure. A failure of the bench's own parts is in the record as well."""
+    """Run ``scenario`` with its files in the new ``folder``, and return its record.
+
+    A process that fails gives a record with the verdict FAIL. Raises :class:`InputError` for unusable options.
+    """
     began_ns = time.monotonic_ns()
     record = ScenarioRecord(
         name=scenario.name,
         title=scenario.title,
-        dut=str(setup.dut),
+        dut=str(options.dut),
         seed=scenario.seed,
         started_s=(began_ns - run_began_ns) / 1e9,
         duration_s=0.0,
         verdict=Verdict.SKIPPED,
     )
-    reason = skip_reason(scenario, setup)
+    reason = skip_reason(scenario, options)
     if reason is not None:
         return replace(record, why=reason)
     make_folder(folder)
     try:
-        running = await asyncio.to_thread(_Running, scenario, setup, folder)
-        evidence = await running.evidence()
+        run = await asyncio.to_thread(_ScenarioRun, scenario, options, folder)
+        observations = await run.observe()
     except InputError:
         raise
     except StingerError as error:
-        taken_s = (time.monotonic_ns() - began_ns) / 1e9
-        return replace(record, verdict=Verdict.FAIL, why=str(error), duration_s=taken_s)
-    late_ms = noise.late_p99_ms(evidence.began_ns, time.monotonic_ns())
-    evidence = replace(evidence, host_late_p99_ms=late_ms)
-    found = await asyncio.to_thread(assess, evidence)
-    measurements = found.measurements(scenario.limits)
-    verdict, why = verdict_of(measurements, late_ms, devices=len(evidence.devices))
+        duration_s = (time.monotonic_ns() - began_ns) / 1e9
+        return replace(record, verdict=Verdict.FAIL, why=str(error), duration_s=duration_s)
+    late_ms = wakeups.late_p99_ms(observations.began_ns, time.monotonic_ns())
+    observations = replace(observations, host_late_p99_ms=late_ms)
+    results = await asyncio.to_thread(assess, observations)
+    measurements = results.measurements(scenario.limits)
+    verdict, why = verdict_of(measurements, late_ms, devices=len(observations.devices))
     return replace(
         record,
         duration_s=(time.monotonic_ns() - began_ns) / 1e9,
         verdict=verdict,
         why=why,
         measurements=measurements,
-        latencies=found.latencies,
-        timeline=found.timeline,
+        latencies=results.latencies,
+        timeline=results.timeline,
     )
 
 
-class _Running:
-    """The parts of one scenario while it runs."""
+class _ScenarioRun:
+    """Starts, observes and stops the processes of one scenario."""
 
-    def __init__(self, scenario: Scenario, setup: RunOptions, folder: Path) -> None:
+    def __init__(self, scenario: Scenario, options: RunOptions, folder: Path) -> None:
         self._scenario = scenario
-        self._setup = setup
+        self._options = options
         self._folder = folder
         self._data_dir = folder / "data"
-        self._names = [f"d{i}" for i in range(scenario.devices)] if setup.dut.emulated else ["d0"]
-        self._floor = scenario.floor and setup.dut.emulated
+        self._names = [f"d{i}" for i in range(scenario.devices)] if options.dut.emulated else ["d0"]
+        self._floor = scenario.floor and options.dut.emulated
         self._dut = self._make_dut()
 
-    async def evidence(self) -> ScenarioObservations:
-        """Run it all, and give what was seen. Raises :class:`StingerError` if a part does not do what it should."""
+    async def observe(self) -> ScenarioObservations:
+        """Run the scenario, and return what was observed. Raises :class:`StingerError` if a process fails."""
         async with AsyncExitStack() as stack:
             if "disk_full" in self._scenario.bench_fault_kinds():
                 stack.enter_context(SmallDisk(self._data_dir))
             return await self._run(stack)
 
     async def _run(self, stack: AsyncExitStack) -> ScenarioObservations:
-        scenario, setup = self._scenario, self._setup
+        scenario, options = self._scenario, self._options
         broker, host, port = await self._start_broker(stack)
-        sources, relays = await self._relayed(stack)
-        daemon_broker, broker_relay = await self._broker_for_daemon(stack, host, port)
+        sources, relays = await self._start_device_relays(stack)
+        broker_url, broker_relay = await self._start_broker_relay(stack, host, port)
         daemon = DaemonUnderTest(
             DaemonOptions(
+                command=options.daemon_command or stinger_command("run"),
                 sources=sources,
-                broker=daemon_broker,
+                broker=broker_url,
                 data_dir=self._data_dir,
                 scores=scenario.scores,
-                command=setup.daemon_command or stinger_command("run"),
             ),
             self._folder,
         )
-        stack.callback(daemon.child.kill)
+        stack.callback(daemon.process.kill)
         stack.callback(self._dut.kill)
-        lasting = setup.broker.restartable
+        persistent = options.broker.restartable
         name = f"stinger-hil-{secrets.token_hex(4)}"
-        if setup.broker.kind == EMBEDDED:
+        if options.broker.kind == EMBEDDED:
             since_ns = time.monotonic_ns()
             await daemon.start()
-            observer = await stack.enter_async_context(MessageObserver(host, daemon.broker_port, name, lasting=lasting))
+            observer = MessageObserver(host, daemon.broker_port, name, persistent=persistent)
+            await stack.enter_async_context(observer)
             await self._dut.start()
             await self._start_floor(stack, host, daemon.broker_port)
         else:
-            observer = await stack.enter_async_context(MessageObserver(host, port, name, lasting=lasting))
+            observer = MessageObserver(host, port, name, persistent=persistent)
+            await stack.enter_async_context(observer)
             await self._dut.start()
             await self._start_floor(stack, host, port)
             since_ns = time.monotonic_ns()
             await daemon.start()
-        began_ns = await _streaming(observer, daemon, self._names, since_ns)
-        ground = Testbed(daemon, self._data_dir, broker, broker_relay, relays)
-        faults = await self._let_happen(ground, daemon, began_ns)
+        began_ns = await _wait_until_streaming(observer, daemon, self._names, since_ns)
+        testbed = Testbed(daemon, self._data_dir, broker, broker_relay, relays)
+        faults = await self._inject_faults(testbed, daemon, began_ns)
         await asyncio.sleep(SETTLE_S)
-        await daemon.end()
+        await daemon.stop()
         await self._dut.stop()
-        # What a broker kept from before was not said by this daemon.
-        heard = [message for message in observer.heard() if message.at_ns >= since_ns]
+        # An external broker may deliver messages that it retained from another daemon.
+        messages = [message for message in observer.messages() if message.at_ns >= since_ns]
         journals = self._dut.journals()
         return ScenarioObservations(
             began_ns=began_ns,
             devices=[self._device(name, journals[i], daemon) for i, name in enumerate(self._names)],
-            heard=heard,
+            messages=messages,
             faults=[*faults, *self._device_faults(journals)],
-            daemon=daemon.evidence(),
-            floor=DeviceObservations(FLOOR, journals[-1], _NO_SAMPLES) if self._floor else None,
+            daemon=daemon.observations(),
+            floor=DeviceObservations(FLOOR_DEVICE, journals[-1], _NO_SAMPLES) if self._floor else None,
         )
 
     def _make_dut(self) -> DeviceUnderTest:
-        scenario, setup = self._scenario, self._setup
-        if not setup.dut.emulated:
-            return ExternalDevice(setup.dut)
+        scenario, options = self._scenario, self._options
+        if not options.dut.emulated:
+            return ExternalDevice(options.dut)
         samples = make_workload(
-            setup.recording or scenario.recording, scenario.seconds, seed=scenario.seed, shots=scenario.shots
+            options.recording or scenario.recording, scenario.seconds, seed=scenario.seed, shots=scenario.shots
         )
-        emulated = EmulatorOptions(
+        emulator = EmulatorOptions(
             samples=samples,
             count=scenario.devices + self._floor,
             link=scenario.link,
@@ -175,20 +182,20 @@ class _Running:
             faults=list(scenario.device_faults()),
             seed=scenario.seed,
         )
-        return EmulatorProcess(emulated, self._folder)
+        return EmulatorProcess(emulator, self._folder)
 
     async def _start_broker(self, stack: AsyncExitStack) -> tuple[ChildProcess | None, str, int]:
-        choice = self._setup.broker
-        if not choice.restartable:
-            return None, choice.host, choice.port
-        port = free_broker_port()
+        spec = self._options.broker
+        if not spec.restartable:
+            return None, spec.host, spec.port
+        port = free_port()
         broker = await stack.enter_async_context(mosquitto_process(self._folder / "mosquitto", port))
         await broker.wait_for(BROKER_READY)
-        return broker, choice.host, port
+        return broker, spec.host, port
 
-    async def _relayed(self, stack: AsyncExitStack) -> tuple[list[str], list[TcpRelay]]:
-        """The daemon's sources, through relays where connections are to be disturbed."""
-        found, relays = [], []
+    async def _start_device_relays(self, stack: AsyncExitStack) -> tuple[list[str], list[TcpRelay]]:
+        """Return the daemon's source URLs, and the relays that they lead through if connections are to be disturbed."""
+        urls, relays = [], []
         half_open = "half_open" in self._scenario.bench_fault_kinds()
         for name, source in zip(self._names, self._dut.sources(), strict=False):
             url = source
@@ -196,12 +203,13 @@ class _Running:
                 host, _, port = source.removeprefix("tcp://").rpartition(":")
                 relays.append(await stack.enter_async_context(TcpRelay(host, int(port))))
                 url = f"tcp://{host}:{relays[-1].port}"
-            found.append(f"{url}?device={name}")
-        return found, relays
+            urls.append(f"{url}?device={name}")
+        return urls, relays
 
-    async def _broker_for_daemon(self, stack: AsyncExitStack, host: str, port: int) -> tuple[str, TcpRelay | None]:
+    async def _start_broker_relay(self, stack: AsyncExitStack, host: str, port: int) -> tuple[str, TcpRelay | None]:
+        """Return the daemon's broker URL, and the relay that it leads through if connections are to be disturbed."""
         kinds = self._scenario.bench_fault_kinds()
-        if self._setup.broker.kind == EMBEDDED:
+        if self._options.broker.kind == EMBEDDED:
             return "embedded:0", None
         if not kinds & {"broker_slow", "broker_refusing"}:
             return f"mqtt://{host}:{port}", None
@@ -212,71 +220,75 @@ class _Running:
         if not self._floor:
             return
         command = python_module("hil.bench.latency_floor", self._dut.sources()[-1], host, str(port))
-        child = await stack.enter_async_context(ChildProcess("the floor", command, self._folder / "floor.log"))
-        await child.wait_for(FLOOR_READY)
+        log = self._folder / "latency_floor.log"
+        floor = await stack.enter_async_context(ChildProcess("the latency floor", command, log))
+        await floor.wait_for(FLOOR_READY)
 
-    async def _let_happen(self, ground: Testbed, daemon: DaemonUnderTest, began_ns: int) -> list[InjectedFault]:
-        """Let the time of the scenario pass, with its bench_faults."""
+    async def _inject_faults(self, testbed: Testbed, daemon: DaemonUnderTest, began_ns: int) -> list[InjectedFault]:
+        """Inject the bench's faults on schedule, and return them when the time of the scenario is over."""
         end_s = began_ns / 1e9 + self._scenario.seconds
         try:
             async with asyncio.TaskGroup() as tasks:
-                disturbing = [
-                    tasks.create_task(ground.disturb(text, what, began_ns), name=text)
-                    for text, what in self._scenario.bench_faults().items()
+                injections = [
+                    tasks.create_task(testbed.inject(text, fault, began_ns), name=text)
+                    for text, fault in self._scenario.bench_faults().items()
                 ]
-                looking = tasks.create_task(self._keep_looking(daemon), name="look")
+                scraping = tasks.create_task(self._scrape_repeatedly(daemon), name="scrape")
                 await asyncio.sleep(max(0.0, end_s - time.monotonic()))
-                looking.cancel()
+                scraping.cancel()
         except* StingerError as failed:
             raise first_error(failed) from None
-        return [task.result() for task in disturbing]
+        return [task.result() for task in injections]
 
-    async def _keep_looking(self, daemon: DaemonUnderTest) -> None:
-        await asyncio.sleep(FIRST_LOOK_S)
-        every_s = max(_LOOK_EVERY_S, self._scenario.seconds / _MANY_LOOKS)
+    async def _scrape_repeatedly(self, daemon: DaemonUnderTest) -> None:
+        await asyncio.sleep(FIRST_SCRAPE_S)
+        interval_s = max(_MIN_SCRAPE_INTERVAL_S, self._scenario.seconds / _SCRAPES)
         while True:
-            await asyncio.to_thread(daemon.look)
-            await asyncio.sleep(every_s)
+            await asyncio.to_thread(daemon.scrape)
+            await asyncio.sleep(interval_s)
 
     def _device(self, name: str, journal: SampleArray | None, daemon: DaemonUnderTest) -> DeviceObservations:
         recorded, damaged = read_recordings(self._data_dir, name)
-        return DeviceObservations(name, journal, recorded, damaged, daemon.told.get(name, {}))
+        return DeviceObservations(name, journal, recorded, damaged, daemon.counters(name))
 
     def _device_faults(self, journals: Sequence[SampleArray | None]) -> Iterator[InjectedFault]:
-        """When the device's own faults were there, by its schedule."""
+        """Return when each device injected its own faults, by its schedule."""
         several = len(self._names) > 1
         for text, fault in self._scenario.device_faults().items():
             for name, journal in zip(self._names, journals, strict=False):
                 if journal is None or not journal.size:
                     continue
                 first_ns = int(journal["due_ns"][0])
-                for number in range(fault.begun(self._scenario.seconds)):
+                for number in range(fault.times_begun(self._scenario.seconds)):
                     start_ns = first_ns + round((fault.start + number * fault.every) * 1e9)
-                    end_ns = start_ns + round(fault.lasts * 1e9) if math.isfinite(fault.lasts) else None
+                    end_ns = start_ns + round(fault.duration * 1e9) if math.isfinite(fault.duration) else None
                     yield InjectedFault(fault_kind(text), text, start_ns, end_ns, name if several else "")
 
 
-async def _streaming(observer: MessageObserver, daemon: DaemonUnderTest, names: Sequence[str], since_ns: int) -> int:
-    """When the last of the devices began to stream, as far as a subscriber is told after ``since_ns``."""
-    waiting, last_word = set(names), {}
-    deadline, seen, at_ns = time.monotonic() + PATIENCE_S, 0, 0
+async def _wait_until_streaming(
+    observer: MessageObserver, daemon: DaemonUnderTest, names: Sequence[str], since_ns: int
+) -> int:
+    """Wait until the daemon has published every device as streaming, and return when it published the last.
+
+    Messages received before ``since_ns`` do not count. Raises :class:`~hil.bench.processes.ProcessError` if it takes too
+    long.
+    """
+    waiting, last_link = set(names), {}
+    deadline, seen, at_ns = time.monotonic() + PROCESS_TIMEOUT_S, 0, 0
     while waiting:
-        daemon.child.check()
-        heard = observer.heard()
-        for told in parse_messages(heard[seen:], ("link",)):
-            if told.device in waiting and told.at_ns >= since_ns:
-                last_word[told.device] = told
-                if told.content.get("state") == "streaming":
-                    waiting.discard(told.device)
-                    at_ns = told.at_ns
-        seen = len(heard)
+        daemon.process.check_running()
+        messages = observer.messages()
+        for link in parse_messages(messages[seen:], ("link",)):
+            if link.device in waiting and link.at_ns >= since_ns:
+                last_link[link.device] = link
+                if link.content.get("state") == "streaming":
+                    waiting.discard(link.device)
+                    at_ns = link.at_ns
+        seen = len(messages)
         if waiting and time.monotonic() > deadline:
             name = min(waiting)
-            said = last_word[name].content if name in last_word else {}
-            why = said.get("reason") or "it says nothing of it"
-            raise ProcessError(f"{len(waiting)} of {len(names)} devices do not stream, by the daemon: {name}: {why}")
+            content = last_link[name].content if name in last_link else {}
+            why = content.get("reason") or "the daemon published no reason"
+            raise ProcessError(f"{len(waiting)} of {len(names)} devices are not streaming: {name}: {why}")
         await asyncio.sleep(_POLL_S)
     return at_ns
-
-
-_NO_SAMPLES: Final[SampleArray] = np.empty(0, dtype=SAMPLE_DTYPE)

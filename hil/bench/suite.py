@@ -1,4 +1,4 @@
-"""Many scenarios: those that need the machine for themselves one by one, the others beside each other."""
+"""Runs many scenarios: several at the same time, and then, one by one, those that need the machine for themselves."""
 
 from __future__ import annotations
 
@@ -26,98 +26,104 @@ from models.factory import factory_model
 from stinger.errors import FileError, InputError, first_error
 from stinger.files import make_folder
 
-Done = Callable[[ScenarioRecord], None]
+OnDone = Callable[[ScenarioRecord], None]
+RunScenario = Callable[[Scenario, RunOptions, Path, HostWakeupMonitor, int], Awaitable[ScenarioRecord]]
 
 
 async def run_suite(
     scenarios: Sequence[Scenario],
-    setup: RunOptions,
+    options: RunOptions,
     *,
     jobs: int,
     keep: Path | None = None,
-    done: Done = lambda _: None,
+    on_done: OnDone = lambda _: None,
+    run_one: RunScenario = run_scenario,
 ) -> RunRecord:
-    """Run ``scenarios``, at most ``jobs`` at a time; ``done`` is told of each as it ends.
+    """Run ``scenarios``, at most ``jobs`` at a time, and call ``on_done`` with the record of each as it ends.
 
-    In ``keep`` the files of each scenario stay: logs, journals, recordings. Raises :class:`InputError` for what no
-    scenario can run with; most of that before the first of them begins.
+    The files of each scenario (logs, journals, recordings) stay in the folder ``keep``, if given. Raises
+    :class:`InputError` for unusable options, in most cases before the first scenario begins.
     """
-    _check(scenarios, setup, keep)
-    if setup.shared:
+    _check(scenarios, options, keep)
+    if options.shared:
         jobs = 1
     began_ns, started = time.monotonic_ns(), datetime.now(UTC).isoformat(timespec="seconds")
     records: dict[str, ScenarioRecord] = {}
-    with _folder(keep) as folder:
-        noise = HostWakeupMonitor(folder)
-        async with noise.child:
+    with _run_folder(keep) as folder:
+        wakeups = HostWakeupMonitor(folder)
+        async with wakeups.process:
 
             async def run(scenario: Scenario) -> None:
-                record = await run_scenario(scenario, setup, folder / scenario.name, noise, began_ns)
+                record = await run_one(scenario, options, folder / scenario.name, wakeups, began_ns)
                 records[scenario.name] = record
-                done(record)
+                on_done(record)
 
-            await _beside_each_other([one for one in scenarios if not one.alone], run, jobs)
+            await _run_concurrently([each for each in scenarios if not each.alone], run, jobs)
             for scenario in scenarios:
                 if scenario.alone:
                     await run(scenario)
     ordered = [records[scenario.name] for scenario in scenarios]
-    port = setup.dut.address if setup.dut.kind == "serial" else None
+    port = options.dut.address if options.dut.kind == "serial" else None
     return RunRecord(
         started=started.replace("+00:00", "Z"),
         duration_s=(time.monotonic_ns() - began_ns) / 1e9,
         verdict=max((record.verdict for record in ordered), key=lambda verdict: verdict.rank, default=Verdict.SKIPPED),
-        environment={**environment(model=f"factory, {factory_model().sha256[:12]}", port=port), **_about(setup)},
+        environment={
+            **environment(model=f"factory, {factory_model().sha256[:12]}", port=port),
+            **_options_for_record(options),
+        },
         scenarios=ordered,
     )
 
 
-async def _beside_each_other(
+async def _run_concurrently(
     scenarios: Sequence[Scenario], run: Callable[[Scenario], Awaitable[None]], jobs: int
 ) -> None:
-    room = asyncio.Semaphore(jobs)
+    slots = asyncio.Semaphore(jobs)
 
-    async def one(scenario: Scenario) -> None:
-        async with room:
+    async def run_in_slot(scenario: Scenario) -> None:
+        async with slots:
             await run(scenario)
 
     try:
         async with asyncio.TaskGroup() as tasks:
             for scenario in scenarios:
-                tasks.create_task(one(scenario), name=f"scenario {scenario.name}")
+                tasks.create_task(run_in_slot(scenario), name=f"scenario {scenario.name}")
     except* InputError as failed:
         raise first_error(failed) from None
 
 
-def _check(scenarios: Sequence[Scenario], setup: RunOptions, keep: Path | None) -> None:
-    """Raise :class:`InputError` for what can be seen to be wrong before anything runs."""
+def _check(scenarios: Sequence[Scenario], options: RunOptions, keep: Path | None) -> None:
+    """Raise :class:`InputError` for anything that is wrong before a scenario runs."""
     for name, count in Counter(scenario.name for scenario in scenarios).items():
         if count > 1:
-            raise InputError(f"{count} scenarios are named '{name}': they are told apart by the names of their files")
+            raise InputError(f"{count} scenarios are named '{name}': rename their files, so that each name is unique")
         if keep is not None and (keep / name).exists():
-            raise FileError(keep / name, "is there already, from another run: name another folder with --keep")
-    wanted = [scenario for scenario in scenarios if skip_reason(scenario, setup) is None]
+            raise FileError(keep / name, "exists already, from another run: choose another folder for --keep")
+    wanted = [scenario for scenario in scenarios if skip_reason(scenario, options) is None]
     if not wanted:
         return
-    check_broker_listens(setup.broker)
-    if not setup.dut.emulated:
-        ExternalDevice(setup.dut)
+    check_broker_listens(options.broker)
+    if not options.dut.emulated:
+        ExternalDevice(options.dut)
         return
-    for source in dict.fromkeys(setup.recording or scenario.recording for scenario in wanted):
+    for source in dict.fromkeys(options.recording or scenario.recording for scenario in wanted):
         check_workload_source(source)
 
 
-def _about(setup: RunOptions) -> dict[str, str | float | None]:
+def _options_for_record(options: RunOptions) -> dict[str, str | float | None]:
+    broker = options.broker
     return {
-        "device under test": str(setup.dut),
-        "broker": setup.broker.kind if not setup.broker.port else f"mqtt://{setup.broker.host}:{setup.broker.port}",
-        "recording": None if setup.recording is None else Path(setup.recording).name,
-        "daemon": None if setup.daemon_command is None else shlex.join(setup.daemon_command),
+        "device under test": str(options.dut),
+        "broker": f"mqtt://{broker.host}:{broker.port}" if broker.port else broker.kind,
+        "recording": None if options.recording is None else Path(options.recording).name,
+        "daemon": None if options.daemon_command is None else shlex.join(options.daemon_command),
     }
 
 
 @contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """A folder for the run; short, as sockets and ptys have short names."""
+def _run_folder(keep: Path | None) -> Iterator[Path]:
+    """Make a folder for the run, with a short path: paths of sockets and ptys have a small maximum length."""
     if keep is not None:
         make_folder(keep)
         yield keep

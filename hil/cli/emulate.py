@@ -34,30 +34,30 @@ from stinger.sample import SAMPLE_RATE_HZ, SampleArray
 
 _MAX_DEVICES: Final = 1000
 _MAX_TCP_PORT: Final = 65_535
-_SWITCH_S: Final = 0.0005
-"""How long a thread that makes up samples may keep the others waiting; Python's default is 5 ms."""
+_SWITCH_INTERVAL_S: Final = 0.0005
+"""How long a thread that generates samples may delay the others; Python's default is 5 ms."""
 
 
-class _FaultsInHelp(click.Command):
+class _CommandWithFaultList(click.Command):
     """Lists the faults below the options."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Faults (--fault NAME:key=value,...)"):
             formatter.write_dl([(_signature(name, kind), _first_line(kind)) for name, kind in FAULTS.items()])
-        with formatter.section("Every fault takes"):
+        with formatter.section("Keys of every fault"):
             formatter.write_dl(
                 [
-                    ("start=SECONDS", "When it begins, by the device's schedule."),
-                    ("for=SECONDS", "How long it lasts; most: for ever."),
-                    ("every=SECONDS", "It comes back so often; 0: only once."),
+                    ("start=SECONDS", "When it begins, in the device's time.  [default: 0]"),
+                    ("for=SECONDS", "How long it lasts.  [default, for most: until the end]"),
+                    ("every=SECONDS", "Repeat at this interval; 0: only once.  [default: 0]"),
                 ]
             )
 
 
 @dataclass(frozen=True, slots=True)
 class _Setup:
-    """What the options ask for, read and checked."""
+    """The options, parsed and checked."""
 
     log: Log | None
     logged: SampleArray | None
@@ -70,11 +70,11 @@ class _Setup:
     decision: DecisionParameters
     options: DeviceOptions
 
-    def devices(self, alarm: WakeupTimer, making: asyncio.Lock) -> list[EmulatedDevice]:
-        """One for each port, beginning at different moments of a sample's 10 ms."""
-        return [self._device(i, port, alarm, making) for i, port in enumerate(self.ports)]
+    def make_devices(self, timer: WakeupTimer, generating: asyncio.Lock) -> list[EmulatedDevice]:
+        """Return a device for each port, starting at different times within a sample's 10 ms."""
+        return [self._make_device(i, port, timer, generating) for i, port in enumerate(self.ports)]
 
-    def _device(self, number: int, port: Port, alarm: WakeupTimer, making: asyncio.Lock) -> EmulatedDevice:
+    def _make_device(self, number: int, port: Port, timer: WakeupTimer, generating: asyncio.Lock) -> EmulatedDevice:
         phase_s = number / (len(self.ports) * SAMPLE_RATE_HZ * self.options.speed)
         return EmulatedDevice(
             port,
@@ -82,10 +82,10 @@ class _Setup:
             blaster=EmulatedBlaster(
                 logged=self.logged, serve_lr=self.serve_lr, usb_safe=self.usb_safe, decision=self.decision
             ),
-            plan=DeviceFaults(self.faults, seed=f"{self.seed}/{number}"),
+            faults=DeviceFaults(self.faults, seed=f"{self.seed}/{number}"),
             options=replace(self.options, phase_s=phase_s),
-            alarm=alarm,
-            making=making,
+            timer=timer,
+            generating=generating,
         )
 
     def _samples(self, number: int) -> Iterator[PlaybackBlock]:
@@ -94,102 +94,109 @@ class _Setup:
         return play_recordings(self.log.recordings, loop=self.loop)
 
 
-@click.command(cls=_FaultsInHelp, short_help="Be a blaster, on a pty or a TCP port, with faults if wanted.")
+@click.command(cls=_CommandWithFaultList, short_help="Emulate a blaster on a pty or TCP port, with optional faults.")
 @click.argument("recording", required=False, type=ANY_PATH)
-@click.option("--pty", is_flag=True, help="Be on a pseudo-terminal, and print its path.  [default]")
-@click.option("--link", type=ANY_FOLDER, help="With --pty: keep this symbolic link to it.")
-@click.option("--tcp", metavar="HOST:PORT", help="Be on a TCP port instead; port 0: one that is free.")
+@click.option("--pty", is_flag=True, help="Use a pseudo-terminal, and print its path.  [default]")
+@click.option("--link", type=ANY_FOLDER, help="With --pty: keep this symbolic link to the pseudo-terminal.")
+@click.option("--tcp", metavar="HOST:PORT", help="Listen on a TCP port instead; port 0 picks a free one.")
 @click.option(
     "--firmware",
     type=click.Choice([kind.value for kind in Firmware]),
     default=Firmware.LIVE.value,
     show_default=True,
-    help="live: commands and live stream. stock: commands alone. old: the text stream, no commands.",
+    help="live: commands and live stream. stock: only commands. old: only the text stream.",
 )
-@click.option("--loop", is_flag=True, help="Play RECORDING over and over.")
+@click.option("--loop", is_flag=True, help="Repeat RECORDING endlessly.")
 @click.option(
     "--seed",
     type=click.IntRange(0, MAX_SEED),
     default=1,
     show_default=True,
-    help="Of the synthetic session, and of what chance does in faults; each further device has the next one.",
+    help="Random seed for the synthetic session and the faults; each further device uses the next number.",
 )
 @click.option(
-    "--speed", type=FiniteRange(0.01, 1000), default=1.0, show_default=True, help="Seconds played in a second."
+    "--speed",
+    type=FiniteRange(0.01, 1000),
+    default=1.0,
+    show_default=True,
+    help="Playback speed: seconds of device time per second.",
 )
 @click.option(
     "--count",
     type=click.IntRange(1, _MAX_DEVICES),
     default=1,
     show_default=True,
-    help="So many devices, each at a link of its own: LINK.0, LINK.1 and so on, or ports that follow one another.",
+    help="Number of devices, each on its own link (LINK.0, LINK.1, ...) or on consecutive TCP ports.",
 )
 @click.option(
     "--wait/--no-wait",
     default=None,
-    help="Begin to play when a host first asks for the stream.  [default: for a RECORDING without --loop]",
+    help="Start playing when a host first requests the stream.  [default: with a RECORDING and no --loop]",
 )
-@click.option("--log", "log_path", type=ANY_PATH, help="A recording that is in the log memory from the start.")
+@click.option("--log", "log_path", type=ANY_PATH, help="Recording that the device's log holds at the start.")
 @click.option(
     "--model",
     "serving",
     type=click.Choice(["lr", "mlp"]),
     default="mlp",
     show_default=True,
-    help="Which of the two models serves at first.",
+    help="Which of the device's two models is used at first.",
 )
 @click.option(
     "--threshold",
     type=ThresholdType(),
     default=0.5,
     show_default=True,
-    help="The device's own, at which its wheels go on.",
+    help="Probability at which the device switches its wheels on.",
 )
 @click.option(
     "--usb-safe/--no-usb-safe",
     default=True,
     show_default=True,
-    help="Whether motors rest and logging pauses while a host has the port open, as on a real blaster.",
+    help="Stop motors and logging while a host has the port open, as a real blaster does.",
 )
-@click.option("--fault", "faults", multiple=True, metavar="NAME:key=value,...", help="See below; may be repeated.")
-@click.option("--seconds", type=FiniteRange(0, min_open=True), help="End after so many seconds.")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="NAME:key=value,...", help="Inject a fault, see below; repeatable."
+)
+@click.option("--seconds", type=FiniteRange(0, min_open=True), help="Exit after this time.")
 @click.option(
     "--journal",
     type=ANY_FOLDER,
-    help="Keep in this file what became of each sample, and when; FILE.0, FILE.1 and so on for several devices.",
+    help="Write to this file when each sample was due and sent, and how the device scored it; several devices write "
+    "FILE.0, FILE.1, ...",
 )
-@click.option("--stats", is_flag=True, help="At the end, print what was sent, and how late.")
+@click.option("--stats", is_flag=True, help="At the end, print how many samples were sent, and how late.")
 @rate_option
 @every_option
 def emulate(*, recording: str | None, seconds: float | None, stats: bool, journal: Path | None, **options: Any) -> None:
-    """Be a Stinger blaster that plays RECORDING or, without one, a synthetic session that never ends.
+    """Emulate a Stinger blaster that plays RECORDING or, by default, an endless synthetic session.
 
-    It answers the serial commands, streams samples, and runs its own model, as the real one does. A line for each device
-    says where it is, once it is there. Ctrl-C ends it.
+    The device answers the serial commands, streams samples, and runs its own model, as a real one does. The address of
+    each device is printed once it is ready. Ctrl-C stops it.
     """
-    setup = _set_up(recording, options)
+    setup = _parse_options(recording, options)
     devices: list[EmulatedDevice] = []
 
-    def make(alarm: WakeupTimer, making: asyncio.Lock) -> list[EmulatedDevice]:
-        devices.extend(setup.devices(alarm, making))
+    def make_devices(timer: WakeupTimer, generating: asyncio.Lock) -> list[EmulatedDevice]:
+        devices.extend(setup.make_devices(timer, generating))
         return devices
 
     def announce(number: int, device: EmulatedDevice) -> None:
         click.echo(f"device {number}: {device.port.address}")
         sys.stdout.flush()
 
-    sys.setswitchinterval(_SWITCH_S)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.collect()
-    gc.freeze()  # what is here now stays: no need to look through it again and again
+    gc.freeze()  # everything allocated so far stays: the collector need not look through it again
     journals = [] if journal is None else journal_paths(journal, len(setup.ports))
-    asyncio.run(run_fleet(make, announce=announce, seconds=seconds, journals=journals))
+    asyncio.run(run_fleet(make_devices, announce=announce, seconds=seconds, journals=journals))
     for number, device in enumerate(devices if stats else ()):
         click.echo(f"device {number}: {_statistics(device)}")
 
 
-def _set_up(recording: str | None, options: dict[str, Any]) -> _Setup:
+def _parse_options(recording: str | None, options: dict[str, Any]) -> _Setup:
     if options["loop"] and recording is None:
-        raise InputError("--loop needs a RECORDING: a synthetic session has no end")
+        raise InputError("--loop needs a RECORDING: a synthetic session never ends")
     rate_hz, every, log_path = options["rate_hz"], options["every"], options["log_path"]
     log = None if recording is None else read_log(recording, rate_hz=rate_hz, every=every)
     logged = None if log_path is None else read_log(log_path, rate_hz=rate_hz, every=every).samples
@@ -198,7 +205,7 @@ def _set_up(recording: str | None, options: dict[str, Any]) -> _Setup:
         log=log,
         logged=logged,
         faults=[parse_fault(text) for text in options["faults"]],
-        ports=_ports(options["tcp"], options["link"], options["count"], pty=options["pty"]),
+        ports=_make_ports(options["tcp"], options["link"], options["count"], pty=options["pty"]),
         seed=options["seed"],
         loop=options["loop"],
         serve_lr=options["serving"] == "lr",
@@ -212,7 +219,7 @@ def _set_up(recording: str | None, options: dict[str, Any]) -> _Setup:
     )
 
 
-def _ports(tcp: str | None, link: Path | None, count: int, *, pty: bool) -> list[Port]:
+def _make_ports(tcp: str | None, link: Path | None, count: int, *, pty: bool) -> list[Port]:
     if tcp is None:
         if link is None or count == 1:
             return [PtyPort(link) for _ in range(count)]
@@ -225,18 +232,18 @@ def _ports(tcp: str | None, link: Path | None, count: int, *, pty: bool) -> list
         raise InputError(f"--tcp {tcp}: expected HOST:PORT, such as 127.0.0.1:4000")
     first = int(number)
     if first and first + count - 1 > _MAX_TCP_PORT:
-        raise InputError(f"--tcp {tcp}: {count} devices need ports beyond {_MAX_TCP_PORT}: begin lower")
+        raise InputError(f"--tcp {tcp}: {count} devices need ports beyond {_MAX_TCP_PORT}: choose a lower first port")
     return [TcpPort(host, first + i if first else 0) for i in range(count)]
 
 
 def _statistics(device: EmulatedDevice) -> str:
-    counts = device.out.counts
+    counts = device.transmitter.counts
     text = (
         f"{device.blaster.journal.count:,} samples taken, {counts.written:,} packets written, "
-        f"{counts.dropped:,} dropped as the host did not read, {counts.withheld:,} by faults"
+        f"{counts.dropped:,} dropped (host did not read), {counts.withheld:,} withheld by faults"
     )
-    figures = device.out.lateness.figures()
-    return f"{text}; late by {figures}" if figures.count else text
+    figures = device.transmitter.lateness.figures()
+    return f"{text}; lateness {figures}" if figures.count else text
 
 
 def _signature(name: str, kind: type[Fault]) -> str:

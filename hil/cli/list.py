@@ -13,20 +13,20 @@ from stinger.cli.options import json_option
 @click.command("list", short_help="List the scenarios that come with the program.")
 @json_option
 def list_scenarios(*, as_json: bool) -> None:
-    """List the scenarios that come with the program, and what each tries.
+    """List the scenarios that come with the program: name, duration, and what each tests.
 
-    Those with a star run only when they are named.
+    A scenario marked with a star only runs when it is named.
     """
     scenarios = shipped_scenarios()
     if as_json:
-        click.echo(json.dumps({name: _about(scenario) for name, scenario in scenarios.items()}, indent=2))
+        click.echo(json.dumps({name: _to_json(scenario) for name, scenario in scenarios.items()}, indent=2))
         return
     width = max(map(len, scenarios))
     for name, scenario in scenarios.items():
         click.echo(f"{name:<{width}} {' ' if scenario.default else '*'} {scenario.seconds:>4g} s  {scenario.title}")
 
 
-def _about(scenario: Scenario) -> dict[str, object]:
+def _to_json(scenario: Scenario) -> dict[str, object]:
     return {
         "title": scenario.title,
         "seconds": scenario.seconds,

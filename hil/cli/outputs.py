@@ -1,4 +1,4 @@
-"""Where the reports of a run go: what 'run' and 'report' share."""
+"""Options for the report files that 'run' and 'report' share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stinger.files import check_output, read_bytes, write_bytes
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The files that a user asked for."""
+    """The report files that a user asked for, and the baseline to compare with."""
 
     html: str | None
     junit: str | None
@@ -30,7 +30,7 @@ class Outputs:
     baseline_name: str
 
     def write(self, record: RunRecord) -> None:
-        """Write each, and show the report on the terminal."""
+        """Write each report file, and print the report."""
         comparison = None if self.baseline is None else compare(self.baseline, record, name=self.baseline_name)
         if self.html is not None:
             write_bytes(self.html, html_page(record, comparison).encode())
@@ -43,15 +43,18 @@ class Outputs:
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``--html``, ``--junit`` and ``--baseline``; it is passed ``outputs``.
+    """Add ``--html``, ``--junit`` and ``--baseline`` to a command, which gets them as ``outputs``.
 
-    Files that cannot be read or written are told of before the command begins.
+    Files that cannot be read or written are reported before the command begins.
     """
 
-    @click.option("--html", type=ANY_PATH, help="Write a page for a browser.")
-    @click.option("--junit", type=ANY_PATH, help="Write JUnit XML, for a CI server.")
+    @click.option("--html", type=ANY_PATH, help="Write the report as one HTML page.")
+    @click.option("--junit", type=ANY_PATH, help="Write the report as JUnit XML, for a CI server.")
     @click.option(
-        "--baseline", metavar="OLD.json", type=ANY_PATH, help="Say what got worse or better since this record."
+        "--baseline",
+        metavar="OLD.json",
+        type=ANY_PATH,
+        help="Report what got worse or better since this record of an earlier run.",
     )
     @wraps(command)
     def with_outputs(*, html: str | None, junit: str | None, baseline: str | None, **options: Any) -> None:
@@ -66,7 +69,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def read_record(path: str) -> RunRecord:
-    """The record in the file ``path``. Raises :class:`~stinger.errors.InputError` if there is none."""
+    """Return the record in the file ``path``. Raises :class:`~stinger.errors.InputError` if it holds none."""
     try:
         text = read_bytes(path).decode()
     except UnicodeDecodeError as error:

@@ -20,7 +20,7 @@ from hil.bench.broker import parse_broker
 from hil.bench.device_under_test import parse_device
 from hil.bench.run_options import RunOptions
 from hil.bench.scenario import MAX_SECONDS, Scenario, find_scenario, shipped_scenarios
-from hil.bench.suite import Done, run_suite
+from hil.bench.suite import OnDone, run_suite
 from hil.cli.outputs import Outputs, output_options
 from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
@@ -29,14 +29,14 @@ from stinger.cli.options import ANY_FOLDER, ANY_PATH, FiniteRange
 from stinger.errors import InputError
 from stinger.files import check_output, write_bytes
 
-FAILED: Final = 1
+EXIT_FAILED: Final = 1
 
 _MAX_JOBS: Final = 64
 _JOBS_PER_CORE: Final = 3
 _SECONDS_PER_HOUR: Final = 3600.0
 
 
-@click.command(short_help="Run scenarios, and give a verdict with numbers.")
+@click.command(short_help="Run scenarios, and report measurements and verdicts.")
 @click.argument("names", metavar="[SCENARIO]...", nargs=-1)
 @click.option(
     "--dut",
@@ -46,30 +46,42 @@ _SECONDS_PER_HOUR: Final = 3600.0
 )
 @click.option(
     "--broker",
-    help="mosquitto (one of the bench's own), embedded, or mqtt://HOST:PORT.  [default: mosquitto, if installed]",
+    help="The MQTT broker: mosquitto (started by the bench), embedded (in the daemon), or mqtt://HOST:PORT.  "
+    "[default: mosquitto, if installed]",
 )
-@click.option("--recording", type=ANY_PATH, help="What an emulated device plays.  [default: as each scenario says]")
-@click.option("--seconds", type=FiniteRange(1, MAX_SECONDS), help="Let each scenario take so long.")
-@click.option("--hours", type=FiniteRange(0, MAX_SECONDS / _SECONDS_PER_HOUR, min_open=True), help="The same in hours.")
-@click.option("--seed", type=click.IntRange(0, 2**31), help="Of what chance does, instead of each scenario's own.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, _MAX_JOBS),
-    help="Scenarios beside each other, where time is not measured.  [default: 3 a core]",
-)
-@click.option("--keep", type=ANY_FOLDER, help="Keep logs, journals and recordings here.")
-@click.option("--json", type=ANY_PATH, help="Keep the record: all reports can be made of it again.")
-@output_options
 @click.option(
     "--daemon",
     metavar="COMMAND",
-    help="Command that starts the daemon; it takes the options of stinger run.  [default: stinger run]",
+    help="Command that starts the daemon; it must take the options of stinger run.  [default: stinger run]",
 )
+@click.option(
+    "--recording", type=ANY_PATH, help="Recording that the emulated device plays.  [default: set by each scenario]"
+)
+@click.option("--seconds", type=FiniteRange(1, MAX_SECONDS), help="Duration of each scenario.")
+@click.option(
+    "--hours",
+    type=FiniteRange(0, MAX_SECONDS / _SECONDS_PER_HOUR, min_open=True),
+    help="Duration of each scenario, in hours.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31),
+    help="Random seed for faults and synthetic sessions.  [default: set by each scenario]",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, _MAX_JOBS),
+    help="How many scenarios that do not measure times run at the same time.  [default: 3 per core]",
+)
+@click.option("--keep", type=ANY_FOLDER, help="Keep the logs, journals and recordings of each scenario in this folder.")
+@click.option("--json", type=ANY_PATH, help="Write the record, from which 'stinger hil report' makes all reports.")
+@output_options
 def run(
     *,
     names: tuple[str, ...],
     dut: str,
     broker: str | None,
+    daemon: str | None,
     recording: str | None,
     seconds: float | None,
     hours: float | None,
@@ -78,43 +90,42 @@ def run(
     keep: Path | None,
     json: str | None,
     outputs: Outputs,
-    daemon: str | None,
 ) -> None:
-    """Run each SCENARIO against a daemon of its own, and say how it came through.
+    """Run each SCENARIO against a daemon of its own, and report measurements and verdicts.
 
     \b
     stinger hil run                                  the default set, with an emulated blaster
     stinger hil run unplug reboot --html report.html
-    stinger hil run desk --dut serial:/dev/ttyACM0   a blaster on the desk
+    stinger hil run desk --dut serial:/dev/ttyACM0   a real blaster on the desk
     stinger hil run soak --hours 8
 
-    A SCENARIO is one of those that 'stinger hil list' shows, or a TOML file of your own. Exit code 0: every limit was
-    kept; 1: not, or nothing was tested.
+    A SCENARIO is one that 'stinger hil list' shows, or a TOML file of your own. Exit code 0: every limit was kept;
+    1: a limit was missed, or nothing was tested; 2: an option or file was unusable.
     """  # noqa: D301 - click needs the backspace itself
     if seconds is not None and hours is not None:
-        raise click.UsageError("--seconds and --hours are the same thing: give one of them")
-    setup = RunOptions(
+        raise click.UsageError("--seconds and --hours set the same duration: give only one of them")
+    options = RunOptions(
         dut=parse_device(dut),
         broker=parse_broker(broker),
         recording=recording,
-        daemon_command=_words(daemon),
+        daemon_command=_parse_command(daemon),
     )
-    lasting_s = seconds if hours is None else hours * _SECONDS_PER_HOUR
-    scenarios = _chosen(names, lasting_s, seed, any_device=not setup.dut.emulated)
+    duration_s = seconds if hours is None else hours * _SECONDS_PER_HOUR
+    scenarios = _select(names, duration_s, seed, any_device=not options.dut.emulated)
     if json is not None:
         check_output(json)
-    with _progress(len(scenarios)) as done:
+    with _progress(len(scenarios)) as on_done:
         jobs = jobs or _JOBS_PER_CORE * (os.cpu_count() or 1)
-        record = _to_the_end(run_suite(scenarios, setup, jobs=jobs, keep=keep, done=done))
+        record = _run_until_done(run_suite(scenarios, options, jobs=jobs, keep=keep, on_done=on_done))
     if json is not None:
         write_bytes(json, f"{record.to_json()}\n".encode())
     outputs.write(record)
     if not record.verdict.good or record.verdict is Verdict.SKIPPED:
-        sys.exit(FAILED)
+        sys.exit(EXIT_FAILED)
 
 
-def _words(command: str | None) -> list[str] | None:
-    """Return the words of ``command`` as a shell would split them."""
+def _parse_command(command: str | None) -> list[str] | None:
+    """Split ``command`` into words as a shell does. Raises :class:`InputError`."""
     if command is None:
         return None
     try:
@@ -126,10 +137,10 @@ def _words(command: str | None) -> list[str] | None:
     return words
 
 
-def _to_the_end(work: Coroutine[Any, Any, RunRecord]) -> RunRecord:
-    """What ``work`` gives. Asked to end, as by Ctrl-C, it ends every process of its own, and :class:`click.Abort` is raised."""
+def _run_until_done(work: Coroutine[Any, Any, RunRecord]) -> RunRecord:
+    """Return the result of ``work``. SIGINT, SIGTERM and SIGHUP stop every child process, and raise :class:`click.Abort`."""
 
-    async def whole() -> RunRecord:
+    async def cancellable() -> RunRecord:
         task = asyncio.current_task()
         assert task is not None
         for name in ("SIGTERM", "SIGHUP"):
@@ -138,32 +149,32 @@ def _to_the_end(work: Coroutine[Any, Any, RunRecord]) -> RunRecord:
         return await work
 
     try:
-        return asyncio.run(whole())
+        return asyncio.run(cancellable())
     except asyncio.CancelledError:
         raise click.Abort from None
 
 
-def _chosen(names: tuple[str, ...], seconds: float | None, seed: int | None, *, any_device: bool) -> list[Scenario]:
-    """Those named; else the default set, or for a device that is there already those that any will do for."""
+def _select(names: tuple[str, ...], seconds: float | None, seed: int | None, *, any_device: bool) -> list[Scenario]:
+    """Return the scenarios named; by default the default set or, for an external device, those that work with any."""
     if names:
         scenarios = list({name: find_scenario(name) for name in names}.values())
     else:
         shipped = shipped_scenarios().values()
         scenarios = [scenario for scenario in shipped if (scenario.any_device if any_device else scenario.default)]
-    changed = [scenario if seconds is None else scenario.lasting(seconds) for scenario in scenarios]
-    return changed if seed is None else [scenario.seeded(seed) for scenario in changed]
+    changed = [scenario if seconds is None else scenario.with_duration(seconds) for scenario in scenarios]
+    return changed if seed is None else [scenario.with_seed(seed) for scenario in changed]
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Done]:
-    """A bar on stderr where that is a terminal, and a line as each scenario ends."""
+def _progress(total: int) -> Iterator[OnDone]:
+    """Print a line to stderr as each scenario ends, and on a terminal show a progress bar."""
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("scenarios"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=total)
 
-        def done(record: ScenarioRecord) -> None:
+        def on_done(record: ScenarioRecord) -> None:
             console.print(f"{record.name}: {VERDICT_WORDS[record.verdict]}", soft_wrap=True)
             progress.advance(task)
 
-        yield done
+        yield on_done

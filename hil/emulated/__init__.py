@@ -1,6 +1,6 @@
-"""An emulated blaster: everything that a host can notice of a real one, on a pseudo-terminal or a TCP port.
+"""An emulated blaster: everything that a host can observe of a real one, on a pseudo-terminal or a TCP port.
 
-In one process: give an :class:`EmulatedDevice` a port and samples, and let its ``run`` be a task. As a command:
+In a program: give an :class:`EmulatedDevice` a port and samples, and run its ``run`` as a task. On the command line:
 ``stinger emulate``. ``docs/emulator.md`` describes both.
 """
 

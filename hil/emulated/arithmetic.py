@@ -1,6 +1,6 @@
 """The blaster's inference in its own arithmetic: float32 from the first sum to the sigmoid, for many windows at a time.
 
-Written apart from the features and graphs of ``models`` on purpose: what the host computes is compared with this.
+It deliberately does not use the features and graphs of ``models``: the host's results are compared with these.
 Source: the inference of the Stinger firmware.
 """
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from stinger.mlmd import SCALE_FLOOR, BlasterModel, LrModel
 
 GATE_LSB: Final = 60.0
-"""Below this root mean square of the gyroscope's magnitude over the window the output is 0."""
+"""If the root mean square of the gyroscope's magnitude over the window is below this, the output is 0."""
 
 Float32 = npt.NDArray[np.float32]
 Windows = npt.NDArray[np.int16]
@@ -23,14 +23,14 @@ _ONE: Final = np.float32(1)
 
 
 class DeviceArithmetic:
-    """What the blaster makes of windows with ``model``; a window model in the sense of :mod:`models.scorer`."""
+    """Computes the blaster's probabilities with ``model``; implements the window model of :mod:`models.scorer`."""
 
     def __init__(self, model: BlasterModel) -> None:
         self._model = model
         self._scale = np.maximum(model.scale, np.float32(SCALE_FLOOR))
 
     def probability(self, windows: Windows) -> Float32:
-        """``(m,) float32`` for windows ``(m, 50, 6) int16``."""
+        """Return the probabilities ``(m,) float32`` of windows ``(m, 50, 6) int16``."""
         values = windows.astype(np.float32)
         model = self._model
         features = _summary(values) if isinstance(model, LrModel) else _rich(values)
@@ -41,26 +41,26 @@ class DeviceArithmetic:
             for weights, biases in ((model.w1, model.b1), (model.w2, model.b2)):
                 layer = np.maximum(layer @ weights.T + biases, np.float32(0))
             output = layer @ model.w3 + model.b3
-        # Far below -80 the exponential leaves float32; at -80 the probability is 1e-35.
+        # Far below -80 the exponential overflows float32; at -80 the probability is 1e-35.
         probability: Float32 = _ONE / (_ONE + np.exp(-np.maximum(output, np.float32(-80))))
         probability[_at_rest(windows)] = 0
         return probability
 
 
 def _at_rest(windows: Windows) -> npt.NDArray[np.bool_]:
-    """Whether the motion gate closes, ``(m,)``: by whole numbers, so that no rounding decides."""
+    """Return whether the blaster is at rest in each window, ``(m,)``; in integers, so that rounding has no influence."""
     gyro = windows[:, :, 3:].astype(np.int64)
     closed: npt.NDArray[np.bool_] = (gyro * gyro).sum(axis=(1, 2)) < GATE_LSB**2 * windows.shape[1]
     return closed
 
 
 def _summary(values: Float32) -> Float32:
-    """Mean, standard deviation and largest absolute value of each channel: ``(m, 18)``."""
+    """Return mean, standard deviation and largest absolute value of each channel: ``(m, 18)``."""
     return np.concatenate([*_mean_std(values), np.abs(values).max(axis=1)], axis=1)
 
 
 def _rich(values: Float32) -> Float32:
-    """:func:`_summary`, mean absolute values, and mean, deviation and maximum of both magnitudes: ``(m, 30)``."""
+    """Return :func:`_summary`, mean absolute values, and mean, deviation and maximum of both magnitudes: ``(m, 30)``."""
     parts = [_summary(values), np.abs(values).mean(axis=1, dtype=np.float32)]
     for sensor in (values[:, :, :3], values[:, :, 3:]):
         magnitude = np.sqrt((sensor * sensor).sum(axis=2, keepdims=True, dtype=np.float32))
@@ -69,7 +69,7 @@ def _rich(values: Float32) -> Float32:
 
 
 def _mean_std(values: Float32) -> list[Float32]:
-    """Mean and population standard deviation over the window of ``(m, 50, k)``: each ``(m, k)``."""
+    """Return mean and population standard deviation of ``(m, 50, k)`` over the window: each ``(m, k)``."""
     mean = values.mean(axis=1, keepdims=True, dtype=np.float32)
     off = values - mean
     return [mean[:, 0], np.sqrt((off * off).mean(axis=1, dtype=np.float32))]

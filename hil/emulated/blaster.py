@@ -1,4 +1,4 @@
-"""An emulated blaster, but for its link: sensor samples in, state behind the serial commands out."""
+"""An emulated blaster without its link: sensor samples in, the state behind the serial commands out."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from stinger.wire.commands import LOG_REFUSALS, MODEL_REFUSALS, NEVER_MS, ModelS
 
 
 class EmulatedBlaster:
-    """Stands behind a :class:`~stinger.wire.device.DeviceLink`.
+    """Implements :class:`~stinger.wire.device.Blaster` for a :class:`~stinger.wire.device.DeviceLink`.
 
-    With ``usb_safe``, as stock firmware has it, motors rest and logging pauses while a host has the port open; a shot
-    that is under way is finished. ``logged`` is what the log holds at first.
+    With ``usb_safe``, as in stock firmware, motors and logging stop while a host has the port open; a shot in progress
+    is finished. ``logged`` is the initial content of the log.
     """
 
     def __init__(
@@ -39,43 +39,43 @@ class EmulatedBlaster:
         self._in_usb_mode = False
         self._now_ms = 0
         self.refuses: Callable[[], bool] = lambda: False
-        """Whether the log or upload that is asked for now is refused all the same, as by a blaster that is firing."""
+        """Called for each request of the log or an upload: whether a fault has it refused as busy."""
 
-    def take(self, sample: SampleArray, time_ms: int, due_ns: int) -> int:
-        """Sense ``sample`` ``(1,)`` at ``time_ms`` of the device's clock; return its number in the journal."""
+    def take_sample(self, sample: SampleArray, time_ms: int, due_ns: int) -> int:
+        """Process ``sample`` ``(1,)``, taken at ``time_ms`` of the device's clock; return its number in the journal."""
         number = self.journal.add(sample, time_ms, due_ns)
         self._now_ms = time_ms
-        self.log.take(sample, paused=self._in_usb_mode)
+        self.log.add(sample, paused=self._in_usb_mode)
         if self._firing.pulls(pressed=bool(sample["trigger"][0])) and not self._in_usb_mode:
             self._firing.shoot(time_ms, wheels=self.inference.wheels())
         else:
             self.inference.sample_taken()
         return number
 
-    def pass_time(self, now_ms: int) -> None:
-        """Say what the device's clock shows, while no sample comes."""
+    def advance_clock(self, now_ms: int) -> None:
+        """Set the device's clock to ``now_ms`` between samples; it never steps back."""
         self._now_ms = max(self._now_ms, now_ms)
 
-    def host(self, *, connected: bool) -> None:
-        """A host opened or closed the port."""
+    def set_host_connected(self, *, connected: bool) -> None:
+        """Set whether a host has the port open."""
         self._in_usb_mode = connected and self._usb_safe
 
     def reboot(self) -> None:
-        """Start over, with what is in flash: the log and the uploaded models."""
-        self.inference.restart()
-        self.models.restart()
+        """Start over with what is in flash: the log and the uploaded models."""
+        self.inference.reboot()
+        self.models.reboot()
         self.inference.serve(self.models.serving)
-        self.log.restart()
+        self.log.reboot()
         self._firing = Firing()
         self._now_ms = 0
 
     @property
     def phase(self) -> Phase:
-        """Where the blaster is in a shot."""
+        """The phase of the current shot, or IDLE."""
         return self._firing.phase(self._now_ms)
 
     def read_log(self) -> bytes:
-        """See :class:`~stinger.wire.device.Blaster`; refuses while firing, and an empty log."""
+        """See :class:`~stinger.wire.device.Blaster`. Raises :class:`DeviceError` while firing, or for an empty log."""
         if self.phase is not Phase.IDLE or self.refuses():
             raise _log_refusal("busy (firing)")
         if not len(self.log):
@@ -83,7 +83,7 @@ class EmulatedBlaster:
         return self.log.to_bytes()
 
     def samples_written(self) -> int:
-        """How many samples the log holds."""
+        """Return how many samples the log holds."""
         return len(self.log)
 
     def begin_upload(self) -> None:
@@ -92,23 +92,23 @@ class EmulatedBlaster:
             raise DeviceError("busy", MODEL_REFUSALS["busy"])
 
     def store_model(self, slot: ModelSlot, data: bytes) -> None:
-        """Keep an uploaded file in flash."""
+        """Store an uploaded file in flash."""
         self.models.store(slot, data)
 
     def load_model(self, slot: ModelSlot) -> None:
-        """Let the file in ``slot`` serve. Raises :class:`DeviceError` (``load``); the factory's may serve then."""
+        """Use the model in ``slot``. Raises :class:`DeviceError` (``load``); a factory model may be in use then."""
         try:
             self.models.load(slot)
         finally:
             self.inference.serve(self.models.serving)
 
     def delete_models(self) -> None:
-        """Forget uploaded files; the factory models serve."""
+        """Delete uploaded files, and use the factory models."""
         self.models.delete()
         self.inference.serve(self.models.serving)
 
     def model_status(self) -> ModelStatus:
-        """What serves now."""
+        """Return which model is in use."""
         age_ms = self.inference.output_age_ms(self._now_ms)
         models = self.models
         return ModelStatus(

@@ -1,4 +1,4 @@
-"""What the blaster does around a shot: wheels up to speed, dart pushed, pusher back, wheels down."""
+"""The phases of a shot: ramp up the wheels, push the dart, retract the pusher, ramp down."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Phase(Enum):
-    """Where the blaster is in a shot."""
+    """The phase of a shot."""
 
     IDLE = auto()
     RAMP_UP = auto()
@@ -17,38 +17,38 @@ class Phase(Enum):
 
 
 PHASE_MS: Final = {Phase.RAMP_UP: 100, Phase.PUSH: 60, Phase.RETRACT: 60, Phase.RAMP_DOWN: 180}
-"""How long each phase lasts, in order: flywheels need about 100 ms to reach speed, the rest is of the usual size."""
+"""The length of each phase, in order. Flywheels need about 100 ms to reach speed; the others are typical values."""
 
 
 class Firing:
-    """The state machine of one blaster. Times are its own clock in ms, which only moves on between restarts."""
+    """The state machine of one blaster. Times are its own clock in ms, which never steps back between reboots."""
 
     def __init__(self) -> None:
         self._ends: list[tuple[int, Phase]] = []
         self._pressed = False
 
     def phase(self, now_ms: int) -> Phase:
-        """What goes on at ``now_ms``."""
+        """Return the phase at ``now_ms``, and forget earlier ones."""
         while self._ends and now_ms >= self._ends[0][0]:
             del self._ends[0]
         return self._ends[0][1] if self._ends else Phase.IDLE
 
     def pulls(self, *, pressed: bool) -> bool:
-        """Take the trigger switch as it is now; whether this is a pull."""
+        """Update the state of the trigger switch, and return whether it has just been pulled."""
         pulled, self._pressed = pressed and not self._pressed, pressed
         return pulled
 
     def shoot(self, now_ms: int, *, wheels: bool) -> None:
-        """Begin a shot, unless one is under way.
+        """Begin a shot, unless one is in progress.
 
-        Wheels that turn already need no time to ramp up: that is what the prediction is for.
+        Wheels that are already turning need no ramp-up: that is the purpose of the prediction.
         """
         if self.phase(now_ms) not in {Phase.IDLE, Phase.RAMP_DOWN}:
             return
         self._ends.clear()
         end_ms = now_ms
-        for phase, lasts_ms in PHASE_MS.items():
+        for phase, length_ms in PHASE_MS.items():
             if phase is Phase.RAMP_UP and wheels:
                 continue
-            end_ms += lasts_ms
+            end_ms += length_ms
             self._ends.append((end_ms, phase))

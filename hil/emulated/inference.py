@@ -1,4 +1,4 @@
-"""The device's own outputs and decisions, made in blocks shortly after its samples: as it would have, at a small cost."""
+"""Computes the device's own probabilities and decisions, in blocks shortly after the samples to save CPU time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from models.scorer import Scorer
 from stinger.mlmd import BlasterModel
 
 BLOCK_SAMPLES: Final = 100
-"""Samples scored at a time, unless somebody asks sooner."""
+"""How many samples are scored at a time, unless a result is needed sooner."""
 
 
 class Inference:
-    """Fills in the journal's probabilities and wheels. Nothing depends on when :meth:`catch_up` is called."""
+    """Fills in the journal's probabilities and wheels. The results do not depend on when :meth:`catch_up` is called."""
 
     def __init__(self, journal: Journal, model: BlasterModel, parameters: DecisionParameters | None = None) -> None:
         self._journal = journal
@@ -25,42 +25,42 @@ class Inference:
         self._output_ms: int | None = None
 
     def serve(self, model: BlasterModel) -> None:
-        """Let ``model`` score from the next sample on."""
+        """Score with ``model`` from the next sample on."""
         self.catch_up()
         self._scorer.model = DeviceArithmetic(model)
 
-    def restart(self) -> None:
-        """Boot: empty window, wheels off."""
+    def reboot(self) -> None:
+        """Reboot: empty the window, and switch the wheels off."""
         self.catch_up()
         self._scorer.forget("")
         self._decision = Decision(self._decision.parameters)
         self._output_ms = None
 
     def sample_taken(self) -> None:
-        """Score, if enough has come together."""
+        """Score, if a block is complete; call it after each sample entered into the journal."""
         if self._journal.count - self._next >= BLOCK_SAMPLES:
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Score everything up to now."""
+        """Score all samples taken so far."""
         block = self._journal.since(self._next)
         if not block.shape[0]:
             return
         time_ms = block["time_ms"]
         scores = self._scorer.push("", block["sample"].copy())
         decided = self._decision.push(time_ms, scores.probability)
-        self._journal.scored(int(block["number"][0]), scores.probability, decided.wheels)
+        self._journal.set_scores(int(block["number"][0]), scores.probability, decided.wheels)
         self._next = self._journal.count
         known = time_ms[scores.probability == scores.probability]
         if known.size:
             self._output_ms = int(known[-1])
 
     def wheels(self) -> bool:
-        """Whether the wheels are on after the last sample."""
+        """Return whether the wheels are on after the last sample."""
         self.catch_up()
         return self._decision.wheels
 
     def output_age_ms(self, now_ms: int) -> int | None:
-        """Milliseconds since the last output; ``None`` if there was none since the boot."""
+        """Return the milliseconds since the last output; ``None`` if there was none since the boot."""
         self.catch_up()
         return None if self._output_ms is None else max(0, now_ms - self._output_ms)

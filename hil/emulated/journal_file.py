@@ -1,4 +1,4 @@
-"""A device's journal as a file: so that another process can know what the device did, and when."""
+"""Writes a device's journal to a file, for other processes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Final
 import numpy as np
 
 from hil.emulated.blaster import EmulatedBlaster
-from hil.emulated.journal import ENTRY_DTYPE, REMEMBERED
+from hil.emulated.journal import CAPACITY, ENTRY_DTYPE
 from stinger.errors import FileError
 from stinger.files import os_errors, read_bytes
 from stinger.sample import SampleArray
 
-KEEP_EVERY_S: Final = 1.0
+WRITE_INTERVAL_S: Final = 1.0
 
-_HELD_BACK: Final = REMEMBERED // 2
-"""Entries that may still change, as a sample can be written late, are kept back: 82 s at 100 Hz."""
+_HELD_BACK: Final = CAPACITY // 2
+"""The latest entries, 82 s at 100 Hz, are not written yet: they still change if a fault delays a sample."""
 
 
 class JournalFile:
-    """Appends the entries of ``blaster``'s journal to a new file, each once; nothing but entries is in it.
+    """Appends the entries of ``blaster``'s journal to a new file, each once, without any header.
 
-    Raises :class:`~stinger.errors.FileError` if the file cannot be made.
+    Raises :class:`~stinger.errors.FileError` if the file cannot be created.
     """
 
     def __init__(self, path: Path, blaster: EmulatedBlaster) -> None:
@@ -34,10 +34,10 @@ class JournalFile:
         with os_errors(path):
             self._file = path.open("wb", buffering=0)
 
-    def keep(self, *, all_of_it: bool = False) -> None:
-        """Append what will not change any more, or everything."""
+    def append(self, *, everything: bool = False) -> None:
+        """Append the entries that no longer change, or ``everything``."""
         journal = self._blaster.journal
-        end = journal.count if all_of_it else journal.count - _HELD_BACK
+        end = journal.count if everything else journal.count - _HELD_BACK
         if end <= self._next:
             return
         self._blaster.inference.catch_up()
@@ -47,34 +47,34 @@ class JournalFile:
         self._next = end
 
     def close(self) -> None:
-        """Append everything, and close."""
+        """Append the remaining entries, and close the file."""
         try:
-            self.keep(all_of_it=True)
+            self.append(everything=True)
         finally:
             self._file.close()
 
 
 def journal_paths(path: Path, count: int) -> list[Path]:
-    """The file of each of ``count`` devices: ``path`` of a single one, else ``path.0`` and so on."""
+    """Return the file of each of ``count`` devices: ``path`` for a single one, else ``path.0``, ``path.1``, ..."""
     return [path] if count == 1 else [path.with_name(f"{path.name}.{i}") for i in range(count)]
 
 
-async def keep_journals(paths: Sequence[Path], blasters: Sequence[EmulatedBlaster]) -> None:
-    """Keep the journal of each of ``blasters`` in its file until cancelled; then all of it is there."""
+async def write_journals(paths: Sequence[Path], blasters: Sequence[EmulatedBlaster]) -> None:
+    """Write the journal of each of ``blasters`` to its file until cancelled, when all of it is written."""
     with ExitStack() as stack:
         files = []
         for path, blaster in zip(paths, blasters, strict=True):
             files.append(JournalFile(path, blaster))
             stack.callback(files[-1].close)
         while True:
-            await asyncio.sleep(KEEP_EVERY_S)
+            await asyncio.sleep(WRITE_INTERVAL_S)
             for file in files:
-                file.keep()
+                file.append()
 
 
 def read_journal(path: Path) -> SampleArray:
-    """The entries ``(n,)`` of ENTRY_DTYPE in a file. Raises :class:`~stinger.errors.FileError` if it is none."""
+    """Return the entries ``(n,)`` of ENTRY_DTYPE in a file. Raises :class:`~stinger.errors.FileError`."""
     data = read_bytes(path)
     if len(data) % ENTRY_DTYPE.itemsize:
-        raise FileError(path, f"is no whole number of journal entries of {ENTRY_DTYPE.itemsize} bytes")
+        raise FileError(path, f"not a journal: its length is not a multiple of {ENTRY_DTYPE.itemsize} bytes")
     return np.frombuffer(data, dtype=ENTRY_DTYPE)

@@ -1,4 +1,4 @@
-"""How late samples were written, as a histogram of fixed size."""
+"""A histogram, of fixed size, of how late samples were written."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 
 BIN_US: Final = 1
 LONGEST_US: Final = 100_000
-"""Later than this counts as this; the maximum is kept apart and exact."""
+"""Larger values count as this one; the maximum is kept separately, and exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class LatenessFigures:
-    """In microseconds from when a sample was due to when it was written."""
+    """Quantiles of the lateness in microseconds: from when a sample was due to when it was written."""
 
     count: int
     p50_us: float
@@ -29,7 +29,7 @@ class LatenessFigures:
 
 
 class Lateness:
-    """Counts; a value costs less than a microsecond."""
+    """Collects values of the lateness; adding one takes less than a microsecond."""
 
     def __init__(self) -> None:
         self._bins = array("Q", bytes(8 * (LONGEST_US // BIN_US + 1)))
@@ -37,13 +37,13 @@ class Lateness:
         self._max_ns = 0
 
     def add(self, late_ns: int) -> None:
-        """Count one sample, written ``late_ns`` after it was due."""
+        """Add a sample that was written ``late_ns`` after it was due."""
         self._bins[min(max(late_ns, 0) // (1000 * BIN_US), LONGEST_US // BIN_US)] += 1
         self._count += 1
         self._max_ns = max(self._max_ns, late_ns)
 
     def figures(self) -> LatenessFigures:
-        """What was counted so far; NaN for all but the count if that is 0. Values are exact to a microsecond."""
+        """Return the quantiles so far, exact to a microsecond; without samples, all are NaN."""
         if not self._count:
             return LatenessFigures(0, *(math.nan,) * 5)
         p50, p90, p99, p999 = (self._quantile(part) for part in (0.5, 0.9, 0.99, 0.999))
@@ -56,4 +56,4 @@ class Lateness:
             seen += count
             if seen >= rank:
                 return min((position + 1) * BIN_US, self._max_ns / 1000)
-        raise AssertionError("the bins hold fewer than were counted")
+        raise AssertionError("the bins hold fewer samples than were added")

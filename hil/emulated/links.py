@@ -1,4 +1,4 @@
-"""How each kind of firmware talks: what it answers, whether it streams, and how a sample looks on its wire."""
+"""The protocols of each kind of firmware: its answers, whether it streams, and how it encodes samples."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from stinger.wire.text_stream import STARTED, encode_rows
 
 
 class Firmware(Enum):
-    """What runs on the emulated blaster."""
+    """The kind of firmware on the emulated blaster."""
 
     LIVE = "live"
     """All commands, and the live stream of frames."""
     STOCK = "stock"
     """All commands, no stream."""
     OLD = "old"
-    """No commands; after any character, the text stream."""
+    """No commands; any character starts the text stream."""
 
 
 class Link(Protocol):
-    """One link to a host, from its opening on; see :class:`~stinger.wire.device.DeviceLink`."""
+    """The device's side of one link to a host, from its opening on; see :class:`~stinger.wire.device.DeviceLink`."""
 
     stream_hz: int
-    """At which the host gets samples, 0 for not at all."""
+    """The sample rate that the host requested, 0 for no stream."""
 
     @property
     def sequence(self) -> int:
-        """The number of the next frame; -1 where frames have none."""
+        """The sequence number of the next frame; -1 if frames have none."""
 
     @property
     def awaited(self) -> int:
-        """How many bytes of an upload are still missing; 0 while there is none."""
+        """How many bytes of an upload are still missing; 0 without an upload."""
 
     def receive(self, data: bytes, now_s: float) -> bytes:
-        """Take the host's bytes and return the answer."""
+        """Process the host's bytes, and return the answer."""
 
     def tick(self, now_s: float) -> bytes:
-        """Let time pass; return what to send because of it."""
+        """Process timeouts at ``now_s``, and return what to send because of them."""
 
     def samples(self, samples: SampleArray) -> bytes:
-        """The bytes for ``samples`` ``(n,)``."""
+        """Encode ``samples`` ``(n,)``."""
 
 
 class TextLink:
-    """The link of older firmware: the first character starts the text stream, which ends with the link."""
+    """The link of old firmware: the first character starts the text stream, which ends when the link closes."""
 
     sequence = -1
     awaited = 0
@@ -73,5 +73,5 @@ class TextLink:
 
 
 def open_link(firmware: Firmware, blaster: Blaster) -> Link:
-    """A new link, as this firmware begins it."""
+    """Return a new link of this firmware."""
     return TextLink() if firmware is Firmware.OLD else DeviceLink(blaster, streams=firmware is Firmware.LIVE)

@@ -1,4 +1,4 @@
-"""The models on a blaster: two factory models, what was uploaded, and which of them serve."""
+"""The models on a blaster: two factory models, uploaded files, and the models in use."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from stinger.mlmd import BlasterModel, LrModel, MlmdError, MlmdRefusal, decode_m
 from stinger.wire.commands import MODEL_REFUSALS, ModelSlot
 
 _READ_LAST: Final = {MlmdRefusal.CRC, MlmdRefusal.NOT_FINITE}
-"""What shows only once the weights have been read over those that served: then nothing but the factory's is left."""
+"""Errors found only after the weights in use have been overwritten: only the factory model is left then."""
 
 
 class ModelStore:
-    """Files in flash, and the models in memory. ``serving_lr`` says which of the two kinds is asked for outputs."""
+    """Files in flash, and one model of each kind in memory; ``serving_lr`` selects which of the two is in use."""
 
     def __init__(self, *, serve_lr: bool = False) -> None:
         self._files: dict[ModelSlot, bytes] = {}
         self._lr: BlasterModel
         self._mlp: BlasterModel
-        self._serve_lr_at_first = serve_lr
-        self._forget()
+        self._initially_lr = serve_lr
+        self._use_factory_models()
 
     @property
     def serving(self) -> BlasterModel:
-        """The model that the outputs come from."""
+        """The model in use."""
         return self._lr if self.serving_lr else self._mlp
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """Of both models in memory, in the order of ``MLMODEL_INFO``."""
+        """The fingerprints of both models in memory, in the order of ``MLMODEL_INFO``."""
         return fingerprint(self._lr) | fingerprint(self._mlp)
 
     @property
     def has_files(self) -> bool:
-        """Whether anything was uploaded and not deleted."""
+        """Whether there are uploaded files."""
         return bool(self._files)
 
     def store(self, slot: ModelSlot, data: bytes) -> None:
-        """Keep an uploaded file; nothing serves anew before it is loaded."""
+        """Store an uploaded file; it is not used before it is loaded."""
         self._files[slot] = data
 
     def load(self, slot: ModelSlot) -> None:
-        """Let the file in ``slot`` serve. Raises :class:`DeviceError` (``load``) if it is missing or unfit.
+        """Use the model in ``slot``. Raises :class:`DeviceError` (``load``) if the file is missing or invalid.
 
-        If the weights of a file turn out damaged, the model of its slot is the factory's again; a file that is refused
-        before that leaves what served.
+        If its weights turn out to be damaged, the factory model of that kind is used; a file that is refused before its
+        weights are read changes nothing.
         """
         try:
             model = decode_mlmd(self._files[slot])
@@ -66,14 +66,14 @@ class ModelStore:
         self.serving_lr = is_lr
 
     def delete(self) -> None:
-        """Forget every file; the factory models serve."""
+        """Delete every file; the factory models are used again."""
         self._files.clear()
-        self._forget()
+        self._use_factory_models()
 
-    def restart(self) -> None:
-        """Boot: load what is in flash; what is unfit leaves the factory's in its place."""
+    def reboot(self) -> None:
+        """Reboot: load the files in flash; in place of an invalid one, the factory model is used."""
         serving_lr = self.serving_lr
-        self._forget()
+        self._use_factory_models()
         for slot in (ModelSlot.SINGLE, ModelSlot.LR, ModelSlot.MLP):
             if slot in self._files:
                 try:
@@ -82,10 +82,10 @@ class ModelStore:
                     continue
         self.serving_lr = serving_lr
 
-    def _forget(self) -> None:
+    def _use_factory_models(self) -> None:
         self._lr, self._mlp = factory_models()
         self.user_lr = self.user_mlp = False
-        self.serving_lr = self._serve_lr_at_first
+        self.serving_lr = self._initially_lr
 
     def _fall_back(self, slot: ModelSlot) -> None:
         lr, mlp = factory_models()

@@ -1,4 +1,4 @@
-"""Where an emulated sensor's samples come from: recordings, once or over and over, or a synthetic session without an end."""
+"""The samples of an emulated sensor: from recordings, once or repeated, or from an endless synthetic session."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
 class PlaybackBlock:
     """Samples ``(n,)``, n >= 1, and when they are taken.
 
-    ``offset_ms`` ``(n,) int64``, ascending, counts from the start of all playing, ``time_ms`` ``(n,) int64`` is the
-    device's clock without its wraps.
+    ``offset_ms`` ``(n,) int64``, ascending, counts from the start of the playback; ``time_ms`` ``(n,) int64`` is the
+    device's clock, unwrapped.
     """
 
     offset_ms: npt.NDArray[np.int64]
@@ -32,17 +32,17 @@ class PlaybackBlock:
 
 
 def play_recordings(recordings: Sequence[Recording], *, loop: bool = False) -> Iterator[PlaybackBlock]:
-    """The samples of ``recordings``, one after another, by their own timestamps, gaps included.
+    """Yield the samples of ``recordings``, one recording after another, by their timestamps, including gaps.
 
-    Each boot follows the one before after one time step. With ``loop`` all begins again after the last sample, and the
-    clock goes on, so that it seems one long session.
+    A recording follows the previous one after one time step. With ``loop`` the playback repeats endlessly with a clock
+    that continues, as if it were one long session.
     """
     begin_ms = pass_ms = 0
     while True:
         for recording in recordings:
             for start in range(0, len(recording), BLOCK_SAMPLES):
                 time_ms = recording.time_ms[start : start + BLOCK_SAMPLES]
-                yield _played(
+                yield _block(
                     begin_ms + time_ms - recording.time_ms[0],
                     pass_ms + time_ms,
                     recording.samples[start : start + BLOCK_SAMPLES],
@@ -54,19 +54,19 @@ def play_recordings(recordings: Sequence[Recording], *, loop: bool = False) -> I
 
 
 def play_synthetic(seed: int) -> Iterator[PlaybackBlock]:
-    """A synthetic session without an end, and without gaps: pausing is the logger's, not the sensor's."""
+    """Yield an endless synthetic session, without gaps: the logger pauses, the sensor does not."""
     wraps_ms = last_ms = 0
     for block in synthetic_blocks(seed=seed, block_samples=BLOCK_SAMPLES, still_pause=False):
         first_ms = int(block["timestamp_ms"][0])
         wraps_ms += CLOCK_WRAP_MS * (first_ms < last_ms)
-        # Blocks are 20 s long: a wrap within one shows as a fall, too.
+        # A block is 20 s long, so a wrap of the clock within it shows as a step back, too.
         time_ms = block["timestamp_ms"].astype(np.int64)
         time_ms += wraps_ms + CLOCK_WRAP_MS * (time_ms < first_ms)
         wraps_ms, last_ms = int(time_ms[-1]) // CLOCK_WRAP_MS * CLOCK_WRAP_MS, int(time_ms[-1]) % CLOCK_WRAP_MS
-        yield _played(time_ms, time_ms, block)
+        yield _block(time_ms, time_ms, block)
 
 
-def _played(
+def _block(
     offset_ms: npt.NDArray[np.int64], time_ms: npt.NDArray[np.int64], samples: npt.NDArray[Any]
 ) -> PlaybackBlock:
     copied = samples.copy()

@@ -1,4 +1,4 @@
-"""What a device is plugged into: the end of the wire that a host can find, open, close and open again."""
+"""The port of a device, which a host can find, open, close and open again."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from hil.emulated.host_connection import HostConnection
 
 
 class PortListener(Protocol):
-    """The device's end: told what happens at the port."""
+    """The device's side: called when something happens at the port."""
 
     def host_connected(self) -> None:
-        """A host opened the port."""
+        """Called when a host has opened the port."""
 
     def host_disconnected(self) -> None:
-        """It closed it, or the port went."""
+        """Called when the host has closed the port, or the port was unplugged."""
 
-    def data_received_from_host(self, data: bytes) -> None:
-        """It sent ``data``, at least one byte."""
+    def data_received(self, data: bytes) -> None:
+        """Called when the host has sent ``data``, at least one byte."""
 
 
 class Port(Protocol):
-    """A port has at most one host at a time. ``line`` is the link to it, ``None`` while there is none."""
+    """A port has at most one host at a time. ``connection`` is ``None`` while there is no host."""
 
-    line: HostConnection | None
+    connection: HostConnection | None
 
     @property
     def address(self) -> str:
-        """Where a host finds the device: a path, or ``HOST:PORT``. Known once the port was plugged in."""
+        """Where a host finds the device: a path, or ``HOST:PORT``. Known after the first :meth:`plug_in`."""
 
-    def plug_in(self, plug: PortListener) -> None:
-        """Appear. Raises :class:`~stinger.errors.InputError` if the system refuses."""
+    def plug_in(self, listener: PortListener) -> None:
+        """Make the port appear, and call ``listener`` from then on. Raises :class:`~stinger.errors.InputError`."""
 
     def unplug(self) -> None:
-        """Vanish: a host that is there loses its link, a new one finds nothing. May be plugged in again."""
+        """Make the port disappear: a host loses its connection. It may be plugged in again."""
 
-    def watch(self) -> None:
-        """Find out whether a host came; to be called some 40 times a second while plugged in."""
+    def poll(self) -> None:
+        """Check whether a host has connected; call it about 40 times a second while plugged in."""

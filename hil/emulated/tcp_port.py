@@ -1,4 +1,4 @@
-"""A TCP port as the device's serial port, as a bridge between a blaster and a network offers it."""
+"""A TCP port as the device's serial port, as a serial-to-network bridge offers it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from hil.emulated.port import PortListener
 from stinger.errors import InputError
 
 SEND_BUFFER_BYTES: Final = 16_384
-"""What the system keeps for a host that does not read; by default it would be megabytes, and minutes of samples."""
+"""The system's buffer for a host that does not read; the default is megabytes, which is minutes of samples."""
 
 
 class TcpPort:
-    """Listens on ``host`` and ``port`` (0: one that is free, the same again after unplugging).
+    """Listens on ``host`` and ``port``; 0 picks a free port, which stays the same after unplugging.
 
-    There is one host at a time, as on a serial port: another one is turned away.
+    There is one host at a time, as on a serial port: a second connection is closed at once.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.line: HostConnection | None = None
+        self.connection: HostConnection | None = None
         self._host = host
         self._number = port
-        self._listener: socket.socket | None = None
-        self._connection: socket.socket | None = None
-        self._plug: PortListener | None = None
+        self._server: socket.socket | None = None
+        self._socket: socket.socket | None = None
+        self._listener: PortListener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -36,59 +36,59 @@ class TcpPort:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{host}:{self._number}"
 
-    def plug_in(self, plug: PortListener) -> None:
+    def plug_in(self, listener: PortListener) -> None:
         """See :class:`~hil.emulated.port.Port`."""
         self._loop = asyncio.get_running_loop()
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        server = socket.socket(family, socket.SOCK_STREAM)
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # handed on to connections
-            listener.bind((self._host, self._number))
-            listener.listen()
-            listener.setblocking(False)
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # inherited by connections
+            server.bind((self._host, self._number))
+            server.listen()
+            server.setblocking(False)
         except OSError as error:
-            listener.close()
+            server.close()
             raise InputError(f"cannot listen on {self.address}: {error.strerror or error}") from error
-        self._number = listener.getsockname()[1]
+        self._number = server.getsockname()[1]
+        self._server = server
         self._listener = listener
-        self._plug = plug
-        self._loop.add_reader(listener, self._accept)
+        self._loop.add_reader(server, self._accept)
 
     def unplug(self) -> None:
-        """See :class:`~hil.emulated.port.Port`: the connection is closed, the next one refused."""
-        if self._listener is not None and self._loop is not None:
-            self._loop.remove_reader(self._listener)
-            self._listener.close()
-            self._listener = None
+        """See :class:`~hil.emulated.port.Port`: the connection is closed, and new ones are refused."""
+        if self._server is not None and self._loop is not None:
+            self._loop.remove_reader(self._server)
+            self._server.close()
+            self._server = None
         self._drop_host()
 
-    def watch(self) -> None:
-        """See :class:`~hil.emulated.port.Port`: the listener tells by itself."""
+    def poll(self) -> None:
+        """See :class:`~hil.emulated.port.Port`: nothing to do, the event loop reports new connections."""
 
     def _accept(self) -> None:
+        assert self._server is not None
         assert self._listener is not None
-        assert self._plug is not None
         try:
-            connection, _ = self._listener.accept()
-        except OSError:  # gone again
+            accepted, _ = self._server.accept()
+        except OSError:  # the client has closed it again
             return
-        if self.line is not None:
-            connection.close()
+        if self.connection is not None:
+            accepted.close()
             return
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._connection = connection
-        self.line = HostConnection(connection.fileno(), self._plug.data_received_from_host, self._drop_host)
-        self._plug.host_connected()
+        accepted.setblocking(False)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._socket = accepted
+        self.connection = HostConnection(accepted.fileno(), self._listener.data_received, self._drop_host)
+        self._listener.host_connected()
 
     def _drop_host(self) -> None:
-        line, connection = self.line, self._connection
-        if line is None or connection is None or self._plug is None:
+        connection, accepted = self.connection, self._socket
+        if connection is None or accepted is None or self._listener is None:
             return
-        self.line = self._connection = None
-        line.close()
+        self.connection = self._socket = None
+        connection.close()
         with suppress(OSError):
-            connection.close()
-        self._plug.host_disconnected()
+            accepted.close()
+        self._listener.host_disconnected()

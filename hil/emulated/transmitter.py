@@ -1,4 +1,4 @@
-"""The last step of a sample: past the faults of the wire, at its time, to the host, and into the journal."""
+"""Transmits packets to the host: applies the faults of the wire, waits for the due time, and updates the journal."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from hil.emulated.wakeup_timer import WakeupTimer
 
 
 @dataclass(slots=True)
-class WireCounts:
-    """Of packets, since the start. A packet is a frame, or a line of the text stream."""
+class PacketCounts:
+    """Counts of packets since the start. A packet is a frame, or a line of the text stream."""
 
     written: int = 0
     dropped: int = 0
-    """The host did not read, so there was no room."""
+    """Not written, as the host did not read and there was no room."""
     withheld: int = 0
-    """A fault lost them, or kept the device silent."""
+    """Not written, because of a fault."""
 
 
 class Transmitter:
-    """Writes packets in their order, those that a fault makes late by a task of its own (:meth:`run`)."""
+    """Writes packets in order; packets delayed by a fault are written by a task (:meth:`run`)."""
 
-    def __init__(self, port: Port, plan: DeviceFaults, journal: Journal, alarm: WakeupTimer, *, speed: float) -> None:
-        self.counts = WireCounts()
+    def __init__(self, port: Port, faults: DeviceFaults, journal: Journal, timer: WakeupTimer, *, speed: float) -> None:
+        self.counts = PacketCounts()
         self.lateness = Lateness()
         self._port = port
-        self._plan = plan
+        self._faults = faults
         self._journal = journal
-        self._alarm = alarm
+        self._timer = timer
         self._ns_per_s = 1e9 / speed
-        self._late: deque[tuple[int, Packet, float]] = deque()
-        self._filled = asyncio.Event()
+        self._delayed: deque[tuple[int, Packet, float]] = deque()
+        self._has_delayed = asyncio.Event()
 
     def send(self, packet: Packet, due_ns: int, t_s: float) -> Written:
-        """Send what the faults make of ``packet``, now or later.
+        """Send what the faults make of ``packet``, now or delayed.
 
-        Returns how it was written now, if it was. What is written later, or behind another packet, is entered in the
-        journal by itself.
+        Return how it was written now, if it was. For packets written later, also behind another packet, the journal is
+        updated here.
         """
-        packets = self._plan.packets(packet, t_s)
+        packets = self._faults.packets(packet, t_s)
         self.counts.withheld += not packets
-        delay_s = self._plan.delay_s(t_s)
+        delay_s = self._faults.delay_s(t_s)
         written = Written()
         for sent in packets:
-            if delay_s or self._late:
+            if delay_s or self._delayed:
                 send_ns = due_ns + round(delay_s * self._ns_per_s)
-                if self._late:
-                    send_ns = max(send_ns, self._late[-1][0])
-                self._late.append((send_ns, sent, t_s))
-                self._filled.set()
+                if self._delayed:
+                    send_ns = max(send_ns, self._delayed[-1][0])
+                self._delayed.append((send_ns, sent, t_s))
+                self._has_delayed.set()
             else:
                 now_ns = self._write(sent, due_ns, t_s)
                 if now_ns and sent.number == packet.number:
@@ -63,34 +63,34 @@ class Transmitter:
         return written
 
     async def run(self) -> None:
-        """Write what is late, until cancelled."""
+        """Write delayed packets when they are due, until cancelled."""
         while True:
-            await self._filled.wait()
-            self._filled.clear()
-            while self._late:
-                await self._alarm.until(self._late[0][0])
-                if self._late:
-                    send_ns, packet, t_s = self._late.popleft()
+            await self._has_delayed.wait()
+            self._has_delayed.clear()
+            while self._delayed:
+                await self._timer.wait_until(self._delayed[0][0])
+                if self._delayed:
+                    send_ns, packet, t_s = self._delayed.popleft()
                     self._write(packet, send_ns, t_s)
 
-    def forget(self) -> None:
-        """Throw away what is late: the link that it was for is gone."""
-        self._late.clear()
+    def discard_delayed(self) -> None:
+        """Discard delayed packets: the link that they were for is closed."""
+        self._delayed.clear()
 
     def _write(self, packet: Packet, due_ns: int, t_s: float) -> int:
-        """Write ``packet``; return when, or 0 if it could not be."""
-        line = self._port.line
-        if line is None:
+        """Write ``packet``, and return the time; 0 if it could not be written."""
+        connection = self._port.connection
+        if connection is None:
             return 0
-        if self._plan.silent(t_s):
+        if self._faults.silent(t_s):
             self.counts.withheld += 1
             return 0
         now_ns = time.monotonic_ns()
-        if not line.send_frame(packet.data):
+        if not connection.send_frame(packet.data):
             self.counts.dropped += 1
             return 0
         self.counts.written += 1
         if packet.number >= 0:
-            self._journal.written(packet.number, Written(now_ns, packet.intact))
+            self._journal.set_written(packet.number, Written(now_ns, packet.intact))
             self.lateness.add(now_ns - due_ns)
         return now_ns

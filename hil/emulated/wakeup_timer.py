@@ -1,6 +1,6 @@
-"""Waking up on time: a kernel timer in the event loop, as the loop's own has a resolution of a millisecond on Linux.
+"""Wakes tasks on time with a kernel timer, as the event loop's own timer has a resolution of 1 ms on Linux.
 
-Measured on one waking each 10 ms: ``docs/emulator.md``.
+``docs/emulator.md`` has measurements, with one wake-up every 10 ms.
 """
 
 from __future__ import annotations
@@ -15,37 +15,38 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-LEAD_MAX_NS: Final = 200_000
-"""The timer is set earlier than needed by at most this."""
-RESTED_NS: Final = 1_000_000
-"""A processor that had nothing to do for this long takes its time to wake; a busier one is woken without a lead."""
+MAX_LEAD_NS: Final = 200_000
+"""Largest lead: how much earlier than needed the timer is set."""
+IDLE_NS: Final = 1_000_000
+"""A processor that was idle for this long takes time to wake up; after a shorter wait the timer is set without a lead."""
 
 _NS: Final = 1_000_000_000
-_STEP_NS: Final = 5_000
-_EARLY_PART: Final = 0.1
-_HAS_KERNEL_TIMER = sys.platform == "linux"
+_LEAD_STEP_NS: Final = 5_000
+_EARLY_SHARE: Final = 0.1
+_HAS_KERNEL_TIMER: Final = sys.platform == "linux"
 _ABSOLUTE: Final = 1  # TFD_TIMER_ABSTIME
 
 
 class WakeupTimer:
     """Wakes any number of tasks of the running event loop, each at its time on ``time.monotonic_ns()``.
 
-    A process wakes later than its timer says, on a virtual machine by some 0.1 ms; so the timer is set earlier by what
-    nine of ten wakings have taken at least. The tenth passes the few microseconds that are left in a loop.
+    A process wakes later than its timer fires, on a virtual machine by some 0.1 ms. So the timer is set earlier, by the
+    delay that nine of ten wake-ups exceed; the tenth, which comes early, spends the microseconds left in a busy loop.
+    Without ``kernel_timer`` the event loop's own timer is used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, kernel_timer: bool = _HAS_KERNEL_TIMER) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._lead_ns = 0.0
         self._set_ns = 0
-        self._rested = False
+        self._idle_before = False
         self._timer: _KernelTimer | _LoopTimer
-        self._timer = _KernelTimer(self._loop, self._ring) if _HAS_KERNEL_TIMER else _LoopTimer(self._loop, self._ring)
+        self._timer = _KernelTimer(self._loop, self._fire) if kernel_timer else _LoopTimer(self._loop, self._fire)
 
-    async def until(self, due_ns: int) -> None:
-        """Return at ``due_ns``, never before; at once, without a turn of the loop, if that has passed."""
+    async def wait_until(self, due_ns: int) -> None:
+        """Return at ``due_ns``, never earlier; if that has passed, return at once, without yielding to the loop."""
         if due_ns <= time.monotonic_ns():
             return
         woken: asyncio.Future[None] = self._loop.create_future()
@@ -55,45 +56,45 @@ class WakeupTimer:
         await woken
 
     def close(self) -> None:
-        """Let go of the timer; who still waits is never woken."""
+        """Release the timer; tasks that are still waiting are never woken."""
         self._timer.close()
 
-    def _ring(self) -> None:
+    def _fire(self) -> None:
         now_ns = time.monotonic_ns()
-        if self._rested:
-            self._learn(now_ns - self._set_ns)
-            if self._waiting and self._waiting[0][0] - now_ns <= LEAD_MAX_NS:
+        if self._idle_before:
+            self._adapt_lead(now_ns - self._set_ns)
+            if self._waiting and self._waiting[0][0] - now_ns <= MAX_LEAD_NS:
                 while (now_ns := time.monotonic_ns()) < self._waiting[0][0]:
                     pass
         while self._waiting and self._waiting[0][0] <= now_ns:
             woken = heapq.heappop(self._waiting)[2]
-            if not woken.done():  # else its task was cancelled
+            if not woken.done():  # done already if its task was cancelled
                 woken.set_result(None)
         if self._waiting:
             self._set(self._waiting[0][0])
 
     def _set(self, due_ns: int) -> None:
-        self._rested = due_ns - time.monotonic_ns() > RESTED_NS
-        self._set_ns = due_ns - int(self._lead_ns) if self._rested else due_ns
+        self._idle_before = due_ns - time.monotonic_ns() > IDLE_NS
+        self._set_ns = due_ns - int(self._lead_ns) if self._idle_before else due_ns
         self._timer.set(self._set_ns)
 
-    def _learn(self, late_ns: int) -> None:
-        """Bring the lead nearer to what a tenth of wakings stay below."""
-        self._lead_ns += _STEP_NS * (_EARLY_PART if late_ns > self._lead_ns else _EARLY_PART - 1)
-        self._lead_ns = min(max(self._lead_ns, 0.0), LEAD_MAX_NS)
+    def _adapt_lead(self, late_ns: int) -> None:
+        """Move the lead towards the lateness that one in ten wake-ups stays below."""
+        self._lead_ns += _LEAD_STEP_NS * (_EARLY_SHARE if late_ns > self._lead_ns else _EARLY_SHARE - 1)
+        self._lead_ns = min(max(self._lead_ns, 0.0), MAX_LEAD_NS)
 
 
 class _LoopTimer:
     """The event loop's own timer, for systems without a better one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_fire: Callable[[], None]) -> None:
         self._loop = loop
-        self._ring = ring
+        self._on_fire = on_fire
         self._handle: asyncio.TimerHandle | None = None
 
     def set(self, due_ns: int) -> None:
         self.close()
-        self._handle = self._loop.call_at(due_ns / _NS, self._ring)
+        self._handle = self._loop.call_at(due_ns / _NS, self._on_fire)
 
     def close(self) -> None:
         if self._handle is not None:
@@ -110,11 +111,11 @@ class _Timerspec(ctypes.Structure):
 
 
 class _KernelTimer:
-    """A Linux timerfd. Python has had it since 3.13 only, so it is called through the C library."""
+    """A Linux timerfd, called through the C library: Python has it only since 3.13."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_fire: Callable[[], None]) -> None:
         self._loop = loop
-        self._ring = ring
+        self._on_fire = on_fire
         self._library = ctypes.CDLL(None, use_errno=True)
         self._fd = self._library.timerfd_create(time.CLOCK_MONOTONIC, os.O_CLOEXEC | os.O_NONBLOCK)
         self._check(self._fd)
@@ -133,7 +134,7 @@ class _KernelTimer:
             os.read(self._fd, 8)
         except BlockingIOError:  # set anew between its expiry and now
             return
-        self._ring()
+        self._on_fire()
 
     @staticmethod
     def _check(result: int) -> None:

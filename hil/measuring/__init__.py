@@ -1,1 +1,1 @@
-"""From what was seen of a scenario to measurements: arrays and messages in, values out. Without any I/O."""
+"""Turns what was observed during a scenario into measurements. No I/O: arrays and messages in, values out."""

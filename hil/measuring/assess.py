@@ -1,4 +1,4 @@
-"""From evidence to a scenario's measurements, histograms and timeline."""
+"""Computes a scenario's measurements, latency histograms and timeline from what was observed."""
 
 from __future__ import annotations
 
@@ -11,40 +11,41 @@ import numpy.typing as npt
 
 from hil.limits import Limit
 from hil.measuring.agreement import compare_scores, compare_wheels
-from hil.measuring.clock_fit import ClockFit, fit_clock
+from hil.measuring.clock_fit import fit_clock
 from hil.measuring.consistency import daemon_restarts_s, find_contradictions
 from hil.measuring.definitions import MEASUREMENTS
 from hil.measuring.delivery import Delivery
 from hil.measuring.latency import (
     EVENTS,
     SAMPLES,
+    concatenate,
+    event_latencies,
     event_times,
     find_stage,
     floor_latency,
     floor_times,
     histogram,
-    joined,
+    sample_latencies,
     sample_times,
-    stages_of_events,
-    stages_of_samples,
 )
 from hil.measuring.messages import EVENT_KINDS, DaemonMessage, parse_messages, parse_scores
 from hil.measuring.observations import ScenarioObservations
-from hil.measuring.recovery import first_other_model_ns, model_taken_s, recoveries
+from hil.measuring.recovery import find_recoveries, first_model_change_ns, model_switch_s
 from hil.measuring.samples import compare_samples, recorded_rate_hz
 from hil.measuring.shots import compare_shots, drop_redelivered
-from hil.measuring.timeline import moments
-from hil.record import Latency, Measurement, TimelineEntry
+from hil.measuring.timeline import build_timeline
+from hil.record import ARRIVAL_JITTER_STAGE, Latency, Measurement, TimelineEntry
 
-_FEW: Final = 3
+_SHOWN_CONTRADICTIONS: Final = 3
 _CALM_NS: Final = 1_500_000_000
-_AT_THE_END: Final = {"link": "streaming", "status": "offline"}
-_LOST_LINKS: Final = ("lost", "silent")
+"""A device's final link state is only judged if its last fault ended at least this long before the last message."""
+_EXPECTED_FINAL_STATE: Final = {"link": "streaming", "status": "offline"}
+_LOST_STATES: Final = ("lost", "silent")
 
 
 @dataclass(slots=True)
 class Assessment:
-    """What a scenario's evidence comes to. ``values`` are those that could be had, by measurement."""
+    """The results of a scenario; ``values`` holds those that could be measured, by the name of the measurement."""
 
     values: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -52,83 +53,88 @@ class Assessment:
     timeline: list[TimelineEntry] = field(default_factory=list)
 
     def measurements(self, limits: Mapping[str, Limit]) -> list[Measurement]:
-        """All that were made, and those that were to be made, in the order in which they are listed."""
+        """Return all measurements that have a value or a limit, in the order of MEASUREMENTS."""
         return [
-            Measurement(name, kind.unit, self.values.get(name), limits.get(name), self.notes.get(name, kind.says))
-            for name, kind in MEASUREMENTS.items()
+            Measurement(
+                name,
+                definition.unit,
+                self.values.get(name),
+                limits.get(name),
+                self.notes.get(name, definition.description),
+            )
+            for name, definition in MEASUREMENTS.items()
             if name in self.values or name in limits
         ]
 
-
-def assess(evidence: ScenarioObservations) -> Assessment:
-    """Measure everything that ``evidence`` allows."""
-    found = Assessment()
-    deliveries = {device.name: Delivery.of(device.journal) for device in evidence.devices if device.journal is not None}
-    scores = parse_scores(evidence.heard)
-    events, redelivered = drop_redelivered(parse_messages(evidence.heard, EVENT_KINDS))
-    states = parse_messages(evidence.heard, ("status", "link", "model"))
-    _put(found, events_redelivered=redelivered)
-    _story(found, evidence, events, states)
-    _samples(found, evidence, deliveries)
-    _shots(found, deliveries, events)
-    _agreement(found, deliveries, scores, events, states)
-    _latency(found, evidence, deliveries, scores, events)
-    _recovery(found, evidence, deliveries, scores, states)
-    _clock(found, deliveries, scores)
-    _states(
-        found, evidence, deliveries, [each for each in states if each.at_ns >= evidence.began_ns and not each.retained]
-    )
-    _daemon(found, evidence)
-    return found
+    def put(self, **values: float | None) -> None:
+        """Add measured ``values``; ``None`` stays unset."""
+        self.values |= {name: float(value) for name, value in values.items() if value is not None}
 
 
-def _put(found: Assessment, **values: float | None) -> None:
-    found.values |= {name: float(value) for name, value in values.items() if value is not None}
+def assess(observations: ScenarioObservations) -> Assessment:
+    """Compute every measurement that ``observations`` allow."""
+    results = Assessment()
+    deliveries = {
+        device.name: Delivery.of(device.journal) for device in observations.devices if device.journal is not None
+    }
+    scores = parse_scores(observations.messages)
+    events, redelivered = drop_redelivered(parse_messages(observations.messages, EVENT_KINDS))
+    states = parse_messages(observations.messages, ("status", "link", "model"))
+    results.put(events_redelivered=redelivered)
+    _assess_consistency(results, observations, events, states)
+    _assess_samples(results, observations, deliveries)
+    _assess_shots(results, deliveries, events)
+    _assess_agreement(results, deliveries, scores, events, states)
+    _assess_latency(results, observations, deliveries, scores, events)
+    _assess_recovery(results, observations, deliveries, scores, states)
+    _assess_clock(results, deliveries, scores)
+    _assess_states(results, observations, deliveries, states)
+    _assess_daemon(results, observations)
+    return results
 
 
-def _samples(found: Assessment, evidence: ScenarioObservations, deliveries: Mapping[str, Delivery]) -> None:
-    rates = [rate for device in evidence.devices if (rate := recorded_rate_hz(device.recorded)) is not None]
-    _put(
-        found,
-        recordings_damaged=sum(device.damaged for device in evidence.devices),
+def _assess_samples(
+    results: Assessment, observations: ScenarioObservations, deliveries: Mapping[str, Delivery]
+) -> None:
+    rates = [rate for device in observations.devices if (rate := recorded_rate_hz(device.recorded)) is not None]
+    results.put(
+        recordings_damaged=sum(device.damaged for device in observations.devices),
         recorded_rate_hz=min(rates) if rates else None,
-        frames_corrupted=_told_sum(evidence, "stinger_frames_corrupted_total"),
+        frames_corrupted=_metric_sum(observations, "stinger_frames_corrupted_total"),
     )
     counts = [
         compare_samples(deliveries[device.name], device.recorded)
-        for device in evidence.devices
+        for device in observations.devices
         if device.name in deliveries
     ]
     if not counts:
         return
-    told = _told_sum(evidence, "stinger_samples_lost_total")
+    daemon_count = _metric_sum(observations, "stinger_samples_lost_total")
     lost_on_wire = sum(each.lost_on_wire for each in counts)
-    _put(
-        found,
+    results.put(
         samples_sent=sum(each.sent for each in counts),
         samples_lost=sum(each.lost for each in counts),
         samples_foreign=sum(each.foreign for each in counts),
         samples_repeated=sum(each.repeated for each in counts),
         samples_disordered=sum(each.disordered for each in counts),
         samples_lost_on_wire=lost_on_wire,
-        samples_miscounted=None if told is None else abs(told - lost_on_wire),
+        samples_miscounted=None if daemon_count is None else abs(daemon_count - lost_on_wire),
     )
 
 
-def _told_sum(evidence: ScenarioObservations, metric: str) -> float | None:
-    told = [device.told[metric] for device in evidence.devices if metric in device.told]
-    return sum(told) if len(told) == len(evidence.devices) else None
+def _metric_sum(observations: ScenarioObservations, metric: str) -> float | None:
+    values = [device.metrics[metric] for device in observations.devices if metric in device.metrics]
+    return sum(values) if len(values) == len(observations.devices) else None
 
 
-def _shots(found: Assessment, deliveries: Mapping[str, Delivery], events: Sequence[DaemonMessage]) -> None:
+def _assess_shots(results: Assessment, deliveries: Mapping[str, Delivery], events: Sequence[DaemonMessage]) -> None:
     if not deliveries:
         return
     counts = [
         compare_shots(delivery, [each for each in events if each.kind == "shot" and each.device == name])
         for name, delivery in deliveries.items()
     ]
-    _put(
-        found,
+    results.put(
         shots_sent=sum(each.sent for each in counts),
         shots_accepted=sum(each.accepted for each in counts),
         shots_lost=sum(each.lost for each in counts),
@@ -138,22 +144,25 @@ def _shots(found: Assessment, deliveries: Mapping[str, Delivery], events: Sequen
     )
 
 
-def _story(
-    found: Assessment, evidence: ScenarioObservations, events: Sequence[DaemonMessage], states: Sequence[DaemonMessage]
+def _assess_consistency(
+    results: Assessment,
+    observations: ScenarioObservations,
+    events: Sequence[DaemonMessage],
+    states: Sequence[DaemonMessage],
 ) -> None:
-    restarts_s = daemon_restarts_s(evidence.faults, [each for each in states if each.kind == "status"])
-    wrong = [
+    restarts_s = daemon_restarts_s(observations.faults, [each for each in states if each.kind == "status"])
+    lines = [
         line
-        for device in evidence.devices
+        for device in observations.devices
         for line in find_contradictions([each for each in events if each.device == device.name], restarts_s=restarts_s)
     ]
-    _put(found, events_contradictory=len(wrong))
-    if wrong:
-        found.notes["events_contradictory"] = "; ".join(wrong[:_FEW])
+    results.put(events_contradictory=len(lines))
+    if lines:
+        results.notes["events_contradictory"] = "; ".join(lines[:_SHOWN_CONTRADICTIONS])
 
 
-def _agreement(
-    found: Assessment,
+def _assess_agreement(
+    results: Assessment,
     deliveries: Mapping[str, Delivery],
     scores: Mapping[str, npt.NDArray[Any]],
     events: Sequence[DaemonMessage],
@@ -161,128 +170,124 @@ def _agreement(
 ) -> None:
     if not deliveries:
         return
-    until_ns = first_other_model_ns([each for each in states if each.kind == "model"])
-    results = [
+    until_ns = first_model_change_ns([each for each in states if each.kind == "model"])
+    compared = [
         compare_scores(delivery, scores[name], until_ns=until_ns)
         for name, delivery in deliveries.items()
         if name in scores
     ]
-    if results:
-        largest = [each.largest for each in results if each.largest is not None]
-        _put(
-            found,
-            samples_compared=sum(each.compared for each in results),
-            scores_missing=sum(each.missing for each in results),
+    if compared:
+        largest = [each.largest_difference for each in compared if each.largest_difference is not None]
+        results.put(
+            samples_compared=sum(each.compared for each in compared),
+            scores_missing=sum(each.missing for each in compared),
             disagreement=max(largest) if largest else None,
         )
     wheels = [
         compare_wheels(delivery, [each for each in events if each.kind == "spinup" and each.device == name])
         for name, delivery in deliveries.items()
     ]
-    _put(
-        found,
+    results.put(
         wheels_compared=sum(each.compared for each in wheels),
         wheels_disagreeing=sum(each.disagreeing for each in wheels),
     )
 
 
-def _latency(
-    found: Assessment,
-    evidence: ScenarioObservations,
+def _assess_latency(
+    results: Assessment,
+    observations: ScenarioObservations,
     deliveries: Mapping[str, Delivery],
     scores: Mapping[str, npt.NDArray[Any]],
     events: Sequence[DaemonMessage],
 ) -> None:
-    names = [device.name for device in evidence.devices]
+    names = [device.name for device in observations.devices]
     by_sample = [sample_times(deliveries.get(name), scores[name]) for name in names if name in scores]
     if by_sample:
-        found.latencies += stages_of_samples(joined(by_sample))
+        results.latencies += sample_latencies(concatenate(by_sample))
     by_event = [event_times(deliveries.get(name), [each for each in events if each.device == name]) for name in names]
-    found.latencies += stages_of_events(joined(by_event))
-    if evidence.floor is not None and evidence.floor.journal is not None:
-        delivery = Delivery.of(evidence.floor.journal)
+    results.latencies += event_latencies(concatenate(by_event))
+    if observations.floor is not None and observations.floor.journal is not None:
+        delivery = Delivery.of(observations.floor.journal)
         for stage, kind in ((SAMPLES, "floor_scores"), (EVENTS, "floor_shot")):
-            found.latencies += floor_latency(stage, floor_times(delivery, parse_messages(evidence.heard, (kind,))))
+            times = floor_times(delivery, parse_messages(observations.messages, (kind,)))
+            results.latencies += floor_latency(stage, times)
     for name, stage in (("sample_latency", SAMPLES), ("event_latency", EVENTS)):
-        latency = find_stage(found.latencies, stage)
+        latency = find_stage(results.latencies, stage)
         if latency is not None:
-            found.values[f"{name}_p50_ms"] = (latency.p50_us or 0.0) / 1000
-            found.values[f"{name}_p99_ms"] = (latency.p99_us or 0.0) / 1000
-    whole, floor = find_stage(found.latencies, SAMPLES), find_stage(found.latencies, SAMPLES, floor=True)
+            results.values[f"{name}_p50_ms"] = (latency.p50_us or 0.0) / 1000
+            results.values[f"{name}_p99_ms"] = (latency.p99_us or 0.0) / 1000
+    whole, floor = find_stage(results.latencies, SAMPLES), find_stage(results.latencies, SAMPLES, floor=True)
     if whole is not None and floor is not None and whole.p50_us and floor.p50_us:
-        _put(found, latency_over_floor=whole.p50_us / floor.p50_us)
+        results.put(latency_over_floor=whole.p50_us / floor.p50_us)
 
 
-def _recovery(
-    found: Assessment,
-    evidence: ScenarioObservations,
+def _assess_recovery(
+    results: Assessment,
+    observations: ScenarioObservations,
     deliveries: Mapping[str, Delivery],
     scores: Mapping[str, npt.NDArray[Any]],
     states: Sequence[DaemonMessage],
 ) -> None:
     status = [each for each in states if each.kind == "status"]
-    seen = recoveries(evidence.faults, deliveries, scores, status)
-    took = [each.took_s for each in seen]
-    known = [each for each in took if each is not None]
-    _put(
-        found,
-        recovery_s=max(known) if known and len(known) == len(took) else None,
-        model_taken_s=model_taken_s(evidence.faults, [each for each in states if each.kind == "model"]),
+    recoveries = find_recoveries(observations.faults, deliveries, scores, status)
+    times_s = [each.time_s for each in recoveries]
+    known_s = [time_s for time_s in times_s if time_s is not None]
+    results.put(
+        recovery_s=max(known_s) if known_s and len(known_s) == len(times_s) else None,
+        model_taken_s=model_switch_s(observations.faults, [each for each in states if each.kind == "model"]),
     )
-    found.timeline = moments(evidence, seen, states)
+    results.timeline = build_timeline(observations, recoveries, states)
 
 
-def _clock(found: Assessment, deliveries: Mapping[str, Delivery], scores: Mapping[str, npt.NDArray[Any]]) -> None:
+def _assess_clock(
+    results: Assessment, deliveries: Mapping[str, Delivery], scores: Mapping[str, npt.NDArray[Any]]
+) -> None:
     if len(scores) != 1:
         return
     (name, own), *_ = scores.items()
     fit = fit_clock(own)
     if fit is None:
         return
-    _put(
-        found,
+    results.put(
         clock_drift_ppm=fit.drift_ppm,
         clock_drift_uncertainty_ppm=fit.drift_uncertainty_ppm,
-        arrival_jitter_p99_ms=float(np.percentile(fit.later_us, 99)) / 1000,
+        arrival_jitter_p99_ms=float(np.percentile(fit.excess_us, 99)) / 1000,
         rate_hz=fit.rate_hz,
     )
     if name not in deliveries:
-        found.latencies.append(_later(fit))
+        jitter = histogram(ARRIVAL_JITTER_STAGE, fit.excess_us, uncertainty_us=fit.uncertainty_us)
+        results.latencies.append(jitter)
 
 
-def _later(fit: ClockFit) -> Latency:
-    return histogram("sample: beyond the quickest, to read", fit.later_us, uncertainty_us=fit.uncertainty_us)
-
-
-def _states(
-    found: Assessment,
-    evidence: ScenarioObservations,
+def _assess_states(
+    results: Assessment,
+    observations: ScenarioObservations,
     deliveries: Mapping[str, Delivery],
     states: Sequence[DaemonMessage],
 ) -> None:
+    states = [state for state in states if state.at_ns >= observations.began_ns and not state.retained]
     alarms: list[str] = []
-    for told in states:
-        alarm = str(told.content.get("alarm", "")) if told.kind == "status" else ""
+    for state in states:
+        alarm = str(state.content.get("alarm", "")) if state.kind == "status" else ""
         if alarm and alarms[-1:] != [alarm]:
             alarms.append(alarm)
-    lost = [each for each in states if each.kind == "link" and each.content.get("state") in _LOST_LINKS]
-    _put(found, alarms=len(alarms), link_losses=len(lost))
-    # Whether a device without a journal is still there at the end, nobody knows, nor how soon one is after a fault.
-    last_ns = max((each.at_ns for each in evidence.heard), default=0)
-    calm = all(each.end_ns is None or each.end_ns < last_ns - _CALM_NS for each in evidence.faults)
+    lost = [state for state in states if state.kind == "link" and state.content.get("state") in _LOST_STATES]
+    results.put(alarms=len(alarms), link_losses=len(lost))
+    # Without a journal it is unknown whether the device is still present at the end, or how soon after a fault it is.
+    last_ns = max((message.at_ns for message in observations.messages), default=0)
+    calm = all(fault.end_ns is None or fault.end_ns < last_ns - _CALM_NS for fault in observations.faults)
     links = deliveries.keys() if calm else ()
-    known = [each for each in states if each.kind == "status" or (each.kind == "link" and each.device in links)]
-    last = {each.device: (each.kind, each.content.get("state")) for each in known}
-    if last:
-        _put(found, states_untrue=sum(state != _AT_THE_END[kind] for kind, state in last.values()))
+    judged = [state for state in states if state.kind == "status" or (state.kind == "link" and state.device in links)]
+    final = {state.device: (state.kind, state.content.get("state")) for state in judged}
+    if final:
+        results.put(states_untrue=sum(state != _EXPECTED_FINAL_STATE[kind] for kind, state in final.values()))
     if alarms:
-        found.notes["alarms"] = "; ".join(alarms)
+        results.notes["alarms"] = "; ".join(alarms)
 
 
-def _daemon(found: Assessment, evidence: ScenarioObservations) -> None:
-    daemon = evidence.daemon
-    _put(
-        found,
+def _assess_daemon(results: Assessment, observations: ScenarioObservations) -> None:
+    daemon = observations.daemon
+    results.put(
         ready_s=daemon.ready_s,
         stop_s=daemon.stop_s,
         exit_code=daemon.exit_code,
@@ -290,5 +295,5 @@ def _daemon(found: Assessment, evidence: ScenarioObservations) -> None:
         cpu_percent=daemon.cpu_percent,
         memory_mb=daemon.memory_mb,
         memory_growth_mb=daemon.memory_growth_mb,
-        host_late_p99_ms=evidence.host_late_p99_ms,
+        host_late_p99_ms=observations.host_late_p99_ms,
     )

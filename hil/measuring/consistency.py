@@ -1,4 +1,4 @@
-"""Whether what the daemon told of a device goes together: each event with those before it."""
+"""Checks that the events published for a device are consistent with one another."""
 
 from __future__ import annotations
 
@@ -10,103 +10,105 @@ from hil.measuring.messages import DaemonMessage
 from hil.measuring.observations import InjectedFault
 
 ROUNDED_MS: Final = 1.0
-"""Durations are told rounded, and may be off by so much."""
+"""Tolerance for durations: the daemon publishes them rounded."""
 
 
-def find_contradictions(told: Sequence[DaemonMessage], *, restarts_s: Sequence[float] = ()) -> list[str]:
-    """What in ``told``, the events of one device in their order, cannot be so after those before it, in a line each.
+def find_contradictions(events: Sequence[DaemonMessage], *, restarts_s: Sequence[float] = ()) -> list[str]:
+    """Return one line for each of ``events``, those of one device in order, that contradicts earlier ones.
 
-    Wheels go on and off in turn; a shot says whether they are on, and for how long; their going off says for how long
-    they were, and whether there was a shot; if not, a false spin-up follows. At each of ``restarts_s`` (Unix time) another
-    daemon began, which knows nothing of what was before.
+    Wheels switch on and off alternately. A shot states whether they are on, and for how long. The event that switches them
+    off states how long they were on and whether there was a shot; without a shot, a false spin-up must follow. At each of
+    ``restarts_s`` (Unix time) a new daemon process began, which does not know the events before it.
     """
     found: list[str] = []
-    story, life = _Story(told[0].device if told else ""), 0
-    for event in told:
-        begun = sum(start_s <= _number(event.content.get("unix_s")) for start_s in restarts_s)
-        if begun > life:
-            story, life = _Story(event.device), begun
-        found += story.go_on(event)
-    return found + story.end()
+    checker, restarts = _Checker(events[0].device if events else ""), 0
+    for event in events:
+        restarts_before = sum(start_s <= _number(event.content.get("unix_s")) for start_s in restarts_s)
+        if restarts_before > restarts:
+            checker, restarts = _Checker(event.device), restarts_before
+        found += checker.check(event)
+    return found + checker.missing_events()
 
 
 def daemon_restarts_s(faults: Sequence[InjectedFault], status: Sequence[DaemonMessage]) -> list[float]:
-    """When, Unix time, a daemon that had been killed said that it is there again."""
+    """Return the times, as Unix time, at which a killed daemon first published that it is online again."""
     found = []
-    for killed in (each for each in faults if each.kind == "daemon_killed"):
-        again = (
-            _number(told.content.get("unix_s"))
-            for told in status
-            if told.at_ns > killed.start_ns and told.content.get("state") == "online" and not told.retained
+    for killed in (fault for fault in faults if fault.kind == "daemon_killed"):
+        online_s = (
+            _number(message.content.get("unix_s"))
+            for message in status
+            if message.at_ns > killed.start_ns and message.content.get("state") == "online" and not message.retained
         )
-        found += [start_s for start_s in [next(again, None)] if start_s is not None]
+        found += [start_s for start_s in [next(online_s, None)] if start_s is not None]
     return found
 
 
 @dataclass(slots=True)
-class _Story:
-    """Of ``device``: ``on_ms`` is when the wheels went on, ``due`` the false spin-up that is still to be told of."""
+class _Checker:
+    """The state of a device's wheels according to its events so far; ``on_ms`` is ``None`` while they are off."""
 
     device: str
     on_ms: int | None = None
     with_shot: bool = False
-    due: tuple[int, object] | None = None
-    """When its wheels went on, and for how many ms they were."""
+    expected_false_spin_up: tuple[int, object] | None = None
+    """The start (device's clock, ms) and published duration (ms) of a spin-up whose false_spinup event must come next."""
 
-    def go_on(self, event: DaemonMessage) -> Iterator[str]:
+    def check(self, event: DaemonMessage) -> Iterator[str]:
+        """Update the state with ``event``, and yield a line for each contradiction."""
         at = f"{event.device}: {event.kind} at {event.content.get('device_ms')} ms"
         if event.kind == "false_spinup":
-            since_ms, lasted_ms = self.due or (None, None)
-            if since_ms is None or event.content.get("device_ms") != since_ms:
-                yield f"{at}: no wheels had gone off without a shot that went on then"
-            elif event.content.get("duration_ms") != lasted_ms:
-                yield f"{at}: duration_ms is {event.content.get('duration_ms')}, not {lasted_ms}"
-            self.due = None
+            start_ms, duration_ms = self.expected_false_spin_up or (None, None)
+            if start_ms is None or event.content.get("device_ms") != start_ms:
+                yield f"{at}: no spin-up without a shot began at that time"
+            elif event.content.get("duration_ms") != duration_ms:
+                yield f"{at}: duration_ms is {event.content.get('duration_ms')}, not {duration_ms}"
+            self.expected_false_spin_up = None
             return
-        yield from self.end(wheels=False)
+        yield from self.missing_events(wheels=False)
         if event.kind == "shot":
-            yield from self._shot(event.content, at)
+            yield from self._check_shot(event.content, at)
         else:
-            yield from self._switch(event.content, at)
+            yield from self._check_switch(event.content, at)
 
-    def end(self, *, wheels: bool = True) -> list[str]:
-        """Nothing more of what is due will come."""
+    def missing_events(self, *, wheels: bool = True) -> list[str]:
+        """Return a line for each expected event that did not come; with ``wheels``, wheels still on count as well."""
         missing = []
-        if self.due is not None:
-            missing.append(f"{self.device}: the false spin-up of {self.due[0]} ms was not told of")
+        if self.expected_false_spin_up is not None:
+            start_ms = self.expected_false_spin_up[0]
+            missing.append(f"{self.device}: no false_spinup event for the spin-up at {start_ms} ms")
         if wheels and self.on_ms is not None:
-            missing.append(f"{self.device}: the wheels that went on at {self.on_ms} ms never went off")
-        self.due = None
+            missing.append(f"{self.device}: the wheels switched on at {self.on_ms} ms and never off")
+        self.expected_false_spin_up = None
         return missing
 
-    def _shot(self, content: dict[str, Any], at: str) -> Iterator[str]:
+    def _check_shot(self, content: dict[str, Any], at: str) -> Iterator[str]:
         self.with_shot = True
         if content.get("wheels_on") is not (self.on_ms is not None):
             yield f"{at}: wheels_on is {content.get('wheels_on')}"
-        elif not self._lasted(content, content.get("lead_ms")):
-            wheels = "are off" if self.on_ms is None else f"went on at {self.on_ms} ms"
-            yield f"{at}: lead_ms is {content.get('lead_ms')}, and the wheels {wheels}"
+        elif not self._is_time_on(content, content.get("lead_ms")):
+            wheels = "are off" if self.on_ms is None else f"switched on at {self.on_ms} ms"
+            yield f"{at}: lead_ms is {content.get('lead_ms')}, but the wheels {wheels}"
 
-    def _switch(self, content: dict[str, Any], at: str) -> Iterator[str]:
+    def _check_switch(self, content: dict[str, Any], at: str) -> Iterator[str]:
         on = content.get("state") == "on"
         if on is (self.on_ms is not None):
-            yield f"{at}: the wheels were {content.get('state')} already"
-        elif not on and not self._lasted(content, content.get("duration_ms")):
-            yield f"{at}: duration_ms is {content.get('duration_ms')}, and they went on at {self.on_ms} ms"
+            yield f"{at}: the wheels were already {content.get('state')}"
+        elif not on and not self._is_time_on(content, content.get("duration_ms")):
+            yield f"{at}: duration_ms is {content.get('duration_ms')}, but the wheels switched on at {self.on_ms} ms"
         elif not on and content.get("with_shot") is not self.with_shot:
             yield f"{at}: with_shot is {content.get('with_shot')}"
         if on:
             self.on_ms, self.with_shot = int(_number(content.get("device_ms"))), False
         else:
             if self.on_ms is not None and not self.with_shot:
-                self.due = self.on_ms, content.get("duration_ms")
+                self.expected_false_spin_up = self.on_ms, content.get("duration_ms")
             self.on_ms = None
 
-    def _lasted(self, content: dict[str, Any], told_ms: object) -> bool:
-        """Whether ``told_ms`` is how long the wheels have been on, or ``None`` as they are off."""
-        if self.on_ms is None or not isinstance(told_ms, int | float):
-            return self.on_ms is None and told_ms is None
-        return abs(_number(content.get("device_ms")) - self.on_ms - told_ms) <= ROUNDED_MS
+    def _is_time_on(self, content: dict[str, Any], published_ms: object) -> bool:
+        """Return whether ``published_ms`` is how long the wheels have been on, or ``None`` while they are off."""
+        if self.on_ms is None or not isinstance(published_ms, int | float):
+            return self.on_ms is None and published_ms is None
+        return abs(_number(content.get("device_ms")) - self.on_ms - published_ms) <= ROUNDED_MS
 
 
 def _number(value: object) -> float:

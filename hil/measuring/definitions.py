@@ -1,4 +1,4 @@
-"""Every measurement by its name: its unit, what it says, and the limit that holds where a scenario sets none."""
+"""Defines every measurement: its name, unit, meaning, and the default limit of scenarios that set none."""
 
 from __future__ import annotations
 
@@ -7,124 +7,143 @@ from typing import Final
 
 from hil.limits import Limit
 
-NONE: Final = Limit(at_most=0)
-"""Not a single one."""
-AGREEMENT: Final = 1e-5
-"""How far apart host and device may be: both compute in float32, each in its own order of adding."""
+ZERO: Final = Limit(at_most=0)
+SCORE_TOLERANCE: Final = 1e-5
+"""Largest difference between host and device: both compute in float32, but add in different orders."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """``timing`` says that it depends on how busy the machine is: on a noisy one, to fail proves nothing.
+class MeasurementDefinition:
+    """What a measurement means, and when it applies.
 
-    ``journal`` says that it cannot be known without the device's journal, which only an emulated one keeps.
+    ``timing``: the value depends on how busy the machine is, so that missing a limit on a busy machine proves nothing.
+    ``journal``: the value can only be measured with the device's journal, which only an emulated device keeps.
     """
 
     unit: str
-    says: str
+    description: str
     limit: Limit | None = None
     timing: bool = False
     journal: bool = False
 
 
-MEASUREMENTS: Final[dict[str, Kind]] = {
-    "samples_sent": Kind("samples", "Samples that the device sent intact", journal=True),
-    "samples_lost": Kind("samples", "Samples sent intact, in order, that are in no recording", NONE, journal=True),
-    "samples_foreign": Kind(
-        "samples", "Samples in a recording that were never sent as they stand there", NONE, journal=True
+_Definition = MeasurementDefinition
+
+MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
+    "samples_sent": _Definition("samples", "Samples that the device sent intact and in order", journal=True),
+    "samples_lost": _Definition(
+        "samples", "Samples sent intact and in order that are in no recording", ZERO, journal=True
     ),
-    "samples_repeated": Kind("samples", "Samples recorded more often than they were sent", NONE, journal=True),
-    "samples_disordered": Kind(
-        "samples", "Samples recorded behind one that the device had sent later", NONE, journal=True
+    "samples_foreign": _Definition("samples", "Recorded samples that the device never sent", ZERO, journal=True),
+    "samples_repeated": _Definition("samples", "Samples recorded more often than sent", ZERO, journal=True),
+    "samples_disordered": _Definition(
+        "samples", "Samples recorded after one that the device sent later", ZERO, journal=True
     ),
-    "samples_lost_on_wire": Kind("samples", "Samples lost on the way, as sequence numbers tell", journal=True),
-    "samples_miscounted": Kind(
+    "samples_lost_on_wire": _Definition(
+        "samples", "Samples lost between device and daemon, by gaps in the sequence numbers", journal=True
+    ),
+    "samples_miscounted": _Definition(
         "samples",
-        "Difference between the samples lost on the way and those that the daemon says it lost",
-        NONE,
+        "Difference between the samples lost on the wire and the daemon's own count of them",
+        ZERO,
         journal=True,
     ),
-    "recordings_damaged": Kind(
-        "files", "Recordings with a torn record, not closed, or at odds with their sidecar", NONE
+    "recordings_damaged": _Definition(
+        "files", "Recordings with a torn record, not closed, or that differ from their sidecar", ZERO
     ),
-    "recorded_rate_hz": Kind("Hz", "Samples a second in the recordings, gaps left aside"),
-    "shots_sent": Kind("shots", "Trigger edges in what the device sent intact", Limit(at_least=1), journal=True),
-    "shots_accepted": Kind("shots", "Trigger edges that come late enough after the last accepted one", journal=True),
-    "shots_lost": Kind("shots", "Trigger edges of which no subscriber was told", NONE, journal=True),
-    "shots_invented": Kind("shots", "Shots told of that were none", NONE, journal=True),
-    "shots_repeated": Kind("shots", "Shots told of more than once, as if they were several", NONE, journal=True),
-    "shots_misjudged": Kind(
+    "recorded_rate_hz": _Definition("Hz", "Samples per second in the recordings, ignoring gaps"),
+    "shots_sent": _Definition(
+        "shots", "Trigger edges in the samples that the device sent intact", Limit(at_least=1), journal=True
+    ),
+    "shots_accepted": _Definition(
+        "shots", "Trigger edges that come late enough after the previous accepted one", journal=True
+    ),
+    "shots_lost": _Definition("shots", "Trigger edges without a shot event", ZERO, journal=True),
+    "shots_invented": _Definition("shots", "Shot events without a trigger edge", ZERO, journal=True),
+    "shots_repeated": _Definition(
         "shots",
-        "Shots told to be accepted that come too soon after another, or the other way round",
-        NONE,
+        "Further shot events, with ids of their own, for a trigger edge that already has one",
+        ZERO,
         journal=True,
     ),
-    "events_contradictory": Kind(
-        "events", "Events that cannot be so after those before them: shots, spin-ups, their ends, leads", NONE
+    "shots_misjudged": _Definition(
+        "shots",
+        "Shot events marked accepted that come too soon after another shot, or the reverse",
+        ZERO,
+        journal=True,
     ),
-    "events_redelivered": Kind("messages", "Events that came once more with the same id", NONE),
-    "scores_missing": Kind(
-        "samples", "Samples that should have had a score and were told to have none", NONE, journal=True
+    "events_contradictory": _Definition(
+        "events", "Events that contradict earlier ones: shots, spin-ups, false spin-ups, leads, durations", ZERO
     ),
-    "samples_compared": Kind(
-        "samples", "Samples scored by the device and by the daemon alike", Limit(at_least=100), journal=True
+    "events_redelivered": _Definition("messages", "Events delivered again with the same id", ZERO),
+    "scores_missing": _Definition(
+        "samples", "Samples with a full window whose score the daemon published as null", ZERO, journal=True
     ),
-    "disagreement": Kind(
+    "samples_compared": _Definition(
+        "samples", "Samples whose score of the device was compared with the daemon's", Limit(at_least=100), journal=True
+    ),
+    "disagreement": _Definition(
         "",
         "Largest difference between the device's probability and the daemon's",
-        Limit(at_most=AGREEMENT),
+        Limit(at_most=SCORE_TOLERANCE),
         journal=True,
     ),
-    "wheels_compared": Kind("switches", "Switches of the device's own wheels", journal=True),
-    "wheels_disagreeing": Kind(
-        "switches", "Switches of the wheels that only one of device and daemon made", timing=True, journal=True
+    "wheels_compared": _Definition("switches", "Wheel switches by the device's own decision", journal=True),
+    "wheels_disagreeing": _Definition(
+        "switches", "Wheel switches that only the device or only the daemon made", timing=True, journal=True
     ),
-    "event_latency_p50_ms": Kind("ms", "From a sample's writing to its event at a subscriber, median", timing=True),
-    "event_latency_p99_ms": Kind(
-        "ms", "From a sample's writing to its event at a subscriber, 99th percentile", timing=True
+    "event_latency_p50_ms": _Definition(
+        "ms", "From writing a sample to receiving the event it caused, median", timing=True
     ),
-    "sample_latency_p50_ms": Kind("ms", "From a sample's writing to its score at a subscriber, median", timing=True),
-    "sample_latency_p99_ms": Kind(
-        "ms", "From a sample's writing to its score at a subscriber, 99th percentile", timing=True
+    "event_latency_p99_ms": _Definition(
+        "ms", "From writing a sample to receiving the event it caused, 99th percentile", timing=True
     ),
-    "latency_over_floor": Kind(
+    "sample_latency_p50_ms": _Definition("ms", "From writing a sample to receiving its score, median", timing=True),
+    "sample_latency_p99_ms": _Definition(
+        "ms", "From writing a sample to receiving its score, 99th percentile", timing=True
+    ),
+    "latency_over_floor": _Definition(
         "times",
-        "Median from a sample's writing to its score at a subscriber, over what the same path takes without a daemon",
+        "Median from writing a sample to receiving its score, divided by that of the same path without a daemon",
         timing=True,
     ),
-    "recovery_s": Kind(
+    "recovery_s": _Definition(
         "s",
-        "From the end of a fault to the first score of a later sample at a subscriber, the longest of all",
+        "Longest recovery time: from the end of a fault to receiving the first score of a later sample",
         timing=True,
     ),
-    "model_taken_s": Kind("s", "From the promotion of a model to its use", timing=True),
-    "alarms": Kind("alarms", "Alarms that the daemon raised"),
-    "states_untrue": Kind(
-        "states", "Last states told that are wrong: a link still there not streaming, a daemon gone not offline", NONE
+    "model_taken_s": _Definition("s", "From the promotion of a model to its first use", timing=True),
+    "alarms": _Definition("alarms", "Alarms raised by the daemon"),
+    "states_untrue": _Definition(
+        "states",
+        "Wrong final states: the link of a device that is present not streaming, or an ended daemon not offline",
+        ZERO,
     ),
-    "link_losses": Kind("times", "Times that the daemon told of a link lost or silent"),
-    "clock_drift_ppm": Kind("ppm", "How much faster the device's clock runs than this machine's"),
-    "clock_drift_uncertainty_ppm": Kind("ppm", "How far off the drift of the clock may be"),
-    "arrival_jitter_p99_ms": Kind(
-        "ms", "How much later than the quickest a sample was read, 99th percentile", timing=True
+    "link_losses": _Definition("times", "Times that the daemon published a link as lost or silent"),
+    "clock_drift_ppm": _Definition("ppm", "How much faster the device's clock runs than this machine's"),
+    "clock_drift_uncertainty_ppm": _Definition("ppm", "Uncertainty of the clock drift"),
+    "arrival_jitter_p99_ms": _Definition(
+        "ms", "How much later than the fastest sample a sample was read, 99th percentile", timing=True
     ),
-    "rate_hz": Kind("Hz", "Samples a second, by the device's clock"),
-    "frames_corrupted": Kind("frames", "Frames that came damaged, by the daemon"),
-    "ready_s": Kind("s", "From the daemon's start to ready", timing=True),
-    "stop_s": Kind("s", "From asking the daemon to end to its end", Limit(at_most=3.0, marginal=1.0), timing=True),
-    "exit_code": Kind("", "With which the daemon ended; below 0: by which signal", Limit(at_least=0, at_most=0)),
-    "tracebacks": Kind("", "Tracebacks in the daemon's log", NONE),
-    "cpu_percent": Kind("%", "Of one core that the daemon took", timing=True),
-    "memory_mb": Kind("MB", "That the daemon had resident at the end"),
-    "memory_growth_mb": Kind("MB", "By which that grew since the scenario's first quarter"),
-    "host_late_p99_ms": Kind("ms", "How late this machine wakes a process that sleeps, 99th percentile"),
+    "rate_hz": _Definition("Hz", "Samples per second, by the device's clock"),
+    "frames_corrupted": _Definition("frames", "Damaged frames, counted by the daemon"),
+    "ready_s": _Definition("s", "From starting the daemon until it is ready", timing=True),
+    "stop_s": _Definition("s", "From SIGTERM to the end of the daemon", Limit(at_most=3.0, marginal=1.0), timing=True),
+    "exit_code": _Definition(
+        "", "Exit code of the daemon; a negative one is the signal that ended it", Limit(at_least=0, at_most=0)
+    ),
+    "tracebacks": _Definition("", "Tracebacks in the daemon's log", ZERO),
+    "cpu_percent": _Definition("%", "CPU time of the daemon, as a share of one core", timing=True),
+    "memory_mb": _Definition("MB", "Resident memory of the daemon at the end"),
+    "memory_growth_mb": _Definition("MB", "Growth of the daemon's resident memory since the scenario's first quarter"),
+    "host_late_p99_ms": _Definition("ms", "How late this machine wakes a sleeping process, 99th percentile"),
 }
 
 
 def default_limits(*, journal: bool) -> dict[str, Limit]:
-    """The limits of a scenario that says nothing else of them, with or without those that need a journal."""
+    """Return the limits of a scenario that sets none; without ``journal``, only those that need no journal."""
     return {
-        name: kind.limit
-        for name, kind in MEASUREMENTS.items()
-        if kind.limit is not None and (journal or not kind.journal)
+        name: definition.limit
+        for name, definition in MEASUREMENTS.items()
+        if definition.limit is not None and (journal or not definition.journal)
     }

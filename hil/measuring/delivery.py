@@ -1,4 +1,4 @@
-"""What a device sent, as far as a host could make something of it, by its journal."""
+"""Determines from a device's journal which samples reached the host intact and in order."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from stinger.wire.frames import SEQUENCE_MODULUS
 
 Mask = npt.NDArray[np.bool_]
 
-_TEXT_STREAM: Final = -1
+_NOT_STREAMED: Final = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
-    """Each entry of a ``journal`` ``(n,)``: whether it was ``delivered`` ``(n,)``, which is intact and in its turn.
+    """The entries of a ``journal`` ``(n,)``; ``delivered`` ``(n,)`` marks those sent intact and in order.
 
-    ``stream`` ``(n,)`` numbers the openings of the stream, from 0; -1 for entries that were not streamed at all.
+    ``stream`` ``(n,)`` numbers the streams that hosts opened, from 0; -1 for entries that were not streamed.
     """
 
     journal: SampleArray
@@ -32,20 +32,20 @@ class Delivery:
 
     @classmethod
     def of(cls, journal: SampleArray) -> Delivery:
-        """Read ``journal`` ``(n,)`` of ENTRY_DTYPE."""
+        """Evaluate ``journal`` ``(n,)`` of ENTRY_DTYPE."""
         sequence = journal["sequence"].astype(np.int64)
         streamed = np.flatnonzero(sequence >= 0)
-        stream = np.full(journal.shape[0], _TEXT_STREAM, dtype=np.int64)
+        stream = np.full(journal.shape[0], _NOT_STREAMED, dtype=np.int64)
         if streamed.size:
             step = np.diff(sequence[streamed])
-            # A number that does not grow is another stream's, unless it has come to the end of its 16 bits.
-            over = (step <= 0) & (step > -SEQUENCE_MODULUS // 2)
-            stream[streamed] = np.concatenate(([0], np.cumsum(over)))
+            # A sequence number that does not grow starts another stream, unless the 16-bit number wrapped.
+            restarted = (step <= 0) & (step > -SEQUENCE_MODULUS // 2)
+            stream[streamed] = np.concatenate(([0], np.cumsum(restarted)))
         sent = journal["intact"] & (sequence >= 0)
-        return cls(journal, sent & ~_late(journal["written_ns"], sent), stream)
+        return cls(journal, sent & ~_overtaken(journal["written_ns"], sent), stream)
 
     def streams(self) -> list[npt.NDArray[np.intp]]:
-        """The indices of the delivered entries of each stream that has any."""
+        """Return the indices of the delivered entries of each stream that has any."""
         index = np.flatnonzero(self.delivered)
         if not index.size:
             return []
@@ -53,7 +53,7 @@ class Delivery:
         return np.split(index, cuts)
 
     def lost_by_sequence(self) -> int:
-        """Frames that a host can tell, by the numbers of those around them, to have been lost."""
+        """Count the frames that a host knows to be lost, as their numbers are missing between delivered ones."""
         lost = 0
         for index in self.streams():
             sequence: npt.NDArray[np.int64] = self.journal["sequence"][index].astype(np.int64)
@@ -61,19 +61,22 @@ class Delivery:
         return lost
 
     def whole_windows(self) -> Mask:
-        """Entries whose last 50 samples all were delivered, in one stream, without a gap: a host's window is the device's."""
+        """Mark the entries for which a host has the same window as the device.
+
+        That is so if the last 50 samples were all delivered, in one stream and without a gap in time.
+        """
         entry = self.journal
         step_ms = np.diff(entry["time_ms"], prepend=entry["time_ms"][:1])
         joined = (step_ms > 0) & (step_ms <= GAP_MS)
         joined[1:] &= self.delivered[1:] & self.delivered[:-1] & (self.stream[1:] == self.stream[:-1])
         joined[:1] = False
-        # The run of joined entries up to and with each one.
+        # The length of the run of joined entries that ends at each entry.
         position = np.arange(joined.size)
         run = position - np.maximum.accumulate(np.where(joined, -1, position))
         return run >= WINDOW_SAMPLES - 1
 
-    def pieces(self) -> list[npt.NDArray[np.intp]]:
-        """As :meth:`streams`, but cut as well where the device's clock falls back: there, hosts start over."""
+    def segments(self) -> list[npt.NDArray[np.intp]]:
+        """Return :meth:`streams`, also split where the device's clock steps back: hosts start over there."""
         found = []
         for index in self.streams():
             back = np.flatnonzero(np.diff(self.journal["time_ms"][index]) < 0) + 1
@@ -81,10 +84,10 @@ class Delivery:
         return found
 
 
-def _late(written_ns: npt.NDArray[np.int64], sent: Mask) -> Mask:
-    """Which of those ``sent`` were written after one that was taken later."""
+def _overtaken(written_ns: npt.NDArray[np.int64], sent: Mask) -> Mask:
+    """Mark the ``sent`` entries that were written after a later entry."""
     times = np.where(sent, written_ns, np.iinfo(np.int64).max)
     earliest_after = np.minimum.accumulate(times[::-1])[::-1]
-    late = np.zeros(sent.shape, dtype=np.bool_)
-    late[:-1] = sent[:-1] & (earliest_after[1:] < written_ns[:-1])
-    return late
+    overtaken = np.zeros(sent.shape, dtype=np.bool_)
+    overtaken[:-1] = sent[:-1] & (earliest_after[1:] < written_ns[:-1])
+    return overtaken

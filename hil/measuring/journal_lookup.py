@@ -1,4 +1,4 @@
-"""Which sample of a device's journal a message speaks of: the latest of that time that had been sent by then."""
+"""Finds the journal entry of a device that a message refers to."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ Index = npt.NDArray[np.intp]
 
 
 class JournalLookup:
-    """Finds entries of a ``journal`` by the time that the device had stamped them with, which it may use more than once."""
+    """Finds entries of a ``journal`` by the sample's timestamp, which a device may use more than once."""
 
     def __init__(self, journal: SampleArray) -> None:
         stamped_ms = journal["sample"]["timestamp_ms"].astype(np.int64)
-        known_ns = np.where(journal["written_ns"] > 0, journal["written_ns"], journal["due_ns"])
-        self._order = np.lexsort((known_ns, stamped_ms))
+        sent_ns = np.where(journal["written_ns"] > 0, journal["written_ns"], journal["due_ns"])
+        self._order = np.lexsort((sent_ns, stamped_ms))
         self._stamped_ms = stamped_ms[self._order]
-        self._known_ns = known_ns[self._order]
+        self._sent_ns = sent_ns[self._order]
 
     def find(self, device_ms: npt.NDArray[np.int64], by_ns: npt.NDArray[np.int64]) -> Index:
-        """For each time ``(n,)`` the entry, ``(n,)``; -1 where there was none until then."""
+        """Return the latest entry ``(n,)`` with each timestamp ``(n,)`` that was sent by ``by_ns`` ``(n,)``; -1 if none."""
         first = np.searchsorted(self._stamped_ms, device_ms, side="left")
         after = np.searchsorted(self._stamped_ms, device_ms, side="right")
         found = np.full(device_ms.shape[0], -1, dtype=np.intp)
         for i, (start, stop) in enumerate(zip(first.tolist(), after.tolist(), strict=True)):
             if stop > start:
-                earlier = int(np.searchsorted(self._known_ns[start:stop], by_ns[i], side="right"))
+                earlier = int(np.searchsorted(self._sent_ns[start:stop], by_ns[i], side="right"))
                 if earlier:
                     found[i] = self._order[start + earlier - 1]
         return found

@@ -1,4 +1,4 @@
-"""Latencies of each stage, from a sample's writing to a subscriber's hands, as HDR histograms."""
+"""Latency of each stage, from a sample's writing to its receipt by a subscriber, as HDR histograms."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Times = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageTimes:
-    """When each of ``n`` samples was due, written, read, scored, published and received; 0 is what is not known.
+    """When each of ``n`` samples was due, written, read, scored, published and received; 0 where unknown.
 
-    For a device without a journal ``due_ns`` and ``written_ns`` are all 0.
+    For a device without a journal all of ``due_ns`` and ``written_ns`` are 0.
     """
 
     due_ns: Times
@@ -42,7 +42,7 @@ class StageTimes:
 
 
 def sample_times(delivery: Delivery | None, scores: npt.NDArray[Any]) -> StageTimes:
-    """Of every sample whose score was told: ``scores`` ``(n,)`` of SCORE_DTYPE."""
+    """Return the times of every sample whose score was published: ``scores`` ``(n,)`` of SCORE_DTYPE."""
     due_ns = written_ns = np.zeros(scores.shape[0], dtype=np.int64)
     if delivery is not None:
         found = JournalLookup(delivery.journal).find(scores["device_ms"], scores["received_ns"])
@@ -53,7 +53,7 @@ def sample_times(delivery: Delivery | None, scores: npt.NDArray[Any]) -> StageTi
 
 
 def event_times(delivery: Delivery | None, events: Sequence[DaemonMessage]) -> StageTimes:
-    """Of the samples that made ``events`` happen; those without stamps, which no sample made, are left out."""
+    """Return the times of the samples that caused ``events``; events without stamps, caused by no sample, are left out."""
     rows = []
     for event in events:
         stamps, device_ms = event.stamps, event.content.get("device_ms")
@@ -62,54 +62,57 @@ def event_times(delivery: Delivery | None, events: Sequence[DaemonMessage]) -> S
     return sample_times(delivery, np.array(rows, dtype=SCORE_DTYPE))
 
 
-def floor_times(delivery: Delivery, told: Sequence[DaemonMessage]) -> StageTimes:
-    """Of messages that came the same way without a daemon, which bear no stamps but the sample's time."""
+def floor_times(delivery: Delivery, messages: Sequence[DaemonMessage]) -> StageTimes:
+    """Return the times of samples published without a daemon; their messages have no stamps but the sample's time."""
     rows = [
         (int(message.content["device_ms"]), np.nan, 0, 0, 0, message.at_ns)
-        for message in told
+        for message in messages
         if isinstance(message.content.get("device_ms"), int)
     ]
     return sample_times(delivery, np.array(rows, dtype=SCORE_DTYPE))
 
 
-def joined(passages: Sequence[StageTimes]) -> StageTimes:
-    """Those of several devices, one after another."""
-    return StageTimes(*(np.concatenate([getattr(each, name) for each in passages]) for name in StageTimes.__slots__))
+def concatenate(parts: Sequence[StageTimes]) -> StageTimes:
+    """Return the times of several devices, one device after another."""
+    return StageTimes(*(np.concatenate([getattr(part, name) for part in parts]) for name in StageTimes.__slots__))
 
 
-def stages_of_samples(passage: StageTimes) -> list[Latency]:
-    """A histogram for each stage that samples were seen to pass, and for the whole way."""
-    return _stages(
+def sample_latencies(times: StageTimes) -> list[Latency]:
+    """Return a histogram for each stage that samples passed, and for the whole path."""
+    return _latencies(
         {
-            "sample: written to read": (passage.written_ns, passage.read_ns),
-            "sample: read to scored": (passage.read_ns, passage.scored_ns),
-            "sample: scored to published": (passage.scored_ns, passage.published_ns),
-            "sample: published to received": (passage.published_ns, passage.received_ns),
-            SAMPLES: (passage.written_ns, passage.received_ns),
+            "sample: written to read": (times.written_ns, times.read_ns),
+            "sample: read to scored": (times.read_ns, times.scored_ns),
+            "sample: scored to published": (times.scored_ns, times.published_ns),
+            "sample: published to received": (times.published_ns, times.received_ns),
+            SAMPLES: (times.written_ns, times.received_ns),
         }
-    ) + _stages({"sample: due to received": (passage.due_ns, passage.received_ns)}, corrected=True)
+    ) + _latencies({"sample: due to received": (times.due_ns, times.received_ns)}, corrected=True)
 
 
-def stages_of_events(passage: StageTimes) -> list[Latency]:
-    """The same of events; before they are published they go with their samples."""
-    return _stages(
+def event_latencies(times: StageTimes) -> list[Latency]:
+    """Return a histogram for each stage of events; before the scoring they pass the stages of their samples."""
+    return _latencies(
         {
-            "event: scored to published": (passage.scored_ns, passage.published_ns),
-            "event: published to received": (passage.published_ns, passage.received_ns),
-            EVENTS: (passage.written_ns, passage.received_ns),
+            "event: scored to published": (times.scored_ns, times.published_ns),
+            "event: published to received": (times.published_ns, times.received_ns),
+            EVENTS: (times.written_ns, times.received_ns),
         }
     )
 
 
-def floor_latency(stage: str, passage: StageTimes) -> list[Latency]:
-    """The whole way without a daemon, under the name of the stage that it is the floor of; nothing where there was none."""
-    return _stages({stage: (passage.written_ns, passage.received_ns)}, floor=True)
+def floor_latency(stage: str, times: StageTimes) -> list[Latency]:
+    """Return the latency of the whole path without a daemon, named as the ``stage`` it is the floor of; ``[]`` if none."""
+    return _latencies({stage: (times.written_ns, times.received_ns)}, floor=True)
 
 
-def histogram(stage: str, taken_us: npt.NDArray[np.float64], **about: Any) -> Latency:
-    """``taken_us`` ``(n,)``, n >= 1, as a histogram of three digits; below a microsecond counts as one."""
+def histogram(stage: str, durations_us: npt.NDArray[np.float64], **fields: Any) -> Latency:
+    """Return ``durations_us`` ``(n,)``, n >= 1, as a histogram of three digits; shorter than 1 µs counts as 1 µs.
+
+    ``fields`` are further fields of :class:`~hil.record.Latency`.
+    """
     found = HdrHistogram(1, _LONGEST_US, _DIGITS)
-    for value in np.clip(np.rint(taken_us), 1, _LONGEST_US).astype(np.int64).tolist():
+    for value in np.clip(np.rint(durations_us), 1, _LONGEST_US).astype(np.int64).tolist():
         found.record_value(value)
     p50, p90, p99, p99_9 = (float(found.get_value_at_percentile(part)) for part in (50, 90, 99, 99.9))
     buckets = [
@@ -117,18 +120,18 @@ def histogram(stage: str, taken_us: npt.NDArray[np.float64], **about: Any) -> La
         for entry in found.get_log_iterator(1, 10 ** (1 / _BUCKETS_PER_DECADE))
         if entry.count_added_in_this_iter_step
     ]
-    return Latency(stage, int(taken_us.size), p50, p90, p99, p99_9, float(taken_us.max()), buckets, **about)
+    return Latency(stage, int(durations_us.size), p50, p90, p99, p99_9, float(durations_us.max()), buckets, **fields)
 
 
 def find_stage(latencies: Sequence[Latency], stage: str, *, floor: bool = False) -> Latency | None:
-    """The histogram of that name, with the daemon or of the ``floor``, if there is one."""
+    """Return the histogram of ``stage``, with the daemon or, with ``floor``, without; ``None`` if there is none."""
     return next((each for each in latencies if each.stage == stage and each.floor is floor), None)
 
 
-def _stages(between: Mapping[str, tuple[Times, Times]], **about: Any) -> list[Latency]:
+def _latencies(stages: Mapping[str, tuple[Times, Times]], **fields: Any) -> list[Latency]:
     found = []
-    for stage, (start_ns, end_ns) in between.items():
+    for stage, (start_ns, end_ns) in stages.items():
         known = (start_ns > 0) & (end_ns > 0)
         if known.any():
-            found.append(histogram(stage, (end_ns - start_ns)[known] / _NS_PER_US, **about))
+            found.append(histogram(stage, (end_ns - start_ns)[known] / _NS_PER_US, **fields))
     return found

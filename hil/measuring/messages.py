@@ -1,4 +1,4 @@
-"""What the daemon said, read: events, scores and states out of messages. What cannot be read is left out."""
+"""Parses the daemon's messages into events, scores and states. A message that cannot be parsed is left out."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SCORE_DTYPE: Final = np.dtype(
         ("received_ns", "i8"),
     ]
 )
-"""The score of one sample, NaN where it was told to have none; stamps that were not told are 0."""
+"""The score of one sample; ``probability`` is NaN where the daemon published null, a missing stamp is 0."""
 
 EVENT_KINDS: Final = ("shot", "spinup", "false_spinup")
 
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """When a message's sample passed the stages of the daemon, monotonic; 0 where that was not told."""
+    """When a message's sample passed the stages of the daemon, on the monotonic clock; 0 if not published."""
 
     read_ns: int = 0
     scored_ns: int = 0
@@ -39,7 +39,10 @@ class Stamps:
 
 @dataclass(frozen=True, slots=True)
 class DaemonMessage:
-    """An event or a state: ``content`` is the JSON of a message about ``device`` of this ``kind``."""
+    """An event or state published by the daemon: ``content`` is the JSON object of a message of this ``kind``.
+
+    ``kind`` is the last level of the topic. ``device`` is the device's name, or ``daemon`` for the daemon's own state.
+    """
 
     at_ns: int
     device: str
@@ -49,38 +52,37 @@ class DaemonMessage:
 
     @property
     def stamps(self) -> Stamps:
-        """Those of the message, if it has any."""
+        """The stamps in the message, all 0 if it has none."""
         return _stamps(self.content)
 
 
-def parse_messages(heard: Iterable[ReceivedMessage], kinds: Iterable[str]) -> list[DaemonMessage]:
-    """The messages of those ``kinds`` (the last level of the topic), in order; of the daemon, ``device`` is ``daemon``."""
-    wanted = set(kinds)
-    return [told for told in _told(heard, wanted) if told.kind in wanted]
+def parse_messages(received: Iterable[ReceivedMessage], kinds: Iterable[str]) -> list[DaemonMessage]:
+    """Return the messages of these ``kinds``, in order of receipt."""
+    return list(_parsed(received, set(kinds)))
 
 
-def parse_scores(heard: Iterable[ReceivedMessage]) -> dict[str, npt.NDArray[np.void]]:
-    """The scores of each device, ``(n,)`` of SCORE_DTYPE, in the order in which they came."""
+def parse_scores(received: Iterable[ReceivedMessage]) -> dict[str, npt.NDArray[np.void]]:
+    """Return the scores of each device, ``(n,)`` of SCORE_DTYPE, in order of receipt."""
     rows: dict[str, list[tuple[float, ...]]] = {}
-    for told in _told(heard, {"scores"}):
-        stamps = told.stamps
-        first_ms, step_ms = told.content.get("first_device_ms"), told.content.get("period_ms")
+    for message in _parsed(received, {"scores"}):
+        stamps = message.stamps
+        first_ms, step_ms = message.content.get("first_device_ms"), message.content.get("period_ms")
         if not isinstance(first_ms, int) or not isinstance(step_ms, int):
             continue
-        rows.setdefault(told.device, []).extend(
+        rows.setdefault(message.device, []).extend(
             (
                 first_ms + i * step_ms,
                 math.nan if probability is None else probability,
                 *(stamps.read_ns, stamps.scored_ns, stamps.published_ns),
-                told.at_ns,
+                message.at_ns,
             )
-            for i, probability in enumerate(told.content.get("probabilities", ()))
+            for i, probability in enumerate(message.content.get("probabilities", ()))
         )
     return {device: np.array(scores, dtype=SCORE_DTYPE) for device, scores in rows.items()}
 
 
-def _told(heard: Iterable[ReceivedMessage], kinds: set[str]) -> Iterator[DaemonMessage]:
-    for message in heard:
+def _parsed(received: Iterable[ReceivedMessage], kinds: set[str]) -> Iterator[DaemonMessage]:
+    for message in received:
         root, _, rest = message.topic.partition("/")
         device, _, kind = rest.partition("/")
         if root != "stinger" or kind not in kinds:

@@ -1,4 +1,4 @@
-"""What was seen of one scenario, as it was written down while it ran. All times are of the monotonic clock."""
+"""What the bench observed during one scenario. Every time is in nanoseconds of the monotonic clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stinger.sample import SampleArray
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A message in a subscriber's hands."""
+    """An MQTT message as a subscriber received it."""
 
     at_ns: int
     topic: str
@@ -20,11 +20,12 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class InjectedFault:
-    """A fault, or something else that was done to device, broker or daemon; ``end_ns`` is ``None`` if it has no end."""
+    """A fault injected into the device, the broker or the daemon; ``end_ns`` is ``None`` for one without an end."""
 
     kind: str
-    what: str
-    """For a person."""
+    """The name of the fault, such as ``unplug``."""
+    description: str
+    """The fault as the scenario writes it, such as ``unplug:start=2,for=2``."""
     start_ns: int
     end_ns: int | None = None
     device: str = ""
@@ -32,22 +33,22 @@ class InjectedFault:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceObservations:
-    """One device: its ``journal`` ``(n,)`` of :data:`~hil.emulated.journal.ENTRY_DTYPE`, where it keeps one.
+    """One device: its ``journal`` ``(n,)`` of :data:`~hil.emulated.journal.ENTRY_DTYPE`, or ``None`` if it keeps none.
 
-    ``recorded`` ``(m,)`` of SAMPLE_DTYPE is what the daemon recorded of it, oldest first, ``damaged`` how many of its
-    recordings are not as they should be. ``told`` are the daemon's own counts, by the name of the metric.
+    ``recorded`` ``(m,)`` of SAMPLE_DTYPE holds the samples that the daemon recorded, oldest first; ``damaged`` counts its
+    damaged recordings. ``metrics`` are the daemon's counters for this device, by the name of the metric.
     """
 
     name: str
     journal: SampleArray | None
     recorded: SampleArray
     damaged: int = 0
-    told: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonObservations:
-    """The daemon as a process; ``None`` is what could not be seen."""
+    """The daemon as a process; ``None`` stands for a value that could not be observed."""
 
     exit_code: int | None = None
     stop_s: float | None = None
@@ -61,11 +62,14 @@ class DaemonObservations:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScenarioObservations:
-    """All of it. ``floor`` is the device whose path has no daemon, if there was one."""
+    """Everything observed during one scenario.
+
+    ``floor`` is the device whose samples reach the broker without a daemon, in scenarios that measure the latency floor.
+    """
 
     began_ns: int
     devices: Sequence[DeviceObservations]
-    heard: Sequence[ReceivedMessage]
+    messages: Sequence[ReceivedMessage]
     faults: Sequence[InjectedFault] = ()
     daemon: DaemonObservations = field(default_factory=DaemonObservations)
     floor: DeviceObservations | None = None

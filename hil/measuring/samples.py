@@ -1,4 +1,4 @@
-"""Samples sent against samples recorded: none lost, none repeated, none made up."""
+"""Compares samples sent with samples recorded: lost, repeated, reordered, or never sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RECORD: Final = np.dtype(f"S{SAMPLE_BYTES}")
 
 @dataclass(frozen=True, slots=True)
 class SampleCounts:
-    """See :data:`hil.measuring.definitions.MEASUREMENTS` for what each says."""
+    """Counts of samples; :data:`hil.measuring.definitions.MEASUREMENTS` defines each."""
 
     sent: int
     lost: int
@@ -29,59 +29,59 @@ class SampleCounts:
 
 
 def compare_samples(delivery: Delivery, recorded: SampleArray) -> SampleCounts:
-    """What became of the samples that a device sent: ``recorded`` ``(m,)`` of SAMPLE_DTYPE is what the daemon kept.
+    """Compare the samples that a device sent with those that the daemon ``recorded``, ``(m,)`` of SAMPLE_DTYPE.
 
-    A sample is known by all of its 17 bytes.
+    Two samples are the same if all of their 17 bytes are equal.
     """
     journal = delivery.journal
     sent, kept = _numbered(journal["sample"], recorded)
     kinds = int(max(sent.max(initial=-1), kept.max(initial=-1))) + 1
-    streamed = np.bincount(sent[delivery.stream >= 0], minlength=kinds)
-    due = np.bincount(sent[delivery.delivered], minlength=kinds)
-    came = np.bincount(kept, minlength=kinds)
-    known = streamed > 0
+    sent_count = np.bincount(sent[delivery.stream >= 0], minlength=kinds)
+    delivered_count = np.bincount(sent[delivery.delivered], minlength=kinds)
+    recorded_count = np.bincount(kept, minlength=kinds)
+    known = sent_count > 0
     return SampleCounts(
-        sent=int(due.sum()),
-        lost=int(np.maximum(due - came, 0).sum()),
-        foreign=int(came[~known].sum()),
-        repeated=int(np.maximum(came - streamed, 0)[known].sum()),
+        sent=int(delivered_count.sum()),
+        lost=int(np.maximum(delivered_count - recorded_count, 0).sum()),
+        foreign=int(recorded_count[~known].sum()),
+        repeated=int(np.maximum(recorded_count - sent_count, 0)[known].sum()),
         disordered=_disordered(sent, kept),
         lost_on_wire=delivery.lost_by_sequence(),
     )
 
 
 def recorded_rate_hz(recorded: SampleArray) -> float | None:
-    """Samples a second in ``recorded`` ``(m,)``, gaps and steps back left aside; ``None`` where time does not advance."""
+    """Return the samples per second in ``recorded`` ``(m,)``, ignoring gaps and backward steps; ``None`` if time stands."""
     step_ms = np.diff(recorded["timestamp_ms"].astype(np.int64))
     steady = step_ms[(step_ms > 0) & (step_ms <= GAP_MS)]
     return float(1000 / steady.mean()) if steady.size else None
 
 
 def _numbered(sent: SampleArray, recorded: SampleArray) -> tuple[Numbers, Numbers]:
-    """``sent`` ``(n,)`` and ``recorded`` ``(m,)`` as numbers from 0 on, equal where all 17 bytes are."""
-    # Of a text of a fixed length NumPy leaves out the zeros at its end, which in these can mean nothing but zeros.
+    """Number the distinct samples in ``sent`` ``(n,)`` and ``recorded`` ``(m,)`` from 0: equal bytes, equal number."""
+    # NumPy ignores trailing zero bytes of fixed-length strings. All records have 17 bytes, so none become equal by that.
     records = np.concatenate([np.ascontiguousarray(samples).view(_RECORD) for samples in (sent, recorded)])
     numbers = np.unique(records, return_inverse=True)[1]
     return numbers[: sent.shape[0]], numbers[sent.shape[0] :]
 
 
 def _disordered(sent: Numbers, recorded: Numbers) -> int:
-    """How many of ``recorded`` stand behind one that was sent later; foreign ones and repetitions left aside.
+    """Count the ``recorded`` samples that come after one that was sent later, ignoring foreign and repeated ones.
 
-    Of samples that are alike, the first recorded is taken for the first sent, and so on.
+    Of equal samples, the first recorded is matched with the first sent, the second with the second, and so on.
     """
     places = np.argsort(sent, kind="stable")
     first = np.searchsorted(sent[places], recorded)
-    turn = first + _turns(recorded)
-    there = turn < np.searchsorted(sent[places], recorded, side="right")
-    place = places[turn[there]]
+    match = first + _earlier_occurrences(recorded)
+    matched = match < np.searchsorted(sent[places], recorded, side="right")
+    place = places[match[matched]]
     return int(np.count_nonzero(place[1:] < np.maximum.accumulate(place)[:-1]))
 
 
-def _turns(numbers: Numbers) -> Numbers:
-    """For each of ``numbers`` ``(n,)`` how often it was there before."""
+def _earlier_occurrences(numbers: Numbers) -> Numbers:
+    """Return, for each of ``numbers`` ``(n,)``, how often it occurred before."""
     order = np.argsort(numbers, kind="stable")
     ordered = numbers[order]
-    turns = np.empty_like(order)
-    turns[order] = np.arange(ordered.size) - np.searchsorted(ordered, ordered)
-    return turns
+    occurrences = np.empty_like(order)
+    occurrences[order] = np.arange(ordered.size) - np.searchsorted(ordered, ordered)
+    return occurrences

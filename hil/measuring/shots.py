@@ -1,9 +1,9 @@
-"""Shots that were to be told of against those that were."""
+"""Compares the shots that the daemon published with the trigger edges that the device sent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,80 +13,86 @@ from stinger.recording import split_recordings
 from stinger.shots import find_shots
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ShotCounts:
-    """See :data:`hil.measuring.definitions.MEASUREMENTS` for what each says. ``lost_ns`` are when the lost ones were due."""
+    """Counts of shots; :data:`hil.measuring.definitions.MEASUREMENTS` defines each. ``lost_ns``: when lost ones were due."""
 
-    sent: int = 0
-    accepted: int = 0
-    lost: int = 0
-    invented: int = 0
-    repeated: int = 0
-    misjudged: int = 0
-    lost_ns: list[int] = field(default_factory=list)
+    sent: int
+    accepted: int
+    lost: int
+    invented: int
+    repeated: int
+    misjudged: int
+    lost_ns: Sequence[int] = ()
 
 
 @dataclass(slots=True)
-class _Expected:
+class _ExpectedShot:
     device_ms: int
     due_ns: int
     accepted: bool
-    told: bool = False
+    published: bool = False
 
 
-def compare_shots(delivery: Delivery, told: Sequence[DaemonMessage]) -> ShotCounts:
-    """Match ``told``, the shots of one device without those that came twice, in order, with its trigger edges.
+def compare_shots(delivery: Delivery, shots: Sequence[DaemonMessage]) -> ShotCounts:
+    """Match ``shots``, the shot events of one device in order and without redelivered ones, with its trigger edges.
 
-    Edges are looked for as any host would: within what was delivered over one link, from one boot.
+    A trigger edge is expected as any host would find it: between delivered samples of one link and one boot.
     """
-    counts = ShotCounts()
-    expected = _expected(delivery, counts)
-    by_time: dict[int, list[_Expected]] = {}
+    expected = _expected_shots(delivery)
+    by_time: dict[int, list[_ExpectedShot]] = {}
     for shot in expected:
         by_time.setdefault(shot.device_ms, []).append(shot)
-    for message in told:
+    invented = repeated = misjudged = 0
+    for message in shots:
         candidates = [
             shot for shot in by_time.get(message.content.get("device_ms", -1), ()) if shot.due_ns <= message.at_ns
         ]
-        fresh = [shot for shot in candidates if not shot.told]
-        if fresh:
-            fresh[0].told = True
-            counts.misjudged += message.content.get("accepted") is not fresh[0].accepted
+        unmatched = [shot for shot in candidates if not shot.published]
+        if unmatched:
+            unmatched[0].published = True
+            misjudged += message.content.get("accepted") is not unmatched[0].accepted
         elif candidates:
-            counts.repeated += 1
+            repeated += 1
         else:
-            counts.invented += 1
-    counts.lost_ns = [shot.due_ns for shot in expected if not shot.told]
-    counts.sent, counts.lost = len(expected), len(counts.lost_ns)
-    return counts
+            invented += 1
+    lost_ns = [shot.due_ns for shot in expected if not shot.published]
+    return ShotCounts(
+        sent=len(expected),
+        accepted=sum(shot.accepted for shot in expected),
+        lost=len(lost_ns),
+        invented=invented,
+        repeated=repeated,
+        misjudged=misjudged,
+        lost_ns=lost_ns,
+    )
 
 
-def _expected(delivery: Delivery, counts: ShotCounts) -> list[_Expected]:
+def drop_redelivered(events: Sequence[DaemonMessage]) -> tuple[list[DaemonMessage], int]:
+    """Return ``events`` without those whose id came before, and how many those were. Retained copies are dropped too."""
+    seen: set[str] = set()
+    first, redelivered = [], 0
+    for event in events:
+        identifier = str(event.content.get("id"))
+        if event.retained:
+            continue
+        if identifier in seen:
+            redelivered += 1
+        else:
+            seen.add(identifier)
+            first.append(event)
+    return first, redelivered
+
+
+def _expected_shots(delivery: Delivery) -> list[_ExpectedShot]:
     found = []
-    for index in delivery.pieces():
+    for index in delivery.segments():
         entries = delivery.journal[index]
         start = 0
         for recording in split_recordings(np.ascontiguousarray(entries["sample"])):
             shots = find_shots(recording)
-            counts.accepted += int(shots.accepted.sum())
             for i, accepted in zip((start + shots.index).tolist(), shots.accepted.tolist(), strict=True):
                 device_ms = int(entries["sample"]["timestamp_ms"][i])
-                found.append(_Expected(device_ms, int(entries["due_ns"][i]), accepted))
+                found.append(_ExpectedShot(device_ms, int(entries["due_ns"][i]), accepted))
             start += len(recording)
     return found
-
-
-def drop_redelivered(told: Sequence[DaemonMessage]) -> tuple[list[DaemonMessage], int]:
-    """``told`` without the events whose id was there before, and how many those were. Retained copies are not events."""
-    seen: set[str] = set()
-    first, again = [], 0
-    for message in told:
-        identifier = str(message.content.get("id"))
-        if message.retained:
-            continue
-        if identifier in seen:
-            again += 1
-        else:
-            seen.add(identifier)
-            first.append(message)
-    return first, again

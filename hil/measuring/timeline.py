@@ -1,4 +1,4 @@
-"""The timeline of a scenario: faults, recoveries and what the daemon said of its own state."""
+"""Builds the timeline of a scenario: faults, recoveries, and the states that the daemon published."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from hil.measuring.recovery import Recovery
 from hil.record import TimelineEntry
 
 
-def moments(
-    evidence: ScenarioObservations, recoveries: Sequence[Recovery], states: Sequence[DaemonMessage]
+def build_timeline(
+    observations: ScenarioObservations, recoveries: Sequence[Recovery], states: Sequence[DaemonMessage]
 ) -> list[TimelineEntry]:
-    """All of it, in order. ``states`` are links, models and the daemon's status; models are left out."""
+    """Return the timeline, in order of time. ``states`` are the link, model and status messages; models are left out."""
     found = [
-        TimelineEntry(_at_s(evidence, each.start_ns), "fault", each.what, _end_s(evidence, each.end_ns), each.device)
-        for each in evidence.faults
-    ]
-    found += [_recovered(evidence, each) for each in recoveries if each.at_ns is not None]
-    found += [_state(evidence, each) for each in states if each.kind != "model" and not each.retained]
-    return sorted(found, key=lambda moment: moment.at_s)
-
-
-def _recovered(evidence: ScenarioObservations, recovery: Recovery) -> TimelineEntry:
-    assert recovery.at_ns is not None
-    what = f"well again {recovery.took_s:.2f} s after: {recovery.occurrence.what}"
-    return TimelineEntry(_at_s(evidence, recovery.at_ns), "recovery", what, device=recovery.occurrence.device)
-
-
-def _state(evidence: ScenarioObservations, told: DaemonMessage) -> TimelineEntry:
-    content = told.content
-    if told.kind == "link":
-        reason = f", {content['reason']}" if content.get("reason") else ""
-        return TimelineEntry(
-            _at_s(evidence, told.at_ns), "event", f"link {content.get('state')}{reason}", device=told.device
+        TimelineEntry(
+            _at_s(observations, fault.start_ns),
+            "fault",
+            fault.description,
+            None if fault.end_ns is None else _at_s(observations, fault.end_ns),
+            fault.device,
         )
+        for fault in observations.faults
+    ]
+    found += [_recovery_entry(observations, recovery) for recovery in recoveries if recovery.at_ns is not None]
+    found += [_state_entry(observations, state) for state in states if state.kind != "model" and not state.retained]
+    return sorted(found, key=lambda entry: entry.at_s)
+
+
+def _recovery_entry(observations: ScenarioObservations, recovery: Recovery) -> TimelineEntry:
+    assert recovery.at_ns is not None
+    what = f"recovered {recovery.time_s:.2f} s after the end of {recovery.fault.description}"
+    return TimelineEntry(_at_s(observations, recovery.at_ns), "recovery", what, device=recovery.fault.device)
+
+
+def _state_entry(observations: ScenarioObservations, state: DaemonMessage) -> TimelineEntry:
+    content, at_s = state.content, _at_s(observations, state.at_ns)
+    if state.kind == "link":
+        reason = f", {content['reason']}" if content.get("reason") else ""
+        return TimelineEntry(at_s, "event", f"link {content.get('state')}{reason}", device=state.device)
     alarm = f", alarm: {content['alarm']}" if content.get("alarm") else ""
-    return TimelineEntry(_at_s(evidence, told.at_ns), "event", f"daemon {content.get('state')}{alarm}")
+    return TimelineEntry(at_s, "event", f"daemon {content.get('state')}{alarm}")
 
 
-def _at_s(evidence: ScenarioObservations, at_ns: int) -> float:
-    return round((at_ns - evidence.began_ns) / 1e9, 3)
-
-
-def _end_s(evidence: ScenarioObservations, at_ns: int | None) -> float | None:
-    return None if at_ns is None else _at_s(evidence, at_ns)
+def _at_s(observations: ScenarioObservations, at_ns: int) -> float:
+    return round((at_ns - observations.began_ns) / 1e9, 3)

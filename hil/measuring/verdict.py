@@ -1,4 +1,4 @@
-"""What a scenario's measurements prove, on the machine that they were made on."""
+"""Derives a scenario's verdict from its measurements and from how busy the machine was."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from hil.limits import Verdict
 from hil.measuring.definitions import MEASUREMENTS
 from hil.record import Measurement
 
-NOISY_MS: Final = 1.0
-"""A machine that wakes a sleeping process later than this, one time in a hundred, says little about limits of time."""
-EXPLAINED: Final = 5
-"""So many times that much it may add to a latency, for each device: a sample wakes four processes, one after another, on its
-way, and of several devices one sample waits for the others'."""
+BUSY_HOST_MS: Final = 1.0
+"""A machine that wakes a sleeping process later than this, one time in a hundred, is too busy to judge limits of time."""
+EXCUSED_FACTOR: Final = 5
+"""How many wake-up delays may add to a latency, per device.
+
+A sample wakes four processes one after another on its way, and with several devices one sample waits for the others'.
+"""
 
 _UNIT_MS: Final = {"ms": 1.0, "s": 1000.0}
 
@@ -21,24 +23,25 @@ _UNIT_MS: Final = {"ms": 1.0, "s": 1000.0}
 def verdict_of(
     measurements: Sequence[Measurement], host_late_p99_ms: float | None, *, devices: int = 1
 ) -> tuple[Verdict, str]:
-    """The worst verdict of all, and why, where the measurements do not say it. So many ``devices`` were there at a time.
+    """Return the worst verdict of all, and a reason where the measurements do not give it.
 
-    If the machine itself was late, and only limits of time were missed, and by no more than that explains, nothing is
-    proved.
+    The verdict is inconclusive if the machine woke processes late, and the only limits missed are limits of time, by no
+    more than the lateness explains with this number of ``devices``.
     """
     missed = [each for each in measurements if each.verdict in (Verdict.FAIL, Verdict.UNSET)]
     late_ms = host_late_p99_ms or 0.0
-    if missed and late_ms > NOISY_MS and all(_explained(each, EXPLAINED * late_ms * devices) for each in missed):
-        return Verdict.INCONCLUSIVE, f"this machine itself woke up {late_ms:.1f} ms late one time in a hundred"
+    excused_ms = EXCUSED_FACTOR * late_ms * devices
+    if missed and late_ms > BUSY_HOST_MS and all(_is_excused(each, excused_ms) for each in missed):
+        return Verdict.INCONCLUSIVE, f"this machine woke sleeping processes {late_ms:.1f} ms late (99th percentile)"
     verdicts = [each.verdict for each in measurements if each.verdict is not None]
     return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.PASS), ""
 
 
-def _explained(missed: Measurement, by_ms: float) -> bool:
-    """Whether a machine that makes things later by so much may be all that is behind a limit missed."""
+def _is_excused(missed: Measurement, excused_ms: float) -> bool:
+    """Return whether a missed limit is one of time, missed by no more than ``excused_ms``."""
     if not MEASUREMENTS[missed.name].timing or missed.value is None or missed.limit is None:
         return False
     if missed.limit.at_most is None:
         return False
     unit_ms = _UNIT_MS.get(missed.unit)
-    return unit_ms is None or (missed.value - missed.limit.at_most) * unit_ms <= by_ms
+    return unit_ms is None or (missed.value - missed.limit.at_most) * unit_ms <= excused_ms

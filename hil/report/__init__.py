@@ -1,1 +1,1 @@
-"""Reports of a run, each made from its record alone."""
+"""Makes the reports of a run: text, HTML page, JUnit XML, and a comparison with an older run."""

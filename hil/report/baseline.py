@@ -1,7 +1,7 @@
-"""A run beside an older one: what got worse, what got better, what cannot be compared.
+"""Compares a run with an older one, the baseline: what got worse, what got better, what cannot be compared.
 
-What counts as a change is stated by :func:`rule`, for reports to show. Whether a value got worse is told by its limit:
-worse is nearer to it, or further beyond.
+:func:`rule` describes what counts as a change, for reports. A value got worse if it moved closer to its limit, or further
+beyond.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import Final, Protocol, TypeVar
 
 from hil.limits import Limit, Verdict
 from hil.measuring.definitions import MEASUREMENTS
-from hil.measuring.verdict import NOISY_MS
+from hil.measuring.verdict import BUSY_HOST_MS
 from hil.record import Latency, Measurement, RunRecord, ScenarioRecord
 from hil.report.environment import VOLATILE
-from hil.report.formatting import VERDICT_WORDS, count, duration_s, duration_us, number, value_words
+from hil.report.formatting import VERDICT_WORDS, count, duration_s, duration_us, format_value, number
 
-_VALUE_PART: Final = 0.10
-_LIMIT_PART: Final = 0.01
-_ROOM_PART: Final = 0.25
-_PLENTY: Final = 2
-"""So many times the least that it must be, a value says only that there was enough of something."""
-_DURATION_PART: Final = 0.2
-_LATENESS: Final = "host_late_p99_ms"
+_VALUE_SHARE: Final = 0.10
+_LIMIT_SHARE: Final = 0.01
+_MARGIN_SHARE: Final = 0.25
+_ABUNDANT: Final = 2
+"""Values above this multiple of their lower limit are not compared: there was more than enough."""
+_DURATION_SHARE: Final = 0.2
+_WAKEUP_DELAY: Final = "host_late_p99_ms"
 
 
 @dataclass(frozen=True, slots=True)
 class _Quantile:
-    """A quantile of a latency that is compared: what it may move by, and how many values it takes to know it."""
+    """A quantile of latencies that is compared: by how much it may change, and how many values it needs."""
 
     name: str
     field: str
-    part: float
+    share: float
     at_least_us: float
-    fewest: int
+    min_count: int
 
 
 _QUANTILES: Final = (_Quantile("p50", "p50_us", 0.20, 50.0, 20), _Quantile("p99", "p99_us", 0.50, 500.0, 500))
@@ -43,50 +43,50 @@ _QUANTILES: Final = (_Quantile("p50", "p50_us", 0.20, 50.0, 20), _Quantile("p99"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What moved, in words: ``measure`` of ``scenario`` was ``before`` and is ``now``."""
+    """A change, as text: ``measure`` of ``scenario`` was ``before`` and is ``now``."""
 
     scenario: str
     measure: str
     before: str
     now: str
     why: str
-    """How much it moved, or what its verdict became."""
+    """By how much it changed, or how its verdict changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A run beside ``old``. ``missing`` was measured then and is not now, ``new`` is measured only now."""
+    """A run compared with ``old``. ``missing`` was measured only then, ``new`` is measured only now."""
 
     name: str
-    """What the older record is called, such as its file's name."""
+    """The name of the older record, such as its file name."""
     old: RunRecord
-    surroundings: Sequence[Change] = ()
-    """What was different around the runs: machine, commit, device, the bench's own floor. Their scenario may be empty."""
+    conditions: Sequence[Change] = ()
+    """Different conditions of the runs: machine, commit, device, latency floor. Their scenario may be empty."""
     worse: Sequence[Change] = ()
     better: Sequence[Change] = ()
     missing: Sequence[str] = ()
     new: Sequence[str] = ()
     compared: int = 0
-    """So many verdicts, values and latencies were there in both."""
+    """How many verdicts, values and latencies were compared."""
 
 
 def rule() -> str:
-    """What counts as better or worse, in a sentence or two."""
+    """Describe in a few sentences what counts as better or worse."""
     latencies = " and ".join(
-        f"{each.name} if it moved by more than {each.part:.0%} and {duration_us(each.at_least_us)}"
+        f"the {each.name} if it changed by more than {each.share:.0%} and {duration_us(each.at_least_us)}"
         for each in _QUANTILES
     )
     return (
-        "A verdict counts if it changed. A value counts if it moved by more than "
-        f"{_VALUE_PART:.0%} of what it was (and {_LIMIT_PART:.0%} of its limit), or used up or won more than "
-        f"{_ROOM_PART:.0%} of the room to its limit; not if it is {_PLENTY} times the least it must be. Of a latency counts "
-        f"{latencies}, beyond what the bench's own floor moved; one of too few values is not compared. Times are not "
-        "compared where the computer was busy in either run."
+        "Verdicts that changed count. Values count if they changed by more than "
+        f"{_VALUE_SHARE:.0%} of the old value (and {_LIMIT_SHARE:.0%} of the limit), or by more than "
+        f"{_MARGIN_SHARE:.0%} of the distance to the limit, unless both are at least {_ABUNDANT} times a lower limit. Of "
+        f"latencies count {latencies}, after subtracting the change of the latency floor; latencies of few values are not "
+        "compared. Times are not compared if the computer was busy in either run."
     )
 
 
 def compare(old: RunRecord, new: RunRecord, *, name: str) -> Comparison:
-    """``new`` beside ``old``, which is called ``name``. Scenarios, measurements and stages are matched by their names."""
+    """Compare ``new`` with ``old``, whose name is ``name``. Scenarios, measurements and stages are matched by name."""
     found = _Found()
     before, after = _named(old.scenarios), _named(new.scenarios)
     for key, scenario in after.items():
@@ -101,7 +101,7 @@ def compare(old: RunRecord, new: RunRecord, *, name: str) -> Comparison:
     return Comparison(
         name=name,
         old=old,
-        surroundings=[*_environment(old, new), *_conditions(found.conditions), *found.surroundings],
+        conditions=[*_environment(old, new), *_merged(found.scenario_conditions), *found.conditions],
         worse=found.worse,
         better=found.better,
         missing=found.missing,
@@ -114,8 +114,8 @@ def compare(old: RunRecord, new: RunRecord, *, name: str) -> Comparison:
 class _Found:
     worse: list[Change] = field(default_factory=list)
     better: list[Change] = field(default_factory=list)
-    surroundings: list[Change] = field(default_factory=list)
     conditions: list[Change] = field(default_factory=list)
+    scenario_conditions: list[Change] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     compared: int = 0
@@ -132,24 +132,24 @@ class _Named(Protocol):
 _N = TypeVar("_N", bound=_Named)
 
 
-def _named(things: Iterable[_N]) -> dict[str, _N]:
-    """By name; a second one of a name is ``name (2)``."""
+def _named(items: Iterable[_N]) -> dict[str, _N]:
+    """Return ``items`` by name; a second one of a name becomes ``name (2)``."""
     found: dict[str, _N] = {}
-    for thing in things:
-        key, times = thing.name, 1
+    for item in items:
+        key, times = item.name, 1
         while key in found:
             times += 1
-            key = f"{thing.name} ({times})"
-        found[key] = thing
+            key = f"{item.name} ({times})"
+        found[key] = item
     return found
 
 
 def _compare_scenario(name: str, old: ScenarioRecord, new: ScenarioRecord, found: _Found) -> None:
-    found.conditions += _scenario_conditions(name, old, new)
+    found.scenario_conditions += _scenario_conditions(name, old, new)
     found.compared += 1
-    late_ms = max(_lateness_ms(old), _lateness_ms(new))
-    if late_ms > NOISY_MS:
-        found.surroundings.append(_busy(name, old, new))
+    late_ms = max(_wakeup_delay_ms(old), _wakeup_delay_ms(new))
+    if late_ms > BUSY_HOST_MS:
+        found.conditions.append(_busy(name, old, new))
     if old.verdict is not new.verdict:
         found.add(
             Change(name, "verdict", VERDICT_WORDS[old.verdict], VERDICT_WORDS[new.verdict], new.why),
@@ -159,20 +159,20 @@ def _compare_scenario(name: str, old: ScenarioRecord, new: ScenarioRecord, found
     found.missing += [f"{name}: {key}" for key in before if key not in after]
     found.new += [f"{name}: {key}" for key in after if key not in before]
     for key in after:
-        if key in before and not (late_ms > NOISY_MS and _is_time(after[key])):
+        if key in before and not (late_ms > BUSY_HOST_MS and _is_time(after[key])):
             _compare_values(name, key, before[key], after[key], found)
-    _compare_latencies(name, old.latencies, new.latencies, found, busy=late_ms > NOISY_MS)
+    _compare_latencies(name, old.latencies, new.latencies, found, busy=late_ms > BUSY_HOST_MS)
 
 
-def _lateness_ms(scenario: ScenarioRecord) -> float:
-    """How late the computer woke up a sleeping process meanwhile, as far as the record tells."""
-    found = (each.value for each in scenario.measurements if each.name == _LATENESS)
+def _wakeup_delay_ms(scenario: ScenarioRecord) -> float:
+    """Return how late the computer woke sleeping processes during the scenario; 0 if not in the record."""
+    found = (each.value for each in scenario.measurements if each.name == _WAKEUP_DELAY)
     return next(found, None) or 0.0
 
 
 def _busy(name: str, old: ScenarioRecord, new: ScenarioRecord) -> Change:
-    before, now = (f"{number(_lateness_ms(each), digits=2)} ms late" for each in (old, new))
-    return Change(name, "the computer was busy: times are not compared", before, now, "")
+    before, now = (f"{number(_wakeup_delay_ms(each), digits=2)} ms late" for each in (old, new))
+    return Change(name, "computer busy: times not compared", before, now, "")
 
 
 def _is_time(measurement: Measurement) -> bool:
@@ -184,38 +184,40 @@ def _compare_values(scenario: str, name: str, old: Measurement, new: Measurement
     if new.limit is None or new.unit != old.unit:
         return
     found.compared += 1
-    was = new.limit.judge(old.value)  # by the limit of today, so that a limit that moved is no change of the value
+    before = new.limit.judge(
+        old.value
+    )  # by the limit of the new run, so that a changed limit is not a change of the value
     now = new.limit.judge(new.value)
-    if was is not now:
-        why = f"{VERDICT_WORDS[was]}, now {VERDICT_WORDS[now]}"
-        found.add(Change(scenario, name, value_words(old), value_words(new), why), worse=now.rank > was.rank)
-    elif old.value is not None and new.value is not None and _moved(old.value, new.value, new.limit):
-        nearer = _room(new.value, new.limit) < _room(old.value, new.limit)
+    if before is not now:
+        why = f"{VERDICT_WORDS[before]}, now {VERDICT_WORDS[now]}"
+        found.add(Change(scenario, name, format_value(old), format_value(new), why), worse=now.rank > before.rank)
+    elif old.value is not None and new.value is not None and _has_changed(old.value, new.value, new.limit):
+        worse = _distance(new.value, new.limit) < _distance(old.value, new.limit)
         found.add(
-            Change(scenario, name, value_words(old), value_words(new), _by(old.value, new.value)),
-            worse=nearer,
+            Change(scenario, name, format_value(old), format_value(new), _difference(old.value, new.value)),
+            worse=worse,
         )
 
 
-def _moved(old: float, new: float, limit: Limit) -> bool:
-    if limit.at_most is None and limit.at_least is not None and min(old, new) >= _PLENTY * limit.at_least > 0:
+def _has_changed(old: float, new: float, limit: Limit) -> bool:
+    if limit.at_most is None and limit.at_least is not None and min(old, new) >= _ABUNDANT * limit.at_least > 0:
         return False
     step = abs(new - old)
     ends = [abs(end) for end in (limit.at_least, limit.at_most) if end is not None]
-    by_value = step > _VALUE_PART * abs(old) and step > _LIMIT_PART * max(ends, default=0.0)
-    room = _room(old, limit)
-    by_room = room > 0 and abs(_room(new, limit) - room) > _ROOM_PART * room
-    return _room(new, limit) != room and (by_value or by_room)
+    by_value = step > _VALUE_SHARE * abs(old) and step > _LIMIT_SHARE * max(ends, default=0.0)
+    distance = _distance(old, limit)
+    by_distance = distance > 0 and abs(_distance(new, limit) - distance) > _MARGIN_SHARE * distance
+    return _distance(new, limit) != distance and (by_value or by_distance)
 
 
-def _room(value: float, limit: Limit) -> float:
-    """How far it is to the nearer end of the limit; beyond it, negative."""
+def _distance(value: float, limit: Limit) -> float:
+    """Return the distance to the nearer end of the limit; negative beyond it."""
     low = math.inf if limit.at_least is None else value - limit.at_least
     high = math.inf if limit.at_most is None else limit.at_most - value
     return min(low, high)
 
 
-def _by(old: float, new: float) -> str:
+def _difference(old: float, new: float) -> str:
     if old == 0:
         return f"{new - old:+.3g}"
     return f"{(new - old) / abs(old):+.0%}"
@@ -236,40 +238,44 @@ def _compare_latencies(
         if busy or key not in before:
             continue
         stage, floor = key
-        unsure_us = (before[key].uncertainty_us or 0.0) + (latency.uncertainty_us or 0.0)
+        uncertainty_us = (before[key].uncertainty_us or 0.0) + (latency.uncertainty_us or 0.0)
         for quantile in _QUANTILES:
-            floor_us = 0.0 if floor else _step(before.get((stage, True)), after.get((stage, True)), quantile)
-            change = _latency_change(scenario, before[key], latency, quantile, floor_us=floor_us, unsure_us=unsure_us)
+            floor_us = (
+                0.0 if floor else _quantile_change_us(before.get((stage, True)), after.get((stage, True)), quantile)
+            )
+            change = _latency_change(
+                scenario, before[key], latency, quantile, floor_us=floor_us, uncertainty_us=uncertainty_us
+            )
             found.compared += not floor
             if change is None:
                 continue
             if floor:
-                found.surroundings.append(change)
+                found.conditions.append(change)
             else:
-                found.add(change, worse=_step(before[key], latency, quantile) > 0)
+                found.add(change, worse=_quantile_change_us(before[key], latency, quantile) > 0)
 
 
-def _step(old: Latency | None, new: Latency | None, quantile: _Quantile) -> float:
-    """By how many microseconds a quantile moved; 0 where it is not known well enough."""
-    if old is None or new is None or min(old.count, new.count) < quantile.fewest:
+def _quantile_change_us(old: Latency | None, new: Latency | None, quantile: _Quantile) -> float:
+    """Return the change of a quantile in microseconds; 0 if there are too few values."""
+    if old is None or new is None or min(old.count, new.count) < quantile.min_count:
         return 0.0
     before, now = getattr(old, quantile.field), getattr(new, quantile.field)
     return 0.0 if before is None or now is None else float(now - before)
 
 
 def _latency_change(
-    scenario: str, old: Latency, new: Latency, quantile: _Quantile, *, floor_us: float, unsure_us: float
+    scenario: str, old: Latency, new: Latency, quantile: _Quantile, *, floor_us: float, uncertainty_us: float
 ) -> Change | None:
-    step_us = _step(old, new, quantile)
+    step_us = _quantile_change_us(old, new, quantile)
     before_us, now_us = getattr(old, quantile.field), getattr(new, quantile.field)
     if step_us == 0.0 or before_us is None or now_us is None:
         return None
-    excused_us = max(0.0, floor_us * math.copysign(1, step_us)) + unsure_us
-    if abs(step_us) - excused_us <= max(quantile.part * before_us, quantile.at_least_us):
+    explained_us = max(0.0, floor_us * math.copysign(1, step_us)) + uncertainty_us
+    if abs(step_us) - explained_us <= max(quantile.share * before_us, quantile.at_least_us):
         return None
-    what = f"{'floor of the bench, ' if new.floor else 'latency '}{new.stage}, {quantile.name}"
-    moved = _by(before_us, now_us) if before_us else ""
-    return Change(scenario, what, duration_us(before_us), duration_us(now_us), moved)
+    what = f"{'latency floor' if new.floor else 'latency'} {new.stage}, {quantile.name}"
+    difference = _difference(before_us, now_us) if before_us else ""
+    return Change(scenario, what, duration_us(before_us), duration_us(now_us), difference)
 
 
 def _environment(old: RunRecord, new: RunRecord) -> Iterator[Change]:
@@ -290,12 +296,12 @@ def _scenario_conditions(name: str, old: ScenarioRecord, new: ScenarioRecord) ->
         yield Change(name, "device under test", old.dut, new.dut, "")
     if old.seed != new.seed:
         yield Change(name, "seed", str(old.seed), str(new.seed), "")
-    if abs(new.duration_s - old.duration_s) > _DURATION_PART * max(old.duration_s, new.duration_s):
+    if abs(new.duration_s - old.duration_s) > _DURATION_SHARE * max(old.duration_s, new.duration_s):
         yield Change(name, "duration", duration_s(old.duration_s), duration_s(new.duration_s), "")
 
 
-def _conditions(changes: Sequence[Change]) -> Iterator[Change]:
-    """The same change of several scenarios as one."""
+def _merged(changes: Sequence[Change]) -> Iterator[Change]:
+    """Merge equal changes of several scenarios into one."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for each in changes:
         groups.setdefault((each.measure, each.before, each.now), []).append(each.scenario)

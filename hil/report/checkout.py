@@ -1,4 +1,4 @@
-"""Which commit runs here."""
+"""Finds the commit of the running program."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-_PATIENCE_S: Final = 10.0
+_TIMEOUT_S: Final = 10.0
 
 
 def commit(root: Path) -> str | None:
-    """The commit of the checkout at ``root``, ``with changes`` if files in it differ; else the one pip installed from."""
+    """Return the commit of the checkout at ``root``, ``with changes`` if files differ; else the one that pip installed."""
     if not (root / ".git").exists():
         return _installed_commit()
     head = _git(root, "rev-parse", "HEAD")
@@ -24,14 +24,14 @@ def commit(root: Path) -> str | None:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        ended = subprocess.run(  # noqa: S603 - fixed words
-            ["git", "-C", str(root), *arguments],  # noqa: S607 - whichever git the user has
+        ended = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", str(root), *arguments],  # noqa: S607 - the user's git
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             encoding="utf-8",
             errors="replace",
-            timeout=_PATIENCE_S,
+            timeout=_TIMEOUT_S,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
@@ -40,10 +40,10 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def _installed_commit() -> str | None:
-    """What pip noted when it installed from a repository (PEP 610)."""
+    """Return the commit that pip recorded when it installed from a repository (PEP 610)."""
     try:
-        noted = metadata.distribution("stinger-ml").read_text("direct_url.json")
-        found = json.loads(noted or "{}").get("vcs_info", {}).get("commit_id")
+        direct_url = metadata.distribution("stinger-ml").read_text("direct_url.json")
+        found = json.loads(direct_url or "{}").get("vcs_info", {}).get("commit_id")
     except (metadata.PackageNotFoundError, ValueError, AttributeError):
         return None
     return found if isinstance(found, str) else None

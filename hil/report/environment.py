@@ -1,6 +1,6 @@
-"""What a run was made on: program, machine, serial adapter, clock. What cannot be told is ``None``, never a guess.
+"""Describes the environment of a run: program, machine, serial adapter, clock. Unknown values are ``None``.
 
-Nothing here names a person or a network: no host name, no user, no adapter's serial number.
+Nothing here identifies a person or a network: no host name, no user, no serial number of an adapter.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Final
 
 from hil.report.checkout import commit
 from hil.report.machine import machine
-from hil.report.serial_adapter import adapter
+from hil.report.serial_adapter import serial_adapter
 
 _PACKAGES: Final = ("numpy", "onnxruntime", "aiomqtt", "paho-mqtt", "pyserial", "hdrhistogram")
 _NS_PER_S: Final = 1e9
 _LOAD: Final = "load average, 1 min"
 
 VOLATILE: Final = frozenset({_LOAD})
-"""What differs from run to run on the same machine, so that a difference says nothing."""
+"""Values that differ between runs on the same machine, so that they are not compared."""
 
 
 def environment(*, model: str | None = None, port: str | None = None) -> dict[str, str | float | None]:
-    """All of it, by names for people. ``model`` is what the caller says of the model; ``port`` a serial port's path.
+    """Return the environment, by readable names. ``model`` describes the model; ``port`` is the path of a serial port.
 
-    It asks git, where it runs from a checkout, and systemd, where there is one: that takes some tens of milliseconds.
+    This starts git (in a checkout) and systemd-detect-virt (if installed), which takes some tens of milliseconds.
     """
     clock = time.get_clock_info("monotonic")
     return {
@@ -40,7 +40,7 @@ def environment(*, model: str | None = None, port: str | None = None) -> dict[st
         _LOAD: _load_average(),
         "clock": clock.implementation,
         "clock resolution, ns": round(clock.resolution * _NS_PER_S, 3),
-        **adapter(port),
+        **serial_adapter(port),
     }
 
 

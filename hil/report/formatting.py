@@ -1,4 +1,4 @@
-"""Numbers, limits and verdicts in the words that every report uses."""
+"""Formats numbers, limits and verdicts as text, the same in every report."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from hil.record import Measurement, RunRecord, ScenarioRecord
 VERDICT_WORDS: Final = {
     Verdict.SKIPPED: "skipped",
     Verdict.PASS: "passed",
-    Verdict.MARGINAL: "close to a limit",
+    Verdict.MARGINAL: "marginal",
     Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.UNSET: "not measured",
+    Verdict.UNSET: "unset",
     Verdict.FAIL: "failed",
 }
 
 _DIGITS: Final = 4
-_MOST_DIGITS: Final = 17
-"""So many tell any two floats apart."""
+_MAX_DIGITS: Final = 17
+"""Enough to distinguish any two floats."""
 _LARGEST_PLAIN: Final = 1e15
 _SMALLEST_PLAIN: Final = 1e-5
 _US_PER_MS: Final = 1e3
 _US_PER_S: Final = 1e6
 _ROUNDS_UP: Final = 0.9995
-"""From here on three digits would read 1,000 of the smaller unit."""
+"""From this fraction of a unit on, three digits in the smaller unit would round to 1,000."""
 _INSTANT_S: Final = 0.005
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 
 
 def number(value: float, *, unlike: Iterable[float] = (), digits: int = _DIGITS) -> str:
-    """``value`` with so many significant digits, or as many as it takes to differ from what is ``unlike`` it."""
+    """Return ``value`` with ``digits`` significant digits, or with as many as distinguish it from the values ``unlike`` it."""
     others = [other for other in unlike if other != value]
-    for enough in range(digits, _MOST_DIGITS):
-        text = _rounded(value, enough)
-        if all(_rounded(other, enough) != text for other in others):
+    for digits_tried in range(digits, _MAX_DIGITS):
+        text = _rounded(value, digits_tried)
+        if all(_rounded(other, digits_tried) != text for other in others):
             return text
-    return _rounded(value, _MOST_DIGITS)
+    return _rounded(value, _MAX_DIGITS)
 
 
 def with_unit(text: str, unit: str) -> str:
-    """``text`` and its unit, if there is one."""
+    """Return ``text`` followed by its unit, if it has one."""
     return f"{text} {unit}" if unit else text
 
 
-def value_words(measurement: Measurement) -> str:
-    """The value with its unit, in as many digits as its limit needs."""
+def format_value(measurement: Measurement) -> str:
+    """Return the value with its unit, in as many digits as distinguish it from its limit; ``unset`` without a value."""
     if measurement.value is None:
-        return "unknown"
+        return VERDICT_WORDS[Verdict.UNSET]
     return with_unit(number(measurement.value, unlike=_ends(measurement.limit)), measurement.unit)
 
 
-def limit_words(limit: Limit, unit: str = "") -> str:
-    """Such as ``at most 20 ms``; without ``unit`` where the value beside it has one."""
+def format_limit(limit: Limit, unit: str = "") -> str:
+    """Return a limit as text, such as ``at most 20 ms``; without ``unit`` where the value beside it has one."""
     low, high = limit.at_least, limit.at_most
     if low is not None and high is not None:
         return with_unit(f"exactly {number(low)}" if low == high else f"{number(low)} to {number(high)}", unit)
@@ -67,7 +67,7 @@ def limit_words(limit: Limit, unit: str = "") -> str:
 
 
 def duration_us(value_us: float | None, *, micro: str = "µ") -> str:
-    """A short time, in the unit that suits it: ``950 µs``, ``1.84 ms``, ``2.3 s``."""
+    """Return a short time in a suitable unit: ``950 µs``, ``1.84 ms``, ``2.3 s``."""
     if value_us is None or not math.isfinite(value_us):
         return "unknown"
     for scale, unit in ((_US_PER_S, "s"), (_US_PER_MS, "ms")):
@@ -77,7 +77,7 @@ def duration_us(value_us: float | None, *, micro: str = "µ") -> str:
 
 
 def duration_s(seconds: float) -> str:
-    """A long time: ``9.8 s``, ``2 min 31 s``, ``1 h 5 min``."""
+    """Return a long time: ``9.8 s``, ``2 min 31 s``, ``1 h 5 min``."""
     if not math.isfinite(seconds):
         return "unknown"
     if abs(seconds) < _INSTANT_S:
@@ -91,56 +91,55 @@ def duration_s(seconds: float) -> str:
 
 
 def count(amount: int, noun: str) -> str:
-    """``1 scenario``, ``2 scenarios``."""
+    """Return a count with its noun: ``1 scenario``, ``2 scenarios``."""
     return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
 def finding(measurement: Measurement) -> str:
-    """What is to be said of a measurement that has a limit, in a phrase."""
+    """Return a measurement that has a limit as one line: its value, the limit and the note."""
     assert measurement.limit is not None
-    said = f"{measurement.name}: {value_words(measurement)}"
-    allowed = limit_words(measurement.limit)
+    value = f"{measurement.name}: {format_value(measurement)}"
+    limit = format_limit(measurement.limit)
     note = f" ({measurement.note})" if measurement.note else ""
     match measurement.verdict:
         case Verdict.UNSET:
-            needed = limit_words(measurement.limit, measurement.unit)
-            return f"{measurement.name}: could not be measured, but must be {needed}{note}"
+            return f"{value}, limit {format_limit(measurement.limit, measurement.unit)}{note}"
         case Verdict.FAIL:
-            return f"{said}, but {allowed} allowed{note}"
+            return f"{value}, limit missed: {limit}{note}"
         case Verdict.MARGINAL:
-            return f"{said}, close to the limit ({allowed}){note}"
+            return f"{value}, close to its limit: {limit}{note}"
         case _:
-            return f"{said}, {allowed} allowed{note}"
+            return f"{value}, limit {limit}{note}"
 
 
 def reasons(scenario: ScenarioRecord) -> list[str]:
-    """Why the scenario came out as it did: what its record says, then its measurements that are not good, worst first."""
-    told = [each for each in scenario.measurements if each.verdict not in (None, Verdict.PASS)]
-    told.sort(key=lambda each: -(each.verdict or Verdict.PASS).rank)
-    return [*([scenario.why] if scenario.why else []), *(finding(each) for each in told)]
+    """Return the reasons for a scenario's verdict: that in its record, then its measurements that did not pass, worst first."""
+    not_passed = [each for each in scenario.measurements if each.verdict not in (None, Verdict.PASS)]
+    not_passed.sort(key=lambda each: -(each.verdict or Verdict.PASS).rank)
+    return [*([scenario.why] if scenario.why else []), *(finding(each) for each in not_passed)]
 
 
 def tally(record: RunRecord) -> list[tuple[Verdict, int]]:
-    """How many scenarios came out how, worst first, without those that none did."""
+    """Return the number of scenarios by verdict, worst first, without zeros."""
     counts = Counter(scenario.verdict for scenario in record.scenarios)
     return [(verdict, counts[verdict]) for verdict in reversed(Verdict) if counts[verdict]]
 
 
 def headline(record: RunRecord) -> str:
-    """The verdict of a run in one sentence, without its full stop."""
+    """Return the verdict of a run as one sentence, without its full stop."""
     total = len(record.scenarios)
     counts = dict(tally(record))
     bad = ", ".join(f"{amount} {VERDICT_WORDS[verdict]}" for verdict, amount in counts.items() if not verdict.good)
     if not record.verdict.good:
-        start = "The run says nothing certain" if record.verdict is Verdict.INCONCLUSIVE else "The run failed"
+        start = "The run is inconclusive" if record.verdict is Verdict.INCONCLUSIVE else "The run failed"
         return f"{start}: of {count(total, 'scenario')}, {bad}" if bad else start
     if total == 0:
         return "No scenario was run"
     skipped, marginal = counts.get(Verdict.SKIPPED, 0), counts.get(Verdict.MARGINAL, 0)
     if skipped == total:
         return f"Nothing was tested: {count(total, 'scenario')} skipped"
-    passed = f"The run passed: {count(total - skipped, 'scenario')} good"
-    passed += f", {marginal} of them close to a limit" if marginal else ""
+    passed = f"The run passed: {count(total - skipped, 'scenario')}"
+    passed += f", {marginal} of them marginal" if marginal else ""
     return f"{passed}, {skipped} skipped" if skipped else passed
 
 

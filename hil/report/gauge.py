@@ -1,4 +1,4 @@
-"""Where a value lies beside its limit, as a small picture: what is allowed, what is close to the limit, the value."""
+"""Gauges: small charts of a value on a scale, with its allowed and marginal ranges."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from hil.record import Measurement
 from hil.report.formatting import number, with_unit
 
 _BEYOND: Final = 0.5
-"""The scale reaches so much further than a limit, as a part of the limit; a value still further out is an arrow."""
+"""How far the scale extends beyond a limit, as a fraction of it; a value further out is drawn as an arrow."""
 _BESIDE_ZERO: Final = 0.1
-_TWICE: Final = 2
+_MULTIPLE: Final = 2
+"""From this many times the limit on, the margin is given as a multiple."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the scale, in percent of its width."""
+    """A range on the scale, in percent of its width."""
 
     left: float
     width: float
@@ -26,25 +27,25 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """In percent of the width. ``value`` is ``None`` where it was not measured; ``beyond`` if it lies off the scale."""
+    """Positions in percent of the width. ``value`` is ``None`` if unset."""
 
     allowed: Span
     marginal: tuple[Span, ...]
     ends: tuple[float, ...]
     value: float | None
     beyond: str
-    """``low``, ``high``, or nothing."""
-    room: str
-    """How far the value is from its limit, in words."""
+    """``low`` or ``high`` if the value is off the scale, else empty."""
+    margin: str
+    """How far the value is from its limit, as text."""
 
 
 def gauge(measurement: Measurement) -> Gauge | None:
-    """The picture of a measurement; ``None`` if it has no limit."""
+    """Return the gauge of a measurement; ``None`` if it has no limit."""
     limit = measurement.limit
     if limit is None:
         return None
     low, high = _scale(limit, measurement.value)
-    if not 0 < high - low < math.inf:  # limits at the ends of what a float can be
+    if not 0 < high - low < math.inf:  # limits near the ends of the range of a float
         low, high = -1.0, 1.0
 
     def percent(value: float) -> float:
@@ -61,14 +62,14 @@ def gauge(measurement: Measurement) -> Gauge | None:
     if limit.marginal and limit.at_most is not None:
         marginal.append(span(max(at_most - limit.marginal, at_least), at_most))
     value = measurement.value
-    known = value is not None and not math.isnan(value)
+    is_set = value is not None and not math.isnan(value)
     return Gauge(
         allowed=span(at_least, at_most),
         marginal=tuple(marginal),
         ends=tuple(percent(end) for end in (limit.at_least, limit.at_most) if end is not None),
-        value=percent(value) if known and value is not None else None,
-        beyond="" if not known or value is None or low <= value <= high else "low" if value < low else "high",
-        room=_room(limit, value, measurement.unit),
+        value=percent(value) if is_set and value is not None else None,
+        beyond="" if not is_set or value is None or low <= value <= high else "low" if value < low else "high",
+        margin=_margin(limit, value, measurement.unit),
     )
 
 
@@ -80,32 +81,32 @@ def _scale(limit: Limit, value: float | None) -> tuple[float, float]:
         end = high if low is None else low
         assert end is not None
         if end == 0:
-            counted = high is not None and not (value is not None and value < 0)  # nobody can lose less than none
+            counted = high is not None and not (value is not None and value < 0)  # a count cannot be negative
             return (-_BESIDE_ZERO if counted else -1.0), 1.0
         return (0.0, end * (1 + _BEYOND)) if end > 0 else (end * (1 + _BEYOND), 0.0)
     around = _BEYOND * ((high - low) or abs(high) or 1.0)
     return low - around, high + around
 
 
-def _room(limit: Limit, value: float | None, unit: str) -> str:
+def _margin(limit: Limit, value: float | None, unit: str) -> str:
     if value is None or not math.isfinite(value):
         return ""
     below = math.inf if limit.at_least is None else value - limit.at_least
     above = math.inf if limit.at_most is None else limit.at_most - value
     if limit.at_least is None and limit.at_most is not None and limit.at_most > 0 <= value:
-        return _part_used(value, limit.at_most, unit)
-    room = min(below, above)
-    if math.isinf(room) or room == 0:
+        return _share_of_limit(value, limit.at_most, unit)
+    margin = min(below, above)
+    if math.isinf(margin) or margin == 0:
         return ""
-    if room < 0:
-        return f"{with_unit(number(-room, digits=3), unit)} too {'much' if above < 0 else 'little'}"
-    return f"{with_unit(number(room, digits=3), unit)} to spare"
+    if margin < 0:
+        return f"{with_unit(number(-margin, digits=3), unit)} {'above' if above < 0 else 'below'} the limit"
+    return f"{with_unit(number(margin, digits=3), unit)} within the limit"
 
 
-def _part_used(value: float, at_most: float, unit: str) -> str:
-    part = value / at_most
-    if part >= _TWICE:
-        return f"{number(part, digits=2)} times what is allowed"
-    if part > 1:
-        return f"{with_unit(number(value - at_most, digits=3), unit)} too much"
-    return f"{'less than 1' if 0 < part < 0.01 else f'{part:.0%}'.rstrip('%')}% of what is allowed"  # noqa: PLR2004
+def _share_of_limit(value: float, at_most: float, unit: str) -> str:
+    share = value / at_most
+    if share >= _MULTIPLE:
+        return f"{number(share, digits=2)} times the limit"
+    if share > 1:
+        return f"{with_unit(number(value - at_most, digits=3), unit)} above the limit"
+    return f"{'less than 1' if 0 < share < 0.01 else f'{share:.0%}'.rstrip('%')}% of the limit"  # noqa: PLR2004

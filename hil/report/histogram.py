@@ -1,4 +1,4 @@
-"""Latencies drawn: a histogram on a logarithmic axis, and the bench's own floor hanging below it."""
+"""Charts of latencies: a histogram on a logarithmic time axis, with the latency floor mirrored below it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from hil.record import Latency
 from hil.report.formatting import duration_us
 
 _BINS_PER_DECADE: Final = (16, 8)
-"""The finest of these that no histogram of the scenario is coarser than, lest it look like a comb."""
-_SLACK: Final = 1.03
-"""Ends of buckets are rounded to what the histogram can tell apart."""
-_TELLING_US: Final = 50.0
-"""Below it whole microseconds are too far apart to tell how fine the buckets are."""
+"""The finest of these for which no histogram of the scenario has buckets wider than a bin, which would leave gaps."""
+_ROUNDING: Final = 1.03
+"""Tolerance for the ratio of bucket ends, which are rounded to the resolution of the histogram."""
+_RESOLVED_US: Final = 50.0
+"""Below this, rounding to whole microseconds hides how wide the buckets are."""
 _SHORTEST_US: Final = 1.0
-"""What is shorter counts as this: the clocks do not tell much less."""
+"""Shorter times count as this: the clocks do not resolve much less."""
 _LONGEST_US: Final = 1e15
 _PLOT_WIDTH: Final = 1000.0
 _PLOT_HEIGHT: Final = 100.0
 _LOWEST_BAR: Final = 3.0
-"""So high is a bar of even one value, so that the slowest is not lost from sight."""
+"""Height of the bar of a single value, so that the slowest one stays visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A line across the plot at ``left`` percent, with a word to it."""
+    """A labelled line across the plot at ``left`` percent."""
 
     left: float
     label: str
@@ -36,7 +36,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A latency, its bars as the ``d`` of an SVG path in a box of 1000 by 100, and its quantiles marked."""
+    """A latency: its bars as the ``d`` of an SVG path in a box of 1000 by 100, and the marks of its quantiles."""
 
     latency: Latency
     path: str
@@ -45,7 +45,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One stage: with the daemon above the line, the floor below it, either where it was measured."""
+    """The chart of one stage: the latency with the daemon above the axis, the floor below; ``None`` if not measured."""
 
     stage: str
     measured: Bars | None
@@ -53,14 +53,14 @@ class Panel:
     ticks: tuple[Mark, ...]
 
     @property
-    def both(self) -> tuple[Latency, ...]:
-        """What the table has a row for."""
+    def latencies(self) -> tuple[Latency, ...]:
+        """The latencies that were measured, with the daemon first."""
         return tuple(each.latency for each in (self.measured, self.floor) if each is not None)
 
 
 def panels(latencies: Sequence[Latency]) -> list[Panel]:
-    """A panel for each stage in the order given, all with the same time axis, of whole decades."""
-    axis = _Axis.around(latencies)
+    """Return a panel for each stage, in order, all with the same time axis of whole decades."""
+    axis = _Axis.covering(latencies)
     found: dict[str, dict[bool, Latency]] = {}
     for latency in latencies:
         found.setdefault(latency.stage, {})[latency.floor] = latency
@@ -83,7 +83,7 @@ class _Axis:
     bins: int
 
     @classmethod
-    def around(cls, latencies: Sequence[Latency]) -> _Axis:
+    def covering(cls, latencies: Sequence[Latency]) -> _Axis:
         known = [end for latency in latencies for end, _ in latency.buckets]
         known += [value for latency in latencies for value in (latency.p50_us, latency.max_us) if value is not None]
         ends = [math.log10(min(_LONGEST_US, max(_SHORTEST_US, value))) for value in known if math.isfinite(value)]
@@ -92,12 +92,12 @@ class _Axis:
         return cls(low, high, (high - low) * _bins_per_decade(latencies))
 
     def place(self, value_us: float) -> float:
-        """Between 0 and 1."""
+        """Return the position of a time, from 0 to 1."""
         part = (math.log10(max(_SHORTEST_US, value_us)) - self.low) / (self.high - self.low)
         return min(1.0, max(0.0, part))
 
     def bin_of(self, upper_end_us: float) -> int:
-        """The bin that a bucket ending here, end included, belongs to."""
+        """Return the bin of a bucket with this upper end, which is included in the bucket."""
         return max(0, math.ceil(self.place(upper_end_us) * self.bins - 1e-6) - 1)
 
     def ticks(self) -> tuple[Mark, ...]:
@@ -110,10 +110,10 @@ def _bins_per_decade(latencies: Sequence[Latency]) -> int:
         later / earlier
         for latency in latencies
         for (earlier, _), (later, _) in pairwise(latency.buckets)
-        if _TELLING_US <= earlier < later
+        if _RESOLVED_US <= earlier < later
     ]
     finest = min(spacings, default=math.inf)
-    return next((bins for bins in _BINS_PER_DECADE if finest <= _SLACK * 10 ** (1 / bins)), _BINS_PER_DECADE[-1])
+    return next((bins for bins in _BINS_PER_DECADE if finest <= _ROUNDING * 10 ** (1 / bins)), _BINS_PER_DECADE[-1])
 
 
 def _bars(latency: Latency | None, axis: _Axis, *, down: bool) -> Bars | None:
@@ -128,7 +128,7 @@ def _bars(latency: Latency | None, axis: _Axis, *, down: bool) -> Bars | None:
 
 
 def _path(latency: Latency, axis: _Axis, *, down: bool) -> str:
-    """Each drawn to its own tallest bar, so that shapes can be compared whatever was counted."""
+    """Return the bars, scaled to the tallest one, so that shapes can be compared independent of the counts."""
     counts = [0] * axis.bins
     for end_us, number in latency.buckets:
         counts[axis.bin_of(end_us)] += number

@@ -1,7 +1,7 @@
-"""A run as JUnit XML, which Jenkins, GitLab, GitHub's actions and most other CI servers show.
+"""The report of a run as JUnit XML, which Jenkins, GitLab, GitHub Actions and most other CI servers read.
 
-There is no standard; this keeps to what the schema of Jenkins' xUnit plugin and pytest's ``xunit2`` have in common. GitLab
-shows the text of a failure and not its ``message``, and takes only the first of two cases of one class and name.
+There is no standard; this uses what the schema of Jenkins' xUnit plugin and pytest's ``xunit2`` have in common. GitLab
+shows the text of a failure, not its ``message``, and only the first of two cases with the same class and name.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from xml.etree import ElementTree as ET
 
 from hil.limits import Verdict
 from hil.record import Measurement, RunRecord, ScenarioRecord
-from hil.report.formatting import finding, reasons, value_words
+from hil.report.formatting import finding, format_value, reasons
 
-_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold, even escaped."""
+_INVALID_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot contain, even escaped."""
 _OUTCOMES: Final = ("failure", "error", "skipped")
 _SCENARIO_CASE: Final = "scenario"
 
 
 def junit_xml(record: RunRecord) -> bytes:
-    """UTF-8: a ``testsuite`` for each scenario, and in it a ``testcase`` for each measurement that has a limit.
+    """Return UTF-8 XML with a ``testsuite`` per scenario, and in it a ``testcase`` per measurement that has a limit.
 
-    The first case of a suite, ``scenario``, is the scenario itself: skipped if it does not apply here, an error if it is
-    inconclusive or could not be measured, a failure if it failed for something other than a measurement. Of a scenario
-    that is inconclusive no measurement is judged. What has no limit is a property, and so is the environment.
+    The first case of a suite, ``scenario``, is the scenario itself: skipped if it does not apply, an error if it is
+    inconclusive or unset, a failure if it failed for another reason than a measurement. The missed limits of an
+    inconclusive scenario are skipped. Measurements without a limit are properties, and so is the environment.
     """
     root = ET.Element("testsuites", {"name": "stinger hil"})
     names: Counter[str] = Counter()
@@ -69,12 +69,12 @@ def _properties(record: RunRecord, scenario: ScenarioRecord) -> Iterator[tuple[s
     yield "seed", str(scenario.seed)
     for measurement in scenario.measurements:
         if measurement.limit is None:
-            yield measurement.name, value_words(measurement)
+            yield measurement.name, format_value(measurement)
     for latency in scenario.latencies:
         kind = "floor" if latency.floor else "latency"
         for part in ("p50_us", "p99_us", "max_us"):
             value = getattr(latency, part)
-            yield f"{kind} {latency.stage} {part}", "unknown" if value is None else f"{value:.1f}"
+            yield f"{kind} {latency.stage} {part}", "unset" if value is None else f"{value:.1f}"
     for key, known in record.environment.items():
         yield f"environment {key}", "unknown" if known is None else str(known)
 
@@ -84,13 +84,13 @@ def _scenario_case(scenario: ScenarioRecord, suite: str) -> ET.Element:
     judged = {measurement.verdict for measurement in scenario.measurements}
     why = "; ".join(reasons(scenario)) or scenario.verdict.value
     if scenario.verdict is Verdict.SKIPPED:
-        _end(case, "skipped", scenario.verdict, scenario.why or "does not apply here")
+        _add_outcome(case, "skipped", scenario.verdict, scenario.why or "does not apply")
     elif scenario.verdict is Verdict.INCONCLUSIVE or (
         scenario.verdict is Verdict.UNSET and Verdict.UNSET not in judged
     ):
-        _end(case, "error", scenario.verdict, why)
+        _add_outcome(case, "error", scenario.verdict, why)
     elif scenario.verdict is Verdict.FAIL and Verdict.FAIL not in judged:
-        _end(case, "failure", scenario.verdict, why)
+        _add_outcome(case, "failure", scenario.verdict, why)
     elif scenario.why:
         ET.SubElement(case, "system-out").text = _clean(scenario.why)
     return case
@@ -99,15 +99,15 @@ def _scenario_case(scenario: ScenarioRecord, suite: str) -> ET.Element:
 def _measurement_case(scenario: ScenarioRecord, measurement: Measurement, suite: str, name: str) -> ET.Element:
     case = _case(suite, name, 0.0)
     verdict = measurement.verdict
-    said = finding(measurement)
+    message = finding(measurement)
     if verdict in (Verdict.FAIL, Verdict.UNSET) and scenario.verdict in (Verdict.INCONCLUSIVE, Verdict.SKIPPED):
-        _end(case, "skipped", scenario.verdict, f"not judged, as the scenario is {scenario.verdict}: {said}")
+        _add_outcome(case, "skipped", scenario.verdict, f"not judged: the scenario is {scenario.verdict}: {message}")
     elif verdict is Verdict.FAIL:
-        _end(case, "failure", verdict, said)
+        _add_outcome(case, "failure", verdict, message)
     elif verdict is Verdict.UNSET:
-        _end(case, "error", verdict, said)
+        _add_outcome(case, "error", verdict, message)
     else:
-        ET.SubElement(case, "system-out").text = _clean(said)
+        ET.SubElement(case, "system-out").text = _clean(message)
     return case
 
 
@@ -117,7 +117,7 @@ def _case(suite: str, name: str, seconds: float) -> ET.Element:
     )
 
 
-def _end(case: ET.Element, outcome: str, verdict: Verdict, message: str) -> None:
+def _add_outcome(case: ET.Element, outcome: str, verdict: Verdict, message: str) -> None:
     ET.SubElement(case, outcome, {"type": verdict.value, "message": _clean(message)}).text = _clean(message)
 
 
@@ -127,7 +127,7 @@ def _unique(name: str, names: Counter[str]) -> str:
 
 
 def _timestamp(started: str, after_s: float) -> str | None:
-    """ISO 8601 without a zone, as the schema has it; ``None`` where the record does not tell."""
+    """Return ISO 8601 without a time zone, as the schema requires; ``None`` if the record has no valid time."""
     try:
         moment = datetime.fromisoformat(started) + timedelta(seconds=after_s)
     except (ValueError, OverflowError):
@@ -140,4 +140,4 @@ def _seconds(value: float | None) -> str:
 
 
 def _clean(text: str) -> str:
-    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _INVALID_XML.sub("\N{REPLACEMENT CHARACTER}", text)

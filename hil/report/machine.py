@@ -1,4 +1,4 @@
-"""What machine this is, as far as its files tell."""
+"""Describes the machine, from the files of its operating system."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-_PATIENCE_S: Final = 10.0
+_TIMEOUT_S: Final = 10.0
 _ROOT: Final = Path("/")
 _KIB_PER_GIB: Final = 2**20
 
 
 def machine(root: Path = _ROOT) -> dict[str, str | float | None]:
-    """Operating system, computer, processor, and whether it is a virtual one. ``root`` is where its files begin."""
+    """Return operating system, computer, processor, and whether it is virtual. ``root`` is the root of its file system."""
     cpuinfo = _read(root / "proc/cpuinfo") or ""
     return {
         "operating system": _operating_system(root),
@@ -42,7 +42,7 @@ def _operating_system(root: Path) -> str | None:
 
 
 def _computer(root: Path) -> str | None:
-    """A board's own name (Raspberry Pi), or what a PC's maker wrote into its firmware."""
+    """Return the name of the board (Raspberry Pi), or the vendor and product in a PC's firmware."""
     board = _read(root / "proc/device-tree/model")
     if board:
         return board.strip("\0\n ")
@@ -75,7 +75,7 @@ def _governor(root: Path) -> str | None:
 
 
 def _virtual_machine(cpuinfo: str) -> str | None:
-    """By the flag that a hypervisor sets on x86; other processors do not tell."""
+    """Return whether the hypervisor flag of x86 is set; ``None`` for other processors, which have none."""
     flags = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
     if flags is None:
         return None
@@ -91,14 +91,14 @@ def _container(root: Path) -> str | None:
 
 
 def _detected(root: Path, kind: str) -> str | None:
-    """What systemd says, which may be ``none``; it ends with 1 then, but still says so."""
+    """Return what systemd-detect-virt prints, such as ``kvm``; for ``none`` it exits with 1, but prints it as well."""
     return _output("systemd-detect-virt", kind) if root == _ROOT else None
 
 
 def _output(*command: str) -> str | None:
     try:
-        ended = subprocess.run(  # noqa: S603 - fixed words
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        ended = subprocess.run(  # noqa: S603 - fixed arguments
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None

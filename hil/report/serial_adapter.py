@@ -1,4 +1,4 @@
-"""The serial adapter behind a port, and how long its driver keeps bytes before it hands them on."""
+"""Identifies the serial adapter of a port, its driver, and the driver's latency timer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from serial.tools import list_ports
 _TTYS: Final = Path("/sys/class/tty")
 
 
-def adapter(port: str | None, *, ttys: Path = _TTYS) -> dict[str, str | float | None]:
-    """The adapter of the serial ``port``, or nothing if there is no port. ``ttys`` is where Linux tells of its ports.
+def serial_adapter(port: str | None, *, ttys: Path = _TTYS) -> dict[str, str | float | None]:
+    """Return port, adapter, driver and latency timer of a serial ``port``; ``{}`` without a port.
 
-    ``latency timer, ms`` is there with drivers that have one (FTDI's, 16 ms unless someone changed it): it delays a live
-    stream by that much. A pseudo-terminal has neither.
+    ``ttys`` is the folder in which Linux describes its ports. Only some drivers have a latency timer (FTDI's, 16 ms by
+    default): how long they hold bytes back, which delays a live stream. A pseudo-terminal has neither adapter nor timer.
     """
     if port is None:
         return {}
@@ -28,13 +28,13 @@ def adapter(port: str | None, *, ttys: Path = _TTYS) -> dict[str, str | float | 
 
 
 def _usb(port: str, name: str) -> str | None:
-    """The maker's name and USB's numbers for it, as ``FTDI FT232R USB UART (0403:6001)``."""
+    """Return manufacturer, product and USB ids, such as ``FTDI FT232R USB UART (0403:6001)``."""
     for found in list_ports.comports():
         if found.device == port or Path(found.device).name == name:
             if found.vid is None:
                 return None
-            words = [part for part in (found.manufacturer, found.product) if part]
-            return " ".join([*words, f"({found.vid:04x}:{found.pid:04x})"])
+            names = [part for part in (found.manufacturer, found.product) if part]
+            return " ".join([*names, f"({found.vid:04x}:{found.pid:04x})"])
     return None
 
 

@@ -1,4 +1,4 @@
-"""What the terminal shows at the end of a run: a table of the scenarios, and what kept any from being good."""
+"""The report of a run as text: a table of the scenarios, the reasons for bad verdicts, and the comparison."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _STYLES: Final = {
     Verdict.FAIL: "bold red",
 }
 _PLAIN_WIDTH: Final = 10_000
-"""So wide that no line is broken: what is not a terminal has no width."""
-_MOST_REASONS: Final = 12
-_MOST_CHANGES: Final = 40
+"""Wide enough that no line is wrapped, for output to a file."""
+_MAX_REASONS: Final = 12
+_MAX_CHANGES: Final = 40
 
 
 def print_report(record: RunRecord, comparison: Comparison | None = None, *, console: Console | None = None) -> None:
-    """Print the report: with colour and wrapped on a terminal, elsewhere plain, a line for a row."""
+    """Print the report: coloured and wrapped on a terminal, otherwise plain, one line per row."""
     console = Console(highlight=False) if console is None else console
     if console.is_terminal:
         _print(record, comparison, console)
@@ -40,7 +40,7 @@ def print_report(record: RunRecord, comparison: Comparison | None = None, *, con
 
 
 def plain_report(record: RunRecord, comparison: Comparison | None = None, *, encoding: str = "utf-8") -> str:
-    """The report as plain lines; what ``encoding`` lacks is written with letters that it has."""
+    """Return the report as plain lines; characters that ``encoding`` lacks are replaced."""
     buffer = io.StringIO()
     _print(record, comparison, Console(file=buffer, width=_PLAIN_WIDTH, color_system=None, highlight=False))
     text = "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
@@ -57,18 +57,20 @@ def _print(record: RunRecord, comparison: Comparison | None, console: Console) -
         for line in _comparison(comparison):
             console.print(line)
         console.print()
-    console.print(Text(f"{headline(record)}. It took {duration_s(record.duration_s)}.", style=_STYLES[record.verdict]))
+    console.print(
+        Text(f"{headline(record)}. Duration: {duration_s(record.duration_s)}.", style=_STYLES[record.verdict])
+    )
 
 
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in headings:
-        table.add_column(heading, overflow="fold", justify="right" if heading in ("took", "limits") else "left")
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("duration", "limits") else "left")
     return table
 
 
 def _scenarios(record: RunRecord) -> Table:
-    table = _table("verdict", "scenario", "limits", "took", "what it tries")
+    table = _table("verdict", "scenario", "limits", "duration", "title")
     for scenario in record.scenarios:
         verdicts = [each.verdict for each in scenario.measurements if each.verdict is not None]
         kept = sum(verdict.good for verdict in verdicts)
@@ -89,8 +91,8 @@ def _reasons(record: RunRecord) -> Iterator[Text | Padding]:
             if not found or verdict is Verdict.PASS:
                 continue
             yield Text.assemble((_line(scenario.name), "bold"), " ", (VERDICT_WORDS[verdict], _STYLES[verdict]))
-            more = [f"and {len(found) - _MOST_REASONS:,} more"] if len(found) > _MOST_REASONS + 1 else []
-            for line in [*(found[:_MOST_REASONS] if more else found), *more]:
+            more = [f"and {len(found) - _MAX_REASONS:,} more"] if len(found) > _MAX_REASONS + 1 else []
+            for line in [*(found[:_MAX_REASONS] if more else found), *more]:
                 yield Padding(Text(_line(line)), (0, 0, 0, 2))
             yield Text()
 
@@ -100,20 +102,20 @@ def _comparison(comparison: Comparison) -> Iterator[Text | Padding | Table]:
     yield Text(f"Compared with {comparison.name} of {old.started}", style="bold")
     yield Padding(Text(rule(), style="dim"), (0, 0, 0, 2))
     for title, changes in (
-        ("Different around the runs", comparison.surroundings),
+        ("Different conditions", comparison.conditions),
         ("Worse", comparison.worse),
         ("Better", comparison.better),
     ):
         if changes:
             yield Text(f"{title}: {len(changes)}", style="bold red" if title == "Worse" else "bold")
-            yield Padding(_changes(changes[:_MOST_CHANGES]), (0, 0, 0, 2))
-            if len(changes) > _MOST_CHANGES:
-                yield Text(f"  and {len(changes) - _MOST_CHANGES} more")
+            yield Padding(_changes(changes[:_MAX_CHANGES]), (0, 0, 0, 2))
+            if len(changes) > _MAX_CHANGES:
+                yield Text(f"  and {len(changes) - _MAX_CHANGES} more")
     for title, names in (("No longer measured", comparison.missing), ("New", comparison.new)):
         if names:
             yield Text(f"{title}: {', '.join(_line(name) for name in names)}")
     if not comparison.worse:
-        yield Text(f"Nothing got worse, of {count(comparison.compared, 'thing')} compared.")
+        yield Text(f"Nothing got worse ({count(comparison.compared, 'value')} compared).")
 
 
 def _changes(changes: Sequence[Change]) -> Table:
@@ -121,7 +123,7 @@ def _changes(changes: Sequence[Change]) -> Table:
         (heading, [_line(getattr(change, field)) for change in changes])
         for heading, field in (
             ("scenario", "scenario"),
-            ("what", "measure"),
+            ("measurement", "measure"),
             ("before", "before"),
             ("now", "now"),
             ("change", "why"),
@@ -135,5 +137,5 @@ def _changes(changes: Sequence[Change]) -> Table:
 
 
 def _line(text: str) -> str:
-    """``text`` in one line, and without what would move a terminal's cursor."""
+    """Return ``text`` with unprintable characters, such as line breaks and escapes, replaced by spaces."""
     return "".join(character if character.isprintable() else " " for character in text)

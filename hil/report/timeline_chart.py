@@ -1,4 +1,4 @@
-"""When what happened in a scenario, drawn: a row for each device or, where there is but one, for each kind of thing."""
+"""The chart of a scenario's timeline: a row for each device or, with only one device, for each kind of entry."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hil.record import ScenarioRecord, TimelineEntry
 from hil.report.formatting import duration_s
 
 KINDS: Final = ("fault", "recovery", "event")
-_MOST_OF_A_KIND: Final = 8
-"""Of more different things of a kind than these, all share one row."""
+_MAX_ROWS_PER_KIND: Final = 8
+"""If the entries of a kind have more different texts than this, they share one row."""
 _TICKS_WANTED: Final = 6
 _STEPS_S: Final = (
     0.1,
@@ -36,13 +36,13 @@ _STEPS_S: Final = (
     43_200,
     86_400,
 )
-_PLACES: Final = 1000
-"""Moments nearer to each other than a thousandth of the scenario are drawn as one."""
+_POSITIONS: Final = 1000
+"""Events closer together than a thousandth of the scenario are drawn as one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A stretch in which something lasted, or (``width`` 0) a moment; in percent of the width."""
+class ChartSpan:
+    """A span of time or, with ``width`` 0, a point in time; in percent of the width."""
 
     left: float
     width: float
@@ -50,37 +50,37 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """``events`` is the ``d`` of an SVG path of strokes in a box of 1000 by 1."""
+class ChartRow:
+    """A row of the chart; ``events`` is the ``d`` of an SVG path of strokes in a box of 1000 by 1."""
 
     label: str
     kind: str
-    """Of all that is in it, or nothing if it is of several kinds."""
-    faults: tuple[Block, ...]
-    recoveries: tuple[Block, ...]
+    """The kind of its entries, empty if it has several kinds."""
+    faults: tuple[ChartSpan, ...]
+    recoveries: tuple[ChartSpan, ...]
     events: str
     event_count: int
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
-    """``ticks`` are places in percent and what stands there."""
+class TimelineChart:
+    """The chart; ``ticks`` are pairs of (position in percent, label)."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ChartRow, ...]
     by_device: bool
     ticks: tuple[tuple[float, str], ...]
 
 
-def timeline(scenario: ScenarioRecord) -> Timeline | None:
-    """The timeline of a scenario; ``None`` if nothing happened."""
-    moments = [moment for moment in scenario.timeline if math.isfinite(moment.at_s)]
-    if not moments:
+def timeline_chart(scenario: ScenarioRecord) -> TimelineChart | None:
+    """Return the chart of a scenario's timeline; ``None`` if the timeline is empty."""
+    entries = [entry for entry in scenario.timeline if math.isfinite(entry.at_s)]
+    if not entries:
         return None
-    ends = [moment.at_s if moment.until_s is None else moment.until_s for moment in moments]
+    ends = [entry.at_s if entry.until_s is None else entry.until_s for entry in entries]
     length_s = max(scenario.duration_s, *ends, 1e-3)
-    by_device = len({moment.device for moment in moments if moment.device}) > 1
-    rows = _groups(moments, _device if by_device else _what(moments))
-    return Timeline(
+    by_device = len({entry.device for entry in entries if entry.device}) > 1
+    rows = _groups(entries, _by_device if by_device else _by_text(entries))
+    return TimelineChart(
         tuple(_row(label, kind, inside, length_s) for (label, kind), inside in rows.items()),
         by_device,
         _ticks(length_s),
@@ -90,26 +90,26 @@ def timeline(scenario: ScenarioRecord) -> Timeline | None:
 _Group = Callable[[TimelineEntry], tuple[str, str]]
 
 
-def _device(moment: TimelineEntry) -> tuple[str, str]:
-    return moment.device or "all", ""
+def _by_device(entry: TimelineEntry) -> tuple[str, str]:
+    return entry.device or "all", ""
 
 
-def _what(moments: Sequence[TimelineEntry]) -> _Group:
-    """By what happened, or by its kind where too many different things did."""
-    various = {kind: len({moment.what for moment in moments if moment.kind == kind}) for kind in KINDS}
+def _by_text(entries: Sequence[TimelineEntry]) -> _Group:
+    """Group entries by their text or, for a kind with too many different texts, by kind."""
+    distinct = {kind: len({entry.what for entry in entries if entry.kind == kind}) for kind in KINDS}
 
-    def group(moment: TimelineEntry) -> tuple[str, str]:
-        plural = {"fault": "faults", "recovery": "recoveries"}.get(moment.kind, "events")
-        return (plural if various.get(moment.kind, 0) > _MOST_OF_A_KIND else moment.what), moment.kind
+    def group(entry: TimelineEntry) -> tuple[str, str]:
+        plural = {"fault": "faults", "recovery": "recoveries"}.get(entry.kind, "events")
+        return (plural if distinct.get(entry.kind, 0) > _MAX_ROWS_PER_KIND else entry.what), entry.kind
 
     return group
 
 
-def _groups(moments: Sequence[TimelineEntry], group: _Group) -> dict[tuple[str, str], list[TimelineEntry]]:
-    """Faults first, then recoveries, then events, each in the order of time; devices by their names."""
+def _groups(entries: Sequence[TimelineEntry], group: _Group) -> dict[tuple[str, str], list[TimelineEntry]]:
+    """Group entries into rows: faults, then recoveries, then events, each in order of time; devices by name."""
     found: dict[tuple[str, str], list[TimelineEntry]] = {}
-    for moment in sorted(moments, key=lambda each: each.at_s):
-        found.setdefault(group(moment), []).append(moment)
+    for entry in sorted(entries, key=lambda each: each.at_s):
+        found.setdefault(group(entry), []).append(entry)
 
     def order(key: tuple[str, str]) -> tuple[int, tuple[int, str]]:
         label, kind = key
@@ -118,28 +118,28 @@ def _groups(moments: Sequence[TimelineEntry], group: _Group) -> dict[tuple[str, 
     return {key: found[key] for key in sorted(found, key=order)}
 
 
-def _row(label: str, kind: str, moments: Sequence[TimelineEntry], length_s: float) -> Row:
-    events = [moment for moment in moments if moment.kind not in ("fault", "recovery")]
-    places = sorted({round(_PLACES * _part(moment.at_s, length_s)) for moment in events})
-    return Row(
+def _row(label: str, kind: str, entries: Sequence[TimelineEntry], length_s: float) -> ChartRow:
+    events = [entry for entry in entries if entry.kind not in ("fault", "recovery")]
+    positions = sorted({round(_POSITIONS * _part(entry.at_s, length_s)) for entry in events})
+    return ChartRow(
         label=label,
         kind=kind,
-        faults=_blocks(moments, "fault", length_s),
-        recoveries=_blocks(moments, "recovery", length_s),
-        events="".join(f"M{place} 0v1" for place in places),
+        faults=_spans(entries, "fault", length_s),
+        recoveries=_spans(entries, "recovery", length_s),
+        events="".join(f"M{position} 0v1" for position in positions),
         event_count=len(events),
     )
 
 
-def _blocks(moments: Sequence[TimelineEntry], kind: str, length_s: float) -> tuple[Block, ...]:
+def _spans(entries: Sequence[TimelineEntry], kind: str, length_s: float) -> tuple[ChartSpan, ...]:
     found = {}
-    for moment in moments:
-        if moment.kind == kind:
-            left = round(100 * _part(moment.at_s, length_s), 1)
-            lasted_s = 0.0 if moment.until_s is None else max(0.0, moment.until_s - moment.at_s)
+    for entry in entries:
+        if entry.kind == kind:
+            left = round(100 * _part(entry.at_s, length_s), 1)
+            lasted_s = 0.0 if entry.until_s is None else max(0.0, entry.until_s - entry.at_s)
             width = round(100 * _part(lasted_s, length_s), 1)
-            how_long = f" for {duration_s(lasted_s)}" if lasted_s else ""
-            found[left, width] = Block(left, width, f"{moment.what}, at {duration_s(moment.at_s)}{how_long}")
+            suffix = f" for {duration_s(lasted_s)}" if lasted_s else ""
+            found[left, width] = ChartSpan(left, width, f"{entry.what}, at {duration_s(entry.at_s)}{suffix}")
     return tuple(found.values())
 
 

@@ -17,7 +17,7 @@ COMMANDS: Final = {
     "calibrate": ("replay.cli.calibrate:calibrate", "Choose a model's threshold within a limit on false spin-ups."),
     "convert": ("stinger.cli.convert:convert", "Convert a recording between formats."),
     "demo": ("service.cli.demo:demo", "Show the daemon at work with an emulated blaster."),
-    "emulate": ("hil.cli.emulate:emulate", "Be a blaster, on a pty or a TCP port, with faults if wanted."),
+    "emulate": ("hil.cli.emulate:emulate", "Emulate a blaster on a pty or TCP port, with optional faults."),
     "evaluate": (
         "replay.cli.evaluate:evaluate_command",
         "Measure a model on recordings: shots in time, false spin-ups.",
@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "explore": ("replay.cli.explore:explore", "Plot recordings and their shots, and export a training set."),
     "export-model": ("models.cli.exchange:export_model", "Convert a model to a file for the blaster."),
     "import-model": ("models.cli.exchange:import_model", "Convert a model file of the blaster to a model."),
-    "hil": ("hil.cli.hil:hil", "Test the daemon on a bench, against blasters emulated or real."),
+    "hil": ("hil.cli.hil:hil", "Test the daemon on a bench, with emulated or real blasters."),
     "info": ("stinger.cli.info:info", "Show what a recording contains."),
     "models": ("models.cli.models:models", "List, show, add and promote models."),
     "personalise": ("service.cli.personalise:personalise_command", "Fetch a log, train on it, upload the models."),

@@ -1,4 +1,4 @@
-"""An emulated device in the test's own loop, and hosts that know nothing of it but its address."""
+"""An emulated device in the test's event loop, and hosts that only know its address."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ async def emulated(
     blaster: EmulatedBlaster | None = None,
     **options: Any,
 ) -> AsyncIterator[EmulatedDevice]:
-    """A device that plays ``samples`` from when a host asks for them, unless ``options`` say otherwise."""
-    played = samples if isinstance(samples, Iterator) else play_recordings(split_recordings(samples))
-    alarm = WakeupTimer()
+    """Run a device that plays ``samples`` once a host requests them, unless ``options`` say otherwise."""
+    blocks = samples if isinstance(samples, Iterator) else play_recordings(split_recordings(samples))
+    timer = WakeupTimer()
     device = EmulatedDevice(
         port or PtyPort(),
-        played,
+        blocks,
         blaster=blaster,
-        plan=DeviceFaults(map(parse_fault, faults), seed="test"),
+        faults=DeviceFaults(map(parse_fault, faults), seed="test"),
         options=DeviceOptions(**{"wait": True, **options}),
-        alarm=alarm,
+        timer=timer,
     )
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -63,11 +63,11 @@ async def emulated(
             finally:
                 running.cancel()
     finally:
-        alarm.close()
+        timer.close()
 
 
 class Host:
-    """Someone at the other end, with nothing but a descriptor; every wait is bounded."""
+    """A host with nothing but a file descriptor; every wait has a timeout."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -76,11 +76,11 @@ class Host:
     def write(self, data: bytes) -> None:
         while data:
             _, ready, _ = select.select([], [self._descriptor], [], PATIENCE_S)
-            assert ready, "the device takes nothing"
+            assert ready, "the device accepts no data"
             data = data[os.write(self._descriptor, data) :]
 
     def some(self, patience_s: float = PATIENCE_S) -> bytes:
-        """What has come, b"" if nothing does in time or the device is gone."""
+        """Return what has arrived; b"" if nothing arrives in time, or the device is gone."""
         kept, self._read = self._read, b""
         if kept:
             return kept
@@ -100,7 +100,7 @@ class Host:
         return data
 
     def line(self) -> bytes:
-        """Everything up to the next line's end, without it."""
+        """Return the bytes up to the next line end, without it."""
         data = b""
         while not data.endswith(b"\n"):
             data += self.exactly(1)
@@ -111,14 +111,14 @@ class Host:
         return self.line()
 
     def during(self, seconds: float) -> bytes:
-        """All that comes in so many seconds."""
+        """Return everything that arrives within ``seconds``."""
         data, end = b"", time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             data += self.some(left)
         return data
 
     def stream(self, count: int, seconds: float = PATIENCE_S) -> tuple[SampleStream, list[SampleArray]]:
-        """Ask for samples, and read until ``count`` have come or time is up."""
+        """Request samples, and read until ``count`` have arrived or ``seconds`` have passed."""
         stream, end = SampleStream(), time.monotonic() + seconds
         blocks: list[SampleArray] = []
         self.write(SampleStream.start())
@@ -129,7 +129,7 @@ class Host:
 
 @contextmanager
 def serial_host(path: str) -> Iterator[Host]:
-    """As a program opens a serial port."""
+    """Open a serial port as a program does."""
     descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
     try:
         yield Host(descriptor)
@@ -145,7 +145,7 @@ def tcp_host(address: str) -> Iterator[Host]:
 
 
 def dump(host: Host) -> bytes:
-    """The log, as public tools fetch it: the header's line, the bytes, the trailer."""
+    """Fetch the log as public tools do: header line, bytes, trailer."""
     host.write(b"MLDUMP\n")
     word, _, size = host.line().partition(b" ")
     assert word == b"MLDUMP1"
@@ -156,7 +156,7 @@ def dump(host: Host) -> bytes:
 
 
 def upload(host: Host, slot: bytes, data: bytes) -> bytes:
-    """A model on its way to the device, as public tools send it: in chunks of 512 bytes. The last answer."""
+    """Upload a model as public tools do, in chunks of 512 bytes, and return the last answer."""
     answer = host.ask(b"MLMODEL_PUT%s %d %08x" % (slot, len(data), zlib.crc32(data)))
     if answer != b"[ml] MLMODEL_READY":
         return answer

@@ -76,7 +76,7 @@ def test_scenario(records: Mapping[str, ScenarioRecord], name: str) -> None:
 @pytest.fixture(scope="module")
 def broken() -> Mapping[Sabotage, ScenarioRecord]:
     """The steady scenario against a daemon broken in each way, all at the same time."""
-    steady = replace(shipped_scenarios()["steady"].lasting(6), alone=False, floor=False)
+    steady = replace(shipped_scenarios()["steady"].with_duration(6), alone=False, floor=False)
     with ThreadPoolExecutor(len(Sabotage)) as threads:
         runs = threads.map(lambda how: run([steady], "emulated", sabotaged(how)), Sabotage)
         return {how: found.scenarios[0] for how, found in zip(Sabotage, runs, strict=True)}

@@ -1,4 +1,4 @@
-"""docs/hil.md speaks of everything that there is."""
+"""docs/hil.md describes every measurement, fault and option."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def test_page_names_every_option() -> None:
     assert [option for option in options if f"`{option}" not in PAGE] == []
 
 
-def test_example_of_a_scenario_is_one() -> None:
+def test_example_of_a_scenario_is_valid() -> None:
     example = PAGE.partition("```toml\n")[2].partition("```")[0]
     assert parse_scenario(example.encode(), name="example", place="docs/hil.md").faults == ["unplug:start=2,for=2"]
 
 
-def test_every_link_leads_to_a_file() -> None:
+def test_every_link_has_a_target() -> None:
     targets = {target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", PAGE) if "://" not in target}
     assert [target for target in sorted(targets) if not (DOCS / target).exists()] == []

@@ -1,4 +1,4 @@
-"""Records of runs, and their limits."""
+"""Records of runs, and limits."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def a_run() -> RunRecord:
     return RunRecord("2026-01-01T00:00:00Z", 11.0, Verdict.FAIL, {"kernel": "6.1", "latency timer": None}, [scenario])
 
 
-def test_record_comes_back_from_its_text() -> None:
+def test_record_is_read_back_from_its_json() -> None:
     assert RunRecord.from_json(a_run().to_json(), name="r.json") == a_run()
 
 
-def test_what_is_not_finite_is_null_in_the_text() -> None:
+def test_infinity_and_nan_are_null_in_the_json() -> None:
     text = RunRecord("", math.nan, Verdict.PASS).to_json()
     assert json.loads(text)["duration_s"] is None
 
@@ -43,7 +43,7 @@ def test_what_is_not_finite_is_null_in_the_text() -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"schema": 1}', '{"schema": 2}', '{"schema": 1, "scenarios": [{}]}', "[" * 9000]
 )
-def test_other_text_is_refused_in_one_line_that_names_the_file(text: str) -> None:
+def test_other_text_is_refused_in_one_line_with_the_file(text: str) -> None:
     with pytest.raises(InputError, match=r"^r\.json: [^\n]*$"):
         RunRecord.from_json(text, name="r.json")
 
@@ -59,7 +59,7 @@ def test_other_text_is_refused_in_one_line_that_names_the_file(text: str) -> Non
         ('"stage": "emitted to received"', '"stage": null'),
     ],
 )
-def test_value_of_another_type_is_refused_by_its_name(before: str, after: str) -> None:
+def test_value_of_another_type_is_refused_with_its_name(before: str, after: str) -> None:
     text = a_run().to_json()
     assert before in text
     with pytest.raises(InputError, match=r"^r\.json: [^\n]*\("):

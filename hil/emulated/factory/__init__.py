@@ -1,6 +1,6 @@
-"""The models that an emulated blaster comes with: the MLP is the program's own factory model, the LR its simpler sister.
+"""The factory models of an emulated blaster: the MLP is the program's own factory model, the LR a simpler one.
 
-So host and device score alike from the start.
+So host and device compute the same scores from the start.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MLP_FILE: Final = "mlp.mlmd"
 
 @cache
 def factory_models() -> tuple[LrModel, MlpModel]:
-    """The LR and the MLP in the package, made by ``python -m hil.emulated.factory``."""
+    """Return the LR and the MLP in the package, which ``python -m hil.emulated.factory`` makes."""
     lr, mlp = (decode_mlmd(files(__name__).joinpath(name).read_bytes()) for name in (LR_FILE, MLP_FILE))
     assert isinstance(lr, LrModel)
     assert isinstance(mlp, MlpModel)

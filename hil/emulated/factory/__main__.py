@@ -1,6 +1,6 @@
-"""Make the emulated blaster's factory models again: ``python -m hil.emulated.factory``, in a checkout.
+"""Makes the emulated blaster's factory models: run ``python -m hil.emulated.factory`` in a checkout.
 
-The MLP is copied out of :mod:`models.factory`; the LR is trained on the same synthetic sessions.
+The MLP is taken from :mod:`models.factory`; the LR is trained on the same synthetic sessions.
 """
 
 from __future__ import annotations

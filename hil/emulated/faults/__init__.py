@@ -1,6 +1,6 @@
-"""What can go wrong on the device's side of a link, at known times and reproducibly. Without any I/O.
+"""Faults on the device's side of a link, at known times and reproducible. No I/O.
 
-A fault is a class with numbers for parameters; :class:`DeviceFaults` is all the faults of one device.
+A fault is a class with numbers as parameters; :class:`DeviceFaults` applies all the faults of one device.
 """
 
 from hil.emulated.faults.device_faults import DeviceFaults

@@ -1,4 +1,4 @@
-"""Faults of commands and their answers: uploads that suffer on their way, refusals, and answers that do not come as sent."""
+"""Faults of commands and their answers: damaged uploads, refusals, and damaged or slow answers."""
 
 from __future__ import annotations
 
@@ -7,111 +7,111 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 
 from hil.emulated.faults.fault import Fault
-from hil.emulated.faults.frames import TEXTS
+from hil.emulated.faults.frames import LOG_LINES
 from stinger.wire.commands import DUMP_HEADER
 
 _LOG = DUMP_HEADER.encode("ascii")
 
 
 @dataclass(slots=True, kw_only=True)
-class ExchangeFault(Fault):
-    """Happens to one exchange in ``1 / rate``, by chance, and at most ``times`` times (0: as often as it may)."""
+class CommandFault(Fault):
+    """Hits each command with the probability ``rate``, at most ``times`` times in all (0: no limit)."""
 
     rate: float = 1.0
     times: float = 0.0
-    _struck: int = field(init=False, default=0, repr=False)
+    _hits: int = field(init=False, default=0, repr=False)
 
     def __post_init__(self) -> None:
         Fault.__post_init__(self)
         self.require("rate", 0, 1)
         self.require("times", 0, math.inf)
 
-    def strikes(self, t_s: float) -> bool:
-        """Whether it happens to an exchange at ``t_s``; each call is one exchange."""
-        if not self.active(t_s) or (self.times and self._struck >= self.times) or self.chance.random() >= self.rate:
+    def draw(self, t_s: float) -> bool:
+        """Draw whether it hits a command at ``t_s``; call it once per command."""
+        if not self.active(t_s) or (self.times and self._hits >= self.times) or self.rng.random() >= self.rate:
             return False
-        self._struck += 1
+        self._hits += 1
         return True
 
 
 @dataclass(slots=True, kw_only=True)
-class UploadFault(ExchangeFault):
-    """Happens to an upload, which comes in pieces."""
+class UploadFault(CommandFault):
+    """Hits uploads, which arrive in several chunks."""
 
     _awaited: int = field(init=False, default=-1, repr=False)
-    _strikes: bool = field(init=False, default=False, repr=False)
+    _hit: bool = field(init=False, default=False, repr=False)
 
-    def take(self, piece: bytes, awaited: int, t_s: float) -> bytes:
-        """What arrives of a piece of an upload, of which ``awaited`` bytes were missing before it."""
-        begins = awaited != self._awaited
-        if begins:
-            self._strikes = self.strikes(t_s)
-        arrives = self.strike(piece, begins=begins) if self._strikes else piece
+    def apply(self, chunk: bytes, awaited: int, t_s: float) -> bytes:
+        """Return what arrives of a chunk of an upload that lacked ``awaited`` bytes before it."""
+        is_first = awaited != self._awaited
+        if is_first:
+            self._hit = self.draw(t_s)
+        arrives = self.hit(chunk, is_first=is_first) if self._hit else chunk
         self._awaited = awaited - len(arrives)
         return arrives
 
     @abstractmethod
-    def strike(self, piece: bytes, *, begins: bool) -> bytes:
-        """What arrives of a piece of an upload that it happens to; ``begins`` for the first."""
+    def hit(self, chunk: bytes, *, is_first: bool) -> bytes:
+        """Return what arrives of a chunk of an upload that the fault hits."""
 
 
 @dataclass(slots=True, kw_only=True)
 class BadCrc(UploadFault):
     """An upload arrives with a bit flipped, so that its CRC is wrong."""
 
-    def strike(self, piece: bytes, *, begins: bool) -> bytes:
-        """The first piece with a bit flipped."""
-        return bytes([piece[0] ^ 1]) + piece[1:] if begins else piece
+    def hit(self, chunk: bytes, *, is_first: bool) -> bytes:
+        """Return the first chunk with a bit flipped."""
+        return bytes([chunk[0] ^ 1]) + chunk[1:] if is_first else chunk
 
 
 @dataclass(slots=True, kw_only=True)
 class LostEnd(UploadFault):
-    """The end of an upload does not arrive, so that the device waits for it in vain."""
+    """The end of an upload does not arrive, so that the device times out."""
 
-    def strike(self, piece: bytes, *, begins: bool) -> bytes:
-        """Half of the first piece, and nothing more."""
-        return piece[: len(piece) // 2] if begins else b""
-
-
-@dataclass(slots=True, kw_only=True)
-class Busy(ExchangeFault):
-    """A log or an upload is refused, as if the device were firing."""
+    def hit(self, chunk: bytes, *, is_first: bool) -> bytes:
+        """Return half of the first chunk, and nothing of the others."""
+        return chunk[: len(chunk) // 2] if is_first else b""
 
 
 @dataclass(slots=True, kw_only=True)
-class CutLog(ExchangeFault):
-    """Of a log, 'lost' bytes from its middle do not arrive."""
+class Busy(CommandFault):
+    """Reading the log or uploading is refused, as if the device were firing."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CutLog(CommandFault):
+    """'lost' bytes from the middle of a log do not arrive."""
 
     lost: float = 1000
 
     def __post_init__(self) -> None:
-        ExchangeFault.__post_init__(self)
+        CommandFault.__post_init__(self)
         self.require("lost", 1, 2**24)
 
-    def take(self, answer: bytes, t_s: float) -> bytes:
-        """What is sent instead of ``answer``."""
-        if not answer.startswith(_LOG) or not self.strikes(t_s):
+    def apply(self, answer: bytes, t_s: float) -> bytes:
+        """Return what is sent instead of ``answer``."""
+        if not answer.startswith(_LOG) or not self.draw(t_s):
             return answer
         middle = len(answer) // 2
         return answer[:middle] + answer[middle + int(self.lost) :]
 
 
 @dataclass(slots=True, kw_only=True)
-class Chatter(ExchangeFault):
-    """A line of text stands before each line of an answer, and before a log."""
+class Chatter(CommandFault):
+    """A line of debug output comes before each line of an answer, and before a log."""
 
-    def take(self, answer: bytes, t_s: float) -> bytes:
-        """What is sent instead of ``answer``."""
+    def apply(self, answer: bytes, t_s: float) -> bytes:
+        """Return what is sent instead of ``answer``."""
         lines = [answer] if answer.startswith(_LOG) else answer.splitlines(keepends=True)
-        return b"".join(part for line in lines for part in ((self._text(), line) if self.strikes(t_s) else (line,)))
+        return b"".join(part for line in lines for part in ((self._text(), line) if self.draw(t_s) else (line,)))
 
     def _text(self) -> bytes:
-        return f"{self.chance.choice(TEXTS)}\r\n".encode("ascii")
+        return f"{self.rng.choice(LOG_LINES)}\r\n".encode("ascii")
 
 
 @dataclass(slots=True, kw_only=True)
 class Slow(Fault):
-    """Answers come at no more than 'kb' kilobytes a second, as over a slow adapter."""
+    """Answers are limited to 'kb' kilobytes per second, as over a slow adapter."""
 
     kb: float = 50.0
 

@@ -1,4 +1,4 @@
-"""All the faults of one device, applied in the order in which a sample passes them."""
+"""Applies all the faults of one device, in the order in which a sample meets them."""
 
 from __future__ import annotations
 
@@ -16,44 +16,45 @@ from stinger.sample import CLOCK_WRAP_MS, SampleArray
 
 
 class DeviceFaults:
-    """Faults of the same kind go one after another, in the order given. ``seed`` decides what chance does.
+    """The faults of one device; those of the same kind apply one after another, in the order given.
 
-    ``t_s`` is in seconds of the device's schedule everywhere, and must not fall from call to call.
+    Random numbers follow from ``seed``. Every ``t_s`` is in seconds of the device's schedule, and must not decrease from
+    call to call.
     """
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: str = "0") -> None:
-        armed = [copy.deepcopy(fault) for fault in faults]
-        for position, fault in enumerate(armed):
-            fault.arm(f"{seed}/{position}")
-        self._sensor = [fault for fault in armed if isinstance(fault, SensorFault)]
-        self._frames = [fault for fault in armed if isinstance(fault, FrameFault)]
-        self._late = [fault for fault in armed if isinstance(fault, Stall | Jitter)]
-        self._drifts = [fault for fault in armed if isinstance(fault, Drift)]
-        self._jumps = [fault for fault in armed if isinstance(fault, Jump)]
-        self._wraps = [fault for fault in armed if isinstance(fault, Wrap)]
-        self._reboots = [fault for fault in armed if isinstance(fault, Reboot)]
+        seeded = [copy.deepcopy(fault) for fault in faults]
+        for position, fault in enumerate(seeded):
+            fault.seed(f"{seed}/{position}")
+        self._sensor = [fault for fault in seeded if isinstance(fault, SensorFault)]
+        self._frames = [fault for fault in seeded if isinstance(fault, FrameFault)]
+        self._delays = [fault for fault in seeded if isinstance(fault, Stall | Jitter)]
+        self._drifts = [fault for fault in seeded if isinstance(fault, Drift)]
+        self._jumps = [fault for fault in seeded if isinstance(fault, Jump)]
+        self._wraps = [fault for fault in seeded if isinstance(fault, Wrap)]
+        self._reboots = [fault for fault in seeded if isinstance(fault, Reboot)]
         self._unplugs = [
-            fault for fault in armed if isinstance(fault, Unplug) or (isinstance(fault, Reboot) and not fault.port)
+            fault for fault in seeded if isinstance(fault, Unplug) or (isinstance(fault, Reboot) and not fault.port)
         ]
-        self._silences = [fault for fault in armed if isinstance(fault, Silent)]
-        self._rates = [fault for fault in armed if isinstance(fault, Rate)]
-        self._uploads = [fault for fault in armed if isinstance(fault, UploadFault)]
-        self._busy = [fault for fault in armed if isinstance(fault, Busy)]
-        self._answers = [fault for fault in armed if isinstance(fault, CutLog | Chatter)]
-        self._slow = [fault for fault in armed if isinstance(fault, Slow)]
+        self._silences = [fault for fault in seeded if isinstance(fault, Silent)]
+        self._rates = [fault for fault in seeded if isinstance(fault, Rate)]
+        self._uploads = [fault for fault in seeded if isinstance(fault, UploadFault)]
+        self._refusals = [fault for fault in seeded if isinstance(fault, Busy)]
+        self._answers = [fault for fault in seeded if isinstance(fault, CutLog | Chatter)]
+        self._slow = [fault for fault in seeded if isinstance(fault, Slow)]
 
     def taken_s(self, t_s: float) -> float:
-        """When, by a true clock, the sample of ``t_s`` is taken."""
+        """Return when, by a true clock, the sample of ``t_s`` is taken."""
         return t_s - sum(fault.ahead_s(t_s) for fault in self._drifts)
 
     def sample(self, sample: SampleArray, t_s: float) -> SampleArray:
-        """What the sensor gives instead of ``sample`` ``(1,)``."""
+        """Return what the sensor measures instead of ``sample`` ``(1,)``."""
         for fault in self._sensor:
-            sample = fault.take(sample, t_s)
+            sample = fault.apply(sample, t_s)
         return sample
 
     def clock_ms(self, time_ms: int, t_s: float) -> int:
-        """What the device's clock shows, without its wraps, when it should show ``time_ms``."""
+        """Return what the device's clock shows, unwrapped, when it should show ``time_ms``."""
         boots = [boot_s for fault in self._reboots if (boot_s := fault.last_boot_s(t_s)) is not None]
         if boots:
             time_ms = round((t_s - max(boots)) * 1000)
@@ -63,52 +64,52 @@ class DeviceFaults:
         return max(0, time_ms - sum(fault.behind_ms(since_s, t_s) for fault in self._jumps))
 
     def packets(self, packet: Packet, t_s: float) -> list[Packet]:
-        """What is sent instead of ``packet``, in order."""
+        """Return what is sent instead of ``packet``, in order."""
         packets = [packet]
         for fault in self._frames:
-            packets = [sent for taken in packets for sent in fault.take(taken, t_s)]
+            packets = [sent for taken in packets for sent in fault.apply(taken, t_s)]
         return packets
 
     def delay_s(self, t_s: float) -> float:
-        """By how much later what is due at ``t_s`` is sent."""
-        return max((fault.delay_s(t_s) for fault in self._late), default=0.0)
+        """Return the delay of what is due at ``t_s``, in seconds."""
+        return max((fault.delay_s(t_s) for fault in self._delays), default=0.0)
 
-    def rate_hz(self, wanted_hz: int, t_s: float) -> int:
-        """The rate of the stream when the host wants ``wanted_hz``."""
-        return next((int(fault.hz) for fault in self._rates if fault.active(t_s)), wanted_hz)
+    def rate_hz(self, requested_hz: int, t_s: float) -> int:
+        """Return the rate of the stream when the host requested ``requested_hz``."""
+        return next((int(fault.hz) for fault in self._rates if fault.active(t_s)), requested_hz)
 
     def powered(self, t_s: float) -> bool:
-        """Whether the device is on."""
+        """Return whether the device is on."""
         return not any(fault.active(t_s) for fault in self._reboots)
 
     def boots(self, t_s: float) -> int:
-        """How many times it has started over."""
-        return sum(fault.ended(t_s) for fault in self._reboots)
+        """Return how many times the device has rebooted."""
+        return sum(fault.times_ended(t_s) for fault in self._reboots)
 
-    def plugged(self, t_s: float) -> bool:
-        """Whether its port is there."""
+    def plugged_in(self, t_s: float) -> bool:
+        """Return whether the port is present."""
         return not any(fault.active(t_s) for fault in self._unplugs)
 
     def silent(self, t_s: float) -> bool:
-        """Whether it sends nothing."""
+        """Return whether the device sends nothing."""
         return any(fault.active(t_s) for fault in self._silences)
 
-    def upload(self, piece: bytes, awaited: int, t_s: float) -> bytes:
-        """What arrives of a piece of an upload, of which ``awaited`` bytes were missing before it."""
+    def upload(self, chunk: bytes, awaited: int, t_s: float) -> bytes:
+        """Return what arrives of a chunk of an upload that lacked ``awaited`` bytes before it."""
         for fault in self._uploads:
-            piece = fault.take(piece, awaited, t_s)
-        return piece
+            chunk = fault.apply(chunk, awaited, t_s)
+        return chunk
 
     def busy(self, t_s: float) -> bool:
-        """Whether the log or upload that is asked for now is refused; each call is one."""
-        return any(fault.strikes(t_s) for fault in self._busy)
+        """Draw whether a request of the log or an upload is refused as busy; call it once per request."""
+        return any(fault.draw(t_s) for fault in self._refusals)
 
     def answer(self, answer: bytes, t_s: float) -> bytes:
-        """What is sent instead of an answer."""
+        """Return what is sent instead of an answer."""
         for fault in self._answers:
-            answer = fault.take(answer, t_s)
+            answer = fault.apply(answer, t_s)
         return answer
 
-    def answer_bytes_s(self, t_s: float) -> float:
-        """How many bytes of answers are sent in a second at most."""
+    def answer_bytes_per_s(self, t_s: float) -> float:
+        """Return the limit for answers, in bytes per second."""
         return min((1000 * fault.kb for fault in self._slow if fault.active(t_s)), default=math.inf)

@@ -1,4 +1,4 @@
-"""Faults of single frames on their way: lost, doubled, swapped, damaged, and strange bytes between them."""
+"""Faults of single frames on the wire: lost, duplicated, reordered or damaged frames, and foreign bytes between them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from hil.emulated.faults.fault import Fault, Packet
 
-TEXTS = ("[ml] still", "[imu] fifo overrun", "[batt] 7.4 V", "rev=1 fps=80", "Stinger ready")
-"""What firmware prints for its makers."""
+LOG_LINES = ("[ml] still", "[imu] fifo overrun", "[batt] 7.4 V", "rev=1 fps=80", "Stinger ready")
+"""Debug output of the firmware."""
 
 
 @dataclass(slots=True, kw_only=True)
 class FrameFault(Fault):
-    """Happens to one frame in ``1 / rate``, by chance."""
+    """Hits each frame with the probability ``rate``."""
 
     rate: float = 0.01
 
@@ -21,43 +21,43 @@ class FrameFault(Fault):
         Fault.__post_init__(self)
         self.require("rate", 0, 1)
 
-    def take(self, packet: Packet, t_s: float) -> list[Packet]:
-        """What is sent instead of ``packet``, in order."""
-        if self.active(t_s) and self.chance.random() < self.rate:
-            return self.strike(packet)
-        return self.spare(packet)
+    def apply(self, packet: Packet, t_s: float) -> list[Packet]:
+        """Return what is sent instead of ``packet``, in order."""
+        if self.active(t_s) and self.rng.random() < self.rate:
+            return self.hit(packet)
+        return self.pass_through(packet)
 
     @abstractmethod
-    def strike(self, packet: Packet) -> list[Packet]:
-        """What is sent instead of a packet that it happens to."""
+    def hit(self, packet: Packet) -> list[Packet]:
+        """Return what is sent instead of a packet that the fault hits."""
 
-    def spare(self, packet: Packet) -> list[Packet]:
-        """What is sent with a packet that it does not happen to."""
+    def pass_through(self, packet: Packet) -> list[Packet]:
+        """Return what is sent with a packet that the fault does not hit."""
         return [packet]
 
 
 @dataclass(slots=True, kw_only=True)
 class Drop(FrameFault):
-    """Frames get lost."""
+    """Frames are lost."""
 
-    def strike(self, packet: Packet) -> list[Packet]:
-        """Nothing is sent."""
+    def hit(self, packet: Packet) -> list[Packet]:
+        """Return nothing."""
         del packet
         return []
 
 
 @dataclass(slots=True, kw_only=True)
 class Duplicate(FrameFault):
-    """Frames come twice."""
+    """Frames are sent twice."""
 
-    def strike(self, packet: Packet) -> list[Packet]:
-        """The frame is sent twice."""
+    def hit(self, packet: Packet) -> list[Packet]:
+        """Return the frame twice."""
         return [packet, packet]
 
 
 @dataclass(slots=True, kw_only=True)
 class Reorder(FrameFault):
-    """Frames come 'by' frames late, after others."""
+    """Frames are sent late, 'by' frames after their turn."""
 
     by: float = 1
     _held: list[tuple[int, Packet]] = field(init=False, default_factory=list, repr=False)
@@ -66,14 +66,14 @@ class Reorder(FrameFault):
         FrameFault.__post_init__(self)
         self.require("by", 1, 1000)
 
-    def strike(self, packet: Packet) -> list[Packet]:
-        """The frame is held back; those whose turn has come are sent."""
+    def hit(self, packet: Packet) -> list[Packet]:
+        """Hold the frame back, and return the held frames that are due."""
         released = self._released()
         self._held.append((int(self.by), packet))
         return released
 
-    def spare(self, packet: Packet) -> list[Packet]:
-        """The frame, then those whose turn has come."""
+    def pass_through(self, packet: Packet) -> list[Packet]:
+        """Return the frame, then the held frames that are due."""
         return [packet, *self._released()]
 
     def _released(self) -> list[Packet]:
@@ -92,26 +92,26 @@ class Corrupt(FrameFault):
         FrameFault.__post_init__(self)
         self.require("bits", 1, 1000)
 
-    def strike(self, packet: Packet) -> list[Packet]:
-        """The frame with some bits flipped, each another one as far as there are so many."""
+    def hit(self, packet: Packet) -> list[Packet]:
+        """Return the frame with ``bits`` different bits flipped, or all if it has fewer."""
         data = bytearray(packet.data)
-        for bit in self.chance.sample(range(8 * len(data)), min(int(self.bits), 8 * len(data))):
+        for bit in self.rng.sample(range(8 * len(data)), min(int(self.bits), 8 * len(data))):
             data[bit // 8] ^= 1 << bit % 8
         return [Packet(packet.number, bytes(data), intact=False)]
 
 
 @dataclass(slots=True, kw_only=True)
 class Cut(FrameFault):
-    """Frames end too early, their last byte included."""
+    """Frames lack their end."""
 
-    def strike(self, packet: Packet) -> list[Packet]:
-        """The frame without a part of its end, at least one byte."""
-        return [Packet(packet.number, packet.data[: self.chance.randrange(len(packet.data))], intact=False)]
+    def hit(self, packet: Packet) -> list[Packet]:
+        """Return the frame without its end, at least one byte."""
+        return [Packet(packet.number, packet.data[: self.rng.randrange(len(packet.data))], intact=False)]
 
 
 @dataclass(slots=True, kw_only=True)
 class Garbage(FrameFault):
-    """'bytes' random bytes stand before a frame."""
+    """'bytes' random bytes come before a frame."""
 
     bytes: float = 30
 
@@ -119,15 +119,15 @@ class Garbage(FrameFault):
         FrameFault.__post_init__(self)
         self.require("bytes", 1, 100_000)
 
-    def strike(self, packet: Packet) -> list[Packet]:
-        """Random bytes, then the frame."""
-        return [Packet(-1, self.chance.randbytes(int(self.bytes))), packet]
+    def hit(self, packet: Packet) -> list[Packet]:
+        """Return random bytes, then the frame."""
+        return [Packet(-1, self.rng.randbytes(int(self.bytes))), packet]
 
 
 @dataclass(slots=True, kw_only=True)
 class Text(FrameFault):
-    """A line of text, as firmware prints for its makers, stands before a frame."""
+    """A line of the firmware's debug output comes before a frame."""
 
-    def strike(self, packet: Packet) -> list[Packet]:
-        """A line, then the frame."""
-        return [Packet(-1, f"{self.chance.choice(TEXTS)}\r\n".encode("ascii")), packet]
+    def hit(self, packet: Packet) -> list[Packet]:
+        """Return a line, then the frame."""
+        return [Packet(-1, f"{self.rng.choice(LOG_LINES)}\r\n".encode("ascii")), packet]

@@ -1,4 +1,4 @@
-"""From ``NAME:key=value,...`` to a fault."""
+"""Parses ``NAME:key=value,...`` into a fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hil.emulated.faults.sensor import Rate, Saturated, Stuck, Zero
 from hil.emulated.faults.timing import Drift, Jitter, Jump, Stall, Wrap
 from stinger.errors import InputError
 
-_OF_COMMANDS: Final = (BadCrc, LostEnd, Busy, CutLog, Chatter, Slow)
+_COMMAND_FAULTS: Final = (BadCrc, LostEnd, Busy, CutLog, Chatter, Slow)
 
 FAULTS: Final[dict[str, type[Fault]]] = {
     kind.__name__.lower(): kind
@@ -23,25 +23,22 @@ FAULTS: Final[dict[str, type[Fault]]] = {
         *(Stall, Jitter, Drift, Jump, Wrap),
         *(Reboot, Unplug, Silent),
         *(Saturated, Stuck, Zero, Rate),
-        *_OF_COMMANDS,
+        *_COMMAND_FAULTS,
     )
 }
-"""Every fault by its name. The first line of its docstring is what a user is told."""
-COMMAND_FAULTS: Final = frozenset(kind.__name__.lower() for kind in _OF_COMMANDS)
-"""Those of :data:`FAULTS` that happen to commands and their answers, and that a host which only takes the stream never meets."""
+"""Every fault by its name. The first line of its docstring is its description for users."""
+COMMAND_FAULTS: Final = frozenset(kind.__name__.lower() for kind in _COMMAND_FAULTS)
+"""The names of faults of commands and their answers, which do not affect a host that only reads the stream."""
 
-_COMMON: Final = {"start": "start", "for": "lasts", "every": "every"}
+_COMMON: Final = {"start": "start", "for": "duration", "every": "every"}
 
 
 def parse_fault(text: str, kinds: Mapping[str, type[Fault]] = FAULTS) -> Fault:
-    """The fault that ``text`` describes, such as ``drop:rate=0.05,start=10,for=5``: one of ``kinds``.
-
-    Raises :class:`InputError`.
-    """
+    """Parse a fault of one of ``kinds``, such as ``drop:rate=0.05,start=10,for=5``. Raises :class:`InputError`."""
     name, _, arguments = text.partition(":")
     kind = kinds.get(name)
     if kind is None:
-        raise InputError(f"there is no fault '{name}': expected {', '.join(kinds)}")
+        raise InputError(f"no fault '{name}': expected {', '.join(kinds)}")
     keys = keys_of(kind)
     values: dict[str, float] = {}
     for part in arguments.split(",") if arguments else ():
@@ -59,6 +56,6 @@ def parse_fault(text: str, kinds: Mapping[str, type[Fault]] = FAULTS) -> Fault:
 
 
 def keys_of(kind: type[Fault]) -> dict[str, str]:
-    """The keys that a user gives for this kind of fault, and the parameters that they set."""
+    """Return the keys that users write for this kind of fault, with the parameters that they set."""
     own = {field.name: field.name for field in fields(kind) if field.init and field.name not in _COMMON.values()}
     return own | _COMMON

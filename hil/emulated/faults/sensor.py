@@ -1,4 +1,4 @@
-"""Faults of the sensor: the device itself sees the same wrong samples as the host."""
+"""Faults of the sensor: the device's own model gets the same wrong samples as the host."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from stinger.wire.device import STREAM_MAX_HZ
 
 @dataclass(slots=True, kw_only=True)
 class SensorFault(Fault):
-    """Changes the axes, not the trigger."""
+    """Changes the axes, but not the trigger."""
 
-    def take(self, sample: SampleArray, t_s: float) -> SampleArray:
-        """What the sensor gives instead of ``sample`` ``(1,)``, which stays as it is."""
+    def apply(self, sample: SampleArray, t_s: float) -> SampleArray:
+        """Return what the sensor measures instead of ``sample`` ``(1,)``, which is not modified."""
         if not self.active(t_s):
-            self.spare(sample)
+            self.pass_through(sample)
             return sample
         wrong = sample.copy()
-        axes(wrong)[:] = self.strike(axes(sample))
+        axes(wrong)[:] = self.hit(axes(sample))
         return wrong
 
     @abstractmethod
-    def strike(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """What comes instead of ``values`` ``(1, 6)``."""
+    def hit(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """Return what the sensor measures instead of ``values`` ``(1, 6)``."""
 
-    def spare(self, sample: SampleArray) -> None:
-        """See a good sample pass."""
+    def pass_through(self, sample: SampleArray) -> None:
+        """Process a sample that the fault does not change."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Saturated(SensorFault):
-    """The sensor is at the end of its range: each axis at the limit that its value leans to."""
+    """The sensor is saturated: each axis is at the limit of its value's sign."""
 
-    def strike(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """Only the smallest and largest of int16."""
+    def hit(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """Return the smallest and largest values of int16."""
         return np.where(values < 0, INT16_MIN, INT16_MAX).astype(np.int16)
 
 
@@ -50,29 +50,29 @@ class Stuck(SensorFault):
 
     _last: npt.NDArray[np.int16] | None = field(init=False, default=None, repr=False)
 
-    def strike(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """The values of the last good sample, or of the first one if there was none."""
+    def hit(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """Return the values of the last good sample, or of the first one if there was none."""
         if self._last is None:
             self._last = values.copy()
         return self._last
 
-    def spare(self, sample: SampleArray) -> None:
+    def pass_through(self, sample: SampleArray) -> None:
         """Remember the last good values."""
         self._last = axes(sample).copy()
 
 
 @dataclass(slots=True, kw_only=True)
 class Zero(SensorFault):
-    """The sensor gives nothing but zeros."""
+    """The sensor measures only zeros."""
 
-    def strike(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """Zeros."""
+    def hit(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """Return zeros."""
         return np.zeros_like(values)
 
 
 @dataclass(slots=True, kw_only=True)
 class Rate(Fault):
-    """The stream comes at 'hz' samples a second, whatever the host asked for; values are held or left out."""
+    """The stream has 'hz' samples per second, whatever the host requested; samples are repeated or skipped."""
 
     hz: float = 1600.0
 

@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it only opens what is to be read or printed.
+// The page works without this: it only opens the section that is linked to, and all sections for printing.
 function reveal() {
   const target = document.getElementById(location.hash.slice(1));
   for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;

@@ -1,4 +1,4 @@
-"""The parts of the bench: what is played, the relay, the observer, processes, the choice of device and broker."""
+"""The parts of the bench: workload, relay, observer, processes, and the parsing of device and broker."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ PATIENCE_S = 10.0
 
 
 def python(code: str, folder: Path) -> ChildProcess:
-    return ChildProcess("a child", [sys.executable, "-c", code], folder / "child.log")
+    return ChildProcess("the process", [sys.executable, "-c", code], folder / "process.log")
 
 
-def test_what_is_played_is_the_stretch_with_the_most_shots_and_never_another() -> None:
+def test_workload_is_the_excerpt_with_the_most_shots_and_reproducible() -> None:
     samples = make_workload("synthetic", 8, seed=1, shots=True)
     (recording,) = split_recordings(samples)
     assert np.array_equal(samples, make_workload("synthetic", 8, seed=1, shots=True))
@@ -46,7 +46,7 @@ def test_what_is_played_is_the_stretch_with_the_most_shots_and_never_another() -
     assert busy > len(find_shots(split_recordings(make_workload("synthetic", 8, seed=1, shots=False))[0]))
 
 
-def test_a_short_recording_is_played_again_with_its_clock_going_on(tmp_path: Path) -> None:
+def test_short_recording_is_repeated_with_continuing_timestamps(tmp_path: Path) -> None:
     session = synthesise(minutes=0.05, seed=2, still_pause=False)
     write_log(tmp_path / "s.bin", session)
     samples = make_workload(str(tmp_path / "s.bin"), 9, seed=1, shots=True)
@@ -56,17 +56,17 @@ def test_a_short_recording_is_played_again_with_its_clock_going_on(tmp_path: Pat
     assert (np.diff(samples["timestamp_ms"].astype(np.int64)) == 10).all()
 
 
-def test_a_recording_at_another_rate_is_refused(tmp_path: Path) -> None:
+def test_recording_with_another_rate_is_refused(tmp_path: Path) -> None:
     samples = random_samples(100)
     samples["timestamp_ms"] = 20 * np.arange(100)
     write_log(tmp_path / "s.bin", samples)
-    with pytest.raises(InputError, match=r"a bench plays 100 samples a second, and these are 50\.0"):
+    with pytest.raises(InputError, match=r"the bench plays 100 Hz, but this is 50\.0 Hz"):
         make_workload(str(tmp_path / "s.bin"), 5, seed=1, shots=True)
 
 
 @asynccontextmanager
 async def echo() -> AsyncIterator[int]:
-    """A server that sends back what it gets, and what it has open."""
+    """Run a server that sends back what it receives, and return its port."""
     open_now: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,7 +85,7 @@ async def echo() -> AsyncIterator[int]:
             writer.close()
 
 
-async def test_a_relay_carries_both_ways() -> None:
+async def test_relay_passes_data_in_both_directions() -> None:
     async with echo() as port, TcpRelay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         writer.write(b"hello")
@@ -95,7 +95,7 @@ async def test_a_relay_carries_both_ways() -> None:
         writer.close()
 
 
-async def test_a_slow_relay_keeps_the_order() -> None:
+async def test_delayed_relay_keeps_the_order() -> None:
     loop = asyncio.get_running_loop()
     async with echo() as port, TcpRelay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
         relay.delay_s = 0.1
@@ -109,7 +109,7 @@ async def test_a_slow_relay_keeps_the_order() -> None:
         writer.close()
 
 
-async def test_a_refusing_relay_closes_what_is_there_and_what_comes() -> None:
+async def test_refusing_relay_closes_existing_and_new_connections() -> None:
     async with echo() as port, TcpRelay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         writer.write(b"a")
@@ -122,14 +122,14 @@ async def test_a_refusing_relay_closes_what_is_there_and_what_comes() -> None:
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(1)
         writer.close()
-        relay.allow()
+        relay.accept()
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         writer.write(b"b")
         assert await reader.readexactly(1) == b"b"
         writer.close()
 
 
-async def test_a_half_open_connection_says_nothing_and_the_next_one_works() -> None:
+async def test_half_open_connection_stays_silent_and_the_next_one_works() -> None:
     async with echo() as port, TcpRelay("127.0.0.1", port) as relay, asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
         writer.write(b"a")
@@ -150,7 +150,7 @@ async def publish(port: int, payload: bytes) -> None:
         await client.publish("stinger/d0/shot", payload, qos=1)
 
 
-async def test_an_observer_stamps_what_it_hears_and_outlives_the_broker(tmp_path: Path) -> None:
+async def test_observer_stamps_messages_and_reconnects_to_a_restarted_broker(tmp_path: Path) -> None:
     broker = Mosquitto(
         tmp_path / "m", settings=f"allow_anonymous true\npersistence true\npersistence_location {tmp_path}/"
     )
@@ -158,66 +158,66 @@ async def test_an_observer_stamps_what_it_hears_and_outlives_the_broker(tmp_path
     try:
         async with MessageObserver("127.0.0.1", broker.port, "observer") as observer:
             await publish(broker.port, b"1")
-            await until(lambda: len(observer.heard()) == 1)
+            await until(lambda: len(observer.messages()) == 1)
             broker.stop()
             broker.start()
             await publish(broker.port, b"2")
-            await until(lambda: len(observer.heard()) == 2)
-            first, second = observer.heard()
+            await until(lambda: len(observer.messages()) == 2)
+            first, second = observer.messages()
     finally:
         broker.kill()
     assert (first.topic, first.payload, second.payload) == ("stinger/d0/shot", b"1", b"2")
     assert first.at_ns < second.at_ns
 
 
-async def test_a_child_is_waited_for_ended_and_started_again(tmp_path: Path) -> None:
-    async with python("import time; print('ready 7', flush=True); time.sleep(60)", tmp_path) as child:
-        assert (await child.wait_for(r"^ready (\d)$"))[1] == "7"
-        assert await child.end() == -15
-        child.start()
-        await child.wait_for("ready")
-        pid = child.pid
+async def test_process_is_awaited_stopped_and_started_again(tmp_path: Path) -> None:
+    async with python("import time; print('ready 7', flush=True); time.sleep(60)", tmp_path) as process:
+        assert (await process.wait_for(r"^ready (\d)$"))[1] == "7"
+        assert await process.stop() == -15
+        process.start()
+        await process.wait_for("ready")
+        pid = process.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
-async def test_a_child_that_ends_too_soon_is_told_of_with_its_last_words(tmp_path: Path) -> None:
-    async with python("raise SystemExit('no port')", tmp_path) as child:
-        with pytest.raises(ProcessError, match="a child ended: no port"):
-            await child.wait_for("ready")
+async def test_process_that_ends_early_is_reported_with_its_last_line(tmp_path: Path) -> None:
+    async with python("raise SystemExit('no port')", tmp_path) as process:
+        with pytest.raises(ProcessError, match="the process ended: no port"):
+            await process.wait_for("ready")
 
 
-async def test_a_child_that_has_ended_by_itself_is_told_of(tmp_path: Path) -> None:
-    async with python("print('broken'); raise SystemExit(3)", tmp_path) as child:
-        child.check()
-        await child.wait_for("broken")
-        with pytest.raises(ProcessError, match="a child ended: broken"):
-            await child.wait_for("never")
-        with pytest.raises(ProcessError, match="a child ended: broken"):
-            child.check()
+async def test_process_that_ended_by_itself_is_reported(tmp_path: Path) -> None:
+    async with python("print('broken'); raise SystemExit(3)", tmp_path) as process:
+        process.check_running()
+        await process.wait_for("broken")
+        with pytest.raises(ProcessError, match="the process ended: broken"):
+            await process.wait_for("never")
+        with pytest.raises(ProcessError, match="the process ended: broken"):
+            process.check_running()
 
 
-async def test_noise_of_the_host_is_measured_between_two_moments(tmp_path: Path) -> None:
-    noise = HostWakeupMonitor(tmp_path)
-    async with noise.child:
-        await until(lambda: noise.late_p99_ms(0, 2**62) is not None)
-    late_ms = noise.late_p99_ms(0, 2**62)
+async def test_wakeup_delay_of_the_host_is_measured_between_two_times(tmp_path: Path) -> None:
+    wakeups = HostWakeupMonitor(tmp_path)
+    async with wakeups.process:
+        await until(lambda: wakeups.late_p99_ms(0, 2**62) is not None)
+    late_ms = wakeups.late_p99_ms(0, 2**62)
     assert late_ms is not None
     assert 0 <= late_ms < 1000
-    assert noise.late_p99_ms(0, 1) is None
+    assert wakeups.late_p99_ms(0, 1) is None
 
 
-async def test_a_stall_of_the_host_counts_for_all_that_was_due_in_it(tmp_path: Path) -> None:
-    noise = HostWakeupMonitor(tmp_path)
-    async with noise.child:
-        await until(lambda: noise.late_p99_ms(0, 2**62) is not None)
-        os.kill(noise.child.pid, signal.SIGSTOP)
+async def test_stall_of_the_host_counts_for_every_wakeup_due_in_it(tmp_path: Path) -> None:
+    wakeups = HostWakeupMonitor(tmp_path)
+    async with wakeups.process:
+        await until(lambda: wakeups.late_p99_ms(0, 2**62) is not None)
+        os.kill(wakeups.process.pid, signal.SIGSTOP)
         await asyncio.sleep(0.3)
-        os.kill(noise.child.pid, signal.SIGCONT)
-        await until(lambda: (noise.late_p99_ms(0, 2**62) or 0) > 100)
+        os.kill(wakeups.process.pid, signal.SIGCONT)
+        await until(lambda: (wakeups.late_p99_ms(0, 2**62) or 0) > 100)
 
 
-def test_recordings_that_are_not_as_they_should_be_are_counted(tmp_path: Path) -> None:
+def test_damaged_recordings_are_counted(tmp_path: Path) -> None:
     folder = tmp_path / "recordings" / "d0"
     folder.mkdir(parents=True)
     samples = random_samples(10)
@@ -234,7 +234,7 @@ def test_recordings_that_are_not_as_they_should_be_are_counted(tmp_path: Path) -
     assert damaged == 3
 
 
-async def test_an_emulated_device_that_ends_by_itself_is_told_of(tmp_path: Path) -> None:
+async def test_emulated_device_that_ended_by_itself_is_reported(tmp_path: Path) -> None:
     samples = make_workload("synthetic", 2, seed=1, shots=False)
     dut = EmulatorProcess(EmulatorOptions(samples=samples, count=1, link="tcp", threshold=0.5), tmp_path)
     await dut.start()
@@ -244,7 +244,7 @@ async def test_an_emulated_device_that_ends_by_itself_is_told_of(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("text", "choice"),
+    ("text", "spec"),
     [
         ("emulated", DeviceSpec("emulated")),
         ("serial:/dev/ttyACM0", DeviceSpec("serial", "/dev/ttyACM0")),
@@ -254,27 +254,27 @@ async def test_an_emulated_device_that_ends_by_itself_is_told_of(tmp_path: Path)
         ("tcp://[::1]:4000", DeviceSpec("tcp", "[::1]:4000")),
     ],
 )
-def test_a_device_under_test_is_named_by_kind_and_address(text: str, choice: DeviceSpec) -> None:
-    assert parse_device(text) == choice
+def test_device_is_parsed_into_kind_and_address(text: str, spec: DeviceSpec) -> None:
+    assert parse_device(text) == spec
 
 
 @pytest.mark.parametrize("text", ["", "emulated:x", "serial:", "usb:1", "tcp:host", "tcp:host:x", "/dev/ttyACM0"])
-def test_what_names_no_device_is_refused(text: str) -> None:
+def test_invalid_device_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="expected emulated, pty:PATH, tcp:HOST:PORT or serial:PORT"):
         parse_device(text)
 
 
-def test_a_port_that_is_not_there_is_told_of_before_anything_starts() -> None:
-    with pytest.raises(InputError, match="there is no such port: is the blaster plugged in"):
+def test_missing_port_is_reported_before_anything_starts() -> None:
+    with pytest.raises(InputError, match="no such port: is the blaster plugged in"):
         ExternalDevice(parse_device("serial:/dev/no-such-port"))
 
 
 @pytest.mark.parametrize("text", ["", "mosquito", "mqtt://", "mqtts://h", "mqtt://u:p@h", "mqtt://h:x", "mqtt://h/x"])
-def test_what_names_no_broker_is_refused(text: str) -> None:
+def test_invalid_broker_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="expected mosquitto, embedded or mqtt://HOST:PORT"):
         parse_broker(text)
 
 
-def test_a_broker_that_is_there_cannot_be_stopped_by_the_bench() -> None:
-    choice = parse_broker("mqtt://h")
-    assert (choice.host, choice.port, choice.restartable) == ("h", 1883, False)
+def test_external_broker_cannot_be_restarted() -> None:
+    broker = parse_broker("mqtt://h")
+    assert (broker.host, broker.port, broker.restartable) == ("h", 1883, False)

@@ -18,12 +18,12 @@ from stinger.logs import write_log
 from tests.helpers.cli import STINGER, invoke, run_stinger
 from tests.hil.emulating import dump, serial_host, tcp_host
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys and signals are things of POSIX")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs ptys and signals of POSIX")
 
 
 @contextmanager
 def running(*arguments: str | Path, devices: int = 1) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """``stinger emulate`` as a process of its own, once every device is there, and where they are."""
+    """Run ``stinger emulate``, and return the process and the addresses of its devices once all are ready."""
     command = [*STINGER, "emulate", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -36,7 +36,7 @@ def running(*arguments: str | Path, devices: int = 1) -> Iterator[tuple[subproce
 
 
 def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
-    """What it still prints; it must end well, and at once."""
+    """Send a signal, and return the remaining output; the process must exit with 0, at once."""
     begun = time.monotonic()
     process.send_signal(number)
     output, errors = process.communicate(timeout=10)
@@ -46,7 +46,7 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_it_and_its_link(number: signal.Signals, tmp_path: Path) -> None:
+def test_signal_stops_it_and_removes_the_link(number: signal.Signals, tmp_path: Path) -> None:
     link = tmp_path / "blaster"
     with running("--pty", "--link", link) as (process, [address]):
         assert address == str(link)
@@ -56,7 +56,7 @@ def test_signal_ends_it_and_its_link(number: signal.Signals, tmp_path: Path) -> 
     assert not link.is_symlink()
 
 
-def test_log_of_a_recording_is_there_from_the_start(tmp_path: Path) -> None:
+def test_log_holds_the_recording_from_the_start(tmp_path: Path) -> None:
     samples = synthesise(minutes=0.5, seed=1)
     write_log(tmp_path / "log.bin", samples)
     with (
@@ -66,7 +66,7 @@ def test_log_of_a_recording_is_there_from_the_start(tmp_path: Path) -> None:
         assert dump(host) == samples.tobytes()
 
 
-def test_recording_is_played_from_when_a_host_asks_and_counted(tmp_path: Path) -> None:
+def test_recording_is_played_once_a_host_requests_it_and_counted(tmp_path: Path) -> None:
     samples = synthesise(minutes=0.1, seed=1, still_pause=False)
     write_log(tmp_path / "log.csv", samples)
     with running(tmp_path / "log.csv", "--speed", "10", "--stats") as (process, [address]):
@@ -76,7 +76,7 @@ def test_recording_is_played_from_when_a_host_asks_and_counted(tmp_path: Path) -
         assert "600 samples taken, 600 packets written, 0 dropped" in end(process, signal.SIGINT)
 
 
-def test_fifty_devices_start_and_end_together(tmp_path: Path) -> None:
+def test_fifty_devices_start_and_stop_together(tmp_path: Path) -> None:
     with running("--link", tmp_path / "blaster", "--count", "50", devices=50) as (process, addresses):
         assert addresses == [str(tmp_path / f"blaster.{i}") for i in range(50)]
         for address in addresses:
@@ -86,13 +86,13 @@ def test_fifty_devices_start_and_end_together(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_ends_by_itself_after_the_seconds_asked_for() -> None:
+def test_it_exits_by_itself_after_the_given_seconds() -> None:
     ended = run_stinger("emulate", "--seconds", "0.2", "--stats", timeout_s=20)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("device 0: ") == 2
 
 
-def test_faults_are_listed_in_its_help() -> None:
+def test_help_lists_the_faults() -> None:
     output = invoke("emulate", "--help").output
     assert "drop:rate=" in output
     assert "unplug" in output
@@ -101,24 +101,24 @@ def test_faults_are_listed_in_its_help() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--fault", "explode"], "there is no fault 'explode'"),
+        (["--fault", "explode"], "no fault 'explode'"),
         (["--tcp", "here"], "--tcp here: expected HOST:PORT"),
         (["--tcp", "127.0.0.1:0", "--pty"], "on a pty or on a TCP port"),
         (["--tcp", "127.0.0.1:65000", "--count", "1000"], "need ports beyond 65535"),
         (["--tcp", "192.0.2.1:80"], "cannot listen on 192.0.2.1:80"),
         (["--loop"], "--loop needs a RECORDING"),
         (["/nowhere/log.bin"], "/nowhere/log.bin: No such file"),
-        (["--link", "/nowhere/link"], "/nowhere/link: cannot be made a symbolic link"),
+        (["--link", "/nowhere/link"], "/nowhere/link: cannot create the symbolic link"),
     ],
 )
-def test_mistake_is_one_line(arguments: list[str], complaint: str) -> None:
+def test_mistake_is_reported_in_one_line(arguments: list[str], complaint: str) -> None:
     ended = run_stinger("emulate", *arguments, timeout_s=20)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert complaint in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 
-def test_journal_tells_afterwards_what_became_of_every_sample(tmp_path: Path) -> None:
+def test_journal_records_every_sample(tmp_path: Path) -> None:
     samples = synthesise(minutes=0.1, seed=1, still_pause=False)
     write_log(tmp_path / "s.bin", samples)
     faults = ("--fault", "drop:rate=0.1", "--fault", "corrupt:rate=0.1")
@@ -129,18 +129,18 @@ def test_journal_tells_afterwards_what_became_of_every_sample(tmp_path: Path) ->
         end(process, signal.SIGTERM)
     entries = read_journal(journal)
     assert np.array_equal(entries["sample"], samples)
-    came = np.concatenate(blocks)
-    assert np.array_equal(entries["sample"][entries["intact"]], came)
+    received = np.concatenate(blocks)
+    assert np.array_equal(entries["sample"][entries["intact"]], received)
     assert stream.frames.lost == np.count_nonzero(~entries["intact"][: np.flatnonzero(entries["intact"])[-1]])
 
 
-def test_journal_that_cannot_be_written_ends_in_one_line(tmp_path: Path) -> None:
+def test_journal_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -> None:
     result = invoke("emulate", "--pty", "--journal", tmp_path / "no" / "journal")
     assert (result.exit_code, result.output.count("\n")) == (2, 2)
     assert "No such file or directory" in result.output
 
 
-def test_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_a_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b"x")
-    with pytest.raises(FileError, match="no whole number of journal entries"):
+    with pytest.raises(FileError, match="not a journal"):
         read_journal(tmp_path / "journal")

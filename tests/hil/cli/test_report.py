@@ -1,4 +1,4 @@
-"""``stinger hil report``, as a user types it."""
+"""``stinger hil report`` on the command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def report(*arguments: str) -> Result:
     return invoke("hil", "report", *arguments)
 
 
-def test_every_report_of_a_kept_record(record: str, tmp_path: Path) -> None:
+def test_every_report_is_made_from_a_record(record: str, tmp_path: Path) -> None:
     html, junit = tmp_path / "run.html", tmp_path / "run.xml"
     result = report(record, "--html", str(html), "--junit", str(junit))
     assert result.exit_code == 0
@@ -36,13 +36,13 @@ def test_every_report_of_a_kept_record(record: str, tmp_path: Path) -> None:
     assert f"{html}: written" in result.output
 
 
-def test_baseline_is_called_by_its_files_name(record: str, tmp_path: Path) -> None:
+def test_baseline_has_the_name_of_its_file(record: str, tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(older_run().to_json(), encoding="utf-8")
     assert "Compared with old.json of 2026-02-01" in report(record, "--baseline", str(tmp_path / "old.json")).output
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"schema": 99}'])
-def test_what_is_no_record_ends_in_one_line_and_writes_nothing(content: bytes, tmp_path: Path) -> None:
+def test_invalid_record_is_reported_in_one_line_and_nothing_is_written(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_bytes(content)
     result = report(str(tmp_path / "bad.json"), "--html", str(tmp_path / "x.html"))
     assert result.exit_code == 2
@@ -51,20 +51,20 @@ def test_what_is_no_record_ends_in_one_line_and_writes_nothing(content: bytes, t
     assert [path.name for path in tmp_path.iterdir()] == ["bad.json"]
 
 
-def test_file_that_is_not_there_ends_in_one_line(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     result = report(str(tmp_path / "none.json"))
     assert result.exit_code == 2
     assert "No such file or directory" in result.output
 
 
-def test_folder_that_is_not_there_is_said_before_anything_is_written(record: str, tmp_path: Path) -> None:
+def test_missing_folder_is_reported_before_anything_is_written(record: str, tmp_path: Path) -> None:
     result = report(record, "--junit", str(tmp_path / "run.xml"), "--html", str(tmp_path / "no" / "run.html"))
     assert result.exit_code == 2
     assert not (tmp_path / "run.xml").exists()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_line_in_the_list_is_the_one_of_the_command_itself(name: str) -> None:
+def test_help_line_of_the_group_is_that_of_the_command(name: str) -> None:
     module, _, attribute = COMMANDS[name][0].partition(":")
     command = getattr(import_module(module), attribute)
     assert command.name == name
@@ -73,7 +73,7 @@ def test_help_line_in_the_list_is_the_one_of_the_command_itself(name: str) -> No
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_is_explained(name: str) -> None:
+def test_every_option_has_help(name: str) -> None:
     module, _, attribute = COMMANDS[name][0].partition(":")
     assert invoke("hil", name, "--help").exit_code == 0
     for parameter in getattr(import_module(module), attribute).params:

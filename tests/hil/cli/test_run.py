@@ -1,4 +1,4 @@
-"""``stinger hil run`` as a process of its own: what ends it, and what it leaves."""
+"""``stinger hil run`` as a process: signals stop it and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 from tests import leaks
 from tests.helpers.cli import STINGER
 
-pytestmark = pytest.mark.skipif(not leaks.SUPPORTED, reason="it looks for processes in /proc")
+pytestmark = pytest.mark.skipif(not leaks.SUPPORTED, reason="it searches processes in /proc")
 
 PATIENCE_S = 30.0
 
 
 @contextmanager
 def bench(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The bench with its temporary files in ``folder``, killed at the end if it is still there."""
+    """Run the bench with its temporary files in ``folder``; it is killed at the end if it is still running."""
     command = [*STINGER, "hil", "run", *arguments]
     environment = {**os.environ, "TMPDIR": str(folder)}
     with subprocess.Popen(
@@ -34,8 +34,8 @@ def bench(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def of_the_bench(folder: Path) -> list[str]:
-    """The command lines of running processes that have to do with ``folder``."""
+def processes_using(folder: Path) -> list[str]:
+    """Return the command lines of running processes that contain ``folder``."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -48,14 +48,14 @@ def of_the_bench(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_asked_to_end_it_leaves_no_process_and_no_file(tmp_path: Path, number: signal.Signals) -> None:
+def test_signal_leaves_no_process_and_no_file(tmp_path: Path, number: signal.Signals) -> None:
     with bench(tmp_path, "steady", "--broker", "embedded") as process:
         deadline = time.monotonic() + PATIENCE_S
-        while not any(" emulate " in command for command in of_the_bench(tmp_path)):
+        while not any(" emulate " in command for command in processes_using(tmp_path)):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(number)
-        said = process.communicate(timeout=PATIENCE_S)[1]
-    assert (process.returncode, said.strip()) == (1, "Aborted!")
-    assert of_the_bench(tmp_path) == []
+        errors = process.communicate(timeout=PATIENCE_S)[1]
+    assert (process.returncode, errors.strip()) == (1, "Aborted!")
+    assert processes_using(tmp_path) == []
     assert list(tmp_path.iterdir()) == []

@@ -29,7 +29,7 @@ def windows() -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
 
 
 @MODELS
-def test_probability_is_that_of_the_description_number_by_number(model: BlasterModel) -> None:
+def test_probability_equals_that_of_the_reference(model: BlasterModel) -> None:
     expected = [blaster_reference.probability(model, window) for window in windows()]
     found = DeviceArithmetic(model).probability(windows())
     assert found.dtype == np.float32

@@ -23,7 +23,7 @@ from tests.hil.emulating import SESSION, Host, dump, emulated, serial_host, tcp_
 
 LR_MODEL = encode_mlmd(factory_models()[0])
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are a thing of POSIX")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs ptys, which only POSIX has")
 
 
 def recorded(stream: tuple[SampleStream, list[SampleArray]]) -> SampleArray:
@@ -31,7 +31,7 @@ def recorded(stream: tuple[SampleStream, list[SampleArray]]) -> SampleArray:
 
 
 class Reread(EmulatedBlaster):
-    """Counts how often its log is asked for."""
+    """Counts how often its log is read."""
 
     reads = 0
 
@@ -43,7 +43,7 @@ class Reread(EmulatedBlaster):
 async def until(condition: Callable[[], bool], *, patience_s: float = 5.0) -> None:
     deadline = time.monotonic() + patience_s
     while not condition():
-        assert time.monotonic() < deadline, "it never came to pass"
+        assert time.monotonic() < deadline, "the condition never became true"
         await asyncio.sleep(0.01)
 
 
@@ -53,13 +53,13 @@ def over(port: Port, device: EmulatedDevice) -> AbstractContextManager[Host]:
 
 @pytest.mark.parametrize("kind", ["pty", "tcp"])
 class TestAnyPort:
-    """What a host can do is the same on a pty and a socket."""
+    """Behaviour that is the same on a pty and a socket."""
 
     @pytest.fixture
     def port(self, kind: str) -> Port:
         return PtyPort() if kind == "pty" else TcpPort()
 
-    async def test_log_is_fetched_whole(self, port: Port) -> None:
+    async def test_log_is_fetched_completely(self, port: Port) -> None:
         logged = synthesise(minutes=14, seed=2, still_pause=False)
 
         def host(device: EmulatedDevice) -> bytes:
@@ -70,7 +70,7 @@ class TestAnyPort:
         async with emulated(SESSION, port=port, blaster=EmulatedBlaster(logged=logged)) as device:
             assert await asyncio.to_thread(host, device) == logged.tobytes()
 
-    async def test_model_is_uploaded_and_serves(self, port: Port) -> None:
+    async def test_model_is_uploaded_and_used(self, port: Port) -> None:
         def host(device: EmulatedDevice) -> None:
             with over(port, device) as host:
                 assert upload(host, b"_LR", LR_MODEL) == b"[ml] MLMODEL_OK"
@@ -81,7 +81,7 @@ class TestAnyPort:
         async with emulated(SESSION, port=port) as device:
             await asyncio.to_thread(host, device)
 
-    async def test_upload_that_was_broken_off_still_takes_what_comes_over_a_port_opened_again(self, port: Port) -> None:
+    async def test_interrupted_upload_takes_the_bytes_of_the_next_connection(self, port: Port) -> None:
         def host(device: EmulatedDevice) -> list[bytes]:
             with over(port, device) as host:
                 assert host.ask(b"MLMODEL_PUT_LR 10 00000000") == b"[ml] MLMODEL_READY"
@@ -94,7 +94,7 @@ class TestAnyPort:
             answers = await asyncio.to_thread(host, device)
         assert answers == [b"[ml] MLMODEL_ERR crc", b"[ml] samples_written=0 (~0.0s)"]
 
-    async def test_slow_answer_comes_whole_and_not_at_once(self, port: Port) -> None:
+    async def test_slow_answer_is_complete_and_rate_limited(self, port: Port) -> None:
         def host(device: EmulatedDevice) -> bytes:
             with over(port, device) as host:
                 begun = time.monotonic()
@@ -106,14 +106,14 @@ class TestAnyPort:
         async with emulated(SESSION, port=port, blaster=blaster, faults=["slow:kb=40"]) as device:
             assert await asyncio.to_thread(host, device) == SESSION.tobytes()
 
-    async def test_stream_is_the_recording_and_the_journal_knows_when(self, port: Port) -> None:
+    async def test_stream_is_the_recording_and_the_journal_has_its_times(self, port: Port) -> None:
         def host(device: EmulatedDevice) -> tuple[SampleStream, list[SampleArray]]:
             with over(port, device) as host:
                 return host.stream(SESSION.shape[0])
 
         async with emulated(SESSION, port=port, speed=20) as device:
             stream, blocks = await asyncio.to_thread(host, device)
-            await device.ended.wait()
+            await device.playback_ended.wait()
         assert stream.kind is StreamKind.FRAMES
         assert np.array_equal(np.concatenate(blocks), SESSION)
         journal = device.blaster.journal.since(0)
@@ -122,7 +122,7 @@ class TestAnyPort:
         assert (journal["written_ns"] >= journal["due_ns"]).all()
         assert np.diff(journal["due_ns"]).tolist() == pytest.approx([500_000] * (SESSION.shape[0] - 1), abs=1)
 
-    async def test_host_that_comes_back_begins_anew(self, port: Port) -> None:
+    async def test_reconnected_host_gets_a_new_stream(self, port: Port) -> None:
         def host(device: EmulatedDevice) -> list[int]:
             numbers = []
             for _ in range(3):
@@ -136,17 +136,17 @@ class TestAnyPort:
         async with emulated(SESSION, port=port) as device:
             assert await asyncio.to_thread(host, device) == [0, 0, 0]
 
-    async def test_host_that_never_reads_costs_frames_and_nothing_else(self, port: Port) -> None:
+    async def test_host_that_never_reads_only_loses_frames(self, port: Port) -> None:
         def host(device: EmulatedDevice) -> None:
             with over(port, device) as host:
                 host.write(b"MLSTREAM 1600\n")
                 deadline = time.monotonic() + 8
-                while not device.out.counts.dropped and time.monotonic() < deadline:
+                while not device.transmitter.counts.dropped and time.monotonic() < deadline:
                     time.sleep(0.05)
 
         async with emulated(play_synthetic(1), port=port, speed=30) as device:
             await asyncio.to_thread(host, device)
-            assert device.out.counts.dropped > 0
+            assert device.transmitter.counts.dropped > 0
             taken = device.blaster.journal.count
             await until(lambda: device.blaster.journal.count > taken + 100)
 
@@ -161,10 +161,10 @@ class TestAnyPort:
         blaster = Reread(logged=logged)
         async with emulated(SESSION, port=port, blaster=blaster) as device:
             await asyncio.to_thread(host, device)
-            await until(lambda: device.port.line is None)
+            await until(lambda: device.port.connection is None)
         assert blaster.reads < 4
 
-    async def test_vanishes_and_comes_back_under_its_name(self, port: Port, kind: str, tmp_path: Path) -> None:
+    async def test_unplugged_port_returns_under_the_same_name(self, port: Port, kind: str, tmp_path: Path) -> None:
         if kind == "pty":
             port = PtyPort(tmp_path / "blaster")
 
@@ -193,7 +193,7 @@ class TestAnyPort:
 
 
 class TestFirmware:
-    async def test_old_one_prints_rows_after_any_character(self) -> None:
+    async def test_old_firmware_prints_rows_after_any_character(self) -> None:
         def host(device: EmulatedDevice) -> SampleArray:
             with serial_host(device.port.address) as host:
                 assert host.some(0.2) == b""
@@ -206,7 +206,7 @@ class TestFirmware:
         assert np.array_equal(axes(samples)[:40], axes(SESSION)[:40])
         assert np.array_equal(samples["trigger"][:40], SESSION["trigger"][:40])
 
-    async def test_old_one_prints_1600_rows_a_second(self) -> None:
+    async def test_old_firmware_prints_1600_rows_a_second(self) -> None:
         def host(device: EmulatedDevice) -> int:
             with serial_host(device.port.address) as host:
                 host.write(b"x")
@@ -216,7 +216,7 @@ class TestFirmware:
         async with emulated(SESSION, firmware=Firmware.OLD) as device:
             assert await asyncio.to_thread(host, device) == pytest.approx(1600, abs=100)
 
-    async def test_stock_one_knows_no_stream(self) -> None:
+    async def test_stock_firmware_has_no_stream(self) -> None:
         def host(device: EmulatedDevice) -> None:
             with serial_host(device.port.address) as host:
                 host.write(b"MLSTREAM 100\n")
@@ -227,7 +227,7 @@ class TestFirmware:
             await asyncio.to_thread(host, device)
 
     @pytest.mark.parametrize(("rate_hz", "step_ms"), [(50, 20), (25, 40)])
-    async def test_stream_of_a_lower_rate_leaves_samples_out(self, rate_hz: int, step_ms: int) -> None:
+    async def test_stream_of_a_lower_rate_skips_samples(self, rate_hz: int, step_ms: int) -> None:
         def host(device: EmulatedDevice) -> SampleArray:
             with serial_host(device.port.address) as host:
                 host.write(b"MLSTREAM %d\n" % rate_hz)
@@ -253,7 +253,7 @@ class TestSafety:
             assert first == second > 10
             await until(lambda: device.blaster.samples_written() > second)
 
-    async def test_what_a_host_left_unread_is_not_there_for_the_next(self) -> None:
+    async def test_unread_data_is_discarded_before_the_next_host(self) -> None:
         def host(device: EmulatedDevice) -> bytes:
             with serial_host(device.port.address) as host:
                 host.write(b"MLSTREAM 100\n")
@@ -265,7 +265,7 @@ class TestSafety:
         async with emulated(SESSION) as device:
             assert (await asyncio.to_thread(host, device)).startswith(b"[ml] samples_written=")
 
-    async def test_bytes_come_as_they_are_to_a_host_that_sets_nothing(self) -> None:
+    async def test_bytes_are_not_translated_for_a_host_that_sets_no_options(self) -> None:
         logged = samples_at([0x0D0A0D0A, 0x11131103, 0x7F041A1C])
 
         def host(device: EmulatedDevice) -> bytes:
@@ -275,7 +275,7 @@ class TestSafety:
         async with emulated(SESSION, blaster=EmulatedBlaster(logged=logged)) as device:
             assert await asyncio.to_thread(host, device) == logged.tobytes()
 
-    async def test_upload_that_stands_still_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_stalled_upload_times_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.2)
 
         def host(device: EmulatedDevice) -> bytes:
@@ -286,7 +286,7 @@ class TestSafety:
         async with emulated(SESSION) as device:
             assert await asyncio.to_thread(host, device) == b"[ml] MLMODEL_ERR timeout"
 
-    async def test_model_uploaded_in_the_midst_of_a_stream_serves_from_then_on(self) -> None:
+    async def test_model_uploaded_during_a_stream_is_used_from_then_on(self) -> None:
         weights = {name: np.zeros(shape, np.float32) for name, shape in MlpModel.SHAPES.items()}
         weights["b3"] = np.array(-100, np.float32)
         never = encode_mlmd(MlpModel(**weights))
@@ -309,7 +309,7 @@ class TestSafety:
         assert probability[-1] < 1e-9
 
 
-async def test_fifty_devices_in_one_loop_all_stream_and_lose_nothing() -> None:
+async def test_fifty_devices_in_one_loop_stream_without_loss() -> None:
     hosts: list[Host] = []
     async with AsyncExitStack() as devices_stack:
         devices = [await devices_stack.enter_async_context(emulated(SESSION, phase_s=i / 5000)) for i in range(50)]
@@ -317,5 +317,5 @@ async def test_fifty_devices_in_one_loop_all_stream_and_lose_nothing() -> None:
             for device in devices:
                 hosts.append(stack.enter_context(serial_host(device.port.address)))
                 hosts[-1].write(b"MLSTREAM 100\n")
-            await until(lambda: all(device.out.counts.written > 100 for device in devices), patience_s=20)
-        assert sum(device.out.counts.dropped for device in devices) == 0
+            await until(lambda: all(device.transmitter.counts.written > 100 for device in devices), patience_s=20)
+        assert sum(device.transmitter.counts.dropped for device in devices) == 0

@@ -12,10 +12,10 @@ from stinger.wire.frames import FrameDecoder
 from stinger.wire.stream import SampleStream
 from tests.hil.emulating import SESSION, emulated, serial_host
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are a thing of POSIX")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs ptys, which only POSIX has")
 
 
-async def test_reboot_starts_the_clock_over_and_forgets_the_stream() -> None:
+async def test_reboot_restarts_the_clock_and_ends_the_stream() -> None:
     def host(device: EmulatedDevice) -> tuple[bytes, SampleArray]:
         with serial_host(device.port.address) as host:
             host.stream(10)
@@ -30,7 +30,7 @@ async def test_reboot_starts_the_clock_over_and_forgets_the_stream() -> None:
     assert device.blaster.journal.since(0)["time_ms"].min() == 0
 
 
-async def test_wrap_of_the_clock_is_seen_on_the_wire_and_not_in_the_decision() -> None:
+async def test_wrap_of_the_clock_is_on_the_wire_but_not_in_the_scores() -> None:
     def host(device: EmulatedDevice) -> SampleArray:
         with serial_host(device.port.address) as host:
             return np.concatenate(host.stream(300)[1])
@@ -59,7 +59,7 @@ async def test_stall_delays_everything_and_loses_nothing() -> None:
     assert sum(block.shape[0] for block in blocks) >= 150
 
 
-async def test_silent_device_leaves_its_port_open_and_says_nothing() -> None:
+async def test_silent_device_keeps_its_port_open_and_sends_nothing() -> None:
     def host(device: EmulatedDevice) -> None:
         with serial_host(device.port.address) as host:
             host.stream(10)
@@ -84,7 +84,7 @@ async def test_stream_at_1600_hz_repeats_samples_in_time() -> None:
     assert steps.max() == 1
 
 
-async def test_dropped_frames_stand_in_the_journal_as_never_written() -> None:
+async def test_dropped_frames_are_not_written_in_the_journal() -> None:
     def host(device: EmulatedDevice) -> set[int]:
         with serial_host(device.port.address) as host:
             host.write(b"MLSTREAM 100\n")

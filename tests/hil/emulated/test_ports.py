@@ -10,7 +10,7 @@ from hil.emulated import EmulatedDevice, PtyPort, TcpPort
 from stinger.errors import FileError, InputError
 from tests.hil.emulating import SESSION, emulated, tcp_host
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys are a thing of POSIX")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs ptys, which only POSIX has")
 
 
 def names(folder: Path) -> list[str]:
@@ -21,7 +21,7 @@ def target(link: Path) -> str:
     return str(link.readlink())
 
 
-async def test_link_leads_to_the_pty_and_is_removed_at_the_end(tmp_path: Path) -> None:
+async def test_link_points_to_the_pty_and_is_removed_at_the_end(tmp_path: Path) -> None:
     link = tmp_path / "blaster"
     link.symlink_to("/nowhere")
     async with emulated(SESSION, port=PtyPort(link)) as device:
@@ -37,11 +37,11 @@ async def test_link_never_replaces_a_file(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup) as failed:
         async with asyncio.timeout(5), emulated(SESSION, port=PtyPort(path)):
             pass
-    assert failed.group_contains(FileError, match="exists and is no symbolic link")
+    assert failed.group_contains(FileError, match="exists and is not a symbolic link")
     assert path.read_text() == "data"
 
 
-async def test_second_host_on_a_tcp_port_is_turned_away() -> None:
+async def test_second_host_on_a_tcp_port_is_disconnected() -> None:
     def host(device: EmulatedDevice) -> None:
         with tcp_host(device.port.address) as first:
             first.ask(b"MLINFO")
@@ -53,7 +53,7 @@ async def test_second_host_on_a_tcp_port_is_turned_away() -> None:
         await asyncio.to_thread(host, device)
 
 
-async def test_tcp_port_in_use_is_a_clear_error() -> None:
+async def test_tcp_port_in_use_is_reported() -> None:
     async with emulated(SESSION, port=TcpPort()) as device:
         number = int(device.port.address.rpartition(":")[2])
         with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1:{number}"):

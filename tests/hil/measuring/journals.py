@@ -1,4 +1,4 @@
-"""Journals as devices would keep them, and what a daemon would say of them."""
+"""Journals as devices write them, and the messages that a daemon would publish for them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.helpers.samples import random_samples
 STEP_NS = 10_000_000
 START_NS = 5_000_000_000
 LATE_NS = 100_000
-"""Every sample is written so long after it was due."""
+"""How long after it was due every sample is written."""
 
 
 def journal(count: int, *, triggers: Iterable[int] = (), first_ms: int = 1000) -> SampleArray:
-    """``count`` samples, all sent intact over one stream; the trigger is down for three samples from each of ``triggers``."""
+    """Return ``count`` samples, all sent intact over one stream, with the trigger pressed for three samples from each trigger."""
     entries = np.zeros(count, dtype=ENTRY_DTYPE)
     entries["number"] = np.arange(count)
     entries["time_ms"] = first_ms + 10 * np.arange(count)
@@ -40,7 +40,7 @@ def journal(count: int, *, triggers: Iterable[int] = (), first_ms: int = 1000) -
 
 
 def scores_of(entries: SampleArray, *, received_after_ns: int = 1_000_000) -> npt.NDArray[Any]:
-    """The scores that a perfect daemon tells of, each stage a quarter of the way."""
+    """Return the scores that a perfect daemon publishes; each of its four stages takes a quarter of the time."""
     scores = np.zeros(entries.shape[0], dtype=SCORE_DTYPE)
     scores["device_ms"] = entries["sample"]["timestamp_ms"]
     scores["probability"] = entries["probability"]
@@ -52,7 +52,7 @@ def scores_of(entries: SampleArray, *, received_after_ns: int = 1_000_000) -> np
 def shot(
     device_ms: int, at_ns: int, identifier: str = "", device: str = "d0", *, accepted: bool = True
 ) -> ReceivedMessage:
-    """With the wheels off; accepted unless told otherwise."""
+    """Return a shot event with the wheels off."""
     content = {
         "id": identifier or f"{device_ms}",
         "device_ms": device_ms,

@@ -1,4 +1,4 @@
-"""From evidence to measurements and a verdict."""
+"""Measurements and verdicts from observations."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from hil.measuring.observations import (
     ScenarioObservations,
 )
 from hil.measuring.verdict import verdict_of
-from hil.record import Measurement
+from hil.record import ARRIVAL_JITTER_STAGE, Measurement
 from tests.hil.measuring.journals import START_NS, journal, scores_of, shot
 
 
-def evidence(count: int = 300) -> ScenarioObservations:
-    """Of a perfect daemon that lived through a perfect stream."""
+def observed(count: int = 300) -> ScenarioObservations:
+    """Return the observations of a perfect daemon with a perfect stream."""
     entries = journal(count, triggers=(100, 250))
-    heard = [
+    messages = [
         ReceivedMessage(
             int(score["received_ns"]),
             "stinger/d0/scores",
@@ -41,15 +41,20 @@ def evidence(count: int = 300) -> ScenarioObservations:
         )
         for score in scores_of(entries)
     ]
-    heard += [shot(2000, 10**12), shot(3500, 10**12), state("d0/link", "streaming"), state("daemon/status", "offline")]
+    messages += [
+        shot(2000, 10**12),
+        shot(3500, 10**12),
+        state("d0/link", "streaming"),
+        state("daemon/status", "offline"),
+    ]
     return ScenarioObservations(
         began_ns=START_NS,
         devices=[
             DeviceObservations(
-                "d0", entries, np.ascontiguousarray(entries["sample"]), told={"stinger_samples_lost_total": 0.0}
+                "d0", entries, np.ascontiguousarray(entries["sample"]), metrics={"stinger_samples_lost_total": 0.0}
             )
         ],
-        heard=heard,
+        messages=messages,
         daemon=DaemonObservations(exit_code=0, stop_s=0.2, ready_s=0.5),
     )
 
@@ -68,53 +73,55 @@ def state(topic: str, name: str, at_ns: int = 10**12) -> ReceivedMessage:
         ("daemon/status", "online", 1),
     ],
 )
-def test_the_last_word_of_a_topic_must_be_true(topic: str, name: str, untrue: int) -> None:
-    seen = evidence()
-    assert assess(replace(seen, heard=[*seen.heard, state(topic, name)])).values["states_untrue"] == untrue
+def test_final_states_must_be_true(topic: str, name: str, untrue: int) -> None:
+    seen = observed()
+    assert assess(replace(seen, messages=[*seen.messages, state(topic, name)])).values["states_untrue"] == untrue
 
 
-def test_whether_a_device_without_a_journal_is_still_there_is_not_judged() -> None:
-    seen = evidence()
+def test_final_link_of_a_device_without_a_journal_is_not_judged() -> None:
+    seen = observed()
     unseen = replace(
-        seen, devices=[replace(seen.devices[0], journal=None)], heard=[*seen.heard, state("d0/link", "lost")]
+        seen, devices=[replace(seen.devices[0], journal=None)], messages=[*seen.messages, state("d0/link", "lost")]
     )
     assert assess(unseen).values["states_untrue"] == 0
 
 
-def test_a_link_that_is_lost_by_a_fault_at_the_very_end_is_not_judged() -> None:
-    seen = evidence()
-    lost = replace(seen, heard=[*seen.heard, state("d0/link", "lost", 10**12 + 1)])
+def test_link_lost_by_a_fault_at_the_very_end_is_not_judged() -> None:
+    seen = observed()
+    lost = replace(seen, messages=[*seen.messages, state("d0/link", "lost", 10**12 + 1)])
     unplugged = InjectedFault("unplug", "unplug", 10**12, 10**12 + 10**9)
     assert assess(lost).values["states_untrue"] == 1
     assert assess(replace(lost, faults=[unplugged])).values["states_untrue"] == 0
 
 
-def test_events_that_contradict_each_other_are_counted_and_the_first_are_named() -> None:
+def test_contradictory_events_are_counted_and_the_first_are_named() -> None:
     on = {"id": "a", "device_ms": 1500, "state": "on"}
-    seen = evidence()
+    seen = observed()
     found = assess(
-        replace(seen, heard=[ReceivedMessage(START_NS, "stinger/d0/spinup", json.dumps(on).encode()), *seen.heard])
+        replace(
+            seen, messages=[ReceivedMessage(START_NS, "stinger/d0/spinup", json.dumps(on).encode()), *seen.messages]
+        )
     )
     assert found.values["events_contradictory"] == 3
     assert found.notes["events_contradictory"].startswith("d0: shot at 2000 ms: wheels_on is False; ")
 
 
-def test_a_perfect_daemon_passes_every_usual_limit() -> None:
-    measurements = assess(evidence()).measurements(default_limits(journal=True))
+def test_perfect_daemon_passes_every_default_limit() -> None:
+    measurements = assess(observed()).measurements(default_limits(journal=True))
     assert [each.name for each in measurements if each.limit and each.verdict is not Verdict.PASS] == []
     assert verdict_of(measurements, 0.1) == (Verdict.PASS, "")
 
 
 @pytest.mark.parametrize("exit_code", [1, -9])
-def test_a_daemon_that_ended_by_an_error_or_a_signal_fails(exit_code: int) -> None:
-    measurements = assess(replace(evidence(), daemon=DaemonObservations(exit_code=exit_code, stop_s=0.2))).measurements(
+def test_daemon_that_ended_by_an_error_or_a_signal_fails(exit_code: int) -> None:
+    measurements = assess(replace(observed(), daemon=DaemonObservations(exit_code=exit_code, stop_s=0.2))).measurements(
         default_limits(journal=True)
     )
     assert [each.name for each in measurements if each.verdict is Verdict.FAIL] == ["exit_code"]
 
 
-def test_what_was_not_seen_is_unset_and_fails() -> None:
-    seen = evidence()
+def test_measurement_without_a_value_is_unset_and_fails() -> None:
+    seen = observed()
     unseen = replace(seen, devices=[replace(seen.devices[0], journal=None)])
     measurements = assess(unseen).measurements(default_limits(journal=True))
     lost = next(each for each in measurements if each.name == "shots_lost")
@@ -122,19 +129,19 @@ def test_what_was_not_seen_is_unset_and_fails() -> None:
     assert verdict_of(measurements, 0.1)[0] is Verdict.UNSET
 
 
-def test_a_real_device_is_judged_by_what_can_be_known() -> None:
-    seen = evidence()
+def test_device_without_a_journal_is_judged_by_what_can_be_measured() -> None:
+    seen = observed()
     unseen = replace(seen, devices=[replace(seen.devices[0], journal=None)])
     found = assess(unseen)
     measurements = found.measurements(default_limits(journal=False))
     assert verdict_of(measurements, 0.1)[0] is Verdict.PASS
     assert {"clock_drift_ppm", "arrival_jitter_p99_ms"} <= found.values.keys()
-    assert [each.uncertainty_us for each in found.latencies if "quickest" in each.stage] == [1000]
+    assert [each.uncertainty_us for each in found.latencies if each.stage == ARRIVAL_JITTER_STAGE] == [1000]
 
 
-def test_every_measurement_has_a_unit_and_says_what_it_is() -> None:
-    assert [name for name, kind in MEASUREMENTS.items() if not kind.says] == []
-    assert assess(evidence()).values.keys() <= MEASUREMENTS.keys()
+def test_every_measurement_is_described() -> None:
+    assert [name for name, kind in MEASUREMENTS.items() if not kind.description] == []
+    assert assess(observed()).values.keys() <= MEASUREMENTS.keys()
 
 
 def late(name: str, value: float, at_most: float) -> Measurement:
@@ -151,18 +158,18 @@ def late(name: str, value: float, at_most: float) -> Measurement:
         (late("shots_lost", 1, 0), 4.0, Verdict.FAIL),
     ],
 )
-def test_only_what_a_late_machine_explains_is_inconclusive(
+def test_only_limits_of_time_that_a_busy_machine_explains_are_inconclusive(
     missed: Measurement, host_late_ms: float | None, verdict: Verdict
 ) -> None:
     assert verdict_of([missed], host_late_ms)[0] is verdict
 
 
-def test_of_many_devices_a_sample_may_wait_for_the_others() -> None:
+def test_more_delay_is_excused_with_many_devices() -> None:
     missed = late("event_latency_p99_ms", 1000, 100)
     assert verdict_of([missed], 4.0)[0] is Verdict.FAIL
     assert verdict_of([missed], 4.0, devices=50)[0] is Verdict.INCONCLUSIVE
 
 
-def test_a_value_near_its_limit_is_marginal() -> None:
+def test_value_near_its_limit_is_marginal() -> None:
     near = Measurement("stop_s", "s", 2.5, Limit(at_most=3, marginal=1))
     assert verdict_of([near], None) == (Verdict.MARGINAL, "")

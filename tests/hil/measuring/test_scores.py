@@ -1,4 +1,4 @@
-"""Agreement, latencies, clocks and recoveries."""
+"""Agreement of scores, latencies, clocks and recovery times."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hil.measuring.agreement import compare_scores, compare_wheels
 from hil.measuring.clock_fit import fit_clock
 from hil.measuring.delivery import Delivery
 from hil.measuring.journal_lookup import JournalLookup
-from hil.measuring.latency import SAMPLES, find_stage, histogram, sample_times, stages_of_samples
+from hil.measuring.latency import SAMPLES, find_stage, histogram, sample_latencies, sample_times
 from hil.measuring.messages import SCORE_DTYPE, parse_messages, parse_scores
 from hil.measuring.observations import InjectedFault, ReceivedMessage
-from hil.measuring.recovery import model_taken_s, recoveries
+from hil.measuring.recovery import find_recoveries, model_switch_s
 from tests.hil.measuring.journals import LATE_NS, START_NS, STEP_NS, journal, scores_of
 
 
-def test_scores_are_read_out_of_blocks_with_their_stamps() -> None:
+def test_scores_are_parsed_from_blocks_with_their_stamps() -> None:
     stamps = {"read_ns": 1, "scored_ns": 2, "published_ns": 3}
     content = {"first_device_ms": 100, "period_ms": 10, "probabilities": [0.5, None], "stamps": stamps}
     found = parse_scores([ReceivedMessage(9, "stinger/d0/scores", json.dumps(content).encode())])["d0"]
@@ -34,43 +34,43 @@ def test_scores_are_read_out_of_blocks_with_their_stamps() -> None:
 
 
 @given(st.binary(max_size=60))
-def test_any_payload_is_read_or_left_out(payload: bytes) -> None:
-    heard = [ReceivedMessage(1, f"stinger/d0/{kind}", payload) for kind in ("scores", "shot", "link")]
-    parse_scores(heard)
-    parse_messages(heard, ("shot", "link"))
+def test_any_payload_is_parsed_or_left_out(payload: bytes) -> None:
+    received = [ReceivedMessage(1, f"stinger/d0/{kind}", payload) for kind in ("scores", "shot", "link")]
+    parse_scores(received)
+    parse_messages(received, ("shot", "link"))
 
 
 def test_equal_scores_agree_and_only_whole_windows_are_compared() -> None:
     entries = journal(200)
     entries["intact"][100] = False
     found = compare_scores(Delivery.of(entries), scores_of(entries))
-    assert (found.compared, found.missing, found.largest) == (51 + 50, 0, 0.0)
+    assert (found.compared, found.missing, found.largest_difference) == (51 + 50, 0, 0.0)
 
 
-def test_a_wrong_score_shows_in_the_largest_difference() -> None:
+def test_wrong_score_is_the_largest_difference() -> None:
     entries = journal(200)
     scores = scores_of(entries)
     scores["probability"][150] += 0.25
-    assert compare_scores(Delivery.of(entries), scores).largest == pytest.approx(0.25)
+    assert compare_scores(Delivery.of(entries), scores).largest_difference == pytest.approx(0.25)
 
 
-def test_a_score_that_should_be_there_and_is_none_is_missing() -> None:
+def test_null_score_of_a_whole_window_is_missing() -> None:
     entries = journal(200)
     scores = scores_of(entries)
     scores["probability"][60:63] = np.nan
     assert compare_scores(Delivery.of(entries), scores).missing == 3
 
 
-def test_nothing_compared_is_not_agreement() -> None:
-    assert compare_scores(Delivery.of(journal(40)), scores_of(journal(40))).largest is None
+def test_without_comparisons_there_is_no_difference() -> None:
+    assert compare_scores(Delivery.of(journal(40)), scores_of(journal(40))).largest_difference is None
 
 
-def test_what_another_model_scored_is_not_compared() -> None:
+def test_scores_of_another_model_are_not_compared() -> None:
     entries = journal(200)
     scores = scores_of(entries)
     scores["probability"][100:] = 0
     until_ns = int(scores["received_ns"][100])
-    assert compare_scores(Delivery.of(entries), scores, until_ns=until_ns).largest == 0
+    assert compare_scores(Delivery.of(entries), scores, until_ns=until_ns).largest_difference == 0
 
 
 def spin_up(device_ms: int, state: str) -> ReceivedMessage:
@@ -78,15 +78,15 @@ def spin_up(device_ms: int, state: str) -> ReceivedMessage:
     return ReceivedMessage(10**12, "stinger/d0/spinup", json.dumps(content).encode())
 
 
-def test_wheels_that_only_one_side_switched_are_counted() -> None:
+def test_switches_by_one_side_only_are_counted() -> None:
     entries = journal(200)
     entries["wheels"][100:150] = True
-    told = parse_messages([spin_up(2000, "on"), spin_up(2510, "off")], ("spinup",))
-    found = compare_wheels(Delivery.of(entries), told)
+    messages = parse_messages([spin_up(2000, "on"), spin_up(2510, "off")], ("spinup",))
+    found = compare_wheels(Delivery.of(entries), messages)
     assert (found.compared, found.disagreeing) == (2, 2)
 
 
-def test_a_time_that_came_twice_is_the_latest_sent_by_then() -> None:
+def test_repeated_timestamp_refers_to_the_latest_sample_sent_by_then() -> None:
     entries = journal(20)
     entries["sample"]["timestamp_ms"][10:] = entries["sample"]["timestamp_ms"][:10]
     finder = JournalLookup(entries)
@@ -95,9 +95,9 @@ def test_a_time_that_came_twice_is_the_latest_sent_by_then() -> None:
     assert finder.find(times, by_ns).tolist() == [0, 10, -1, -1]
 
 
-def test_stages_add_up_to_the_whole_way() -> None:
+def test_stages_add_up_to_the_whole_path() -> None:
     entries = journal(100)
-    found = stages_of_samples(sample_times(Delivery.of(entries), scores_of(entries, received_after_ns=4_000_000)))
+    found = sample_latencies(sample_times(Delivery.of(entries), scores_of(entries, received_after_ns=4_000_000)))
     assert [(each.stage, each.p50_us, each.corrected) for each in found] == [
         ("sample: written to read", 1000, False),
         ("sample: read to scored", 1000, False),
@@ -108,8 +108,8 @@ def test_stages_add_up_to_the_whole_way() -> None:
     ]
 
 
-def test_without_a_journal_only_the_daemons_own_stages_are_known() -> None:
-    found = stages_of_samples(sample_times(None, scores_of(journal(100))))
+def test_without_a_journal_only_the_stages_of_the_daemon_are_known() -> None:
+    found = sample_latencies(sample_times(None, scores_of(journal(100))))
     assert [each.stage for each in found] == [
         "sample: read to scored",
         "sample: scored to published",
@@ -118,7 +118,7 @@ def test_without_a_journal_only_the_daemons_own_stages_are_known() -> None:
     assert find_stage(found, SAMPLES) is None
 
 
-def test_histogram_holds_every_value_and_its_quantiles() -> None:
+def test_histogram_counts_every_value_and_has_its_quantiles() -> None:
     found = histogram("x", np.arange(1, 1001, dtype=np.float64))
     assert (found.count, sum(count for _, count in found.buckets), found.max_us) == (1000, 1000, 1000)
     assert (found.p50_us, found.p99_us) == (500, 990)
@@ -135,35 +135,35 @@ def test_drift_is_found_within_its_uncertainty(ppm: float, seed: int) -> None:
     fit = fit_clock(scores)
     assert fit is not None
     assert abs(fit.drift_ppm - ppm) <= fit.drift_uncertainty_ppm
-    assert fit.later_us.min() >= 0
+    assert fit.excess_us.min() >= 0
 
 
-def test_too_few_samples_say_nothing_of_a_clock() -> None:
+def test_too_few_samples_give_no_clock_fit() -> None:
     assert fit_clock(scores_of(journal(99))) is None
 
 
-def test_recovery_is_the_first_score_of_a_sample_sent_after_the_end() -> None:
+def test_recovery_is_the_first_score_of_a_sample_sent_after_the_fault() -> None:
     entries = journal(300)
     scores = scores_of(entries)
     end_ns = START_NS + 200 * STEP_NS
     scores["probability"][200:250] = np.nan
     outage = InjectedFault("unplug", "unplug", START_NS + 100 * STEP_NS, end_ns)
-    (found,) = recoveries([outage], {"d0": Delivery.of(entries)}, {"d0": scores}, [])
-    assert found.took_s == pytest.approx((50 * STEP_NS + LATE_NS + 1_000_000) / 1e9)
+    (found,) = find_recoveries([outage], {"d0": Delivery.of(entries)}, {"d0": scores}, [])
+    assert found.time_s == pytest.approx((50 * STEP_NS + LATE_NS + 1_000_000) / 1e9)
 
 
-def test_what_never_recovers_has_no_time() -> None:
+def test_without_recovery_there_is_no_time() -> None:
     entries = journal(100)
     outage = InjectedFault("unplug", "unplug", START_NS, START_NS + 100 * STEP_NS)
-    (found,) = recoveries([outage], {"d0": Delivery.of(entries)}, {"d0": scores_of(entries)}, [])
-    assert found.took_s is None
+    (found,) = find_recoveries([outage], {"d0": Delivery.of(entries)}, {"d0": scores_of(entries)}, [])
+    assert found.time_s is None
 
 
-def test_a_device_that_does_not_recover_keeps_the_others_from_it() -> None:
+def test_recovery_needs_every_device() -> None:
     entries = journal(100)
     outage = InjectedFault("stall", "stall", START_NS, START_NS + STEP_NS)
     deliveries = {name: Delivery.of(entries) for name in ("d0", "d1")}
-    (found,) = recoveries([outage], deliveries, {"d0": scores_of(entries)}, [])
+    (found,) = find_recoveries([outage], deliveries, {"d0": scores_of(entries)}, [])
     assert found.at_ns is None
 
 
@@ -171,18 +171,18 @@ def status(at_ns: int, alarm: str) -> ReceivedMessage:
     return ReceivedMessage(at_ns, "stinger/daemon/status", json.dumps({"state": "online", "alarm": alarm}).encode())
 
 
-def test_a_full_disk_is_over_when_its_alarm_is() -> None:
+def test_recovery_from_a_full_disk_is_the_end_of_its_alarm() -> None:
     full = InjectedFault("disk_full", "disk_full", 10, 20)
-    told = parse_messages([status(12, "full"), status(25, "")], ("status",))
-    assert [found.at_ns for found in recoveries([full], {}, {}, told)] == [25]
-    never = parse_messages([status(25, "")], ("status",))
-    assert [found.at_ns for found in recoveries([full], {}, {}, never)] == [None]
+    messages = parse_messages([status(12, "full"), status(25, "")], ("status",))
+    assert [found.at_ns for found in find_recoveries([full], {}, {}, messages)] == [25]
+    never_cleared = parse_messages([status(25, "")], ("status",))
+    assert [found.at_ns for found in find_recoveries([full], {}, {}, never_cleared)] == [None]
 
 
-def test_a_model_is_taken_when_a_device_is_scored_by_another() -> None:
+def test_model_switch_is_the_first_message_with_another_model() -> None:
     def model(at_ns: int, version: str) -> ReceivedMessage:
         return ReceivedMessage(at_ns, "stinger/d0/model", json.dumps({"model": version}).encode())
 
-    told = parse_messages([model(1, "factory"), model(2_000_000_000, "new")], ("model",))
-    assert model_taken_s([InjectedFault("model_swapped", "", 1_000_000_000)], told) == 1.0
-    assert model_taken_s([], told) is None
+    messages = parse_messages([model(1, "factory"), model(2_000_000_000, "new")], ("model",))
+    assert model_switch_s([InjectedFault("model_swapped", "", 1_000_000_000)], messages) == 1.0
+    assert model_switch_s([], messages) is None

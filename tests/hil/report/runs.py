@@ -1,4 +1,4 @@
-"""Records of runs that never were: seeded, and such as the bench makes them."""
+"""Invented records of runs, reproducible, like those of the bench."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def latency(
     floor: bool = False,
     unsure: bool = False,
 ) -> Latency:
-    """A log-normal one with a few far out."""
+    """Return a log-normal latency with a few outliers."""
     values = 1000 * median_ms * rng.lognormal(0, 0.25, count)
     values[rng.random(count) < 0.004] *= 12
     p50, p90, p99, p999 = (round(float(value), 1) for value in np.quantile(values, [0.5, 0.9, 0.99, 0.999]))
@@ -57,7 +57,7 @@ def latency(
 
 
 def measured(rng: np.random.Generator, received: Latency) -> list[Measurement]:
-    """What a scenario without devices of its own measures."""
+    """Return the measurements of a scenario."""
     assert received.p99_us is not None
     return [
         Measurement("shots lost", "shots", 0.0, Limit(at_most=0)),
@@ -76,7 +76,7 @@ def measured(rng: np.random.Generator, received: Latency) -> list[Measurement]:
 def scenario(
     name: str, title: str, rng: np.random.Generator, *, started_s: float, dut: str = "emulated"
 ) -> ScenarioRecord:
-    """One that passes, with a fault, its recovery and a shot every 0.8 s."""
+    """Return a scenario that passed, with a fault, its recovery and a shot every 0.8 s."""
     latencies = [latency(stage, median, rng, unsure=dut != "emulated") for stage, median in STAGES]
     latencies.append(latency("emitted to received", 0.5, rng, floor=True))
     begins = float(rng.uniform(2, 5))
@@ -100,7 +100,7 @@ def scenario(
 
 
 def hall(rng: np.random.Generator, *, devices: int, started_s: float) -> ScenarioRecord:
-    """Many devices at once, one of which lost shots."""
+    """Return a scenario with many devices, one of which lost shots."""
     base = scenario("hall", f"{devices} blasters at once, several unplugged", rng, started_s=started_s)
     measurements = [
         Measurement(f"stinger-{i}: shots lost", "shots", 3.0 if i == 31 else 0.0, Limit(at_most=0))
@@ -121,7 +121,7 @@ def hall(rng: np.random.Generator, *, devices: int, started_s: float) -> Scenari
 
 
 def with_values(one: ScenarioRecord, verdict: Verdict, why: str = "", **values: float | None) -> ScenarioRecord:
-    """``one`` with other values for measurements, by the beginnings of their names with ``_`` for spaces."""
+    """Return ``one`` with other values of measurements, by the start of their names with ``_`` for spaces."""
 
     def changed(each: Measurement) -> Measurement:
         for beginning, value in values.items():
@@ -133,14 +133,14 @@ def with_values(one: ScenarioRecord, verdict: Verdict, why: str = "", **values: 
 
 
 def run_of(scenarios: Sequence[ScenarioRecord], **environment: str | float | None) -> RunRecord:
-    """A run of these, as bad as the worst."""
+    """Return a run of these scenarios, with the worst verdict."""
     worst = max((each.verdict for each in scenarios), key=lambda verdict: verdict.rank, default=Verdict.PASS)
     ends = max((each.started_s + each.duration_s for each in scenarios), default=0.0)
     return RunRecord("2026-03-01T09:30:00+00:00", ends + 1.3, worst, ENVIRONMENT | environment, list(scenarios))
 
 
 def big_run(*, seed: int = 1, devices: int = 50) -> RunRecord:
-    """Every verdict, every picture, 50 devices."""
+    """Return a run with every verdict, every kind of chart, and 50 devices."""
     rng = np.random.default_rng(seed)
     steady = scenario("steady", "An undisturbed minute of play", rng, started_s=0)
     alone = [
@@ -175,7 +175,7 @@ def big_run(*, seed: int = 1, devices: int = 50) -> RunRecord:
 
 
 def older_run() -> RunRecord:
-    """What :func:`big_run` was before it got worse and better here and there, on another machine."""
+    """Return an older version of :func:`big_run` on another machine, partly better and partly worse."""
     run = big_run()
     old = list(run.scenarios)
     old[2] = with_values(old[2], Verdict.PASS, events_repeated=0)

@@ -1,4 +1,4 @@
-"""A record that someone edited is refused in one line, or every report can be made of it."""
+"""An edited record is refused in one line, or every report can be made from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.hil.report.runs import hall, run_of, scenario
 
 
 def a_run() -> RunRecord:
-    """A small one that holds something of each kind."""
+    """Return a small run that contains every kind of entry."""
     rng = np.random.default_rng(1)
     one, two = scenario("one", "t", rng, started_s=0), hall(rng, devices=2, started_s=10)
     latencies = [replace(each, buckets=each.buckets[:2]) for each in one.latencies[-2:]]
@@ -38,7 +38,7 @@ values = st.recursive(
 
 
 def places(tree: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where something is in a tree of JSON, by keys and positions."""
+    """Return the paths to all values in a tree of JSON."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     return [place for key, value in items for place in ((*above, key), *places(value, (*above, key)))]
 

@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""Comparison of a run with an older one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def of_values(old: float | None, new: float | None, limit: Limit) -> Comparison:
     return compare(a_run(Measurement("m", "ms", old, limit)), a_run(Measurement("m", "ms", new, limit)), name="old")
 
 
-def said(comparison: Comparison) -> str:
+def direction(comparison: Comparison) -> str:
     assert not (comparison.worse and comparison.better)
     return "worse" if comparison.worse else "better" if comparison.better else ""
 
@@ -53,30 +53,30 @@ def said(comparison: Comparison) -> str:
         (19, 15, Limit(at_most=20, marginal=2), "better"),
     ],
 )
-def test_direction_comes_from_the_limit(old: float | None, new: float | None, limit: Limit, expected: str) -> None:
-    assert said(of_values(old, new, limit)) == expected
+def test_direction_follows_from_the_limit(old: float | None, new: float | None, limit: Limit, expected: str) -> None:
+    assert direction(of_values(old, new, limit)) == expected
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e6))
-def test_what_is_worse_one_way_is_better_the_other(old: float, new: float, low: float, width: float) -> None:
+def test_worse_in_one_direction_is_better_in_the_other(old: float, new: float, low: float, width: float) -> None:
     limit = Limit(low, low + width)
-    there, back = said(of_values(old, new, limit)), said(of_values(new, old, limit))
-    if there and back:
-        assert {there, back} == {"worse", "better"}
+    forward, backward = direction(of_values(old, new, limit)), direction(of_values(new, old, limit))
+    if forward and backward:
+        assert {forward, backward} == {"worse", "better"}
 
 
-def test_value_without_a_limit_is_not_judged() -> None:
+def test_value_without_a_limit_is_not_compared() -> None:
     old, new = a_run(Measurement("memory", "MiB", 80)), a_run(Measurement("memory", "MiB", 800))
-    assert said(compare(old, new, name="old")) == ""
+    assert direction(compare(old, new, name="old")) == ""
 
 
-def test_run_beside_itself_shows_nothing() -> None:
+def test_run_compared_with_itself_has_no_changes() -> None:
     same = compare(big_run(), big_run(), name="old")
-    assert (same.worse, same.better, same.missing, same.new, same.surroundings) == ([], [], [], [], [])
+    assert (same.worse, same.better, same.missing, same.new, same.conditions) == ([], [], [], [], [])
     assert same.compared > 100
 
 
-def test_verdict_that_fell_is_named_with_the_measurement_that_did_it() -> None:
+def test_worse_verdict_is_named_with_its_measurement() -> None:
     found = compare(older_run(), big_run(), name="old")
     changes = [(each.measure, each.before, each.now, each.why) for each in found.worse if each.scenario == "duplicate"]
     assert changes == [
@@ -85,7 +85,7 @@ def test_verdict_that_fell_is_named_with_the_measurement_that_did_it() -> None:
     ]
 
 
-def test_what_is_missing_new_and_skipped_is_named() -> None:
+def test_missing_new_and_skipped_scenarios_are_named() -> None:
     found = compare(older_run(), big_run(), name="old")
     assert (found.missing, found.new) == (["cosmic rays"], ["corrupt"])
     skipped = run_of([replace(big_run().scenarios[0], verdict=Verdict.SKIPPED, why="no broker", measurements=[])])
@@ -95,13 +95,13 @@ def test_what_is_missing_new_and_skipped_is_named() -> None:
     assert compare(skipped, run_of(big_run().scenarios[:1]), name="old").new == ["steady (was skipped)"]
 
 
-def test_measurement_that_is_gone_or_new_is_named() -> None:
+def test_missing_and_new_measurements_are_named() -> None:
     old, new = a_run(Measurement("a", "", 1, Limit(at_most=2))), a_run(Measurement("b", "", 1, Limit(at_most=2)))
     found = compare(old, new, name="old")
     assert (found.missing, found.new) == (["s: a"], ["s: b"])
 
 
-def test_other_machine_commit_and_device_are_named_but_not_the_load() -> None:
+def test_other_machine_and_device_are_named_but_not_the_load() -> None:
     new = big_run()
     old = replace(
         new,
@@ -109,7 +109,7 @@ def test_other_machine_commit_and_device_are_named_but_not_the_load() -> None:
         scenarios=[replace(each, dut="serial:/dev/ttyACM0") for each in new.scenarios[:2]] + list(new.scenarios[2:]),
     )
     found = compare(old, new, name="old")
-    assert [(each.scenario, each.measure, each.before, each.now) for each in found.surroundings] == [
+    assert [(each.scenario, each.measure, each.before, each.now) for each in found.conditions] == [
         ("", "kernel", "Linux 5", "Linux 6.12.0"),
         ("", "cores", "unknown", "4"),
         ("in 2 scenarios", "device under test", "serial:/dev/ttyACM0", "emulated"),
@@ -139,7 +139,7 @@ def times(
         ),
     ],
 )
-def test_latency_counts_when_it_moved_by_more_than_noise_and_the_floor(
+def test_latency_counts_if_it_changed_by_more_than_noise_and_the_floor(
     old: tuple[Latency, ...], new: tuple[Latency, ...], expected: list[str]
 ) -> None:
     found = compare(a_run(latencies=old), a_run(latencies=new), name="old")
@@ -148,32 +148,32 @@ def test_latency_counts_when_it_moved_by_more_than_noise_and_the_floor(
     assert len(back.worse) == 0
 
 
-def test_bench_that_got_slower_itself_is_named_apart() -> None:
+def test_changed_latency_floor_is_a_condition() -> None:
     found = compare(
         a_run(latencies=(times(300, 900, floor=True),)), a_run(latencies=(times(900, 900, floor=True),)), name="o"
     )
-    assert [each.measure for each in found.surroundings] == ["floor of the bench, e, p50"]
+    assert [each.measure for each in found.conditions] == ["latency floor e, p50"]
     assert found.worse == []
 
 
 @pytest.mark.parametrize(("late_ms", "worse"), [(0.1, ["recovery_s", "latency e, p50"]), (50.0, [])])
-def test_times_are_not_compared_where_the_computer_was_busy(late_ms: float, worse: list[str]) -> None:
+def test_times_are_not_compared_if_the_computer_was_busy(late_ms: float, worse: list[str]) -> None:
     def run(late_ms: float, recovery_s: float, p50_us: float) -> RunRecord:
         measured = Measurement("recovery_s", "s", recovery_s, Limit(at_most=5))
         return a_run(measured, Measurement("host_late_p99_ms", "ms", late_ms), latencies=(times(p50_us, 9000),))
 
     found = compare(run(0.1, 1.0, 1000), run(late_ms, 2.0, 2000), name="old")
     assert [each.measure for each in found.worse] == worse
-    assert [each.now for each in found.surroundings] == ([] if worse else ["50 ms late"])
+    assert [each.now for each in found.conditions] == ([] if worse else ["50 ms late"])
 
 
-def test_scenarios_of_one_name_are_compared_in_their_order() -> None:
+def test_scenarios_with_the_same_name_are_compared_in_order() -> None:
     one, two = a_run(verdict=Verdict.PASS).scenarios[0], a_run(verdict=Verdict.FAIL).scenarios[0]
     found = compare(run_of([one, two]), run_of([one, one]), name="old")
     assert [(each.scenario, each.measure) for each in found.better] == [("s (2)", "verdict")]
 
 
-def test_order_of_what_is_found_is_that_of_the_record() -> None:
+def test_changes_are_in_the_order_of_the_record() -> None:
     rng = np.random.default_rng(1)
     names = [f"m{i}" for i in rng.permutation(30)]
     old = a_run(*(Measurement(name, "", 0, Limit(at_most=0)) for name in names))

@@ -1,4 +1,4 @@
-"""What is drawn: gauges, histograms, timelines."""
+"""Gauges, histograms and timeline charts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hil.limits import Limit, Verdict
 from hil.record import Latency, Measurement, ScenarioRecord, TimelineEntry
 from hil.report.gauge import Gauge, gauge
 from hil.report.histogram import panels
-from hil.report.timeline_chart import timeline
+from hil.report.timeline_chart import timeline_chart
 from tests.hil.report.runs import latency
 
 numbers = st.floats(-1e12, 1e12)
@@ -28,7 +28,7 @@ def drawn(value: float | None, limit: Limit, unit: str = "ms") -> Gauge:
 
 
 @given(numbers, st.none() | numbers, st.none() | numbers, st.floats(0, 100))
-def test_gauge_draws_the_value_within_what_is_allowed_just_when_it_is(
+def test_gauge_shows_the_value_in_the_allowed_range_exactly_if_it_is(
     value: float, one: float | None, other: float | None, marginal: float
 ) -> None:
     if one is not None and other is not None:
@@ -44,7 +44,7 @@ def test_gauge_draws_the_value_within_what_is_allowed_just_when_it_is(
         assert found.value == (0 if found.beyond == "low" else 100)
 
 
-def test_gauge_of_what_was_not_measured_has_no_value() -> None:
+def test_gauge_of_an_unset_measurement_has_no_value() -> None:
     assert drawn(None, Limit(at_most=3)).value is None
     assert drawn(math.nan, Limit(at_most=3)).value is None
 
@@ -54,32 +54,32 @@ def test_measurement_without_limit_has_no_gauge() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "limit", "room"),
+    ("value", "limit", "margin"),
     [
-        (5.0, Limit(at_most=20), "25% of what is allowed"),
-        (0.01, Limit(at_most=20), "less than 1% of what is allowed"),
-        (0.0, Limit(at_most=20), "0% of what is allowed"),
-        (31.0, Limit(at_most=20), "11 ms too much"),
-        (90.0, Limit(at_most=20), "4.5 times what is allowed"),
-        (4.0, Limit(at_most=0), "4 ms too much"),
+        (5.0, Limit(at_most=20), "25% of the limit"),
+        (0.01, Limit(at_most=20), "less than 1% of the limit"),
+        (0.0, Limit(at_most=20), "0% of the limit"),
+        (31.0, Limit(at_most=20), "11 ms above the limit"),
+        (90.0, Limit(at_most=20), "4.5 times the limit"),
+        (4.0, Limit(at_most=0), "4 ms above the limit"),
         (0.0, Limit(at_most=0), ""),
-        (3.0, Limit(at_most=-5), "8 ms too much"),
-        (95.0, Limit(at_least=90), "5 ms to spare"),
-        (88.0, Limit(at_least=90), "2 ms too little"),
+        (3.0, Limit(at_most=-5), "8 ms above the limit"),
+        (95.0, Limit(at_least=90), "5 ms within the limit"),
+        (88.0, Limit(at_least=90), "2 ms below the limit"),
         (12.0, Limit(12, 12), ""),
         (None, Limit(at_most=1), ""),
     ],
 )
-def test_room_to_the_limit_is_said_in_words(value: float | None, limit: Limit, room: str) -> None:
-    assert drawn(value, limit).room == room
+def test_distance_to_the_limit_is_described(value: float | None, limit: Limit, margin: str) -> None:
+    assert drawn(value, limit).margin == margin
 
 
 def heights(path: str) -> list[float]:
-    """Of the bars, by how far they are from the line that they stand on."""
+    """Return the heights of the bars."""
     return [abs(float(base) - float(top)) for base, top in re.findall(r"M[\d.]+ ([\d.]+)V([\d.]+)", path)]
 
 
-def test_even_one_value_among_a_million_is_seen() -> None:
+def test_one_value_among_a_million_is_visible() -> None:
     one = Latency("s", 1_000_001, 100.0, 100.0, 100.0, 100.0, 50_000.0, [(100.0, 1_000_000), (50_000.0, 1)])
     (panel,) = panels([one])
     assert panel.measured is not None
@@ -88,7 +88,7 @@ def test_even_one_value_among_a_million_is_seen() -> None:
     assert low >= 3
 
 
-def test_floor_hangs_in_the_panel_of_its_stage() -> None:
+def test_floor_is_in_the_panel_of_its_stage() -> None:
     rng = np.random.default_rng(1)
     found = panels([latency("a", 1, rng), latency("b", 2, rng), latency("b", 0.2, rng, floor=True)])
     assert [(panel.stage, panel.measured is not None, panel.floor is not None) for panel in found] == [
@@ -136,11 +136,11 @@ def a_scenario(*moments: TimelineEntry, duration_s: float = 10.0) -> ScenarioRec
 
 
 def test_nothing_happened_draws_nothing() -> None:
-    assert timeline(a_scenario()) is None
+    assert timeline_chart(a_scenario()) is None
 
 
 def test_one_device_has_a_row_for_each_thing_faults_first() -> None:
-    found = timeline(
+    found = timeline_chart(
         a_scenario(
             TimelineEntry(0.5, "event", "shot"),
             TimelineEntry(2, "recovery", "back"),
@@ -154,13 +154,13 @@ def test_one_device_has_a_row_for_each_thing_faults_first() -> None:
 
 
 def test_many_different_events_share_a_row() -> None:
-    found = timeline(a_scenario(*(TimelineEntry(i / 2, "event", f"shot {i}") for i in range(20))))
+    found = timeline_chart(a_scenario(*(TimelineEntry(i / 2, "event", f"shot {i}") for i in range(20))))
     assert found is not None
     assert [(row.label, row.event_count) for row in found.rows] == [("events", 20)]
 
 
 def test_several_devices_have_a_row_each_in_the_order_of_their_numbers() -> None:
-    found = timeline(a_scenario(*(TimelineEntry(1, "event", "shot", device=f"d{i}") for i in (10, 2, 1))))
+    found = timeline_chart(a_scenario(*(TimelineEntry(1, "event", "shot", device=f"d{i}") for i in (10, 2, 1))))
     assert found is not None
     assert found.by_device
     assert [row.label for row in found.rows] == ["d1", "d2", "d10"]
@@ -168,7 +168,7 @@ def test_several_devices_have_a_row_each_in_the_order_of_their_numbers() -> None
 
 def test_million_events_of_a_soak_draw_at_most_a_thousand_strokes() -> None:
     rng = np.random.default_rng(1)
-    found = timeline(
+    found = timeline_chart(
         a_scenario(*(TimelineEntry(float(at), "event", "shot") for at in rng.uniform(0, 3600, 20_000)), duration_s=3600)
     )
     assert found is not None
@@ -178,7 +178,7 @@ def test_million_events_of_a_soak_draw_at_most_a_thousand_strokes() -> None:
 
 @pytest.mark.parametrize("duration_s", [0.0, 0.3, 10.0, 75.0, 3600.0, 864_000.0, 1e8])
 def test_axis_has_a_few_ticks_whatever_the_length(duration_s: float) -> None:
-    found = timeline(replace(a_scenario(TimelineEntry(0.0, "event", "start")), duration_s=duration_s))
+    found = timeline_chart(replace(a_scenario(TimelineEntry(0.0, "event", "start")), duration_s=duration_s))
     assert found is not None
     assert 1 <= len(found.ticks) <= 7
     assert all(0 <= place <= 100 for place, _ in found.ticks)

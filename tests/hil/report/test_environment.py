@@ -1,4 +1,4 @@
-"""What a run was made on."""
+"""The environment of a run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hil.record import RunRecord
 from hil.report.checkout import commit
 from hil.report.environment import environment
 from hil.report.machine import machine
-from hil.report.serial_adapter import adapter
+from hil.report.serial_adapter import serial_adapter
 
 
-def test_it_tells_of_program_machine_and_clock_and_fits_a_record() -> None:
+def test_environment_has_program_machine_and_clock_and_fits_a_record() -> None:
     found = environment(model="factory")
     assert found["model"] == "factory"
     assert found["cores"] == os.cpu_count()
@@ -29,13 +29,13 @@ def test_it_tells_of_program_machine_and_clock_and_fits_a_record() -> None:
     assert RunRecord.from_json(record.to_json(), name="r").environment == found
 
 
-def test_it_names_neither_the_host_nor_the_user() -> None:
-    told = " ".join(str(value) for value in environment().values())
-    assert platform.node() not in told.split()
-    assert str(Path.home()) not in told
+def test_environment_names_neither_host_nor_user() -> None:
+    text = " ".join(str(value) for value in environment().values())
+    assert platform.node() not in text.split()
+    assert str(Path.home()) not in text
 
 
-def test_without_a_port_it_speaks_of_no_adapter() -> None:
+def test_without_a_port_there_is_no_adapter() -> None:
     assert "serial adapter" not in environment()
 
 
@@ -58,8 +58,8 @@ def a_tree(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-@pytest.mark.skipif(platform.system() != "Linux", reason="these are Linux's files")
-def test_raspberry_pi_is_known_by_its_own_name(tmp_path: Path) -> None:
+@pytest.mark.skipif(platform.system() != "Linux", reason="these are files of Linux")
+def test_raspberry_pi_has_the_name_of_its_board(tmp_path: Path) -> None:
     files = {
         "etc/os-release": 'NAME="x"\nPRETTY_NAME="Raspberry Pi OS"\n',
         "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0",
@@ -77,8 +77,8 @@ def test_raspberry_pi_is_known_by_its_own_name(tmp_path: Path) -> None:
     assert found["container"] is None
 
 
-@pytest.mark.skipif(platform.system() != "Linux", reason="these are Linux's files")
-def test_container_in_a_virtual_machine_is_told(tmp_path: Path) -> None:
+@pytest.mark.skipif(platform.system() != "Linux", reason="these are files of Linux")
+def test_container_in_a_virtual_machine_is_detected(tmp_path: Path) -> None:
     files = {
         "proc/cpuinfo": "model name\t: A Processor\nflags\t\t: fpu hypervisor sse\n",
         "sys/class/dmi/id/sys_vendor": "QEMU\n",
@@ -91,23 +91,23 @@ def test_container_in_a_virtual_machine_is_told(tmp_path: Path) -> None:
     assert machine(a_tree(tmp_path, {"proc/cpuinfo": "flags : fpu\n"}))["virtual machine"] == "none"
 
 
-def test_machine_without_any_file_is_unknown_and_no_error(tmp_path: Path) -> None:
+def test_machine_without_any_file_is_unknown(tmp_path: Path) -> None:
     found = machine(tmp_path)
     assert found["memory, GiB"] is None
     assert found["CPU governor"] is None
 
 
-def test_driver_and_latency_timer_are_read_where_the_kernel_tells_them(tmp_path: Path) -> None:
+def test_driver_and_latency_timer_are_read_from_the_kernel(tmp_path: Path) -> None:
     a_tree(tmp_path, {"class/tty/ttyUSB7/device/latency_timer": "16\n", "drivers/ftdi_sio/x": ""})
     (tmp_path / "class/tty/ttyUSB7/device/driver").symlink_to(tmp_path / "drivers/ftdi_sio")
-    found = adapter("/dev/ttyUSB7", ttys=tmp_path / "class/tty")
+    found = serial_adapter("/dev/ttyUSB7", ttys=tmp_path / "class/tty")
     assert found["latency timer, ms"] == 16.0
     assert found["serial driver"] == "ftdi_sio"
 
 
-def test_latency_timer_that_is_no_number_is_unknown(tmp_path: Path) -> None:
+def test_invalid_latency_timer_is_unknown(tmp_path: Path) -> None:
     a_tree(tmp_path, {"ttyUSB7/device/latency_timer": "soon\n"})
-    assert adapter("/dev/ttyUSB7", ttys=tmp_path)["latency timer, ms"] is None
+    assert serial_adapter("/dev/ttyUSB7", ttys=tmp_path)["latency timer, ms"] is None
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -116,7 +116,7 @@ def git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
-def test_commit_of_a_checkout_says_whether_files_differ_from_it(tmp_path: Path) -> None:
+def test_commit_of_a_checkout_states_whether_files_differ(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     (tmp_path / "a").write_text("1")
     git(tmp_path, "add", "a")
@@ -127,10 +127,10 @@ def test_commit_of_a_checkout_says_whether_files_differ_from_it(tmp_path: Path) 
     assert commit(tmp_path) == f"{head} with changes"
 
 
-def test_checkout_that_git_cannot_read_has_no_commit(tmp_path: Path) -> None:
+def test_unreadable_checkout_has_no_commit(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     assert commit(tmp_path) is None
 
 
-def test_what_is_no_checkout_has_the_commit_that_pip_noted_if_any(tmp_path: Path) -> None:
+def test_outside_of_a_checkout_the_commit_is_that_of_pip_if_any(tmp_path: Path) -> None:
     assert commit(tmp_path) is None

@@ -1,4 +1,4 @@
-"""Numbers and verdicts in words."""
+"""Numbers, limits and verdicts as text."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hil.report.formatting import (
     duration_s,
     duration_us,
     finding,
+    format_limit,
+    format_value,
     headline,
-    limit_words,
     number,
     reasons,
-    value_words,
 )
 from tests.hil.report.runs import big_run, run_of
 
@@ -44,12 +44,12 @@ def test_number_is_short_and_plain(value: float, text: str) -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
-def test_value_beyond_its_limit_never_reads_like_the_limit(value: float, limit: float) -> None:
+def test_value_beyond_its_limit_never_looks_like_the_limit(value: float, limit: float) -> None:
     assert (number(value, unlike=[limit]) == number(limit, unlike=[value])) == (value == limit)
 
 
-def test_value_takes_the_digits_that_tell_it_from_its_limit() -> None:
-    assert value_words(Measurement("p99", "ms", 20.00004, Limit(at_most=20))) == "20.00004 ms"
+def test_value_has_the_digits_that_distinguish_it_from_its_limit() -> None:
+    assert format_value(Measurement("p99", "ms", 20.00004, Limit(at_most=20))) == "20.00004 ms"
 
 
 @pytest.mark.parametrize(
@@ -62,15 +62,15 @@ def test_value_takes_the_digits_that_tell_it_from_its_limit() -> None:
         (Limit(), "any value"),
     ],
 )
-def test_limit_is_said_as_people_would(limit: Limit, text: str) -> None:
-    assert limit_words(limit, "ms") == text
+def test_limit_is_formatted(limit: Limit, text: str) -> None:
+    assert format_limit(limit, "ms") == text
 
 
 @pytest.mark.parametrize(
     ("value_us", "text"),
     [(None, "unknown"), (0.0, "0 µs"), (950.4, "950 µs"), (999.7, "1 ms"), (1844.0, "1.84 ms"), (2.34e6, "2.34 s")],
 )
-def test_short_time_comes_in_the_unit_that_suits_it(value_us: float | None, text: str) -> None:
+def test_short_time_has_a_suitable_unit(value_us: float | None, text: str) -> None:
     assert duration_us(value_us) == text
 
 
@@ -86,43 +86,43 @@ def test_short_time_comes_in_the_unit_that_suits_it(value_us: float | None, text
         (math.nan, "unknown"),
     ],
 )
-def test_long_time_is_said_as_people_would(seconds: float, text: str) -> None:
+def test_long_time_is_formatted(seconds: float, text: str) -> None:
     assert duration_s(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (4.0, "repeats: 4 events, but at most 2 allowed (x)"),
-        (None, "repeats: could not be measured, but must be at most 2 events (x)"),
-        (1.5, "repeats: 1.5 events, close to the limit (at most 2) (x)"),
-        (0.0, "repeats: 0 events, at most 2 allowed (x)"),
+        (4.0, "repeats: 4 events, limit missed: at most 2 (x)"),
+        (None, "repeats: unset, limit at most 2 events (x)"),
+        (1.5, "repeats: 1.5 events, close to its limit: at most 2 (x)"),
+        (0.0, "repeats: 0 events, limit at most 2 (x)"),
     ],
 )
-def test_finding_says_value_limit_and_note(value: float | None, words: str) -> None:
+def test_finding_has_value_limit_and_note(value: float | None, words: str) -> None:
     assert finding(Measurement("repeats", "events", value, Limit(at_most=2, marginal=1), note="x")) == words
 
 
-def test_reasons_begin_with_what_the_record_says_and_leave_out_what_passed() -> None:
+def test_reasons_begin_with_that_of_the_record_and_omit_passed_measurements() -> None:
     jitter = next(each for each in big_run().scenarios if each.name == "jitter")
     assert reasons(jitter) == [
         "this computer woke up 14 ms late at p99 by itself",
-        "latency from shot to message, p99: 31 ms, but at most 20 allowed",
+        "latency from shot to message, p99: 31 ms, limit missed: at most 20",
     ]
 
 
-def test_headline_counts_what_is_not_good() -> None:
-    assert headline(big_run()) == "The run failed: of 14 scenarios, 2 failed, 1 not measured, 1 inconclusive"
+def test_headline_counts_bad_verdicts() -> None:
+    assert headline(big_run()) == "The run failed: of 14 scenarios, 2 failed, 1 unset, 1 inconclusive"
 
 
 @pytest.mark.parametrize(
     ("kept", "words"),
     [
         ((), "No scenario was run"),
-        (("steady", "drop"), "The run passed: 2 scenarios good"),
-        (("stall", "broker outage"), "The run passed: 1 scenario good, 1 of them close to a limit, 1 skipped"),
+        (("steady", "drop"), "The run passed: 2 scenarios"),
+        (("stall", "broker outage"), "The run passed: 1 scenario, 1 of them marginal, 1 skipped"),
         (("broker outage",), "Nothing was tested: 1 scenario skipped"),
-        (("jitter", "steady"), "The run says nothing certain: of 2 scenarios, 1 inconclusive"),
+        (("jitter", "steady"), "The run is inconclusive: of 2 scenarios, 1 inconclusive"),
     ],
 )
 def test_headline_claims_no_more_than_was_run(kept: tuple[str, ...], words: str) -> None:

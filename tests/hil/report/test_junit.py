@@ -1,4 +1,4 @@
-"""JUnit XML: what CI servers rely on."""
+"""JUnit XML as CI servers expect it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def check_rules(root: ET.Element) -> None:
 
 
 def outcomes(record: RunRecord) -> dict[str, str]:
-    """What each case of the first suite ended with, ``pass`` or the name of an element."""
+    """Return the outcome of each case of the first suite: ``pass`` or the name of an element."""
     suite = parsed(record)[0]
     found = {}
     for case in suite.findall("testcase"):
@@ -76,11 +76,11 @@ def one(verdict: Verdict, *values: float | None, why: str = "") -> RunRecord:
     return run_of([ScenarioRecord("s", "t", "emulated", 1, 0.0, 2.5, verdict, why, measurements)])
 
 
-def test_whole_run_keeps_the_rules() -> None:
+def test_large_run_follows_the_schema() -> None:
     check_rules(parsed(big_run()))
 
 
-def test_empty_run_keeps_the_rules() -> None:
+def test_empty_run_follows_the_schema() -> None:
     check_rules(parsed(run_of([])))
 
 
@@ -96,12 +96,12 @@ def test_empty_run_keeps_the_rules() -> None:
         (one(Verdict.UNSET, why="nothing came"), {"scenario": "error"}),
     ],
 )
-def test_verdicts_become_what_ci_servers_know(record: RunRecord, expected: dict[str, str]) -> None:
+def test_verdicts_become_outcomes_of_junit(record: RunRecord, expected: dict[str, str]) -> None:
     assert outcomes(record) == expected
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-def test_run_that_is_not_good_is_never_green(verdict: Verdict) -> None:
+def test_run_with_a_bad_verdict_is_never_green(verdict: Verdict) -> None:
     root = parsed(one(verdict, 1))
     assert (int(root.attrib["failures"]) + int(root.attrib["errors"]) == 0) == verdict.good
 
@@ -109,29 +109,29 @@ def test_run_that_is_not_good_is_never_green(verdict: Verdict) -> None:
 def test_message_is_in_the_text_as_well_since_gitlab_shows_only_that() -> None:
     failure = parsed(one(Verdict.FAIL, 30)).find(".//failure")
     assert failure is not None
-    assert failure.text == failure.get("message") == "m0: 30 ms, but at most 20 allowed"
+    assert failure.text == failure.get("message") == "m0: 30 ms, limit missed: at most 20"
 
 
 def test_measurement_without_limit_and_environment_are_properties() -> None:
     suite = parsed(big_run())[0]
     values = {each.attrib["name"]: each.attrib["value"] for each in suite.iter("property")}
-    assert values["clock drift"] == "unknown"
+    assert values["clock drift"] == "unset"
     assert values["memory of the daemon"].endswith(" MiB")
     assert values["environment cores"] == "4"
 
 
-def test_suite_tells_when_it_began() -> None:
+def test_suite_has_the_time_of_its_start() -> None:
     assert parsed(big_run())[1].get("timestamp") == "2026-03-01T09:30:12"
     check_rules(parsed(replace(big_run(), started="some time")))
 
 
-def test_names_that_come_twice_are_told_apart() -> None:
+def test_repeated_names_are_made_unique() -> None:
     base = scenario("same", "t", np.random.default_rng(1), started_s=0)
     twice = replace(base, measurements=[*base.measurements, *base.measurements])
     check_rules(parsed(run_of([twice, twice])))
 
 
-def test_whatever_text_stays_xml() -> None:
+def test_any_text_gives_valid_xml() -> None:
     hostile = "\x00\x1b[31m<b a='1'>&]]>\ud800\uffff\n\"é🎯"
     base = scenario(hostile, hostile, np.random.default_rng(1), started_s=0)
     bad = with_values(base, Verdict.FAIL, hostile, shots_lost=4)

@@ -134,5 +134,5 @@ async def test_unplugging_during_a_transfer_reports_the_bytes_received_and_what_
         with pytest.raises(LinkLostError, match=r"after [\d,]+ of 340,000 bytes of the log; nothing was written"):
             await harness.run(lambda client: pull_log(client, "log.bin", transfer=transfer))
         harness.device.port.plug_in(harness.device)
-        harness.device._plan = type(harness.device._plan)()  # quick again
+        harness.device._faults = type(harness.device._faults)()  # quick again
         assert (await harness.run(pulled)).data == LONG.tobytes()

@@ -162,7 +162,7 @@ async def test_upload_without_confirmation_is_repeated(
         return b"" if b"MLMODEL_OK" in answer and confirmations <= lost else answer
 
     async with client_of(pty, timeouts=replace(QUICK, upload_s=0.5)) as harness:
-        monkeypatch.setattr(harness.device._plan, "answer", without_some)
+        monkeypatch.setattr(harness.device._faults, "answer", without_some)
         pushing = harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
         if ends_well:
             assert (await pushing).user_has_lr
@@ -178,7 +178,7 @@ async def test_silence_of_older_firmware_gets_a_hint_to_the_single_slot(
     async with client_of(pty, timeouts=replace(QUICK, upload_s=0.3)) as harness:
 
         def work(client: BlasterClient) -> None:
-            monkeypatch.setattr(harness.device._plan, "silent", lambda _: True)
+            monkeypatch.setattr(harness.device._faults, "silent", lambda _: True)
             push_models(client, uploads_in(folder), load=True)
 
         with pytest.raises(ProtocolError, match=r"no answer to MLMODEL_PUT_LR within 0.3 s; older firmware accepts a"):
