@@ -28,12 +28,13 @@ class DiskWorker:
 
     Every ``sync_interval_s`` it forces what was written to the disk, and checks whether files were deleted and whether
     ``keep_free_bytes`` are free in ``folder``. The results are in :attr:`needs_attention`, :attr:`low_on_space` and
-    :meth:`take_failed`. The thread starts with the first file.
+    :meth:`take_failed`. The thread starts with the first file. A problem with the disk never ends it; if a mistake in the
+    program does, :meth:`take_failed` raises.
     """
 
     def __init__(self, folder: Path, *, sync_interval_s: float, keep_free_bytes: int) -> None:
         self.needs_attention = False
-        """Whether the disk is low on space, or :meth:`take_failed` has files."""
+        """Whether the disk is low on space, or :meth:`take_failed` has files or an error."""
         self.low_on_space = False
         self.errors = 0
         self._folder = folder
@@ -51,6 +52,7 @@ class DiskWorker:
         self._flushes_done = 0
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self._crash: Exception | None = None
 
     def add(self, file: RecordingFile) -> None:
         """Take over a new file; its sidecar is written soon."""
@@ -80,7 +82,13 @@ class DiskWorker:
             self._wake()
 
     def take_failed(self) -> dict[RecordingFile, str]:
-        """Return, once each, the open files that must not be written to any more, and why."""
+        """Return, once each, the open files that must not be written to any more, and why.
+
+        Raises ``RuntimeError`` if the thread has ended because of a mistake in the program: without it, no sample would be
+        forced to the disk and no file closed any more.
+        """
+        if self._crash is not None:
+            raise RuntimeError("the thread that writes recordings to the disk has failed") from self._crash
         with self._lock:
             failed, self._failed = self._failed, {}
             self.needs_attention = self.low_on_space
@@ -93,21 +101,21 @@ class DiskWorker:
             # Recording resumes only with twice as much free, so that it does not stop and resume all the time.
             self.low_on_space = free < self._keep_free * (2 if self.low_on_space else 1)
             with self._lock:
-                self.needs_attention = self.low_on_space or bool(self._failed)
+                self.needs_attention = self.low_on_space or bool(self._failed) or self._crash is not None
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything handed over before is on the disk; return False if that took too long or failed."""
         with self._changed:
             if self._thread is None or not self._thread.is_alive():
-                return not self._unsaved
+                return not self._unsaved and self._crash is None
             self._flushes_requested += 1
             wanted, errors = self._flushes_requested, self.errors
             self._wake()
-            done = self._changed.wait_for(lambda: self._flushes_done >= wanted, timeout_s)
-        return done and self.errors == errors
+            done = self._changed.wait_for(lambda: self._flushes_done >= wanted or self._crash is not None, timeout_s)
+            return done and self.errors == errors and self._crash is None
 
     def stop(self, timeout_s: float) -> bool:
-        """Finish all work and end the thread; return False if that took longer than ``timeout_s``."""
+        """Finish all work and end the thread; return False if that took longer than ``timeout_s``, or the thread failed."""
         with self._changed:
             thread = self._thread
             self._stopping = True
@@ -115,6 +123,11 @@ class DiskWorker:
         if thread is None:
             return True
         thread.join(timeout_s)
+        if self._crash is not None:
+            for file in [*self._open, *(file for file, _ in self._to_close)]:
+                with suppress(OSError):
+                    file.close()  # recovery at the next start completes the sidecars
+            return False
         return not thread.is_alive()
 
     def _wake(self) -> None:
@@ -123,6 +136,15 @@ class DiskWorker:
         self._changed.notify_all()
 
     def _run(self) -> None:
+        try:
+            self._work_until_stopped()
+        except Exception as error:  # noqa: BLE001 - raised in the thread that records, where it ends the daemon
+            with self._changed:
+                self._crash = error
+                self.needs_attention = True
+                self._changed.notify_all()
+
+    def _work_until_stopped(self) -> None:
         next_sync_s = time.monotonic() + self._interval_s
         while True:
             with self._changed:

@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from service.base.note import NoteText
 from service.recording.disk_alarm import RecorderAlarm
+from service.recording.recorder import Recorder
 from service.recording.recovery import recover
 from service.recording.sidecar import read_sidecar
 from service.recording.store import sidecar_path
@@ -344,3 +346,16 @@ def test_sidecar_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
         sidecar_path(path).rmdir()
         assert recorder.flush()
         assert read_sidecar(sidecar_path(path)).notes[0].text == "kept"
+
+
+def test_mistake_in_the_thread_that_writes_to_the_disk_is_raised_by_the_next_block(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, sync_interval_s=60, keep_free_bytes=0)
+    first, second = blocks_of(random_samples(20), 10)
+    recorder.append(first)
+    recorder.note(DeviceName("d"), cast(NoteText, b"not a text"))  # cannot be written as JSON
+    assert not recorder.flush()
+    with pytest.raises(RuntimeError, match="the thread that writes recordings to the disk has failed"):
+        recorder.append(second)
+    assert not recorder.close()
+    path = recordings(tmp_path)[0]
+    assert path.read_bytes() == first.samples.tobytes()
