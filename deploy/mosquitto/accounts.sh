@@ -1,5 +1,5 @@
 #!/bin/sh
-# Accounts at the broker, and Grafana's: passwords are made by chance and kept in a volume, each readable to its user only.
+# Accounts of the broker and of Grafana: random passwords, kept in a volume, each readable by its user only.
 set -eu
 
 folder=${ACCOUNTS:-/accounts}
@@ -8,11 +8,11 @@ mosquitto_id=1883:1883 # in the image
 
 usage() {
     cat <<TEXT
-init         make what is missing, and take over the access list
-add NAME     an account for a blaster that publishes its samples, with the blaster's name
-remove NAME  take an account away
+init         create missing accounts, and install the access list
+add NAME     add an account for a blaster that publishes its samples; NAME is the blaster's name
+remove NAME  remove an account
 show NAME    print the password of an account, or of 'grafana' (user: admin)
-list         name all accounts
+list         list all accounts
 
 After add, remove, or a change of the access list: docker compose kill -s HUP broker
 TEXT
@@ -25,7 +25,7 @@ fail() {
 
 check_name() {
     case ${1:-} in
-        '' | *[!A-Za-z0-9_-]*) fail "'${1:-}' is no name: expected letters, digits, '-' and '_'" ;;
+        '' | *[!A-Za-z0-9_-]*) fail "'${1:-}' is not a valid name: expected letters, digits, '-' and '_'" ;;
     esac
 }
 
@@ -34,7 +34,7 @@ owned_by() { # FILE UID:GID
     if [ "$(id -u)" = 0 ]; then chown "$2" "$1"; fi
 }
 
-make() { # FILE UID:GID, unless it is there
+make() { # FILE UID:GID, unless it exists
     if [ ! -s "$1" ]; then
         head -c 18 /dev/urandom | base64 | tr '+/' '-_' >"$1.new"
         mv "$1.new" "$1"
@@ -42,7 +42,7 @@ make() { # FILE UID:GID, unless it is there
     owned_by "$1" "$2"
 }
 
-# One file of hashed passwords, in place in one step.
+# Write the file of hashed passwords, and replace the old one in one step.
 publish() {
     rm -f "$folder/passwd.new"
     for file in "$folder"/broker/*; do
@@ -69,16 +69,16 @@ case ${1:-help} in
         ;;
     add)
         check_name "${2:-}"
-        [ -d "$folder/broker" ] || fail "there are no accounts yet: run init first"
-        [ ! -e "$folder/broker/$2" ] || fail "there is an account '$2' already"
+        [ -d "$folder/broker" ] || fail "no accounts exist yet: run init first"
+        [ ! -e "$folder/broker/$2" ] || fail "account '$2' exists already"
         make "$folder/broker/$2" 0:0
         publish
         cat "$folder/broker/$2"
         ;;
     remove)
         check_name "${2:-}"
-        [ -e "$folder/broker/$2" ] || fail "there is no account '$2'"
-        case $2 in stinger | viewer | operator | homeassistant) fail "'$2' belongs to the access list: it stays" ;; esac
+        [ -e "$folder/broker/$2" ] || fail "no account '$2'"
+        case $2 in stinger | viewer | operator | homeassistant) fail "'$2' is part of the access list and cannot be removed" ;; esac
         rm -f "$folder/broker/$2"
         publish
         ;;
@@ -87,7 +87,7 @@ case ${1:-help} in
         if [ "$2" = grafana ]; then
             cat "$folder/grafana"
         else
-            [ -e "$folder/broker/$2" ] || fail "there is no account '$2'"
+            [ -e "$folder/broker/$2" ] || fail "no account '$2'"
             cat "$folder/broker/$2"
         fi
         ;;

@@ -1,4 +1,4 @@
-"""What the compose file says, read as compose reads it."""
+"""The contents of the compose file, read as compose reads it."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def demo_environment() -> dict[str, str]:
 
 
 def interpolated(text: str, environ: dict[str, str]) -> str:
-    """``text`` with ``${NAME:-default}`` resolved as compose does it."""
+    """Return ``text`` with ``${NAME:-default}`` resolved as compose does it."""
     return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda match: environ.get(match[1]) or match[2], text)

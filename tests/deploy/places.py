@@ -1,4 +1,4 @@
-"""Where the files for running unattended are, and the programs that read them."""
+"""Paths of the deployment files, and of the programs that check them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ DEPLOY: Final = ROOT / "deploy"
 
 
 def program(name: str, package: str) -> str:
-    """The path of a program, of the system or of the environment's packages; skips where it is not installed."""
-    beside = str(Path(sys.executable).parent)
-    found = shutil.which(name) or shutil.which(name, path=f"{beside}:/usr/sbin:/usr/local/sbin:/sbin")
+    """Return the path of a program of the system or the virtual environment; skip the test if it is not installed."""
+    environment = str(Path(sys.executable).parent)
+    found = shutil.which(name) or shutil.which(name, path=f"{environment}:/usr/sbin:/usr/local/sbin:/sbin")
     if found is None:
         pytest.skip(f"{name} ({package}) is not installed")
     return found
 
 
 def is_command(name: str) -> bool:
-    """Whether the program has the command; skips for ``retrain`` where that is not part of it."""
+    """Return whether ``stinger`` has the command ``name``; skip the test for ``retrain`` if it is not installed."""
     if name == "retrain" and name not in COMMANDS:
         pytest.skip("this program cannot retrain")
     return name in COMMANDS

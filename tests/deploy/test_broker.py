@@ -1,4 +1,4 @@
-"""The broker's files on a real mosquitto: who gets in, and who may publish and read what."""
+"""The broker's files on a real mosquitto: logins, and permissions to publish and subscribe."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
 
-PATIENCE_S: Final = 10.0
+TIMEOUT_S: Final = 10.0
 PEOPLE: Final = ("stinger", "viewer", "operator", "homeassistant")
 
 
 def accounts(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What the service ``accounts`` runs, with its files in ``folder``."""
+    """Run the command of the service ``accounts``, with its files in ``folder``."""
     program("mosquitto_passwd", "Debian's mosquitto")
     environ = {**os.environ, "ACCOUNTS": str(folder), "ACL": str(DEPLOY / "mosquitto" / "acl")}
     command = ["sh", str(DEPLOY / "mosquitto" / "accounts.sh"), *arguments]
@@ -43,7 +43,7 @@ def done(result: subprocess.CompletedProcess[str]) -> str:
 
 @dataclass
 class Broker:
-    """A mosquitto that runs with the project's configuration, its paths and ports adapted."""
+    """A running mosquitto with the project's configuration, its paths and ports adapted."""
 
     folder: Path
     port: int
@@ -74,7 +74,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with log.open("wb") as output:
         command = [program("mosquitto", "Debian's mosquitto"), "-c", str(folder / "mosquitto.conf")]
         process = subprocess.Popen(command, stdout=output, stderr=output)
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -85,25 +85,25 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
             time.sleep(0.02)
     yield Broker(folder, port, websocket_port, process)
     process.terminate()
-    process.wait(PATIENCE_S)
+    process.wait(TIMEOUT_S)
 
 
 @dataclass
-class Person:
-    """A client that has asked to be let in."""
+class Login:
+    """A client that has requested a connection."""
 
     client: Client
-    answered: threading.Event = field(default_factory=threading.Event)
+    responded: threading.Event = field(default_factory=threading.Event)
     reason: ReasonCode | None = None
-    heard: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
 
     def wait(self) -> str:
-        assert self.answered.wait(PATIENCE_S)
-        self.answered.clear()
+        assert self.responded.wait(TIMEOUT_S)
+        self.responded.clear()
         return str(self.reason)
 
     def publish(self, topic: str) -> str:
-        """What the broker says to a message on ``topic``."""
+        """Publish to ``topic``; return the broker's reason code."""
         self.client.publish(topic, b"{}", qos=1)
         return self.wait()
 
@@ -113,55 +113,55 @@ class Person:
 
 
 @contextmanager
-def person(
+def login(
     broker: Broker, user: str | None, password: str | None = None, *, transport: Literal["tcp", "websockets"] = "tcp"
-) -> Iterator[tuple[Person, str]]:
-    """A connection as ``user``, and what the broker said to it."""
+) -> Iterator[tuple[Login, str]]:
+    """Connect as ``user``; yield the connection and the broker's reason code."""
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5, transport=transport)
-    whoever = Person(client)
+    connection = Login(client)
 
-    def answer(reason: ReasonCode) -> None:
-        whoever.reason = reason
-        whoever.answered.set()
+    def respond(reason: ReasonCode) -> None:
+        connection.reason = reason
+        connection.responded.set()
 
-    def heard(_client: Client, _data: Any, message: MQTTMessage) -> None:
-        whoever.heard.append(message.topic)
+    def received(_client: Client, _data: Any, message: MQTTMessage) -> None:
+        connection.received.append(message.topic)
 
-    client.on_connect = lambda _client, _data, _flags, reason, _properties: answer(reason)
-    client.on_publish = lambda _client, _data, _id, reason, _properties: answer(reason)
-    client.on_subscribe = lambda _client, _data, _id, reasons, _properties: answer(reasons[0])
-    client.on_message = heard
+    client.on_connect = lambda _client, _data, _flags, reason, _properties: respond(reason)
+    client.on_publish = lambda _client, _data, _id, reason, _properties: respond(reason)
+    client.on_subscribe = lambda _client, _data, _id, reasons, _properties: respond(reasons[0])
+    client.on_message = received
     if user is not None:
         client.username_pw_set(user, broker.password(user) if password is None else password)
     client.connect("127.0.0.1", broker.websocket_port if transport == "websockets" else broker.port)
     client.loop_start()
     try:
-        yield whoever, whoever.wait()
+        yield connection, connection.wait()
     finally:
         client.disconnect()
         client.loop_stop()
 
 
 @pytest.mark.parametrize(("user", "password"), [(None, None), ("viewer", "wrong"), ("viewer", ""), ("nobody", "wrong")])
-def test_nobody_gets_in_without_the_right_password(broker: Broker, user: str | None, password: str | None) -> None:
-    with person(broker, user, password) as (_, said):
-        assert said == "Not authorized"
+def test_login_without_the_right_password_is_refused(broker: Broker, user: str | None, password: str | None) -> None:
+    with login(broker, user, password) as (_, reason):
+        assert reason == "Not authorized"
 
 
 @pytest.mark.parametrize("user", [*PEOPLE, "b1"])
-def test_everybody_gets_in_with_their_own(broker: Broker, user: str) -> None:
-    with person(broker, user) as (_, said):
-        assert said == "Success"
+def test_every_account_can_log_in_with_its_password(broker: Broker, user: str) -> None:
+    with login(broker, user) as (_, reason):
+        assert reason == "Success"
 
 
-def test_browser_gets_in_over_websockets(broker: Broker) -> None:
-    with person(broker, "viewer", transport="websockets") as (viewer, said):
-        assert said == "Success"
+def test_websockets_are_accepted(broker: Broker) -> None:
+    with login(broker, "viewer", transport="websockets") as (viewer, reason):
+        assert reason == "Success"
         viewer.subscribe("stinger/#")
-        with person(broker, "stinger") as (daemon_account, _):
+        with login(broker, "stinger") as (daemon_account, _):
             daemon_account.publish("stinger/b1/shot")
-        deadline = time.monotonic() + PATIENCE_S
-        while not viewer.heard:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not viewer.received:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
@@ -177,13 +177,13 @@ TOPICS: Final = sorted(set().union(*MAY_PUBLISH.values()) | {"stinger/b2/samples
 
 
 @pytest.mark.parametrize("user", MAY_PUBLISH)
-def test_everybody_may_publish_what_is_theirs_and_nothing_else(broker: Broker, user: str) -> None:
+def test_each_account_may_publish_only_to_its_topics(broker: Broker, user: str) -> None:
     allowed = set()
-    with person(broker, user) as (sender, _):
+    with login(broker, user) as (sender, _):
         for topic in TOPICS:
-            said = sender.publish(topic)
-            assert said in {"Success", "No matching subscribers", "Not authorized"}
-            if said != "Not authorized":
+            reason = sender.publish(topic)
+            assert reason in {"Success", "No matching subscribers", "Not authorized"}
+            if reason != "Not authorized":
                 allowed.add(topic)
     everything = {"stinger/b1/command/note", "stinger/daemon/command/choose_model", "stinger/b1/samples"}
     expected = MAY_PUBLISH[user] | ({*everything, "stinger/b2/samples"} if user == "stinger" else set())
@@ -205,36 +205,36 @@ MAY_READ: Final = {
 
 
 @pytest.mark.parametrize("user", MAY_READ)
-def test_everybody_hears_what_they_may_read_and_nothing_else(broker: Broker, user: str) -> None:
-    with person(broker, user) as (reader, _):
+def test_each_account_receives_only_what_it_may_read(broker: Broker, user: str) -> None:
+    with login(broker, user) as (reader, _):
         reader.subscribe("#")
-        with person(broker, "stinger") as (sender, _):
+        with login(broker, "stinger") as (sender, _):
             for topic in ("stinger/b1/shot", "homeassistant/device/x/config"):
                 sender.publish(topic)
-        with person(broker, "homeassistant") as (sender, _):
+        with login(broker, "homeassistant") as (sender, _):
             for topic in ("stinger/b1/command/note", "homeassistant/status"):
                 sender.publish(topic)
-        # Answered after all that was to be delivered, on the same connection.
+        # Acknowledged after all messages due before it, as they share the connection.
         reader.subscribe("nothing")
-        assert set(reader.heard) == MAY_READ[user]
+        assert set(reader.received) == MAY_READ[user]
 
 
-def test_daemon_gets_in_with_the_password_file_that_it_is_given(broker: Broker, tmp_path: Path) -> None:
+def test_daemon_logs_in_with_its_password_file(broker: Broker, tmp_path: Path) -> None:
     config = tmp_path / "c.toml"
     password_file = broker.folder / "accounts" / "broker" / "stinger"
     config.write_text(
         f'[broker]\nurl = "mqtt://127.0.0.1:{broker.port}"\nuser = "stinger"\npassword_file = "{password_file}"\n'
     )
-    with person(broker, "viewer") as (viewer, _):
+    with login(broker, "viewer") as (viewer, _):
         viewer.subscribe("stinger/daemon/status")
         with daemon(tmp_path, "--config", str(config)):
             deadline = time.monotonic() + 20
-            while "stinger/daemon/status" not in viewer.heard:
+            while "stinger/daemon/status" not in viewer.received:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
 
 
-def test_demo_of_the_compose_file_works_as_its_settings_say(
+def test_demo_of_the_compose_file_works_with_its_settings(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blaster_port = free_port()
@@ -253,20 +253,20 @@ def test_demo_of_the_compose_file_works_as_its_settings_say(
     for name, value in services()["daemon"]["environment"].items():
         monkeypatch.setenv(name, adapted(interpolated(value, demo_environment())))
     command = [*STINGER, *map(adapted, services()["blaster"]["command"])]
-    with person(broker, "viewer") as (viewer, _), daemon(tmp_path):
+    with login(broker, "viewer") as (viewer, _), daemon(tmp_path):
         viewer.subscribe("stinger/demo/telemetry")
         blaster = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + 20
-            while not viewer.heard:
+            while not viewer.received:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
         finally:
             blaster.terminate()
-            blaster.wait(PATIENCE_S)
+            blaster.wait(TIMEOUT_S)
 
 
-def test_accounts_are_made_once_and_kept(tmp_path: Path) -> None:
+def test_accounts_are_created_once_and_kept(tmp_path: Path) -> None:
     done(accounts(tmp_path, "init"))
     before = {name: done(accounts(tmp_path, "show", name)) for name in (*PEOPLE, "grafana")}
     assert len(set(before.values())) == len(before)
@@ -276,14 +276,14 @@ def test_accounts_are_made_once_and_kept(tmp_path: Path) -> None:
     assert done(accounts(tmp_path, "list")).split() == sorted(PEOPLE)
 
 
-def test_broker_reads_hashes_and_no_password(tmp_path: Path) -> None:
+def test_broker_reads_hashes_instead_of_passwords(tmp_path: Path) -> None:
     done(accounts(tmp_path, "init"))
     lines = (tmp_path / "passwd").read_text().splitlines()
     assert [line.partition(":")[0] for line in lines] == sorted(PEOPLE)
     assert all(line.partition(":")[2].startswith("$7$") for line in lines)
 
 
-def test_secrets_are_readable_to_their_owner_only(tmp_path: Path) -> None:
+def test_secrets_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     done(accounts(tmp_path, "init"))
     files = [tmp_path / "passwd", tmp_path / "grafana", *(tmp_path / "broker").iterdir()]
     assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o400"}
@@ -310,16 +310,16 @@ def test_account_is_added_and_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["add", "../x"], "'../x' is no name"),
-        (["add", "a:b"], "'a:b' is no name"),
-        (["add"], "'' is no name"),
-        (["add", "viewer"], "there is an account 'viewer' already"),
-        (["remove", "viewer"], "'viewer' belongs to the access list"),
-        (["remove", "b9"], "there is no account 'b9'"),
-        (["show", "b9"], "there is no account 'b9'"),
+        (["add", "../x"], "'../x' is not a valid name"),
+        (["add", "a:b"], "'a:b' is not a valid name"),
+        (["add"], "'' is not a valid name"),
+        (["add", "viewer"], "account 'viewer' exists already"),
+        (["remove", "viewer"], "'viewer' is part of the access list"),
+        (["remove", "b9"], "no account 'b9'"),
+        (["show", "b9"], "no account 'b9'"),
     ],
 )
-def test_mistake_changes_nothing_and_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_invalid_command_changes_nothing_and_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     done(accounts(tmp_path, "init"))
     before = (tmp_path / "passwd").read_bytes()
     result = accounts(tmp_path, *arguments)

