@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from hil.bench.processes import ChildProcess
 from stinger.errors import InputError
+from stinger.wording import without_user
 
 LOOPBACK: Final = "127.0.0.1"
 MOSQUITTO: Final = "mosquitto"
@@ -66,7 +67,7 @@ def parse_broker(text: str | None) -> BrokerSpec:
     except ValueError:
         valid, host, port = False, "", 0
     if not valid:
-        raise InputError(f"--broker {text}: expected mosquitto, embedded or mqtt://HOST:PORT")
+        raise InputError(f"--broker {without_user(text)}: expected mosquitto, embedded or mqtt://HOST:PORT")
     return BrokerSpec(EXTERNAL, host, port)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
-from urllib.parse import unquote
 
-from service.config.addresses import tcp_address
+from service.config.source_url import SerialUrl, TcpUrl, parse_source_url
 from service.round_trip.links import Link, SerialLink, TcpLink
 from service.sources.port_discovery import BlasterPort, all_ports, find_blasters
 from service.sources.port_opening import DEFAULT_BAUD
 from stinger.errors import InputError
+from stinger.wording import without_user
 
 FORMS: Final = "a serial port such as /dev/ttyACM0 or COM3, or tcp://host:port"
 
@@ -46,25 +46,27 @@ def resolve_address(
     ``port`` is the path or name of a serial port, ``tcp://host:port``, or a ``serial:`` URL as for ``stinger run``. Raises
     :class:`InputError` for anything else, and if no blaster or more than one is found: then with a list of ports.
     """
-    if port is None or port.lower() in {"auto", "serial://auto"}:
+    if port is None or port.lower() == "auto":
         return BlasterAddress(path=_only_one(find(), others), found=True)
+    shown = without_user(port)
     scheme, colon, rest = port.partition(":")
-    if colon and scheme.lower() == "tcp":
+    if colon and scheme.lower() in {"serial", "tcp"}:
+        if "?" in rest:
+            raise InputError(f"--port {shown}: source options are not accepted here: use --baud instead")
         try:
-            return BlasterAddress(tcp=tcp_address(rest))
+            url = parse_source_url(port)
         except InputError as error:
-            raise InputError(f"--port {port}: {error}") from None
-    if colon and scheme.lower() == "serial":
-        path, question, _ = rest.removeprefix("//").partition("?")
-        path = unquote(path)
-        if question:
-            raise InputError(f"--port {port}: source options are not accepted here: use --baud instead")
-    elif colon and rest.startswith("//"):
-        raise InputError(f"--port {port}: expected {FORMS}")
+            raise InputError(f"--port {shown}: {error}") from None
+        if isinstance(url, TcpUrl):
+            return BlasterAddress(tcp=(url.host, url.port))
+        assert isinstance(url, SerialUrl)
+        if url.path is None:
+            return BlasterAddress(path=_only_one(find(), others), found=True)
+        path = url.path
     else:
-        path = port
+        path = "" if colon and rest.startswith("//") else port
     if not PurePath(path).name:
-        raise InputError(f"--port {port}: expected {FORMS}")
+        raise InputError(f"--port {shown}: expected {FORMS}")
     return BlasterAddress(path=path)
 
 

@@ -54,12 +54,28 @@ def test_without_a_blaster_the_error_lists_other_ports() -> None:
 
 
 @pytest.mark.parametrize(
-    "port", ["", "tcp://host", "tcp://host:0", "tcp:", "http://host:80", "serial://", "serial:///dev/a?baud=1"]
+    "port",
+    [
+        "",
+        "tcp://host",
+        "tcp://host:0",
+        "tcp:",
+        "http://host:80",
+        "serial://",
+        "serial:/dev/a",
+        "serial:///dev/a?baud=1",
+    ],
 )
 def test_invalid_port_is_one_line(port: str) -> None:
     with pytest.raises(InputError, match=r"^--port [^\n]*$") as raised:
         resolve_address(port)
     assert port in str(raised.value)
+
+
+def test_password_in_an_invalid_port_is_not_repeated() -> None:
+    with pytest.raises(InputError, match=r"^--port tcp:\.\.\.@host:1: a socket takes no user and password") as raised:
+        resolve_address("tcp://me:sesame@host:1")
+    assert "sesame" not in str(raised.value)
 
 
 def test_missing_port_and_other_files_are_errors_when_opened(tmp_path: Path) -> None:
