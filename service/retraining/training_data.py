@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from models.provenance import beginning_of
 from models.sessions import Session, open_sessions
 from models.task_runner import ProgressBar
 from models.windows import span_of
-from service.recording.store import read_store, recorded_device, stem_time
+from service.recording.store import read_store, stem_time
 from stinger.errors import FileError
 from stinger.logs import Log, read_log
 from stinger.mlmd import WINDOW_SAMPLES
@@ -80,8 +80,8 @@ def read_training_data(
     return TrainingData(tuple(_without_copies(items, warnings)), tuple(warnings))
 
 
-def _choose_recordings(folder: Path, max_hours: float, warnings: list[str]) -> list[Path]:
-    """Return the recordings of the daemon, the oldest first: as many of the newest as fit into ``max_hours``."""
+def _choose_recordings(folder: Path, max_hours: float, warnings: list[str]) -> dict[Path, str]:
+    """Return the device of each recording to read, the oldest first: as many of the newest as fit into ``max_hours``."""
     stored = [one for one in read_store(folder).recordings if one.samples_bytes >= _MIN_BYTES]
     still_open = sum(one.sidecar is not None and not one.closed for one in stored)
     if still_open:
@@ -91,17 +91,17 @@ def _choose_recordings(folder: Path, max_hours: float, warnings: list[str]) -> l
             f"only the samples that {pronoun} had by now were read"
         )
     stored.sort(key=lambda one: (one.path.stem, one.path), reverse=True)  # the name begins with the time
-    chosen: list[Path] = []
+    chosen: dict[Path, str] = {}
     room = max_hours * _BYTES_PER_HOUR
     for one in stored:
         if one.samples_bytes > room:
             break
         room -= one.samples_bytes
-        chosen.append(one.path)
+        chosen[one.path] = one.device
     if len(chosen) < len(stored):
         left_out = counted(len(stored) - len(chosen), "recording")
         warnings.append(f"left out: {left_out}, the oldest, beyond {max_hours:g} hours")
-    return chosen[::-1]
+    return dict(reversed(chosen.items()))
 
 
 def _read_logs(
@@ -123,10 +123,10 @@ def _read_logs(
     return logs
 
 
-def _name(path: Path, recordings: Collection[Path]) -> str:
+def _name(path: Path, devices: Mapping[Path, str]) -> str:
     """Return a name for people: device and start of a recording, else the name of the file."""
-    started = stem_time(path.stem) if path in recordings else None
-    return path.stem if started is None else f"{recorded_device(path.parent)} {started:%Y-%m-%d %H:%M:%S}"
+    started = stem_time(path.stem) if path in devices else None
+    return path.stem if started is None else f"{devices[path]} {started:%Y-%m-%d %H:%M:%S}"
 
 
 def _relative(path: str, data_dir: Path) -> str:
