@@ -18,6 +18,7 @@ from hil.emulated.port import Port
 from hil.emulated.transmitter import Transmitter
 from hil.emulated.wakeup_timer import WakeupTimer
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
+from stinger.wire.commands import UPLOAD_TIMEOUT_S
 
 POLL_S: Final = 0.025
 """Interval at which a device checks for a new host, an upload that stalls, and faults that begin or end."""
@@ -38,6 +39,8 @@ class DeviceOptions:
     """Whether the playback only starts when a host first requests the stream."""
     phase_s: float = 0.0
     """Delay of the schedule, so that many devices do not all send at the same time."""
+    upload_timeout_s: float = UPLOAD_TIMEOUT_S
+    """How long an upload may pause before the device gives it up."""
 
 
 class EmulatedDevice:
@@ -74,7 +77,7 @@ class EmulatedDevice:
         self._timer = timer
         self._generating = generating or asyncio.Lock()
         self.transmitter = Transmitter(port, self._faults, self.blaster.journal, timer, speed=self.options.speed)
-        self._link: Link = open_link(self.options.firmware, self.blaster)
+        self._link: Link = self._open_link()
         self._pacing = Pacing()
         self._stream_requested = asyncio.Event()
         self._start_ns: int | None = None
@@ -216,7 +219,7 @@ class EmulatedDevice:
             self._boots = boots
             self.blaster.reboot()
             self._clock = (time.monotonic_ns(), 0)
-            self._link = open_link(self.options.firmware, self.blaster)
+            self._link = self._open_link()
             self._answer(BOOT_TEXT, t_s)
         if not self._faults.powered(t_s):
             self._link.stream_hz = 0
@@ -228,6 +231,9 @@ class EmulatedDevice:
             self.port.plug_in(self)
         else:
             self.port.unplug()
+
+    def _open_link(self) -> Link:
+        return open_link(self.options.firmware, self.blaster, upload_timeout_s=self.options.upload_timeout_s)
 
     def _answer(self, data: bytes, t_s: float) -> None:
         connection = self.port.connection

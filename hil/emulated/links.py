@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 from stinger.sample import IMU_RATE_HZ, SampleArray
+from stinger.wire.commands import UPLOAD_TIMEOUT_S
 from stinger.wire.device import Blaster, DeviceLink
 from stinger.wire.text_stream import STARTED, encode_rows
 
@@ -72,6 +73,8 @@ class TextLink:
         return encode_rows(samples)
 
 
-def open_link(firmware: Firmware, blaster: Blaster) -> Link:
+def open_link(firmware: Firmware, blaster: Blaster, *, upload_timeout_s: float = UPLOAD_TIMEOUT_S) -> Link:
     """Return a new link of this firmware."""
-    return TextLink() if firmware is Firmware.OLD else DeviceLink(blaster, streams=firmware is Firmware.LIVE)
+    if firmware is Firmware.OLD:
+        return TextLink()
+    return DeviceLink(blaster, streams=firmware is Firmware.LIVE, upload_timeout_s=upload_timeout_s)

@@ -60,8 +60,11 @@ class DeviceLink:
     With ``streams=False`` it behaves like stock firmware, which does not know ``MLSTREAM``.
     """
 
-    def __init__(self, blaster: Blaster, *, streams: bool = True) -> None:
+    def __init__(
+        self, blaster: Blaster, *, streams: bool = True, upload_timeout_s: float = commands.UPLOAD_TIMEOUT_S
+    ) -> None:
         self.stream_hz = 0
+        self._upload_timeout_s = upload_timeout_s
         self._streams = streams
         self._blaster = blaster
         self._command = bytearray()
@@ -94,7 +97,7 @@ class DeviceLink:
 
     def tick(self, now_s: float) -> bytes:
         """Check the timeout of an upload; return the error message if it has expired, otherwise nothing."""
-        if self._upload is None or now_s - self._upload.last_byte_s <= commands.UPLOAD_TIMEOUT_S:
+        if self._upload is None or now_s - self._upload.last_byte_s <= self._upload_timeout_s:
             return b""
         self._upload = None
         return _answer(f"{commands.MODEL_ERROR}timeout")

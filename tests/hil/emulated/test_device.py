@@ -275,15 +275,13 @@ class TestSafety:
         async with emulated(SESSION, blaster=EmulatedBlaster(logged=logged)) as device:
             assert await asyncio.to_thread(host, device) == logged.tobytes()
 
-    async def test_stalled_upload_times_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.2)
-
+    async def test_stalled_upload_times_out(self) -> None:
         def host(device: EmulatedDevice) -> bytes:
             with serial_host(device.port.address) as host:
                 assert host.ask(b"MLMODEL_PUT_LR 244 00000000") == b"[ml] MLMODEL_READY"
                 return host.line()
 
-        async with emulated(SESSION) as device:
+        async with emulated(SESSION, upload_timeout_s=0.2) as device:
             assert await asyncio.to_thread(host, device) == b"[ml] MLMODEL_ERR timeout"
 
     async def test_model_uploaded_during_a_stream_is_used_from_then_on(self) -> None:

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from hil.emulated import EmulatedBlaster, EmulatedDevice, Firmware, Port, PtyPort, TcpPort
+from hil.emulated import EmulatedBlaster, EmulatedDevice, Port, PtyPort, TcpPort
 from service.round_trip.blaster_address import BlasterAddress, resolve_address
 from service.round_trip.blaster_client import BlasterClient, Timeouts
 from tests.hil.emulating import PATIENCE_S, SESSION, emulated
@@ -64,10 +64,11 @@ async def client_of(
     *,
     faults: Iterable[str] = (),
     blaster: EmulatedBlaster | None = None,
-    firmware: Firmware = Firmware.LIVE,
     timeouts: Timeouts = QUICK,
+    **options: Any,
 ) -> AsyncIterator[ClientHarness]:
-    async with emulated(SESSION, port=port, faults=faults, blaster=blaster, firmware=firmware) as device:
+    """Run an emulated device with these options of ``emulated``, and a client for it."""
+    async with emulated(SESSION, port=port, faults=faults, blaster=blaster, **options) as device:
         yield ClientHarness(device, timeouts)
 
 

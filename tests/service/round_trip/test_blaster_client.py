@@ -70,9 +70,8 @@ async def test_rest_of_an_unread_log_is_drained() -> None:
     assert await synchronise_with(finish, SHORT) == 7
 
 
-async def test_interrupted_upload_is_waited_for(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.5)
-    async with client_of(port, timeouts=SHORT) as harness:
+async def test_interrupted_upload_is_waited_for(port: Port) -> None:
+    async with client_of(port, timeouts=SHORT, upload_timeout_s=0.5) as harness:
 
         def break_off() -> None:
             with address_of(harness.device).open() as link:

@@ -100,11 +100,8 @@ async def test_delete_leaves_the_factory_models(port: Port, folder: Path) -> Non
     ("fault", "word"),
     [("badcrc", "arrived damaged"), ("busy", "has to wait"), ("lostend", "did not arrive completely")],
 )
-async def test_temporary_refusal_is_retried(
-    port: Port, folder: Path, fault: str, word: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.3)
-    async with client_of(port, faults=[f"{fault}:times=2"]) as harness:
+async def test_temporary_refusal_is_retried(port: Port, folder: Path, fault: str, word: str) -> None:
+    async with client_of(port, faults=[f"{fault}:times=2"], upload_timeout_s=0.3) as harness:
         status = await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
     assert status.user_has_mlp
     again = [line for line in harness.notices if "trying again" in line]
@@ -114,10 +111,9 @@ async def test_temporary_refusal_is_retried(
 
 @pytest.mark.parametrize(("fault", "reason"), [("badcrc", "crc"), ("busy", "busy"), ("lostend", "timeout")])
 async def test_lasting_refusal_is_one_line_and_leaves_the_old_model(
-    port: Port, folder: Path, fault: str, reason: str, monkeypatch: pytest.MonkeyPatch
+    port: Port, folder: Path, fault: str, reason: str
 ) -> None:
-    monkeypatch.setattr("stinger.wire.commands.UPLOAD_TIMEOUT_S", 0.3)
-    async with client_of(port, faults=[fault]) as harness:
+    async with client_of(port, faults=[fault], upload_timeout_s=0.3) as harness:
         with pytest.raises(DeviceError, match=r"^.*ml_model_lr.bin: [^\n]*, 3 times$") as raised:
             await harness.run(lambda client: push_models(client, uploads_in(folder), load=True))
         assert not harness.device.blaster.models.has_files
