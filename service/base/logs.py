@@ -126,22 +126,17 @@ class RepeatedFailure:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The message of a log record: an event name and its values. Its text is ``name key=value ...``."""
+    r"""The message of a log record: an event name and its values. A value that is not one plain word is quoted.
+
+    >>> print(Event("link_lost", {"device": "a", "reason": 'no "way"', "after_s": 0.25}))
+    link_lost device=a reason="no \"way\"" after_s=0.25
+    """
 
     name: str
     values: dict[str, object]
 
     def __str__(self) -> str:
-        return event_text(self.name, **self.values)
-
-
-def event_text(event: str, /, **values: object) -> str:
-    r"""Return ``event key=value ...``; a value that is not one plain word is quoted.
-
-    >>> event_text("link_lost", device="a", reason='no "way"', after_s=0.25)
-    'link_lost device=a reason="no \\"way\\"" after_s=0.25'
-    """
-    return " ".join([event, *(f"{name}={_quoted(str(value))}" for name, value in values.items())])
+        return " ".join([self.name, *(f"{name}={_quoted(str(value))}" for name, value in self.values.items())])
 
 
 def _quoted(text: str) -> str:

@@ -27,11 +27,13 @@ Transfer = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PulledLog:
-    """The bytes of a ``.bin`` file and its parsed log; ``None`` if it is damaged on the blaster itself, as ``damage`` says."""
+    """A log as it was fetched: the bytes of a ``.bin`` file, and what they hold."""
 
     data: bytes
     log: Log | None
+    """``None`` if the log is damaged on the blaster itself."""
     damage: str = ""
+    """Place and kind of that damage."""
 
 
 def pull_log(client: BlasterClient, target: StrPath, *, transfer: Transfer) -> PulledLog:
