@@ -1,4 +1,4 @@
-"""What becomes of one device's scored samples: the wheels, the shots, and the events that tell of both."""
+"""Detects events in the scored samples of one device: shots, and the switching of its wheels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from stinger.device_name import DeviceName
 from stinger.sample import SampleArray
 
 PEAK_MS: Final = 1000
-"""A shot's peak probability is the highest in so long before it."""
+"""A shot's peak probability is the highest of this long before it."""
 
 
 class EventDetector:
-    """The state of one device between its blocks. Times are ms since the device's boot, as its samples carry them."""
+    """Decides on the wheels of one device and finds its shots, block by block.
+
+    ``model`` is the version that events name. Times in ms are on the device's clock, as in its samples; times in s are on
+    the host's wall clock, Unix time.
+    """
 
     def __init__(
         self, device: DeviceName, model: str, parameters: DecisionParameters, *, min_shot_gap_ms: float
@@ -35,7 +39,7 @@ class EventDetector:
         self._last_ms: int | None = None
         self._last_s = 0.0
         self.probability: float | None = None
-        """The newest output; ``None`` if the last sample had none."""
+        """The newest score; ``None`` if the last sample had none."""
 
     @property
     def wheels_on(self) -> bool:
@@ -44,7 +48,7 @@ class EventDetector:
 
     @property
     def parameters(self) -> DecisionParameters:
-        """When wheels go on and off; setting it counts from the next sample on."""
+        """When wheels go on and off; a change applies from the next sample on."""
         return self._decision.parameters
 
     @parameters.setter
@@ -54,11 +58,11 @@ class EventDetector:
     def push(
         self, samples: SampleArray, taken_s: npt.NDArray[np.float64], probability: npt.NDArray[np.float32]
     ) -> list[Event]:
-        """Take samples ``(n,)``, n >= 1, when they were taken (Unix time), and their scores; return what happened, in order."""
+        """Process the next samples ``(n,)``, n >= 1, taken at ``taken_s``, and their scores; return their events in order."""
         times = samples["timestamp_ms"]
         last_ms, last_s, newest = int(times[-1]), float(taken_s[-1]), float(probability[-1])
         events = self.restart() if self._last_ms is not None and int(times[0]) < self._last_ms else []
-        self._recent.remember(times, probability)
+        self._recent.add(times, probability)
         if samples.shape[0] == 1:  # live: without NumPy's price for arrays
             switches, pressed = self._decision.step(last_ms, newest), bool(samples["trigger"][0])
             for switch in switches:
@@ -67,17 +71,17 @@ class EventDetector:
                 events.append(self._shot(last_ms, last_s))
             self._trigger = pressed
         else:
-            events += self._in_block(samples, taken_s, probability)
+            events += self._events_of_block(samples, taken_s, probability)
         self._last_ms, self._last_s = last_ms, last_s
         self.probability = newest if newest == newest else None  # noqa: PLR0124 - a NaN alone differs from itself
         return events
 
     def tick(self, now_s: float) -> list[Event]:
-        """Let time pass, in which nothing came, until ``now_s`` (Unix time): wheels go off once an output is too old."""
+        """Process time without samples until ``now_s``; return the events of wheels whose last score is too old."""
         if self._last_ms is None or not self._decision.wheels:
             return []
         if (now_s - self._last_s) * 1000 < self._decision.parameters.stale_ms / 2:
-            return []  # not worth a look yet
+            return []  # the wheels cannot be due yet
         now_ms = self._last_ms + round((now_s - self._last_s) * 1000)
         events: list[Event] = []
         for switch in self._decision.tick(now_ms):
@@ -85,7 +89,7 @@ class EventDetector:
         return events
 
     def restart(self) -> list[Event]:
-        """Forget what was before, as the link broke or the device booted: wheels that were on go off."""
+        """Forget all samples, since the link broke or the device booted; return the events of wheels that go off by that."""
         events: list[Event] = []
         if self._on_ms is not None and self._last_ms is not None:
             events += self._switched(Switch(self._last_ms, False), self._last_s)
@@ -95,24 +99,24 @@ class EventDetector:
         self._accepted_ms = self._last_ms = self.probability = None
         return events
 
-    def _in_block(
+    def _events_of_block(
         self, samples: SampleArray, taken_s: npt.NDArray[np.float64], probability: npt.NDArray[np.float32]
     ) -> list[Event]:
-        """What happened in a block: switches and shots, a switch before a shot of the same moment, whose lead is then 0."""
+        """Return the events of a block. At the same time, a switch comes before a shot, whose lead is then 0."""
         time_ms = samples["timestamp_ms"].astype(np.int64)
         switches = self._decision.push(time_ms, probability).switches
-        happened: list[tuple[int, Switch | None]] = [(switch.time_ms, switch) for switch in switches]
-        happened += [(int(time_ms[i]), None) for i in self._edges(samples["trigger"])]
+        found: list[tuple[int, Switch | None]] = [(switch.time_ms, switch) for switch in switches]
+        found += [(int(time_ms[i]), None) for i in self._edges(samples["trigger"])]
         events: list[Event] = []
-        for moment_ms, switch in sorted(happened, key=lambda entry: (entry[0], entry[1] is None)):
-            host_s = float(np.interp(moment_ms, time_ms, taken_s))
-            if moment_ms < time_ms[0]:  # in the gap before this block
-                host_s = float(taken_s[0]) - (int(time_ms[0]) - moment_ms) / 1000
-            events += [self._shot(moment_ms, host_s)] if switch is None else self._switched(switch, host_s)
+        for at_ms, switch in sorted(found, key=lambda entry: (entry[0], entry[1] is None)):
+            host_s = float(np.interp(at_ms, time_ms, taken_s))
+            if at_ms < time_ms[0]:  # in the gap before this block
+                host_s = float(taken_s[0]) - (int(time_ms[0]) - at_ms) / 1000
+            events += [self._shot(at_ms, host_s)] if switch is None else self._switched(switch, host_s)
         return events
 
     def _edges(self, trigger: npt.NDArray[np.uint8]) -> list[int]:
-        """The samples with which the trigger went down."""
+        """Return the indices of the samples with which the trigger went down."""
         if not trigger.any():
             self._trigger = False
             return []
@@ -123,19 +127,19 @@ class EventDetector:
         edges: list[int] = np.flatnonzero(pressed & ~before).tolist()
         return edges
 
-    def _shot(self, moment_ms: int, host_s: float) -> Shot:
-        accepted = self._accepted_ms is None or moment_ms - self._accepted_ms >= self.min_shot_gap_ms
+    def _shot(self, at_ms: int, host_s: float) -> Shot:
+        accepted = self._accepted_ms is None or at_ms - self._accepted_ms >= self.min_shot_gap_ms
         if accepted:
-            self._accepted_ms = moment_ms
+            self._accepted_ms = at_ms
         on_ms = self._on_ms
         self._with_shot = self._with_shot or on_ms is not None
         return Shot(
             device=self.device,
-            device_ms=moment_ms,
+            device_ms=at_ms,
             host_s=host_s,
             wheels_on=on_ms is not None,
-            lead_ms=None if on_ms is None else float(moment_ms - on_ms),
-            peak_probability=self._recent.peak(moment_ms - PEAK_MS, moment_ms),
+            lead_ms=None if on_ms is None else float(at_ms - on_ms),
+            peak_probability=self._recent.peak(at_ms - PEAK_MS, at_ms),
             accepted=accepted,
             model=self.model,
         )

@@ -1,4 +1,4 @@
-"""The model's newest outputs for one device, in which the highest of a stretch of time is found quickly."""
+"""The newest scores of one device, and the highest of them in a stretch of time."""
 
 from __future__ import annotations
 
@@ -8,60 +8,60 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-REMEMBERED: Final = 200
-"""So many samples are kept at least: two seconds."""
+KEPT_SAMPLES: Final = 200
+"""At least this many of the newest scores are kept: two seconds."""
 
-Times = npt.NDArray[np.integer[Any]]
-Outputs = npt.NDArray[np.float32]
+_Times = npt.NDArray[np.integer[Any]]
+_Scores = npt.NDArray[np.float32]
 
 
 class RecentScores:
-    """Takes outputs with :meth:`remember`, in the order of time; :meth:`peak` looks back over those remembered.
+    """Keeps scores in order of time, and finds the highest of a stretch of time with :meth:`peak`.
 
-    After :meth:`mark` the highest since then stays known, however long ago that is.
+    After :meth:`mark`, the highest score since the mark stays known when the scores themselves are no longer kept.
     """
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all."""
-        self._time_ms = np.empty(2 * REMEMBERED, dtype=np.int64)
-        self._outputs = np.empty(2 * REMEMBERED, dtype=np.float32)
+        """Forget all scores and the mark."""
+        self._time_ms = np.empty(2 * KEPT_SAMPLES, dtype=np.int64)
+        self._scores = np.empty(2 * KEPT_SAMPLES, dtype=np.float32)
         self._count = 0
         self._mark_ms: int | None = None
-        self._before = math.nan  # the highest since the mark among what is no longer remembered
+        self._dropped_peak = math.nan  # the highest since the mark of those no longer kept
 
-    def remember(self, time_ms: Times, outputs: Outputs) -> None:
-        """Take the next outputs ``(n,)``, NaN where a sample has none."""
+    def add(self, time_ms: _Times, scores: _Scores) -> None:
+        """Add the next scores ``(n,)``, NaN for a sample without one."""
         size = time_ms.shape[0]
         if self._count + size > self._time_ms.shape[0]:
             self._make_room(size)
         end = self._count + size
         self._time_ms[self._count : end] = time_ms
-        self._outputs[self._count : end] = outputs
+        self._scores[self._count : end] = scores
         self._count = end
 
     def mark(self, time_ms: int) -> None:
-        """Keep the highest output from ``time_ms`` on, which must still be remembered, until another mark."""
-        self._mark_ms, self._before = time_ms, math.nan
+        """Keep the highest score since ``time_ms``, whose score must still be kept, until another mark."""
+        self._mark_ms, self._dropped_peak = time_ms, math.nan
 
     def peak(self, from_ms: int, to_ms: int) -> float | None:
-        """The highest output in a stretch of time, both ends included; ``None`` where there is none."""
+        """Return the highest score from ``from_ms`` to ``to_ms``, both included; ``None`` if there is none."""
         first, end = self._time_ms[: self._count].searchsorted((from_ms, to_ms + 1)).tolist()
-        before = self._before if from_ms == self._mark_ms else math.nan
-        highest = float(np.fmax.reduce(self._outputs[first:end], initial=before))
+        before = self._dropped_peak if from_ms == self._mark_ms else math.nan
+        highest = float(np.fmax.reduce(self._scores[first:end], initial=before))
         return None if math.isnan(highest) else highest
 
     def _make_room(self, size: int) -> None:
-        """Let all but the newest :data:`REMEMBERED` go, so that ``size`` more can be taken."""
-        kept = min(self._count, REMEMBERED)
-        gone = self._count - kept
-        if self._mark_ms is not None and gone:
-            highest = self.peak(self._mark_ms, int(self._time_ms[gone - 1]))
-            self._before = math.nan if highest is None else highest
-        time_ms, outputs = self._time_ms[gone : self._count], self._outputs[gone : self._count]
-        room = max(2 * REMEMBERED, kept + size)
-        self._time_ms, self._outputs = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.float32)
-        self._time_ms[:kept], self._outputs[:kept] = time_ms, outputs
+        """Drop all but the newest :data:`KEPT_SAMPLES`, so that ``size`` more can be added."""
+        kept = min(self._count, KEPT_SAMPLES)
+        dropped = self._count - kept
+        if self._mark_ms is not None and dropped:
+            highest = self.peak(self._mark_ms, int(self._time_ms[dropped - 1]))
+            self._dropped_peak = math.nan if highest is None else highest
+        time_ms, scores = self._time_ms[dropped : self._count], self._scores[dropped : self._count]
+        room = max(2 * KEPT_SAMPLES, kept + size)
+        self._time_ms, self._scores = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.float32)
+        self._time_ms[:kept], self._scores[:kept] = time_ms, scores
         self._count = kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,10 +47,15 @@ class DaemonProcess:
 
 
 @contextmanager
-def daemon(folder: Path, *arguments: str, name: str = "daemon") -> Iterator[DaemonProcess]:
-    """Run ``stinger run`` with its data in ``folder / "data"``; on exit, kill it if it still runs."""
+def daemon(
+    folder: Path, *arguments: str, name: str = "daemon", program: Sequence[str] = STINGER
+) -> Iterator[DaemonProcess]:
+    """Run ``stinger run`` with its data in ``folder / "data"``; on exit, kill it if it still runs.
+
+    ``program`` is the command that stands for ``stinger``.
+    """
     log = folder / f"{name}.log"
-    command = [*STINGER, "run", "--data-dir", str(folder / "data"), *arguments]
+    command = [*program, "run", "--data-dir", str(folder / "data"), *arguments]
     with log.open("wb") as stderr:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -180,6 +181,74 @@ async def test_threshold_is_set_over_mqtt_and_answered(
     assert heard_on(heard, "stinger/session/model")[-1]["threshold"] == 0.7
 
 
+async def test_command_for_an_unknown_device_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with daemon(tmp_path, "--source", "tcp://127.0.0.1:1?device=b2", "--broker", "embedded:0") as process:
+        port = await asyncio.to_thread(process.port)
+        async with subscriber(port, "stinger/#") as heard:
+            assert heard.client is not None
+            commands = [f"stinger/{device}/command/set_threshold" for device in ("b1", "b2")]  # b2 is configured
+            for command in commands:
+                await heard.client.publish(command, json.dumps({"threshold": 0.7}), qos=1)
+            await heard.until(lambda: all(heard.on(f"{command}/response") for command in commands))
+            answers = [heard_on(heard, f"{command}/response")[0] for command in commands]
+            await heard.until(lambda: heard_on(heard, "stinger/b2/model")[-1:] != [])
+            await heard.until(lambda: heard_on(heard, "stinger/b2/model")[-1]["threshold"] == 0.7)
+    assert [(answer["ok"], answer.get("error")) for answer in answers] == [(False, "no device 'b1'"), (True, None)]
+    assert not heard.on("stinger/b1/model")
+    assert not (tmp_path / "data" / "recordings" / "b1").exists()
+
+
+async def test_threshold_removed_from_the_configuration_goes_back_to_the_models_own_at_sighup(tmp_path: Path) -> None:
+    config = tmp_path / "stinger.toml"
+    config.write_text('threshold = 0.8\nmodel = "factory"')
+    arguments = ("--config", str(config), "--source", "tcp://127.0.0.1:1?device=b", "--broker", "embedded:0")
+    with daemon(tmp_path, *arguments) as process:
+        port = await asyncio.to_thread(process.port)
+        async with subscriber(port, "stinger/b/model") as heard:
+            await heard.until(lambda: bool(heard.messages))
+            config.write_text('model = "factory"')
+            process.process.send_signal(signal.SIGHUP)
+            await heard.until(lambda: heard_on(heard, "stinger/b/model")[-1]["threshold"] != 0.8)
+    thresholds = [message["threshold"] for message in heard_on(heard, "stinger/b/model")]
+    assert thresholds[0] == 0.8
+    assert thresholds[-1] == factory_model().meta.decision.on
+
+
+FAILS_IN_SCORING = """
+from functools import partial
+from service.base.sink import Sink
+from service.daemon.construction import Wrappers
+from service.daemon.daemon import Daemon
+from stinger.cli import main
+
+class FailingSink(Sink):
+    def __init__(self, sink):
+        pass
+
+    def on_scores(self, block, probability, stamps):
+        raise RuntimeError("the scores are out of order")
+
+main(prog_name="stinger", obj=partial(Daemon.open, wrappers=Wrappers(mqtt_sink=FailingSink)))
+"""
+
+
+def test_exception_in_scoring_ends_the_daemon_with_a_traceback_and_closed_recordings(
+    tmp_path: Path, session: SampleArray
+) -> None:
+    del session
+    program = [sys.executable, "-c", FAILS_IN_SCORING]
+    sources = ("--source", url(tmp_path, "speed=1"), "--broker", "embedded:0")
+    with daemon(tmp_path, *sources, program=program) as process:
+        assert process.end() == 1
+    log = process.log_text()
+    assert "daemon_failed" in log
+    assert "Traceback (most recent call last)" in log
+    assert "RuntimeError: the scores are out of order" in log
+    assert log.count("Exception ignored") == log.count("was never retrieved") == 0
+    (path,) = recorded(tmp_path)
+    assert json.loads(path.with_suffix(".json").read_text())["closed"] is True
+
+
 def test_second_daemon_on_one_data_folder_refuses(tmp_path: Path) -> None:
     with daemon(tmp_path, "--broker", "embedded:0") as first:
         first.port()
@@ -189,7 +258,7 @@ def test_second_daemon_on_one_data_folder_refuses(tmp_path: Path) -> None:
             assert second.log_text().count("\n") == 1
 
 
-def test_metrics_tell_what_was_counted(tmp_path: Path, session: SampleArray) -> None:
+def test_metrics_show_what_was_counted(tmp_path: Path, session: SampleArray) -> None:
     counted = f'stinger_samples_total{{device="session"}} {session.size}'
     # The second source never ends, so neither does the daemon between two looks.
     sources = ("--source", url(tmp_path), "--source", "mqtt:")

@@ -18,7 +18,7 @@ from tests.helpers.samples import samples_at
 HOST_S = 1_700_000_000.0
 
 
-def track() -> EventDetector:
+def detector() -> EventDetector:
     return EventDetector(DeviceName("a"), "m", DecisionParameters(), min_shot_gap_ms=1000)
 
 
@@ -31,7 +31,7 @@ def played(probability: npt.ArrayLike, *, shots: tuple[int, ...] = (), step_ms: 
     values = np.asarray(probability, dtype=np.float32)
     trigger = np.zeros(values.size)
     trigger[list(shots)] = 1
-    return push(track(), samples_at(np.arange(values.size) * step_ms, trigger=trigger), values)
+    return push(detector(), samples_at(np.arange(values.size) * step_ms, trigger=trigger), values)
 
 
 def test_shot_with_wheels_on_carries_its_lead_and_peak() -> None:
@@ -58,7 +58,7 @@ def test_burst_is_a_shot_that_is_not_accepted() -> None:
     assert [shot.accepted for shot in shots] == [True, False, True]
 
 
-def test_spin_up_without_a_shot_ends_as_a_false_one() -> None:
+def test_spin_up_without_a_shot_ends_as_a_false_spin_up() -> None:
     on, off, false = played(np.r_[np.full(20, 0.9), np.zeros(100)])
     assert isinstance(on, WheelsSwitched)
     assert isinstance(off, WheelsSwitched)
@@ -76,8 +76,8 @@ def test_spin_up_with_a_shot_is_not_false() -> None:
     assert events[-1].with_shot is True
 
 
-def test_wheels_go_off_when_no_output_comes_for_a_while() -> None:
-    target = track()
+def test_wheels_go_off_after_the_last_score_is_too_old() -> None:
+    target = detector()
     push(target, samples_at(np.arange(20) * 10), np.full(20, 0.9))
     assert target.wheels_on
     assert target.tick(HOST_S + 0.19 + 0.2) == []
@@ -90,7 +90,7 @@ def test_wheels_go_off_when_no_output_comes_for_a_while() -> None:
 
 
 def test_restart_ends_the_spin_up_and_forgets_the_trigger() -> None:
-    target = track()
+    target = detector()
     push(target, samples_at(np.arange(20) * 10, trigger=np.r_[np.zeros(19), 1]), np.full(20, 0.9))
     off = target.restart()[0]
     assert isinstance(off, WheelsSwitched)
@@ -98,8 +98,8 @@ def test_restart_ends_the_spin_up_and_forgets_the_trigger() -> None:
     assert push(target, samples_at([5, 15], trigger=[1, 1]), [np.nan, np.nan]) == []
 
 
-def test_clock_that_falls_back_is_a_restart() -> None:
-    target = track()
+def test_clock_that_jumps_back_is_a_restart() -> None:
+    target = detector()
     push(target, samples_at(1000 + np.arange(20) * 10), np.full(20, 0.9))
     events = push(target, samples_at([5]), [np.nan])
     assert [type(event).__name__ for event in events] == ["WheelsSwitched", "FalseSpinUp"]
@@ -109,8 +109,8 @@ def test_trigger_that_is_down_at_the_first_sample_is_no_shot() -> None:
     assert played([np.nan, np.nan], shots=(0, 1)) == []
 
 
-def test_model_and_threshold_can_change_between_blocks() -> None:
-    target = track()
+def test_model_and_threshold_may_change_between_blocks() -> None:
+    target = detector()
     target.model = "other"
     target.parameters = DecisionParameters(on=0.95)
     assert push(target, samples_at(np.arange(20) * 10), np.full(20, 0.9)) == []
@@ -126,12 +126,12 @@ def test_model_and_threshold_can_change_between_blocks() -> None:
 def test_events_do_not_depend_on_how_blocks_are_cut(values: list[float], trigger: list[bool], cuts: list[int]) -> None:
     samples = samples_at(np.arange(len(values)) * 10, trigger=np.array(trigger[: len(values)]))
     probability = np.array(values, dtype=np.float32)
-    whole, pieces = track(), track()
+    whole, parts = detector(), detector()
     expected = push(whole, samples, probability)
     got: list[Event] = []
     for part, scores in zip(np.split(samples, sorted(cuts)), np.split(probability, sorted(cuts)), strict=True):
         if part.size:
-            got += push(pieces, part, scores)
+            got += push(parts, part, scores)
     assert [_without_id(event) for event in got] == [_without_id(event) for event in expected]
 
 
@@ -140,14 +140,14 @@ def test_events_do_not_depend_on_how_blocks_are_cut(values: list[float], trigger
     trigger=st.lists(st.booleans(), min_size=150, max_size=150),
     steps_ms=st.lists(st.sampled_from([10, 10, 10, 40, 300, -500]), min_size=150, max_size=150),
 )
-def test_samples_that_come_one_by_one_make_the_events_of_a_block(
+def test_samples_pushed_one_by_one_have_the_events_of_a_block(
     values: list[float], trigger: list[bool], steps_ms: list[int]
 ) -> None:
     time_ms = 60_000 + np.cumsum(steps_ms[: len(values)])
     samples = samples_at(time_ms, trigger=np.array(trigger[: len(values)]))
     probability = np.array(values, dtype=np.float32)
-    back = np.flatnonzero(np.diff(time_ms) < 0) + 1  # a block does not go back in time
-    blocks, singles = track(), track()
+    back = np.flatnonzero(np.diff(time_ms) < 0) + 1  # time does not decrease within a block
+    blocks, singles = detector(), detector()
     expected = [
         event
         for part, scores in zip(np.split(samples, back), np.split(probability, back), strict=True)
@@ -161,10 +161,12 @@ def test_samples_that_come_one_by_one_make_the_events_of_a_block(
     values=st.lists(st.floats(0, 1, width=32), min_size=2, max_size=150),
     trigger=st.lists(st.booleans(), min_size=150, max_size=150),
 )
-def test_events_are_those_of_the_recording_and_of_the_decision(values: list[float], trigger: list[bool]) -> None:
+def test_events_are_the_shots_of_a_recording_and_the_switches_of_the_decision(
+    values: list[float], trigger: list[bool]
+) -> None:
     samples = samples_at(np.arange(len(values)) * 10, trigger=np.array(trigger[: len(values)]))
     probability = np.array(values, dtype=np.float32)
-    events = push(track(), samples, probability)
+    events = push(detector(), samples, probability)
     (recording,) = split_recordings(samples)
     shots = find_shots(recording)
     found = [event for event in events if isinstance(event, Shot)]
