@@ -6,15 +6,18 @@ from typing import Any
 
 import click
 
-from models.threshold import THRESHOLD_EXPECTED, Threshold, parse_threshold
+from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, THRESHOLD_EXPECTED, Threshold, parse_threshold
 from stinger.cli.options import ANY_PATH
 from stinger.errors import InputError
 
 
-class ThresholdType(click.ParamType[Threshold]):
-    """The type of an option that holds a threshold."""
+class ThresholdType(click.FloatRange):
+    """The type of an option that holds a threshold. A float range, so that help shows its limits."""
 
     name = "number"
+
+    def __init__(self) -> None:
+        super().__init__(LOWEST_THRESHOLD, HIGHEST_THRESHOLD)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Threshold:
         """Return ``value``, a text or a number, as a threshold."""

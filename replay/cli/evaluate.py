@@ -16,7 +16,6 @@ from models.negatives import RECOMMENDED
 from models.spec import parse_spec
 from models.threshold import Threshold
 from replay.cli.evaluation_input import (
-    THRESHOLD_HELP,
     evaluation_options,
     model_traces,
     open_data,
@@ -48,7 +47,11 @@ from stinger.errors import InputError
 )
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="Of negatives and models.")
 @negative_options(RECOMMENDED)
-@click.option("--threshold", type=ThresholdType(), help=f"{THRESHOLD_HELP}  [default: the model's own, else 0.5]")
+@click.option(
+    "--threshold",
+    type=ThresholdType(),
+    help="Level at which the wheels go on; they go off at half of it.  [default: the model's own, else 0.5]",
+)
 @click.option("--sweep", "with_sweep", is_flag=True, help="Also show what other thresholds give.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines, with the sweep.")
 @click.option(

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import click
 
 from models.model_file import Model
-from models.threshold import THRESHOLD_EXPECTED
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.trace import Trace, score_sessions
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
@@ -20,8 +19,6 @@ from stinger.logs import read_log
 from stinger.shots import MIN_LEAD_MS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-THRESHOLD_HELP = f"Level at which the wheels go on, {THRESHOLD_EXPECTED}; they go off at half of it."
 
 
 def evaluation_options(command: _Command) -> _Command:

@@ -67,14 +67,14 @@ class RetrainConfig:
     )
     session_margin: float = key(
         0.1,
-        "In each held-out session it may have fewer shots in time, by at most this fraction of the session's shots.",
+        "In each held-out session a new champion may have fewer shots in time, by at most this fraction of the session's shots.",
         low=0,
         high=1,
         option="--session-margin",
     )
     session_false_margin: float = key(
         1.0,
-        "In each held-out session it may have more false spin-ups, by at most this many a minute.",
+        "In each held-out session a new champion may have more false spin-ups, by at most this many a minute.",
         low=0,
         high=1000,
         option="--session-false-margin",

@@ -10,6 +10,7 @@ import numpy as np
 from models.choice import ChosenModel
 from models.decision import DecisionParameters
 from models.scorer import Scorer, Scores
+from models.threshold import Threshold
 from service.base.events import Event, Telemetry
 from service.base.logs import get_logger
 from service.base.sink import Sink
@@ -34,13 +35,13 @@ class Pipeline:
         serving: ChosenModel,
         *,
         min_shot_gap_ms: float,
-        threshold: float | None = None,
+        threshold: Threshold | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._serving = serving
         self._threshold = threshold
         self._decision = _decision(serving, threshold)
-        self._device_thresholds: dict[DeviceName, float] = {}
+        self._device_thresholds: dict[DeviceName, Threshold] = {}
         self._scorer = Scorer(serving.model)
         self._min_shot_gap_ms = min_shot_gap_ms
         self._wall_clock = wall_clock
@@ -141,18 +142,18 @@ class Pipeline:
         self._decision = _decision(serving, self._threshold)
         self._update_devices(self._devices)
 
-    def configure_threshold(self, threshold: float | None) -> None:
+    def configure_threshold(self, threshold: Threshold | None) -> None:
         """Use ``threshold`` for all devices and every model from now on; ``None`` goes back to each model's own.
 
-        Ends every threshold that was set by :meth:`set_threshold`. Raises :class:`InputError` outside 0.05 to 0.95.
+        Ends every threshold that was set by :meth:`set_threshold`.
         """
         self._decision = _decision(self._serving, threshold)
         self._threshold = threshold
         self._device_thresholds.clear()
         self._update_devices(self._devices)
 
-    def set_threshold(self, device: DeviceName | None, threshold: float) -> None:
-        """Change the threshold of one device, or of all. Raises :class:`InputError` outside 0.05 to 0.95."""
+    def set_threshold(self, device: DeviceName | None, threshold: Threshold) -> None:
+        """Change the threshold of one device, or of all."""
         decision = self._decision.at(threshold)
         if device is None:
             self._decision = decision
@@ -221,7 +222,7 @@ class Pipeline:
         return self._decision if threshold is None else self._decision.at(threshold)
 
 
-def _decision(serving: ChosenModel, threshold: float | None) -> DecisionParameters:
+def _decision(serving: ChosenModel, threshold: Threshold | None) -> DecisionParameters:
     """Return the parameters of a model's decision, at ``threshold`` unless that is ``None``."""
     own = serving.model.meta.decision
     return own if threshold is None else own.at(threshold)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from models.factory import factory_model
+from models.threshold import Threshold
 from service.base.source import Block, Intake
 from service.config.broker_address import parse_broker_url
 from service.config.config import KEYS, BrokerConfig, Config, LogConfig, RecorderConfig
@@ -106,7 +107,7 @@ async def test_threshold_set_over_mqtt_survives_a_reload_that_does_not_change_th
     tmp_path: Path, device: DeviceName | None
 ) -> None:
     async with opened(tmp_path, threshold=0.8) as run:
-        run.parts.pipeline.set_threshold(device, 0.7)
+        run.parts.pipeline.set_threshold(device, Threshold(0.7))
         run.reload()
         run.reload(scores=True, log=LogConfig(level="error"))
         assert run.thresholds() == {"a": 0.7, "b": 0.8 if device else 0.7}
@@ -117,7 +118,7 @@ async def test_changed_threshold_of_the_configuration_replaces_those_set_over_mq
     tmp_path: Path, device: DeviceName | None
 ) -> None:
     async with opened(tmp_path, threshold=0.8) as run:
-        run.parts.pipeline.set_threshold(device, 0.7)
+        run.parts.pipeline.set_threshold(device, Threshold(0.7))
         run.reload(threshold=None)
         assert run.thresholds() == {"a": OWN, "b": OWN}
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.decision import DecisionParameters
+from models.threshold import Threshold
 from service.base.events import Shot, WheelsSwitched
 from service.base.source import LinkState
 from service.base.states import Stamps
@@ -15,7 +16,7 @@ from tests.service.daemon.fakes import HOST_S, BrokenModel, FakeModel, KeepingSi
 A, B = DeviceName("a"), DeviceName("b")
 
 
-def pipeline_of(model: FakeModel, *, threshold: float | None = None) -> tuple[Pipeline, KeepingSink]:
+def pipeline_of(model: FakeModel, *, threshold: Threshold | None = None) -> tuple[Pipeline, KeepingSink]:
     pipeline, sink = Pipeline(serving(model), min_shot_gap_ms=1000, threshold=threshold), KeepingSink()
     pipeline.subscribe(sink)
     return pipeline, sink
@@ -154,7 +155,7 @@ def test_model_is_changed_without_losing_a_sample_and_every_sink_is_notified() -
 def test_threshold_of_one_device_survives_another_model_and_does_not_touch_the_others() -> None:
     pipeline, sink = pipeline_of(FakeModel(0.6))
     pipeline.add_device(A)
-    pipeline.set_threshold(A, 0.95)
+    pipeline.set_threshold(A, Threshold(0.95))
     pipeline.use_model(serving(FakeModel(0.6), "v2"))
     pipeline.score([block(name, 0, 100) for name in "ab"])
     assert {event.device for event in sink.events} == {"b"}
@@ -164,7 +165,7 @@ def test_threshold_of_one_device_survives_another_model_and_does_not_touch_the_o
 def test_threshold_of_one_device_keeps_the_other_parameters_of_the_model_in_use() -> None:
     pipeline, sink = pipeline_of(FakeModel(0.9))
     pipeline.add_device(A)
-    pipeline.set_threshold(A, 0.6)
+    pipeline.set_threshold(A, Threshold(0.6))
     slow = DecisionParameters(attack=0.001)
     pipeline.use_model(serving(FakeModel(0.9, slow), "v2"))
     pipeline.score([block("a", 0, 100)])
@@ -175,8 +176,8 @@ def test_threshold_for_all_replaces_those_of_single_devices() -> None:
     pipeline, sink = pipeline_of(FakeModel())
     for name in (A, B):
         pipeline.add_device(name)
-    pipeline.set_threshold(A, 0.9)
-    pipeline.set_threshold(None, 0.7)
+    pipeline.set_threshold(A, Threshold(0.9))
+    pipeline.set_threshold(None, Threshold(0.7))
     assert thresholds(sink) == {"a": 0.7, "b": 0.7}
 
 
@@ -185,13 +186,13 @@ def test_threshold_outside_its_range_is_refused_and_changes_nothing() -> None:
     pipeline.add_device(A)
     for device in (A, None):
         with pytest.raises(InputError, match="threshold"):
-            pipeline.set_threshold(device, 7)
+            pipeline.set_threshold(device, Threshold(7))
     pipeline.add_device(B)
     assert thresholds(sink) == {"a": 0.5, "b": 0.5}
 
 
 def test_configured_threshold_holds_for_every_model_until_it_is_removed() -> None:
-    pipeline, sink = pipeline_of(FakeModel(), threshold=0.8)
+    pipeline, sink = pipeline_of(FakeModel(), threshold=Threshold(0.8))
     pipeline.add_device(A)
     assert thresholds(sink) == {"a": 0.8}
     pipeline.use_model(serving(FakeModel(decision=DecisionParameters(on=0.3)), "v2"))
@@ -205,8 +206,8 @@ def test_configured_threshold_holds_for_every_model_until_it_is_removed() -> Non
 def test_configuring_a_threshold_replaces_those_set_for_single_devices() -> None:
     pipeline, sink = pipeline_of(FakeModel())
     pipeline.add_device(A)
-    pipeline.set_threshold(A, 0.9)
-    pipeline.configure_threshold(0.6)
+    pipeline.set_threshold(A, Threshold(0.9))
+    pipeline.configure_threshold(Threshold(0.6))
     assert thresholds(sink) == {"a": 0.6}
 
 
