@@ -1,4 +1,4 @@
-"""When the samples of a recording are due if it is played at a given speed: pure calculation, times in and samples out."""
+"""Calculates which samples of a recording are due at a time when it is played at any speed. Performs no I/O and never waits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stinger.recording import Recording
 from stinger.sample import SAMPLE_RATE_HZ, SampleArray
 
 MAX_SAMPLES: Final = 4096
-"""Samples handed out at once at most: at speed 0, or after playing was held up."""
+"""Largest number of samples returned at once: at speed 0, or after a delay."""
 BETWEEN_BOOTS_MS: Final = 1000.0
 """Pause played between two boots. A log does not record how long the blaster was off."""
 
@@ -71,7 +71,7 @@ class DueSamples:
 
 
 class Playback:
-    """A position in a schedule that is played ``loops`` times more after the first; ``None`` loops for ever.
+    """A position in a schedule that is played once and then repeated ``loops`` times; ``None`` repeats it for ever.
 
     All times are in ns of one clock of the caller's. At a ``speed`` above 0 each sample is due at its own time, divided by
     the speed and counted from ``start_ns``; the schedule is absolute, so a late call to :meth:`take` delays nothing after
@@ -102,7 +102,7 @@ class Playback:
 
     @property
     def finished(self) -> bool:
-        """Whether everything has been handed out."""
+        """Whether all samples have been taken."""
         return self._finished
 
     def wait_s(self, now_ns: int) -> float:
@@ -112,9 +112,9 @@ class Playback:
         return max(0.0, float(self._taken_ns[self._position] - now_ns) / _NS_PER_S)
 
     def take(self, now_ns: int) -> DueSamples | None:
-        """Hand out the samples that are due at ``now_ns`` and move on behind them; ``None`` if there is none.
+        """Return the samples that are due at ``now_ns`` and advance past them; ``None`` if none are due.
 
-        At most ``max_samples``, all of one part: the rest is handed out by the next calls.
+        At most ``max_samples`` of one part are returned: the next calls return the rest.
         """
         if self._finished:
             return None

@@ -22,7 +22,7 @@ def schedule_of(*boots: SampleArray) -> tuple[SampleArray, Schedule]:
 
 
 def taken_until_finished(playback: Playback, start_ns: int = 0) -> list[tuple[int, DueSamples]]:
-    """Everything that ``playback`` hands out if it is asked exactly when something is due, with the time of each."""
+    """Take all samples of ``playback`` exactly when they are due; return them with the time of each."""
     now_ns, taken = start_ns, []
     while not playback.finished:
         due = playback.take(now_ns)
@@ -53,13 +53,13 @@ def boots(draw: st.DrawFn) -> list[SampleArray]:
     max_samples=st.integers(1, 7),
     waits_ns=st.lists(st.integers(0, 20_000 * MS), max_size=40),
 )
-def test_every_sample_is_handed_out_once_a_pass_in_order_and_never_early(
+def test_every_sample_is_taken_once_per_pass_in_order_and_never_early(
     boots: list[SampleArray], speed: float, loops: int, max_samples: int, waits_ns: list[int]
 ) -> None:
     samples, schedule = schedule_of(*boots)
     playback = Playback(schedule, speed=speed, loops=loops, start_ns=START_NS, max_samples=max_samples)
     now_ns, taken = START_NS, []
-    for wait_ns in waits_ns:  # asked at any times; early and late
+    for wait_ns in waits_ns:  # at arbitrary times, early and late
         now_ns += wait_ns
         is_due = not playback.finished and playback.wait_s(now_ns) == 0
         due = playback.take(now_ns)
@@ -80,15 +80,15 @@ def test_every_sample_is_handed_out_once_a_pass_in_order_and_never_early(
 
 
 @given(boots=boots(), speed=st.floats(0.01, 100), loops=st.integers(0, 2))
-def test_due_times_do_not_depend_on_when_they_are_asked_for(boots: list[SampleArray], speed: float, loops: int) -> None:
+def test_due_times_do_not_depend_on_when_samples_are_taken(boots: list[SampleArray], speed: float, loops: int) -> None:
     _, schedule = schedule_of(*boots)
     punctual = taken_until_finished(Playback(schedule, speed=speed, loops=loops, start_ns=7))
     late = Playback(schedule, speed=speed, loops=loops, start_ns=7)
-    held_up = []
+    delayed = []
     while (due := late.take(10**18)) is not None:
-        held_up.append(due)
+        delayed.append(due)
     assert late.finished
-    assert np.concatenate([due.taken_ns for due in held_up]) == pytest.approx(
+    assert np.concatenate([due.taken_ns for due in delayed]) == pytest.approx(
         np.concatenate([due.taken_ns for _, due in punctual])
     )
 

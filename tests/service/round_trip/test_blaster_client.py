@@ -27,7 +27,7 @@ async def synchronise_with(play: Callable[[SocketEnd], Coroutine[None, None, Non
 
         synchronising = asyncio.create_task(asyncio.to_thread(whole))
         end = await server.next()
-        await end.until_heard(b"MLINFO\n")
+        await end.wait_for(b"MLINFO\n")
         playing = asyncio.create_task(play(end))
         try:
             count = await synchronising
@@ -54,7 +54,7 @@ async def test_response_is_recognised_among_lines_of_text(port: Port) -> None:
 async def test_running_stream_is_stopped() -> None:
     async def frames_then_answer(end: SocketEnd) -> None:
         end.write(b"\x06\x01\x02\x01\xe8\x00" * 500)
-        await end.until_heard(b"MLSTREAM 0\n")
+        await end.wait_for(b"MLSTREAM 0\n")
         end.write(b"MLSTREAM_DONE\n[ml] samples_written=7 (~0.1s)\r\n")
 
     assert await synchronise_with(frames_then_answer) == 7
@@ -89,7 +89,7 @@ async def test_interrupted_upload_is_waited_for(port: Port) -> None:
 async def test_news_of_an_abandoned_upload_is_not_a_response() -> None:
     async def late_news(end: SocketEnd) -> None:
         end.write(b"[ml] MLMODEL_ERR timeout\r\n")
-        await end.until_heard(b"MLINFO\nMLINFO\n")
+        await end.wait_for(b"MLINFO\nMLINFO\n")
         end.write(b"[ml] samples_written=7 (~0.1s)\r\n")
 
     assert await synchronise_with(late_news) == 7

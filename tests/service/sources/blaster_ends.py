@@ -17,18 +17,18 @@ from tests.stinger.wire.test_device import Shelf
 class End(Protocol):
     """The blaster's end of a link: the bytes received so far, and a way to send."""
 
-    heard: bytes
+    received: bytes
 
     def write(self, data: bytes) -> None: ...
 
-    async def until_heard(self, text: bytes) -> None: ...
+    async def wait_for(self, text: bytes) -> None: ...
 
 
 class PtyEnd:
     """A pty with a symbolic link of its own, like a plugged-in port. ``unplug`` removes both."""
 
     def __init__(self, link: Path) -> None:
-        self.heard = b""
+        self.received = b""
         self._unsent = b""
         self._link = link
         self._master, slave = os.openpty()
@@ -50,9 +50,9 @@ class PtyEnd:
             while self._unsent:
                 self._unsent = self._unsent[os.write(self._master, self._unsent) :]
 
-    async def until_heard(self, text: bytes) -> None:
+    async def wait_for(self, text: bytes) -> None:
         async with asyncio.timeout(10):
-            while text not in self.heard:
+            while text not in self.received:
                 self._changed.clear()
                 await self._changed.wait()
 
@@ -69,7 +69,7 @@ class PtyEnd:
         # While the slave is not open, the master is always readable and reading fails, so it is polled.
         while True:
             with suppress(OSError):
-                self.heard += os.read(self._master, 4096)
+                self.received += os.read(self._master, 4096)
                 self._changed.set()
             self._send()
             await asyncio.sleep(0.001)
@@ -79,7 +79,7 @@ class SocketEnd(asyncio.Protocol):
     """One accepted connection."""
 
     def __init__(self, accepted: Callable[[SocketEnd], None]) -> None:
-        self.heard = b""
+        self.received = b""
         self.transport: asyncio.Transport | None = None
         self._accepted = accepted
         self._changed = asyncio.Event()
@@ -90,16 +90,16 @@ class SocketEnd(asyncio.Protocol):
         self._accepted(self)
 
     def data_received(self, data: bytes) -> None:
-        self.heard += data
+        self.received += data
         self._changed.set()
 
     def write(self, data: bytes) -> None:
         assert self.transport is not None
         self.transport.write(data)
 
-    async def until_heard(self, text: bytes) -> None:
+    async def wait_for(self, text: bytes) -> None:
         async with asyncio.timeout(10):
-            while text not in self.heard:
+            while text not in self.received:
                 self._changed.clear()
                 await self._changed.wait()
 
@@ -153,6 +153,6 @@ async def plugged_in(link: Path) -> AsyncIterator[PtyEnd]:
 async def answer(end: End) -> DeviceLink:
     """Answer a request for samples as a blaster does; the returned link encodes samples."""
     link = DeviceLink(Shelf())
-    await end.until_heard(b"MLSTREAM 100\n")
-    end.write(b"[ml] filesystem ready\r\n" + link.receive(end.heard, 0.0))
+    await end.wait_for(b"MLSTREAM 100\n")
+    end.write(b"[ml] filesystem ready\r\n" + link.receive(end.received, 0.0))
     return link

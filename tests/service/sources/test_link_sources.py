@@ -66,7 +66,7 @@ async def test_tcp_delivers_every_sample_and_stops_the_stream_when_cancelled() -
             end = await server.next()
             end.write((await answer(end)).samples(SAMPLES))
             await intake.until_samples(SAMPLES.size)
-        await end.until_heard(b"MLSTREAM 0\n")
+        await end.wait_for(b"MLSTREAM 0\n")
     assert intake.samples.tobytes() == SAMPLES.tobytes()
 
 
@@ -95,7 +95,7 @@ async def test_old_text_stream_is_read_and_starts_another_boot_per_link() -> Non
     async with listening() as server, running(tcp_source(server.port), intake):
         for boot in range(2):
             end = await server.next()
-            await end.until_heard(b"M")
+            await end.wait_for(b"M")
             end.write(rows + b"1;2\r\n")
             await intake.until_samples(11 * (boot + 1))
             end.hang_up()
@@ -140,7 +140,7 @@ async def test_slowly_starting_board_is_requested_again_on_the_same_link() -> No
     intake = Collecting()
     async with listening() as server, running(tcp_source(server.port), intake):
         end = await server.next()
-        await end.until_heard(b"MLSTREAM 100\nMLSTREAM 100\n")
+        await end.wait_for(b"MLSTREAM 100\nMLSTREAM 100\n")
         end.write((await answer(end)).samples(SAMPLES))
         await intake.until_samples(SAMPLES.size)
         assert len(server.ends) == 1
@@ -207,7 +207,7 @@ async def test_stream_over_a_port_is_stopped_when_cancelled(tmp_path: Path) -> N
         async with running(serial_source(tmp_path / "port"), intake):
             end.write((await answer(end)).samples(SAMPLES))
             await intake.until_samples(SAMPLES.size)
-        await end.until_heard(b"MLSTREAM 0\n")
+        await end.wait_for(b"MLSTREAM 0\n")
 
 
 async def test_port_in_use_is_reported_as_such(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ async def test_low_latency_mode_is_requested_for_every_port(tmp_path: Path, monk
     monkeypatch.setattr(serial.Serial, "set_low_latency_mode", lambda _, wanted: requested.append(wanted))
     intake = Collecting()
     async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
-        await end.until_heard(b"M")
+        await end.wait_for(b"M")
     assert requested == [True]
 
 
@@ -246,8 +246,8 @@ async def test_cancelling_at_any_moment_closes_everything(tmp_path: Path, moment
         for wait_s in (0.0, 0.0005, 0.001, 0.002, 0.005):
             async with running(serial_source(tmp_path / "port"), Collecting()):
                 if moment == "requested":
-                    await end.until_heard(b"MLSTREAM 100\n")
-                    end.heard = b""
+                    await end.wait_for(b"MLSTREAM 100\n")
+                    end.received = b""
                 if moment != "opening":
                     await asyncio.sleep(wait_s)
 
