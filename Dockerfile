@@ -1,5 +1,5 @@
-# Three images from one file: `daemon` (the default), `retrain` with what training needs, and `base` below both.
-# docs/operations.md says how docker-compose.yml uses them.
+# Three images: `daemon` (the default), `retrain` with the packages for training, and `base`, on which both build.
+# docker-compose.yml uses them, see docs/operations.md.
 
 FROM python:3.12-slim-bookworm AS wheel
 WORKDIR /src
