@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from stinger.errors import InputError
@@ -15,23 +16,47 @@ _BYTES: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _QUANTITY: Final = re.compile(r"(\d{1,10}(?:\.\d{1,9})?) ?([A-Za-z]+)")
 
 
-def seconds(text: str) -> float:
-    """Parse a duration above 0 and return it in seconds. Raises :class:`InputError` for any other text.
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A duration of more than 0."""
 
-    >>> seconds("30d"), seconds("1.5h")
+    text: str = field(compare=False)
+    """As the user wrote it."""
+    seconds: float
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A size of more than 0."""
+
+    text: str = field(compare=False)
+    """As the user wrote it."""
+    bytes: int
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_duration(text: str) -> Duration:
+    """Return ``text``, such as ``30d`` or ``12h``, as a duration. Raises :class:`InputError`.
+
+    >>> parse_duration("30d").seconds, parse_duration("1.5h").seconds
     (2592000.0, 5400.0)
     """
-    return _quantity(text, _SECONDS, "a duration such as 30d, 12h or 90m")
+    return Duration(text, _quantity(text, _SECONDS, "a duration such as 30d, 12h or 90m"))
 
 
-def size_bytes(text: str) -> int:
-    """Parse a size above 0 and return it in bytes; a kB has 1000. Raises :class:`InputError` for any other text.
+def parse_size(text: str) -> Size:
+    """Return ``text``, such as ``10GB``, as a size; a kB has 1000 bytes. Raises :class:`InputError`.
 
-    >>> size_bytes("10GB"), size_bytes("1.5 mb")
+    >>> parse_size("10GB").bytes, parse_size("1.5 mb").bytes
     (10000000000, 1500000)
     """
     units = {unit.lower(): factor for unit, factor in _BYTES.items()}
-    return math.ceil(_quantity(text, units, "a size such as 10GB or 500MB"))
+    return Size(text, math.ceil(_quantity(text, units, "a size such as 10GB or 500MB")))
 
 
 def size_text(count: int) -> str:

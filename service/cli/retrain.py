@@ -19,7 +19,7 @@ from service.retraining.result import Outcome, RetrainingResult
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError, StingerError
-from stinger.quantities import seconds
+from stinger.quantities import parse_duration
 
 _EXIT_INTERRUPTED: Final = 130
 """What a shell reports for a command that Ctrl-C ended."""
@@ -34,7 +34,7 @@ class _Interval(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            interval_s = seconds(str(value))
+            interval_s = parse_duration(str(value)).seconds
         except InputError as error:
             self.fail(str(error), param, ctx)
         if not _MIN_INTERVAL_S <= interval_s <= _MAX_INTERVAL_S:

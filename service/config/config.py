@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,18 +20,8 @@ from service.config.retraining import RetrainConfig
 from service.config.source_url import SourceUrl, parse_source_urls
 from stinger.errors import InputError
 from stinger.paths import data_dir as default_data_dir
-from stinger.quantities import seconds, size_bytes
+from stinger.quantities import Duration, Size, parse_duration, parse_size
 from stinger.shots import MIN_SHOT_GAP_MS
-
-
-def _readable_by(parse: Callable[[str], float]) -> Callable[[str], str]:
-    """Return a parser that keeps a text as it is, and raises what ``parse`` raises for it."""
-
-    def kept(text: str) -> str:
-        parse(text)
-        return text
-
-    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +99,23 @@ class RecorderConfig:
     keep_free_mb: int = key(
         16, "Recording pauses while fewer megabytes than this are free on the disk.", low=0, high=1_000_000
     )
-    keep: str | None = key(
+    keep: Duration | None = key(
         None,
         "Delete recordings that ended longer ago than this, such as 30d or 12h.",
         option="--keep",
         metavar="TIME",
         live=True,
         default_text="never",
-        parse=_readable_by(seconds),
+        parse=parse_duration,
     )
-    keep_size: str | None = key(
+    keep_size: Size | None = key(
         None,
         "Delete the oldest recordings while all together are larger than this, such as 10GB.",
         option="--keep-size",
         metavar="SIZE",
         live=True,
         default_text="never",
-        parse=_readable_by(size_bytes),
+        parse=parse_size,
     )
     keep_trained: bool = key(True, "Keep recordings that a model in the registry names, at any age.", live=True)
 

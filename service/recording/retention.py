@@ -15,7 +15,6 @@ from service.config.config import RecorderConfig
 from service.recording.store import STEM, Store, StoredRecording, read_store, sidecar_path
 from stinger.errors import StingerError
 from stinger.files import os_errors
-from stinger.quantities import seconds, size_bytes
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 _PART_BYTES: Final = 2**20
@@ -36,8 +35,8 @@ class Limits:
 def limits_of(config: RecorderConfig) -> Limits:
     """Return the limits that ``config`` sets."""
     return Limits(
-        keep_s=None if config.keep is None else seconds(config.keep),
-        keep_bytes=None if config.keep_size is None else size_bytes(config.keep_size),
+        keep_s=None if config.keep is None else config.keep.seconds,
+        keep_bytes=None if config.keep_size is None else config.keep_size.bytes,
         keep_trained=config.keep_trained,
     )
 

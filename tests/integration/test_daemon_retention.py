@@ -12,6 +12,7 @@ from models.factory import factory_model
 from models.registry import Registry
 from service.config.config import RecorderConfig
 from service.recording.retention import Limits, limits_of
+from stinger.quantities import parse_duration, parse_size
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
@@ -92,6 +93,6 @@ def test_unreadable_model_stops_deletion_and_raises_an_alarm(tmp_path: Path) -> 
 
 
 def test_limits_are_those_of_the_configuration() -> None:
-    config = RecorderConfig(keep="2w", keep_size="1.5GB", keep_trained=False)
+    config = RecorderConfig(keep=parse_duration("2w"), keep_size=parse_size("1.5GB"), keep_trained=False)
     assert limits_of(config) == Limits(keep_s=1_209_600, keep_bytes=1_500_000_000, keep_trained=False)
     assert limits_of(RecorderConfig()) == Limits()

@@ -21,6 +21,7 @@ from service.daemon.daemon import Daemon, DaemonFailedError
 from service.ops.systemd import Notifier
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
+from stinger.quantities import parse_duration
 from tests.service.daemon.fakes import KeepingSink, block
 
 OWN = factory_model().meta.decision.on
@@ -150,7 +151,7 @@ def test_live_keys_are_those_that_a_reload_applies() -> None:
 
 
 async def test_changed_retention_prunes_at_once(tmp_path: Path) -> None:
-    async with opened(tmp_path, recorder=RecorderConfig(keep="30d")) as run:
+    async with opened(tmp_path, recorder=RecorderConfig(keep=parse_duration("30d"))) as run:
         run.reload(recorder=RecorderConfig(keep=None))
         assert run.parts.room_needed.is_set()
 
