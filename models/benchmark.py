@@ -1,4 +1,4 @@
-"""Many models, splits and seeds on one training set: what is fitted, and the fits spread over workers."""
+"""Compare models over splits and seeds on one training set: plan the fits, and run them on several workers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from stinger.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A model as the benchmark fits it. ``cost`` is the time of a fit relative to that of the cheapest, roughly."""
+    """A model with its parameters. ``cost`` is the approximate time of a fit, relative to the cheapest model."""
 
     name: str
     spec: ModelSpec
@@ -35,7 +35,7 @@ class Configuration:
 
     @property
     def deterministic(self) -> bool:
-        """Whether the seed has no part in the fit."""
+        """Whether the fit does not depend on the seed."""
         return self.spec.model in {"logreg", "ridge", "hgb"}
 
 
@@ -50,12 +50,12 @@ CONFIGURATIONS: Final = (
     Configuration("hgb", ModelSpec("hgb", "rich"), cost=20),
 )
 SHUFFLED: Final = CONFIGURATIONS[0]
-"""What the check with shuffled labels fits, on random splits."""
+"""The model for the check with shuffled labels, on random splits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """One fit. ``seeds`` are all those it stands for: more than one where neither model nor split depends on them."""
+    """One fit. ``seeds`` are the seeds whose result it gives: several where neither model nor split depends on them."""
 
     configuration: Configuration
     split_name: str
@@ -66,7 +66,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What became of a job. ``seconds`` is the fit and the prediction, on one core."""
+    """The result of a job. ``seconds`` is the time of fit and prediction on one core."""
 
     configuration: Configuration
     split_name: str
@@ -79,7 +79,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All fits to do, the dearest first, and why a split is left out, where one is."""
+    """All fits to run, the most expensive first; ``left_out`` maps each split that is impossible to the reason."""
 
     jobs: tuple[Job, ...]
     configurations: tuple[Configuration, ...]
@@ -89,7 +89,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """The fits that were finished, in the order of the plan's jobs; ``interrupted`` if that is not all of them."""
+    """The finished fits in the order of the plan's jobs; ``interrupted`` if some are missing."""
 
     fits: list[Fit] = field(default_factory=list)
     interrupted: bool = False
@@ -103,11 +103,11 @@ def plan_benchmark(
     test_size: float = 0.25,
     configurations: Sequence[Configuration] = CONFIGURATIONS,
 ) -> Plan:
-    """The fits that a benchmark of ``dataset`` needs, none of them twice.
+    """Plan the fits of a benchmark of ``dataset``, without duplicates.
 
-    Splits are random, group and time, and session where there are several. Two seeds that split alike share one fit of
-    a deterministic model. A split that is impossible for any seed is left out, with its reason; :class:`InputError` if
-    none is possible.
+    Splits are random, group and time, and session if there are several sessions. Seeds that give the same split share
+    one fit of a deterministic model. A split that is impossible for one of the seeds is left out, with the reason.
+    Raises :class:`InputError` if no split is possible.
     """
     several = np.unique(dataset.rows.session).size > 1
     splits: dict[str, list[Split]] = {}
@@ -140,9 +140,9 @@ def plan_benchmark(
 def run_benchmark(
     dataset: Dataset, plan: Plan, workers: Workers, *, on_fit: Callable[[Fit], object] = lambda _: None
 ) -> Outcome:
-    """Do the jobs of ``plan``, each on one core; ``on_fit`` is told of each as it is done.
+    """Run the jobs of ``plan``, each on one core; ``on_fit`` is called with each result when it is finished.
 
-    ``KeyboardInterrupt`` ends it early and is not raised: what is finished is in the outcome, which says so.
+    ``KeyboardInterrupt`` ends it early and is not raised: the outcome then holds the finished fits and ``interrupted``.
     """
     started = time.perf_counter()
     names = {job.configuration.spec.features for job in plan.jobs}
@@ -162,7 +162,7 @@ def run_benchmark(
 
 
 def shuffled_labels(labels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
-    """``labels`` in an order that has nothing to do with their rows."""
+    """Return ``labels`` in random order, so that they have no relation to their rows."""
     return np.random.default_rng(seed).permutation(labels)
 
 

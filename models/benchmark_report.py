@@ -1,4 +1,4 @@
-"""What a benchmark found: as values, as JSON-ready values and as a Markdown report."""
+"""The report of a benchmark: as values, as JSON-ready values and as Markdown."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from stinger.wording import counted
 METRICS: Final = ("roc_auc", "pr_auc", "best_f1")
 _META_SHOWN: Final = ("lead_ms", "window_ms", "neg_strategy")
 _SIGMAS: Final = 3
-"""So far from 0.5, in standard deviations of a mean over runs, the ROC AUC of shuffled labels still counts as chance."""
+"""The ROC AUC of shuffled labels counts as chance up to this many standard deviations of the mean from 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean and standard deviation (of the population) over runs."""
+    """Mean and population standard deviation over runs."""
 
     mean: float
     std: float
@@ -30,7 +30,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """One configuration on one split over ``runs`` seeds, which took ``fits`` fits of ``fit_seconds`` on average; ``warnings`` are any's."""
+    """One configuration on one split over ``runs`` seeds, with the warnings of all its fits.
+
+    It took ``fits`` fits of ``fit_seconds`` on average.
+    """
 
     configuration: Configuration
     split: str
@@ -47,8 +50,8 @@ class ReportRow:
 class BenchmarkReport:
     """A benchmark of ``dataset``, read from ``folder``, complete or interrupted.
 
-    ``shuffled`` is ``None`` until its first fit is done. ``chance_std`` is the standard deviation of the ROC AUC of
-    labels that have nothing to do with their rows, given the number of rows tested on and of runs that it is a mean of.
+    ``shuffled`` is ``None`` if none of its fits was finished. ``chance_std`` is the standard deviation of the mean ROC AUC
+    that unrelated labels give, for this number of test rows and runs.
     """
 
     folder: str
@@ -62,14 +65,14 @@ class BenchmarkReport:
     chance_std: float
 
     @property
-    def shuffled_can_tell(self) -> bool:
-        """Whether there are rows and runs enough that any ROC AUC at all could be too far from chance."""
+    def shuffled_is_conclusive(self) -> bool:
+        """Whether there are enough rows and runs that some ROC AUC would be too far from chance."""
         return _SIGMAS * self.chance_std < 0.5  # noqa: PLR2004 - from chance to perfect
 
     @property
     def shuffled_near_chance(self) -> bool | None:
-        """Whether shuffled labels were as hard to predict as they must be; ``None`` if that is unknown."""
-        if self.shuffled is None or not self.shuffled_can_tell:
+        """Whether shuffled labels could not be predicted, as it must be; ``None`` if that is unknown."""
+        if self.shuffled is None or not self.shuffled_is_conclusive:
             return None
         return abs(self.shuffled.roc_auc.mean - 0.5) <= _SIGMAS * self.chance_std
 
@@ -77,7 +80,7 @@ class BenchmarkReport:
 def make_report(
     folder: str, dataset: Dataset, plan: Plan, outcome: Outcome, *, seeds: Sequence[int], test_size: float
 ) -> BenchmarkReport:
-    """The report of ``outcome``, with the rows that have at least one finished fit, in the order of the plan."""
+    """Build the report of ``outcome``: the rows that have at least one finished fit, in the order of the plan."""
     rows = []
     for configuration in plan.configurations:
         for split in plan.splits:
@@ -101,13 +104,13 @@ def make_report(
         outcome=outcome,
         rows=tuple(rows),
         shuffled=_row(SHUFFLED, "random", shuffled) if shuffled else None,
-        # Of the Mann-Whitney statistic without ties, over the number of pairs.
+        # Standard deviation of the Mann-Whitney statistic without ties, divided by the number of pairs.
         chance_std=math.sqrt((positives + negatives + 1) / (12 * max(1, positives * negatives) * max(1, runs))),
     )
 
 
 def report_values(report: BenchmarkReport) -> dict[str, Any]:
-    """Everything in ``report`` as JSON-ready values."""
+    """Return ``report`` as JSON-ready values."""
     dataset = report.dataset
     return {
         "dataset": {
@@ -136,7 +139,7 @@ def report_values(report: BenchmarkReport) -> dict[str, Any]:
 
 
 def report_markdown(report: BenchmarkReport) -> str:
-    """``report`` as a page of Markdown that ends with a newline."""
+    """Return ``report`` as Markdown, ending with a newline."""
     dataset, outcome = report.dataset, report.outcome
     positives, sessions = int(dataset.labels.sum()), int(np.unique(dataset.rows.session).size)
     rows = f"{len(dataset):,} rows ({positives:,} positive, {positives / len(dataset):.1%})"
@@ -167,7 +170,7 @@ def report_markdown(report: BenchmarkReport) -> str:
 
 
 def _row(configuration: Configuration, split: str, fits: Sequence[Fit]) -> ReportRow:
-    # A fit that stands for several seeds counts as often as it would have been done.
+    # A fit shared by several seeds counts once for each of them.
     metrics = [fit.metrics for fit in fits for _ in fit.seeds]
     spreads = {}
     for name in METRICS:
@@ -230,8 +233,8 @@ def _shuffled_line(report: BenchmarkReport) -> str:
         return "- not done" + ("" if "random" in report.plan.splits else ", as it needs a random split")
     verdict = {
         True: "near chance, as it must be",
-        False: "NOT near chance: a model learns of the labels what it must not; are rows there twice?",
-        None: "too few rows to tell from chance: any value would do",
+        False: "NOT near chance: the model can predict labels that it must not; does the training set contain rows twice?",
+        None: "inconclusive: with so few rows, any value is possible by chance",
     }[report.shuffled_near_chance]
     return (
         f"- logreg+summary (random split, {counted(row.runs, 'run')}): ROC AUC={row.roc_auc.mean:.3f}, "

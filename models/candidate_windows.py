@@ -1,4 +1,4 @@
-"""All samples of several sessions as one line of possible window ends, each with the reason why it cannot be one."""
+"""All samples of several sessions as possible ends of negative windows, each with the reason why it cannot be one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AvoidEdges = Literal["accepted", "all"]
 
 
 class Exclusion(IntEnum):
-    """Whether a window that ends at a sample may be a negative one, and if not, the first reason why."""
+    """The first reason why the window that ends at a sample cannot be a negative one; ``NONE`` if it can."""
 
     NONE = 0
     INCOMPLETE = 1
@@ -27,10 +27,11 @@ class Exclusion(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateWindows:
-    """``n`` samples, session after session; every array is ``(n,)`` unless it says otherwise.
+    """The ``n`` samples of all sessions, one session after another; every array except ``starts`` is ``(n,)``.
 
-    ``time_ms`` is a timeline without overlap: sessions follow one another, far apart. ``score`` is the motion of the
-    window that ends at a sample, NaN where none can. Session ``s`` has the samples ``[starts[s], starts[s + 1])``.
+    ``time_ms`` is one time axis on which the sessions do not overlap. ``exclusion`` holds values of :class:`Exclusion`.
+    ``score`` is the motion of the window that ends at a sample, NaN where no window can end. Session ``s`` has the samples
+    ``[starts[s], starts[s + 1])``.
     """
 
     time_ms: npt.NDArray[np.int64]
@@ -51,10 +52,11 @@ def find_candidates(
     avoid_edges: AvoidEdges,
     apart_ms: float,
 ) -> CandidateWindows:
-    """The field of ``sessions``, whose windows are ``spans``.
+    """Find the windows of ``sessions``, with lead and length of ``spans``, that can be negative ones.
 
-    No window fits that ends between ``keep_clear_ms`` before and ``avoid_post_ms`` after an edge, that is broken by a gap
-    (the sample right after it included), or that holds a trigger. Sessions lie at least ``apart_ms`` apart.
+    Excluded are windows that end between ``keep_clear_ms`` before and ``avoid_post_ms`` after an edge, windows across a
+    gap (including a gap right after the window), and windows in which the trigger is pressed. On the common time axis
+    sessions are at least ``apart_ms`` apart.
     """
     lengths = [len(session.recording) for session in sessions]
     starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.intp)
@@ -81,7 +83,7 @@ def find_candidates(
 
 
 def _around_edges(session: Session, before_ms: float, after_ms: float, which: AvoidEdges) -> npt.NDArray[np.bool_]:
-    """The samples that lie within ``before_ms`` before or ``after_ms`` after an edge, both ends included: ``(n,)``."""
+    """Return whether each sample ``(n,)`` is within ``before_ms`` before or ``after_ms`` after an edge, inclusive."""
     times = session.recording.time_ms
     edges = session.shots.time_ms[session.shots.accepted] if which == "accepted" else session.shots.time_ms
     change = np.zeros(times.shape[0] + 1, dtype=np.int32)

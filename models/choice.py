@@ -16,16 +16,16 @@ CHAMPION: Final = "champion"
 
 @dataclass(frozen=True, slots=True)
 class ChosenModel:
-    """A model, and the version under which it is told of."""
+    """A model, and the name of its version in messages and logs."""
 
     model: Model
     version: str
 
 
 def choose_model(choice: str, registry: Registry) -> ChosenModel:
-    """The model of a choice: ``champion`` (the factory model, as long as there is none), ``factory``, a version, a file.
+    """Load a model by name: ``champion`` (the factory model until there is one), ``factory``, a version, or a file.
 
-    Raises :class:`InputError` for one that is not there or must not serve.
+    Raises :class:`InputError` for a model that does not exist or is not valid.
     """
     if choice == FACTORY:
         return ChosenModel(factory_model(), FACTORY)

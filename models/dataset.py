@@ -1,4 +1,4 @@
-"""A training set on disk: windows, labels, what each row is, and how it was made."""
+"""A training set on disk: windows, labels, the origin of each row, and the options that it was built with."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ INDEX_COLUMNS: Final = ("row", "label", *_INTEGER_COLUMNS, "source", "session")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """What each of ``n`` windows is; every array is ``(n,)``.
+    """The origin of each of ``n`` windows; every array is ``(n,)``.
 
-    ``shot_num`` counts accepted shots over all sessions of a dataset, so it never names two shots; a negative carries
+    ``shot_num`` numbers accepted shots over all sessions of a dataset, so each number is one shot; a negative has that of
     the nearest shot of its session, -1 if there is none. Times are ms since the boot of the row's session. The event
     is the shot of a positive, the sample right after a negative; ``distance_to_shot_ms`` is event minus shot.
     """
@@ -53,13 +53,17 @@ class Rows:
     session: npt.NDArray[np.str_]
 
     def take(self, indices: npt.NDArray[np.intp]) -> Rows:
-        """The rows at ``indices`` ``(m,)``, in that order."""
+        """Return the rows at ``indices`` ``(m,)``, in that order."""
         return Rows(**{field.name: getattr(self, field.name)[indices] for field in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """``windows`` ``(n, window_samples, 6) int16``, ``labels`` ``(n,) uint8`` (1: a shot follows), their rows, the meta."""
+    """A training set of ``n`` windows.
+
+    ``windows`` are ``(n, window_samples, 6) int16``, ``labels`` ``(n,) uint8`` (1: a shot follows); ``rows`` is the origin
+    of each, ``meta`` the options and counts of the export.
+    """
 
     windows: npt.NDArray[np.int16]
     labels: npt.NDArray[np.uint8]
@@ -88,7 +92,8 @@ def check_savable(dataset: Dataset) -> None:
 def write_dataset(folder: StrPath, dataset: Dataset) -> None:
     """Write the four files of ``dataset`` into ``folder``, which must exist. Each file is written atomically.
 
-    The meta goes first and comes last: between them, and for good if that is interrupted, there is no training set.
+    The old ``meta.json`` is deleted first and the new one written last: if it is interrupted in between, the folder does
+    not count as a training set.
     """
     target = Path(folder)
     with os_errors(target / META_FILE):
@@ -100,9 +105,9 @@ def write_dataset(folder: StrPath, dataset: Dataset) -> None:
 
 
 def read_dataset(folder: StrPath) -> Dataset:
-    """Read what :func:`write_dataset` wrote.
+    """Read the files that :func:`write_dataset` writes.
 
-    Raises :class:`FileError` for a file that is missing, does not fit the others, or holds anything unexpected. An
+    Raises :class:`FileError` for a file that is missing, does not match the others, or contains anything unexpected. An
     index without a ``session`` column, as older tools wrote it, is one session with an empty name.
     """
     source = Path(folder)
@@ -112,7 +117,7 @@ def read_dataset(folder: StrPath) -> Dataset:
     meta = _read_meta(source / META_FILE)
     labels = np.frombuffer(read_bytes(source / LABELS_FILE), dtype=np.uint8)
     if labels.size == 0:
-        raise FileError(source / LABELS_FILE, "is empty: expected a byte of 0 or 1 for each window")
+        raise FileError(source / LABELS_FILE, "is empty: expected one byte of 0 or 1 for each window")
     wrong = np.flatnonzero(labels > 1)
     if wrong.size:
         raise FileError(
@@ -137,15 +142,15 @@ def _read_meta(path: Path) -> dict[str, Any]:
         raise FileError(path, f"is not JSON ({error})") from error
     window_samples = meta.get("window_samples") if isinstance(meta, dict) else None
     if not isinstance(window_samples, int) or isinstance(window_samples, bool) or window_samples < 1:
-        raise FileError(path, "window_samples is missing or no whole number above 0")
+        raise FileError(path, "window_samples is missing or not a whole number above 0")
     assert isinstance(meta, dict)
     for name in ("estimated_hz", "lead_ms"):
         value = meta.get(name, 1.0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            raise FileError(path, f"{name} is no number of 0 or more")
+            raise FileError(path, f"{name} is not a number of 0 or more")
     inputs = meta.get("inputs", [])
     if not isinstance(inputs, list) or not all(isinstance(entry, dict) for entry in inputs):
-        raise FileError(path, "inputs is no list of files")
+        raise FileError(path, "inputs is not a list of files")
     return meta
 
 
@@ -157,13 +162,16 @@ def _read_index(path: Path, labels: npt.NDArray[np.uint8]) -> Rows:
     columns = {name: _integers(path, name, cells[name], lines) for name in ("label", *_INTEGER_COLUMNS)}
     differ = np.flatnonzero(columns.pop("label") != labels)
     if differ.size:
-        raise FileError(path, f"the label is not that of {LABELS_FILE}", place=f"line {lines[int(differ[0])]}")
+        raise FileError(path, f"the label differs from {LABELS_FILE}", place=f"line {lines[int(differ[0])]}")
     session = np.array(cells.get("session", [""] * labels.size), dtype=np.str_)
     return Rows(session=session, **columns)
 
 
 def _read_table(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
-    """The header of an index, its rows that are not blank, all of the header's length, and the line of each."""
+    """Return the header of an index, its rows that are not blank, and the line number of each row.
+
+    Raises :class:`FileError` for a row that is longer or shorter than the header.
+    """
     reader = csv.reader(io.StringIO(read_bytes(path).decode("utf-8", errors="replace"), newline=""))
     records, lines = [], []
     try:
@@ -178,7 +186,7 @@ def _read_table(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
             records.append(record)
             lines.append(reader.line_num)
     except csv.Error as error:
-        raise FileError(path, f"is no CSV ({error})", place=f"line {reader.line_num}") from error
+        raise FileError(path, f"is not CSV ({error})", place=f"line {reader.line_num}") from error
     return header, records, lines
 
 

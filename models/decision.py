@@ -1,6 +1,6 @@
-"""From probability to wheels: the envelope follower, the hysteresis and the staleness rule of the blaster.
+"""The decision, wheels on or off: the envelope follower, hysteresis and timeout of the blaster.
 
-Source of the rule and of its numbers: the decision of the Stinger firmware, which steps once every 10 ms.
+Source of the rule and of its numbers: the Stinger firmware, which decides once every 10 ms.
 """
 
 from __future__ import annotations
@@ -19,27 +19,30 @@ from stinger.errors import InputError
 from stinger.sample import SAMPLE_RATE_HZ
 
 SMALLEST_HYSTERESIS: Final = 0.01
-"""``off`` lies at least this far below ``on``."""
+"""``off`` is at least this far below ``on``."""
 
 STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
-"""The envelope is stepped this often, whether a sample comes or not."""
+"""The envelope is updated at this interval, with or without a new sample."""
 SHORTEST_STALE_MS: Final = 2 * STEP_MS
 LONGEST_STALE_MS: Final = 60_000
 
 _LATE_MS: Final = STEP_MS + STEP_MS // 2
-"""Two samples so far apart have a missed step between them: the time between samples is rounded to whole steps."""
+"""From this distance between two samples on, a step was missed: the distance is rounded to whole steps."""
 _NEVER: Final = -(2**62)
 _WORTH_ARRAYS: Final = 48
-"""From so many samples on, array operations cost less than they save."""
+"""From this number of samples on, array operations are faster than a loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionParameters:
-    """When wheels go on and off. Raises :class:`InputError` for values outside what is said here.
+    """When wheels go on and off. Raises :class:`InputError` for values outside the ranges below.
 
-    ``on`` (0.05 to 0.95) and ``off`` (0 to ``on`` - 0.01) are levels of the envelope; ``off`` left out, or NaN, is half
-    of ``on``. ``attack`` and ``release`` (above 0, at most 1) are the part of the way to the probability that the
-    envelope goes in a step, up and down. After ``stale_ms`` (20 ms to a minute) without an output the wheels go off.
+    ``on`` (0.05 to 0.95) and ``off`` (0 to ``on`` - 0.01) are levels of the envelope; ``off`` defaults to half of ``on``.
+    ``attack`` and ``release`` (above 0, at most 1) are the fraction of the distance to the probability that the
+    envelope moves in a step, up and down. After ``stale_ms`` (20 ms to a minute) without an output the wheels go off.
+
+    >>> DecisionParameters(on=0.4)
+    DecisionParameters(on=0.4, off=0.2, attack=0.18, release=0.03, stale_ms=250)
     """
 
     on: float = 0.50
@@ -55,7 +58,7 @@ class DecisionParameters:
             raise InputError(f"the threshold: {error}") from None
         if math.isnan(self.off):
             object.__setattr__(self, "off", self.on / 2)
-        # The sum rather than the difference, so that 0.49 below 0.50 is not refused for its last bit.
+        # The tolerance accepts 0.49 below 0.50, whose difference is not 0.01 to the last bit.
         if not 0 <= self.off <= self.on - SMALLEST_HYSTERESIS + 1e-12:
             raise InputError(
                 f"wheels that go on at {self.on:g} cannot go off at {self.off:g}: expected 0 to "
@@ -71,16 +74,19 @@ class DecisionParameters:
             )
 
     def at(self, on: float) -> DecisionParameters:
-        """These parameters with another threshold, and wheels that go off at half of it."""
+        """Return these parameters with the threshold ``on``, and ``off`` at half of it."""
         return replace(self, on=on, off=math.nan)
 
     def to_json(self) -> dict[str, float]:
-        """Plain numbers under the names of the fields; :meth:`from_json` gives the parameters back."""
+        """Return the values by field name; :meth:`from_json` is the inverse."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> DecisionParameters:
-        """What :meth:`to_json` gave; fields left out have their defaults. Raises :class:`InputError` for anything else."""
+        """Build parameters from the result of :meth:`to_json`; missing fields get their defaults.
+
+        Raises :class:`InputError` for an unknown name, and for a value of another type or out of range.
+        """
         known = {field.name: field.type for field in fields(cls)}
         for name, value in values.items():
             if name not in known:
@@ -93,18 +99,18 @@ class DecisionParameters:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """At ``time_ms`` the wheels went on or off."""
+    """A change of the wheels at ``time_ms``, to on or to off."""
 
     time_ms: int
     on: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decided:
-    """What became of a block of n samples.
+class Decisions:
+    """The decisions for a block of n samples.
 
-    ``wheels`` ``(n,) bool`` and ``envelope`` ``(n,) float64`` are those after each sample. ``switches`` are all changes
-    in order of time, also those that fell between two samples.
+    ``wheels`` ``(n,) bool`` and ``envelope`` ``(n,) float64`` are the state after each sample. ``switches`` are all changes
+    in order of time, including those between two samples.
     """
 
     wheels: npt.NDArray[np.bool_]
@@ -113,13 +119,17 @@ class Decided:
 
 
 class Decision:
-    """The wheels of one blaster. Starts with them off and the envelope at 0.
+    """The state of the wheels of one blaster. Starts with wheels off and the envelope at 0.
 
-    Each sample steps the envelope once, with its probability p: ``s += a * (p - s)``, a being ``attack`` if p > s, else
-    ``release``; then the wheels go on if s >= ``on``, off if s < ``off``. A sample without a probability (NaN), and each
-    10 ms step for which no sample came (the time between samples, rounded to steps), does the same with the last
-    probability, until that is ``stale_ms`` old: at that moment the wheels go off, and until an output comes they stay
-    off and p counts as 0. Time that falls back is another boot: everything starts over.
+    Each sample updates the envelope s once, with its probability p: ``s += a * (p - s)``, where a is ``attack`` if p > s
+    and ``release`` otherwise; then the wheels go on if s >= ``on``, off if s < ``off``. A sample without a probability
+    (NaN), and each 10 ms step without a sample (the time between samples, rounded to steps), does the same with the last
+    probability, until that is ``stale_ms`` old: then the wheels go off, and until the next output they stay off and p
+    counts as 0. A step back in time is another boot: the state is reset.
+
+    >>> decision = Decision(DecisionParameters(attack=1.0))
+    >>> decision.step(1000, 0.3), decision.step(1010, 0.9)
+    ((), (Switch(time_ms=1010, on=True),))
     """
 
     def __init__(self, parameters: DecisionParameters | None = None) -> None:
@@ -129,23 +139,23 @@ class Decision:
         self._held = 0.0
         self._output_ms = _NEVER
         self._sample_ms: int | None = None
-        self._missed = 0  # steps made since the last sample
-        self._switches: list[tuple[int, Switch]] = []  # each with the number of the sample that it comes before or at
+        self._missed = 0  # steps without a sample that were made since the last sample
+        self._switches: list[tuple[int, Switch]] = []  # each with the index of the sample at or before which it comes
 
     @property
     def wheels(self) -> bool:
-        """Whether they are on."""
+        """Whether the wheels are on."""
         return self._wheels
 
     @property
     def envelope(self) -> float:
-        """Where the envelope is, 0 to 1."""
+        """Level of the envelope, 0 to 1."""
         return self._envelope
 
-    def push(self, time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> Decided:
-        """Take the next n samples: times ``(n,)`` in ms, probabilities ``(n,)``, NaN where a sample has none.
+    def push(self, time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> Decisions:
+        """Process the next n samples: times ``(n,)`` in ms, probabilities ``(n,)``, NaN where a sample has none.
 
-        However samples are cut into blocks, the results, put together, are the same.
+        The results do not depend on how the samples are divided into blocks.
         """
         initially, count = self._wheels, time_ms.shape[0]
         envelope = np.empty(count)
@@ -167,21 +177,21 @@ class Decision:
         return self._decided(initially, envelope)
 
     def step(self, time_ms: int, probability: float) -> tuple[Switch, ...]:
-        """Take one sample, as :meth:`push` does, and return what the wheels did: live, arrays cost more than the deciding."""
+        """Process one sample as :meth:`push` does and return the switches: faster than a block of one sample."""
         self._step(0, time_ms, probability)
-        return self._told()
+        return self._take_switches()
 
     def tick(self, now_ms: int) -> tuple[Switch, ...]:
-        """Say that it is ``now_ms``, by the clock of the samples: what the wheels did since, as nothing came, is done.
+        """Advance the time to ``now_ms``, by the clock of the samples, without a sample, and return the switches.
 
-        However often this is called between two samples, what comes of them stays the same.
+        Later decisions do not depend on how often this is called between two samples.
         """
         if self._sample_ms is not None and now_ms > self._sample_ms:
             self._wait(0, self._sample_ms, now_ms)
-        return self._told()
+        return self._take_switches()
 
     def _step(self, index: int, now_ms: int, p: float) -> None:
-        """Take sample ``index`` of a block."""
+        """Process sample ``index`` of a block."""
         before = self._sample_ms
         if before is None or now_ms < before:
             self._restart(index, now_ms)
@@ -189,13 +199,13 @@ class Decision:
             self._wait(index, before, now_ms)
         self._sample_ms = now_ms
         self._missed = 0
-        if p == p:  # noqa: PLR0124 - a NaN alone differs from itself
+        if p == p:  # noqa: PLR0124 - only NaN differs from itself
             self._held = p
             self._output_ms = now_ms
         self._follow(index, now_ms, now_ms - self._output_ms >= self.parameters.stale_ms)
 
     def _follow(self, index: int, now_ms: int, stale: bool) -> None:
-        """Step the envelope, and switch the wheels by it."""
+        """Update the envelope once, and switch the wheels by it."""
         p, s, parameters = 0.0 if stale else self._held, self._envelope, self.parameters
         s += (parameters.attack if p > s else parameters.release) * (p - s)
         self._envelope = s
@@ -206,7 +216,7 @@ class Decision:
             self._switch(index, now_ms, True)
 
     def _wait(self, index: int, before_ms: int, until_ms: int) -> None:
-        """Make the steps missed since the sample at ``before_ms``, and switch the wheels off once the output is stale."""
+        """Make the steps missed since the sample at ``before_ms``, and switch the wheels off when the output gets stale."""
         stale_ms = self._output_ms + self.parameters.stale_ms
         missed = (until_ms - before_ms + STEP_MS // 2) // STEP_MS - 1
         while self._missed < missed and before_ms + (self._missed + 1) * STEP_MS < stale_ms:
@@ -217,7 +227,7 @@ class Decision:
         if self._wheels:
             self._switch(index, stale_ms, False)
         if self._missed < missed:
-            # With p = 0 every step is a release: s -= release * s, so many times.
+            # With p = 0 every missed step is a release: s -= release * s.
             self._envelope *= (1 - self.parameters.release) ** (missed - self._missed)
             self._missed = missed
 
@@ -228,7 +238,7 @@ class Decision:
         probability: npt.NDArray[np.floating[Any]],
         envelope: npt.NDArray[np.float64],
     ) -> None:
-        """Take samples ``start`` and after, at least one, that come in time and have outputs, as the one before them."""
+        """Process the samples from ``start`` on, at least one; they and the one before have outputs and no missed steps."""
         attack, release, s = self.parameters.attack, self.parameters.release, self._envelope
         followed: list[float] = []
         append = followed.append
@@ -256,25 +266,28 @@ class Decision:
         self._wheels = on
         self._switches.append((index, Switch(now_ms, on)))
 
-    def _told(self) -> tuple[Switch, ...]:
+    def _take_switches(self) -> tuple[Switch, ...]:
         if not self._switches:
             return ()
         switches = tuple(switch for _, switch in self._switches)
         self._switches.clear()
         return switches
 
-    def _decided(self, initially: bool, envelope: npt.NDArray[np.float64]) -> Decided:
+    def _decided(self, initially: bool, envelope: npt.NDArray[np.float64]) -> Decisions:
         wheels = np.full(envelope.shape, initially)
         edges = [index for index, _ in self._switches]
         for (index, switch), after in zip(self._switches, [*edges[1:], len(wheels)], strict=False):
             wheels[index:after] = switch.on
-        return Decided(wheels, envelope, self._told())
+        return Decisions(wheels, envelope, self._take_switches())
 
 
 def spin_ups(switches: Sequence[Switch], end_ms: int) -> npt.NDArray[np.int64]:
-    """The stretches of wheels on that ``switches``, all those since the wheels were off, tell of: ``(k, 2)`` on, off.
+    """Return the times ``(k, 2)`` at which wheels go on and off, from ``switches`` that begin with wheels off.
 
-    Wheels that are on at the end are taken to go off at ``end_ms``. A restart of the clock is the caller's to cut at.
+    Wheels that are on at the end count as going off at ``end_ms``. The caller divides switches at a reset of the clock.
+
+    >>> spin_ups([Switch(1000, True), Switch(1400, False), Switch(3000, True)], end_ms=3500).tolist()
+    [[1000, 1400], [3000, 3500]]
     """
     times = [switch.time_ms for switch in switches]
     if len(times) % 2:
@@ -283,7 +296,10 @@ def spin_ups(switches: Sequence[Switch], end_ms: int) -> npt.NDArray[np.int64]:
 
 
 def _irregular(time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> list[int]:
-    """The samples that do not stand, with an output, right after one with an output; the first one; and their number."""
+    """Return the start of each run of samples, and the number of samples.
+
+    Within a run, every sample but the first has an output, and so has the one before it, without a missed step between.
+    """
     known = ~np.isnan(probability)
     step_ms = np.diff(time_ms.astype(np.int64, copy=False))
     regular = known[1:] & known[:-1] & (step_ms >= 0) & (step_ms < _LATE_MS)

@@ -1,4 +1,4 @@
-"""The estimators: made, fitted, and asked for a probability. The one module that knows scikit-learn's classes."""
+"""Create, fit and apply estimators. No other module uses scikit-learn's estimator classes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Labels = npt.NDArray[np.integer[Any]]
 
 EARLY_STOPPING_ROWS: Final = 80
 EARLY_STOPPING_ROWS_A_CLASS: Final = 10
-"""An MLP keeps a tenth of its rows aside to know when to stop only with at least this many in all, and of each class."""
+"""With at least this many rows in total and of each class, an MLP reserves a tenth of them to decide when to stop."""
 
 
 Estimator = Any
-"""What :func:`make_estimator` gives: an estimator or a pipeline of scikit-learn, which has no types of its own."""
+"""An estimator or pipeline of scikit-learn, which has no type hints of its own."""
 
 MLP_MAX_ALPHA: Final = 1e6
 """A penalty above this only overflows."""
@@ -44,12 +44,12 @@ def make_estimator(
     trees: int = 300,
     n_jobs: int = 1,
 ) -> Estimator:
-    """An unfitted estimator. ``labels`` ``(n,)`` are those it will be fitted on: they decide on early stopping.
+    """Return an unfitted estimator. ``labels`` ``(n,)``, those it will be fitted on, decide about early stopping.
 
-    Linear models and the MLP stand behind a StandardScaler in a pipeline; tree models take features as they are.
+    Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled.
     ``mlp_hidden`` is the width of each hidden layer, by default ``(64, 32)``, or ``(32,)`` for ``flatten``. ``trees``
-    counts for rf, et and xgb; ``n_jobs`` threads for the same three. Raises :class:`InputError` for an unknown name, an
-    ``mlp_alpha`` outside 0 to :data:`MLP_MAX_ALPHA`, and xgb without its package.
+    and ``n_jobs`` (threads) apply to rf, et and xgb. Raises :class:`InputError` for an unknown name, an ``mlp_alpha``
+    outside 0 to :data:`MLP_MAX_ALPHA`, and xgb without its package.
     """
     spec = ModelSpec(model, features)
     if spec.model == "logreg":
@@ -72,7 +72,7 @@ def make_estimator(
             )
         )
     if spec.model == "hgb":
-        # Early stopping off, whatever the number of rows: always 300 iterations, and the seed has no part in it.
+        # Early stopping off for any number of rows: always 300 iterations, independent of the seed.
         return HistGradientBoostingClassifier(
             max_depth=3, learning_rate=0.1, max_iter=300, early_stopping=False, random_state=seed
         )
@@ -83,10 +83,10 @@ def make_estimator(
 
 
 def fit_estimator(estimator: Estimator, features: Features, labels: Labels) -> tuple[str, ...]:
-    """Fit ``estimator`` on ``(n, k)`` and ``(n,)``; what a user should know about it comes back, a line each.
+    """Fit ``estimator`` on features ``(n, k)`` and ``labels`` ``(n,)``; return warnings for the user, a line each.
 
-    Raises :class:`InputError` where only one class is present. No warning of a library escapes: one about convergence
-    becomes a line. Not for several threads at once, as Python keeps its warning filters for the whole process.
+    Raises :class:`InputError` if there is only one class. Warnings of libraries are suppressed; one about convergence
+    becomes a line. Not thread-safe, because Python's warning filters apply to the whole process.
     """
     if np.unique(labels).size < 2:  # noqa: PLR2004
         raise InputError(f"only one class to learn from: {labels.size:,} rows, all labelled {labels[0]}")
@@ -94,15 +94,15 @@ def fit_estimator(estimator: Estimator, features: Features, labels: Labels) -> t
         warnings.simplefilter("ignore")
         estimator.fit(features, labels)
     if isinstance(estimator, RandomForestClassifier | ExtraTreesClassifier):
-        # Several threads would add up the trees' votes in whatever order they end: other last digits each time.
+        # Several threads would add up the votes of the trees in varying order, with varying last digits.
         estimator.set_params(n_jobs=1)
-    return _remarks(estimator, labels.size)
+    return _fit_warnings(estimator, labels.size)
 
 
 def predict_probability(estimator: Estimator, features: Features) -> npt.NDArray[np.float64]:
-    """The probability ``(n,)`` of a shot for features ``(n, k)``, from a fitted estimator; for n = 0 too.
+    """Return the probability ``(n,)`` of a shot for features ``(n, k)``, from a fitted estimator; n may be 0.
 
-    Ridge regression has no probability of its own: the sigmoid of its output stands in, as a score to rank by.
+    Ridge regression has no probability: the sigmoid of its output is used instead, which ranks windows correctly.
     """
     if features.shape[0] == 0:
         return np.empty(0)
@@ -137,11 +137,11 @@ def _xgb(*, seed: int, trees: int, n_jobs: int) -> Estimator:
     )
 
 
-def _remarks(estimator: Estimator, rows: int) -> tuple[str, ...]:
+def _fit_warnings(estimator: Estimator, rows: int) -> tuple[str, ...]:
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     if isinstance(last, MLPClassifier | LogisticRegression) and np.max(last.n_iter_) >= last.max_iter:
         return (f"did not converge within {last.max_iter} iterations",)
     if isinstance(last, HistGradientBoostingClassifier) and rows < 2 * last.min_samples_leaf:
-        # Without the number of rows, which differs from run to run: one remark then stands for all of them.
-        return (f"learnt nothing: too few rows, as each of two leaves needs {last.min_samples_leaf}",)
+        # Without the number of rows, which differs from run to run, so that all runs give the same line.
+        return (f"learned nothing: too few rows, because each of two leaves needs {last.min_samples_leaf}",)
     return ()

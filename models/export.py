@@ -1,4 +1,4 @@
-"""From sessions to a training set: positives before shots, negatives elsewhere, and what each row is."""
+"""Build a training set from sessions: positive windows before shots, negative windows elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stinger.sample import CHANNELS
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """Which windows make a training set. ``seed`` decides which of the possible negatives are taken."""
+    """Which windows form a training set. ``seed`` decides which of the possible negatives are chosen."""
 
     lead_ms: float = LEAD_MS
     window_ms: float = WINDOW_MS
@@ -29,10 +29,11 @@ class ExportOptions:
 
 
 def build_dataset(sessions: Sequence[Session], options: ExportOptions, *, about: Mapping[str, Any]) -> Dataset:
-    """The training set of ``sessions``: positives first, then negatives, each in the order of sessions and time.
+    """Build the training set of ``sessions``: positives first, then negatives, each in the order of sessions and time.
 
-    Its meta holds ``about``, every option, the counts and what each filter removed. Raises :class:`InputError` where no
-    positive or no negative is left, saying which filter removed how many, or where the sessions' rates do not match.
+    Its meta contains ``about``, every option, the counts, and the number of windows that each filter removed. Raises
+    :class:`InputError` if no positive or no negative is left, with the number that each filter removed, or if the
+    rates of the sessions differ.
     """
     usable, spans, too_short = _usable(sessions, options)
     shots = [_whole_shots(session, span) for session, span in zip(usable, spans, strict=True)]
@@ -53,7 +54,9 @@ def build_dataset(sessions: Sequence[Session], options: ExportOptions, *, about:
     )
     negatives = choose_negatives(samples, positive_ends - window, positive_ends, options.negatives, options.seed)
     if not negatives.ends.size:
-        raise InputError(f"no negative window is left: {_told(negatives.counts)}; loosen the options that remove most")
+        raise InputError(
+            f"no negative window is left: {_filters(negatives.counts)}; relax the options that remove most"
+        )
     parts = [
         *(_positives(s, index, span) for s, index, span in zip(usable, shots, spans, strict=True)),
         *(_negatives(s, ends, window) for s, ends in zip(usable, _by_session(samples, negatives.ends), strict=True)),
@@ -88,7 +91,7 @@ def build_dataset(sessions: Sequence[Session], options: ExportOptions, *, about:
 
 
 def _usable(sessions: Sequence[Session], options: ExportOptions) -> tuple[list[Session], list[Span], list[Session]]:
-    """The sessions long enough for a window, their spans, and the rest."""
+    """Return the sessions that are long enough for a window, their spans, and the other sessions."""
     usable, spans, too_short = [], [], []
     for session in sessions:
         recording = session.recording
@@ -102,7 +105,7 @@ def _usable(sessions: Sequence[Session], options: ExportOptions) -> tuple[list[S
         if span.window_samples != spans[0].window_samples:
             raise InputError(
                 f"{session.name} has {span.window_samples} samples in {options.window_ms:g} ms, {usable[0].name} has "
-                f"{spans[0].window_samples}: one dataset needs recordings of one rate"
+                f"{spans[0].window_samples}: all recordings of a training set must have the same rate"
             )
     return usable, spans, too_short
 
@@ -112,7 +115,7 @@ def _span(session: Session, options: ExportOptions) -> Span:
 
 
 def _whole_shots(session: Session, span: Span) -> Indices:
-    """The accepted shots of ``session`` with a whole window and lead before them, as sample indices."""
+    """Return the sample indices of the accepted shots of ``session`` with complete window and lead before them."""
     index = session.shots.index[session.shots.accepted]
     return index[unbroken_before(session.recording)[index] >= span.total]
 
@@ -134,7 +137,7 @@ def _negatives(session: Session, ends: Indices, window_samples: int) -> _Part:
 
 
 def _part(session: Session, ends: Indices, events: Indices, shots: Indices, window_samples: int) -> _Part:
-    """Rows of the windows at ``ends``; ``shots`` are numbers of accepted shots within the session, -1 for none."""
+    """Build the rows of the windows at ``ends``; ``shots`` number the accepted shots of the session, -1 for none."""
     time_ms = session.recording.time_ms
     event_ms = time_ms[events]
     shot_ms = np.append(session.shots.time_ms[session.shots.accepted], 0)[shots]
@@ -154,7 +157,7 @@ def _part(session: Session, ends: Indices, events: Indices, shots: Indices, wind
 
 
 def _nearest(shot_ms: npt.NDArray[np.int64], time_ms: npt.NDArray[np.int64]) -> Indices:
-    """For each time the index of the nearest shot, the earlier of two equally near ones; -1 where there is none."""
+    """Return for each time the index of the nearest shot, the earlier one of two at equal distance; -1 if there is none."""
     if not shot_ms.size:
         return np.full(time_ms.shape, -1, dtype=np.intp)
     after = np.clip(np.searchsorted(shot_ms, time_ms), 0, shot_ms.size - 1)
@@ -193,7 +196,7 @@ def _no_positives(sessions: Sequence[Session], left_out: int) -> InputError:
     )
 
 
-_TOLD = {
+_FILTERS = {
     "not_whole": "reach across a gap or an edge of the recording",
     "holds_trigger": "hold a trigger",
     "near_edge": "end too near a trigger edge (--neg-avoid-post-ms, --lead-ms, --window-ms)",
@@ -203,9 +206,9 @@ _TOLD = {
 }
 
 
-def _told(counts: Mapping[str, Mapping[str, int]]) -> str:
+def _filters(counts: Mapping[str, Mapping[str, int]]) -> str:
     return "; ".join(
         f"of {count['candidates']:,} {name} candidates "
-        + ", ".join(f"{count[key]:,} {text}" for key, text in _TOLD.items() if count.get(key))
+        + ", ".join(f"{count[key]:,} {text}" for key, text in _FILTERS.items() if count.get(key))
         for name, count in counts.items()
     )

@@ -1,8 +1,8 @@
-"""Features of windows: the numbers a model sees. Defined once, here and in the graph that a trained model is kept in.
+"""Features of windows: the numbers that an estimator gets. ``models/graph/features.py`` has the same as graph nodes.
 
-The definitions are those of the inference on the blaster (docstring of :func:`compute_features`). Sums of raw channels
-are taken in whole numbers, so means, deviations and maxima are exact up to the last rounding to float32, however large
-the offset of a channel is.
+The definitions are those of the blaster's firmware (docstring of :func:`compute_features`). Sums of raw channels
+are integers, so means, deviations and maxima are exact up to the last rounding to float32, whatever the offset of a
+channel is.
 """
 
 from __future__ import annotations
@@ -16,29 +16,31 @@ from stinger.errors import InputError
 from stinger.sample import CHANNELS
 
 FEATURE_SETS: Final = ("summary", "rich", "flatten")
-"""The names that :func:`compute_features` knows."""
+"""The feature sets of :func:`compute_features`."""
 
 MAX_WINDOW_SAMPLES: Final = 65_536
-"""Longest window: ``n * sum(x * x)`` of int16 values stays below 2**63 up to here. At 100 Hz, eleven minutes."""
+"""The longest window, 11 minutes at 100 Hz: ``n * sum(x * x)`` of int16 values stays below 2**63."""
 
-_CHUNK_SAMPLES: Final = 1 << 17
-"""Samples worked on at a time: 1 MiB of int64 a channel, so that memory stays small however many windows there are."""
+CHUNK_SAMPLES: Final = 1 << 17
+"""Samples processed at a time: 1 MiB of int64 per channel, which limits memory for any number of windows."""
 
 _Ints = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
 _Values = TypeVar("_Values", _Ints, _Floats)
 
 
-def compute_features(windows: npt.NDArray[np.int16], name: str) -> npt.NDArray[np.float32]:
-    """The feature set ``name`` of ``windows`` ``(n, w, 6) int16`` in raw LSB, as ``(n, k) float32``; n may be 0.
+def compute_features(
+    windows: npt.NDArray[np.int16], name: str, *, chunk_samples: int = CHUNK_SAMPLES
+) -> npt.NDArray[np.float32]:
+    """Compute the feature set ``name`` of ``windows`` ``(n, w, 6) int16`` in raw LSB, as ``(n, k) float32``; n may be 0.
 
     ``summary`` (k = 18): mean of each channel, then its standard deviation, then its largest absolute value. ``rich``
     (30): ``summary``, then the mean absolute value of each channel, then mean, standard deviation and maximum of the
     accelerometer's magnitude, then of the gyroscope's. ``flatten`` (6 w): the samples one after another. Standard
-    deviations are of the population. The order is that of :func:`feature_names`.
+    deviations are population ones. The order is that of :func:`feature_names`.
 
-    Windows may overlap in memory, as ``sliding_window_view`` makes them: what belongs to a sample is then computed once
-    a sample, and nothing of the size of all windows is allocated besides the result.
+    Windows may overlap in memory, as in ``sliding_window_view``: per-sample values are then computed once per sample,
+    and besides the result nothing of the size of all windows is allocated. ``chunk_samples`` are processed at a time.
 
     Raises :class:`InputError` for a name not in :data:`FEATURE_SETS` or a window longer than
     :data:`MAX_WINDOW_SAMPLES`, ``ValueError`` for an array of another shape or type.
@@ -55,20 +57,24 @@ def compute_features(windows: npt.NDArray[np.int16], name: str) -> npt.NDArray[n
     if name == "flatten":
         features.reshape(count, width, len(CHANNELS))[:] = windows
         return features
-    chunk = max(1, _CHUNK_SAMPLES // width)
+    chunk = max(1, chunk_samples // width)
     for start in range(0, count, chunk):
         _summarise(windows[start : start + chunk], features[start : start + chunk], rich=name == "rich")
     return features
 
 
 def feature_count(name: str, window_samples: int) -> int:
-    """How many numbers feature set ``name`` makes of a window. Raises :class:`InputError` for an unknown name."""
+    """Return the number of features per window in feature set ``name``. Raises :class:`InputError` for an unknown name.
+
+    >>> feature_count("summary", 50), feature_count("rich", 50), feature_count("flatten", 50)
+    (18, 30, 300)
+    """
     check_feature_set(name)
     return {"summary": 18, "rich": 30, "flatten": window_samples * len(CHANNELS)}[name]
 
 
 def feature_names(name: str, window_samples: int) -> tuple[str, ...]:
-    """A name for each column of :func:`compute_features`, such as ``gx_std``, ``accel_mag_max`` or ``ay[49]``."""
+    """Return a name for each column of :func:`compute_features`, such as ``gx_std``, ``accel_mag_max`` or ``ay[49]``."""
     check_feature_set(name)
     if name == "flatten":
         return tuple(f"{channel}[{sample}]" for sample in range(window_samples) for channel in CHANNELS)
@@ -113,26 +119,26 @@ def _summarise(windows: npt.NDArray[np.int16], out: npt.NDArray[np.float32], *, 
 
 
 def _as_samples(windows: npt.NDArray[np.int16]) -> tuple[npt.NDArray[np.int16], int]:
-    """Samples ``(s, 6)`` and a step such that window i is ``samples[i * step :][:w]``; a view where windows overlap."""
+    """Return samples ``(s, 6)`` and a step: window i is ``samples[i * step :][:w]``. A view where windows overlap."""
     count, width = windows.shape[:2]
     between_windows, between_samples, _ = windows.strides
     step, rest = divmod(between_windows, between_samples) if between_samples > 0 else (0, 1)
     if count > 1 and rest == 0 and 1 <= step <= width:
-        # Every address of the view below is one of the windows' own: sample j is in window j // step or the last one.
+        # Every address of the view below belongs to a window: sample j is in window j // step or in the last one.
         shape = ((count - 1) * step + width, windows.shape[2])
         return np.lib.stride_tricks.as_strided(windows, shape, windows.strides[1:], writeable=False), step
     return windows.reshape(count * width, windows.shape[2]), width
 
 
 def _window_sums(values: _Ints, starts: npt.NDArray[np.intp], width: int) -> _Ints:
-    """Sums ``(m, c)`` over the windows that begin at ``starts`` ``(m,)`` in ``values`` ``(s, c)``: exact."""
+    """Return the exact sums ``(m, c)`` over the windows that begin at ``starts`` ``(m,)`` in ``values`` ``(s, c)``."""
     running = np.zeros((values.shape[0] + 1, values.shape[1]), dtype=np.int64)
     np.cumsum(values, axis=0, out=running[1:])
     return running[starts + width] - running[starts]
 
 
 def _window_maxima(values: _Values, starts: npt.NDArray[np.intp], width: int) -> _Values:
-    """Maxima over the windows that begin at ``starts``, along the first axis, by spans that double."""
+    """Return the maxima over the windows that begin at ``starts``, along the first axis, using spans that double."""
     span = 1
     while span * 2 <= width:
         values = np.maximum(values[:-span], values[span:])

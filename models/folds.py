@@ -1,4 +1,4 @@
-"""Folds: every sample tested once, by a model that saw nothing of it or of the time around it."""
+"""Folds: every sample is tested once, by a model that was not trained on it or on the time around it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from stinger.recording import Recording
 from stinger.shots import Shots
 
 GUARD_MS: Final = 1000
-"""Nothing is learnt from so long before and after what is tested."""
+"""Training leaves out this time before and after the tested samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The samples ``[start, stop)`` of the session with this position among all sessions."""
+    """The samples ``[start, stop)`` of the session at index ``session``."""
 
     session: int
     start: int
@@ -30,7 +30,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """``train`` are pieces of sessions, each a session of its own with the shots that fall into it."""
+    """``train`` are parts of sessions, each a session with the shots in it; ``test`` are the stretches to test."""
 
     train: tuple[Session, ...]
     test: tuple[Stretch, ...]
@@ -38,7 +38,7 @@ class Fold:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldOut:
-    """A test of models: ``positions`` are those in ``sessions`` that count, each tested exactly once by ``folds``."""
+    """A test on held-out sessions: those of ``sessions`` at ``positions``; ``folds`` test each of them exactly once."""
 
     sessions: tuple[Session, ...]
     positions: tuple[int, ...]
@@ -46,20 +46,20 @@ class HeldOut:
 
     @property
     def held_out_sessions(self) -> tuple[Session, ...]:
-        """The sessions that count."""
+        """The sessions at ``positions``, on which models are compared."""
         return tuple(self.sessions[i] for i in self.positions)
 
 
 def folds_by_time(
     sessions: Sequence[Session], count: int, *, guard_ms: float = GUARD_MS, clear_ms: float = LEAD_MS + WINDOW_MS
 ) -> tuple[Fold, ...]:
-    """``count`` folds; each tests one of ``count`` blocks, equally long and contiguous, of every session.
+    """Return ``count`` folds; each tests one of ``count`` contiguous blocks of equal length of every session.
 
-    A session is learnt from only more than ``guard_ms`` away from its block, so no window that is learnt from shares a
-    sample with a tested one's window, as long as windows are no longer than that. Nor is anything learnt from within
-    ``clear_ms``, lead and window, before a trigger edge that the guard or the block holds: a window there would pass for
-    one that no shot follows. A session whose blocks would be
-    shorter than ``guard_ms`` is tested as a whole in one of the folds. Raises :class:`InputError` if all are.
+    Training uses only samples more than ``guard_ms`` away from the tested block, so that no training window shares a
+    sample with a tested window, if windows are no longer than that. It also leaves out the ``clear_ms`` (lead and window)
+    before a trigger edge in guard or block: a window there would look like one that no shot follows. A session whose
+    blocks would be shorter than ``guard_ms`` is tested as a whole in one of the folds. Raises :class:`InputError` if
+    this applies to all sessions.
     """
     cut = [_blocks(session, count, guard_ms) for session in sessions]
     if not any(cut):
@@ -86,20 +86,20 @@ def folds_by_time(
 
 
 def folds_by_session(sessions: Sequence[Session], count: int) -> tuple[Fold, ...]:
-    """``count`` folds; each tests whole sessions, every ``count``-th one. Raises :class:`InputError` for too few."""
+    """Return ``count`` folds; each tests whole sessions, every ``count``-th. Raises :class:`InputError` for too few."""
     if len(sessions) < count:
         raise InputError(
-            f"{count} folds by session need as many sessions, and there "
+            f"{count} folds by session need {count} sessions, but there "
             f"{'is 1' if len(sessions) == 1 else f'are {len(sessions)}'}: use --folds-by time or fewer folds"
         )
     return tuple(_testing(sessions, range(fold, len(sessions), count)) for fold in range(count))
 
 
 def folds_holding_out(sessions: Sequence[Session], held_out: Collection[int], count: int) -> tuple[Fold, ...]:
-    """At most ``count`` folds that test each of the sessions ``held_out`` (their positions) once, and no other.
+    """Return at most ``count`` folds that test each of the sessions at the positions ``held_out`` once, and no other.
 
-    Shots are spread evenly over the folds, so that where two sessions have any, no fold leaves out all of them as long
-    as there are at least two folds.
+    Shots are distributed evenly over the folds. If two sessions have shots and there are two folds or more, no fold
+    holds out all shots.
     """
     weight = {i: (sessions[i].accepted_shots, len(sessions[i].recording)) for i in held_out}
     tested: list[list[int]] = [[] for _ in range(min(count, len(held_out)))]
@@ -110,7 +110,7 @@ def folds_holding_out(sessions: Sequence[Session], held_out: Collection[int], co
 
 
 def slice_session(session: Session, start: int, stop: int) -> Session:
-    """The samples ``[start, stop)`` of ``session`` as a session; what its shots are stays as it was in the whole."""
+    """Return the samples ``[start, stop)`` of ``session`` as a session; its shots stay accepted or rejected as before."""
     recording, shots = session.recording, session.shots
     within = (shots.index >= start) & (shots.index < stop)
     return Session(
@@ -122,7 +122,7 @@ def slice_session(session: Session, start: int, stop: int) -> Session:
 
 
 def _testing(sessions: Sequence[Session], tested: Collection[int]) -> Fold:
-    """The fold that tests the sessions ``tested`` as a whole and learns from all others."""
+    """Return the fold that tests the sessions ``tested`` as a whole and trains on all others."""
     return Fold(
         train=tuple(session for i, session in enumerate(sessions) if i not in tested),
         test=tuple(Stretch(i, 0, len(sessions[i].recording)) for i in tested),
@@ -130,7 +130,7 @@ def _testing(sessions: Sequence[Session], tested: Collection[int]) -> Fold:
 
 
 def _blocks(session: Session, count: int, guard_ms: float) -> list[tuple[int, int]]:
-    """``count`` blocks of ``session``; none if they were too short."""
+    """Return ``count`` blocks of ``session``; none if they would be too short."""
     recording = session.recording
     edges = np.linspace(0, len(recording), count + 1).round().astype(int).tolist()
     shortest = min(stop - start for start, stop in pairwise(edges))
@@ -140,13 +140,13 @@ def _blocks(session: Session, count: int, guard_ms: float) -> list[tuple[int, in
 
 
 def _outside(session: Session, start: int, stop: int, guard_ms: float, clear_ms: float) -> list[Session]:
-    """The pieces of ``session`` more than ``guard_ms`` before sample ``start`` and after the last one before ``stop``.
+    """Return the parts of ``session`` more than ``guard_ms`` before sample ``start`` and after the last before ``stop``.
 
-    The first one ends earlier if a trigger edge that it leaves out would come within ``clear_ms`` after it.
+    The first part ends earlier if a trigger edge follows within ``clear_ms`` after it.
     """
     time_ms = session.recording.time_ms
     before = int(np.searchsorted(time_ms, time_ms[start] - guard_ms, side="left"))
-    # From the last edge back, as a cut before one edge may leave out another.
+    # Backwards from the last edge, because a cut before one edge may exclude another.
     for edge in session.shots.index[::-1].tolist():
         if before <= edge:
             before = min(before, int(np.searchsorted(time_ms, time_ms[edge] - clear_ms, side="left")))

@@ -1,4 +1,4 @@
-"""How good probabilities are."""
+"""Measure probabilities against labels: ROC AUC, PR AUC, F1, precision and recall."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from stinger.errors import InputError
 
 THRESHOLDS: Final[npt.NDArray[np.float64]] = np.arange(1, 100) / 100
-"""Where the best F1 is looked for: 0.01 to 0.99 in steps of 0.01."""
+"""Thresholds tried for the best F1: 0.01 to 0.99 in steps of 0.01."""
 
 Labels = npt.NDArray[np.integer[Any]]
 Probability = npt.NDArray[np.float64]
@@ -20,7 +20,7 @@ Probability = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Of probabilities against labels: areas under the ROC and the precision-recall curve, and the best F1.
+    """Areas under the ROC and precision-recall curves, and the best F1 over :data:`THRESHOLDS`.
 
     ``pr_auc`` is the average precision. ``best_threshold`` is the lowest of :data:`THRESHOLDS` that gives ``best_f1``.
     """
@@ -33,7 +33,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class ClassReport:
-    """Of one class at one threshold; a ratio without a denominator is 0. ``support`` is the rows of the class."""
+    """Precision, recall and F1 of one class at one threshold, 0 where undefined. ``support`` is its number of rows."""
 
     precision: float
     recall: float
@@ -43,7 +43,7 @@ class ClassReport:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdReport:
-    """What a threshold makes of the probabilities; at the threshold itself a row counts as positive."""
+    """Counts and ratios at one threshold; a row is predicted positive from the threshold on."""
 
     threshold: float
     accuracy: float
@@ -56,14 +56,14 @@ class ThresholdReport:
 
 
 def evaluate(labels: Labels, probability: Probability) -> Metrics:
-    """:class:`Metrics` of ``probability`` ``(n,)``. Raises :class:`InputError` where only one class is there."""
+    """Measure ``probability`` ``(n,)`` against ``labels`` ``(n,)``. Raises :class:`InputError` if there is only one class."""
     if np.unique(labels).size < 2:  # noqa: PLR2004
         raise InputError(f"nothing to measure: {labels.size} rows of one class")
     positive = labels == 1
-    called = probability[:, None] >= THRESHOLDS
-    hits = np.count_nonzero(called & positive[:, None], axis=0)
-    # F1 = 2 TP / (2 TP + FP + FN), and TP + FP is what was called, TP + FN what there is.
-    f1 = 2 * hits / (np.count_nonzero(called, axis=0) + np.count_nonzero(positive))
+    predicted = probability[:, None] >= THRESHOLDS
+    hits = np.count_nonzero(predicted & positive[:, None], axis=0)
+    # F1 = 2 TP / (2 TP + FP + FN), where TP + FP are the predicted positives and TP + FN the actual ones.
+    f1 = 2 * hits / (np.count_nonzero(predicted, axis=0) + np.count_nonzero(positive))
     best = int(np.argmax(f1))
     return Metrics(
         roc_auc=float(roc_auc_score(positive, probability)),
@@ -74,13 +74,13 @@ def evaluate(labels: Labels, probability: Probability) -> Metrics:
 
 
 def report_at(labels: Labels, probability: Probability, threshold: float = 0.5) -> ThresholdReport:
-    """Counts and ratios of calling a row positive from ``threshold`` upwards."""
-    called = probability >= threshold
+    """Return counts and ratios if rows are predicted positive from ``threshold`` on."""
+    predicted = probability >= threshold
     positive = labels == 1
-    hits = int(np.count_nonzero(called & positive))
-    alarms = int(np.count_nonzero(called & ~positive))
-    misses = int(np.count_nonzero(~called & positive))
-    passes = int(np.count_nonzero(~called & ~positive))
+    hits = int(np.count_nonzero(predicted & positive))
+    alarms = int(np.count_nonzero(predicted & ~positive))
+    misses = int(np.count_nonzero(~predicted & positive))
+    passes = int(np.count_nonzero(~predicted & ~positive))
     return ThresholdReport(
         threshold=threshold,
         accuracy=_ratio(hits + passes, labels.size),
@@ -93,11 +93,11 @@ def report_at(labels: Labels, probability: Probability, threshold: float = 0.5) 
     )
 
 
-def _class_report(right: int, wrongly_called: int, missed: int) -> ClassReport:
+def _class_report(right: int, wrong: int, missed: int) -> ClassReport:
     return ClassReport(
-        precision=_ratio(right, right + wrongly_called),
+        precision=_ratio(right, right + wrong),
         recall=_ratio(right, right + missed),
-        f1=_ratio(2 * right, 2 * right + wrongly_called + missed),
+        f1=_ratio(2 * right, 2 * right + wrong + missed),
         support=right + missed,
     )
 

@@ -1,4 +1,4 @@
-"""Opening a model file: one ONNX graph from raw window to probability. What is opened here may serve."""
+"""Open model files: check that a file is a valid model, one ONNX graph from raw window to probability."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS, INT16_MAX, INT16_MIN
 
 MODEL_MAX_BYTES: Final = 64 * 2**20
-"""A larger file is refused unread. 600 trees on a few thousand windows make ten to twenty."""
+"""A larger file is refused unread. 600 trees trained on a few thousand windows take 10 to 20 MB."""
 
 _INPUT: Final[tuple[str, str, list[int]]] = ("window", "tensor(int16)", [WINDOW_SAMPLES, len(CHANNELS)])
 _OUTPUT: Final[tuple[str, str, list[int]]] = ("probability", "tensor(float)", [])
@@ -26,7 +26,7 @@ _SILENT: Final = 4
 
 
 class Model:
-    """A model that was found fit to serve. ``meta`` is what it says about itself, ``sha256`` that of its bytes."""
+    """A valid model. ``meta`` is its metadata, ``data`` the content of its file, ``sha256`` the hash of that."""
 
     def __init__(self, session: InferenceSession, meta: ModelMeta, data: bytes) -> None:
         self.meta = meta
@@ -35,7 +35,7 @@ class Model:
         self._session = session
 
     def probability(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
-        """The probability of a shot ``lead_ms`` after each of ``windows`` ``(m, 50, 6) int16``, as ``(m,) float32``."""
+        """Return the probability ``(m,) float32`` of a shot ``lead_ms`` after each of ``windows`` ``(m, 50, 6) int16``."""
         if windows.shape[0] <= BATCH_WINDOWS:
             return self._run(windows)
         starts = range(0, windows.shape[0], BATCH_WINDOWS)
@@ -47,7 +47,7 @@ class Model:
 
 
 def load_model(path: StrPath) -> Model:
-    """Open a model file. Raises :class:`FileError`, one line, for one that must not serve (see :func:`open_model`)."""
+    """Open a model file. Raises :class:`FileError` for an invalid one (see :func:`open_model`)."""
     data = read_bytes(path, at_most=MODEL_MAX_BYTES)
     try:
         return open_model(data)
@@ -56,14 +56,14 @@ def load_model(path: StrPath) -> Model:
 
 
 def open_model(data: bytes) -> Model:
-    """The model in ``data``.
+    """Open the model in ``data``, the content of a file.
 
-    Raises :class:`InputError` if it is no ONNX model, leans on other files or on operators that do not come with ONNX
-    Runtime, has loops, takes or gives something else than a model of ours, lacks its metadata or has a newer one, or gives anything
-    but numbers from 0 to 1 on windows made to try it.
+    Raises :class:`InputError` if it is not an ONNX model, needs other files or operators that ONNX Runtime does not
+    contain, has loops, has other inputs or outputs than our models, has no metadata or metadata of a newer version, or
+    returns anything but numbers from 0 to 1 for the test windows of :func:`probe_windows`.
     """
     if len(data) > MODEL_MAX_BYTES:
-        raise InputError(f"has {len(data):,} bytes, more than the {MODEL_MAX_BYTES:,} of any model")
+        raise InputError(f"has {len(data):,} bytes, more than the {MODEL_MAX_BYTES:,} allowed for a model")
     check_contents(data)
     try:
         session = _open_session(data)
@@ -72,9 +72,9 @@ def open_model(data: bytes) -> Model:
         document = session.get_modelmeta().custom_metadata_map.get(META_KEY)
     except InputError:
         raise
-    except Exception as error:  # the runtime's own classes have no common base
+    except Exception as error:  # the exceptions of ONNX Runtime have no common base class
         reason = str(error).partition("\n")[0].rpartition(" : ")[2][:200]
-        raise InputError(f"is no ONNX model that can run here ({reason})") from error
+        raise InputError(f"is not an ONNX model that can run here ({reason})") from error
     if document is None:
         raise InputError("has no metadata of a Stinger model")
     model = Model(session, parse_meta(document), data)
@@ -86,9 +86,9 @@ def _open_session(data: bytes) -> InferenceSession:
     options = SessionOptions()
     options.intra_op_num_threads = 1  # with more, one window of a large forest waits milliseconds for a thread
     options.inter_op_num_threads = 1
-    options.log_severity_level = _SILENT  # what goes wrong is raised; nothing else may write to the terminal
+    options.log_severity_level = _SILENT  # errors are raised; ONNX Runtime must not write to the terminal as well
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    # Without a second try, which would write to the terminal before it fails as well.
+    # Without a second attempt by another provider, which would write to the terminal before it fails too.
     return InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
@@ -105,7 +105,7 @@ def _check_tensor(found: list[NodeArg], role: str, name: str, kind: str, shape: 
 
 
 def probe_windows() -> npt.NDArray[np.int16]:
-    """Windows of every kind to try a model on, ``(32, 50, 6)``: still, extreme, noisy."""
+    """Return windows to test a model on, ``(32, 50, 6)``: constant, extreme and noisy ones."""
     rng = np.random.default_rng(0)
     shape = (WINDOW_SAMPLES, len(CHANNELS))
     extremes = [np.full(shape, value) for value in (0, INT16_MIN, INT16_MAX)]
@@ -114,15 +114,15 @@ def probe_windows() -> npt.NDArray[np.int16]:
 
 
 def _try_out(model: Model) -> None:
-    """Score windows of every kind, one alone and many."""
+    """Score the windows of :func:`probe_windows`, all at once and one alone, and check the output."""
     windows = probe_windows()
     for batch in (windows, windows[:1]):
         try:
             probability = model.probability(batch)
-        except Exception as error:  # the runtime's own classes have no common base
+        except Exception as error:  # the exceptions of ONNX Runtime have no common base class
             reason = str(error).partition("\n")[0][:200]
             raise InputError(f"cannot score a window ({reason})") from error
         if probability.shape != (batch.shape[0],):
-            raise InputError(f"gives {probability.shape} for {batch.shape[0]} windows, expected a number each")
+            raise InputError(f"returns {probability.shape} for {batch.shape[0]} windows, expected one number for each")
         if not ((probability >= 0) & (probability <= 1)).all():  # false for NaN as well
-            raise InputError("gives something else than numbers from 0 to 1")
+            raise InputError("returns values other than numbers from 0 to 1")

@@ -1,4 +1,4 @@
-"""Which data the models that are kept were made and measured with, by the hashes and names that they carry."""
+"""Find the data that the models in the registry were trained and measured on, by the hashes and names stored with them."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class ReferencedData:
-    """What stands in metadata and reports: ``hashes`` are SHA-256 in hex, ``texts`` everything else."""
+    """The strings in metadata and reports of models: ``hashes`` are SHA-256 in hex, ``texts`` all others."""
 
     hashes: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
 
 
 class ModelReferences:
-    """Looks up what the models of ``registry`` name; a version never changes, so each is read once."""
+    """Reads which data the models of ``registry`` refer to; a version never changes, so each is read once."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._known: dict[str, ReferencedData] = {}
 
     def named(self) -> ReferencedData:
-        """What all versions together name. Raises :class:`FileError` where one cannot be read: it may name anything."""
+        """Return what all versions refer to. Raises :class:`FileError` if one cannot be read: it may refer to any data."""
         versions = self._registry.versions()
         self._known = {version.id: self._known.get(version.id) or _named_by(version) for version in versions}
         parts = self._known.values()
@@ -59,7 +59,7 @@ def _named_by(version: Version) -> ReferencedData:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON document, keys as well."""
+    """Yield every string in a JSON document, keys included."""
     match value:
         case str():
             yield value

@@ -1,4 +1,4 @@
-"""Names for things that come from files: short, and no two alike."""
+"""Short and unique names for data from files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stinger.files import StrPath
 
 
 def stems(paths: Sequence[StrPath]) -> list[str]:
-    """The name of each file without its ending; where several share it, the folder's name stands before it.
+    """Return the name of each file without its suffix; preceded by the name of its folder where several are equal.
 
     >>> stems(["day1/log.bin", "day2/log.bin", "other.csv"])
     ['day1/log', 'day2/log', 'other']
@@ -21,7 +21,7 @@ def stems(paths: Sequence[StrPath]) -> list[str]:
 
 
 def unused(name: str, taken: Collection[str]) -> str:
-    """``name``, or if that is ``taken`` the first of ``name~2``, ``name~3``, ... that is not."""
+    """Return ``name``, or if that is ``taken`` the first of ``name~2``, ``name~3``, ... that is not."""
     candidate, copy = name, 1
     while candidate in taken:
         copy += 1
@@ -30,7 +30,7 @@ def unused(name: str, taken: Collection[str]) -> str:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """``names``, each that has been there before made another by :func:`unused`.
+    """Return ``names`` with repeated ones made unique by :func:`unused`.
 
     >>> distinct(["a", "b", "a"])
     ['a', 'b', 'a~2']

@@ -1,4 +1,4 @@
-"""Negative windows: which windows of a set of sessions stand for 'no shot follows'."""
+"""Choose negative windows: examples of windows that no shot follows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stinger.errors import InputError
 Strategy = Literal["far", "near", "mixed"]
 
 OVERDRAW: Final = 3
-"""With replacement, this many times as many candidates are drawn as windows are wanted."""
+"""With replacement, the number of drawn candidates is this multiple of the number of wanted windows."""
 
 _EXCLUSION_LABELS: Final = {
     Exclusion.INCOMPLETE: "not_whole",
@@ -34,9 +34,9 @@ class NegativeOptions:
 
     ``far`` takes windows from anywhere, ``near`` those that end between ``near_min_ms`` and ``near_max_ms`` before a
     positive window starts, ``mixed`` ``round(mult * mixed_near_frac)`` near ones for each positive and the rest far.
-    At most ``mult`` are chosen for each positive, their ends at least ``min_sep_ms`` apart. ``min_motion_quantile`` drops
-    the candidates that move least; ``match_pos_motion`` keeps those that move like the positives between their
-    quantiles ``pos_motion_q`` and ``1 - pos_motion_q``. Raises :class:`InputError` for values that mean nothing.
+    At most ``mult`` are chosen per positive, with their ends at least ``min_sep_ms`` apart. ``min_motion_quantile`` removes
+    the candidates with the least motion; ``match_pos_motion`` keeps those whose motion is between the quantiles
+    ``pos_motion_q`` and ``1 - pos_motion_q`` of the positives. Raises :class:`InputError` for invalid values.
     """
 
     strategy: Strategy = "far"
@@ -83,15 +83,15 @@ RECOMMENDED: Final = NegativeOptions(
     avoid_edges="all",
     avoid_post_ms=2000,
 )
-"""Harder negatives than the defaults of an export: fewer long stretches of high probability come of them."""
+"""Harder negatives than the defaults of an export: models trained on them have fewer long stretches of high probability."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Negatives:
-    """``ends`` ``(k,)``, ascending, index samples of a field. ``counts`` says what became of all candidates.
+    """``ends`` ``(k,)``, ascending, index samples of the candidates; ``counts`` how many of them each filter removed.
 
-    Its keys, in order: ``far`` and ``near``, each ``{"candidates": ..., <filter>: how many it removed, ..., "chosen": ...}``
-    for the strategies that were used.
+    The keys of ``counts``, in order, are the strategies used, ``far`` and ``near``; each value is
+    ``{"candidates": ..., <filter>: number removed, ..., "chosen": ...}``.
     """
 
     ends: Indices
@@ -101,7 +101,7 @@ class Negatives:
 def choose_negatives(
     field: CandidateWindows, positive_starts: Indices, positive_ends: Indices, options: NegativeOptions, seed: int
 ) -> Negatives:
-    """Choose negatives for the positive windows ``[start, end)`` in ``field``. The same seed chooses the same ones."""
+    """Choose negatives from ``field`` for the positive windows ``[start, end)``. The same seed chooses the same ones."""
     draw = _Draw(field, field.score[positive_ends], options, seed)
     total = positive_starts.size * options.mult
     if options.strategy == "near":
@@ -115,14 +115,14 @@ def choose_negatives(
 
 
 def choose_far(field: CandidateWindows, wanted: int, options: NegativeOptions, seed: int) -> Negatives:
-    """At most ``wanted`` negatives from anywhere in ``field``, which has no shot: there is no positive to be near or like."""
+    """Choose at most ``wanted`` negatives from anywhere in ``field``, which has no shots and so no positives."""
     draw = _Draw(field, np.empty(0), replace(options, match_pos_motion=False), seed)
     chosen = draw.far(wanted)
     return Negatives(ends=np.sort(chosen), counts={name: dict(count) for name, count in draw.counts.items()})
 
 
 class _Draw:
-    """One choice of negatives: what is chosen, and how many candidates each filter removed."""
+    """Draws negatives and counts how many candidates each filter removes."""
 
     def __init__(
         self, field: CandidateWindows, positive_scores: npt.NDArray[np.float64], options: NegativeOptions, seed: int
@@ -144,7 +144,7 @@ class _Draw:
         count = self.counts.setdefault("near", Counter())
         times = self._field.time_ms
         session = np.searchsorted(self._field.starts, positive_starts, side="right") - 1
-        # A band may be longer than sessions lie apart on the timeline of the field.
+        # A band may be longer than the distance between two sessions on the common time axis.
         lowest, highest = self._field.starts[session], self._field.starts[session + 1]
         before = times[positive_starts]
         first = np.searchsorted(times, before - self._options.near_max_ms, side="left")
@@ -165,7 +165,7 @@ class _Draw:
         return chosen
 
     def _fit(self, candidates: Indices, count: Counter[str]) -> Indices:
-        """Those of ``candidates`` that no filter removes; ``count`` is told how many each one did."""
+        """Return those of ``candidates`` that no filter removes; add the number that each removes to ``count``."""
         exclusions = self._field.exclusion[candidates]
         number_of = np.bincount(exclusions, minlength=len(Exclusion))
         count["candidates"] += candidates.size
@@ -174,7 +174,7 @@ class _Draw:
         fit: Indices = candidates[exclusions == Exclusion.NONE]
         scores = self._field.score[fit]
         if self._options.min_motion_quantile > 0 and fit.size:
-            # A selection, not a sort: only the one value is needed.
+            # A partial sort: only one value is needed.
             rank = math.floor(self._options.min_motion_quantile * (fit.size - 1))
             keep = scores >= np.partition(scores, rank)[rank]
             fit, scores = _kept(fit, scores, keep, count, "too_little_motion")

@@ -1,6 +1,6 @@
-"""What is in an ONNX file, read from its bytes alone: enough to refuse a file before anything runs it.
+"""Read an ONNX file as bytes, to refuse an unsafe file before ONNX Runtime opens it.
 
-ONNX is protobuf. Only the fields needed are looked at; their numbers are those of ``onnx.proto3``.
+ONNX is protobuf. Only the fields needed are read; their numbers are those of ``onnx.proto3``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 from stinger.errors import InputError
 
 DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
-"""Operators of these come with ONNX Runtime everywhere."""
+"""Domains whose operators every ONNX Runtime contains."""
 
 _MODEL_GRAPH: Final = 7
 _MODEL_METADATA: Final = 14
@@ -35,10 +35,10 @@ _CONTINUED: Final = 0x80
 
 
 def check_contents(data: bytes) -> None:
-    """Raise :class:`InputError` for what a model must not hold, and for bytes that are no ONNX model.
+    """Raise :class:`InputError` for what a model must not contain, and for bytes that are not an ONNX model.
 
-    That is: weights in other files, operators that do not come with ONNX Runtime, functions, and graphs within
-    operators, since a loop may never end.
+    Not allowed are weights in other files, operators that ONNX Runtime does not contain, functions, and graphs within
+    operators, because a loop may never end.
     """
     graphs = 0
     for number, value in _fields(data):
@@ -48,11 +48,14 @@ def check_contents(data: bytes) -> None:
             graphs += 1
             _check_graph(value)
     if graphs != 1:
-        raise InputError("is no ONNX model")
+        raise InputError("is not an ONNX model")
 
 
 def metadata_value(data: bytes, key: str) -> str | None:
-    """The metadata of an ONNX model under ``key``, without opening the model. Raises :class:`InputError` for other bytes."""
+    """Return the metadata of an ONNX model under ``key``, ``None`` if it has none, without opening the model.
+
+    Raises :class:`InputError` for bytes that are not an ONNX model.
+    """
     for number, entry in _fields(data):
         if number == _MODEL_METADATA and isinstance(entry, bytes):
             fields = dict(_fields(entry))
@@ -71,7 +74,7 @@ def _check_graph(data: bytes) -> None:
         elif number == _GRAPH_INITIALIZER:
             _check_tensor(value)
         elif number == _GRAPH_SPARSE_INITIALIZER:
-            raise InputError("holds sparse weights, which no model of ours has")
+            raise InputError("contains sparse weights, which no model of ours has")
 
 
 def _check_node(data: bytes) -> None:
@@ -86,20 +89,20 @@ def _check_node(data: bytes) -> None:
         elif number == _NODE_ATTRIBUTE:
             _check_attribute(value)
     if domain not in DOMAINS:
-        raise InputError(f"uses the operator {operator!r} of {domain!r}, which does not come with ONNX Runtime")
+        raise InputError(f"uses the operator {operator!r} of {domain!r}, which is not part of ONNX Runtime")
 
 
 def _check_attribute(data: bytes) -> None:
     for number, value in _fields(data):
         if number in _ATTRIBUTE_GRAPHS:
-            raise InputError("has a graph within an operator, such as a loop; a model is one plain graph")
+            raise InputError("contains a graph within an operator, such as a loop; a model is one plain graph")
         if number == _ATTRIBUTE_TENSOR and isinstance(value, bytes):
             _check_tensor(value)
 
 
 def _check_tensor(data: bytes) -> None:
     if any(number in _TENSOR_EXTERNAL and value not in {0, b""} for number, value in _fields(data)):
-        raise InputError("keeps weights in another file; a model is one file")
+        raise InputError("stores weights in another file; a model is one file")
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
@@ -125,9 +128,9 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif kind in {_FIXED32, _FIXED64}:
             length = 4 if kind == _FIXED32 else 8
         else:
-            raise InputError("is no ONNX model")
+            raise InputError("is not an ONNX model")
         if length > end - position:
-            raise InputError("is no ONNX model, or is cut short")
+            raise InputError("is not an ONNX model, or is truncated")
         yield number, data[position : position + length]
         position += length
 
@@ -141,4 +144,4 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * i)
         if byte < _CONTINUED:
             return value, position + i + 1
-    raise InputError("is no ONNX model, or is cut short")
+    raise InputError("is not an ONNX model, or is truncated")

@@ -1,4 +1,4 @@
-"""Which recordings a model was trained on, and whether one of today's is among them."""
+"""Store in a model's metadata which recordings it was trained on, and find out whether a recording is one of them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from models.sessions import Session
 from stinger.recording import Recording
 
 BEGINNING_SAMPLES: Final = 100
-"""A recording is known by its first second: a log that is pulled again later begins as it did, and is longer."""
+"""A recording is identified by its first second: a log fetched again later has the same start and is longer."""
 
 _INPUTS: Final = "inputs_sha256"
 _BEGINNINGS: Final = "beginnings"
 
 
 def beginning_of(recording: Recording) -> str:
-    """What tells ``recording`` from every other, in hex, whatever file holds it and however much of it."""
+    """Return a hash in hex that identifies ``recording``, independent of its file and of its length."""
     return sha256(recording.samples[:BEGINNING_SAMPLES].tobytes()).hexdigest()
 
 
 def trained_on(sessions: Sequence[Session], inputs_sha256: Sequence[str]) -> dict[str, Any]:
-    """What a model's metadata says of the recordings it was trained on, for :func:`has_seen` to read later."""
+    """Return the metadata of a model that is trained on ``sessions``; :func:`has_seen` reads it later."""
     return {
         "sessions": [session.name for session in sessions],
         _INPUTS: list(dict.fromkeys(inputs_sha256)),
@@ -32,12 +32,12 @@ def trained_on(sessions: Sequence[Session], inputs_sha256: Sequence[str]) -> dic
 
 
 def names_its_data(meta: ModelMeta) -> bool:
-    """Whether the model says what it was trained on; one that was imported from a blaster's file cannot."""
+    """Return whether the metadata names the training data; for a model imported from a blaster's file it does not."""
     return bool(_texts(meta, _INPUTS) | _texts(meta, _BEGINNINGS))
 
 
 def has_seen(meta: ModelMeta, recording: Recording, file_sha256: str) -> bool:
-    """Whether the model says that it was trained on ``recording``, or on the file that holds it."""
+    """Return whether, by its metadata, the model was trained on ``recording`` or on the file with ``file_sha256``."""
     return file_sha256 in _texts(meta, _INPUTS) or beginning_of(recording) in _texts(meta, _BEGINNINGS)
 
 

@@ -1,8 +1,8 @@
-"""The registry: every model kept, which one is in use, and how that came to be.
+"""The registry: a folder with all stored models, the model in use (the champion), and a journal of all changes.
 
-A folder: ``versions/<time>-<name>/`` holds ``model.onnx``, ``report.json`` and, where the blaster has such a model,
+``versions/<time>-<name>/`` contains ``model.onnx``, ``report.json`` and, if the blaster can run the model,
 ``model.mlmd``; ``champion`` is one line, the name of the version in use; ``journal.jsonl`` has a line for each change.
-Whatever moment a process is killed at, a version is there whole or not at all, and the champion is the old or the new.
+If a process is killed at any moment, each version is complete or absent, and the champion is the old or the new one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _UNFINISHED: Final = ".unfinished-"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One model kept. ``id`` is the name of its folder: the UTC time of its adding and a name."""
+    """One stored model. ``id`` is the name of its folder: the UTC time at which it was added, and a name."""
 
     id: str
     folder: Path
@@ -48,12 +48,12 @@ class Version:
 
     @property
     def blaster_path(self) -> Path | None:
-        """The file for the blaster, where there is one."""
+        """The file for the blaster; ``None`` if the blaster cannot run this model."""
         path = self.folder / BLASTER_FILE
         return path if path.is_file() else None
 
     def report(self) -> dict[str, Any]:
-        """What was written about the model when it was added."""
+        """Read the report that was stored with the model. Raises :class:`FileError`."""
         path = self.folder / REPORT_FILE
         try:
             report = json.loads(read_bytes(path))
@@ -65,13 +65,17 @@ class Version:
 
 
 class Registry:
-    """The registry in ``folder``, which need not exist yet; nothing is created before something is added."""
+    """The registry in ``folder``, which need not exist; it is created when something is added.
 
-    def __init__(self, folder: StrPath) -> None:
+    A change waits at most ``lock_timeout_s`` for another process that changes the registry.
+    """
+
+    def __init__(self, folder: StrPath, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
         self.folder = Path(folder)
+        self._lock_timeout_s = lock_timeout_s
 
     def versions(self) -> list[Version]:
-        """Every whole version, oldest first."""
+        """Return every complete version, oldest first."""
         folder = self.folder / "versions"
         try:
             with os_errors(folder):
@@ -85,16 +89,16 @@ class Registry:
         return [Version(name, folder / name) for name in names if not name.startswith(".")]
 
     def version(self, version_id: str) -> Version:
-        """The version of this name. Raises :class:`InputError` if there is none."""
+        """Return the version with this id. Raises :class:`InputError` if there is none."""
         for version in self.versions():
             if version.id == version_id:
                 return version
         raise InputError(f"{self.folder} has no model '{version_id}': see 'stinger models list'")
 
     def champion(self) -> Version | None:
-        """The version in use, ``None`` if none was ever promoted.
+        """Return the version in use, ``None`` if none was ever promoted.
 
-        Raises :class:`FileError` if the one that was is gone.
+        Raises :class:`FileError` if the champion's version was deleted.
         """
         name = self._champion_id()
         if name is None:
@@ -106,7 +110,7 @@ class Registry:
             raise FileError(path, f"names '{name}', which is not there: promote another model") from error
 
     def journal(self) -> list[dict[str, Any]]:
-        """Every change, oldest first; a last line that was torn by a crash is left out."""
+        """Return every change, oldest first, without a last line that a crash left incomplete."""
         path = self.folder / "journal.jsonl"
         if not self._is_file(path):
             return []
@@ -121,7 +125,7 @@ class Registry:
         return entries
 
     def add(self, name: str, model: bytes, report: Mapping[str, Any], *, blaster_model: bytes | None = None) -> Version:
-        """Keep a model file; it is not in use before it is promoted. Raises :class:`InputError` for an unfit name."""
+        """Store a model file; it is in use once it is promoted. Raises :class:`InputError` for an invalid name."""
         if not _NAME.fullmatch(name):
             raise InputError(f"'{name}' cannot name a model: expected at most 61 letters, digits, '-' and '_'")
         with os_errors(self.folder):
@@ -150,9 +154,9 @@ class Registry:
         return version
 
     def roll_back(self, *, why: str) -> Version:
-        """Make the champion's predecessor the champion again; step by step if repeated.
+        """Make the champion's predecessor the champion again; repeat to go back further.
 
-        Raises :class:`InputError` if there is none, or if it was deleted.
+        Raises :class:`InputError` if there is no predecessor, or if it was deleted.
         """
         with self._locked():
             predecessor = self._predecessor()
@@ -163,7 +167,7 @@ class Registry:
         return version
 
     def note(self, action: str, values: Mapping[str, Any]) -> None:
-        """Add a line of ``values`` to the journal: something that was found out about models, and changed none."""
+        """Add a line with ``values`` to the journal, about an action that changed no model."""
         with os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
@@ -187,7 +191,7 @@ class Registry:
             newest = versions[max(0, len(versions) - keep) :]
             doomed = [version for version in versions if version not in newest and version.id not in needed]
             for version in doomed:
-                # Out of sight in one step: a kill in between leaves no half version.
+                # Renamed first, in one step: a kill during the deletion leaves no incomplete version in the list.
                 aside = version.folder.with_name(f"{_UNFINISHED}{version.id}")
                 os.replace(version.folder, aside)
                 shutil.rmtree(aside)
@@ -195,7 +199,8 @@ class Registry:
         return doomed
 
     def _set_champion(self, action: str, version: Version, why: str) -> None:
-        # The journal first: an entry that did not come true does no harm, a champion from nowhere could not roll back.
+        # The journal is written first: an entry whose change did not happen is ignored later, but a champion without an
+        # entry could not be rolled back.
         self._note(action, {"from": self._champion_id(), "to": version.id, "why": why})
         write_bytes(self.folder / "champion", f"{version.id}\n".encode())
 
@@ -204,13 +209,13 @@ class Registry:
         return read_bytes(path).decode("utf-8", errors="replace").strip() if self._is_file(path) else None
 
     def _predecessor(self) -> str | None:
-        """The champion before this one: what was promoted and not rolled back is a stack."""
+        """Return the id of the previous champion: promoted versions that were not rolled back form a stack."""
         stack: list[str] = []
         changes = [entry for entry in self.journal() if entry.get("action") in {"promote", "rollback"}]
         for i, entry in enumerate(changes):
             after = changes[i + 1].get("from") if i + 1 < len(changes) else self._champion_id()
             if after != entry.get("to"):
-                continue  # the process was killed before this came true
+                continue  # the process was killed after the entry and before the change
             if entry["action"] == "rollback" and len(stack) > 1:
                 stack.pop()
             elif not stack or stack[-1] != entry["to"]:
@@ -225,7 +230,7 @@ class Registry:
         path = self.folder / "journal.jsonl"
         entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "action": action, **values}
         with os_errors(path), open(path, "ab+") as file:
-            # A line torn by a crash is closed, so that it spoils no other.
+            # Ends a line that a crash left incomplete, so that the new line is separate.
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
@@ -235,26 +240,26 @@ class Registry:
             os.fsync(file.fileno())
 
     def _sweep(self, versions: Path) -> None:
-        """Remove what a killed process left unfinished; only with the lock."""
+        """Remove incomplete versions of a killed process. The caller holds the lock."""
         for entry in versions.iterdir():
             if entry.name.startswith(_UNFINISHED):
                 shutil.rmtree(entry, ignore_errors=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes from changing the registry. Raises :class:`InputError` where there is none."""
+        """Keep other processes from changing the registry. Raises :class:`InputError` if it does not exist or is busy."""
         if not self.folder.is_dir():
-            raise InputError(f"{self.folder} holds no model yet")
-        lock = FileLock(self.folder / "lock", timeout=LOCK_TIMEOUT_S)
+            raise InputError(f"{self.folder} contains no model yet")
+        lock = FileLock(self.folder / "lock", timeout=self._lock_timeout_s)
         try:
             with os_errors(self.folder):
                 try:
                     lock.acquire()
-                except Timeout as error:  # an OSError as well, of which nothing is the file system's fault
+                except Timeout as error:  # also an OSError, but not an error of the file system
                     message = f"{self.folder} is being changed by another process: try again later"
                     raise InputError(message) from error
         except NotImplementedError as error:
-            raise InputError(f"{self.folder} is on a file system without locks: keep the models elsewhere") from error
+            raise InputError(f"{self.folder} is on a file system without locks: use another --data-dir") from error
         try:
             yield
         finally:
@@ -262,7 +267,7 @@ class Registry:
 
 
 def _free_id(versions: Path, name: str) -> str:
-    """A name that sorts behind all others: the time to the millisecond, waiting for the next one if need be."""
+    """Return an id that sorts after all others: the time in milliseconds, if necessary after waiting for the next one."""
     newest = max((entry.name for entry in versions.iterdir() if not entry.name.startswith(".")), default="")
     while True:
         now = datetime.now(UTC)
@@ -270,5 +275,5 @@ def _free_id(versions: Path, name: str) -> str:
         if stamp > newest[: len(stamp)]:
             return f"{stamp}-{name}"
         if newest[: len(stamp)] > f"{now.year + 1}":
-            raise InputError(f"{versions / newest} is from the future: set the clock, or rename it")
+            raise InputError(f"{versions / newest} has a time in the future: set the clock, or rename it")
         time.sleep(0.001)

@@ -1,6 +1,6 @@
-"""ONNX Runtime, imported here and nowhere else, with its telemetry off.
+"""The only import of ONNX Runtime, with its telemetry disabled.
 
-Since 1.29 its official builds send usage data to their maker and keep a database in the user's cache folder, unless this
+Since 1.29 its official builds send usage data to their maker and write a database in the user's cache folder, unless this
 variable is set before the library is loaded; on Windows, events go to the system's tracing until they are disabled.
 """
 

@@ -1,4 +1,4 @@
-"""A trained model as a file that can serve, with what it was trained on and how it did."""
+"""Save a trained model as a model file, with its training data and metrics in the metadata."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from models.training import TrainingResult
 
 
 def software() -> str:
-    """The name and version of this program, as model files carry them."""
+    """Return name and version of this program for the metadata of model files."""
     return f"stinger-ml {version('stinger-ml')}"
 
 
 def now_utc() -> str:
-    """The time of creation, as model files carry it."""
+    """Return the current time for the metadata of model files."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def fit_model(
     features: Features, labels: Labels, meta: ModelMeta, *, seed: int, n_jobs: int = 1
 ) -> tuple[Model, tuple[str, ...]]:
-    """The model that ``meta`` names, fitted on ``features`` ``(n, k)`` and ``labels`` ``(n,)``, as the file that would serve.
+    """Fit the model that ``meta`` names on ``features`` ``(n, k)`` and ``labels`` ``(n,)``.
 
-    Beside it warnings about the fit, a line each. Raises :class:`InputError` for one class only, and for a model too large
-    for a file.
+    Returns it exported and opened again, as it would run in the daemon, and warnings about the fit, a line each. Raises
+    :class:`InputError` if there is only one class, and for a model too large for a file.
     """
     estimator = make_estimator(meta.estimator, meta.features, seed=seed, labels=labels, n_jobs=n_jobs)
     warnings = fit_estimator(estimator, features, labels)
@@ -63,9 +63,9 @@ def fit_dataset(dataset: Dataset, spec: ModelSpec, *, seed: int, n_jobs: int = -
 
 
 def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: DecisionParameters | None = None) -> bytes:
-    """The model file of ``result``, which was trained on ``dataset``, with ``decision`` or the blaster's own.
+    """Return the model file of ``result``, trained on ``dataset``, with ``decision`` or the blaster's parameters.
 
-    Raises :class:`InputError` if its windows or their rate are not those of a model file, or it is too large for one.
+    Raises :class:`InputError` if a model file cannot have its windows or their rate, or if it is too large.
     """
     spec = result.options.spec
     meta = ModelMeta(
@@ -81,7 +81,7 @@ def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: Deci
         metrics={**asdict(result.metrics), "split": result.options.split, "test_rows": int(result.split.test.size)},
     )
     data = export_estimator(result.estimator, meta)
-    open_model(data)  # what could not be opened again is not kept
+    open_model(data)  # raises for a file that could not be opened again
     return data
 
 

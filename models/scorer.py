@@ -1,4 +1,4 @@
-"""Samples of any number of devices in, a probability for each sample out: the one way that live and replayed samples go."""
+"""Score samples of any number of devices: the same code for live samples, replayed ones and plots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stinger.recording import GAP_MS, Recording
 from stinger.sample import CHANNELS, CLOCK_WRAP_MS, SAMPLE_DTYPE, SampleArray, axes
 
 BATCH_WINDOWS: Final = 256
-"""Windows given to the model at a time: the fastest size measured (what a batch needs stays in the cache)."""
+"""Windows per run of the model: the fastest size measured (a batch of this size stays in the processor's cache)."""
 
 _SLOTS_AT_FIRST: Final = 8
 
@@ -25,19 +25,26 @@ Probability = npt.NDArray[np.float32]
 
 
 class WindowModel(Protocol):
-    """What a scorer needs of a model."""
+    """The interface of a model for a :class:`Scorer`.
+
+    >>> class Moving:
+    ...     def probability(self, windows: Windows) -> Probability:
+    ...         return (windows.std(axis=1).max(axis=1) > 100).astype(np.float32)
+    >>> Scorer(Moving()).push("b1", np.zeros(60, dtype=SAMPLE_DTYPE)).probability[[0, 48, 49, 59]]
+    array([nan, nan,  0.,  0.], dtype=float32)
+    """
 
     def probability(self, windows: Windows) -> Probability:
-        """``(m,) float32`` for windows ``(m, 50, 6) int16``."""
+        """Return ``(m,) float32`` for windows ``(m, 50, 6) int16``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """The scores of one or several blocks of samples, one after another.
+    """The scores of one or several blocks of samples, one block after another.
 
-    ``probability`` ``(n,) float32`` has a value for each sample, NaN until the device's window has been filled;
-    ``starts`` ``(k + 1,)`` says where each block begins and the last one ends. ``resets`` are the indices of samples
-    before which the window of a device was emptied, because time had a gap or jumped back.
+    ``probability`` ``(n,) float32`` has a value for each sample, NaN until the device's window is full;
+    ``starts`` ``(k + 1,)`` are the indices at which each block begins and the last one ends. ``resets`` are the indices
+    of samples before which the window of a device was emptied, because of a gap or a step back in time.
     """
 
     probability: Probability
@@ -45,22 +52,22 @@ class Scores:
     resets: npt.NDArray[np.intp]
 
     def block(self, i: int) -> Probability:
-        """The probabilities of the ``i``-th block, as a view."""
+        """Return the probabilities of the ``i``-th block, as a view."""
         return self.probability[self.starts[i] : self.starts[i + 1]]
 
 
 class Scorer:
     """Keeps the last 50 samples of every device and scores each new one.
 
-    A device's window starts over after a step in time longer than ``GAP_MS``, and after any step back.
+    A device's window is emptied by a step in time longer than ``GAP_MS``, and by any step back.
 
-    Blocks may have any length and be cut anywhere: the scores are the same, but for the last digits of float32 (at most
-    1e-6), as a model may add in another order for another number of windows.
+    Scores do not depend on how samples are divided into blocks, except for the last digits of float32 (at most 1e-6):
+    a model may add numbers in another order for another number of windows.
     """
 
     def __init__(self, model: WindowModel) -> None:
         self.model = model
-        """May be replaced at any time: the windows stay, the next score is the new model's."""
+        """May be replaced at any time: the windows stay, and the new model computes the next score."""
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
         self._window = np.zeros((_SLOTS_AT_FIRST, WINDOW_SAMPLES, len(CHANNELS)), dtype=np.int16)
@@ -68,13 +75,13 @@ class Scorer:
         self._last_ms = np.zeros(_SLOTS_AT_FIRST, dtype=np.int64)
 
     def push(self, device_id: str, samples: SampleArray) -> Scores:
-        """Score ``samples`` ``(n,)`` of one device."""
+        """Score ``samples`` ``(n,)`` of one device, the next ones after those of the last call."""
         if samples.shape[0] == 1:
             return self._push_one(self._slot(device_id), samples)
         return self.push_blocks([(device_id, samples)])
 
     def push_blocks(self, blocks: Sequence[tuple[str, SampleArray]]) -> Scores:
-        """Score blocks of several devices in one run of the model. Raises ``ValueError`` if a device is named twice."""
+        """Score blocks of several devices together. Raises ``ValueError`` if a device has two blocks."""
         blocks_of = [samples for _, samples in blocks]
         slots = np.array([self._slot(device_id) for device_id, _ in blocks], dtype=np.intp)
         if len({device_id for device_id, _ in blocks}) < len(blocks):
@@ -88,7 +95,8 @@ class Scorer:
         filled, resets = self._count(samples, slots, lengths, starts)
         windows = self._with_history(samples, slots, lengths, starts, block_of)
         probability = np.full(starts[-1], np.nan, dtype=np.float32)
-        # Each block stands behind the 50 samples before it: the window of sample j in block i begins at j + 50 i + 1.
+        # In `windows`, each block follows the last 50 samples of its device: the window of sample j, in block i, begins at
+        # row j + 50 i + 1.
         first_row = np.arange(starts[-1]) + WINDOW_SAMPLES * block_of + 1
         ready = np.flatnonzero(filled >= WINDOW_SAMPLES)
         for start in range(0, ready.size, BATCH_WINDOWS):
@@ -98,14 +106,14 @@ class Scorer:
         return Scores(probability, starts, resets)
 
     def forget(self, device_id: str) -> None:
-        """Empty the window of a device and let go of it; nothing happens for one that was never heard of."""
+        """Drop the window of a device; do nothing for an unknown device."""
         slot = self._slots.pop(device_id, None)
         if slot is not None:
             self._filled[slot] = 0
             self._free.append(slot)
 
     def _push_one(self, slot: int, samples: SampleArray) -> Scores:
-        """The same as a block of one, without the cost of what only several samples need."""
+        """Score one sample, without the work that only a block of several samples needs."""
         time_ms = int(samples["timestamp_ms"][0])
         filled = int(self._filled[slot])
         reset = filled > 0 and (time_ms - int(self._last_ms[slot])) % CLOCK_WRAP_MS > GAP_MS
@@ -128,7 +136,7 @@ class Scorer:
         lengths: npt.NDArray[np.intp],
         starts: npt.NDArray[np.intp],
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
-        """How many samples each device's window holds after each sample, and where it was emptied before one."""
+        """Return the number of samples in the device's window after each sample, and the samples before which it was emptied."""
         time_ms = samples["timestamp_ms"].astype(np.int64)
         position = np.arange(time_ms.size)
         begins = starts[:-1][lengths > 0]
@@ -139,7 +147,7 @@ class Scorer:
         # A step back is a huge step forward on a clock of 32 bits; a wrap of the clock is a small one.
         broken = (time_ms - before_ms) % CLOCK_WRAP_MS > GAP_MS
         broken[begins] &= self._filled[owners] > 0
-        # What the window holds at a block's first sample and after a break; from there it grows by one a sample.
+        # The number of samples in the window at a block's first sample and after a gap; from there it grows by one each.
         held = np.ones_like(time_ms)
         held[begins] = np.where(broken[begins], 1, self._filled[owners] + 1)
         known = broken.copy()
@@ -159,9 +167,9 @@ class Scorer:
         starts: npt.NDArray[np.intp],
         block_of: npt.NDArray[np.intp],
     ) -> npt.NDArray[np.void]:
-        """Every window in all blocks, each behind the last 50 samples of its device; the last 50 are kept for later.
+        """Return every window in all blocks, each block after the last 50 samples of its device, and store the new last 50.
 
-        Element r of the result is the window that begins r samples after the first block's 50.
+        Element r of the result is the window that begins at row r of these samples.
         """
         rows = np.empty((samples.size + WINDOW_SAMPLES * slots.size, len(CHANNELS)), dtype=np.int16)
         rows[np.arange(samples.size) + WINDOW_SAMPLES * (block_of + 1)] = axes(samples)
@@ -185,23 +193,23 @@ class Scorer:
 
 
 def score_recording(model: WindowModel, recording: Recording) -> Probability:
-    """A probability for each sample of ``recording``, as ``(n,) float32``; NaN where no window ends."""
+    """Score each sample of ``recording``: ``(n,) float32``, NaN where no complete window ends."""
     return Scorer(model).push("", recording.samples).probability
 
 
 def _joined(blocks: list[SampleArray]) -> SampleArray:
-    """One array of all blocks; for a thousand of them some two hundred times faster than NumPy joins arrays of records."""
+    """Concatenate blocks; for a thousand of them about 200 times faster than NumPy for arrays of records."""
     try:
         data = b"".join(blocks)  # type: ignore[arg-type]  # arrays are buffers, whatever the stubs for 3.11 say
-    except TypeError:  # but for those that are every so many records of another
+    except TypeError:  # an array that is not contiguous, such as every second record of another
         data = b"".join([np.ascontiguousarray(block).data for block in blocks])
     return np.frombuffer(data, dtype=SAMPLE_DTYPE)
 
 
 def _windows_of(rows: Windows) -> npt.NDArray[np.void]:
-    """Every window in ``rows`` ``(r, 6)`` as one element of 600 bytes, overlapping in memory.
+    """Return every window in ``rows`` ``(r, 6)`` as one element of 600 bytes, overlapping in memory.
 
-    Copied as such, windows move some twenty times faster than as samples and axes.
+    Copying windows as such elements is about 20 times faster than copying samples and axes.
     """
     count = rows.shape[0] - WINDOW_SAMPLES + 1
     return np.ndarray((count,), _WINDOW_DTYPE, rows, strides=(rows.strides[0],))

@@ -1,4 +1,4 @@
-"""Drawing times at random so that no two drawn ones are closer than a given distance."""
+"""Choose samples so that no two chosen ones are closer than a given time."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from models.windows import Indices
 from stinger.errors import InputError
 
 _BLOCK: Final = 4096
-"""Candidates looked at together; grows with what is chosen, so that each block's sort pays."""
+"""Candidates processed at a time; grows with the number of chosen ones, because each block sorts these."""
 
 
 class SeparatedDraw:
-    """Chooses among samples; all that it ever chose lie at least ``min_sep_ms`` apart in ``time_ms`` ``(n,) int64``."""
+    """Chooses samples; all that it has chosen are at least ``min_sep_ms`` apart in ``time_ms`` ``(n,) int64``."""
 
     def __init__(self, time_ms: np.ndarray[tuple[int], np.dtype[np.int64]], min_sep_ms: float) -> None:
         if not min_sep_ms >= 0:
             raise InputError(f"a separation of {min_sep_ms:g} ms: expected 0 or more")
         self._time_ms = time_ms
-        # Times are whole, so a fraction changes nothing; and 1 keeps a sample from being chosen twice.
+        # Times are integers, so the separation can be rounded up; at least 1, so that no sample is chosen twice.
         self._sep = max(1, int(np.ceil(min_sep_ms)))
         self._same_time = min_sep_ms == 0
-        # Chosen keys by the bucket they fall in, a bucket being one separation wide: it never holds two.
+        # Chosen keys by bucket. A bucket is one separation wide, so it never holds two.
         self._buckets: dict[int, int] = {}
 
     def choose(self, candidates: Indices, wanted: int) -> Indices:
-        """Up to ``wanted`` of ``candidates``, earlier ones first, each far enough from everything chosen so far."""
+        """Choose up to ``wanted`` of ``candidates`` in their order, each far enough from all chosen so far."""
         keys = candidates if self._same_time else self._time_ms[candidates]
         chosen: list[int] = []
         start = 0

@@ -1,4 +1,4 @@
-"""Sessions: the recordings of one or several logs, each with a name and its shots."""
+"""Sessions: the recordings of one or several logs, each with a unique name and its shots."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from stinger.shots import MIN_SHOT_GAP_MS, Shots, find_shots
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Session:
-    """One recording of a set, under a name that no other one of the set has.
+    """One recording of a set of recordings, with a name that is unique in the set and its shots.
 
-    ``first_shot_num`` is the number of its first accepted shot: the accepted shots of a set are counted through, in the
-    order of its sessions, from 0.
+    ``first_shot_num`` is the number of its first accepted shot: accepted shots are numbered from 0 over the whole set, in
+    the order of its sessions.
     """
 
     name: str
@@ -29,18 +29,18 @@ class Session:
 
     @property
     def accepted_shots(self) -> int:
-        """How many shots of this session count."""
+        """Number of accepted shots."""
         return int(self.shots.accepted.sum())
 
 
 def open_sessions(
     logs: Sequence[Log], *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS, names: Sequence[str] | None = None
 ) -> tuple[Session, ...]:
-    """The sessions of ``logs``, in their order: one for each boot.
+    """Return the sessions of ``logs`` in their order, one for each boot.
 
-    A session has its log's name of ``names``, else the name of its file without the ending; where several files share
-    it, the folder's name stands before it. Further boots in a file get ``#2``, ``#3`` behind it. Raises
-    :class:`FileError` where two logs are the same bytes: the copy would stand on both sides of every split.
+    A session is named by its log's entry in ``names``, or by the name of its file without the suffix, preceded by the
+    name of the folder where several files have the same name. Further boots in a file get ``#2``, ``#3`` after it. Raises
+    :class:`FileError` if two logs have the same bytes: the copy would be on both sides of every split.
     """
     _refuse_copies(logs)
     sessions: list[Session] = []
@@ -72,5 +72,5 @@ def _refuse_copies(logs: Sequence[Log]) -> None:
     seen: dict[str, str] = {}
     for log in logs:
         if log.sha256 in seen:
-            raise FileError(log.path, f"holds the same bytes as {seen[log.sha256]}: give each log once")
+            raise FileError(log.path, f"has the same content as {seen[log.sha256]}: give each log once")
         seen[log.sha256] = log.path

@@ -1,4 +1,4 @@
-"""Which model on which features, by name. Needs no scikit-learn, so a command line can be checked without it."""
+"""Names of models and features. Without scikit-learn, so that a command line can be checked without importing it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from models.features import check_feature_set
 from stinger.errors import InputError
 
 MODELS: Final = ("logreg", "ridge", "mlp", "rf", "et", "hgb", "xgb")
-"""The names that :func:`models.estimators.make_estimator` knows."""
+"""The models of :func:`models.estimators.make_estimator`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model and the features it is fed. Raises :class:`InputError` for a name that does not exist."""
+    """A model and its features. Raises :class:`InputError` for an unknown name."""
 
     model: str
     features: str
@@ -28,7 +28,7 @@ class ModelSpec:
 
 
 def parse_spec(text: str) -> ModelSpec:
-    """``model:features``, such as ``mlp:rich``, as a value; ``str`` of it gives the text back.
+    """Parse ``model:features``, such as ``mlp:rich``; ``str`` is the inverse.
 
     >>> parse_spec("mlp:rich")
     ModelSpec(model='mlp', features='rich')
@@ -37,7 +37,7 @@ def parse_spec(text: str) -> ModelSpec:
     """
     model, colon, features = text.partition(":")
     if not colon:
-        raise InputError(f"'{text}' is no model: expected MODEL:FEATURES, such as mlp:rich")
+        raise InputError(f"'{text}' is not a model: expected MODEL:FEATURES, such as mlp:rich")
     return ModelSpec(model.strip(), features.strip())
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a training set are learnt from, and which are kept aside to test on."""
+"""Split the rows of a training set into those to train on and those to test on."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from models.dataset import Rows
 from stinger.errors import InputError
 
 SPLITS: Final = ("random", "time", "group", "session")
-"""The names that :func:`make_split` knows."""
+"""The splits of :func:`make_split`."""
 
 _DRAWS: Final = 100
-"""So many times groups are drawn before a split that keeps both classes on both sides counts as impossible."""
+"""After this many draws of groups without both classes on both sides, the split counts as impossible."""
 
 Labels = npt.NDArray[np.integer[Any]]
 Indices = npt.NDArray[np.intp]
@@ -35,20 +35,19 @@ def make_split(name: str, labels: Labels, rows: Rows, *, test_size: float, seed:
     """Split ``labels`` ``(n,)`` so that both classes are on both sides; ``test_size`` is a fraction, rounded up.
 
     * ``random``: each class in proportion.
-    * ``time``: the end of each session is tested on, by time of event. Each session by itself, as its clock starts over:
-      times of two sessions say nothing about which was first. A session of one row is learnt from. Free of ``seed``.
-    * ``group``: shots are drawn, each with all rows that carry its number; rows of a session without a shot stay
-      together.
+    * ``time``: tests on the end of each session, by time of event. Each session is split by itself, because each clock
+      starts at 0 and times of two sessions cannot be compared. A session of one row is trained on. Independent of ``seed``.
+    * ``group``: shots are drawn, each with all rows that have its number; rows of a session without a shot stay together.
     * ``session``: whole sessions are drawn.
 
-    A draw of groups or sessions that leaves a side without a class is drawn again, so the seed alone decides. Raises
-    :class:`InputError` where that is impossible, for an unknown name, and unless 0 < ``test_size`` < 1.
+    A draw of groups or sessions that leaves a side without a class is repeated with the same random generator. Raises
+    :class:`InputError` if that is impossible, for an unknown name, and unless 0 < ``test_size`` < 1.
     """
     if not 0 < test_size < 1:
         raise InputError(f"the test size is a fraction between 0 and 1, not {test_size:g}")
     for label, noun in ((1, "positives"), (0, "negatives")):
         if not (labels == label).any():
-            raise InputError(f"the training set has no {noun}: a model needs both to learn from")
+            raise InputError(f"the training set has no {noun}: training needs both classes")
     if name == "random":
         return _random(labels, test_size, seed)
     if name == "time":
@@ -64,15 +63,15 @@ def make_split(name: str, labels: Labels, rows: Rows, *, test_size: float, seed:
 
 
 def stratified_subset(labels: Labels, count: int, *, seed: int) -> Indices:
-    """``count`` row numbers, ascending, drawn from each class in proportion, at least one of each that there is.
+    """Draw ``count`` row numbers, ascending, from each class in proportion and at least one of each class.
 
-    All rows if there are no more than ``count``. Raises :class:`InputError` for a count below the number of classes.
+    Returns all rows if there are no more than ``count``. Raises :class:`InputError` for fewer than one row per class.
     """
     if count >= labels.size:
         return np.arange(labels.size)
     classes, sizes = np.unique(labels, return_counts=True)
     if count < classes.size:
-        raise InputError(f"{count} rows cannot hold {classes.size} classes: allow more")
+        raise InputError(f"{count} rows cannot contain {classes.size} classes: allow more")
     rng = np.random.default_rng(seed)
     positives = min(max(round(count * sizes[-1] / labels.size), classes.size - 1), count - classes.size + 1, sizes[-1])
     wanted = (count,) if classes.size == 1 else (count - positives, positives)
@@ -88,7 +87,7 @@ def _random(labels: Labels, test_size: float, seed: int) -> Split:
     tested = math.ceil(test_size * labels.size)
     if rarer < 2 or min(tested, labels.size - tested) < 2:  # noqa: PLR2004 - both classes on both sides
         raise InputError(
-            f"a random split needs both classes on both sides: {labels.size} rows, of the rarer class {rarer}, "
+            f"a random split needs both classes on both sides: there are {labels.size} rows, {rarer} of the rarer class, "
             f"and {tested} to test on; record more shots"
         )
     train, test = train_test_split(np.arange(labels.size), test_size=test_size, random_state=seed, stratify=labels)
@@ -108,7 +107,7 @@ def _time(rows: Rows, test_size: float) -> Split:
 
 
 def _shot_groups(rows: Rows) -> npt.NDArray[np.intp]:
-    """A number ``(n,)`` for each row: that of its shot, or of its session where that has no shot."""
+    """Return a group number ``(n,)`` for each row: one for each shot, and one for each session without shots."""
     keys = [
         f"shot {shot}" if shot >= 0 else f"session {name}"
         for shot, name in zip(rows.shot_num, rows.session, strict=True)

@@ -1,4 +1,4 @@
-"""Who does long work, and where its progress shows."""
+"""Run long work on workers and show its progress."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
-"""Shows a stage of so many steps under a label while a block runs; the block is given what moves it on by n."""
+"""Takes a label and the number of steps; a context manager that shows them and yields a function to advance by n steps."""
 
 
 @contextmanager
 def no_progress_bar(label: str, length: int) -> Iterator[Callable[[int], object]]:
-    """A :data:`ProgressBar` that shows nothing."""
+    """Show nothing; usable as a :data:`ProgressBar`."""
     del label, length
     yield lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRunner:
-    """The workers, and the bar that shows how far they are."""
+    """Runs tasks on ``workers`` and shows the number of finished ones with ``bar``."""
 
     workers: Workers = field(default_factory=Workers)
     bar: ProgressBar = no_progress_bar
 
     def run(self, label: str, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-        """``function`` of each of ``tasks``, in the order they were done; see :func:`~models.workers.spread`."""
+        """Return ``function`` of each of ``tasks``, in the order of completion; see :func:`~models.workers.run_parallel`."""
         results = []
         with self.bar(label, len(tasks)) as progress, closing(run_parallel(function, tasks, self.workers)) as done:
             for result in done:

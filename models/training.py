@@ -1,4 +1,4 @@
-"""One model, trained on one side of a split and measured on the other."""
+"""Train one model on one side of a split and measure it on the other."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from models.splits import Split, make_split, stratified_subset
 class TrainingOptions:
     """How to train; the defaults are those of ``stinger train``.
 
-    ``max_rows`` of 0 means all rows. With ``refit``, the model that comes back was fitted on all rows used, after one
-    fitted on the train side was measured.
+    ``max_rows`` of 0 means all rows. With ``refit``, one model is fitted on the train side and measured, and another one,
+    fitted on all used rows, is returned.
     """
 
     spec: ModelSpec
@@ -36,10 +36,10 @@ class TrainingOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingResult:
-    """A fitted model and what it was worth.
+    """A fitted model and its metrics.
 
-    ``rows`` ``(m,)`` are the rows of the dataset that were used, and ``split`` counts among those. ``warnings`` are lines
-    for a user, such as that the MLP did not converge.
+    ``rows`` ``(m,)`` are the rows of the dataset that were used; ``split`` indexes ``rows``. ``warnings`` are lines for a
+    user, such as that the MLP did not converge.
     """
 
     estimator: Estimator
@@ -55,12 +55,12 @@ class TrainingResult:
 
     @property
     def refitted(self) -> bool:
-        """Whether ``estimator`` has seen the test side as well, after the metrics were taken without it."""
+        """Whether ``estimator`` was fitted on the test side as well; the metrics are of one that was not."""
         return self.options.refit
 
 
 def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
-    """Fit the model that ``options`` describe on ``dataset`` and measure it on the rows kept aside.
+    """Fit the model of ``options`` on one part of ``dataset`` and measure it on the other.
 
     The same dataset, options and versions of the libraries give the same result. Raises :class:`InputError` for a split
     that is impossible and for a model whose package is missing.

@@ -1,6 +1,6 @@
-"""A training set in pieces: what each recording gives to learn from, chosen from it alone.
+"""The training rows of single sessions, which can be combined to the training set of any fold.
 
-So a piece can be built anywhere, once, and put together with others for any fold: nothing in it depends on the rest.
+The rows of a session depend on that session only, so workers build them once and every fold reuses them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from stinger.sample import CHANNELS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingRows:
-    """``features`` ``(n, k) float32`` of ``n`` windows under the name of each feature set, and ``labels`` ``(n,) uint8``.
+    """The training rows of one session.
 
-    ``sha256`` is that of the windows and labels. ``warning`` says why there are none, where that is so.
+    ``features`` maps each feature set to ``(n, k) float32`` for ``n`` windows; ``labels`` are ``(n,) uint8``; ``sha256``
+    is the hash of windows and labels. If there are no rows, ``warning`` is the reason.
     """
 
     session: str
@@ -39,17 +40,17 @@ class TrainingRows:
 
     @property
     def positives(self) -> int:
-        """Windows before shots."""
+        """Number of windows before shots."""
         return int(np.count_nonzero(self.labels))
 
 
 def build_training_rows(
     feature_sets: Collection[str], options: ExportOptions, quiet_a_minute: float, session: Session
 ) -> TrainingRows:
-    """What ``session`` gives to learn from.
+    """Build the training rows of ``session``.
 
-    With shots, it is the training set of this session alone. Without, it is ``quiet_a_minute`` negatives from anywhere
-    in it for each recorded minute: motion that no shot came of.
+    If it has shots, they are the training set of this session alone. Otherwise they are ``quiet_a_minute`` negatives per
+    recorded minute, from anywhere in it: motion without a shot.
     """
     warning = None
     windows = np.empty((0, WINDOW_SAMPLES, len(CHANNELS)), dtype=np.int16)
@@ -62,7 +63,7 @@ def build_training_rows(
             windows = _quiet_windows(session, options, quiet_a_minute)
             labels = np.zeros(windows.shape[0], dtype=np.uint8)
     except InputError as error:
-        warning = f"{session.name}: nothing is learnt from it: {error}"
+        warning = f"{session.name}: not used for training: {error}"
     digest = sha256(windows.tobytes())
     digest.update(labels.tobytes())
     return TrainingRows(
@@ -75,16 +76,16 @@ def build_training_rows(
 
 
 def joined(pieces: Iterable[TrainingRows], feature_set: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Features ``(n, k)`` and labels ``(n,)`` of all of ``pieces``. Raises :class:`InputError` if they hold no shot."""
+    """Return features ``(n, k)`` and labels ``(n,)`` of all of ``pieces``. Raises :class:`InputError` without a shot."""
     parts = list(pieces)
     if not any(piece.positives for piece in parts):
-        raise InputError(f"no shot to learn from in {len(parts)} recordings")
+        raise InputError(f"no shot to train on in {len(parts)} recordings")
     features = np.concatenate([piece.features[feature_set] for piece in parts])
     return features, np.concatenate([piece.labels for piece in parts])
 
 
 def counts(pieces: Iterable[TrainingRows]) -> dict[str, Any]:
-    """How many windows ``pieces`` hold, of both kinds, and a hash of them all, for a model's metadata."""
+    """Return the numbers of rows and positives in ``pieces`` and a hash of all rows, for a model's metadata."""
     parts = list(pieces)
     digest = sha256("".join(piece.sha256 for piece in parts).encode())
     return {

@@ -1,6 +1,6 @@
-"""Windows of a recording: which ones are whole, what they hold, how much they move.
+"""Windows of a recording: which are complete, their samples, and how much motion they contain.
 
-A window is named by its end: ``end`` is the index of the sample right after it, so it holds ``[end - window, end)``.
+A window is identified by its end: ``end`` is the index of the sample right after it; it is ``[end - window, end)``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy.typing as npt
 from stinger.recording import Recording
 
 LEAD_MS: Final = 100
-"""How long before its shot a positive window ends, unless told otherwise: what flywheels need to reach speed."""
+"""Default time from the end of a positive window to its shot: what the flywheels need to reach speed."""
 WINDOW_MS: Final = 500
-"""How long a window is, unless told otherwise: 50 samples at 100 Hz, as on the blaster."""
+"""Default length of a window: 50 samples at 100 Hz, as on the blaster."""
 
 ACCEL_WEIGHT: Final = 0.05
-"""Weight of the accelerometer in :func:`motion_scores`: gravity is always there, turning tells more of aiming."""
+"""Weight of the accelerometer in :func:`motion_scores`: it always measures gravity; turning is a better sign of aiming."""
 
 Indices = npt.NDArray[np.intp]
 
@@ -33,12 +33,12 @@ class Span:
 
     @property
     def total(self) -> int:
-        """Samples from the window's first to its event: a shot, or the time that a prediction speaks of."""
+        """Samples from the start of the window to its event: a shot, or the time that a prediction is for."""
         return self.lead_samples + self.window_samples
 
 
 def span_of(recording: Recording, *, lead_ms: float = LEAD_MS, window_ms: float = WINDOW_MS) -> Span:
-    """Lead and window in samples at the rate of ``recording``.
+    """Return lead and window in samples at the rate of ``recording``.
 
     Raises :class:`~stinger.errors.InputError` where time does not advance.
     """
@@ -49,9 +49,9 @@ def span_of(recording: Recording, *, lead_ms: float = LEAD_MS, window_ms: float 
 
 
 def unbroken_before(recording: Recording) -> Indices:
-    """For each sample, how many samples stand before it without a gap: ``(n,)``, 0 at the start and after each gap.
+    """Return for each sample the number of samples before it without a gap: ``(n,)``, 0 at the start and after a gap.
 
-    A window that ends at ``end`` is whole exactly if this is at least its length at ``end``.
+    A window that ends at ``end`` is complete if this number at ``end`` is at least its length.
     """
     index = np.arange(len(recording))
     starts = np.zeros_like(index)
@@ -61,7 +61,7 @@ def unbroken_before(recording: Recording) -> Indices:
 
 
 def windows_at(axes: npt.NDArray[np.int16], ends: Indices, window_samples: int) -> npt.NDArray[np.int16]:
-    """The windows of ``axes`` ``(n, 6)`` at ``ends`` ``(k,)``, each in [window_samples, n]: ``(k, window_samples, 6)``."""
+    """Return the windows of ``axes`` ``(n, 6)`` at ``ends`` ``(k,)``, each in [window_samples, n]: ``(k, window_samples, 6)``."""
     if ends.size == 0:
         return np.empty((0, window_samples, axes.shape[1]), dtype=np.int16)
     sliding = np.lib.stride_tricks.sliding_window_view(axes, window_samples, axis=0)
@@ -69,10 +69,10 @@ def windows_at(axes: npt.NDArray[np.int16], ends: Indices, window_samples: int) 
 
 
 def motion_scores(axes: npt.NDArray[np.int16], window_samples: int) -> npt.NDArray[np.float64]:
-    """How much the window before each sample moves: ``(n,)`` in LSB squared, NaN for the first ``window_samples``.
+    """Return the motion of the window before each sample: ``(n,)`` in LSB squared, NaN for the first ``window_samples``.
 
-    Mean squared magnitude of the gyroscope plus :data:`ACCEL_WEIGHT` times that of the accelerometer. Sums are of whole
-    numbers, so a score does not depend on where in a recording its window lies.
+    It is the mean squared magnitude of the gyroscope plus :data:`ACCEL_WEIGHT` times that of the accelerometer. Sums are
+    of integers, so a score does not depend on the position of its window in the recording.
     """
     scores = np.full(axes.shape[0], np.nan)
     if axes.shape[0] > window_samples:
@@ -83,7 +83,7 @@ def motion_scores(axes: npt.NDArray[np.int16], window_samples: int) -> npt.NDArr
 
 
 def pressed_within(recording: Recording, window_samples: int) -> npt.NDArray[np.bool_]:
-    """Whether the trigger is down anywhere in the (cut short, at the start) window before each sample: ``(n,)``."""
+    """Return whether the trigger is pressed in the window before each sample, shorter at the start: ``(n,)``."""
     count = np.zeros(len(recording) + 1, dtype=np.int64)
     np.cumsum(recording.trigger != 0, out=count[1:])
     starts = np.maximum(np.arange(len(recording)) - window_samples, 0)
@@ -92,7 +92,7 @@ def pressed_within(recording: Recording, window_samples: int) -> npt.NDArray[np.
 
 
 def _windowed_energy(channels: npt.NDArray[np.int16], window_samples: int) -> npt.NDArray[np.int64]:
-    """Sum of squares over the window before sample ``window_samples``, then before each later one."""
+    """Return the sum of squares over the window before sample ``window_samples`` and before each later one."""
     total = np.zeros(channels.shape[0] + 1, dtype=np.int64)
     for column in channels.T:
         wide = column.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Independent tasks spread over the cores of this machine or over a cluster; results as they come."""
+"""Run independent tasks on the cores of this machine or on a cluster, and yield results as they finish."""
 
 from __future__ import annotations
 
@@ -23,38 +23,41 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 LOCAL: Final = "local"
-"""Forked processes on Linux (they start at once, with everything imported), else joblib's loky.
+"""Forked processes on Linux (they start quickly, with everything imported), elsewhere joblib's loky.
 
-macOS can fork as well, but its own libraries for arithmetic may not survive that.
+macOS can fork as well, but its libraries for linear algebra may crash after a fork.
 """
 
-_LOOK_EVERY_S: Final = 1.0
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 """Signals that end a process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Who does the work. ``jobs`` at a time, 0 for all cores (of a cluster: all it has).
+    """Where tasks run: ``jobs`` at a time, 0 for one per core (on a cluster: as many as it has).
 
-    ``backend`` is :data:`LOCAL` or any joblib backend: ``loky``, ``threading``, ``multiprocessing``, ``dask``, ``ray``, or
-    one that was registered. ``scheduler`` is the address that ``dask`` needs, such as ``tcp://10.0.0.5:8786``.
+    ``backend`` is :data:`LOCAL` or a joblib backend: ``loky``, ``threading``, ``multiprocessing``, ``dask``, ``ray``, or
+    a registered one. ``scheduler`` is the address that ``dask`` needs, such as ``tcp://10.0.0.5:8786``. Forked
+    processes are checked every ``check_interval_s`` seconds for having died.
     """
 
     jobs: int = 0
     backend: str = LOCAL
     scheduler: str | None = None
+    check_interval_s: float = 1.0
 
 
 def run_parallel(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: Workers
 ) -> Generator[Result, None, None]:
-    """``function`` of each task, in the order they are done; begun in the order given, so long ones belong first.
+    """Yield ``function`` of each task in the order of completion; tasks start in the given order, so put long ones first.
 
-    ``function`` must be picklable for anything but local work, and tasks and results always. Closing the iterator, or
-    an exception such as ``KeyboardInterrupt`` inside it, ends the workers: an interrupt from the keyboard reaches only
-    this process. Raises :class:`InputError` for a backend that does not exist or cannot be reached, and
-    for a local worker that dies.
+    ``function`` must be picklable except for local work; tasks and results always. Closing the iterator, or
+    an exception such as ``KeyboardInterrupt`` inside it, ends the workers; Ctrl-C interrupts only this process.
+    Raises :class:`InputError` for a backend that does not exist or cannot be reached, and if a local worker dies.
+
+    >>> list(run_parallel(len, ["a", "bcd"], Workers(jobs=1)))
+    [1, 3]
     """
     if workers.scheduler is not None and workers.backend != "dask":
         raise InputError(f"a scheduler belongs to the backend dask, not to {workers.backend}")
@@ -62,7 +65,7 @@ def run_parallel(
     if workers.backend == LOCAL and jobs <= 1:
         yield from map(function, tasks)
     elif workers.backend == LOCAL and sys.platform == "linux":
-        yield from _fork(function, tasks, jobs)
+        yield from _fork(function, tasks, jobs, workers.check_interval_s)
     elif workers.backend == "dask":
         yield from _dask(function, tasks, workers)
     else:
@@ -74,17 +77,19 @@ def run_parallel(
 _forked_function: Callable[[Any], Any] | None = None
 
 
-def _fork(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
+def _fork(
+    function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, check_interval_s: float
+) -> Iterator[Result]:
     context = multiprocessing.get_context("fork")
     before = set(multiprocessing.active_children())
-    # A signal that comes while a process forks could be swallowed by what Python does around that: it has to wait.
+    # A signal during a fork could be lost in Python's code around it, so signals are blocked until the workers exist.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         with warnings.catch_warnings():
-            # From 3.12 on Python warns of a fork beside threads. Those here are of BLAS, which starts them anew in a
-            # child, and of OpenMP, which does nothing with them in a task that is limited to one thread.
+            # From 3.12 on Python warns of a fork in a process with threads. The threads here are those of BLAS, which
+            # starts new ones in a child, and of OpenMP, which does not use them in a task that is limited to one thread.
             warnings.simplefilter("ignore", DeprecationWarning)
-            # What the initialiser is given is inherited, not pickled: what `function` holds is shared, not copied.
+            # Arguments of the initialiser are inherited, not pickled: the data in `function` is shared, not copied.
             pool = context.Pool(jobs, initializer=_set_forked_function, initargs=(function,))
     except BaseException:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -94,26 +99,26 @@ def _fork(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) 
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         results = pool.imap_unordered(_call_forked_function, tasks)
         for _ in tasks:
-            yield _next(results, processes)
+            yield _next(results, processes, check_interval_s)
     finally:
         pool.terminate()
         pool.join()
 
 
-def _next(results: IMapIterator[Result], processes: Iterable[BaseProcess]) -> Result:
-    """The next result. A pool waits for ever for what a dead process was at, so those are looked at now and then."""
+def _next(results: IMapIterator[Result], processes: Iterable[BaseProcess], check_interval_s: float) -> Result:
+    """Return the next result. A pool waits for ever for the task of a process that died, so processes are checked."""
     while True:
         try:
-            return results.next(timeout=_LOOK_EVERY_S)
+            return results.next(timeout=check_interval_s)
         except multiprocessing.TimeoutError:
             if any(process.exitcode is not None for process in processes):
-                raise InputError("a worker died, perhaps for want of memory: try fewer --jobs") from None
+                raise InputError("a worker process died, perhaps out of memory: try fewer --jobs") from None
 
 
 def _set_forked_function(function: Callable[[Any], Any]) -> None:
     global _forked_function  # noqa: PLW0603 - set once, at the start of a worker
     _forked_function = function
-    # A terminal sends Ctrl-C to all processes, but the parent ends its workers; what it does about SIGTERM is not for them.
+    # A terminal sends Ctrl-C to all processes, but the parent ends its workers. The parent's SIGTERM handler must not run here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
@@ -121,9 +126,9 @@ def _set_forked_function(function: Callable[[Any], Any]) -> None:
 
 
 def _end_with_the_parent() -> None:
-    """Wait for the end of the process that forked this one, whatever it is of, and end it as well.
+    """Wait for the end of the parent process, for whatever reason, and end this process as well.
 
-    Else a worker of a killed parent goes on to the end of its fit, and holds the parent's locks as long.
+    Otherwise a worker whose parent was killed would continue its fit, and hold the parent's locks meanwhile.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -138,7 +143,7 @@ def _call_forked_function(task: Any) -> Any:
 
 def _dask(function: Callable[[Task], Result], tasks: Sequence[Task], workers: Workers) -> Iterator[Result]:
     if workers.scheduler is None:
-        raise InputError("the backend dask needs the address of its scheduler, such as tcp://10.0.0.5:8786")
+        raise InputError("the backend dask needs the address of its scheduler, such as --scheduler tcp://10.0.0.5:8786")
     try:
         from distributed import Client  # noqa: PLC0415 - an optional extra
     except ImportError as error:
@@ -148,17 +153,17 @@ def _dask(function: Callable[[Task], Result], tasks: Sequence[Task], workers: Wo
         client = make_client(workers.scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{workers.scheduler}: no Dask scheduler answers there ({error})") from error
-    # Scattered, the function and the data it holds go to each machine once; without, to each task.
+    # Scattering sends the function and its data to each machine once, instead of with each task.
     with client, _configured("dask", workers.jobs or -1, client=client, scatter=[function]):
         yield from _joblib(function, tasks)
 
 
 @contextmanager
 def _configured(backend: str, jobs: int, **options: Any) -> Iterator[None]:
-    """Make ``backend`` joblib's own for the block."""
+    """Make ``backend`` joblib's default within the block."""
     if backend == "ray":
         try:
-            from ray.util.joblib import register_ray  # noqa: PLC0415 - brought by whoever has such a cluster
+            from ray.util.joblib import register_ray  # noqa: PLC0415 - not a dependency; installed by users of such a cluster
         except ImportError as error:
             raise InputError("the backend ray needs the package ray: pip install ray") from error
         register_ray()
@@ -177,7 +182,7 @@ def _joblib(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterat
     try:
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
     except ValueError:
-        # Backends of the older kind, such as multiprocessing and ray, give everything at the end.
+        # Older backends, such as multiprocessing and ray, return all results at the end.
         parallel = joblib.Parallel(batch_size=1)
     with _interrupts_ignored():
         results = parallel(calls)
@@ -185,14 +190,14 @@ def _joblib(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterat
 
 
 def _call(function: Callable[[Task], Result], task: Task) -> Result:
-    # Else what a task itself does with joblib goes to the cluster too, piece by piece.
+    # Otherwise joblib calls within a task would go to the cluster as well.
     with joblib.parallel_config(backend="sequential"):
         return function(task)
 
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Processes started in the block never see Ctrl-C, which a terminal sends to all of them; their parent ends them."""
+    """Start processes in the block that ignore Ctrl-C, which a terminal sends to all processes; the parent ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

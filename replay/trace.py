@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.decision import Decided, Decision, DecisionParameters, spin_ups
+from models.decision import Decision, DecisionParameters, Decisions, spin_ups
 from models.scorer import WindowModel, score_recording
 from models.sessions import Session
 
@@ -52,7 +52,7 @@ def score_sessions(
     return tuple(traces)
 
 
-def decide(trace: Trace, parameters: DecisionParameters) -> tuple[Decided, npt.NDArray[np.int64]]:
+def decide(trace: Trace, parameters: DecisionParameters) -> tuple[Decisions, npt.NDArray[np.int64]]:
     """Return the decision at each sample of ``trace``, and its spin-ups ``(k, 2)``: on and off in ms since boot."""
     decided = Decision(parameters).push(trace.time_ms, trace.probability)
     return decided, spin_ups(decided.switches, int(trace.time_ms[-1] + trace.step_ms))

@@ -23,20 +23,20 @@ _EXIT_INTERRUPTED = 130
 
 @click.command(short_help="Compare models on a training set, over splits and seeds.")
 @train_dir_option
-@click.option("--seeds", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Runs, with seeds 1 to N.")
-@click.option("--out", type=ANY_PATH, default="report.md", show_default=True, help="The Markdown report.")
-@test_size_option
 @click.option(
-    "--jobs", type=click.IntRange(0), default=0, help="Fits at a time.  [default: 0, as many as there are cores]"
+    "--seeds", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Number of runs, with seeds 1 to N."
 )
+@click.option("--out", type=ANY_PATH, default="report.md", show_default=True, help="The Markdown report to write.")
+@test_size_option
+@click.option("--jobs", type=click.IntRange(0), default=0, help="Number of parallel fits.  [default: 0, one per core]")
 @click.option(
     "--backend",
     default=LOCAL,
     show_default=True,
     metavar="NAME",
-    help="Who fits: this machine's cores, or a joblib backend: loky, threading, dask, ray.",
+    help="Where fits run: 'local' (processes on this machine) or a joblib backend: loky, threading, dask, ray.",
 )
-@click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, such as tcp://10.0.0.5:8786.")
+@click.option("--scheduler", metavar="ADDRESS", help="Scheduler of the Dask cluster, such as tcp://10.0.0.5:8786.")
 @json_option
 def benchmark(
     *,
@@ -49,10 +49,10 @@ def benchmark(
     scheduler: str | None,
     as_json: bool,
 ) -> None:
-    """Fit eight models on random, group and time splits (and session, where there are several), for several seeds.
+    """Fit eight models on random, group and time splits (and session splits, if there are several), for several seeds.
 
     Writes a Markdown report with the mean and standard deviation of ROC AUC, PR AUC and best F1. Ctrl-C ends it early;
-    the report then holds what was finished.
+    the report then contains the finished fits.
     """
     dataset = read_dataset(train_dir)
     numbers = range(1, seeds + 1)
@@ -78,12 +78,14 @@ def benchmark(
             write_bytes(out, markdown.encode())
         except FileError:
             if not as_json:
-                click.echo(markdown)  # hours of work are not lost for a full disk
+                click.echo(markdown)  # a full disk must not lose hours of work
             raise
     done = f"{len(outcome.fits):,} of {len(plan.jobs):,} fits"
     if outcome.interrupted:
         kept = (
-            f"{out} holds the {done} that were finished" if outcome.fits else f"{out} is not written: no fit was done"
+            f"{out} contains the {done} that were finished"
+            if outcome.fits
+            else f"{out} is not written: no fit finished"
         )
         click.echo(f"Interrupted: {kept}.", err=True)
         raise click.exceptions.Exit(_EXIT_INTERRUPTED)

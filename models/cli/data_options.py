@@ -1,4 +1,4 @@
-"""The option that says where things are kept."""
+"""The option for the data folder."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ data_dir_option = click.option(
     "--data-dir",
     type=ANY_PATH,
     metavar="FOLDER",
-    help="Where recordings and models are kept.  [default: the user's data folder]",
+    help="Folder of recordings and models.  [default: the user's data folder]",
 )

@@ -1,4 +1,4 @@
-"""``stinger export-model`` and ``stinger import-model``: between our model files and the blaster's."""
+"""``stinger export-model`` and ``stinger import-model``: convert between our model files and the blaster's."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from stinger.mlmd import encode_mlmd, fingerprint, parse_mlmd
 @click.argument("model", type=ANY_PATH)
 @click.option("-o", "--output", required=True, type=ANY_PATH, help="The file to write, such as ml_model_lr.bin.")
 def export_model(model: str, output: str) -> None:
-    """Write MODEL as a file for the blaster.
+    """Convert MODEL to a file for the blaster.
 
-    The blaster takes logreg on summary features (ml_model_lr.bin) and mlp with layers of 64 and 32 on rich features
+    The blaster can run logreg on summary features (ml_model_lr.bin) and mlp with layers of 64 and 32 on rich features
     (ml_model_mlp.bin).
     """
     blaster_model = blaster_model_of(load_model(model))
@@ -35,7 +35,7 @@ def export_model(model: str, output: str) -> None:
 @click.argument("file", type=ANY_PATH)
 @click.option("-o", "--output", required=True, type=ANY_PATH, help="The file to write, such as model.onnx.")
 def import_model(file: str, output: str) -> None:
-    """Make a model of FILE, a model file for the blaster: it scores as the blaster does."""
+    """Convert FILE, a model file of the blaster, to a model that gives the same probabilities."""
     data = read_bytes(file)
     model = parse_mlmd(data, file)
     meta = ModelMeta(

@@ -1,4 +1,4 @@
-"""``stinger models``: what is in the registry, and which model is in use."""
+"""``stinger models``: list, show, add, promote, roll back and prune the models of the registry."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _SHA256_CHARS = 64
 
 @click.group(short_help="List, show, add and promote models.")
 def models() -> None:
-    """List, show and choose the models that are kept.
+    """List, show, add and promote the models in the registry.
 
-    The champion is the model in use: a running daemon takes a newly promoted one at once.
+    The champion is the model in use. A running daemon switches to a newly promoted model within two seconds.
     """
 
 
-@models.command("list", short_help="List the models that are kept.")
+@models.command("list", short_help="List the models in the registry.")
 @data_dir_option
 @json_option
 def list_models(data_dir: str | None, as_json: bool) -> None:
-    """List the models that are kept, oldest first. The champion has a star."""
+    """List the models in the registry, oldest first. A star marks the champion."""
     registry = Registry(registry_dir(data_dir))
     versions = registry.versions()
     try:
@@ -48,17 +48,20 @@ def list_models(data_dir: str | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     if not versions:
-        click.echo(f"{registry.folder} holds no model yet.")
+        click.echo(f"{registry.folder} contains no model yet.")
     for version in versions:
         click.echo(f"{'*' if version == champion else ' '} {version.id}")
 
 
-@models.command("show", short_help="Show what a model is and how it was made.")
+@models.command("show", short_help="Show the metadata of a model.")
 @click.argument("model", metavar="FILE|VERSION", type=ANY_PATH)
 @data_dir_option
 @json_option
 def show(model: str, data_dir: str | None, as_json: bool) -> None:
-    """Show what a model is and how it was made: a model FILE, or a VERSION that is kept."""
+    """Show the metadata of a model: its type, parameters, training data and metrics.
+
+    Give a model FILE or a VERSION of the registry.
+    """
     path = Path(model)
     if not os.path.lexists(model) and path.parent == Path() and path.suffix != ".onnx":
         path = Registry(registry_dir(data_dir)).version(model).model_path
@@ -72,13 +75,13 @@ def show(model: str, data_dir: str | None, as_json: bool) -> None:
         click.echo(f"  {label:<13}{text}")
 
 
-@models.command("add", short_help="Keep a model.")
+@models.command("add", short_help="Add a model to the registry.")
 @click.argument("file", type=ANY_PATH)
 @data_dir_option
 @click.option("--name", help="Part of the version's name.  [default: the model's estimator and features]")
 def add(file: str, data_dir: str | None, name: str | None) -> None:
-    """Keep the model in FILE, after making sure that it can serve. It is in use once it is promoted."""
-    # Imported only now: the other commands need nothing of what training needs.
+    """Check the model in FILE and add it to the registry. It is in use once it is promoted."""
+    # Imported only here: needs the packages of the train extra, unlike the other commands.
     from models.graph.export import blaster_file_of  # noqa: PLC0415
 
     model = load_model(file)
@@ -89,7 +92,7 @@ def add(file: str, data_dir: str | None, name: str | None) -> None:
         report,
         blaster_model=blaster_file_of(model),
     )
-    click.echo(f"Kept as {version.id}: stinger models promote {version.id}")
+    click.echo(f"Added as {version.id}. To use it: stinger models promote {version.id}")
 
 
 @models.command("promote", short_help="Make a model the champion.")
@@ -97,27 +100,25 @@ def add(file: str, data_dir: str | None, name: str | None) -> None:
 @data_dir_option
 @click.option("--why", default=_BY_HAND, show_default=True, help="The reason, for the journal.")
 def promote(version: str, data_dir: str | None, why: str) -> None:
-    """Make VERSION the champion, after making sure that it can serve."""
+    """Check the model VERSION and make it the champion."""
     registry = Registry(registry_dir(data_dir))
     load_model(registry.version(version).model_path)
     click.echo(f"The champion is now {registry.promote(version, why=why).id}.")
 
 
-@models.command("rollback", short_help="Go back to the champion before this one.")
+@models.command("rollback", short_help="Return to the previous champion.")
 @data_dir_option
 @click.option("--why", default=_BY_HAND, show_default=True, help="The reason, for the journal.")
 def rollback(data_dir: str | None, why: str) -> None:
-    """Go back to the champion before this one; again and again if repeated."""
+    """Make the previous champion the champion again. Repeat to go back further."""
     click.echo(f"The champion is again {Registry(registry_dir(data_dir)).roll_back(why=why).id}.")
 
 
 @models.command("prune", short_help="Delete old models.")
 @data_dir_option
-@click.option(
-    "--keep", type=click.IntRange(0), default=10, show_default=True, help="How many of the newest models are kept."
-)
+@click.option("--keep", type=click.IntRange(0), default=10, show_default=True, help="Number of newest models to keep.")
 def prune(data_dir: str | None, keep: int) -> None:
-    """Delete all but the newest models. The champion and the one before it always stay."""
+    """Delete all but the newest models. The champion and the previous champion are always kept."""
     deleted: list[Version] = Registry(registry_dir(data_dir)).prune(keep=keep)
     for version in deleted:
         click.echo(f"deleted {version.id}")
@@ -145,7 +146,7 @@ def _inline(values: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    """A number with three decimals, the beginning of a hash or of a list, anything else as it is."""
+    """Return a float with three decimals, the start of a hash or list, any other value as text."""
     if isinstance(value, float):
         return f"{value:.3f}"
     if isinstance(value, list):

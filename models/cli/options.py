@@ -32,12 +32,12 @@ train_dir_option = click.option(
     required=True,
     type=ANY_PATH,
     metavar="FOLDER",
-    help="The training set, as 'stinger explore --export-dataset' writes it.",
+    help="The training set, written by 'stinger explore --export-dataset'.",
 )
 test_size_option = click.option(
     "--test-size",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.25,
     show_default=True,
-    help="The part of the rows (shots, sessions) to test on.",
+    help="Fraction of the rows (or shots, or sessions) to test on.",
 )

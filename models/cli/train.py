@@ -32,39 +32,45 @@ class _Layers(click.ParamType[tuple[int, ...]]):
         except ValueError:
             layers = ()
         if not layers or not all(1 <= width <= 10_000 for width in layers):  # noqa: PLR2004
-            self.fail(f"'{value}' is no list of layer widths: expected whole numbers, such as 64,32", param, ctx)
+            self.fail(f"'{value}' is not a list of layer widths: expected whole numbers, such as 64,32", param, ctx)
         return layers
 
 
 @click.command(short_help="Train a model on a training set and measure it.")
 @train_dir_option
-@click.option("--model", type=click.Choice(MODELS), default="logreg", show_default=True, help="What to train.")
+@click.option("--model", type=click.Choice(MODELS), default="logreg", show_default=True, help="The model to train.")
 @click.option(
     "--features",
     type=click.Choice(FEATURE_SETS),
     default="summary",
     show_default=True,
-    help="What it sees of a window.",
+    help="Features of a window that the model gets.",
 )
 @click.option(
     "--split",
     type=click.Choice(SPLITS),
     default="random",
     show_default=True,
-    help="What to test on: random rows, the end of each session, whole shots, whole sessions.",
+    help="Rows to test on: random rows, the end of each session (time), whole shots (group), or whole sessions.",
 )
 @test_size_option
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="Of split and model.")
+@click.option(
+    "--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="Random seed of split and model."
+)
 @click.option("--mlp-hidden", type=_Layers(), help="Hidden layers of the MLP.  [default: 64,32; flatten: 32]")
 @click.option("--mlp-alpha", type=click.FloatRange(0), default=1e-4, show_default=True, help="L2 penalty of the MLP.")
 @click.option(
     "--trees", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Trees of rf, et and xgb."
 )
 @click.option(
-    "--max-rows", type=click.IntRange(0), default=0, show_default=True, help="Use a random part of the rows; 0: all."
+    "--max-rows", type=click.IntRange(0), default=0, show_default=True, help="Use at most N random rows; 0: all."
 )
-@click.option("--out", type=ANY_PATH, metavar="FILE", help="Keep the model in this file, such as model.onnx.")
-@click.option("--refit", is_flag=True, help="Keep a model fitted on all rows, after measuring one that was not.")
+@click.option("--out", type=ANY_PATH, metavar="FILE", help="Save the model to this file, such as model.onnx.")
+@click.option(
+    "--refit",
+    is_flag=True,
+    help="Save a model fitted on all rows; the figures are those of one fitted without the test rows.",
+)
 @json_option
 def train(
     *,
@@ -84,8 +90,8 @@ def train(
 ) -> None:
     """Train a model on one part of a training set and measure it on the other.
 
-    A random split flatters: windows of one shot stand on both sides. What a model is worth to another hand shows with
-    --split session, and within one session with --split group.
+    A random split gives too good figures: windows of one shot are on both sides. Use --split session to estimate how
+    the model does with another person, and --split group within one session.
     """
     options = TrainingOptions(
         spec=ModelSpec(model, features),
@@ -103,12 +109,12 @@ def train(
         make_folder(Path(out).parent)
         check_output(out)
     elif refit:
-        click.echo("Warning: --refit counts only together with --out", err=True)
+        click.echo("Warning: --refit has no effect without --out", err=True)
     dataset = read_dataset(train_dir)
     if out is None:
         result = train_model(dataset, options)
     else:
-        # Imported only here: most trainings keep nothing, and this takes a second to load.
+        # Imported only here: not needed without --out, and slow to import.
         from models.saving import model_file_bytes  # noqa: PLC0415
 
         check_savable(dataset)
@@ -120,11 +126,11 @@ def train(
     for line in _lines(train_dir, dataset, result):
         click.echo(line)
     if out is not None:
-        click.echo(f"{out}: kept, fitted on {'all rows' if refit else 'the train side'}")
+        click.echo(f"{out}: saved, fitted on {'all rows' if refit else 'the train side'}")
 
 
 def training_summary(folder: str, dataset: Dataset, result: TrainingResult) -> dict[str, Any]:
-    """Everything about ``result`` but the model itself, as JSON-ready values."""
+    """Return ``result`` without the model as JSON-ready values."""
     options = asdict(result.options)
     del options["spec"], options["n_jobs"]
     return {

@@ -1,4 +1,4 @@
-"""The model that serves until a better one is trained: it comes with the program, and knows synthetic sessions only."""
+"""The factory model: part of the program, trained on synthetic sessions only, in use until a better one is trained."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ FACTORY_FILE: Final = "model.onnx"
 
 
 def factory_model() -> Model:
-    """The model in the package, made by ``python -m models.factory``."""
+    """Open the factory model, which ``python -m models.factory`` creates."""
     return open_model(factory_model_bytes())
 
 
 def factory_model_bytes() -> bytes:
-    """Its file."""
+    """Return the content of the factory model's file."""
     return files(__name__).joinpath(FACTORY_FILE).read_bytes()

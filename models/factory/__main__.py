@@ -1,6 +1,6 @@
-"""Make the factory model again: ``python -m models.factory``, in a checkout.
+"""Create the factory model again: ``python -m models.factory``, in a checkout.
 
-With the same versions of the libraries on the same kind of machine it comes out the same, but for its time of creation.
+With the same versions of the libraries on the same kind of machine the result is the same, except for its creation time.
 """
 
 from __future__ import annotations

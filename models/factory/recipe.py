@@ -1,7 +1,7 @@
-"""How the factory model is made: an MLP on twelve synthetic sessions of twelve minutes, each by another user.
+"""Train the factory model: an MLP on twelve synthetic sessions of twelve minutes, each of another user.
 
 Its threshold was chosen on three more such sessions (seeds 101 to 103): at 0.3 it had 89 % of 482 accepted shots in time,
-41 % by chance, and 2.4 false spin-ups a minute. That says how it does on synthetic motion, and nothing about a real hand.
+41 % by chance, and 2.4 false spin-ups per minute. These figures are for synthetic motion, not for real users.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ DECISION: Final = DecisionParameters(on=0.3)
 
 
 def make_factory_model() -> bytes:
-    """Train it; the model file, as it is kept in the package."""
+    """Train the factory model and return its file."""
     options = TrainingOptions(spec=SPEC, split="session", refit=True)
     dataset = factory_dataset()
     return model_file_bytes(dataset, train(dataset, options), decision=DECISION)
 
 
 def factory_dataset() -> Dataset:
-    """What it is trained on."""
+    """Return the training set of the factory model."""
     data = {f"synthetic-{seed}": encode_bin(synthesise(minutes=MINUTES, seed=seed)) for seed in SEEDS}
     logs = [parse_log(content, name) for name, content in data.items()]
     about = {"inputs": [{"path": log.path, "sha256": log.sha256} for log in logs]}

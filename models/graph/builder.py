@@ -1,4 +1,4 @@
-"""Building an ONNX graph node by node."""
+"""Build an ONNX graph node by node."""
 
 from __future__ import annotations
 
@@ -18,22 +18,19 @@ OUTPUT: Final = "probability"
 """``(n,) float32``, 0 to 1."""
 
 OPSETS: Final = {"": 18, "ai.onnx.ml": 3}
-"""Old enough for every runtime of the last years, new enough for reductions whose axes are an input."""
+"""Old enough for every ONNX Runtime of recent years, new enough for reductions whose axes are an input."""
 IR_VERSION: Final = 9
 
 
 class GraphBuilder:
-    """Collects nodes and constants of one graph; a tensor is known by its name.
-
-    ``AXIS_TIME`` and ``AXIS_LAST`` are names of constants for reductions.
-    """
+    """Collects nodes and constants of one graph; tensors are referred to by name."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
 
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
-        """The name of a constant; equal ones are kept once."""
+        """Add a constant and return its name; equal constants are stored once."""
         array = np.asarray(value, dtype=dtype)
         key = f"{array.dtype.str}{array.shape}{array.tobytes().hex()}"
         if key not in self._constants:
@@ -41,7 +38,7 @@ class GraphBuilder:
         return self._constants[key].name
 
     def axes(self, *axes: int) -> str:
-        """The name of a constant that lists axes."""
+        """Add a constant with the numbers of axes and return its name."""
         return self.constant(axes, np.int64)
 
     def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
@@ -51,12 +48,12 @@ class GraphBuilder:
         return name
 
     def adopt(self, graph: onnx.GraphProto) -> None:
-        """Take over the nodes and constants of another graph, whose names must differ from those of this one."""
+        """Add the nodes and constants of another graph, whose names must differ from those of this one."""
         self.nodes.extend(graph.node)
         self._constants.update({f"adopted {tensor.name}": tensor for tensor in graph.initializer})
 
     def finish(self, metadata: dict[str, str]) -> bytes:
-        """The checked model, serialised. The node outputs must include :data:`OUTPUT`."""
+        """Check the graph and return it serialised. The node outputs must include :data:`OUTPUT`."""
         graph = helper.make_graph(
             self.nodes,
             "stinger",

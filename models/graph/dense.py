@@ -1,4 +1,4 @@
-"""A scaler and layers of neurons: logistic and ridge regression, the MLP, and both models of the blaster."""
+"""Graph nodes for a scaler and dense layers: logistic and ridge regression, the MLP, and both models of the blaster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DenseNetwork:
-    """``sigmoid`` of layers of neurons on standardised features; ReLU between layers.
+    """A sigmoid after dense layers on standardised features, with ReLU between layers.
 
     ``mean`` and ``scale`` are ``(k,)``; ``layers`` are pairs of weights ``(inputs, outputs)`` and biases ``(outputs,)``,
     the last with one output.
@@ -29,7 +29,7 @@ class DenseNetwork:
 
 
 def dense_of_pipeline(scaler: Any, estimator: Any) -> DenseNetwork:
-    """The network that a fitted StandardScaler and a logistic regression, ridge regression or MLP behind it are."""
+    """Return the network of a fitted StandardScaler followed by a logistic regression, ridge regression or MLP."""
     if hasattr(estimator, "coefs_"):
         layers = tuple(zip(estimator.coefs_, estimator.intercepts_, strict=True))
     else:
@@ -38,7 +38,7 @@ def dense_of_pipeline(scaler: Any, estimator: Any) -> DenseNetwork:
 
 
 def dense_of_blaster(model: BlasterModel) -> DenseNetwork:
-    """The network that a model file of the blaster is, with the blaster's floor under the scale."""
+    """Return the network of a model file of the blaster, with the blaster's lower limit on the scale."""
     scale = np.maximum(model.scale, np.float32(SCALE_FLOOR))
     if isinstance(model, LrModel):
         return DenseNetwork(model.mean, scale, ((model.coef[:, None], model.intercept[None]),))
@@ -47,9 +47,9 @@ def dense_of_blaster(model: BlasterModel) -> DenseNetwork:
 
 
 def blaster_of_dense(network: DenseNetwork, features: str) -> BlasterModel:
-    """The model file of the blaster that ``network`` on the feature set ``features`` is.
+    """Return the blaster's model that is equal to ``network`` on the feature set ``features``.
 
-    Raises :class:`InputError` if the blaster has no model of this shape.
+    Raises :class:`InputError` if the blaster cannot run a model of this shape.
     """
     shapes = [weights.shape for weights, _ in network.layers]
     common = {"mean": network.mean.astype(np.float32), "scale": network.scale.astype(np.float32)}
@@ -61,12 +61,12 @@ def blaster_of_dense(network: DenseNetwork, features: str) -> BlasterModel:
         return MlpModel(**common, w1=w1.T, b1=b1, w2=w2.T, b2=b2, w3=w3[:, 0], b3=b3[0])
     raise InputError(
         f"the blaster has no model with layers {shapes} on '{features}' features: "
-        "it takes logreg on summary, or mlp with 64, 32 on rich"
+        "it can run logreg on summary, or mlp with 64, 32 on rich"
     )
 
 
 def add_dense(graph: GraphBuilder, features: str, network: DenseNetwork) -> str:
-    """Add the nodes of ``network`` behind the tensor ``features``; return the name of the ``(n,) float32`` sigmoid."""
+    """Add the nodes of ``network`` after the tensor ``features``; return the name of the ``(n,) float32`` sigmoid."""
     centred = graph.add("Sub", features, graph.constant(network.mean, np.float32))
     values = graph.add("Div", centred, graph.constant(network.scale, np.float32))
     for i, (weights, biases) in enumerate(network.layers):

@@ -1,4 +1,4 @@
-"""From a fitted estimator, or a model file of the blaster, to a model file of ours; and from that back to the blaster's."""
+"""Convert a fitted estimator or a model of the blaster to a model file, and a model file to a model of the blaster."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from stinger.mlmd import WINDOW_SAMPLES, BlasterModel, LrModel, encode_mlmd
 
 _DENSE: Final = ("logreg", "ridge", "mlp")
 _AGREEMENT: Final = 1e-5
-_FOREIGN: Final = "the graph holds no scaler and layers as this program writes them"
+_FOREIGN: Final = "the graph does not consist of a scaler and layers as this program writes them"
 _FOR_BLASTER: Final = {("logreg", "summary"), ("mlp", "rich")}
 
 
 def export_estimator(estimator: Any, meta: ModelMeta) -> bytes:
-    """The model file of a fitted ``estimator``, as :func:`models.estimators.make_estimator` makes them.
+    """Return the model file of a fitted ``estimator`` from :func:`models.estimators.make_estimator`.
 
-    Raises :class:`InputError` for windows of another length or rate than a model file has.
+    Raises :class:`InputError` for windows of a length or rate that a model file cannot have.
     """
     check_windows(meta.window_samples, meta.rate_hz)
     graph = GraphBuilder()
@@ -52,7 +52,7 @@ def export_estimator(estimator: Any, meta: ModelMeta) -> bytes:
 
 
 def export_blaster_model(model: BlasterModel, meta: ModelMeta) -> bytes:
-    """The model file that scores as the blaster does with ``model``; its estimator and features replace those of ``meta``."""
+    """Return the model file that scores as the blaster does with ``model``; sets estimator and features of ``meta``."""
     estimator, features_name = ("logreg", "summary") if isinstance(model, LrModel) else ("mlp", "rich")
     meta = replace(meta, estimator=estimator, features=features_name)
     graph = GraphBuilder()
@@ -63,17 +63,17 @@ def export_blaster_model(model: BlasterModel, meta: ModelMeta) -> bytes:
 
 
 def blaster_model_of(model: Model) -> BlasterModel:
-    """``model`` as the blaster stores it, to the last bit of its weights.
+    """Return ``model`` as the blaster stores it, with bit-identical weights.
 
     Raises :class:`InputError` unless it is logreg on summary or mlp (64, 32) on rich features, and scores as such.
     """
     meta = model.meta
     if (meta.estimator, meta.features) not in _FOR_BLASTER:
         raise InputError(
-            f"the blaster has no model {meta.estimator}:{meta.features}; it takes logreg:summary or mlp:rich (64, 32)"
+            f"the blaster cannot run {meta.estimator}:{meta.features}, only logreg:summary or mlp:rich (64, 32)"
         )
     blaster_model = blaster_of_dense(_dense_of_graph(onnx.load_model_from_string(model.data).graph), meta.features)
-    # A graph that was not made here may hold more than was read from it.
+    # A graph that another program made may contain more nodes than were read from it.
     windows = probe_windows()
     difference = open_model(export_blaster_model(blaster_model, meta)).probability(windows) - model.probability(windows)
     if np.abs(difference).max() > _AGREEMENT:
@@ -82,7 +82,7 @@ def blaster_model_of(model: Model) -> BlasterModel:
 
 
 def blaster_file_of(model: Model) -> bytes | None:
-    """``model`` as a file for the blaster; ``None`` where the blaster has no such model."""
+    """Return ``model`` as a file for the blaster; ``None`` if the blaster cannot run such a model."""
     try:
         return encode_mlmd(blaster_model_of(model))
     except InputError:
@@ -90,7 +90,7 @@ def blaster_file_of(model: Model) -> bytes | None:
 
 
 def with_decision(model: Model, decision: DecisionParameters) -> bytes:
-    """The model file of the same graph with other decision parameters."""
+    """Return the file of ``model`` with other decision parameters."""
     proto = onnx.load_model_from_string(model.data)
     (entry,) = (entry for entry in proto.metadata_props if entry.key == META_KEY)
     entry.value = replace(model.meta, decision=decision).to_json()
@@ -98,12 +98,12 @@ def with_decision(model: Model, decision: DecisionParameters) -> bytes:
 
 
 def _gate_energy(meta: ModelMeta) -> float:
-    """The gate on the root mean square, as a bound on the sum of squares over the window."""
+    """Return the motion gate, a root mean square, as a limit on the sum of squares over the window."""
     return meta.gate_lsb**2 * WINDOW_SAMPLES
 
 
 def _dense_of_graph(graph: onnx.GraphProto) -> DenseNetwork:
-    """The network in a graph that :func:`add_dense` made; :class:`InputError` if there is none."""
+    """Return the network in a graph from :func:`add_dense`. Raises :class:`InputError` for any other graph."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     maker = {node.output[0]: node for node in graph.node}
     layers = [node for node in graph.node if node.op_type == "Gemm"]

@@ -1,8 +1,8 @@
-"""The features of :func:`models.features.compute_features` as nodes of a graph, equal to it to the last bit but one.
+"""The features of :func:`models.features.compute_features` as graph nodes, equal up to the last bit of float32.
 
-Sums of raw channels and of their squares are whole numbers below 2**53, so float64 holds them exactly, whatever the
-order in which a runtime adds them. Only magnitudes are rounded before the last step, and that in float64. So a tree's
-threshold falls on the same side here and there.
+Sums of raw channels and of their squares are integers below 2**53, which float64 represents exactly, in whatever
+order a runtime adds them. Only magnitudes are rounded before the last step, in float64. So a feature is on the same side
+of a tree's threshold in training and in the graph.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Forests and boosted trees, converted by skl2onnx (xgboost: onnxmltools) and joined to our features."""
+"""Graph nodes for forests and boosted trees, converted by skl2onnx (xgboost: onnxmltools)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stinger.errors import InputError
 _PREFIX = "trees_"
 _INPUT = "features"
 _XGBOOST_OPSET = 15
-"""The newest that onnxmltools knows; the few operators that it uses mean the same in ours."""
+"""The newest that onnxmltools supports; the few operators that it uses are the same in ours."""
 
 
 def add_trees(graph: GraphBuilder, features: str, estimator: Any, feature_count: int) -> str:
-    """Add the nodes of a fitted tree model behind the tensor ``features`` ``(n, feature_count) float32``.
+    """Add the nodes of a fitted tree model after the tensor ``features`` ``(n, feature_count) float32``.
 
     Returns the name of the probability of a shot, ``(n,) float32``.
     """
@@ -33,7 +33,7 @@ def add_trees(graph: GraphBuilder, features: str, estimator: Any, feature_count:
     graph.add("Identity", features, output=f"{_PREFIX}{_INPUT}")
     graph.adopt(prefixed.graph)
     shot = graph.add("Slice", probabilities, graph.axes(1), graph.axes(2), graph.axes(1))
-    # Sums of many float32 leaves can end a hair outside.
+    # Sums of many float32 leaves can be slightly outside 0 to 1.
     low, high = graph.constant(0.0, np.float32), graph.constant(1.0, np.float32)
     return graph.add("Clip", graph.add("Squeeze", shot, graph.axes(1)), low, high)
 
@@ -55,7 +55,7 @@ def _convert_xgboost(estimator: Any, feature_count: int) -> onnx.ModelProto:
         from onnxmltools.convert.common.data_types import FloatTensorType as XgbTensorType  # noqa: PLC0415
     except ImportError as error:
         raise InputError(
-            "keeping an xgb model needs the package onnxmltools: run pip install 'stinger-ml[xgb]'"
+            "saving an xgb model needs the package onnxmltools: run pip install 'stinger-ml[xgb]'"
         ) from error
     inputs = [(_INPUT, XgbTensorType([None, feature_count]))]
     model: onnx.ModelProto = convert_xgboost(estimator, initial_types=inputs, target_opset=_XGBOOST_OPSET)

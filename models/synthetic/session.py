@@ -73,6 +73,7 @@ def synthetic_blocks(
     first_user: int | None = None,
     still_pause: bool = True,
     boot: int = 0,
+    start_ms: int = 0,
 ) -> Iterator[SampleArray]:
     """The same session without an end, as blocks of ``block_samples``: memory for about one round.
 
@@ -84,7 +85,7 @@ def synthetic_blocks(
     if not 0 <= boot < _MAX_BOOTS:
         raise InputError(f"boot {boot}: expected 0 to {_MAX_BOOTS - 1}")
     people = [draw_user(number) for number in session_users(seed, users, first_user)]
-    return _blocks(_logged_rounds(seed, boot, people, still_pause=still_pause), block_samples)
+    return _blocks(_logged_rounds(seed, boot, people, still_pause=still_pause, start_ms=start_ms), block_samples)
 
 
 def session_users(seed: int, users: int = 1, first_user: int | None = None) -> range:
@@ -134,10 +135,13 @@ def play_sensor(seed: int, boot: int) -> Sensor:
     return draw_sensor(np.random.default_rng([seed, _SENSOR, boot]))
 
 
-def _logged_rounds(seed: int, boot: int, users: list[User], *, still_pause: bool) -> Iterator[SampleArray]:
+def _logged_rounds(
+    seed: int, boot: int, users: list[User], *, still_pause: bool, start_ms: int = 0
+) -> Iterator[SampleArray]:
     """The rounds after one boot without an end, each as the samples that its logger wrote."""
     sensor = play_sensor(seed, boot)
-    now_ms = number = lain = 0
+    now_ms = start_ms
+    number = lain = 0
     while True:
         played = play_round(seed, boot, number, users[number % len(users)], sensor)
         count = played.lies.size

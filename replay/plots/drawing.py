@@ -1,4 +1,4 @@
-"""Many pictures of one kind, drawn by as many processes as pay."""
+"""Draw many pictures of one kind in several processes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,25 @@ from stinger.files import write_bytes
 Job = tuple[Excerpt, Path]
 Series = tuple[ExcerptLook, Sequence[Job]]
 
-_WORTH_A_PROCESS: Final = 8
-"""Pictures that take longer than it takes to start one more process and lay out the first picture there."""
+_PICTURES_PER_PROCESS: Final = 8
+"""Drawing this many pictures takes longer than starting one more process and laying out its first picture."""
 
 
-def draw_excerpts(series: Sequence[Series], *, progress: Callable[[int], object] = lambda _: None) -> None:
-    """Write the picture of each job of each series to its path; ``progress`` is told of each one written.
+def draw_excerpts(
+    series: Sequence[Series],
+    *,
+    processes: int | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Write the picture of each job of each series to its path; ``progress(1)`` is called after each.
 
-    Raises :class:`~stinger.errors.FileError` for the first one that cannot be written.
+    By default the number of processes depends on that of cores and pictures. Raises :class:`~stinger.errors.FileError`
+    for the first picture that cannot be written.
     """
     tasks = [(look, excerpt, path) for look, jobs in series for excerpt, path in jobs]
-    processes = min(os.cpu_count() or 1, len(tasks) // _WORTH_A_PROCESS + 1)
-    # Workers only draw: one that is ended half-way leaves no half a file, as this process writes them all.
+    if processes is None:
+        processes = min(os.cpu_count() or 1, len(tasks) // _PICTURES_PER_PROCESS + 1)
+    # Workers only draw and this process writes the files, so a worker that is killed leaves no incomplete file.
     with closing(run_parallel(_draw, tasks, Workers(jobs=processes))) as pictures:
         for path, png in pictures:
             write_bytes(path, png)
@@ -43,5 +50,5 @@ def _draw(task: tuple[ExcerptLook, Excerpt, Path]) -> tuple[Path, bytes]:
 
 @lru_cache(maxsize=1)
 def _picture_of(look: ExcerptLook) -> ExcerptPicture:
-    """The series come one after another, so the last one's layout is all that is worth keeping."""
+    """Return the layout for ``look``; only the last one is cached, because a series is drawn at a time."""
     return ExcerptPicture(look)

@@ -115,7 +115,7 @@ def test_too_few_rows_to_tell_from_chance_are_called_that() -> None:
         "somewhere", dataset, plan, run_benchmark(dataset, plan, Workers(jobs=1)), seeds=[1], test_size=0.25
     )
     assert report.shuffled_near_chance is None
-    assert "too few rows to tell" in report_markdown(report)
+    assert "inconclusive: with so few rows" in report_markdown(report)
 
 
 def test_a_training_set_that_cannot_be_split_is_refused() -> None:

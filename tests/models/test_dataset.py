@@ -61,10 +61,10 @@ def test_missing_file_is_named(folder: Path, name: str) -> None:
         (META_FILE, b"hello", "meta.json: is not JSON"),
         (META_FILE, b"\xff\xfe", "meta.json: is not JSON"),
         (META_FILE, b"[" * 100_000, "meta.json: is not JSON"),
-        (META_FILE, b"[1]", "meta.json: window_samples is missing or no whole number above 0"),
-        (META_FILE, b'{"window_samples": NaN}', "meta.json: window_samples is missing or no whole number above 0"),
-        (META_FILE, b'{"window_samples": 10, "lead_ms": "x"}', "meta.json: lead_ms is no number of 0 or more"),
-        (META_FILE, b'{"window_samples": 10, "inputs": [1]}', "meta.json: inputs is no list of files"),
+        (META_FILE, b"[1]", "meta.json: window_samples is missing or not a whole number above 0"),
+        (META_FILE, b'{"window_samples": NaN}', "meta.json: window_samples is missing or not a whole number above 0"),
+        (META_FILE, b'{"window_samples": 10, "lead_ms": "x"}', "meta.json: lead_ms is not a number of 0 or more"),
+        (META_FILE, b'{"window_samples": 10, "inputs": [1]}', "meta.json: inputs is not a list of files"),
         (INDEX_FILE, b"", "index.csv: line 1: the header lacks label, shot_num"),
         (INDEX_FILE, bytes(range(256)), "index.csv: line 1: the header lacks label, shot_num"),
     ],
@@ -82,7 +82,7 @@ def test_content_that_does_not_fit_is_one_line_with_its_place(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b"\n1,1,", b"\n1,0,", "line 3: the label is not that of labels_u8.bin"),
+        (b"\n1,1,", b"\n1,0,", "line 3: the label differs from labels_u8.bin"),
         (b"\n1,1,", b"\n\n1,x,", "line 4: label is 'x', expected a whole number"),
         (b"\n1,1,", b"\n1,1\x1b,", r"line 3: label is '1\x1b', expected a whole number"),
         (b"\n1,1,", b"\n1,1," + b"9" * 30 + b",", "line 3: 11 columns, expected 10"),
@@ -90,7 +90,7 @@ def test_content_that_does_not_fit_is_one_line_with_its_place(
         (b"\n1,1,", b"\n1,1,3,", "line 3: 11 columns, expected 10"),
         (b"\n1,1,", b"\n1,", "line 3: 9 columns, expected 10"),
         (b"\n1,1,", b'\n"1,1,', "expected 10"),
-        (b"\n1,1,", b"\n" + b"1" * 200_000 + b",1,", "line 3: is no CSV (field larger than field limit"),
+        (b"\n1,1,", b"\n" + b"1" * 200_000 + b",1,", "line 3: is not CSV (field larger than field limit"),
         (b"\n1,1,", b"\n0,1,0,0,0,0,0,0,pos,s\n1,1,", "25 rows, expected 24"),
     ],
 )

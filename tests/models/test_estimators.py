@@ -127,7 +127,7 @@ def test_an_mlp_that_was_cut_short_is_said_in_a_line_and_warns_no_one() -> None:
 def test_boosting_that_has_too_few_rows_for_a_split_says_so() -> None:
     features, labels = two_clouds(39)
     warnings = fit_estimator(make_estimator("hgb", "summary", seed=1), features, labels)
-    assert warnings == ("learnt nothing: too few rows, as each of two leaves needs 20",)
+    assert warnings == ("learned nothing: too few rows, because each of two leaves needs 20",)
 
 
 @pytest.mark.parametrize("alpha", [-1, 1e308, float("nan")])
@@ -156,8 +156,8 @@ def test_a_spec_reads_back_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("mlp", "'mlp' is no model: expected MODEL:FEATURES"),
-        ("", "'' is no model"),
+        ("mlp", "'mlp' is not a model: expected MODEL:FEATURES"),
+        ("", "'' is not a model"),
         ("svm:rich", "no model 'svm': expected logreg, ridge, mlp, rf, et, hgb, xgb"),
         ("mlp:", "no feature set '': expected summary, rich, flatten"),
         ("mlp:rich:more", "no feature set 'rich:more'"),

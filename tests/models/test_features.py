@@ -93,12 +93,11 @@ def test_a_still_window_has_no_deviation_at_all() -> None:
     assert rich["gyro_mag_std"] == pytest.approx(0, abs=1e-6)
 
 
-def test_chunks_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_do_not_depend_on_the_size_of_chunks() -> None:
     recording = np.random.default_rng(1).integers(-3000, 3000, (400, 6)).astype(np.int16)
     windows = np.lib.stride_tricks.sliding_window_view(recording, 50, axis=0).transpose(0, 2, 1)
     whole = compute_features(windows, "rich")
-    monkeypatch.setattr("models.features._CHUNK_SAMPLES", 7 * 50)
-    np.testing.assert_array_equal(compute_features(windows, "rich"), whole)
+    np.testing.assert_array_equal(compute_features(windows, "rich", chunk_samples=7 * 50), whole)
 
 
 @pytest.mark.parametrize(("name", "count"), [("summary", 18), ("rich", 30), ("flatten", 300)])

@@ -21,7 +21,7 @@ def test_metadata_is_read_without_opening_the_model() -> None:
 
 
 def test_metadata_of_bytes_that_are_no_model_is_refused() -> None:
-    with pytest.raises(InputError, match="is no ONNX model"):
+    with pytest.raises(InputError, match="is not an ONNX model"):
         metadata_value(b"\xff" * 40, "stinger")
 
 

@@ -55,7 +55,7 @@ def test_models_are_listed_promoted_rolled_back_and_pruned(tmp_path: Path, onnx_
 
 def test_model_file_is_added_with_its_file_for_the_blaster(tmp_path: Path, onnx_file: Path) -> None:
     data = ("--data-dir", tmp_path / "data")
-    assert "Kept as" in invoke("models", "add", onnx_file, *data).output
+    assert "Added as" in invoke("models", "add", onnx_file, *data).output
     (version,) = Registry(tmp_path / "data" / "registry").versions()
     assert version.id.endswith("-logreg-summary")
     assert version.blaster_path is not None
@@ -77,7 +77,7 @@ def test_model_that_cannot_serve_is_not_promoted(tmp_path: Path) -> None:
     version = registry.add("bad", b"garbage", {})
     result = invoke("models", "promote", version.id, "--data-dir", tmp_path)
     assert result.exit_code == 2
-    assert "no ONNX model" in result.stderr
+    assert "not an ONNX model" in result.stderr
     assert registry.champion() is None
 
 
@@ -98,7 +98,7 @@ def test_what_is_not_there_is_one_line_and_exit_code_2(tmp_path: Path, arguments
 
 
 def test_empty_registry_is_listed_as_such(tmp_path: Path) -> None:
-    assert "holds no model yet" in invoke("models", "list", "--data-dir", tmp_path).output
+    assert "contains no model yet" in invoke("models", "list", "--data-dir", tmp_path).output
 
 
 def test_garbage_is_not_imported_and_nothing_is_written(tmp_path: Path) -> None:

@@ -105,15 +105,15 @@ def test_versions_are_listed_in_the_order_of_their_adding(tmp_path: Path) -> Non
     assert [version.id for version in registry.versions()] == ids
 
 
-def test_registry_that_another_process_is_changing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry, (a,) = registry_with(tmp_path, "a")
-    monkeypatch.setattr("models.registry.LOCK_TIMEOUT_S", 0.05)
+def test_changing_a_registry_that_another_process_is_changing_is_refused(tmp_path: Path) -> None:
+    _, (a,) = registry_with(tmp_path, "a")
+    registry = Registry(tmp_path, lock_timeout_s=0.05)
     with FileLock(tmp_path / "lock"), pytest.raises(InputError, match="is being changed by another process"):
         registry.promote(a, why="")
 
 
 def test_changing_a_registry_that_is_not_there_creates_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no model yet"):
+    with pytest.raises(InputError, match="contains no model yet"):
         Registry(tmp_path / "typo").prune(keep=1)
     assert list(tmp_path.iterdir()) == []
 

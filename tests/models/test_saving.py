@@ -101,7 +101,7 @@ def test_windows_that_no_model_file_takes_are_refused_before_training(
     (folder / "meta.json").write_text(json.dumps({**meta, "estimated_hz": 50.0}))
     result = invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
     assert result.exit_code == 2
-    assert "holds samples at 50 Hz, but a model file takes 100 Hz" in result.stderr
+    assert "has samples at 50 Hz, but a model needs 100 Hz" in result.stderr
 
 
 def test_place_that_cannot_be_written_is_found_before_training(folder: Path) -> None:

@@ -47,5 +47,5 @@ def test_shots_are_counted_through_all_sessions(tmp_path: Path) -> None:
 def test_the_same_log_twice_is_refused(tmp_path: Path) -> None:
     for name in ("a.bin", "copy.bin"):
         write_log(tmp_path / name, synthetic_samples(500, 2))
-    with pytest.raises(FileError, match=r"copy.bin: holds the same bytes as .*a.bin"):
+    with pytest.raises(FileError, match=r"copy.bin: has the same content as .*a.bin"):
         open_sessions([read_log(tmp_path / name) for name in ("a.bin", "copy.bin")])

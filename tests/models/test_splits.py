@@ -112,7 +112,7 @@ def test_a_training_set_of_one_class_is_refused(name: str, label: int, noun: str
 @pytest.mark.parametrize(
     ("name", "shots", "complaint"),
     [
-        ("random", 1, "needs both classes on both sides: 3 rows"),
+        ("random", 1, "needs both classes on both sides: there are 3 rows"),
         ("group", 1, "a group split needs several shots: 1 there"),
         ("session", 8, "a session split needs several sessions: 1 there"),
         ("sideways", 8, "no split 'sideways': expected random, time, group, session"),
@@ -141,5 +141,5 @@ def test_a_subset_has_the_size_asked_for_and_every_class(positives: int, negativ
 
 
 def test_a_subset_too_small_for_both_classes_is_refused() -> None:
-    with pytest.raises(InputError, match="1 rows cannot hold 2 classes"):
+    with pytest.raises(InputError, match="1 rows cannot contain 2 classes"):
         stratified_subset(np.array([0, 1, 1]), 1, seed=1)

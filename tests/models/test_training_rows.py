@@ -54,7 +54,7 @@ def test_session_whose_shots_have_no_whole_window_is_left_out_with_the_reason() 
     piece = build_training_rows(SETS, OPTIONS, 30, session_of(samples, "early"))
     assert piece.labels.size == 0
     assert piece.warning is not None
-    assert "early: nothing is learnt from it: no positive window is left" in piece.warning
+    assert "early: not used for training: no positive window is left" in piece.warning
 
 
 def test_pieces_join_in_order_whatever_built_them() -> None:
@@ -70,7 +70,7 @@ def test_pieces_join_in_order_whatever_built_them() -> None:
 
 def test_pieces_without_a_shot_cannot_be_learnt_from() -> None:
     piece = build_training_rows(SETS, OPTIONS, 30, session_of(without_shots(synthetic_samples(3000, 8))))
-    with pytest.raises(InputError, match="no shot to learn from in 1 recordings"):
+    with pytest.raises(InputError, match="no shot to train on in 1 recordings"):
         joined([piece], "rich")
 
 

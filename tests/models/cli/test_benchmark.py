@@ -81,7 +81,7 @@ def test_an_interrupt_leaves_what_is_finished(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("models.benchmark.run_parallel", interrupted_after_two)
     result = invoke_line("benchmark --train-dir ml_out/train --seeds 2 --jobs 1")
     assert result.exit_code == 130
-    assert "Interrupted: report.md holds the 2 of 17 fits that were finished." in result.stderr
+    assert "Interrupted: report.md contains the 2 of 17 fits that were finished." in result.stderr
     assert "**Interrupted**: 2 of 17 fits were finished." in (tmp_path / "report.md").read_text()
 
 

@@ -59,11 +59,11 @@ def test_max_rows_limits_what_is_used() -> None:
     ("line", "complaint"),
     [
         ("train --train-dir nowhere", "nowhere/meta.json: No such file or directory"),
-        ("train --train-dir ml_out/train --mlp-hidden 64,x", "no list of layer widths"),
-        ("train --train-dir ml_out/train --mlp-hidden 0", "no list of layer widths"),
+        ("train --train-dir ml_out/train --mlp-hidden 64,x", "not a list of layer widths"),
+        ("train --train-dir ml_out/train --mlp-hidden 0", "not a list of layer widths"),
         ("train --train-dir ml_out/train --test-size 1", "is not in the range 0<x<1"),
         ("train --train-dir ml_out/train --model svm", "'svm' is not one of"),
-        ("train --train-dir ml_out/train --max-rows 1", "1 rows cannot hold 2 classes"),
+        ("train --train-dir ml_out/train --max-rows 1", "1 rows cannot contain 2 classes"),
         ("train --train-dir ml_out/train --max-rows 4", "both classes on both sides"),
     ],
 )

@@ -155,15 +155,6 @@ def test_several_logs_become_sessions_of_one_dataset(log: str) -> None:
     assert np.unique(positives).size == positives.size
 
 
-def test_pictures_spread_over_processes_are_the_same(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert explore(log, "--dpi", "40", "--max-shots", "3", "--outdir", "one").exit_code == 0
-    monkeypatch.setattr("replay.plots.drawing._WORTH_A_PROCESS", 1)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert explore(log, "--dpi", "40", "--max-shots", "3", "--outdir", "two").exit_code == 0
-    for path in Path("one/shots").iterdir():
-        assert path.read_bytes() == (Path("two/shots") / path.name).read_bytes()
-
-
 def test_clean_removes_what_was_written_and_nothing_else(log: str) -> None:
     assert explore(log, "--export-dataset", *FAST).exit_code == 0
     kept = [

@@ -198,10 +198,7 @@ def test_a_training_set_of_other_windows_is_refused(kept_model: str) -> None:
     for options in (f"--model-file {kept_model}", "--model logreg"):
         result = plot(options, "--train-dir short/train --outdir out")
         assert result.exit_code == 2
-        assert (
-            "Error: short/train: the training set holds windows of 40 samples, but a model file takes 50"
-            in result.stderr
-        )
+        assert "Error: short/train: the training set has windows of 40 samples, but a model needs 50" in result.stderr
         assert not Path("out").exists()
 
 
@@ -333,7 +330,7 @@ def test_model_file_stands_beside_trained_models_when_compared(kept_model: str) 
         ("--model-file nothing.onnx", "nothing.onnx: No such file"),
         ("--model-file kept.onnx --model-file kept.onnx", "need --compare"),
         ("--model-file kept.onnx --train-dir nowhere", "nowhere/meta.json: No such file"),
-        ("--model-file ml_log.csv", "no ONNX model"),
+        ("--model-file ml_log.csv", "not an ONNX model"),
     ],
 )
 @pytest.mark.usefixtures("kept_model")

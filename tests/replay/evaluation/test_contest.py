@@ -105,7 +105,7 @@ def test_candidate_that_cannot_be_trained_is_told_of_and_keeps_nobody_else_from_
     )
     found = contest(test)
     assert found.challengers == ()
-    assert found.failed == {"logreg:summary": "no shot to learn from in 1 recordings"}
+    assert found.failed == {"logreg:summary": "no shot to train on in 1 recordings"}
 
 
 def test_session_that_teaches_nothing_is_told_of() -> None:
@@ -114,7 +114,7 @@ def test_session_that_teaches_nothing_is_told_of() -> None:
     early["trigger"][20:25] = 1
     found = contest(holding_out((*made_sessions(2), session_of(early, "early")), 0))
     (warning,) = found.warnings
-    assert warning.startswith("early: nothing is learnt from it: no positive window is left")
+    assert warning.startswith("early: not used for training: no positive window is left")
 
 
 @pytest.mark.parametrize("workers", [Workers(jobs=2), Workers(jobs=2, backend="threading")])

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from replay.plots.drawing import draw_excerpts
-from replay.plots.excerpt import Excerpt
+from replay.plots.excerpt import Excerpt, excerpt
 from replay.plots.excerpt_picture import ExcerptLook
 from stinger.errors import FileError
 from stinger.logs import write_log
+from stinger.recording import split_recordings
+from stinger.shots import find_shots
 from tests.helpers.cli import STINGER
 from tests.helpers.synthetic import synthetic_samples
 
@@ -28,25 +30,36 @@ def nothing(title: str) -> Excerpt:
     return Excerpt(title, none, np.empty((0, 6)), none, np.empty((0, 0)), none, none)
 
 
-@pytest.fixture
-def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("replay.plots.drawing._WORTH_A_PROCESS", 1)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-
-
-@pytest.mark.usefixtures("two_processes")
-def test_progress_is_told_of_each_picture_when_it_is_there(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+def test_progress_is_called_after_each_picture_is_written(tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
     jobs = [(nothing(str(i)), tmp_path / f"{i}.png") for i in range(6)]
-    draw_excerpts([(LOOK, jobs)], progress=lambda n: told.append((n, len(list(tmp_path.iterdir())))))
-    assert told == [(1, count) for count in range(1, 7)]
+    draw_excerpts([(LOOK, jobs)], processes=2, progress=lambda n: steps.append((n, len(list(tmp_path.iterdir())))))
+    assert steps == [(1, count) for count in range(1, 7)]
 
 
-@pytest.mark.usefixtures("two_processes")
+def test_pictures_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
+    (recording,) = split_recordings(synthetic_samples(3000, 8))
+    shots = find_shots(recording)
+    for processes in (1, 2):
+        (tmp_path / str(processes)).mkdir()
+        jobs = [
+            (
+                excerpt(recording, shots, moment, title=f"shot at {moment}", pre_ms=1000, post_ms=200),
+                tmp_path / str(processes) / f"{moment}.png",
+            )
+            for moment in shots.time_ms[:4].tolist()
+        ]
+        draw_excerpts([(LOOK, jobs)], processes=processes)
+    pictures = list((tmp_path / "1").iterdir())
+    assert len(pictures) == 4
+    for picture in pictures:
+        assert picture.read_bytes() == (tmp_path / "2" / picture.name).read_bytes()
+
+
 def test_picture_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
     jobs = [(nothing(str(i)), tmp_path / "nowhere" / f"{i}.png") for i in range(4)]
     with pytest.raises(FileError, match="nowhere"):
-        draw_excerpts([(LOOK, jobs)])
+        draw_excerpts([(LOOK, jobs)], processes=2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGINT as a terminal sends it")

@@ -222,7 +222,7 @@ def test_wrong_file_for_a_slot_is_one_line_that_names_it(tmp_path: Path, folder:
     (tmp_path / "lr.onnx").write_bytes(export_blaster_model(lr_model(), meta))
     for path, slot, problem in (
         (tmp_path / "text.bin", ModelSlot.LR, "expected at least a 24-byte header"),
-        (tmp_path / "broken.onnx", ModelSlot.LR, "is no ONNX model"),
+        (tmp_path / "broken.onnx", ModelSlot.LR, "is not an ONNX model"),
         (tmp_path / "lr.onnx", ModelSlot.MLP, r"is an LR model \(logreg:summary\): pass it with --lr"),
         (folder / "ml_model_mlp.bin", ModelSlot.LR, r"is an MLP \(mlp:rich\): pass it with --mlp"),
         (tmp_path / "missing.bin", ModelSlot.LR, "No such file"),
