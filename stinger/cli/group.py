@@ -31,7 +31,7 @@ COMMANDS: Final = {
     "personalise": ("service.cli.personalise:personalise_command", "Fetch a log, train on it, upload the models."),
     "plot": ("replay.cli.plot:plot", "Train models and plot their output over a recording."),
     "pull": ("service.cli.pull:pull", "Fetch a blaster's log."),
-    "push": ("service.cli.push:push", "Bring models to a blaster."),
+    "push": ("service.cli.push:push", "Upload models to a blaster."),
     "recordings": ("service.cli.recordings:recordings", "List recordings, and delete old ones."),
     "retrain": ("service.cli.retrain:retrain_command", "Train better models on the daemon's recordings."),
     "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
