@@ -116,8 +116,8 @@ def _options_for_record(options: RunOptions) -> dict[str, str | float | None]:
     return {
         "device under test": str(options.dut),
         "broker": f"mqtt://{broker.host}:{broker.port}" if broker.port else broker.kind,
-        "recording": None if options.recording is None else Path(options.recording).name,
-        "daemon": None if options.daemon_command is None else shlex.join(options.daemon_command),
+        "recording": "set by each scenario" if options.recording is None else Path(options.recording).name,
+        "daemon": "stinger run" if options.daemon_command is None else shlex.join(options.daemon_command),
     }
 
 

@@ -72,16 +72,16 @@ class Comparison:
 
 def rule() -> str:
     """Describe in a few sentences what counts as better or worse."""
-    latencies = " and ".join(
-        f"the {each.name} if it changed by more than {each.share:.0%} and {duration_us(each.at_least_us)}"
+    latencies = " or ".join(
+        f"its {each.name} changed by more than {each.share:.0%} and {duration_us(each.at_least_us)}"
         for each in _QUANTILES
     )
     return (
-        "Verdicts that changed count. Values count if they changed by more than "
-        f"{_VALUE_SHARE:.0%} of the old value (and {_LIMIT_SHARE:.0%} of the limit), or by more than "
-        f"{_MARGIN_SHARE:.0%} of the distance to the limit, unless both are at least {_ABUNDANT} times a lower limit. Of "
-        f"latencies count {latencies}, after subtracting the change of the latency floor; latencies of few values are not "
-        "compared. Times are not compared if the computer was busy in either run."
+        "Compared are verdicts, values that have a limit, and latencies. A value counts as changed if it moved by more than "
+        f"{_VALUE_SHARE:.0%} of the old value and {_LIMIT_SHARE:.0%} of its limit, or by more than {_MARGIN_SHARE:.0%} of "
+        f"its distance to the limit; values above {_ABUNDANT} times a lower limit never count. A latency counts as changed "
+        f"if {latencies}, after subtracting the change of the latency floor. Latencies of few values are not compared, nor "
+        "are times if the computer was busy in either run."
     )
 
 
