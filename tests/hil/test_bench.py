@@ -1,6 +1,7 @@
-"""The shipped scenarios against a real daemon: ``pytest tests/hil/test_bench.py --dut serial:/dev/ttyACM0`` for a real blaster.
+"""The shipped scenarios with a real daemon; with ``--dut serial:/dev/ttyACM0`` with a real blaster.
 
-Each test is one scenario. All of them are run once, beside each other where time is not measured, before the first.
+Each test is one scenario. A fixture runs all of them before the first test: those that do not measure times run at the
+same time, the others alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hil.bench.run_options import RunOptions
 from hil.bench.scenario import Scenario, shipped_scenarios
 from hil.bench.suite import run_suite
 from hil.limits import Verdict
-from hil.record import RunRecord, ScenarioRecord
+from hil.record import ScenarioRecord
 from hil.report.formatting import reasons
 from tests.helpers.places import ROOT
 from tests.helpers.sabotage import Sabotage
@@ -29,10 +30,12 @@ from tests.helpers.sabotage import Sabotage
 pytestmark = [
     pytest.mark.calm,
     pytest.mark.timeout(600),  # one fixture runs all scenarios in real time
-    pytest.mark.skipif(os.name != "posix", reason="the bench ends daemons with signals of POSIX"),
+    pytest.mark.skipif(os.name != "posix", reason="the bench stops daemons with signals of POSIX"),
 ]
 
 JOBS: Final = 6
+ATTEMPTS: Final = 3
+"""How often a scenario is run that is inconclusive because the machine was busy."""
 SCENARIOS: Final = [name for name, scenario in shipped_scenarios().items() if scenario.default or scenario.any_device]
 
 CAUGHT_BY: Final = {
@@ -45,51 +48,61 @@ CAUGHT_BY: Final = {
 }
 
 
-def run(scenarios: list[Scenario], dut: str, daemon_command: Sequence[str] | None = None) -> RunRecord:
-    setup = RunOptions(dut=parse_device(dut), broker=parse_broker(None), daemon_command=daemon_command)
-    return asyncio.run(run_suite(scenarios, setup, jobs=JOBS))
+def run(
+    scenarios: Sequence[Scenario], dut: str, daemon_command: Sequence[str] | None = None
+) -> dict[str, ScenarioRecord]:
+    """Run ``scenarios``, and return their records by name."""
+    options = RunOptions(dut=parse_device(dut), broker=parse_broker(None), daemon_command=daemon_command)
+    record = asyncio.run(run_suite(scenarios, options, jobs=JOBS))
+    return {scenario.name: scenario for scenario in record.scenarios}
 
 
 def sabotaged(how: Sabotage) -> list[str]:
+    """Return the command of a daemon with this fault."""
     return ["env", f"SABOTAGE={how}", sys.executable, str(ROOT / "tests/helpers/sabotaged_daemon.py"), "run"]
 
 
 @pytest.fixture(scope="module")
 def records(pytestconfig: pytest.Config) -> Mapping[str, ScenarioRecord]:
-    """Every scenario's record, by name."""
+    """The record of every scenario by name; inconclusive ones are run again, alone."""
     dut = pytestconfig.getoption("--dut")
     shipped = shipped_scenarios()
     wanted = [shipped[name] for name in SCENARIOS if dut != "emulated" or not shipped[name].any_device]
-    return {record.name: record for record in run(wanted, dut).scenarios}
+    records = run(wanted, dut)
+    for _ in range(ATTEMPTS - 1):
+        inconclusive = [each for each in wanted if records[each.name].verdict is Verdict.INCONCLUSIVE]
+        if inconclusive:
+            records |= run([replace(each, alone=True) for each in inconclusive], dut)
+    return records
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenario(records: Mapping[str, ScenarioRecord], name: str) -> None:
     record = records.get(name)
     if record is None:
-        pytest.skip("it is for a device on the desk: name one with --dut")
+        pytest.skip("it needs a real device: name one with --dut")
     if record.verdict in (Verdict.SKIPPED, Verdict.INCONCLUSIVE):
         pytest.skip(f"{record.verdict}: {record.why}")
     assert record.verdict.good, "\n".join([record.why, *reasons(record)])
 
 
 @pytest.fixture(scope="module")
-def broken() -> Mapping[Sabotage, ScenarioRecord]:
-    """The steady scenario against a daemon broken in each way, all at the same time."""
+def records_of_faulty_daemons() -> Mapping[Sabotage, ScenarioRecord]:
+    """The record of the steady scenario with a daemon with each fault; all run at the same time."""
     steady = replace(shipped_scenarios()["steady"].with_duration(6), alone=False, floor=False)
     with ThreadPoolExecutor(len(Sabotage)) as threads:
         runs = threads.map(lambda how: run([steady], "emulated", sabotaged(how)), Sabotage)
-        return {how: found.scenarios[0] for how, found in zip(Sabotage, runs, strict=True)}
+        return {how: records["steady"] for how, records in zip(Sabotage, runs, strict=True)}
 
 
 @pytest.mark.parametrize("how", list(Sabotage))
-def test_a_broken_daemon_is_caught_by_the_right_measurement(
-    broken: Mapping[Sabotage, ScenarioRecord], how: Sabotage
+def test_faulty_daemon_fails_the_right_measurement(
+    records_of_faulty_daemons: Mapping[Sabotage, ScenarioRecord], how: Sabotage
 ) -> None:
-    (caught,) = [each for each in broken[how].measurements if each.name == CAUGHT_BY[how]]
-    assert caught.verdict is Verdict.FAIL, caught
-    others = {each.name for each in broken[how].measurements if each.verdict is Verdict.FAIL} & set(CAUGHT_BY.values())
-    # A window that lacks a sample, and a trigger's edge among those lost.
-    follow = {"disagreement", "shots_lost"} if how is Sabotage.LOSE else set()
-    noisy = {"event_latency_p50_ms"}  # five daemons at a time
-    assert others <= {CAUGHT_BY[how]} | follow | noisy
+    measurements = {each.name: each for each in records_of_faulty_daemons[how].measurements}
+    assert measurements[CAUGHT_BY[how]].verdict is Verdict.FAIL, measurements[CAUGHT_BY[how]]
+    failed = {name for name, each in measurements.items() if each.verdict is Verdict.FAIL} & set(CAUGHT_BY.values())
+    # A lost sample is missing from windows, and a trigger edge may be among the lost samples.
+    consequences = {"disagreement", "shots_lost"} if how is Sabotage.LOSE else set()
+    busy = {"event_latency_p50_ms"}  # six daemons run at the same time
+    assert failed <= {CAUGHT_BY[how]} | consequences | busy

@@ -19,7 +19,7 @@ from hil.bench.daemon import read_recordings
 from hil.bench.device_under_test import DeviceSpec, EmulatorOptions, EmulatorProcess, ExternalDevice, parse_device
 from hil.bench.host_wakeup import HostWakeupMonitor
 from hil.bench.observer import MessageObserver
-from hil.bench.processes import ChildProcess, ProcessError
+from hil.bench.processes import ChildProcess, ProcessError, stinger_command
 from hil.bench.relay import TcpRelay
 from hil.bench.workload import make_workload
 from models.synthetic import synthesise
@@ -195,6 +195,16 @@ async def test_process_that_ended_by_itself_is_reported(tmp_path: Path) -> None:
             await process.wait_for("never")
         with pytest.raises(ProcessError, match="the process ended: broken"):
             process.check_running()
+
+
+async def test_foreign_module_in_the_current_folder_does_not_stop_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models.py").write_text("raise SystemExit('a foreign module was imported')")
+    monkeypatch.chdir(tmp_path)
+    async with ChildProcess("stinger", stinger_command("emulate", "--tcp", "127.0.0.1:0"), tmp_path / "log") as process:
+        await process.wait_for("^device 0: ")
+        assert await process.stop() == 0
 
 
 async def test_wakeup_delay_of_the_host_is_measured_between_two_times(tmp_path: Path) -> None:
