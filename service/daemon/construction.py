@@ -26,7 +26,7 @@ from service.daemon.flow import Flow
 from service.daemon.pipeline import Pipeline
 from service.daemon.serving_model import ServingModel
 from service.daemon.sinks import MetricsSink, MqttSink
-from service.daemon.telemetry import TelemetryReporter
+from service.daemon.telemetry import TelemetryReporter, TelemetrySink
 from service.mqtt.broker_link import BrokerLink
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.outbox import Outbox
@@ -125,7 +125,8 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         stamps=config.stamps,
         home_assistant=config.broker.home_assistant,
     )
-    for sink in (pacing, wrappers.mqtt_sink(mqtt_sink), MetricsSink(metrics)):
+    figures = TelemetrySink()
+    for sink in (pacing, wrappers.mqtt_sink(mqtt_sink), MetricsSink(metrics), figures):
         pipeline.subscribe(sink)
     for url in config.sources:
         if not isinstance(url, MqttUrl):
@@ -146,7 +147,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         model=model,
         link=link,
         mqtt_sink=mqtt_sink,
-        telemetry=TelemetryReporter(pipeline, mqtt_sink, link, health=health, metrics=metrics, notifier=notifier),
+        telemetry=TelemetryReporter(figures, model, mqtt_sink, link, health=health, metrics=metrics, notifier=notifier),
         retention=Retention(recordings, registry),
         room_needed=room_needed,
         alarms=alarms,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,12 +12,11 @@ from models.choice import ChosenModel
 from models.decision import DecisionParameters
 from models.scorer import Scorer, Scores
 from models.threshold import Threshold
-from service.base.events import Event, Telemetry
+from service.base.events import Event
 from service.base.logs import get_logger
 from service.base.sink import Sink
 from service.base.source import Block, LinkReport, LinkState
 from service.base.states import ModelInUse, Stamps
-from service.daemon.device_state import DeviceState
 from service.daemon.event_detector import EventDetector
 from stinger.device_name import DeviceName
 
@@ -46,8 +46,8 @@ class Pipeline:
         self._min_shot_gap_ms = min_shot_gap_ms
         self._wall_clock = wall_clock
         self._sinks: tuple[Sink, ...] = ()
-        self._devices: dict[DeviceName, DeviceState] = {}
-        self._spinning: dict[DeviceName, DeviceState] = {}  # those whose wheels are on; some may have gone off since
+        self._devices: dict[DeviceName, _Device] = {}
+        self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels are on; some may have gone off since
 
     @property
     def model(self) -> str:
@@ -100,7 +100,6 @@ class Pipeline:
             device = self._devices[block.device]
             events = device.detector.push(block.samples, block.taken_s, scores.block(i))
             stamps.append(Stamps(block.read_ns, time.monotonic_ns()))
-            device.count(block.samples.shape[0], stamps[i])
             if device.detector.wheels_on:
                 self._spinning[block.device] = device
             self._emit(events, stamps[i])
@@ -119,7 +118,7 @@ class Pipeline:
         device = self._device(report.device)
         if self.ends_stream(report):
             self._restart(device)
-        device.link, device.counters = report.state, report.counters
+        device.link = report.state
         for sink in self._sinks:
             sink.on_link(report)
 
@@ -163,11 +162,6 @@ class Pipeline:
             self._device_thresholds[device] = threshold
             self._update_devices([device])
 
-    def take_telemetry(self) -> list[Telemetry]:
-        """Return each device's figures since the last call, which should be a second ago."""
-        now_s = self._wall_clock()
-        return [device.take_telemetry(now_s) for device in self._devices.values()]
-
     def _accept(self, block: Block) -> None:
         device = self._device(block.device)
         device.link = LinkState.STREAMING
@@ -177,14 +171,13 @@ class Pipeline:
         for sink in self._sinks:
             sink.on_samples(block)
 
-    def _restart(self, device: DeviceState) -> None:
+    def _restart(self, device: _Device) -> None:
         self._emit(device.detector.restart(), None)
         self._scorer.forget(device.detector.device)
 
     def _count_gaps(self, blocks: Sequence[Block], scores: Scores) -> None:
         for i in np.searchsorted(scores.starts, scores.resets, side="right").tolist():
             name = blocks[i - 1].device
-            self._devices[name].gaps += 1
             for sink in self._sinks:
                 sink.on_gap(name)
 
@@ -193,11 +186,11 @@ class Pipeline:
             for sink in self._sinks:
                 sink.on_event(event, stamps)
 
-    def _device(self, name: DeviceName) -> DeviceState:
+    def _device(self, name: DeviceName) -> _Device:
         device = self._devices.get(name)
         if device is None:
             detector = EventDetector(name, self.model, self._decision_of(name), min_shot_gap_ms=self._min_shot_gap_ms)
-            device = self._devices[name] = DeviceState(detector)
+            device = self._devices[name] = _Device(detector)
             _LOG.info("device_added", device=name)
             for sink in self._sinks:
                 sink.on_device(name)
@@ -220,6 +213,13 @@ class Pipeline:
     def _decision_of(self, name: DeviceName) -> DecisionParameters:
         threshold = self._device_thresholds.get(name)
         return self._decision if threshold is None else self._decision.at(threshold)
+
+
+@dataclass(slots=True, eq=False)
+class _Device:
+    detector: EventDetector
+    boot: int = 0
+    link: LinkState = LinkState.CONNECTING
 
 
 def _decision(serving: ChosenModel, threshold: Threshold | None) -> DecisionParameters:

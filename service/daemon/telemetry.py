@@ -1,29 +1,83 @@
-"""Once a second: telemetry of each device to the broker, the daemon's own state to systemd and the metrics."""
+"""Telemetry: counts each device's figures as a sink of the pipeline, and publishes them once a second."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import dataclass, field
 from typing import Final
 
-from service.base.source import LinkState
-from service.daemon.pipeline import Pipeline
+import numpy as np
+import numpy.typing as npt
+
+from service.base.events import Event, Telemetry, WheelsSwitched
+from service.base.sink import Sink
+from service.base.source import Block, LinkCounters, LinkReport, LinkState
+from service.base.states import ModelInUse, Stamps
+from service.daemon.serving_model import ServingModel
 from service.daemon.sinks import MqttSink
 from service.mqtt.broker_link import BrokerLink
 from service.ops.health import Health
 from service.ops.metrics import Metrics
 from service.ops.systemd import Notifier
+from stinger.device_name import DeviceName
 
 PERIOD_S: Final = 1.0
 _MESSAGES_A_TURN: Final = 20
 """After so many messages other tasks get a turn: publishing for a thousand devices takes longer than a sample may wait."""
 
 
+class TelemetrySink(Sink):
+    """Counts the figures of each device between two calls of :meth:`take`."""
+
+    def __init__(self) -> None:
+        self._devices: dict[DeviceName, _Figures] = {}
+
+    def take(self, host_s: float) -> list[Telemetry]:
+        """Return each device's figures since the last call, which should be a second ago, and start counting anew."""
+        return [figures.take(device, host_s) for device, figures in self._devices.items()]
+
+    def on_device(self, device: DeviceName) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        self._devices[device] = _Figures()
+
+    def on_model(self, model: ModelInUse) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        self._devices[model.device].model = model.model
+
+    def on_event(self, event: Event, stamps: Stamps | None) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        del stamps
+        if isinstance(event, WheelsSwitched):
+            self._devices[event.device].wheels_on = event.on
+
+    def on_scores(self, block: Block, probability: npt.NDArray[np.float32], stamps: Stamps) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        figures = self._devices[block.device]
+        figures.link = LinkState.STREAMING
+        figures.samples += block.samples.shape[0]
+        figures.latencies_ms.append((stamps.scored_ns - stamps.read_ns) / 1e6)
+        figures.probability = float(probability[-1])
+
+    def on_link(self, report: LinkReport) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        figures = self._devices[report.device]
+        figures.link, figures.counters = report.state, report.counters
+        if report.state is not LinkState.STREAMING:
+            figures.probability = None
+
+    def on_gap(self, device: DeviceName) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        self._devices[device].gaps += 1
+
+
 class TelemetryReporter:
-    """Takes the telemetry of the last second from ``pipeline`` and publishes it."""
+    """Publishes the figures of ``counted`` and updates health, metrics and the status for systemd."""
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        counted: TelemetrySink,
+        model: ServingModel,
         mqtt_sink: MqttSink,
         link: BrokerLink,
         *,
@@ -31,7 +85,8 @@ class TelemetryReporter:
         metrics: Metrics,
         notifier: Notifier,
     ) -> None:
-        self._pipeline = pipeline
+        self._counted = counted
+        self._model = model
         self._mqtt_sink = mqtt_sink
         self._link = link
         self._health = health
@@ -48,9 +103,9 @@ class TelemetryReporter:
             await self.report()
 
     async def report(self) -> None:
-        """Publish the figures since the last report, and update health, metrics and the status for systemd."""
+        """Publish the figures since the last report."""
         self._health.heartbeat()
-        figures = self._pipeline.take_telemetry()
+        figures = self._counted.take(time.time())
         for number, telemetry in enumerate(figures, start=1):
             self._mqtt_sink.publish_telemetry(telemetry)
             if number % _MESSAGES_A_TURN == 0:
@@ -59,9 +114,48 @@ class TelemetryReporter:
         status = self._health.status_line(
             streaming=sum(one.link == LinkState.STREAMING.value for one in figures),
             devices=len(figures),
-            model=self._pipeline.model,
+            model=self._model.serving.version,
             connected=connected,
         )
         self._notifier.status(status)
         self._metrics.broker_connected = connected
         self._metrics.broker_connects = self._link.reconnects + 1
+
+
+@dataclass(slots=True, eq=False)
+class _Figures:
+    model: str = ""
+    link: LinkState = LinkState.CONNECTING
+    counters: LinkCounters = field(default_factory=LinkCounters)
+    wheels_on: bool = False
+    probability: float | None = None
+    """The newest score; NaN if the last sample had none."""
+    gaps: int = 0
+    samples: int = 0
+    latencies_ms: list[float] = field(default_factory=list)
+    """From reading to decision, of each block."""
+
+    def take(self, device: DeviceName, host_s: float) -> Telemetry:
+        latencies, self.latencies_ms = self.latencies_ms, []
+        latencies.sort()
+        samples, self.samples = self.samples, 0
+        probability = self.probability
+        return Telemetry(
+            device=device,
+            host_s=host_s,
+            probability=None if probability is None or probability != probability else probability,  # noqa: PLR0124 - NaN
+            wheels_on=self.wheels_on,
+            rate_hz=float(samples),
+            gaps=self.gaps,
+            lost=self.counters.lost,
+            corrupted=self.counters.corrupted,
+            latency_p50_ms=_quantile(latencies, 0.50),
+            latency_p99_ms=_quantile(latencies, 0.99),
+            link=self.link.value,
+            model=self.model,
+        )
+
+
+def _quantile(ascending: list[float], part: float) -> float | None:
+    """Return the value below which ``part`` of ``ascending`` lies; ``None`` if empty. NumPy takes 30 us a device for two."""
+    return ascending[min(len(ascending) - 1, int(part * len(ascending)))] if ascending else None

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.daemon.cadence import GATHER_S, MANY_BLOCKS_A_SECOND, SCORING_SHARE, Cadence
+from service.daemon.flow import GATHER_S, MANY_BLOCKS_A_SECOND, SCORING_SHARE, Cadence
 
 
 class Clock:
