@@ -1,1 +1,1 @@
-"""A recording seen through a model: plots of its output over time."""
+"""Replay recordings through models: the schedule of a replay, evaluation, and plots."""

@@ -1,1 +1,1 @@
-"""The subcommands of ``stinger`` that draw recordings, and what models say of them."""
+"""The subcommands of ``stinger`` that plot recordings and evaluate models."""

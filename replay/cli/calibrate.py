@@ -27,18 +27,18 @@ from stinger.paths import registry_dir
     "--max-false-per-minute",
     type=FiniteRange(0, 1e6),
     required=True,
-    help="The budget: at most so many false spin-ups a minute.",
+    help="Upper limit for false spin-ups per minute.",
 )
 @click.option(
     "--max-duty",
     type=FiniteRange(0, 1),
     default=1.0,
     show_default=True,
-    help="At most this part of the time wheels on.",
+    help="Upper limit for duty: the fraction of time with wheels on.",
 )
 @click.option("--out", type=ANY_PATH, help="Write the new model to this file instead of the registry.")
 @data_dir_option
-@click.option("--dry-run", is_flag=True, help="Choose, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Only show the choice; write nothing.")
 @evaluation_options
 def calibrate(
     *,
@@ -54,10 +54,10 @@ def calibrate(
     rate_hz: float,
     every: int,
 ) -> None:
-    """Choose the threshold that gets the most shots of LOG in time within a budget of false spin-ups.
+    """Choose the threshold with the most shots of LOG in time, within an upper limit for false spin-ups.
 
-    Of several, the one with the wheels on for the least time. The model with this threshold becomes a new version in the
-    registry; it serves once it is promoted.
+    Of several, choose the one with the wheels on for the least time. The model with this threshold is added to the
+    registry as a new version; it is in use once it is promoted.
     """
     if out is not None and not dry_run:
         check_output(out)
@@ -83,7 +83,7 @@ def calibrate(
         bounds = f"{max_false_per_minute:g} false spin-ups a minute" + (
             f" and {100 * max_duty:g} % of duty" if max_duty < 1 else ""
         )
-        raise InputError(f"no threshold gets a shot in time within {bounds}: choose a trade-off from the table")
+        raise InputError(f"no threshold has a shot in time within {bounds}: choose limits by the table above")
     click.echo("\n".join([*table([chosen]), *(f"Note: {line}" for line in caveats(report))]))
     if dry_run:
         return
@@ -98,7 +98,9 @@ def calibrate(
         {"calibration": to_json(report)},
         blaster_model=blaster_file_of(model),
     )
-    click.echo(f"added {version.id}, threshold {chosen.parameters.on:.2f}: stinger models promote {version.id}")
+    click.echo(
+        f"added {version.id}, threshold {chosen.parameters.on:.2f}. To use it: stinger models promote {version.id}"
+    )
 
 
 def _name(model: Model) -> str:

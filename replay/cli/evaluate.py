@@ -37,23 +37,32 @@ from stinger.errors import InputError
 @click.command("evaluate", short_help="Measure a model on recordings: shots in time, false spin-ups.")
 @click.option("--model-file", type=ANY_PATH, help="The model to evaluate.")
 @click.option(
-    "--train", "spec", metavar="MODEL:FEATURES", help="Instead: train on the logs, and test each part unseen."
+    "--train",
+    "spec",
+    metavar="MODEL:FEATURES",
+    help="Instead of --model-file: train on the logs, and test each part with a model trained on the others.",
 )
-@click.option("--folds", type=click.IntRange(2, 1000), help=f"Parts to test in turn.  [default: {FOLDS}]")
+@click.option("--folds", type=click.IntRange(2, 1000), help=f"Number of parts.  [default: {FOLDS}]")
 @click.option(
     "--folds-by",
     type=click.Choice(["session", "time"]),
-    help="A part is whole sessions, or a stretch of each.  [default: session, if two or more have shots]",
+    help="Divide into parts of whole sessions, or by time.  [default: session, if two or more have shots]",
 )
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="Of negatives and models.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    default=1,
+    show_default=True,
+    help="Random seed for drawing negatives and training.",
+)
 @negative_options(RECOMMENDED)
 @click.option(
     "--threshold",
     type=ThresholdType(),
     help="Level at which the wheels go on; they go off at half of it.  [default: the model's own, else 0.5]",
 )
-@click.option("--sweep", "with_sweep", is_flag=True, help="Also show what other thresholds give.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines, with the sweep.")
+@click.option("--sweep", "with_sweep", is_flag=True, help="Also show the results at other thresholds.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the results at all thresholds.")
 @click.option(
     "--outdir",
     type=ANY_FOLDER,
@@ -80,10 +89,10 @@ def evaluate_command(
     every: int,
     **negative_values: Any,
 ) -> None:
-    """Replay each LOG through a model and the decision, and count what came of it.
+    """Replay each LOG through a model and the decision; count shots in time and false spin-ups.
 
-    Either a model from a file, or one trained on the same logs: then each part is tested by a model that never saw it,
-    nor the second before and after it.
+    The model is read from a file or trained on the same logs. If it is trained, each part of the logs is tested with a
+    model that was trained without that part and without the second before and after it.
     """
     if (model_file is None) == (spec is None):
         raise InputError("give either --model-file or --train")

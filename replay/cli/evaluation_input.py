@@ -1,4 +1,4 @@
-"""What is evaluated: logs opened, checked and described, and the options that both evaluating commands share."""
+"""Open and check the logs of ``stinger evaluate`` and ``stinger calibrate``; the options that both share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def evaluation_options(command: _Command) -> _Command:
-    """Give a command the logs and how to read them."""
+    """Add the argument LOG and the options for reading logs to a command."""
     for decorate in (
         every_option,
         rate_option,
@@ -32,7 +32,7 @@ def evaluation_options(command: _Command) -> _Command:
             type=Milliseconds(),
             default=MIN_LEAD_MS,
             show_default=True,
-            help="A shot is in time if the wheels were on for so long before it.",
+            help="A shot is in time if the wheels were on for at least this long before it.",
         ),
         click.argument("log_paths", metavar="LOG...", nargs=-1, required=True, type=ANY_PATH),
     ):
@@ -41,9 +41,9 @@ def evaluation_options(command: _Command) -> _Command:
 
 
 def open_data(paths: Sequence[str], *, rate_hz: float, every: int, min_shot_gap_ms: float) -> EvaluationData:
-    """Read the logs; what was repaired is told on stderr, and so is each recording too short to have a rate.
+    """Read the logs; print a warning for each repair and each recording that is too short to have a rate.
 
-    Raises :class:`~stinger.errors.InputError` for a log that cannot be read, is not at 100 Hz, or if no log has a shot.
+    Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is not at 100 Hz, or if no log has a shot.
     """
     logs = tuple(read_log(path, rate_hz=rate_hz, every=every) for path in paths)
     for log in logs:
@@ -51,7 +51,7 @@ def open_data(paths: Sequence[str], *, rate_hz: float, every: int, min_shot_gap_
     data = evaluation_data(logs, min_shot_gap_ms=min_shot_gap_ms, warn=_warn)
     if not any(file.shots for file in data.files):
         raise InputError(
-            f"{', '.join(file.path for file in data.files)}: the trigger is never pulled: no shot to evaluate on"
+            f"{', '.join(file.path for file in data.files)}: the trigger is never pulled, so there is nothing to evaluate"
         )
     return data
 
@@ -63,10 +63,10 @@ def model_traces(model: Model, data: EvaluationData) -> tuple[Trace, ...]:
 
 
 def overlap_warnings(model: Model, data: EvaluationData) -> tuple[str, ...]:
-    """A warning for each log that the model says it was trained on."""
+    """Return a warning for each log that the model was trained on, by its metadata."""
     training = json.dumps(model.meta.training)
     return tuple(
-        f"The model was trained on {log.path}: it has seen these shots, so the numbers flatter it."
+        f"The model was trained on {log.path}, so its results on this log are better than on new ones."
         for log in data.logs
         if log.sha256 in training
     )

@@ -39,27 +39,25 @@ from stinger.wording import counted
     show_default=True,
     help="The folder to write to.",
 )
-@click.option("--clean", "clean_first", is_flag=True, help="First remove the files that an earlier run wrote there.")
+@click.option("--clean", "clean_first", is_flag=True, help="First delete the files that an earlier run wrote there.")
 @click.option("--export-dataset", is_flag=True, help=f"Also write a training set to OUTDIR/{TRAIN_FOLDER}.")
 @lead_option("Time from the end of a positive window to its shot.")
 @window_option
 @min_shot_gap_option
 @shot_pre_option(1000)
 @shot_post_option(200)
-@click.option(
-    "--max-shots", type=click.IntRange(0), default=0, help="At most so many pictures of shots.  [default: 0, all]"
-)
+@click.option("--max-shots", type=click.IntRange(0), default=0, help="Draw at most N shots; 0: all.  [default: 0]")
 @click.option(
     "--start-shot",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Leave out the pictures of so many shots at the start.",
+    help="Draw no pictures of the first N shots.",
 )
 @dpi_option(150)
 @overview_points_option("dataset.png", default=20_000)
 @negative_options(NegativeOptions())
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same negatives.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Random seed for drawing negatives.")
 @rate_option
 @every_option
 def explore(
@@ -82,10 +80,10 @@ def explore(
     every: int,
     **negatives: Any,
 ) -> None:
-    """Plot the recordings LOG, each of their shots, and with --export-dataset write a training set.
+    """Plot the recordings LOG and each of their shots; with --export-dataset, also write a training set.
 
-    Several logs, and the boots within one, become sessions of one dataset. A window is positive if it ends --lead-ms before
-    an accepted shot; negatives are drawn from the rest by the --neg options.
+    Several logs, and the boots within a log, become sessions of one training set. A window is positive if it ends --lead-ms
+    before an accepted shot; negatives are drawn from the other windows as the --neg options describe.
     """
     options = ExportOptions(
         lead_ms=lead_ms,
@@ -115,7 +113,7 @@ def explore(
         first=start_shot,
         count=max_shots or None,
     )
-    # Before anything is removed or written: what is refused leaves what was there.
+    # Check before anything is deleted or written, so that an error leaves the folder unchanged.
     check_inputs(outdir, read, sessions, series, with_dataset=export_dataset, clean_first=clean_first)
     dataset = build_dataset(sessions, options, about=about) if export_dataset else None
     with progress_bar("Drawing", series.length(sessions)) as progress:
@@ -159,9 +157,9 @@ def _report(outdir: Path, sessions: Sequence[Session], dataset: Dataset | None, 
         f"{meta['positives']:,} positive, {meta['negatives']:,} negative"
     )
     if meta["sessions_too_short"]:
-        click.echo(f"  too short for a window, left out: {', '.join(meta['sessions_too_short'])}")
+        click.echo(f"  left out, too short for a window: {', '.join(meta['sessions_too_short'])}")
     if left_out:
-        click.echo(f"  shots without a whole window before them, left out: {left_out:,}")
+        click.echo(f"  left out, shots without a complete window before them: {left_out:,}")
     for name, count in meta["negative_filters"].items():
         removed = ", ".join(f"{label.replace('_', ' ')} {number:,}" for label, number in count.items() if number)
         click.echo(f"  {name}: {removed}")

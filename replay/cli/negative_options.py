@@ -1,4 +1,4 @@
-"""The options that say how negatives are chosen."""
+"""The options for choosing negatives."""
 
 from __future__ import annotations
 
@@ -15,35 +15,47 @@ _PREFIX: Final = "neg_"
 _SHAPES: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "strategy": (
         {"type": click.Choice(["far", "near", "mixed"])},
-        "Negatives from anywhere, from shortly before shots, or some of each.",
+        "Take negatives from anywhere (far), from shortly before shots (near), or from both (mixed).",
     ),
     "mixed_near_frac": (
         {"type": FiniteRange(0, 1)},
-        "With mixed: the part of the negatives that is taken from shortly before shots.",
+        "With mixed: fraction of the negatives that are near ones.",
     ),
-    "mult": ({"type": click.IntRange(1, 10_000)}, "So many negatives for each positive."),
+    "mult": ({"type": click.IntRange(1, 10_000)}, "Number of negatives per positive."),
     "min_motion_quantile": (
         {"type": FiniteRange(0, 1)},
-        "Part of the candidates, those that move least, to leave out.",
+        "Leave out this fraction of the candidates, those with the least motion.",
     ),
-    "match_pos_motion": ({"is_flag": True}, "Only negatives that move as much as positives do."),
+    "match_pos_motion": ({"is_flag": True}, "Take only negatives with as much motion as positives."),
     "pos_motion_q": (
         {"type": FiniteRange(0, 0.5)},
-        "With --neg-match-pos-motion: from this quantile of the positives to 1 minus it.",
+        "With --neg-match-pos-motion: allow motion from this quantile of the positives to 1 minus this.",
     ),
-    "min_sep_ms": ({"type": Milliseconds()}, "The ends of two negatives lie at least so far apart."),
-    "with_replacement": ({"is_flag": True}, "Draw three times as many as wanted, with replacement, then thin them."),
-    "near_min_ms": ({"type": Milliseconds()}, "A near negative ends at least so long before a positive window starts."),
-    "near_max_ms": ({"type": Milliseconds()}, "A near negative ends at most so long before a positive window starts."),
-    "avoid_post_ms": ({"type": Milliseconds()}, "No negative ends within so long after a trigger edge."),
-    "avoid_edges": ({"type": click.Choice(["accepted", "all"])}, "Which trigger edges negatives keep away from."),
+    "min_sep_ms": ({"type": Milliseconds()}, "Minimum time between the ends of two negatives."),
+    "with_replacement": (
+        {"is_flag": True},
+        "Draw three times as many as needed, with replacement, then apply the minimum separation.",
+    ),
+    "near_min_ms": (
+        {"type": Milliseconds()},
+        "Minimum time from the end of a near negative to the start of a positive window.",
+    ),
+    "near_max_ms": (
+        {"type": Milliseconds()},
+        "Maximum time from the end of a near negative to the start of a positive window.",
+    ),
+    "avoid_post_ms": ({"type": Milliseconds()}, "No negative ends within this time after a trigger edge."),
+    "avoid_edges": (
+        {"type": click.Choice(["accepted", "all"])},
+        "Trigger edges around which there are no negatives: accepted shots or all.",
+    ),
 }
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def negative_options(defaults: NegativeOptions) -> Callable[[_Command], _Command]:
-    """Give a command a ``--neg-...`` option for each field of :class:`NegativeOptions`, with these defaults."""
+    """Return a decorator that adds a ``--neg-...`` option for each field of :class:`NegativeOptions`, with ``defaults``."""
 
     def decorate(command: _Command) -> _Command:
         for field in reversed(fields(NegativeOptions)):
@@ -60,5 +72,5 @@ def negative_options(defaults: NegativeOptions) -> Callable[[_Command], _Command
 
 
 def negatives_of(values: Mapping[str, Any]) -> NegativeOptions:
-    """What the options of :func:`negative_options` were set to."""
+    """Return the values of the options of :func:`negative_options`."""
     return NegativeOptions(**{name.removeprefix(_PREFIX): value for name, value in values.items()})

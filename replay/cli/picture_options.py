@@ -1,4 +1,4 @@
-"""The options of the commands that draw: what a picture shows, and how fine it is."""
+"""Options of the commands that draw pictures."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ window_option = click.option(
 
 
 def lead_option(explanation: str) -> Callable[[_Command], _Command]:
-    """``--lead-ms``, explained as the command uses it."""
+    """Return the option ``--lead-ms`` with the help text ``explanation``."""
     return click.option("--lead-ms", type=Milliseconds(), default=LEAD_MS, show_default=True, help=explanation)
 
 
 def shot_pre_option(default_ms: int) -> Callable[[_Command], _Command]:
-    """``--shot-pre-ms``."""
+    """Return the option ``--shot-pre-ms``."""
     return click.option(
         "--shot-pre-ms",
         type=Milliseconds(1),
         default=default_ms,
         show_default=True,
-        help="How much a picture shows before the trigger.",
+        help="Time shown before the trigger edge.",
     )
 
 
 def shot_post_option(default_ms: int) -> Callable[[_Command], _Command]:
-    """``--shot-post-ms``."""
+    """Return the option ``--shot-post-ms``."""
     return click.option(
         "--shot-post-ms",
         type=Milliseconds(),
         default=default_ms,
         show_default=True,
-        help="How much it shows after the trigger.",
+        help="Time shown after the trigger edge.",
     )
 
 
 def dpi_option(default: int) -> Callable[[_Command], _Command]:
-    """``--dpi``."""
+    """Return the option ``--dpi``."""
     return click.option(
         "--dpi",
         type=click.IntRange(20, _MAX_DPI),
@@ -58,11 +58,11 @@ def dpi_option(default: int) -> Callable[[_Command], _Command]:
 
 
 def overview_points_option(picture: str, *, default: int) -> Callable[[_Command], _Command]:
-    """``--overview-max-points``, for the overview in the file ``picture``."""
+    """Return the option ``--overview-max-points`` for the overview in the file ``picture``."""
     return click.option(
         "--overview-max-points",
         type=click.IntRange(10),
         default=default,
         show_default=True,
-        help=f"Points that each line of {picture} is thinned to, about; peaks stay.",
+        help=f"Approximate number of points per line in {picture}; peaks are preserved.",
     )

@@ -41,7 +41,7 @@ from stinger.errors import InputError
 from stinger.logs import read_log
 
 COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
-"""The models that are compared unless others are named."""
+"""The models that --compare trains by default."""
 
 
 @click.command(short_help="Train models and plot their output over a recording.")
@@ -76,9 +76,9 @@ COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
     type=click.Choice(["summary", "rich"]),
     default="rich",
     show_default=True,
-    help="What it sees of a window.",
+    help="Features of a window that the model gets.",
 )
-@click.option("--compare", is_flag=True, help="Several models in the same pictures: those of --model-spec.")
+@click.option("--compare", is_flag=True, help="Plot several models in the same pictures: those of --model-spec.")
 @click.option(
     "--model-spec",
     "specs",
@@ -92,18 +92,16 @@ COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
     multiple=True,
     type=ANY_PATH,
     metavar="FILE",
-    help="A model that exists, instead of a trained one; with --compare, beside the others. Repeatable.",
+    help="Plot this model file instead of training one; with --compare, in addition. Repeatable.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="The same seed, the same models."
-)
-@lead_option("The value at t is of the window that ends so long before t.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="Random seed of training.")
+@lead_option("The value at time t is the output for the window that ends this long before t.")
 @window_option
 @min_shot_gap_option
-@click.option("--include-rejected-shots", is_flag=True, help="Pictures of rejected shots too, after the accepted ones.")
 @click.option(
-    "--stride", type=click.IntRange(1), default=1, show_default=True, help="A prediction every so many samples."
+    "--include-rejected-shots", is_flag=True, help="Also draw rejected trigger edges, after the accepted shots."
 )
+@click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Use only every Nth prediction.")
 @overview_points_option("overview.png", default=25_000)
 @shot_pre_option(1500)
 @shot_post_option(300)
@@ -112,14 +110,14 @@ COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
     type=click.IntRange(0),
     default=30,
     show_default=True,
-    help="At most so many pictures of shots; 0: none.",
+    help="Draw at most N shots; 0: none.",
 )
 @click.option(
     "--threshold",
     type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
-    help="The probability at which a line is drawn.",
+    help="Draw a line at this probability.",
 )
 @dpi_option(200)
 @click.option(
@@ -127,7 +125,7 @@ COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
     type=click.IntRange(0),
     default=10,
     show_default=True,
-    help="At most so many pictures of negative windows; 0: none.",
+    help="Draw at most N negative windows; 0: none.",
 )
 @rate_option
 @every_option
@@ -237,15 +235,15 @@ def _distinct(specs: tuple[str, ...]) -> list[ModelSpec]:
 
 
 def _given(option: str) -> bool:
-    """Whether ``option`` stands on the command line, or in the environment."""
+    """Return whether ``option`` was given on the command line or in the environment."""
     return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 def _warn_of_ignored(*, compare: bool, model_file: bool) -> None:
-    """Warn of the options that have no say in which models are plotted."""
+    """Warn about given options that do not affect which models are plotted."""
     if _given("specs") and not compare:
-        click.echo("Warning: --model-spec counts only together with --compare", err=True)
+        click.echo("Warning: --model-spec has no effect without --compare", err=True)
     for option in ("model", "features"):
         if _given(option) and (compare or model_file):
             other = "--compare: name models by --model-spec" if compare else "--model-file"
-            click.echo(f"Warning: --{option} does not count together with {other}", err=True)
+            click.echo(f"Warning: --{option} has no effect with {other}", err=True)

@@ -1,4 +1,4 @@
-"""The champion and its challengers on recordings that none of them was trained on, each at its best within a budget."""
+"""Compare the champion with challengers on recordings that none of them was trained on, within a budget."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stinger.shots import MIN_LEAD_MS
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a model may cost: false spin-ups a minute, and the part of the time with wheels on."""
+    """Upper limits for a model: false spin-ups per minute, and duty, the fraction of time with wheels on."""
 
     max_false_per_minute: float
     max_duty: float
@@ -29,10 +29,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """How one model did on the held-out sessions.
+    """The results of one model on the held-out sessions.
 
-    ``rows`` are every threshold over all of them together; ``point`` is the one with the most shots in time within the
-    budget, ``None`` if there is none, and ``sessions`` each session at that threshold, in their order.
+    ``rows`` are the results at every threshold over all sessions together; ``point`` is the row with the most shots in
+    time within the budget, ``None`` if there is none; ``sessions`` are the results of each session at that threshold.
     """
 
     name: str
@@ -44,15 +44,16 @@ class Contender:
 
     @property
     def in_time(self) -> int:
-        """Accepted shots in time within the budget."""
+        """Number of accepted shots in time, at the threshold within the budget."""
         return 0 if self.point is None else self.point.accepted.count
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """``failed`` says of each challenger that could not be trained why not. ``held_out`` are names of sessions.
+    """The results of champion and challengers on the sessions named in ``held_out``.
 
-    ``warnings`` say of which sessions nothing was learnt.
+    ``failed`` maps each challenger that could not be trained to the reason. ``warnings`` name the sessions that could
+    not be used for training.
     """
 
     held_out: tuple[str, ...]
@@ -73,7 +74,7 @@ def run_contest(
 ) -> Contest:
     """Score the held-out sessions with the champion as it is, and with each of ``specs`` trained without them.
 
-    The sessions that ``test`` holds out must be such that the champion has not seen either: this cannot tell.
+    The caller makes sure that the champion was not trained on the sessions that ``test`` holds out.
     """
     name, model = champion
     candidates, warnings = score_candidates(specs, test, options, runner)

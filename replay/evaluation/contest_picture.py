@@ -1,4 +1,4 @@
-"""A contest as a picture: what each contender trades, and how each held-out session came out."""
+"""Draw a contest: shots in time against false spin-ups for each model, and the results of each held-out session."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from stinger.files import StrPath
 _WIDTH_IN: Final = 8.0
 _HEIGHT_IN: Final = 7.6
 _NAMES_IN: Final = 0.9
-"""Room for the names of sessions below the lower panel, where they fit."""
+"""Height for the names of sessions below the lower panel."""
 _NAMED: Final = 24
-"""With more sessions than this their names would run into each other."""
+"""The names of more sessions than this would overlap."""
 _NAME_CHARACTERS: Final = 26
 _BESIDE: Final = 0.16
-"""How far beside the middle of a session's place the two contenders stand."""
+"""Horizontal distance of the two models from the centre of a session."""
 _ROOM: Final = 1.6
-"""The trade-off is shown up to so many times the budget: beyond, nothing is chosen."""
+"""The trade-off is shown up to this multiple of the budget."""
 
 
 def draw_contest(
     contest: Contest, rival: Contender | None, budget: Budget, path: StrPath, *, title: str, dpi: float
 ) -> None:
-    """Write a PNG of ``contest``; ``rival`` is the challenger that the lower panel shows beside the champion."""
+    """Write a PNG of ``contest``; the lower panel compares the challenger ``rival`` with the champion."""
     picture = Picture(_WIDTH_IN, _HEIGHT_IN, dpi)
     picture.title(title, above_in=0.4)
     _draw_trade_offs(picture.panel(3.75, 2.9), contest, budget)
@@ -75,7 +75,7 @@ def _draw_sessions(panel: Axes, contest: Contest, rival: Contender | None) -> No
     for contender, aside, colour, marker in shown:
         if contender is None or contender.point is None:
             continue
-        values = [100 * one.accepted.value for one in contender.sessions]  # NaN, and so no mark, without a shot
+        values = [100 * one.accepted.value for one in contender.sessions]  # NaN, which draws no mark, without a shot
         low = [100 * one.accepted.low if one.accepted.total else np.nan for one in contender.sessions]
         high = [100 * one.accepted.high if one.accepted.total else np.nan for one in contender.sessions]
         panel.vlines(places + aside, low, high, color=GREY, linewidth=0.7)
@@ -104,7 +104,7 @@ def _name_sessions(panel: Axes, names: Sequence[str]) -> None:
 
 
 def _shortened(name: str) -> str:
-    """The beginning and the end of a long name: a device and a time of day."""
+    """Return the start and the end of a long name, which are the device and the time of day."""
     if len(name) <= _NAME_CHARACTERS:
         return name
     half = _NAME_CHARACTERS // 2
@@ -112,7 +112,7 @@ def _shortened(name: str) -> str:
 
 
 def _lines(count: int) -> list[tuple[str, object]]:
-    """The champion in black, each challenger in a line of its own."""
+    """Return colours and line styles: black for the champion, a different line for each challenger."""
     return [(BLACK, "-"), *(MODEL_LINES[i % len(MODEL_LINES)] for i in range(count - 1))]
 
 

@@ -1,4 +1,4 @@
-"""What is evaluated: the sessions of logs, checked, and what each log is."""
+"""The data of an evaluation: the checked sessions of logs, and a description of each log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stinger.shots import MIN_SHOT_GAP_MS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationData:
-    """Sessions that can be evaluated, and what each log is."""
+    """The sessions to evaluate, their logs, and a description of each log."""
 
     sessions: tuple[Session, ...]
     logs: tuple[Log, ...]
@@ -23,14 +23,14 @@ class EvaluationData:
 def evaluation_data(
     logs: Sequence[Log], *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS, warn: Callable[[str], object]
 ) -> EvaluationData:
-    """The sessions of ``logs``; ``warn`` is told of each that is too short to have a rate, and is left out.
+    """Open the sessions of ``logs``, without those too short to have a rate; ``warn`` is called with a line for each.
 
     Raises :class:`~stinger.errors.FileError` for a log that is not at 100 Hz.
     """
     everything = open_sessions(logs, min_shot_gap_ms=min_shot_gap_ms)
     for session in everything:
         if session.recording.rate_hz is None:
-            warn(f"{session.name}: left out, as its time does not advance")
+            warn(f"{session.name}: left out, because its time does not advance")
     files = []
     position = 0
     for log in logs:

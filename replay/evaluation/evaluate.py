@@ -1,4 +1,4 @@
-"""What a model is worth as a stream: shots in time, false spin-ups, lead, duty."""
+"""Measure a model on a stream of samples: shots in time, false spin-ups, lead, duty."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from stinger.shots import MIN_LEAD_MS
 
 SOONEST_MS: Final = 100
 LATEST_MS: Final = 300
-"""A sample is a positive of the average precision if a shot comes so soon after it."""
+"""For the average precision, a sample is positive if a shot comes 100 to 300 ms after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Percentiles, in ms, of the time from wheels on to shot, over ``shots`` accepted shots that a spin-up carries."""
+    """Percentiles, in ms, of the time from wheels on to shot, over ``shots`` accepted shots: the first in each spin-up."""
 
     shots: int
     p5_ms: float
@@ -33,7 +33,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class SpinUpCounts:
-    """How many spin-ups carried a shot, repeated another one, or were false; together they are all.
+    """The numbers of spin-ups with a shot, of repeats and of false ones; their sum is all spin-ups.
 
     ``early`` ones are among the false: no shot came while the wheels were on, but soon after.
     """
@@ -45,20 +45,20 @@ class SpinUpCounts:
 
     @property
     def total(self) -> int:
-        """All spin-ups."""
+        """Number of all spin-ups."""
         return self.carrying + self.repeats + self.false
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Of traces at one operating point; see :mod:`replay.evaluation.events` for what the words mean.
+    """The results of traces at one operating point; :mod:`replay.evaluation.events` defines the terms.
 
-    ``accepted`` and ``all_shots`` are shots in time, of the accepted shots and of all trigger edges. ``late`` accepted
-    shots found the wheels on, but for less than ``min_lead_ms``; ``wheels_off`` found them off; ``without_output`` are
-    those of either for which the model had no output ``min_lead_ms`` before (the start of a recording, the time after a
-    gap). ``further_shots`` came during a spin-up that carried another shot already. ``false`` is over ``minutes``,
-    ``false_quiet`` over ``quiet_minutes``, in which no shot is near. ``duty`` is the part of the samples with wheels on,
-    ``by_chance`` the part at which a shot would have been in time: what recall is to be compared with.
+    ``accepted`` and ``all_shots`` are the shots in time among the accepted shots and among all trigger edges. Of the
+    accepted shots, ``late`` came when the wheels were on for less than ``min_lead_ms``, ``wheels_off`` when they were off;
+    ``without_output`` of both came when the model had no output ``min_lead_ms`` before (after the start of a recording or
+    after a gap). ``further_shots`` came during a spin-up that already had a shot. ``false`` is the rate of false spin-ups
+    over ``minutes``, ``false_quiet`` over ``quiet_minutes``, in which no shot is near. ``duty`` is the fraction of samples
+    with wheels on; ``by_chance`` is the fraction of samples at which a shot would have been in time, to compare recall with.
     """
 
     parameters: DecisionParameters
@@ -81,7 +81,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class AveragePrecision:
-    """``value`` over ``samples`` samples; ``by_chance``, the part of them that are positive, is what noise would get."""
+    """``value`` over ``samples`` samples; ``by_chance`` is the fraction of positives, the value of random output."""
 
     value: float
     by_chance: float
@@ -90,7 +90,7 @@ class AveragePrecision:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """What one trace gives to an evaluation."""
+    """The results of one trace."""
 
     events: Events
     accepted: npt.NDArray[np.bool_]
@@ -105,9 +105,9 @@ class _Part:
 def evaluate(
     traces: Sequence[Trace], parameters: DecisionParameters, *, min_lead_ms: float = MIN_LEAD_MS
 ) -> Evaluation:
-    """Decide over each of ``traces``, from the start each time, and count what came of it.
+    """Apply the decision to each of ``traces``, from its start, and count shots in time and false spin-ups.
 
-    Minutes are those that were recorded: what a gap leaves out is in none.
+    Only recorded minutes count, without gaps.
     """
     parts = [_part(trace, parameters, min_lead_ms) for trace in traces]
     minutes = sum(part.minutes for part in parts)
@@ -145,9 +145,9 @@ def evaluate(
 
 
 def average_precision(traces: Sequence[Trace]) -> AveragePrecision | None:
-    """How well the output ranks the samples that have an accepted shot 100 to 300 ms ahead above those that have none.
+    """Return the average precision of the output for an accepted shot 100 to 300 ms later.
 
-    Samples without an output, and those with only a rejected edge ahead, are left out. ``None`` without a positive.
+    Samples without an output, and those followed by rejected edges only, are left out. ``None`` without a positive.
     """
     labels, outputs = [], []
     for trace in traces:
@@ -197,7 +197,7 @@ def _lead(parts: Sequence[_Part]) -> Lead | None:
 
 
 def _ahead(time_ms: npt.NDArray[np.int64], shot_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Whether a shot comes 100 to 300 ms after each time, ends included."""
+    """Return whether a shot comes 100 to 300 ms after each time, inclusive."""
     first = np.searchsorted(shot_ms, time_ms + SOONEST_MS, side="left")
     last = np.searchsorted(shot_ms, time_ms + LATEST_MS, side="right")
     ahead: npt.NDArray[np.bool_] = last > first

@@ -1,4 +1,4 @@
-"""Spin-ups and shots, matched: which spin-up was for which shot, and which one for none."""
+"""Match spin-ups with shots: which spin-up belongs to which shot, and which ones are false."""
 
 from __future__ import annotations
 
@@ -10,36 +10,35 @@ import numpy as np
 import numpy.typing as npt
 
 EARLY_MS: Final = 500
-"""Wheels that went off at most so long before a shot were meant for it."""
+"""A spin-up that ends at most this long before a shot belongs to it."""
 
 NEAR_BEFORE_MS: Final = 2000
 NEAR_AFTER_MS: Final = 1000
-"""A shot is near from 2 s before it, while it is prepared, to 1 s after it, while its recoil rings."""
+"""A shot is near from 2 s before it, while it is prepared, to 1 s after it, while its recoil decays."""
 
 Times = npt.NDArray[np.int64]
 
 
 class SpinUpKind(IntEnum):
-    """What a spin-up was."""
+    """How a spin-up is related to shots."""
 
     FALSE = 0
-    """For no shot: none came while the wheels were on, nor within :data:`EARLY_MS` after."""
+    """No shot came while the wheels were on, nor within :data:`EARLY_MS` after."""
     WITH_SHOT = 1
-    """A shot came while the wheels were on. It carries the first one that did."""
+    """A shot came while the wheels were on; the spin-up belongs to the first such shot."""
     EARLY = 2
-    """Without a shot as well, but the wheels went off at most :data:`EARLY_MS` before one that no spin-up carries: the
-    last one that did."""
+    """The last spin-up that ended at most :data:`EARLY_MS` before a shot that came with wheels off."""
     REPEAT = 3
-    """The wheels went off so soon before a shot too, but another spin-up carries it, or is early for it: a second try."""
+    """A further spin-up that ended at most :data:`EARLY_MS` before a shot that another spin-up belongs to: a second try."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
     """``k`` spin-ups matched to ``m`` shots.
 
-    ``kind`` ``(k,)`` holds values of :class:`SpinUpKind`; ``shot`` ``(k,)`` the shot that each was for, -1 for none. Among
-    those that carry or are early no shot occurs twice. ``holder`` ``(m,)`` is the spin-up during which a shot came, -1
-    if the wheels were off, and ``on_for_ms`` ``(m,)`` how long they had been on, NaN if off. ``in_time`` ``(m,) bool``.
+    ``kind`` ``(k,)`` are values of :class:`SpinUpKind`; ``shot`` ``(k,)`` is the shot of each, -1 for none. Among those
+    that are early or have a shot, no shot occurs twice. ``holder`` ``(m,)`` is the spin-up during which a shot came, -1
+    if the wheels were off; ``on_for_ms`` ``(m,)`` is the time that they had been on, NaN if off. ``in_time`` ``(m,) bool``.
     """
 
     kind: npt.NDArray[np.uint8]
@@ -50,20 +49,24 @@ class Events:
 
     @property
     def false(self) -> npt.NDArray[np.bool_]:
-        """``(k,)``: the spin-ups without a shot, early ones among them, but for repeats, whose shot is counted elsewhere."""
+        """``(k,) bool``: the false spin-ups, including early ones, excluding repeats, whose shot another spin-up has."""
         without: npt.NDArray[np.bool_] = (self.kind == SpinUpKind.FALSE) | (self.kind == SpinUpKind.EARLY)
         return without
 
     def count(self, kind: SpinUpKind) -> int:
-        """How many spin-ups are of ``kind``."""
+        """Return the number of spin-ups of ``kind``."""
         return int(np.count_nonzero(self.kind == kind))
 
 
 def match_events(spin_ups: Times, shot_ms: Times, *, min_lead_ms: float) -> Events:
     """Match ``spin_ups`` ``(k, 2)``, on and off, to shots at ``shot_ms`` ``(m,)``, both in order of time.
 
-    A spin-up lasts from its on up to, but without, its off. A shot is in time if the wheels were on without a break
-    from ``min_lead_ms`` before it up to it. Further shots during one spin-up, a burst, have that one as their holder.
+    A spin-up lasts from its on, inclusive, to its off, exclusive. A shot is in time if the wheels were on without
+    interruption from ``min_lead_ms`` before it. Further shots during a spin-up, a burst, have the same holder.
+
+    >>> events = match_events(np.array([[1000, 1500], [4000, 4200]]), np.array([1200]), min_lead_ms=100)
+    >>> [SpinUpKind(kind).name for kind in events.kind], events.in_time.tolist()
+    (['WITH_SHOT', 'FALSE'], [True])
     """
     on, off = spin_ups[:, 0], spin_ups[:, 1]
     holder = np.searchsorted(on, shot_ms, side="right") - 1
@@ -90,7 +93,7 @@ def match_events(spin_ups: Times, shot_ms: Times, *, min_lead_ms: float) -> Even
 
 
 def near_a_shot(time_ms: Times, shot_ms: Times) -> npt.NDArray[np.bool_]:
-    """Whether each of ``time_ms`` ``(n,)`` lies within 2 s before to 1 s after one of ``shot_ms`` ``(m,)``, ends included."""
+    """Return whether each of ``time_ms`` ``(n,)`` is from 2 s before to 1 s after one of ``shot_ms`` ``(m,)``, inclusive."""
     before = np.searchsorted(shot_ms, time_ms - NEAR_AFTER_MS, side="left")
     after = np.searchsorted(shot_ms, time_ms + NEAR_BEFORE_MS, side="right")
     near: npt.NDArray[np.bool_] = after > before

@@ -1,4 +1,4 @@
-"""The files of an evaluation: numbers for machines, a page, and the trade-off as a picture."""
+"""Write an evaluation to files: JSON, a Markdown page, and a picture of the trade-off."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MARKDOWN_FILE: Final = "evaluation.md"
 PICTURE_FILE: Final = "sweep.png"
 
 _NAMED: Final = 3
-"""Logs that the picture's title names."""
+"""Number of logs named in the title of the picture."""
 
 
 def write_evaluation(report: EvaluationReport, folder: Path, *, dpi: float) -> tuple[Path, ...]:
-    """Write the three files of ``report``, which has a sweep, into ``folder``, made if need be; their paths.
+    """Write the three files of ``report``, which has a sweep, to ``folder``, and return their paths.
 
-    Raises :class:`~stinger.errors.FileError`.
+    The folder is created if missing. Raises :class:`~stinger.errors.FileError`.
     """
     from replay.evaluation.sweep_picture import draw_sweep  # noqa: PLC0415 - matplotlib, only when a picture is wanted
 

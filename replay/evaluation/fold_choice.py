@@ -1,4 +1,4 @@
-"""How logs are cut so that each part of them is tested by a model that has not seen it."""
+"""Choose folds, so that each part of the logs is tested with a model that was not trained on it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from models.folds import GUARD_MS, Fold, folds_by_session, folds_by_time
 from models.sessions import Session
 
 FOLDS: Final = 5
-"""Parts by time, unless another number is asked for."""
+"""Default number of folds."""
 
 
 def choose_folds(
     sessions: Sequence[Session], *, count: int | None = None, by: str | None = None
 ) -> tuple[str, tuple[Fold, ...]]:
-    """By what ``sessions`` are cut, ``session`` or ``time``, and the folds.
+    """Divide ``sessions`` into folds by ``session`` or by ``time``; return which of both, and the folds.
 
-    Unless told otherwise by session where two or more of them have shots, and into as many folds as there are sessions.
-    Raises :class:`~stinger.errors.InputError` for more folds than there can be.
+    By default, divide by session if two or more have shots, into one fold per session but at most :data:`FOLDS`;
+    otherwise by time into :data:`FOLDS`. Raises :class:`~stinger.errors.InputError` for more folds than possible.
     """
     if by is None:
         by = "session" if sum(session.accepted_shots > 0 for session in sessions) > 1 else "time"
@@ -28,6 +28,6 @@ def choose_folds(
 
 
 def describe_folds(by: str, folds: Sequence[Fold], seed: int) -> str:
-    """How a model was tested on ``folds``, in a line for a report."""
+    """Return a line for a report on how a model was tested with ``folds``."""
     guard = f" with a guard of {GUARD_MS / 1000:g} s" if by == "time" else ""
     return f"{len(folds)} folds by {by}{guard}, each by a model trained on the others, seed {seed}"

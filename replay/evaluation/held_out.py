@@ -1,4 +1,4 @@
-"""Candidates tested on whole sessions, or stretches of one, that they were not trained on; the fits spread over workers."""
+"""Train candidate models and score sessions, or parts of one, that they were not trained on; fits run on workers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from replay.trace import Trace
 from stinger.errors import InputError
 
 _DEAR: Final = ("et", "rf", "hgb", "xgb", "mlp")
-"""Models that take long to fit, the longest first: to be begun first, as whoever takes one last decides when all is done."""
+"""Models that take long to fit, the slowest first: they are started first, so that all workers finish at about the same time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """What came of a candidate: a trace of each held-out session, or why it ``failed``; and warnings about its fits."""
+    """The results of a candidate: a trace of each held-out session, or the reason of a ``failure``; and fit warnings."""
 
     spec: ModelSpec
     traces: tuple[Trace, ...]
@@ -41,7 +41,7 @@ class Candidate:
 def build_all_rows(
     sessions: Sequence[Session], specs: Sequence[ModelSpec], options: ExportOptions, runner: TaskRunner
 ) -> dict[str, TrainingRows]:
-    """The piece of each of ``sessions``, by its name, with the features that ``specs`` need."""
+    """Build the training rows of each of ``sessions``, by its name, with the features that ``specs`` need."""
     shots = sum(session.accepted_shots for session in sessions)
     minutes = sum(session.recording.recorded_ms for session in sessions if session.accepted_shots) / 60_000
     quiet_a_minute = options.negatives.mult * shots / minutes if minutes else 0.0
@@ -53,9 +53,10 @@ def build_all_rows(
 def train_on_all(
     sessions: Sequence[Session], meta: ModelMeta, options: ExportOptions, runner: TaskRunner
 ) -> tuple[Model, tuple[str, ...]]:
-    """The model that ``meta`` names, trained on all of ``sessions``, and warnings about the fit.
+    """Train the model that ``meta`` names on all of ``sessions``; return it and warnings about the fit.
 
-    The rows and a hash of them are added to ``meta.training``. Raises :class:`InputError` if it is too large for a file.
+    Adds the number of rows and a hash of them to ``meta.training``. Raises :class:`InputError` if it is too large for a
+    model file.
     """
     built = build_all_rows(sessions, [ModelSpec(meta.estimator, meta.features)], options, runner)
     pieces = [built[session.name] for session in sessions]
@@ -67,7 +68,7 @@ def train_on_all(
 
 def _fit_on_all(pieces: Sequence[TrainingRows], seed: int, meta: ModelMeta) -> tuple[bytes, tuple[str, ...]]:
     features, labels = joined(pieces, meta.features)
-    # Alone, unlike the fits of a contest: it may have all cores.
+    # The only fit at this time, unlike those of a contest, so it may use all cores.
     model, warnings = fit_model(features, labels, meta, seed=seed, n_jobs=-1)
     return model.data, warnings
 
@@ -75,13 +76,14 @@ def _fit_on_all(pieces: Sequence[TrainingRows], seed: int, meta: ModelMeta) -> t
 def score_candidates(
     specs: Sequence[ModelSpec], test: HeldOut, options: ExportOptions, runner: TaskRunner
 ) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
-    """What the models of each fold, which learnt from its training sessions alone, say of the sessions that it tests.
+    """Train each of ``specs`` on the training sessions of each fold, and score the sessions that the fold tests.
 
-    They score as the model files that they would be. Beside it, of which sessions nothing is learnt, a line each.
+    The models score as exported model files. Returns the candidates, and a warning for each session that cannot be used
+    for training.
     """
     sessions = {session.name: session for fold in test.folds for session in fold.train}
     pieces = build_all_rows(tuple(sessions.values()), specs, options, runner)
-    # Names instead of the sessions themselves, whose samples the workers have no use for.
+    # Names instead of sessions: workers do not need the samples.
     folds = [(tuple(session.name for session in fold.train), fold.test) for fold in test.folds]
     play = partial(_play, pieces, test.sessions, folds, options)
     tasks = [_Task(spec, fold) for spec in specs for fold in range(len(folds))]
@@ -93,7 +95,7 @@ def score_candidates(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One fit: a candidate and the fold whose training sessions it learns from."""
+    """One fit: a candidate and the fold on whose training sessions it is trained."""
 
     spec: ModelSpec
     fold: int
@@ -101,7 +103,7 @@ class _Task:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Played:
-    """What came of a task: outputs for each stretch that its fold tests, or why there are none."""
+    """The result of a task: outputs for each stretch that its fold tests, or the reason of a failure."""
 
     task: _Task
     outputs: tuple[tuple[Stretch, Probability], ...]
@@ -139,7 +141,7 @@ def _candidate(spec: ModelSpec, test: HeldOut, played: Sequence[_Played]) -> Can
     probability = {i: np.full(len(test.sessions[i].recording), np.nan, dtype=np.float32) for i in test.positions}
     for one in played:
         for stretch, scored in one.outputs:
-            # Folds by time also test sessions that are not held out.
+            # Folds by time test all sessions, also those that are not held out.
             if stretch.session in probability:
                 probability[stretch.session][stretch.start : stretch.stop] = scored
     traces = tuple(Trace(test.sessions[i], probability[i]) for i in test.positions)

@@ -1,4 +1,4 @@
-"""How far a count can be trusted: intervals for a ratio and for a rate."""
+"""Confidence intervals for a ratio and for a rate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Z: Final = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """``count`` of ``total``, with the 95 % interval ``low`` to ``high``. ``value`` is NaN where there is nothing to count."""
+    """``count`` of ``total``, with the 95 % interval ``low`` to ``high``. ``value`` is NaN if ``total`` is 0."""
 
     count: int
     total: int
@@ -26,7 +26,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``count`` events in ``minutes``: ``value`` a minute, with the 95 % interval ``low`` to ``high``."""
+    """``count`` events in ``minutes``: ``value`` per minute, with the 95 % interval ``low`` to ``high``."""
 
     count: int
     minutes: float
@@ -36,9 +36,13 @@ class Rate:
 
 
 def wilson(count: int, total: int) -> Ratio:
-    """The ratio ``count / total`` with Wilson's interval; 0 to 1 where ``total`` is 0.
+    """Return the ratio ``count / total`` with Wilson's interval; 0 to 1 if ``total`` is 0.
 
     Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+
+    >>> ratio = wilson(9, 10)
+    >>> round(ratio.low, 2), round(ratio.high, 2)
+    (0.6, 0.98)
     """
     if total == 0:
         return Ratio(0, 0, math.nan, 0.0, 1.0)
@@ -46,17 +50,17 @@ def wilson(count: int, total: int) -> Ratio:
     scale = 1 + _Z**2 / total
     centre = (share + _Z**2 / (2 * total)) / scale
     half = _Z / scale * math.sqrt(share * (1 - share) / total + _Z**2 / (4 * total**2))
-    # At 0 and at 1 the interval ends there, but for rounding.
+    # At 0 and at 1 the interval ends exactly there; rounding could miss it.
     low = 0.0 if count == 0 else min(centre - half, share)
     high = 1.0 if count == total else max(centre + half, share)
     return Ratio(count, total, share, low, high)
 
 
 def poisson(count: int, minutes: float) -> Rate:
-    """The rate ``count / minutes`` with the exact interval; NaN and 0 to infinity where there was no time.
+    """Return the rate ``count / minutes`` with the exact interval; NaN and 0 to infinity for no time.
 
-    For a count of 0 the whole 5 % is above: the rate is then below ``3 / minutes`` ("rule of three"). Source of the rest: F.
-    Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936): quantiles of the gamma distribution.
+    For a count of 0 the interval is one-sided: the rate is below ``3 / minutes`` ("rule of three"). Otherwise the limits
+    are quantiles of the gamma distribution: F. Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936).
     """
     if minutes <= 0:
         return Rate(count, 0.0, math.nan, 0.0, math.inf)

@@ -1,4 +1,4 @@
-"""A model tested on the logs it was trained on, without ever having seen what it is tested on."""
+"""Train and test a model on the same logs, so that each part is scored by a model that was not trained on it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def out_of_fold_traces(
     *,
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
-    """A trace of each of ``sessions``, and warnings about the fits, a line each.
+    """Return a trace of each of ``sessions``, and warnings about the fits, a line each.
 
-    Each sample has the output of the model of the fold that tests it: chosen windows, scaler and weights come from that
-    fold's training pieces alone, and the output from the model file that would be served. ``progress`` is told of each
-    fold done. Raises :class:`InputError` for a fold that leaves nothing to learn from.
+    Each sample has the output of the model of the fold that tests it: chosen windows, scaler and weights depend only on
+    that fold's training sessions, and the exported model file scores. ``progress(1)`` is called after each fold. Raises
+    :class:`InputError` for a fold that cannot be trained.
     """
     probability = [np.full(len(session.recording), np.nan, dtype=np.float32) for session in sessions]
     warnings: list[str] = []
@@ -46,7 +46,7 @@ def out_of_fold_traces(
 
 
 def score_stretch(model: WindowModel, sessions: Sequence[Session], stretch: Stretch) -> Probability:
-    """What ``model`` says at each sample of ``stretch``, whose first windows reach back to before it."""
+    """Score each sample of ``stretch``; the first windows use the samples before it."""
     begin = max(0, stretch.start - WINDOW_SAMPLES + 1)
     recording = slice_session(sessions[stretch.session], begin, stretch.stop).recording
     return score_recording(model, recording)[stretch.start - begin :]

@@ -1,4 +1,4 @@
-"""An evaluation as text for people, as Markdown to keep, and as JSON."""
+"""Format an evaluation as text for a terminal, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from stinger.wording import counted
 FEW_SHOTS: Final = 100
 """With fewer, recall is known to about 10 percentage points at best."""
 FEW_MINUTES: Final = 30.0
-"""In less, not even one false spin-up in ten minutes could be told from none."""
+"""In less, one false spin-up in ten minutes cannot be distinguished from none."""
 MOSTLY_ON: Final = 0.5
-"""From here on a recall says little: a shot at any moment would as likely as not have been in time."""
+"""From this value of ``by_chance`` on, recall means little: every second shot would be in time by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One log that was evaluated. ``minutes`` are those recorded, without gaps."""
+    """One evaluated log. ``minutes`` are the recorded ones, without gaps."""
 
     path: str
     sha256: str
@@ -37,7 +37,7 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """``subject`` is the model and ``method`` how it came to be tested, both a line. ``rows`` are a sweep."""
+    """An evaluation. ``subject`` is the model and ``method`` how it was tested, a line each; ``rows`` are a sweep."""
 
     subject: str
     method: str
@@ -49,7 +49,7 @@ class EvaluationReport:
 
 
 def to_json(report: EvaluationReport) -> dict[str, Any]:
-    """Everything in ``report``; a number that is not finite becomes null."""
+    """Return ``report`` as JSON-ready values; a number that is not finite becomes null."""
     values = asdict(report)
     values["definitions"] = {
         "confidence": CONFIDENCE,
@@ -64,7 +64,7 @@ def to_json(report: EvaluationReport) -> dict[str, Any]:
 
 
 def to_text(report: EvaluationReport, *, with_sweep: bool) -> list[str]:
-    """Lines for a terminal."""
+    """Return lines for a terminal."""
     pairs = [*_data(report), ("model", report.subject), ("tested", report.method), *_results(report)]
     width = max(len(label) for label, _ in pairs) + 2
     lines = [f"{label:<{width}}{text}" for label, text in pairs]
@@ -75,7 +75,7 @@ def to_text(report: EvaluationReport, *, with_sweep: bool) -> list[str]:
 
 
 def to_markdown(report: EvaluationReport, *, picture: str) -> str:
-    """A page with everything that :func:`to_text` says, the sweep, and ``picture``, a path beside the page."""
+    """Return a page with the content of :func:`to_text`, the sweep, and ``picture``, a path relative to the page."""
     pairs = [*_data(report), ("model", report.subject), ("tested", report.method), *_results(report)]
     lines = [
         f"# Evaluation of {report.subject}",
@@ -97,18 +97,18 @@ def to_markdown(report: EvaluationReport, *, picture: str) -> str:
 
 
 def table_rows(report: EvaluationReport) -> list[Evaluation]:
-    """Of the sweep, the rows for people to read: thresholds 0.05 apart, and the operating point."""
+    """Return the rows of the sweep to show in a table: thresholds 0.05 apart, and the operating point."""
     return rows_to_read(report.rows, report.operating)
 
 
 def rows_to_read(rows: Sequence[Evaluation], operating: Evaluation | None) -> list[Evaluation]:
-    """The same of any sweep."""
+    """Return the rows of a sweep to show in a table: thresholds 0.05 apart, and ``operating``."""
     shown = {*thresholds(TABLE_STEPS), *(() if operating is None else (operating.parameters.on,))}
     return [row for row in rows if row.parameters.on in shown]
 
 
 def table_markdown(rows: Sequence[Evaluation], operating: Evaluation | None) -> list[str]:
-    """Those rows as the lines of a Markdown table."""
+    """Return the lines of a Markdown table of :func:`rows_to_read`."""
     header, *cells = _cells(rows_to_read(rows, operating))
     return [
         f"| {' | '.join(header)} |",
@@ -118,30 +118,30 @@ def table_markdown(rows: Sequence[Evaluation], operating: Evaluation | None) -> 
 
 
 def table(rows: Sequence[Evaluation]) -> list[str]:
-    """The rows of a sweep as aligned lines below a header."""
+    """Return the rows of a sweep as aligned lines below a header."""
     cells = _cells(rows)
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
 
 
 def caveats(report: EvaluationReport) -> list[str]:
-    """What a reader must know before believing the numbers, a sentence or two each."""
+    """Return what limits the meaning of the numbers, one or two sentences each, and the warnings of ``report``."""
     result = report.operating
     lines = []
     if result.accepted.total < FEW_SHOTS or result.minutes < FEW_MINUTES:
         lines.append(
-            f"These are few data: {result.accepted.total} accepted shots in {result.minutes:.1f} minutes. The intervals "
-            f"say how little follows from them; {FEW_SHOTS} shots and {FEW_MINUTES:.0f} minutes are a beginning."
+            f"There is little data: {result.accepted.total} accepted shots in {result.minutes:.1f} minutes, so the "
+            f"intervals are wide. Record at least {FEW_SHOTS} shots and {FEW_MINUTES:.0f} minutes."
         )
     if result.false.count == 0 and result.minutes > 0:
         lines.append(
-            f"No false spin-up in {result.minutes:.2f} minutes does not mean that there are none: it only bounds their "
-            f"rate, with 95 % confidence, at 3 in {result.minutes:.2f} minutes, {result.false.high:.2g} a minute."
+            f"No false spin-up in {result.minutes:.2f} minutes does not mean a rate of 0: with 95 % confidence it is below "
+            f"3 in {result.minutes:.2f} minutes, {result.false.high:.2g} a minute."
         )
     if result.by_chance >= MOSTLY_ON:
         lines.append(
-            "The wheels are on so much that a shot at any moment would have been in time in "
-            f"{percent_text(result.by_chance)} of cases: this recall and this rate of false spin-ups say little for the model."
+            "The wheels are on so much of the time that a shot at a random moment would be in time in "
+            f"{percent_text(result.by_chance)} of cases: recall and rate of false spin-ups do not show that the model predicts."
         )
     return [*lines, *report.warnings]
 
@@ -169,12 +169,12 @@ def _results(report: EvaluationReport) -> list[tuple[str, str]]:
             f"{ratio_text(result.accepted)} of the accepted ones, {result.min_lead_ms:g} ms before or more",
         ),
         ("", f"{ratio_text(result.all_shots)} of all trigger edges"),
-        ("", f"{percent_text(result.by_chance)} by chance: so often a shot at any moment would have been in time"),
+        ("", f"{percent_text(result.by_chance)} by chance: of shots at random moments"),
         (
             "not in time",
             (
-                f"{result.late} accepted with wheels on too late, {result.wheels_off} with wheels off; "
-                f"{result.without_output} of them where the model had no output yet"
+                f"{result.late} accepted shots with wheels on too late, {result.wheels_off} with wheels off; "
+                f"{result.without_output} of them before the model had an output"
             ),
         ),
         (
@@ -185,7 +185,7 @@ def _results(report: EvaluationReport) -> list[tuple[str, str]]:
                 f"{counted(spin_ups.repeats, 'repeat')}, {spin_ups.false} false ({spin_ups.early} of them early)"
             ),
         ),
-        ("false spin-ups", f"{rate_text(result.false)}, all in all"),
+        ("false spin-ups", f"{rate_text(result.false)}, in total"),
         ("", f"{rate_text(result.false_quiet)}, where no shot is near"),
         (
             "lead",
@@ -235,7 +235,7 @@ def _cells(rows: Sequence[Evaluation]) -> list[list[str]]:
 
 
 def finite(value: Any) -> Any:
-    """``value`` with every NaN and infinity in it replaced by ``None``, and tuples by lists."""
+    """Return ``value`` with NaN and infinity replaced by ``None`` and tuples by lists, at any depth."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

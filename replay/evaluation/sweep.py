@@ -1,4 +1,4 @@
-"""The trade-off: what every threshold gives, and which one to take."""
+"""Evaluate traces at many thresholds, and choose one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from replay.evaluation.evaluate import Evaluation, evaluate
 from replay.trace import Trace
 
 TABLE_STEPS: Final = 18
-"""Thresholds 0.05 apart: for people to read."""
+"""Thresholds 0.05 apart: for tables."""
 FINE_STEPS: Final = 90
-"""Thresholds 0.01 apart: to draw, and to choose from."""
+"""Thresholds 0.01 apart: for pictures and for the choice."""
 
 
 def thresholds(steps: int, *also: float) -> tuple[float, ...]:
@@ -30,9 +30,9 @@ def sweep(
     min_lead_ms: float,
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[Evaluation, ...]:
-    """Evaluate ``traces`` at each threshold of ``at``; wheels go off at half of it, all else is as in ``parameters``.
+    """Evaluate ``traces`` at each threshold of ``at``; wheels go off at half of it, the rest is as in ``parameters``.
 
-    At the threshold of ``parameters`` itself they go off where those say. ``progress`` is told of each one done.
+    At the threshold of ``parameters`` itself, wheels go off at ``parameters.off``. ``progress(1)`` is called after each.
     """
     rows = []
     for on in at:
@@ -42,10 +42,10 @@ def sweep(
 
 
 def choose(rows: Sequence[Evaluation], *, max_false_per_minute: float, max_duty: float = 1.0) -> Evaluation | None:
-    """The row with the most accepted shots in time among those with at most so many false spin-ups a minute and duty.
+    """Return the row with the most accepted shots in time among those within the limits.
 
-    Of several, the one with the lowest duty, then the one with the highest threshold. ``None`` if no row within the
-    budget has any shot in time: wheels that never turn would satisfy every budget.
+    Of several, return the one with the lowest duty, then the one with the highest threshold; ``None`` if no row within
+    the limits has a shot in time, because wheels that never turn would satisfy all limits.
     """
     fit = [
         row

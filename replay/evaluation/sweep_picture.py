@@ -1,4 +1,4 @@
-"""The trade-off as a picture: recall against false spin-ups, and what every threshold gives."""
+"""Draw a sweep: shots in time against false spin-ups, and shots in time and duty against the threshold."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SAME: Final = 1e-9
 
 
 def draw_sweep(rows: Sequence[Evaluation], operating: Evaluation, path: StrPath, *, title: str, dpi: float) -> None:
-    """Write a PNG of ``rows``, a sweep in order of threshold, in which the point of ``operating`` is marked."""
+    """Write a PNG of ``rows``, a sweep in order of threshold, with the point of ``operating`` marked."""
     picture = Picture(_WIDTH_IN, _HEIGHT_IN, dpi)
     picture.title(title, above_in=0.4)
     _draw_trade_off(picture.panel(3.4, 3.1), rows, operating)
@@ -74,7 +74,7 @@ def _draw_trade_off(panel: Axes, rows: Sequence[Evaluation], operating: Evaluati
 
 
 def _labels(rows: Sequence[Evaluation]) -> dict[tuple[float, float], list[str]]:
-    """Some thresholds by the place of their points; those that share one share a label."""
+    """Return the labels of some thresholds by the position of their points; equal positions share a label."""
     labels: dict[tuple[float, float], list[str]] = {}
     for row in rows:
         if any(abs(row.parameters.on - on) < _SAME for on in _LABELLED):
@@ -94,5 +94,5 @@ def _draw_thresholds(panel: Axes, rows: Sequence[Evaluation], operating: Evaluat
     panel.set_xlim(0, 1)
     panel.set_ylim(-3, 105)
     panel.set_xlabel("threshold")
-    panel.set_ylabel("part (%)")
+    panel.set_ylabel("fraction (%)")
     legend_above(panel, lines)

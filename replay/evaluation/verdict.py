@@ -1,4 +1,4 @@
-"""Whether a challenger is so much better than the champion that it should take its place."""
+"""Decide whether a challenger is enough better than the champion to replace it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from replay.evaluation.evaluate import Evaluation
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a challenger must keep to, at the budget's threshold of each.
+    """The conditions for a challenger, with each model at its threshold within the budget.
 
-    ``margin`` is the part of all accepted shots that it must have in time beyond the champion's. In no single session may it
-    have fewer in time than the champion by more than ``session_margin`` of that session's, nor more false spin-ups by more than
-    ``session_false_margin`` a minute. One shot, or one false spin-up, never decides alone about a session.
+    The challenger must have more shots in time than the champion by at least ``margin``, a fraction of all accepted shots.
+    In each session it may have fewer shots in time than the champion by at most ``session_margin``, a fraction of the
+    session's accepted shots, and more false spin-ups by at most ``session_false_margin`` per minute. A difference of one
+    shot, or of one false spin-up, in a session is always allowed.
     """
 
     margin: float
@@ -24,7 +25,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """About one challenger: ``reasons`` why it may not become champion, a sentence each; none if it may."""
+    """The result for one challenger: the ``reasons`` why it may not become champion, a sentence each; none if it may."""
 
     challenger: str
     reasons: tuple[str, ...]
@@ -32,14 +33,14 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``winner`` is the best challenger that may become champion; ``rulings`` are about all of them, the best first."""
+    """``winner`` is the best challenger that may become champion, or ``None``; ``rulings`` are for all, the best first."""
 
     winner: str | None
     rulings: tuple[Ruling, ...]
 
 
 def judge(contest: Contest, rules: Rules) -> Verdict:
-    """The verdict of ``rules`` over ``contest``. The best challenger has the most shots in time, of several the lowest duty."""
+    """Apply ``rules`` to ``contest``. The best challenger has the most shots in time; of several, the lowest duty."""
     ranked = sorted(contest.challengers, key=_rank)
     rulings = tuple(Ruling(one.name, _reasons(one, contest, rules)) for one in ranked)
     failed = tuple(Ruling(name, (f"It could not be trained: {why}.",)) for name, why in contest.failed.items())

@@ -1,4 +1,4 @@
-"""An excerpt: the samples around one moment, and what models said meanwhile."""
+"""An excerpt: the samples and the models' probabilities around one moment of a recording."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LSB_PER_UNIT: Final = np.array([ACCEL_LSB_PER_G] * 3 + [GYRO_LSB_PER_DPS] * 3)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Excerpt:
-    """Times in seconds from the moment that the picture is about; NaN rows where the recording has a gap.
+    """Times are in seconds relative to the moment in the centre of interest; rows are NaN where the recording has a gap.
 
     ``motion`` ``(n, 6)`` at ``time_s`` ``(n,)``: acceleration in g, then turn rate in degrees a second.
-    ``probability`` ``(m, models)`` at ``probability_time_s`` ``(m,)``. ``accepted_s`` and ``rejected_s`` are the other
-    shots that fall within.
+    ``probability`` ``(m, models)`` at ``probability_time_s`` ``(m,)``. ``accepted_s`` and ``rejected_s`` are the times of
+    the other shots in the excerpt.
     """
 
     title: str
@@ -45,7 +45,7 @@ def excerpt(
     post_ms: float,
     forecast: Forecast | None = None,
 ) -> Excerpt:
-    """From ``pre_ms`` before to ``post_ms`` after ``moment_ms`` in ``recording``, with what ``forecast`` says of it."""
+    """Return ``recording`` from ``pre_ms`` before to ``post_ms`` after ``moment_ms``, with the values of ``forecast``."""
     earliest, latest = moment_ms - pre_ms, moment_ms + post_ms
     index = np.arange(*np.searchsorted(recording.time_ms, (earliest, np.nextafter(latest, np.inf))))
     motion = recording.axes[index] / _LSB_PER_UNIT
@@ -54,11 +54,11 @@ def excerpt(
         probability_time_s, probability = np.empty(0), np.empty((0, 0))
     else:
         first, last = np.searchsorted(forecast.index, (index[0], index[-1] + 1)) if index.size else (0, 0)
-        spoken = forecast.index[first:last]
+        predicted = forecast.index[first:last]
         probability_time_s, probability = broken(
-            (recording.time_ms[spoken] - moment_ms) / 1000,
+            (recording.time_ms[predicted] - moment_ms) / 1000,
             forecast.probability[first:last],
-            breaks_in(recording, spoken),
+            breaks_in(recording, predicted),
         )
     other = (shots.time_ms >= earliest) & (shots.time_ms <= latest) & (shots.time_ms != moment_ms)
     return Excerpt(

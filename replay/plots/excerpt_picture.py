@@ -1,4 +1,4 @@
-"""The picture of an excerpt: probabilities above, if there are any, then acceleration and turn rate."""
+"""Draw excerpts: probabilities, if there are models, then acceleration and turn rate."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _GAP_IN: Final = 0.12
 _TITLE_IN: Final = 0.3
 _LEGEND_WIDTH_IN: Final = 7.1
 _SHORT_PEAK: Final = 0.02
-"""A peak that fewer than this part of the readings belong to may be left out of a panel's range."""
+"""A peak may be cut off if it takes less than this fraction of the values."""
 _WORTH_CUTTING: Final = 0.5
-"""Peaks are left out only where the rest then gets at least twice as large."""
+"""Peaks are cut off only if this makes the rest at least twice as large."""
 
 
 Moment = Literal["shot", "rejected edge", "shot that did not come"]
@@ -56,9 +56,9 @@ _MOMENT_LINES: Final[Mapping[Moment, Mapping[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ExcerptLook:
-    """What all pictures of a series have in common; times in seconds from the moment.
+    """What all pictures of a series have in common; times are in seconds relative to the moment.
 
-    ``window_s`` is shaded as ``window``, unless that is ``None``. No models, no upper panel.
+    ``window_s`` is shaded and labelled ``window``, unless that is ``None``. Without models there is no upper panel.
     """
 
     dpi: float
@@ -80,7 +80,7 @@ class ExcerptPicture:
         self._model_names = [short_name(name) for name in look.models]
         self._model_columns = legend_columns(self._model_names, _LEGEND_WIDTH_IN) if look.models else 1
         model_rows = -(-len(look.models) // self._model_columns)
-        # The topmost panel has a legend row more, for what is marked in all of them.
+        # The topmost panel has another legend row, for the marks that are in all panels.
         height += _LEGEND_ROW_IN
         if look.models:
             height += _GAP_IN + _PROBABILITY_IN + model_rows * _LEGEND_ROW_IN
@@ -102,7 +102,7 @@ class ExcerptPicture:
             panel.tick_params(labelbottom=panel is self._gyro)
             panel.set_xlim(look.from_s, look.to_s)
         self._gyro.set_xlabel(f"time from the {look.moment} (s)")
-        # Frames, time axes, legends and shades are the same in all pictures: most of the work of drawing one.
+        # Frames, time axes, legends and shades are the same in all pictures; drawing them takes most of the time.
         self._picture.hold_still(
             [
                 self._accel.yaxis,
@@ -118,7 +118,7 @@ class ExcerptPicture:
         )
 
     def draw(self, excerpt: Excerpt) -> Pixels:
-        """The picture of ``excerpt``, as :meth:`replay.plots.style.Picture.pixels` gives it."""
+        """Draw ``excerpt`` and return it as :meth:`replay.plots.style.Picture.pixels` does."""
         self._picture.set_title(self._title, excerpt.title)
         for line, values in zip(self._models, excerpt.probability.T, strict=True):
             line.set_data(excerpt.probability_time_s, values)
@@ -182,14 +182,14 @@ class ExcerptPicture:
         else:
             legend_above(panel, lines)
         if on_top:
-            # One for each set of other shots that a picture may hold: it names only what is there.
+            # A legend for each combination of other shots, so that a picture names only what it contains.
             for there in ((False, False), (False, True), (True, False), (True, True)):
                 named = [*marks, *compress((accepted, rejected), there)]
                 self._legends[there] = legend_above(panel, named, raised_in=0.0 if above else _LEGEND_ROW_IN)
 
 
 class _Ruler:
-    """Sets the range of a panel so that the motion before the moment can be read, and says which peaks it leaves out."""
+    """Sets the range of a panel so that the motion before the moment is readable, and notes the peaks that it cuts off."""
 
     def __init__(self, panel: Axes, unit: str) -> None:
         self._panel = panel
@@ -199,7 +199,7 @@ class _Ruler:
         )
 
     def fit(self, time_s: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> None:
-        """The range holds all of ``values`` ``(n, 3)`` at times up to 0, and of the later ones what is not a short peak."""
+        """Set the range to include all ``values`` ``(n, 3)`` at times up to 0, and later ones except short peaks."""
         self.note.set_text("")
         known = ~np.isnan(time_s)
         if not known.any():

@@ -1,4 +1,4 @@
-"""What ``stinger explore`` leaves in a folder: summary, pictures, training set."""
+"""Write the results of ``stinger explore`` to a folder: summary, pictures, training set."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SHOT_INDEX_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ShotSeries:
-    """Which accepted shots are drawn, and how much around them; times in ms. ``count`` ``None`` is all from ``first``."""
+    """Which accepted shots to draw, and the times around them in ms. With ``count`` ``None``, all from ``first`` on."""
 
     lead_ms: float
     window_ms: float
@@ -59,7 +59,7 @@ class ShotSeries:
     count: int | None = None
 
     def length(self, sessions: Sequence[Session]) -> int:
-        """How many pictures that makes."""
+        """Return the number of pictures."""
         there = max(0, sum(session.accepted_shots for session in sessions) - self.first)
         return there if self.count is None else min(there, self.count)
 
@@ -92,19 +92,19 @@ def write_exploration(
     clean_first: bool = False,
     progress: Callable[[int], object] = lambda _: None,
 ) -> int:
-    """Write all files below ``outdir``, made if need be, and return how many shots were drawn.
+    """Write all files to ``outdir``, created if missing, and return the number of drawn shots.
 
-    What an earlier exploration wrote there goes first: all of it with ``clean_first``, else the pictures of shots that
-    are not drawn now. Without ``dataset`` no training set is written. Raises :class:`~stinger.errors.FileError`.
+    First delete files of an earlier exploration: all with ``clean_first``, otherwise the pictures of shots that are not
+    drawn now. Without ``dataset`` no training set is written. Raises :class:`~stinger.errors.FileError`.
     """
     planned = _planned(sessions, series, with_dataset=dataset is not None)
     earlier = earlier_files(outdir)
     stale = [name for name in earlier if clean_first or (is_shot_picture(name) and name not in planned)]
-    # The summary last: until then it still tells what is to be removed.
+    # Delete the summary last: until then it lists what has to be deleted.
     remove(outdir, sorted(stale, key=lambda name: name == SUMMARY_FILE))
     for folder in (outdir, outdir / SHOTS_FOLDER, *([outdir / TRAIN_FOLDER] if dataset else [])):
         make_folder(folder)
-    # Before any of the others: whatever an interrupt leaves is listed, so a later run knows it again.
+    # Write the summary before the files that it lists: after an interruption, a later run can still delete all of them.
     kept = [name for name in earlier if name not in stale]
     summary = _summary(logs, sessions, series, min_shot_gap_ms, files=list(dict.fromkeys((*planned, *kept))))
     write_bytes(outdir / SUMMARY_FILE, (json.dumps(summary, indent=2) + "\n").encode())
@@ -131,19 +131,19 @@ def write_exploration(
 
 
 def _planned(sessions: Sequence[Session], series: ShotSeries, *, with_dataset: bool) -> list[str]:
-    """The names of all files that an exploration writes."""
+    """Return the names of all files that an exploration writes."""
     pictures = [shot_picture(shot_num, moment) for _, shot_num, moment in _shots(sessions, series)]
     return [SUMMARY_FILE, DATASET_PICTURE, SHOT_INDEX, *pictures, *(TRAIN_FILES if with_dataset else ())]
 
 
 def _title(sessions: Sequence[Session], summary: dict[str, Any]) -> str:
-    """Counts first: names are what may be cut off."""
+    """Return the title of the overview: counts first, because the end may be cut off."""
     names = ", ".join(session.name for session in sessions[:3]) + (", ..." if len(sessions) > 3 else "")  # noqa: PLR2004
     return f"{summary['samples']:,} samples, {summary['trigger']['accepted']:,} accepted shots: {names}"
 
 
 def _shots(sessions: Sequence[Session], series: ShotSeries) -> Iterator[tuple[Session, int, int]]:
-    """The session, number and time of each shot that is drawn."""
+    """Yield session, number and time of each shot to draw."""
     last = series.first + series.length(sessions)
     for session in sessions:
         shot_ms = session.shots.time_ms[session.shots.accepted]
@@ -189,7 +189,7 @@ def _summary(
     *,
     files: list[str],
 ) -> dict[str, Any]:
-    """Totals over all logs, then each log by itself."""
+    """Return the totals over all logs and the summary of each log."""
     parts = [summarise(log, min_shot_gap_ms=min_shot_gap_ms) for log in logs]
     limits = [axes(log.samples) for log in logs]
     steps = np.concatenate([np.diff(session.recording.time_ms) for session in sessions])

@@ -1,4 +1,4 @@
-"""The files that ``stinger explore`` leaves in a folder: which it writes, which an earlier run wrote, how they go again."""
+"""The names of the files that ``stinger explore`` writes, and those that an earlier run wrote."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ SHOTS_FOLDER: Final = "shots"
 TRAIN_FOLDER: Final = "train"
 SHOT_INDEX: Final = f"{SHOTS_FOLDER}/{INDEX_FILE}"
 TRAIN_FILES: Final = tuple(f"{TRAIN_FOLDER}/{name}" for name in (META_FILE, WINDOWS_FILE, LABELS_FILE, INDEX_FILE))
-"""The meta first: a training set without it is none, so one that is half removed is not taken for whole."""
+"""``meta.json`` is first: without it a folder is not a training set, so one that is partly deleted is not mistaken for one."""
 
 _SHOT_PICTURE: Final = re.compile(rf"{SHOTS_FOLDER}/shot_\d{{3,}}_t\d+\.png")
 _SUMMARY_MAX_BYTES: Final = 2**26
 
 
 def shot_picture(shot_num: int, moment_ms: int) -> str:
-    """The name of a shot's picture, below the folder of the exploration."""
+    """Return the name of a shot's picture, relative to the folder of the exploration."""
     return f"{SHOTS_FOLDER}/shot_{shot_num:03d}_t{moment_ms}.png"
 
 
 def is_shot_picture(name: str) -> bool:
-    """Whether :func:`shot_picture` gives such names."""
+    """Return whether ``name`` is one of :func:`shot_picture`."""
     return _SHOT_PICTURE.fullmatch(name) is not None
 
 
 def earlier_files(outdir: Path) -> tuple[str, ...]:
-    """What an earlier exploration wrote below ``outdir`` and is still there: the files that its summary lists.
+    """Return the files in ``outdir`` that an earlier exploration wrote: those that its summary lists and that exist.
 
-    None without such a summary, and none behind a link to another folder: whatever else is there is somebody's own.
+    None without such a summary, and none behind a symbolic link to another folder: other files belong to the user.
     """
     listed = _listed(outdir / SUMMARY_FILE)
     return tuple(

@@ -1,4 +1,4 @@
-"""How far apart models hold positive and negative windows: a picture of their probabilities."""
+"""Draw histograms of the models' probabilities for positive and negative windows."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def draw_histogram(
     threshold: float,
     dpi: float,
 ) -> None:
-    """Write the share of positive and of negative windows in each range of probability, a panel for each model.
+    """Write a PNG with the share of positive and of negative windows in each range of probability, a panel per model.
 
-    ``probability`` ``(n, models)`` is for the windows of ``dataset``.
+    ``probability`` ``(n, models)`` are the outputs for the windows of ``dataset``.
     """
     height = _BOTTOM_IN + len(names) * (_PANEL_IN + _LEGEND_IN) + _TITLE_IN
     picture = Picture(_WIDTH_IN, height, dpi)

@@ -1,4 +1,4 @@
-"""Lines that break where a recording does, and that keep their peaks when they are thinned."""
+"""Prepare lines for plots: break them at gaps of a recording, and reduce their points without losing peaks."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from models.windows import Indices
 from stinger.recording import GAP_STEPS, Recording
 
 _PAIR = 2
-"""Samples that a stretch is thinned to."""
+"""Number of samples that remain of a stretch."""
 
 Values = npt.NDArray[np.float64]
 
 
 def breaks_in(recording: Recording, index: Indices) -> Indices:
-    """Positions in ``index`` (samples of ``recording``, ascending) before which a gap lies."""
+    """Return the positions in ``index`` (samples of ``recording``, ascending) before which there is a gap."""
     if not index.size or recording.step_ms is None:
         return np.empty(0, dtype=np.intp)
-    # Only the part that `index` spans is looked at: an excerpt of a long recording must not cost the whole of it.
+    # Use only the part that `index` spans, because excerpts come from long recordings.
     steps = np.diff(recording.time_ms[index[0] : index[-1] + 1])
     gaps = index[0] + 1 + np.flatnonzero(steps > GAP_STEPS * recording.step_ms)
     return np.flatnonzero(np.diff(np.searchsorted(gaps, index, side="right"))) + 1
 
 
 def broken(x: Values, y: Values, breaks: Indices) -> tuple[Values, Values]:
-    """``x`` ``(n,)`` and ``y`` ``(n, k)`` with a row of NaN before each position in ``breaks``, where a line then ends."""
+    """Insert a row of NaN before each position in ``breaks`` in ``x`` ``(n,)`` and ``y`` ``(n, k)``: lines break there."""
     return np.insert(x, breaks, np.nan), np.insert(y, breaks, np.nan, axis=0)
 
 
 def thinned(x: Values, y: Values, breaks: Indices, max_points: int) -> tuple[Values, Values]:
-    """The line ``x``, ``y`` ``(n,)`` in about ``max_points`` points, broken at ``breaks`` and wherever ``y`` is NaN.
+    """Reduce the line ``x``, ``y`` ``(n,)`` to about ``max_points`` points, broken at ``breaks`` and where ``y`` is NaN.
 
-    Each stretch of samples is kept as its lowest and its highest one, so no peak is lost.
+    Of each stretch of samples the lowest and the highest remain, so no peak is lost.
     """
     known = np.flatnonzero(~np.isnan(y))
     apart = np.flatnonzero(np.diff(known) > 1) + 1
@@ -47,7 +47,7 @@ def thinned(x: Values, y: Values, breaks: Indices, max_points: int) -> tuple[Val
 
 
 def _extremes(y: Values, run: Indices, stretch: int) -> Indices:
-    """Of each ``stretch`` samples of ``run``, the lowest and the highest, in time order; the run's ends stay."""
+    """Return the lowest and the highest of each ``stretch`` samples of ``run``, in order of time, and the ends of the run."""
     if stretch <= _PAIR:
         return run
     rows = -(-run.size // stretch)

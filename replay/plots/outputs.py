@@ -1,4 +1,4 @@
-"""A folder that a command writes to: what must not be lost there, and what must not be left over."""
+"""Protect inputs from being overwritten in an output folder, and delete outdated files there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stinger.files import StrPath, os_errors
 
 
 def remove(outdir: Path, names: Iterable[str]) -> None:
-    """Remove the files ``names`` below ``outdir``, in that order, and then its folders if they are empty.
+    """Delete the files ``names`` in ``outdir``, in that order, and then the folders that are empty.
 
     Raises :class:`FileError`.
     """
@@ -27,10 +27,10 @@ def remove(outdir: Path, names: Iterable[str]) -> None:
 
 
 def refuse_inputs(inputs: Sequence[StrPath], outdir: Path, names: Iterable[str]) -> None:
-    """Raise :class:`FileError` for an input that is one of the files ``names`` below ``outdir``, by whatever path."""
+    """Raise :class:`FileError` for an input that is one of the files ``names`` in ``outdir``, by any path."""
     for name in names:
         target = outdir / name
         for path in inputs:
             with os_errors(target):
                 if target.exists() and target.samefile(path):
-                    raise FileError(path, f"would be overwritten or removed, as {target}: choose another --outdir")
+                    raise FileError(path, f"would be overwritten or deleted, as {target}: choose another --outdir")

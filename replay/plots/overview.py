@@ -1,4 +1,4 @@
-"""Pictures of whole recordings: all six axes, or what models say, over time, with every shot marked."""
+"""Draw whole recordings: all six axes, or the models' probabilities, over time, with every shot marked."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _NAMES_IN: Final = 0.2
 _LEGEND_IN: Final = 0.24
 _SENSORS: Final = ((ACCEL_LSB_PER_G, "g"), (GYRO_LSB_PER_DPS, "°/s"))
 _SPACE_BETWEEN: Final = 0.01
-"""Space between sessions, as a part of the whole time shown."""
+"""Space between sessions, as a fraction of the total time."""
 _LINES_THROUGH: Final = 300
-"""More shots than this are marked in the strip only: lines through the panels would hide what they show."""
+"""More shots than this are marked in the strip only: lines through the panels would hide the data."""
 _CHARACTER_IN: Final = 0.075
-"""What a character of a session's name takes at most, but for the widest."""
+"""Width of a character in a session's name, except for the widest."""
 _SHORTEST_NAME: Final = 4
-"""A name cut shorter than this says nothing."""
+"""A shorter part of a name is not shown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,14 +54,14 @@ class _Placed:
     ends_s: float
 
     def seconds(self, index: Indices) -> Values:
-        """The times of the samples ``index`` ``(n,)`` on that axis."""
+        """Return the times of the samples ``index`` ``(n,)`` on that axis."""
         time_ms = self.session.recording.time_ms
         seconds: Values = self.starts_s + (time_ms[index] - time_ms[0]) / 1000
         return seconds
 
 
 def draw_dataset(sessions: Sequence[Session], path: StrPath, *, title: str, dpi: float, max_points: int) -> None:
-    """Write the six axes of ``sessions`` over time, each line in about ``max_points`` points that keep its peaks."""
+    """Write a PNG of the six axes of ``sessions`` over time, with about ``max_points`` points per line; peaks are kept."""
     placed = _in_line(sessions)
     stack = _Stack(placed, len(CHANNELS), panel_in=0.85, space_in=0.13, dpi=dpi, title=title)
     for i, (panel, name) in enumerate(zip(stack.panels, CHANNELS, strict=True)):
@@ -87,7 +87,7 @@ def draw_overview(
     dpi: float,
     max_points: int,
 ) -> None:
-    """Write the probabilities of models ``names`` over time, a panel each, in about ``max_points`` points a line."""
+    """Write a PNG of the probabilities of models ``names`` over time, a panel each, with about ``max_points`` points per line."""
     placed = _in_line(sessions)
     panel_in = 2.6 if len(names) == 1 else 1.15
     stack = _Stack(placed, len(names), panel_in=panel_in, space_in=_LEGEND_IN, dpi=dpi, title=title)
@@ -132,14 +132,14 @@ def _probability_points(place: _Placed, forecast: Forecast, model: int, max_poin
 
 
 def _joined(parts: Sequence[tuple[Values, Values]]) -> tuple[Values, Values]:
-    """The lines one after another, with a break between."""
+    """Concatenate lines, with a break between them."""
     gap = np.array([np.nan])
     columns = [np.concatenate([piece for part in parts for piece in (part[i], gap)]) for i in range(2)]
     return columns[0], columns[1]
 
 
 class _Stack:
-    """Panels above one another with one time axis, and a strip above them that marks every shot."""
+    """Stacked panels with a common time axis, and a strip above them that marks every shot."""
 
     def __init__(
         self, placed: Sequence[_Placed], count: int, *, panel_in: float, space_in: float, dpi: float, title: str
@@ -156,7 +156,7 @@ class _Stack:
         ]
 
     def save(self, path: StrPath) -> None:
-        """Mark shots and sessions in every panel, and write ``path``."""
+        """Mark shots and sessions in every panel, and write the picture to ``path``."""
         placed, strip = self._placed, self._strip
         strip.grid(visible=False)
         strip.set_ylim(0, 2)
@@ -188,7 +188,7 @@ def _shots(placed: Sequence[_Placed]) -> Iterator[tuple[Values, bool]]:
 
 
 def _name_sessions(placed: Sequence[_Placed], panels: Sequence[Axes]) -> None:
-    """Hatch the space between sessions, and name each above its start as far as there is room."""
+    """Hatch the space between sessions, and write the name of each above its start if there is room."""
     for before, after in pairwise(placed):
         for panel in panels:
             panel.axvspan(before.ends_s, after.starts_s, facecolor="#eeeeee", edgecolor=GREY, hatch="////", linewidth=0)

@@ -1,4 +1,4 @@
-"""What ``stinger plot`` leaves in a folder: a recording's probabilities as numbers and pictures."""
+"""Write the results of ``stinger plot`` to a folder: a recording's probabilities as numbers and pictures."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ NUMBERS_FILE: Final = "predictions.csv"
 SHOTS_FOLDER: Final = "shots"
 NEGATIVES_FOLDER: Final = "negatives"
 _NUMBERED: Final = {SHOTS_FOLDER: re.compile(r"shot_\d{3,}\.png"), NEGATIVES_FOLDER: re.compile(r"neg_\d{3,}\.png")}
-"""By folder, the names of the pictures in it."""
+"""Patterns of the names of pictures, by folder."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What models ``names`` say of the sessions of a log, and of the windows ``(n, models)`` of a dataset, if any."""
+    """The output of models ``names`` for the sessions of a log, and ``(n, models)`` for the windows of a dataset, if any."""
 
     sessions: Sequence[Session]
     spans: Sequence[Span]
@@ -49,7 +49,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class PredictionOptions:
-    """What is drawn, and how; times in ms."""
+    """What to draw, and how; times are in ms."""
 
     compare: bool
     lead_ms: float
@@ -65,7 +65,7 @@ class PredictionOptions:
 
 
 def pictures_at_most(prediction: Prediction, options: PredictionOptions) -> int:
-    """How many shots and negatives there are to draw, for a progress bar."""
+    """Return an upper limit of the number of pictures of shots and negatives, for a progress bar."""
     negatives = 0 if prediction.dataset is None else int(np.count_nonzero(prediction.dataset.labels == 0))
     return min(options.max_shots, _shots_there(prediction, options)) + min(options.max_negatives, negatives)
 
@@ -77,9 +77,9 @@ def write_predictions(
     *,
     progress: Callable[[int], object] = lambda _: None,
 ) -> list[str]:
-    """Write all files below ``outdir``, made if need be; what was written comes back, a line each.
+    """Write all files to ``outdir``, created if missing; return a line about each folder for the user.
 
-    Pictures of an earlier prediction there that are not drawn now are removed. Raises :class:`~stinger.errors.FileError`.
+    Pictures of an earlier run that are not drawn now are deleted. Raises :class:`~stinger.errors.FileError`.
     """
     accepted = list(_shot_jobs(outdir / SHOTS_FOLDER, prediction, options, accepted=True))
     rejected = (
@@ -131,19 +131,19 @@ def write_predictions(
     lines[0] += f", {HISTOGRAM_PICTURE}"
     lines.append(f"{outdir / NEGATIVES_FOLDER}: {counted(len(negatives), 'negative window')}")
     if options.max_negatives and not negatives:
-        lines[-1] += ": none of the training set's lies in this recording"
+        lines[-1] += ": no negative window of the training set is from this recording"
     return lines
 
 
 def check_inputs(outdir: Path, inputs: Sequence[StrPath]) -> None:
-    """Raise :class:`~stinger.errors.FileError` if predictions below ``outdir`` would be written over one of ``inputs``."""
+    """Raise :class:`~stinger.errors.FileError` if writing to ``outdir`` would overwrite one of ``inputs``."""
     refuse_inputs(inputs, outdir, (NUMBERS_FILE, OVERVIEW_PICTURE, HISTOGRAM_PICTURE))
 
 
 def _remove_stale(outdir: Path, drawn: Collection[Path], *, histogram: bool) -> None:
-    """Remove the pictures of an earlier prediction below ``outdir`` but for those that are ``drawn`` anew."""
+    """Delete the pictures of an earlier run in ``outdir`` except those that are ``drawn`` again."""
     if not (outdir / NUMBERS_FILE).is_file():
-        return  # no prediction was written there: whatever has such a name is somebody's own
+        return  # no earlier run wrote there: files of such names belong to the user
     stale = [] if histogram else [HISTOGRAM_PICTURE]
     for name, picture in _NUMBERED.items():
         folder = outdir / name
@@ -174,7 +174,7 @@ def _shots_there(prediction: Prediction, options: PredictionOptions) -> int:
 def _shot_jobs(
     folder: Path, prediction: Prediction, options: PredictionOptions, *, accepted: bool, drawn: int = 0
 ) -> Iterator[Job]:
-    """Accepted or rejected shots in their order, numbered from ``drawn`` on, up to ``max_shots``."""
+    """Yield the pictures of accepted or rejected shots in their order, numbered from ``drawn`` on, up to ``max_shots``."""
     number = drawn
     for session, forecast in zip(prediction.sessions, prediction.forecasts, strict=True):
         for moment in session.shots.time_ms[session.shots.accepted == accepted].tolist():
@@ -195,14 +195,14 @@ def _shot_jobs(
 
 
 def _negative_jobs(folder: Path, prediction: Prediction, options: PredictionOptions) -> Iterator[Job]:
-    """Negatives of the training set that lie in this log, evenly spread over them; at most ``max_negatives``."""
+    """Yield pictures of at most ``max_negatives`` negatives of the training set in this log, evenly spaced among them."""
     found = _negatives_in(prediction)
     picked = np.unique(np.linspace(0, len(found) - 1, min(options.max_negatives, len(found))).round().astype(int))
     for number, (place, end) in enumerate(found[i] for i in picked.tolist()):
         session, span = prediction.sessions[place], prediction.spans[place]
         time_ms = session.recording.time_ms
         event = end + span.lead_samples
-        # Where the recording ends within the lead, the time it would have come.
+        # If the recording ends within the lead, use the time of an event after the end.
         moment = int(time_ms[event]) if event < time_ms.size else round(int(time_ms[end - 1]) + options.lead_ms)
         picture = excerpt(
             session.recording,
@@ -218,7 +218,7 @@ def _negative_jobs(folder: Path, prediction: Prediction, options: PredictionOpti
 
 
 def _negatives_in(prediction: Prediction) -> list[tuple[int, int]]:
-    """(session, end) of each negative of the dataset that a session of the log holds, sample for sample."""
+    """Return (session, end) of each negative of the dataset whose samples are in a session of the log."""
     dataset = prediction.dataset
     if dataset is None:
         return []
@@ -237,7 +237,7 @@ def _negatives_in(prediction: Prediction) -> list[tuple[int, int]]:
 
 
 def _write_numbers(path: Path, prediction: Prediction, *, compare: bool) -> int:
-    """One row for every moment that has a probability; how many that are."""
+    """Write one row for every sample that has a probability; return the number of rows."""
     names = distinct([f"p_{name.replace(':', '_')}" for name in prediction.names])
     count = 0
     with atomic_output(path) as file:

@@ -1,7 +1,7 @@
-"""How every picture looks: sizes, colours, lines, units, and how it becomes a PNG.
+"""The look of every picture: sizes, colours, lines, units; and saving as PNG.
 
-Colours are those of Okabe and Ito, which the colour-blind can tell apart; whatever shares a panel differs in its line
-too, so that pictures stay readable in grey.
+Colours are those of Okabe and Ito, which colour-blind people can distinguish; lines in one panel also differ in style,
+so that pictures are readable in greyscale.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ VERMILLION: Final = "#D55E00"
 PURPLE: Final = "#CC79A7"
 
 _TITLE_CHARACTER_IN: Final = 0.09
-"""What a character of a title takes at most, but for the widest."""
+"""Width of a character in a title, except for the widest."""
 
 _LEGEND_CHARACTER_IN: Final = 0.072
 _LEGEND_ENTRY_IN: Final = 0.5
-"""The same in a legend, and what an entry takes besides its text."""
+"""Width of a legend entry without its text."""
 _LONGEST_NAME: Final = 32
 
 Pixels = npt.NDArray[np.uint8]
@@ -66,7 +66,7 @@ MODEL_LINES: Final[tuple[tuple[str, LineStyle], ...]] = (
     (ORANGE, DOTTED),
     (SKY, "-"),
 )
-"""Models of one picture, in their order; a 13th begins again. None looks like what is marked across the panels."""
+"""Lines of models in order; the 13th model gets the first one again. None looks like the marks across panels."""
 
 SHOT_LINE: Final[dict[str, Any]] = {"color": BLACK, "linewidth": 1.1}
 REJECTED_LINE: Final[dict[str, Any]] = {"color": PURPLE, "linewidth": 1.1, "linestyle": DOTTED}
@@ -88,7 +88,7 @@ _RC: Final[dict[Any, Any]] = {
     "legend.fontsize": 8.0,
     "legend.handlelength": 2.6,
     "lines.linewidth": 1.1,
-    "text.parse_math": False,  # a file's name may hold dollars
+    "text.parse_math": False,  # the name of a file may contain dollar signs
 }
 
 
@@ -104,7 +104,7 @@ class Picture:
         self._moving: tuple[Artist, ...] = ()
 
     def panel(self, bottom_in: float, height_in: float, *, left_in: float = 0.7, right_in: float = 0.2) -> Axes:
-        """A new panel ``height_in`` high whose lower edge is ``bottom_in`` above the picture's; the text goes around."""
+        """Add a panel ``height_in`` high, ``bottom_in`` above the lower edge of the picture; its text is outside of it."""
         width, height = self._size_in
         with rc_context(_RC):
             return self.figure.add_axes(
@@ -112,7 +112,7 @@ class Picture:
             )
 
     def title(self, text: str, *, above_in: float) -> Text:
-        """A line of text in the middle of the picture's upper ``above_in`` inches. :meth:`set_title` changes it."""
+        """Add a line of text in the middle of the picture's upper ``above_in`` inches; :meth:`set_title` changes it."""
         width, height = self._size_in
         with rc_context(_RC):
             title = self.figure.text(0.7 / width, 1 - 0.5 * above_in / height, "", va="center", fontsize=9.5)
@@ -120,7 +120,7 @@ class Picture:
         return title
 
     def set_title(self, title: Text, text: str) -> None:
-        """Make ``text`` what ``title`` says, cut short where it would not fit."""
+        """Set the text of ``title``, shortened if it would not fit."""
         room = int((self._size_in[0] - 0.9) / _TITLE_CHARACTER_IN)
         title.set_text(text if len(text) <= room else f"{text[: room - 1]}\N{HORIZONTAL ELLIPSIS}")
 
@@ -129,7 +129,7 @@ class Picture:
         write_bytes(path, png_bytes(self.pixels(), self.figure.dpi))
 
     def hold_still(self, moving: Sequence[Artist]) -> None:
-        """From now on only ``moving`` is drawn anew, in this order; all the rest stays as it is now, behind it."""
+        """Draw everything except ``moving`` once; from now on only ``moving`` is drawn, in this order, on top of it."""
         for artist in moving:
             artist.set_animated(True)
         with _drawing():
@@ -138,7 +138,7 @@ class Picture:
         self._moving = tuple(moving)
 
     def pixels(self) -> Pixels:
-        """Draw, and give the picture as it now is: ``(height, width, 4)``, red, green, blue, and opaque throughout."""
+        """Draw the picture and return it: ``(height, width, 4)``, red, green, blue and an opaque alpha channel."""
         with _drawing():
             if self._still is None:
                 self._canvas.draw()  # type: ignore[no-untyped-call]  # as above
@@ -151,22 +151,22 @@ class Picture:
 
 @contextmanager
 def _drawing() -> Iterator[None]:
-    """Draw in our style; a name in a script that the font lacks is boxes in the picture, not a warning each time."""
+    """Draw in our style, without a warning for each character that the font lacks (it is drawn as a box)."""
     with rc_context(_RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
 
 def png_bytes(pixels: Pixels, dpi: float) -> bytes:
-    """``pixels`` ``(height, width, 4)`` as a PNG without transparency."""
+    """Return ``pixels`` ``(height, width, 4)`` as a PNG without transparency."""
     packed = io.BytesIO()
-    # A low level: at higher ones packing takes longer than drawing, for files little smaller.
+    # A low level of compression: higher ones take longer than drawing, for slightly smaller files.
     Image.fromarray(pixels).convert("RGB").save(packed, format="PNG", compress_level=1, dpi=(dpi, dpi))
     return packed.getvalue()
 
 
 def short_name(name: str) -> str:
-    """``name`` as it fits into a legend: of a long one the beginning and the end, which tell it from others."""
+    """Return ``name`` shortened for a legend: the start and the end of a long name, which distinguish it from others."""
     if len(name) <= _LONGEST_NAME:
         return name
     half = _LONGEST_NAME // 2
@@ -174,13 +174,13 @@ def short_name(name: str) -> str:
 
 
 def legend_columns(labels: Sequence[str], width_in: float) -> int:
-    """How many of ``labels`` stand side by side in a legend ``width_in`` wide."""
+    """Return how many of ``labels`` fit side by side in a legend ``width_in`` wide."""
     widest = max(len(label) for label in labels) * _LEGEND_CHARACTER_IN + _LEGEND_ENTRY_IN
     return max(1, min(len(labels), int(width_in / widest)))
 
 
 def legend_above(axes: Axes, handles: Sequence[Artist], *, columns: int = 8, raised_in: float = 0.0) -> Legend:
-    """A legend above ``axes``, clear of the data, in rows of at most ``columns``; ``raised_in`` inches above its place."""
+    """Add a legend above ``axes``, outside the data, in rows of at most ``columns``, ``raised_in`` inches higher than usual."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     height_in = axes.get_position().height * figure.get_size_inches()[1]

@@ -48,7 +48,7 @@ def test_budget_that_no_threshold_meets_is_refused_with_the_trade_off(folder: Pa
     assert result.exit_code == 2
     assert "false/min" in result.stdout
     assert result.stderr.count("\n") == 1
-    assert "no threshold gets a shot in time within 0 false spin-ups a minute and 0 % of duty" in result.stderr
+    assert "no threshold has a shot in time within 0 false spin-ups a minute and 0 % of duty" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -27,10 +27,10 @@ def test_model_file_is_evaluated_as_the_stream_that_it_scores(folder: Path) -> N
     assert values["data"][0]["sha256"] == read_log(folder / "other.bin").sha256
 
 
-def test_log_that_the_model_was_trained_on_is_told(folder: Path) -> None:
+def test_log_that_the_model_was_trained_on_is_warned_about(folder: Path) -> None:
     model = ("evaluate", "--model-file", folder / "model.onnx")
-    assert "has seen these shots" in invoke(*model, folder / "log.bin").output
-    assert "has seen these shots" not in invoke(*model, folder / "other.bin").output
+    assert "so its results on this log are better" in invoke(*model, folder / "log.bin").output
+    assert "so its results on this log are better" not in invoke(*model, folder / "other.bin").output
 
 
 def test_training_on_one_log_tests_stretches_of_time_and_on_two_whole_sessions(folder: Path) -> None:

@@ -215,7 +215,7 @@ def test_log_that_would_be_overwritten_or_removed_is_refused(log: str, where: st
     before = Path(where).read_bytes()
     result = explore(where, *options, *FAST)
     assert result.exit_code == 2
-    assert "would be overwritten or removed" in result.stderr
+    assert "would be overwritten or deleted" in result.stderr
     assert Path(where).read_bytes() == before
 
 
@@ -229,7 +229,7 @@ def test_session_too_short_for_a_window_is_named(log: str) -> None:
     write_log("short.bin", synthetic_samples(400, 1)[:40])
     result = explore(log, "short.bin", "--export-dataset", *FAST)
     assert result.exit_code == 0, result.output
-    assert "too short for a window, left out: short" in result.stdout
+    assert "left out, too short for a window: short" in result.stdout
 
 
 def test_clean_does_not_follow_a_link_out_of_the_folder(log: str) -> None:
@@ -258,7 +258,7 @@ def test_options_that_leave_no_windows_change_nothing(log: str) -> None:
     [
         (["missing.bin"], "missing.bin"),
         ([], "Missing argument 'LOG...'"),
-        (["ml_log.csv", "ml_log.csv"], "same bytes"),
+        (["ml_log.csv", "ml_log.csv"], "same content"),
         (["ml_log.csv", "--lead-ms", "nan"], "nan is not a number"),
         (["ml_log.csv", "--window-ms", "0"], "not in the range"),
         (["ml_log.csv", "--neg-near-min-ms", "3000"], "the near band is 3000 to 2000 ms"),

@@ -146,7 +146,7 @@ def test_a_recording_that_the_training_set_is_not_from_has_no_negatives_drawn() 
     write_log("other.bin", synthetic_samples(3000, 8, seed=9))
     result = plot("--csv", "other.bin", "--model", "logreg", "--max-shots", "1", *FAST)
     assert result.exit_code == 0, result.output
-    assert "0 negative windows: none of the training set's lies in this recording" in result.stdout
+    assert "0 negative windows: no negative window of the training set is from this recording" in result.stdout
 
 
 @pytest.mark.parametrize("spec", ["logreg:summary", "mlp:rich", "et:rich"])
@@ -207,7 +207,7 @@ def test_a_training_set_of_other_windows_is_refused(kept_model: str) -> None:
 def test_model_that_does_not_count_is_warned_about(options: str) -> None:
     result = plot(options, "--model et --max-shots 0 --max-negs 0", *FAST)
     assert result.exit_code == 0, result.output
-    assert "Warning: --model does not count together with" in result.stderr
+    assert "Warning: --model has no effect with" in result.stderr
 
 
 def test_model_files_of_one_name_are_told_apart(kept_model: str) -> None:
@@ -259,7 +259,7 @@ def test_repairs_are_said(recorded: SampleArray) -> None:
 @pytest.mark.usefixtures("recorded")
 def test_specs_without_compare_are_warned_about() -> None:
     result = plot("--model", "logreg", "--model-spec", "et:rich", "--max-shots", "0", "--max-negs", "0", *FAST)
-    assert "--model-spec counts only together with --compare" in result.stderr
+    assert "--model-spec has no effect without --compare" in result.stderr
 
 
 @pytest.mark.usefixtures("recorded")
