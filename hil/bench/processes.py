@@ -71,7 +71,7 @@ class ChildProcess:
     async def wait_for(self, pattern: str) -> re.Match[str]:
         """Wait for output that matches ``pattern``, and return the first match.
 
-        Raises :class:`ProcessError` if the process ends before, or none comes in time.
+        Raises :class:`ProcessError` if the process ends without printing it, or does not print it in time.
         """
         deadline = time.monotonic() + self._timeout_s
         while True:

@@ -20,10 +20,12 @@ from hil.report.formatting import VERDICT_WORDS, count, duration_s, duration_us,
 
 _VALUE_SHARE: Final = 0.10
 _LIMIT_SHARE: Final = 0.01
-_MARGIN_SHARE: Final = 0.25
+_DISTANCE_SHARE: Final = 0.25
+"""Smallest changes that count: as a share of the value, of its limit, and of its distance to the limit; see :func:`rule`."""
 _ABUNDANT: Final = 2
 """Values above this multiple of their lower limit are not compared: there was more than enough."""
 _DURATION_SHARE: Final = 0.2
+"""Durations of a scenario that differ by more than this are listed as different conditions."""
 _WAKEUP_DELAY: Final = "host_late_p99_ms"
 
 
@@ -78,7 +80,7 @@ def rule() -> str:
     )
     return (
         "Compared are verdicts, values that have a limit, and latencies. A value counts as changed if it moved by more than "
-        f"{_VALUE_SHARE:.0%} of the old value and {_LIMIT_SHARE:.0%} of its limit, or by more than {_MARGIN_SHARE:.0%} of "
+        f"{_VALUE_SHARE:.0%} of the old value and {_LIMIT_SHARE:.0%} of its limit, or by more than {_DISTANCE_SHARE:.0%} of "
         f"its distance to the limit; values above {_ABUNDANT} times a lower limit never count. A latency counts as changed "
         f"if {latencies}, after subtracting the change of the latency floor. Latencies of few values are not compared, nor "
         "are times if the computer was busy in either run."
@@ -184,10 +186,8 @@ def _compare_values(scenario: str, name: str, old: Measurement, new: Measurement
     if new.limit is None or new.unit != old.unit:
         return
     found.compared += 1
-    before = new.limit.judge(
-        old.value
-    )  # by the limit of the new run, so that a changed limit is not a change of the value
-    now = new.limit.judge(new.value)
+    # Both by the limit of the new run, so that a changed limit does not count as a change of the value.
+    before, now = new.limit.judge(old.value), new.limit.judge(new.value)
     if before is not now:
         why = f"{VERDICT_WORDS[before]}, now {VERDICT_WORDS[now]}"
         found.add(Change(scenario, name, format_value(old), format_value(new), why), worse=now.rank > before.rank)
@@ -206,7 +206,7 @@ def _has_changed(old: float, new: float, limit: Limit) -> bool:
     ends = [abs(end) for end in (limit.at_least, limit.at_most) if end is not None]
     by_value = step > _VALUE_SHARE * abs(old) and step > _LIMIT_SHARE * max(ends, default=0.0)
     distance = _distance(old, limit)
-    by_distance = distance > 0 and abs(_distance(new, limit) - distance) > _MARGIN_SHARE * distance
+    by_distance = distance > 0 and abs(_distance(new, limit) - distance) > _DISTANCE_SHARE * distance
     return _distance(new, limit) != distance and (by_value or by_distance)
 
 

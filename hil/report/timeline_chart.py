@@ -13,7 +13,7 @@ from hil.report.formatting import duration_s
 KINDS: Final = ("fault", "recovery", "event")
 _MAX_ROWS_PER_KIND: Final = 8
 """If the entries of a kind have more different texts than this, they share one row."""
-_TICKS_WANTED: Final = 6
+_MAX_TICKS: Final = 6
 _STEPS_S: Final = (
     0.1,
     0.2,
@@ -120,7 +120,7 @@ def _groups(entries: Sequence[TimelineEntry], group: _Group) -> dict[tuple[str, 
 
 def _row(label: str, kind: str, entries: Sequence[TimelineEntry], length_s: float) -> ChartRow:
     events = [entry for entry in entries if entry.kind not in ("fault", "recovery")]
-    positions = sorted({round(_POSITIONS * _part(entry.at_s, length_s)) for entry in events})
+    positions = sorted({round(_POSITIONS * _share(entry.at_s, length_s)) for entry in events})
     return ChartRow(
         label=label,
         kind=kind,
@@ -135,22 +135,22 @@ def _spans(entries: Sequence[TimelineEntry], kind: str, length_s: float) -> tupl
     found = {}
     for entry in entries:
         if entry.kind == kind:
-            left = round(100 * _part(entry.at_s, length_s), 1)
+            left = round(100 * _share(entry.at_s, length_s), 1)
             lasted_s = 0.0 if entry.until_s is None else max(0.0, entry.until_s - entry.at_s)
-            width = round(100 * _part(lasted_s, length_s), 1)
+            width = round(100 * _share(lasted_s, length_s), 1)
             suffix = f" for {duration_s(lasted_s)}" if lasted_s else ""
             found[left, width] = ChartSpan(left, width, f"{entry.what}, at {duration_s(entry.at_s)}{suffix}")
     return tuple(found.values())
 
 
-def _part(seconds: float, length_s: float) -> float:
+def _share(seconds: float, length_s: float) -> float:
     return min(1.0, max(0.0, seconds / length_s))
 
 
 def _ticks(length_s: float) -> tuple[tuple[float, str], ...]:
-    step = next((step for step in _STEPS_S if length_s / step <= _TICKS_WANTED), _STEPS_S[-1])
-    step = max(step, length_s / _TICKS_WANTED) if step == _STEPS_S[-1] else step
+    step = next((step for step in _STEPS_S if length_s / step <= _MAX_TICKS), _STEPS_S[-1])
+    step = max(step, length_s / _MAX_TICKS) if step == _STEPS_S[-1] else step
     return tuple(
-        (round(100 * (place * step / length_s), 2), duration_s(place * step))
-        for place in range(int(length_s / step) + 1)
+        (round(100 * (number * step / length_s), 2), duration_s(number * step))
+        for number in range(int(length_s / step) + 1)
     )
