@@ -1,6 +1,6 @@
-"""How long an event takes from the outbox to a subscriber, and what putting it there costs.
+"""How long an event takes from the outbox to a subscriber, and what it costs to put it into the outbox.
 
-Run: python -m benchmarks.event_delivery (needs mosquitto; with --embedded the broker inside the process instead).
+Run: python -m benchmarks.event_delivery (needs mosquitto; with --embedded, the broker inside the process).
 """
 
 from __future__ import annotations
@@ -59,44 +59,44 @@ def measure_outbox(folder: Path) -> None:
     print(f"  {'event to message':<44} mean {(time.perf_counter() - began) / PUTS * 1e3:.3f} ms")
 
 
-async def listen(client: aiomqtt.Client, came: list[int]) -> None:
-    """Note when each message came, by the clock of the sender, which is in the same process."""
+async def listen(client: aiomqtt.Client, arrived: list[int]) -> None:
+    """Record when each message arrived, by the clock of the sender, which is in the same process."""
     async for _ in client.messages:
         now = time.perf_counter_ns()
-        came.append(now)
+        arrived.append(now)
 
 
 async def measure_floor(port: int) -> None:
-    """What a publish takes with nothing of ours around it."""
+    """Measure a publish with nothing of ours around it."""
     nodelay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    came: list[int] = []
+    arrived: list[int] = []
     async with (
         aiomqtt.Client("127.0.0.1", port, socket_options=nodelay) as client,
         aiomqtt.Client("127.0.0.1", port, socket_options=nodelay) as sender,
     ):
         await client.subscribe("floor", 1)
-        listening = asyncio.create_task(listen(client, came))
+        listening = asyncio.create_task(listen(client, arrived))
         payload = event_message(a_shot(0)).payload
         sent = []
         for _ in range(EVENTS):
             await asyncio.sleep(PAUSE_S)
             sent.append(time.perf_counter_ns())
             await sender.publish("floor", payload, 1)
-        await until(lambda: len(came) == EVENTS)
-        show("aiomqtt alone, to the subscriber", [(b - a) / 1e9 for a, b in zip(sent, came, strict=True)])
+        await until(lambda: len(arrived) == EVENTS)
+        show("aiomqtt alone, to the subscriber", [(b - a) / 1e9 for a, b in zip(sent, arrived, strict=True)])
         listening.cancel()
 
 
 async def measure_delivery(port: int, folder: Path, *, embedded: bool) -> None:
     acknowledged: list[float] = []
-    came: list[int] = []
+    arrived: list[int] = []
     nodelay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     with Outbox(folder / "outbox.db") as outbox:
         address = BrokerAddress("127.0.0.1", port, embedded=embedded)
         link = BrokerLink(address, outbox, version="1", on_acknowledged=acknowledged.append)
         async with asyncio.TaskGroup() as tasks, aiomqtt.Client("127.0.0.1", port, socket_options=nodelay) as client:
             await client.subscribe("stinger/+/shot", 1)
-            listening = tasks.create_task(listen(client, came))
+            listening = tasks.create_task(listen(client, arrived))
             tasks.create_task(link.run())
             await until(lambda: link.connected)
             sent = []
@@ -104,13 +104,13 @@ async def measure_delivery(port: int, folder: Path, *, embedded: bool) -> None:
                 await asyncio.sleep(PAUSE_S)
                 sent.append(time.perf_counter_ns())
                 link.publisher.put(event_message(a_shot(n)))
-            await until(lambda: len(came) == EVENTS)
-            show("one at a time, to the subscriber", [(b - a) / 1e9 for a, b in zip(sent, came, strict=True)])
+            await until(lambda: len(arrived) == EVENTS)
+            show("one at a time, to the subscriber", [(b - a) / 1e9 for a, b in zip(sent, arrived, strict=True)])
             show("one at a time, to the acknowledgement", acknowledged)
             began = time.perf_counter()
             for n in range(BURST):
                 link.publisher.put(event_message(a_shot(n)))
-            await until(lambda: len(came) == EVENTS + BURST)
+            await until(lambda: len(arrived) == EVENTS + BURST)
             print(f"  {'a backlog of ' + str(BURST):<44} {BURST / (time.perf_counter() - began):,.0f} events a second")
             link.stop(2.0)
             listening.cancel()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.inbound_samples import publish
+from benchmarks.inbound_samples import publish_bytes
 from models.synthetic import synthesise
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.brokers import Mosquitto
@@ -44,7 +44,7 @@ def generate(port: int, devices: int) -> None:
         began, sent = time.perf_counter(), 0
         while sent < total:
             due = min(total, int((time.perf_counter() - began) / PERIOD_S * devices))
-            link.sendall(b"".join(publish(topics[n % devices], messages[n // devices]) for n in range(sent, due)))
+            link.sendall(b"".join(publish_bytes(topics[n % devices], messages[n // devices]) for n in range(sent, due)))
             sent = due
             time.sleep(0.005)
 
