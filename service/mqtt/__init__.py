@@ -1,1 +1,1 @@
-"""Everything that is said over MQTT: connection, outbox, topics, messages, commands."""
+"""MQTT: the client, the outbox, topics, messages, commands, and the broker inside the process."""

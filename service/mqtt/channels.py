@@ -1,4 +1,4 @@
-"""Every topic the daemon speaks on: its address, what it carries and how. The documents and schemas follow this table."""
+"""All topics of the daemon: address, schema, QoS, retained or not, delivery policy. Tests hold documents and schemas to this table."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ HOME_ASSISTANT_STATUS = "homeassistant/status"
 
 
 class DeliveryPolicy(Enum):
-    """What becomes of a message while it cannot be sent."""
+    """What happens to a message that cannot be sent at once."""
 
     EVERY = "every"
     """It waits in the outbox on disk, in order, until the broker has acknowledged it."""
     LATEST = "latest"
-    """It waits in memory until a newer one of its topic replaces it. A retained one is said again after each connect."""
+    """It waits in memory until a newer one of its topic replaces it. A retained one is published again after each connect."""
     LIVE = "live"
-    """It is worth nothing later: dropped while there is no connection."""
+    """It is of no use later: dropped while there is no connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One topic. ``address`` has ``{device}`` where a device's name stands, or the daemon's."""
+    """A topic and how messages on it are sent."""
 
     address: str
+    """The topic, with ``{device}`` in place of a device's name or the daemon's."""
     schema: str
-    """Name of the JSON Schema of what it carries; ``samples`` carries bytes and has none."""
+    """Name of the JSON Schema of its payload. ``samples`` has none: its payload is bytes."""
     qos: Literal[0, 1]
     retain: bool
     delivery: DeliveryPolicy = DeliveryPolicy.LIVE
@@ -60,7 +61,7 @@ COMMANDS = ("set_threshold", "choose_model", "start_recording", "stop_recording"
 
 
 def command_channels(name: str) -> tuple[Channel, Channel, Channel, Channel]:
-    """The command called ``name``, to one device and to all, and where each is answered unless the asker says."""
+    """Return four channels of the command ``name``: for one device, for all, and the default channels of the two answers."""
     one, every = f"{ROOT}/{{device}}/command/{name}", f"{ROOT}/{DAEMON}/command/{name}"
     schema = f"command_{name}"
     return (
@@ -76,14 +77,17 @@ COMMAND_FILTER = f"{ROOT}/+/command/+"
 
 
 def is_command(topic: str) -> bool:
-    """Return whether ``topic`` is one of a command: whether it matches :data:`COMMAND_FILTER`."""
-    root, _, rest = topic.partition("/")
-    return root == ROOT and rest.count("/") == 2 and rest.split("/")[1] == "command"  # noqa: PLR2004 - device, command, name
+    """Return whether ``topic`` matches :data:`COMMAND_FILTER`."""
+    match topic.split("/"):
+        case [root, _, "command", _]:
+            return root == ROOT
+        case _:
+            return False
 
 
 @lru_cache
 def schema(name: str) -> dict[str, Any]:
-    """The JSON Schema (2020-12) called ``name``. Raises :class:`FileNotFoundError` where there is none."""
+    """Return the JSON Schema (2020-12) called ``name``. Raises :class:`FileNotFoundError` if there is none."""
     text = (resources.files("service.mqtt") / "schemas" / f"{name}.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded

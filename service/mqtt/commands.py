@@ -1,7 +1,7 @@
-"""What may be asked of the daemon over MQTT: from topic and payload to checked values, and from outcomes to answers.
+"""Commands over MQTT: parse a topic and payload into a command, and encode its answer.
 
-A command to a device comes on ``stinger/<device>/command/<name>``, one to all on ``stinger/daemon/command/<name>``, with a
-JSON object as in ``service/mqtt/schemas/command_<name>.json``.
+A command for one device is published to ``stinger/<device>/command/<name>``, one for all devices to
+``stinger/daemon/command/<name>``. Its payload is a JSON object as in ``service/mqtt/schemas/command_<name>.json``.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from stinger.device_name import DAEMON, DeviceName, parse_device_name
 from stinger.errors import InputError
 
 MAX_PAYLOAD = 8192
-"""Bytes; whoever sends more wants to fill our memory."""
+"""Longest payload in bytes: parsing a longer one would take memory and time, at the wish of anyone who may publish."""
 _MAX_ID, _MAX_MODEL = 64, 128
 
 
 @dataclass(frozen=True, slots=True)
 class SetThreshold:
-    """Spin the wheels from another smoothed probability on. ``device`` is ``None`` for all of them, here and below."""
+    """Switch the wheels on from another smoothed probability. Here and below, ``device`` None means all devices."""
 
     device: DeviceName | None
     threshold: Threshold
@@ -41,14 +41,14 @@ class ChooseModel:
 
 @dataclass(frozen=True, slots=True)
 class StartRecording:
-    """Begin a new recording."""
+    """Start a new recording."""
 
     device: DeviceName | None
 
 
 @dataclass(frozen=True, slots=True)
 class StopRecording:
-    """Close the recording and keep no more samples."""
+    """Close the recording and keep no further samples."""
 
     device: DeviceName | None
 
@@ -67,22 +67,23 @@ Command = SetThreshold | ChooseModel | StartRecording | StopRecording | AddNote
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """Where a command came and, once its payload could be read, the id that its answer repeats."""
+    """What an answer repeats of a command: its name and device, as in the topic, and its id."""
 
     name: str
     device: str | None
-    """As in the topic: not checked."""
+    """Not checked; ``None`` for all devices."""
     id: str | None = None
+    """``None`` if the command has none, or as long as its payload has not been read."""
 
 
 def request_on(topic: str) -> CommandRequest:
-    """Which command of whom ``topic`` means; it matches the filter ``stinger/+/command/+``."""
+    """Return the request that ``topic`` means; it must match the filter ``stinger/+/command/+``."""
     _, device, _, name = topic.split("/")
     return CommandRequest(name, None if device == DAEMON else device)
 
 
 def read_content(payload: bytes) -> dict[str, Any]:
-    """The JSON object in ``payload``; an empty payload is an empty one. Raises :class:`InputError` for anything else."""
+    """Return the JSON object in ``payload``, an empty one for an empty payload. Raises :class:`InputError` for anything else."""
     if len(payload) > MAX_PAYLOAD:
         raise InputError(f"{len(payload)} bytes are too many: at most {MAX_PAYLOAD}")
     if not payload.strip():
@@ -92,38 +93,41 @@ def read_content(payload: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise InputError("not a JSON object: write for example {}")
+        raise InputError("not a JSON object, such as {}")
     return content
 
 
 def take_id(content: dict[str, Any]) -> str | None:
-    """Take the id that the answer is to repeat out of ``content``. Raises :class:`InputError` if it is none."""
+    """Remove the id from ``content`` and return it, for the answer. Raises :class:`InputError` if it is not a short text."""
     identity = content.pop("id", None)
     if identity is not None and not _is_text(identity, 0, _MAX_ID):
-        raise InputError(f"id: give a text of at most {_MAX_ID} characters")
+        raise InputError(f"id: expected a text of at most {_MAX_ID} characters")
     return None if identity is None else str(identity)
 
 
-def parse_command(asked: CommandRequest, content: dict[str, Any]) -> Command:
-    """The command; takes out of ``content`` what belongs to it. Raises :class:`InputError` for what is no such command."""
-    reader = _READERS.get(asked.name)
+def parse_command(request: CommandRequest, content: dict[str, Any]) -> Command:
+    """Return the command, and remove its values from ``content``.
+
+    Raises :class:`InputError` for an unknown command and for values that are missing, wrong or unknown.
+    """
+    reader = _READERS.get(request.name)
     if reader is None:
-        raise InputError(f"no command {asked.name!r}: there are {', '.join(COMMANDS)}")
-    command = reader(None if asked.device is None else parse_device_name(asked.device), content)
+        raise InputError(f"no command {request.name!r}: expected one of {', '.join(COMMANDS)}")
+    command = reader(None if request.device is None else parse_device_name(request.device), content)
     if content:
-        raise InputError(f"{asked.name} has no {min(content)!r}")
+        raise InputError(f"{request.name} has no {min(content)!r}")
     return command
 
 
-def answer(asked: CommandRequest, result: Mapping[str, Any] | None = None, *, error: str | None = None) -> bytes:
-    """The payload that says what came of a command: what is so now, or else why it was not done."""
-    said = {"ok": error is None, "command": asked.name, "device": asked.device, "id": asked.id}
+def answer(request: CommandRequest, result: Mapping[str, Any] | None = None, *, error: str | None = None) -> bytes:
+    """Return the payload of the answer to a command: its ``result``, the resulting state, or the ``error``."""
+    about = {"ok": error is None, "command": request.name, "device": request.device, "id": request.id}
     outcome = {"result": dict(result or {})} if error is None else {"error": error or "failed"}
-    return encode(said | outcome)
+    return encode(about | outcome)
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _set_threshold(device: DeviceName | None, content: dict[str, Any]) -> Command:
@@ -156,7 +160,7 @@ def _parsed(content: dict[str, Any], key: str, parse: Callable[[object], Value])
 def _text(content: dict[str, Any], key: str, longest: int) -> str:
     value = content.pop(key, None)
     if not _is_text(value, 1, longest):
-        raise InputError(f"{key}: give a text of 1 to {longest} characters")
+        raise InputError(f"{key}: expected a text of 1 to {longest} characters")
     return str(value)
 
 

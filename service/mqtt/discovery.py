@@ -1,4 +1,4 @@
-"""What Home Assistant needs to show a blaster as a device: its device discovery payload, one message a blaster.
+"""Device discovery for Home Assistant: one message for each blaster, with its entities.
 
 https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 """
@@ -17,7 +17,7 @@ _FALSE_SPIN_UP_TEMPLATE = "{{ dict(value_json, event_type='false_spinup') | to_j
 
 
 def discovery_message(device: DeviceName, version: str) -> OutgoingMessage:
-    """The retained message that makes ``device`` known to Home Assistant; ``version`` is the daemon's."""
+    """Return the retained message that makes Home Assistant show ``device``; ``version`` is the daemon's."""
     identity = object_id(device)
     content = {
         "device": {

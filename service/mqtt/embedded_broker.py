@@ -1,6 +1,6 @@
-"""A broker inside the process, for one machine: what ``--broker embedded`` starts. MQTT 3.1.1, loopback only.
+"""The broker inside the process, for one machine, started by ``--broker embedded``: MQTT 3.1.1 on the loopback only.
 
-It is amqtt behind a listener of our own, so that a port that is taken is an error of one line, and 0 finds a free one.
+It is amqtt behind a listener of our own, so that a port in use is an error of one line, and port 0 takes a free one.
 """
 
 from __future__ import annotations
@@ -10,27 +10,29 @@ import errno
 import logging
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from service.base.logs import get_logger
 from service.config.broker_address import LOOPBACK
 from stinger.errors import InputError
 
 if TYPE_CHECKING:
     from amqtt.broker import Broker
 
+_LOG: Final = get_logger(__name__)
 _LISTENER = "default"
 _STOP_S = 1.0
 
 
 class EmbeddedBroker:
-    """A broker on ``127.0.0.1:port`` for as long as the context lasts; 0 is any free port.
+    """A broker on ``127.0.0.1:port`` while the context lasts; port 0 takes a free one.
 
-    Entering raises :class:`InputError` if the port is taken or amqtt is not installed.
+    Entering raises :class:`InputError` if the port is in use or amqtt is not installed.
     """
 
     def __init__(self, port: int = 1883) -> None:
         self.port = port
-        """Where it listens; once entered never 0."""
+        """The port that it listens on; after entering, never 0."""
         self._broker: Broker | None = None
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -45,8 +47,8 @@ class EmbeddedBroker:
             if error.errno != errno.EADDRINUSE:
                 raise InputError(f"embedded broker: port {self.port}: {error.strerror}") from error
             raise InputError(
-                f"embedded broker: port {self.port} is taken; use what listens there (--broker mqtt://{LOOPBACK}:"
-                f"{self.port}) or any free port (--broker embedded:0)"
+                f"embedded broker: port {self.port} is in use; connect to the program there (--broker mqtt://{LOOPBACK}:"
+                f"{self.port}) or take a free port (--broker embedded:0)"
             ) from error
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -65,7 +67,7 @@ class EmbeddedBroker:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter  # noqa: PLC0415 - an optional part
+        from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter  # noqa: PLC0415 - optional dependency
 
         assert self._broker is not None
         task = asyncio.current_task()
@@ -73,9 +75,9 @@ class EmbeddedBroker:
         self._connections.add(task)
         try:
             await self._broker.external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), _LISTENER)
-        except Exception:
-            # One client's misbehaviour is no concern of the others.
-            logging.getLogger(__name__).debug("client of the embedded broker failed", exc_info=True)
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            # A client that misbehaves must not disturb the others.
+            _LOG.exception("embedded_broker_client_failed", level=logging.DEBUG)
         finally:
             self._connections.discard(task)
             writer.close()
@@ -85,13 +87,13 @@ class EmbeddedBroker:
 
 def _new_broker() -> Broker:
     try:
-        from amqtt.broker import Broker  # noqa: PLC0415 - an optional part
+        from amqtt.broker import Broker  # noqa: PLC0415 - optional dependency
         from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType  # noqa: PLC0415
     except ImportError as error:
         raise InputError(
-            "the embedded broker needs amqtt: pip install 'stinger-ml[broker]', or give --broker mqtt://host"
+            "the embedded broker needs amqtt: pip install 'stinger-ml[broker]', or use another, --broker mqtt://host"
         ) from error
-    # Its clients are ours or a person's on this machine: what it has to say of them is noise.
+    # Its clients are the daemon and people on this machine: its log lines about them are noise.
     for name in ("amqtt", "transitions"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     listeners = {_LISTENER: ListenerConfig(type=ListenerType.EXTERNAL)}

@@ -1,4 +1,4 @@
-"""From values to MQTT messages: topic, JSON payload, QoS, retained or not. ``service/mqtt/schemas`` says what the JSON holds."""
+"""Build MQTT messages from events and states: topic, JSON payload, QoS, retained or not. Schemas: ``service/mqtt/schemas``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """Ready to be published."""
+    """A message to publish."""
 
     topic: str
     payload: bytes
@@ -36,17 +36,17 @@ class OutgoingMessage:
 
 
 def message(channel: Channel, topic: str, content: Mapping[str, Any]) -> OutgoingMessage:
-    """``content`` as JSON for ``topic`` of ``channel``. Raises ``ValueError`` for NaN and infinities."""
+    """Return the message with ``content`` as JSON for ``topic`` of ``channel``. Raises ``ValueError`` for NaN and infinities."""
     return OutgoingMessage(topic, encode(content), channel.qos, channel.retain, channel.delivery)
 
 
 def encode(content: Mapping[str, Any]) -> bytes:
-    """``content`` as compact JSON in UTF-8. Raises ``ValueError`` for NaN and infinities, which JSON does not have."""
+    """Return ``content`` as compact JSON in UTF-8. Raises ``ValueError`` for NaN and infinities, which JSON does not have."""
     return _to_json(content).encode(errors="replace")
 
 
 def iso_time(host_s: float) -> str:
-    """ISO 8601 in UTC with milliseconds.
+    """Return Unix time as ISO 8601 in UTC with milliseconds.
 
     >>> iso_time(1700000000.1239)
     '2023-11-14T22:13:20.123Z'
@@ -57,10 +57,7 @@ def iso_time(host_s: float) -> str:
 
 @singledispatch
 def event_message(event: Event, stamps: Stamps | None = None) -> OutgoingMessage:
-    """The message that tells of ``event``.
-
-    ``stamps`` are those of the block that it came of, where that is to be told.
-    """
+    """Return the message about ``event``, with the ``stamps`` of the block that caused it, if they are to be published."""
     del stamps
     raise TypeError(type(event))
 
@@ -97,7 +94,7 @@ def _(event: FalseSpinUp, stamps: Stamps | None = None) -> OutgoingMessage:
 
 
 def telemetry_message(telemetry: Telemetry) -> OutgoingMessage:
-    """The message of one device's figures of the last second."""
+    """Return the message with one device's figures of the last second."""
     content = {
         "device": telemetry.device,
         **_times(telemetry.host_s),
@@ -116,7 +113,7 @@ def telemetry_message(telemetry: Telemetry) -> OutgoingMessage:
 
 
 def link_message(report: LinkReport, host_s: float) -> OutgoingMessage:
-    """The message of how a link is, as it was at ``host_s``."""
+    """Return the message with the state that a link had at ``host_s``, Unix time in seconds."""
     content = {
         "device": report.device,
         **_times(host_s),
@@ -128,7 +125,7 @@ def link_message(report: LinkReport, host_s: float) -> OutgoingMessage:
 
 
 def model_message(model: ModelInUse) -> OutgoingMessage:
-    """The message of which model scores a device."""
+    """Return the message that names the model of a device."""
     content = {
         "device": model.device,
         **_times(model.host_s),
@@ -139,7 +136,7 @@ def model_message(model: ModelInUse) -> OutgoingMessage:
 
 
 def status_message(status: DaemonStatus) -> OutgoingMessage:
-    """The message of how the daemon is; also its will."""
+    """Return the message with the daemon's state, which is also its will."""
     times = {"time": None, "unix_s": None} if status.host_s is None else _times(status.host_s)
     content = {
         "state": "online" if status.online else "offline",
@@ -152,7 +149,7 @@ def status_message(status: DaemonStatus) -> OutgoingMessage:
 
 
 def scores_message(block: ScoreBlock, stamps: Stamps | None = None) -> OutgoingMessage:
-    """The message of a block of scores: the time of the first, and what lies between two."""
+    """Return the message with a block of scores: the time of the first, the time between two, and the scores."""
     probabilities = np.round(block.probabilities.astype(np.float64), _PROBABILITY_DIGITS).tolist()
     content = {
         "first_device_ms": block.first_device_ms,
@@ -186,7 +183,7 @@ def _times(host_s: float) -> dict[str, Any]:
 
 
 def _number(value: float | None, digits: int = _PROBABILITY_DIGITS) -> float | None:
-    """A plain float that JSON can hold; ``None`` for what is no number."""
+    """Return ``value`` rounded, as JSON can hold it; ``None`` for ``None``, NaN and infinities."""
     if value is None or not math.isfinite(value):
         return None
     return round(float(value), digits)

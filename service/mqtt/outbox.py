@@ -1,9 +1,9 @@
 """Messages that must arrive, kept on disk until the broker has acknowledged them.
 
-The file is the shadow of a queue in memory: every change is written to it at once, or in one go at the end of the event
-loop's turn, and it is read only at the start. A process that is killed between two turns loses nothing. After a power cut the last moments may be missing, since no write waits for the
-disk. If the file cannot be written (disk full) the queue goes on in memory alone, and what was put then is lost with the
-process.
+The queue is in memory; the file mirrors it. Every change is written to the file at once, or together with the others of
+one turn of the event loop. The file is read only when it is opened. A process that is killed between two turns loses
+nothing. After a power cut the messages of the last moments may be missing, since no write waits for the disk. If the
+file cannot be written, as on a full disk, the queue continues in memory, and what was put then is lost with the process.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
+from service.base.logs import RepeatedFailure, get_logger
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.messages import OutgoingMessage
 from stinger.errors import FileError
 from stinger.files import StrPath, make_folder
 
-logger = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 
 DEFAULT_LIMIT = 20_000
-"""Messages; some 12 MB in memory and on disk."""
+"""Messages; about 12 MB in memory and on disk."""
 
 Defer = Callable[[Callable[[], None]], object]
 Statement = tuple[str, tuple[object, ...]]
@@ -51,7 +52,7 @@ def _at_once(write: Callable[[], None]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message in the outbox. Numbers grow and are never used again."""
+    """A message in the outbox. Numbers grow and are never reused."""
 
     number: int
     message: OutgoingMessage
@@ -60,21 +61,21 @@ class Entry:
 
 
 class Outbox:
-    """A queue of messages in the file ``path``, at most ``limit`` long; the oldest that is not under way makes room.
+    """A queue of messages, mirrored in the file ``path``.
 
-    Opening makes the file and its folder where they are missing. A damaged file is set aside, with a warning, and an empty
-    one begun. Raises :class:`FileError` where the file cannot be opened at all. Use it from one thread, except
-    :meth:`checkpoint`.
+    It holds at most ``limit`` messages; if it is full, the oldest one that is not in flight is dropped. Opening creates the
+    file and its folder if they are missing. A damaged file is moved aside with a warning, and an empty one created. Raises
+    :class:`FileError` if the file cannot be opened at all. Use it from one thread, except :meth:`checkpoint`.
 
-    ``defer`` is given what writes the changes to the file, and calls it soon, such as ``loop.call_soon``: then a message is
-    on its way to the broker before it is written, and what changed in one turn of the loop is one transaction.
+    ``defer`` takes a function that writes the changes to the file, and calls it soon, as ``loop.call_soon`` does. Then a
+    message is sent to the broker before it is written, and the changes of one turn of the loop are one transaction.
     """
 
     def __init__(self, path: StrPath, *, limit: int = DEFAULT_LIMIT, defer: Defer = _at_once) -> None:
         self._path = Path(path)
         self._limit = limit
         self._defer = defer
-        self._written = True
+        self._write_failure = RepeatedFailure(_LOG, "outbox_not_written")  # the queue continues in memory
         self._unwritten: list[Statement] = []
         make_folder(self._path.parent)
         try:
@@ -101,11 +102,11 @@ class Outbox:
 
     @property
     def dropped(self) -> int:
-        """How many have made room for others since the file began."""
+        """How many messages were dropped since the file was created."""
         return self._dropped
 
     def put(self, message: OutgoingMessage) -> int:
-        """Keep ``message`` until it is acknowledged; returns its number. Never fails and never waits for the disk."""
+        """Keep ``message`` until it is acknowledged, and return its number. Never fails and never waits for the disk."""
         self._last += 1
         entry = Entry(self._last, message, time.monotonic_ns())
         self._waiting.append(entry)
@@ -117,7 +118,7 @@ class Outbox:
         return entry.number
 
     def take(self) -> Entry | None:
-        """The oldest that is not under way, which it then is; ``None`` where there is none."""
+        """Mark the oldest message that is not in flight as in flight, and return it; ``None`` if there is none."""
         if not self._waiting:
             return None
         entry = self._waiting.popleft()
@@ -125,26 +126,26 @@ class Outbox:
         return entry
 
     def acknowledge(self, number: int) -> None:
-        """Forget the message ``number``: the broker has it. An unknown number is none of our business."""
+        """Remove the message ``number``, which the broker has. An unknown number is ignored."""
         if self._in_flight.pop(number, None) is not None:
             self._write("DELETE FROM message WHERE number = ?", (number,))
 
     def requeue(self) -> None:
-        """Let what is under way wait again, in front and in order: its connection is gone."""
+        """Put the messages in flight back to the front of the queue, in order: their connection is lost."""
         self._waiting.extendleft(self._in_flight[number] for number in sorted(self._in_flight, reverse=True))
         self._in_flight.clear()
 
     def topics(self) -> set[str]:
-        """The topics of what has not been acknowledged."""
+        """Return the topics of the messages that have not been acknowledged."""
         return {entry.message.topic for entry in (*self._in_flight.values(), *self._waiting)}
 
     def checkpoint(self) -> None:
-        """Move what was written from the write-ahead log into the database; may wait for the disk. For any thread."""
+        """Move changes from the write-ahead log into the database. May wait for the disk; may be called from any thread."""
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, timeout=0)) as database:
             database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
-        """Close the file; what is in it waits for the next start."""
+        """Close the file; its messages wait for the next start."""
         self._write_all()
         with suppress(sqlite3.Error):
             self._database.close()
@@ -153,9 +154,14 @@ class Outbox:
         while self.depth > self._limit and self._waiting:
             entry = self._waiting.popleft()
             self._dropped += 1
-            told = logging.WARNING if self._dropped == 1 or self._dropped % self._limit == 0 else logging.DEBUG
-            logger.log(
-                told, "outbox full limit=%d dropped=%d topic=%s", self._limit, self._dropped, entry.message.topic
+            level = logging.WARNING if self._dropped == 1 or self._dropped % self._limit == 0 else logging.DEBUG
+            _LOG.log(
+                level,
+                "outbox_message_dropped",
+                reason="outbox full",
+                limit=self._limit,
+                dropped=self._dropped,
+                topic=entry.message.topic,
             )
             self._write("DELETE FROM message WHERE number = ?", (entry.number,))
             self._write("UPDATE dropped SET count = ?", (self._dropped,))
@@ -174,16 +180,14 @@ class Outbox:
                 for statement, values in statements:
                     self._database.execute(statement, values)
         except sqlite3.Error as error:
-            told = logging.WARNING if self._written else logging.DEBUG
-            logger.log(told, "outbox not written, going on in memory path=%s reason=%s", self._path, error)
-            self._written = False
+            self._write_failure.log(str(error), path=self._path)
         else:
-            self._written = True
+            self._write_failure.reset()
 
 
 @contextmanager
 def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All that is executed within, or nothing."""
+    """Execute all statements of the context or none of them."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -195,7 +199,7 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """A sound database at ``path``; what stood there and is not one is set aside."""
+    """Return a sound database at ``path``; a file that is not one is moved aside first."""
     try:
         return _connect(path)
     except _NotAnOutboxError as error:
@@ -203,12 +207,12 @@ def _open(path: Path) -> sqlite3.Connection:
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
-        logger.warning("outbox damaged, begun anew path=%s kept_as=%s reason=%s", path, aside.name, error)
+        _LOG.warning("outbox_damaged", path=path, moved_to=aside.name, reason=error)
         return _connect(path)
 
 
 class _NotAnOutboxError(Exception):
-    """The file is damaged or something else."""
+    """The file is damaged, or is not an outbox."""
 
 
 def _connect(path: Path) -> sqlite3.Connection:

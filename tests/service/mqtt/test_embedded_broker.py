@@ -71,7 +71,7 @@ async def test_it_leaves_no_task_behind_even_with_clients_connected() -> None:
 async def test_a_port_that_is_taken_is_one_line_that_says_what_to_do() -> None:
     async with EmbeddedBroker(0) as broker:
         with pytest.raises(
-            InputError, match=rf"port {broker.port} is taken; use .*--broker mqtt://127.0.0.1:{broker.port}"
+            InputError, match=rf"port {broker.port} is in use; connect .*--broker mqtt://127.0.0.1:{broker.port}"
         ):
             async with EmbeddedBroker(broker.port):
                 pass

@@ -151,7 +151,7 @@ def test_a_folder_in_its_place_is_one_line_that_names_it(path: Path) -> None:
         Outbox(path)
 
 
-def test_a_disk_that_cannot_be_written_is_warned_of_once_and_the_queue_goes_on(
+def test_a_disk_that_cannot_be_written_is_logged_as_a_warning_once_and_the_queue_continues(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Outbox(path) as outbox:
@@ -167,7 +167,7 @@ def test_a_disk_that_cannot_be_written_is_warned_of_once_and_the_queue_goes_on(
         while (entry := outbox.take()) is not None:
             outbox.acknowledge(entry.number)
         assert outbox.depth == 0
-    assert [r.levelno for r in caplog.records if "not written" in r.message] == [logging.WARNING]
+    assert [r.levelno for r in caplog.records if "outbox_not_written" in r.message] == [logging.WARNING]
 
 
 def test_a_checkpoint_moves_the_log_into_the_database_while_it_is_in_use(path: Path) -> None:
@@ -240,7 +240,7 @@ def test_what_is_deferred_is_written_before_closing(path: Path) -> None:
         assert outbox.depth == 2
 
 
-def test_changes_that_cannot_be_written_together_go_on_in_memory(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_changes_that_cannot_be_written_together_are_kept_in_memory(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     deferred: list[Callable[[], None]] = []
     with Outbox(path, defer=deferred.append) as outbox:
         outbox.put(numbered(1))
@@ -248,7 +248,7 @@ def test_changes_that_cannot_be_written_together_go_on_in_memory(path: Path, cap
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             deferred.pop()()
-        assert "outbox not written" in caplog.text
+        assert "outbox_not_written" in caplog.text
         assert outbox.depth == 2
         outbox.put(numbered(3))
         deferred.pop()()
