@@ -1,4 +1,4 @@
-"""What a daemon says over MQTT, as a person wants to see it: a picture that is drawn anew, or a line for each event."""
+"""The view of ``stinger watch``: turns a daemon's MQTT messages into a table for a terminal and a line for each event."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from stinger.shots import MIN_LEAD_MS
 BARS: Final = " ▁▂▃▄▅▆▇█"
 STRIP_WIDTH: Final = 48
 SCORES_PER_BAR: Final = 5
-"""At 100 Hz a bar is 50 ms, the highest score in them."""
+"""At 100 Hz a bar stands for 50 ms; it shows the highest score in them."""
 EVENTS_SHOWN: Final = 8
 _NARROWEST_STRIP: Final = 10
 _OTHER_COLUMNS: Final = 70
-"""What a row takes beside its strip, with a name of ten letters: it fits into the 80 columns of a terminal."""
+"""Width of a row without its strip of bars, with a name of ten letters. With the narrowest strip it fits into 80 columns."""
 _HEADINGS: Final = (
     ("link", "left"),
     ("wheels", "left"),
@@ -36,13 +36,13 @@ _HEADINGS: Final = (
     ("\nHz", "right"),
     ("latency\nms", "right"),
 )
-"""Behind the device's name."""
+"""The columns to the right of the device's name, with their alignment."""
 _NAME_LEAST: Final = 6
-"""To so many letters a device's name may be cut; nothing else is: what has no room is left out, from the right."""
+"""A device's name may be shortened to so many letters. Nothing else is: columns without room are left out, from the right."""
 _COLUMNS_LEAST: Final = 4
 _WITHOUT_TENTHS: Final = 100
 _ENDLESS: Final = Console(width=10_000, file=io.StringIO())
-"""Only to measure on."""
+"""A console only for measuring widths."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class _Device:
     telemetry: dict[str, Any] = field(default_factory=dict)
 
     def add_scores(self, probabilities: list[float | None]) -> None:
-        """Draw further scores, a bar for some of them together."""
+        """Add scores to the strip, one bar for each :data:`SCORES_PER_BAR` of them."""
         self.has_scores = True
         self.pending += probabilities
         while len(self.pending) >= SCORES_PER_BAR:
@@ -70,11 +70,11 @@ class _Device:
 
 
 class View:
-    """Takes messages in with :meth:`feed`; :meth:`picture` shows how things are, and each event is a line of text."""
+    """The state of a daemon and its devices as known from messages, fed by :meth:`feed` and drawn by :meth:`picture`."""
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self._daemon = "no word from a daemon yet"
+        self._daemon = "no message from a daemon yet"
         self._devices: dict[DeviceName, _Device] = {}
         self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
 
@@ -93,26 +93,26 @@ class View:
             self._daemon = f"daemon {content.get('state', '?')}, version {content.get('version', '?')}"
             alarm = content.get("alarm")
             if self._daemon == before and not alarm:
-                return None  # a retained state, said again
-            said = f"{self._daemon}{f', ALARM: {alarm}' if alarm else ''}"
-            self._events.append(said)
-            return said
+                return None  # the retained state, published again
+            line = f"{self._daemon}{f', ALARM: {alarm}' if alarm else ''}"
+            self._events.append(line)
+            return line
         try:
             device = parse_device_name(name)
         except InputError:
             return None  # another program's topic; its name could hold control characters for the terminal
-        line = self._take(device, kind, content)
-        if line is not None:
-            self._events.append(line)
-        return line
+        event = self._take(device, kind, content)
+        if event is not None:
+            self._events.append(event)
+        return event
 
     def lost(self, why: str) -> str:
-        """Say that nothing can be heard any longer; returns ``why``."""
+        """Show ``why`` there is no connection in place of the daemon's state; return ``why``."""
         self._daemon = why
         return why
 
     def picture(self, width: int) -> RenderableType:
-        """How everything is now, for a terminal of so many columns."""
+        """Return the present state as a table, for a terminal of ``width`` columns."""
         strip_width = min(STRIP_WIDTH, max(_NARROWEST_STRIP, width - _OTHER_COLUMNS))
         rows = [_row(name, device, strip_width) for name, device in sorted(self._devices.items())]
         spared = max((len(name) for name in self._devices), default=0) - _NAME_LEAST
@@ -160,7 +160,7 @@ class View:
 
 
 def _table(rows: list[tuple[RenderableType, ...]], columns: int) -> Table:
-    """Names of devices and the first ``columns`` of what is told of them."""
+    """Return the table of devices with the first ``columns`` of :data:`_HEADINGS`."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("device", overflow="ellipsis", min_width=_NAME_LEAST, vertical="bottom")
     for heading, justify in _HEADINGS[:columns]:
@@ -196,7 +196,7 @@ def _bar(value: float | None) -> str:
 
 
 def _clock(content: dict[str, Any]) -> str:
-    """The time of day of an event, as it is written in it."""
+    """Return the time of day in the message of an event."""
     return str(content.get("time", ""))[11:23]
 
 

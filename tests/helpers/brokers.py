@@ -1,4 +1,4 @@
-"""A real mosquitto of a test's own, and a subscriber that keeps what it hears."""
+"""Brokers for tests: a real mosquitto, a relay in front of it, a scripted broker; and a subscriber that keeps what it receives."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ def free_port() -> int:
 
 @dataclass
 class Mosquitto:
-    """mosquitto on ``port`` of the loopback with ``settings`` (lines of its configuration)."""
+    """mosquitto on ``port`` of the loopback, with ``settings``: lines of its configuration."""
 
     folder: Path
-    # Without the second it drops what a subscriber is behind with, beyond a thousand messages.
     settings: str = "allow_anonymous true\nmax_queued_messages 0"
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
@@ -40,7 +39,7 @@ class Mosquitto:
         if program is None:
             pytest.skip("mosquitto is not installed")
         self.folder.mkdir(exist_ok=True)
-        # Without the second it drops what a subscriber is behind with, beyond a thousand messages.
+        # With its default of 1,000 queued messages it drops those that a slow subscriber has not fetched.
         lines = [
             "user root",
             "max_queued_messages 0",
@@ -86,7 +85,7 @@ class Heard:
     client: aiomqtt.Client | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
-    """The broker is gone and everything that came from it is in ``messages``."""
+    """Whether the connection is lost; all that was received is in ``messages`` then."""
 
     def on(self, topic: str) -> list[aiomqtt.Message]:
         return [message for message in self.messages if message.topic.value == topic]
@@ -105,7 +104,7 @@ async def subscriber(
     protocol: aiomqtt.ProtocolVersion = aiomqtt.ProtocolVersion.V311,
     identifier: str | None = None,
 ) -> AsyncIterator[Heard]:
-    """One that hears ``filters``, or everything; with an ``identifier`` the broker keeps what it misses."""
+    """Subscribe to ``filters``, or to everything. With an ``identifier``, the broker queues messages while it is away."""
     heard = Heard()
     client = aiomqtt.Client(
         "127.0.0.1", port, protocol=protocol, identifier=identifier, clean_session=False if identifier else None
@@ -138,8 +137,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def road(to_port: int, *, port: int = 0, delay_s: float = 0) -> AsyncIterator[int]:
-    """A port (0: any) that leads to another, with ``delay_s`` on the way back, for as long as the context lasts."""
+async def relay(to_port: int, *, port: int = 0, delay_s: float = 0) -> AsyncIterator[int]:
+    """Relay ``port`` (0: a free one) to another port while the context lasts, with ``delay_s`` on the way back."""
     carrying: set[asyncio.Task[None]] = set()
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wait_s: float) -> None:
@@ -172,16 +171,19 @@ async def road(to_port: int, *, port: int = 0, delay_s: float = 0) -> AsyncItera
 
 
 @asynccontextmanager
-async def odd_broker(*answers: bytes | None) -> AsyncIterator[tuple[int, list[bytes]]]:
-    """Answers what comes with the next of ``answers``, then closes; ``None`` says nothing, as no answers do. Also what came."""
-    came: list[bytes] = []
+async def scripted_broker(*answers: bytes | None) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """Answer each received packet with the next of ``answers``, then close; ``None``, or no answers, is silence.
+
+    Gives the port and the packets received so far.
+    """
+    received: list[bytes] = []
     writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
         for answer in answers or (None,):
             if data := await reader.read(1000):
-                came.append(data)
+                received.append(data)
                 if answer is not None:
                     writer.write(answer)
         if answers:
@@ -189,7 +191,7 @@ async def odd_broker(*answers: bytes | None) -> AsyncIterator[tuple[int, list[by
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        yield server.sockets[0].getsockname()[1], came
+        yield server.sockets[0].getsockname()[1], received
     finally:
         server.close()
         for writer in writers:

@@ -1,4 +1,4 @@
-"""A link at work, for the tests of what is said over MQTT."""
+"""Fixtures for tests over MQTT: an outbox and a running link."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def outbox(tmp_path: Path) -> Iterator[Outbox]:
 
 @asynccontextmanager
 async def running(link: BrokerLink, *, within_s: float = 2.0) -> AsyncIterator[BrokerLink]:
-    """``link`` at work, stopped in order at the end."""
+    """Run ``link`` while the context lasts, then stop it in an orderly way."""
     task = asyncio.create_task(link.run())
     try:
         yield link

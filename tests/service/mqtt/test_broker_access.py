@@ -1,4 +1,4 @@
-"""Brokers that let in only whom they know: passwords, a CA of one's own, client certificates."""
+"""Brokers with access control: passwords, a private CA, client certificates, access rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.helpers.events import shot
 from tests.service.mqtt.conftest import running
 
 
-async def test_user_and_password_from_a_file_let_in_and_a_wrong_one_is_told_but_never_shown(
+async def test_a_password_from_a_file_is_accepted_and_a_wrong_one_is_logged_as_refused_but_never_shown(
     tmp_path: Path, passwords: Path, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker = Mosquitto(tmp_path / "guarded", f"allow_anonymous false\npassword_file {passwords}")
@@ -40,7 +40,7 @@ async def test_user_and_password_from_a_file_let_in_and_a_wrong_one_is_told_but_
         broker.kill()
 
 
-async def test_a_broker_that_forbids_to_publish_is_warned_of(
+async def test_a_broker_that_forbids_publishing_is_logged_as_a_warning(
     tmp_path: Path, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     rules = tmp_path / "rules"
@@ -57,7 +57,7 @@ async def test_a_broker_that_forbids_to_publish_is_warned_of(
         broker.kill()
 
 
-async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(
+async def test_tls_with_a_private_ca_and_a_client_certificate(
     tls_mosquitto: Mosquitto, certificates: Path, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     ca_file = certificates / "ca.crt"

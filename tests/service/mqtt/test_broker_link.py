@@ -1,9 +1,10 @@
-"""The link against a real mosquitto: what is delivered, retained, told again, heard and obeyed."""
+"""The link against a real mosquitto: delivery, retained states, reconnects, commands."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,14 +17,24 @@ from paho.mqtt.properties import Properties
 
 from service.base.source import LinkState
 from service.config.broker_address import BrokerAddress
-from service.mqtt.broker_link import BrokerLink
+from service.mqtt.broker_link import BrokerLink, BrokerState
 from service.mqtt.commands import Command, SetThreshold
 from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import event_message, link_message, telemetry_message
 from service.mqtt.outbox import Outbox
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
-from tests.helpers.brokers import PATIENCE_S, Heard, Mosquitto, free_port, road, subscriber, until
+from tests.helpers.brokers import (
+    PATIENCE_S,
+    Heard,
+    Mosquitto,
+    free_port,
+    protocol_level,
+    relay,
+    scripted_broker,
+    subscriber,
+    until,
+)
 from tests.helpers.events import NOW_S, link_report, one_message_of_each_kind, shot, spin_up, telemetry
 from tests.service.mqtt.conftest import running
 
@@ -37,7 +48,7 @@ def make_link(port: int, outbox: Outbox, **more: Any) -> BrokerLink:
 
 @asynccontextmanager
 async def lasting_subscriber(port: int) -> AsyncIterator[Heard]:
-    """One whose subscription and messages the broker keeps while it is away."""
+    """A subscriber whose subscription and messages the broker keeps while it is away."""
     async with subscriber(port, SHOT, identifier="lasting") as heard:
         yield heard
 
@@ -66,9 +77,7 @@ async def test_every_kind_of_message_arrives_as_it_was_made(mosquitto: Mosquitto
     assert link.protocol == "5"
 
 
-async def test_retained_states_wait_for_whoever_comes_later_and_events_do_not(
-    mosquitto: Mosquitto, outbox: Outbox
-) -> None:
+async def test_a_later_subscriber_receives_retained_states_but_no_events(mosquitto: Mosquitto, outbox: Outbox) -> None:
     async with running(make_link(mosquitto.port, outbox)) as link:
         for message in one_message_of_each_kind().values():
             link.publisher.put(message)
@@ -101,7 +110,7 @@ async def test_status_is_offline_after_the_link_was_cancelled(mosquitto: Mosquit
         await heard.until(lambda: bool(heard.messages) and state(heard.messages[-1]) == "offline")
 
 
-async def test_an_alarm_is_said_in_the_status_and_ends(mosquitto: Mosquitto, outbox: Outbox) -> None:
+async def test_an_alarm_is_published_in_the_status_until_it_ends(mosquitto: Mosquitto, outbox: Outbox) -> None:
     async with subscriber(mosquitto.port, STATUS) as heard, running(make_link(mosquitto.port, outbox)) as link:
         await until(lambda: link.connected)
         link.set_alarm("disk full")
@@ -119,14 +128,12 @@ async def test_messages_put_before_the_broker_could_be_reached_arrive_in_order(
         for event in events:
             link.publisher.put(event_message(event))
         await asyncio.sleep(0.1)
-        async with subscriber(mosquitto.port, SHOT) as heard, road(mosquitto.port, port=port):
+        async with subscriber(mosquitto.port, SHOT) as heard, relay(mosquitto.port, port=port):
             await heard.until(lambda: len(heard.messages) >= 100)
             assert ids(heard.messages) == [event.id for event in events]
 
 
-async def test_nothing_is_lost_while_the_broker_is_stopped_and_started_and_ids_tell_repeats(
-    tmp_path: Path, outbox: Outbox
-) -> None:
+async def test_no_event_is_lost_while_the_broker_is_stopped_and_started(tmp_path: Path, outbox: Outbox) -> None:
     # It keeps what it has acknowledged over a stop, for a subscriber that is known to it.
     keeping = f"allow_anonymous true\npersistence true\npersistence_location {tmp_path}/\nmax_queued_messages 0"
     broker = Mosquitto(tmp_path / "keeping", keeping)
@@ -157,25 +164,25 @@ async def test_nothing_is_lost_while_the_broker_is_stopped_and_started_and_ids_t
         broker.kill()
 
 
-async def test_what_a_killed_broker_did_not_acknowledge_is_sent_to_the_next(
+async def test_events_that_a_killed_broker_did_not_acknowledge_are_sent_again(
     mosquitto: Mosquitto, outbox: Outbox
 ) -> None:
     port = free_port()
     events = [shot(device_ms=n) for n in range(50)]
     async with running(make_link(port, outbox)) as link:
-        async with road(mosquitto.port, port=port):
+        async with relay(mosquitto.port, port=port):
             await until(lambda: link.connected)
             mosquitto.kill()
             for event in events:
                 link.publisher.put(event_message(event))
             await until(lambda: not link.connected)
         mosquitto.start()
-        async with subscriber(mosquitto.port, SHOT) as heard, road(mosquitto.port, port=port):
+        async with subscriber(mosquitto.port, SHOT) as heard, relay(mosquitto.port, port=port):
             await heard.until(lambda: len(heard.messages) == 50)
             assert ids(heard.messages) == [event.id for event in events]
 
 
-async def test_after_a_reconnect_states_are_told_again_and_telemetry_only_the_newest(
+async def test_after_a_reconnect_states_are_published_again_and_only_the_newest_telemetry(
     mosquitto: Mosquitto, outbox: Outbox
 ) -> None:
     async with running(make_link(mosquitto.port, outbox)) as link:
@@ -213,7 +220,7 @@ async def test_a_stop_without_a_broker_is_quick_and_keeps_what_was_not_delivered
         assert outbox.depth == 1
 
 
-async def test_a_stop_delivers_what_is_in_hand(mosquitto: Mosquitto, outbox: Outbox) -> None:
+async def test_a_stop_first_delivers_what_waits(mosquitto: Mosquitto, outbox: Outbox) -> None:
     async with subscriber(mosquitto.port, SHOT) as heard:
         async with running(make_link(mosquitto.port, outbox)) as link:
             await until(lambda: link.connected)
@@ -232,18 +239,18 @@ async def test_time_to_the_acknowledgement_is_reported(mosquitto: Mosquitto, out
     assert 0 < took[0] < 5
 
 
-async def obey(command: Command) -> Mapping[str, Any]:
+async def execute(command: Command) -> Mapping[str, Any]:
     if isinstance(command, SetThreshold):
         if command.device == "nobody":
             raise InputError("no device 'nobody'")
         return {"threshold": command.threshold}
-    raise RuntimeError("a mistake of ours")
+    raise RuntimeError("a fault of ours")
 
 
 async def test_a_command_is_answered_on_its_response_topic_with_its_correlation_data(
     mosquitto: Mosquitto, outbox: Outbox
 ) -> None:
-    async with running(make_link(mosquitto.port, outbox, on_command=obey)) as link:
+    async with running(make_link(mosquitto.port, outbox, on_command=execute)) as link:
         await until(lambda: link.connected)
         async with subscriber(mosquitto.port, "answers", protocol=aiomqtt.ProtocolVersion.V5) as heard:
             assert heard.client is not None
@@ -276,28 +283,28 @@ async def test_a_command_is_answered_on_its_response_topic_with_its_correlation_
         ("stinger/b1/command/start_recording", b"", "internal error"),
     ],
 )
-async def test_a_command_that_cannot_be_obeyed_is_answered_with_why(
+async def test_a_command_that_cannot_be_carried_out_is_answered_with_the_reason(
     mosquitto: Mosquitto, outbox: Outbox, topic: str, payload: bytes, error: str
 ) -> None:
     async with (
-        running(make_link(mosquitto.port, outbox, on_command=obey)) as link,
+        running(make_link(mosquitto.port, outbox, on_command=execute)) as link,
         subscriber(mosquitto.port, f"{topic}/response") as heard,
     ):
         await until(lambda: link.connected)
         assert heard.client is not None
         await heard.client.publish(topic, payload, 1)
         await heard.until(lambda: len(heard.messages) == 1)
-        told = json.loads(heard.messages[0].payload)
-        assert told["ok"] is False
-        assert told["error"].startswith(error)
+        response = json.loads(heard.messages[0].payload)
+        assert response["ok"] is False
+        assert response["error"].startswith(error)
         assert link.connected
 
 
-async def test_a_retained_command_is_not_obeyed(mosquitto: Mosquitto, outbox: Outbox) -> None:
-    obeyed: list[Command] = []
+async def test_a_retained_command_is_ignored(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    executed: list[Command] = []
 
     async def remember(command: Command) -> Mapping[str, Any]:
-        obeyed.append(command)
+        executed.append(command)
         return {}
 
     async with subscriber(mosquitto.port, "stinger/daemon/command/#") as heard:
@@ -307,10 +314,12 @@ async def test_a_retained_command_is_not_obeyed(mosquitto: Mosquitto, outbox: Ou
             await until(lambda: link.connected)
             await heard.client.publish("stinger/daemon/command/note", b'{"text":"new"}', 1)
             await heard.until(lambda: bool(heard.on("stinger/daemon/command/note/response")))
-    assert [getattr(command, "text", None) for command in obeyed] == ["new"]
+    assert [getattr(command, "text", None) for command in executed] == ["new"]
 
 
-async def test_message_can_be_sent_while_another_is_being_acknowledged(mosquitto: Mosquitto, outbox: Outbox) -> None:
+async def test_a_message_can_be_published_while_another_is_being_acknowledged(
+    mosquitto: Mosquitto, outbox: Outbox
+) -> None:
     link: BrokerLink = make_link(
         mosquitto.port, outbox, on_acknowledged=lambda _: link.publisher.put(telemetry_message(telemetry("b1")))
     )
@@ -320,7 +329,7 @@ async def test_message_can_be_sent_while_another_is_being_acknowledged(mosquitto
         await heard.until(lambda: bool(heard.messages))
 
 
-async def test_a_long_backlog_does_not_keep_states_back(mosquitto: Mosquitto, outbox: Outbox) -> None:
+async def test_a_long_backlog_does_not_delay_states(mosquitto: Mosquitto, outbox: Outbox) -> None:
     for n in range(2000):
         outbox.put(event_message(shot(device_ms=n)))
     async with subscriber(mosquitto.port) as heard, running(make_link(mosquitto.port, outbox)):
@@ -330,7 +339,7 @@ async def test_a_long_backlog_does_not_keep_states_back(mosquitto: Mosquitto, ou
         assert len(heard.on(SHOT)) == 2000
 
 
-async def test_discovery_is_told_again_when_home_assistant_starts(mosquitto: Mosquitto, outbox: Outbox) -> None:
+async def test_discovery_is_published_again_when_home_assistant_starts(mosquitto: Mosquitto, outbox: Outbox) -> None:
     message = discovery_message(DeviceName("b1"), "1")
     async with (
         subscriber(mosquitto.port, "homeassistant/device/#") as heard,
@@ -343,3 +352,46 @@ async def test_discovery_is_told_again_when_home_assistant_starts(mosquitto: Mos
         await heard.client.publish("homeassistant/status", b"online", 1)
         await heard.until(lambda: len(heard.messages) == 2)
         assert heard.messages[1].payload == message.payload
+
+
+async def test_the_state_follows_the_connection_from_start_to_stop(mosquitto: Mosquitto, outbox: Outbox) -> None:
+    link = make_link(mosquitto.port, outbox)
+    assert link.state is BrokerState.STOPPED
+    task = asyncio.create_task(link.run())
+    await asyncio.sleep(0)
+    await until(lambda: link.state is BrokerState.CONNECTED)
+    assert link.connected
+    mosquitto.kill()
+    await until(lambda: link.state is BrokerState.WAITING)
+    assert not link.connected
+    link.stop(1.0)
+    assert link.state is BrokerState.STOPPING
+    async with asyncio.timeout(PATIENCE_S):
+        await task
+    assert link.state is BrokerState.STOPPED
+
+
+async def test_a_silent_broker_leaves_the_link_connecting(outbox: Outbox) -> None:
+    async with scripted_broker() as (port, received), running(make_link(port, outbox), within_s=0.1) as link:
+        await until(lambda: bool(received))
+        assert link.state is BrokerState.CONNECTING
+
+
+async def test_reasons_that_alternate_between_versions_are_warned_of_once_each(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad_version, not_authorized = b"\x20\x02\x00\x01", b"\x20\x02\x00\x05"
+    connects: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connects.append(await reader.read(1000))
+        writer.write(bad_version if protocol_level(connects[-1]) == 5 else not_authorized)
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server, running(make_link(server.sockets[0].getsockname()[1], outbox)):
+        await until(lambda: len(connects) >= 4)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2
+    assert "unacceptable protocol version (0x01)" in warnings[0]
+    assert "not authorized (0x05)" in warnings[1]

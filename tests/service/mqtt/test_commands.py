@@ -1,4 +1,4 @@
-"""Commands: what is taken is exactly what the schemas allow, and every answer fits its schema."""
+"""Commands: exactly those that the schemas allow are accepted, and every answer fits its schema."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parse(name: str, content: dict[str, Any], device: str | None = "b1") -> obje
 
 
 @given(name=st.sampled_from(channels.COMMANDS), content=contents)
-def test_a_command_is_taken_exactly_if_its_schema_allows_it(name: str, content: dict[str, Any]) -> None:
+def test_a_command_is_accepted_exactly_if_its_schema_allows_it(name: str, content: dict[str, Any]) -> None:
     content = {key: value for key, value in content.items() if not (key == "id" and value is None)}
     if jsonschema.Draft202012Validator(channels.schema(f"command_{name}")).is_valid(content):
         parse(name, content)
@@ -59,7 +59,7 @@ def test_commands_become_values() -> None:
     assert parse("note", {"text": "left-handed"}) == AddNote(DeviceName("b1"), NoteText("left-handed"))
 
 
-def test_a_topic_tells_command_and_device() -> None:
+def test_a_topic_names_the_command_and_the_device() -> None:
     assert request_on("stinger/b1/command/note") == CommandRequest("note", "b1")
     assert request_on("stinger/daemon/command/note") == CommandRequest("note", None)
 
@@ -74,14 +74,14 @@ def test_an_empty_payload_is_an_empty_object() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"3", b"NaN", b'{"a":NaN}', b"{", b"\xff", b"[" * 8000, b"x" * 8193])
-def test_what_is_no_object_is_refused_in_one_line(payload: bytes) -> None:
+def test_a_payload_that_is_not_an_object_is_refused_in_one_line(payload: bytes) -> None:
     with pytest.raises(InputError) as caught:
         read_content(payload)
     assert "\n" not in str(caught.value)
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_do_more_than_be_refused(payload: bytes) -> None:
+def test_arbitrary_bytes_are_accepted_or_refused(payload: bytes) -> None:
     with suppress(InputError):
         content = read_content(payload)
         take_id(content)

@@ -12,7 +12,7 @@ from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.connection import BrokerLimits, Connection, Connector, MqttError, PublishPacket
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.packets import ProtocolVersion
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, until
+from tests.helpers.brokers import PATIENCE_S, Mosquitto, scripted_broker, until
 
 ACCEPTED_5 = b"\x20\x03\x00\x00\x00"
 
@@ -37,7 +37,7 @@ async def reason_of_loss(connection: Connection) -> str:
 
 
 async def test_the_end_of_a_connection_is_reported_in_the_words_of_the_broker() -> None:
-    async with odd_broker(ACCEPTED_5, b"\xe0\x01\x8e") as (port, _), connector(port).connect(ignore) as connection:
+    async with scripted_broker(ACCEPTED_5, b"\xe0\x01\x8e") as (port, _), connector(port).connect(ignore) as connection:
         connection.publish(message())
         reason = await reason_of_loss(connection)
         assert reason == "disconnected by the broker: session taken over: another client uses this id (0x8e)"
@@ -68,7 +68,7 @@ async def test_what_the_broker_announces_can_be_read() -> None:
     )
     connack = b"\x00\x00" + bytes([len(properties)]) + properties
     async with (
-        odd_broker(b"\x20" + bytes([len(connack)]) + connack, None) as (port, _),
+        scripted_broker(b"\x20" + bytes([len(connack)]) + connack, None) as (port, _),
         connector(port).connect(ignore) as connection,
     ):
         assert connection.limits == BrokerLimits(
@@ -83,7 +83,7 @@ async def test_what_the_broker_announces_can_be_read() -> None:
 
 async def test_a_refusal_carries_the_explanation_of_the_broker() -> None:
     connack = b"\x00\x97\x0b\x1f\x00\x08too many"
-    async with odd_broker(b"\x20" + bytes([len(connack)]) + connack) as (port, _):
+    async with scripted_broker(b"\x20" + bytes([len(connack)]) + connack) as (port, _):
         with pytest.raises(MqttError, match=r"^refused by the broker: quota exceeded \(0x97\): too many$"):
             async with connector(port).connect(ignore):
                 pass
@@ -102,7 +102,7 @@ async def test_messages_arrive_with_topic_payload_and_retain_flag(mosquitto: Mos
 
 
 async def test_a_publish_that_waits_for_its_acknowledgement_fails_when_the_connection_is_lost() -> None:
-    async with odd_broker(ACCEPTED_5, b"") as (port, _), connector(port).connect(ignore) as connection:
+    async with scripted_broker(ACCEPTED_5, b"") as (port, _), connector(port).connect(ignore) as connection:
         with pytest.raises(MqttError, match="the broker closed the connection"):
             async with asyncio.timeout(PATIENCE_S):
                 await connection.deliver(message())
@@ -111,7 +111,7 @@ async def test_a_publish_that_waits_for_its_acknowledgement_fails_when_the_conne
 
 
 async def test_a_broker_that_sends_garbage_after_accepting_is_left() -> None:
-    async with odd_broker(ACCEPTED_5, b"\x00\x00") as (port, _), connector(port).connect(ignore) as connection:
+    async with scripted_broker(ACCEPTED_5, b"\x00\x00") as (port, _), connector(port).connect(ignore) as connection:
         connection.publish(message())
         assert (
             await reason_of_loss(connection) == "the broker sent a packet that begins with 0x00, which no broker sends"
@@ -119,11 +119,11 @@ async def test_a_broker_that_sends_garbage_after_accepting_is_left() -> None:
 
 
 async def test_a_goodbye_sends_disconnect_and_closes_the_socket() -> None:
-    async with odd_broker(ACCEPTED_5, None, None) as (port, came):
+    async with scripted_broker(ACCEPTED_5, None, None) as (port, sent):
         async with connector(port).connect(ignore):
             pass
-        await until(lambda: len(came) == 2)
-    assert came[1] == b"\xe0\x00"
+        await until(lambda: len(sent) == 2)
+    assert sent[1] == b"\xe0\x00"
 
 
 async def test_the_accepted_version_is_kept_and_another_is_only_tried_before(mosquitto: Mosquitto) -> None:

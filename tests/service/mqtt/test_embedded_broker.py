@@ -1,4 +1,4 @@
-"""The broker inside the process: enough for one machine, quiet, and gone at the end."""
+"""The broker inside the process: it serves one machine, logs nothing and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from stinger.errors import InputError
 from tests.helpers.brokers import subscriber, until
 from tests.helpers.events import NOW_S, link_report, shot
 from tests.service.mqtt.conftest import running
-from tests.service.mqtt.test_broker_link import obey
+from tests.service.mqtt.test_broker_link import execute
 
-pytest.importorskip("amqtt", reason="the embedded broker is an optional part")
+pytest.importorskip("amqtt", reason="the embedded broker is an optional dependency")
 
 
 def address(broker: EmbeddedBroker) -> BrokerAddress:
     return BrokerAddress("127.0.0.1", broker.port, embedded=True)
 
 
-async def test_events_states_and_commands_work_through_it_without_a_word_in_the_log(
+async def test_events_states_and_commands_pass_through_it_and_nothing_is_logged(
     outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     events = [shot(device_ms=n) for n in range(50)]
     async with EmbeddedBroker(0) as broker:
-        link = BrokerLink(address(broker), outbox, version="1", on_command=obey)
+        link = BrokerLink(address(broker), outbox, version="1", on_command=execute)
         async with subscriber(broker.port, "stinger/#") as heard, running(link):
             await until(lambda: link.connected)
             link.publisher.put(link_message(link_report(), NOW_S))
@@ -68,7 +68,7 @@ async def test_it_leaves_no_task_behind_even_with_clients_connected() -> None:
     await until(lambda: asyncio.all_tasks() == before)
 
 
-async def test_a_port_that_is_taken_is_one_line_that_says_what_to_do() -> None:
+async def test_a_port_in_use_is_an_error_of_one_line_with_a_remedy() -> None:
     async with EmbeddedBroker(0) as broker:
         with pytest.raises(
             InputError, match=rf"port {broker.port} is in use; connect .*--broker mqtt://127.0.0.1:{broker.port}"
@@ -77,7 +77,7 @@ async def test_a_port_that_is_taken_is_one_line_that_says_what_to_do() -> None:
                 pass
 
 
-async def test_without_amqtt_it_is_one_line_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_amqtt_the_error_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "amqtt.broker", None)
     with pytest.raises(InputError, match=r"stinger-ml\[broker\]"):
         async with EmbeddedBroker(0):

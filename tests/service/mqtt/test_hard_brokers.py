@@ -1,4 +1,4 @@
-"""Brokers that refuse, say nothing, are slow or speak an older MQTT; and daemons that are killed."""
+"""Brokers that refuse, stay silent, are slow or speak an older MQTT; and daemons that are killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
 from tests.helpers.broker_addresses import address_of
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, road, subscriber, until
+from tests.helpers.brokers import PATIENCE_S, Mosquitto, protocol_level, relay, scripted_broker, subscriber, until
 from tests.helpers.events import shot
 from tests.helpers.places import ROOT
 from tests.service.mqtt.conftest import running
@@ -27,7 +27,7 @@ from tests.service.mqtt.conftest import running
 CONNACK_OLD_PROTOCOL = b"\x20\x02\x00\x01"
 
 
-async def test_a_broker_of_3_1_1_is_spoken_to_in_3_1_1_after_its_silence(
+async def test_a_broker_that_ignores_version_5_is_connected_to_in_3_1_1(
     outbox: Outbox,
 ) -> None:
     pytest.importorskip("amqtt", reason="the broker that only speaks 3.1.1")
@@ -48,35 +48,35 @@ async def test_a_broker_of_3_1_1_is_spoken_to_in_3_1_1_after_its_silence(
 @pytest.mark.parametrize(
     "answer", [CONNACK_OLD_PROTOCOL, b"\x20\x03\x00\x84\x00", b"\x20\x03\x00\x88\x00", b"HTTP/1.1 400\r\n\r\n"]
 )
-async def test_a_broker_that_refuses_is_tried_in_both_versions_and_warned_of_once(
+async def test_a_broker_that_refuses_is_tried_in_both_versions_with_one_warning(
     outbox: Outbox, answer: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with odd_broker(answer) as (port, came):
+    async with scripted_broker(answer) as (port, received):
         link = BrokerLink(
             BrokerAddress("127.0.0.1", port), outbox, version="1", connection_times=ConnectionTimes(connect_s=0.2)
         )
         async with running(link):
-            await until(lambda: len(came) >= 3)
-    assert [protocol_level(connect) for connect in came[:3]] == [5, 4, 5]
+            await until(lambda: len(received) >= 3)
+    assert [protocol_level(connect) for connect in received[:3]] == [5, 4, 5]
     assert [record.levelno for record in caplog.records if record.levelno > logging.INFO] == [logging.WARNING]
     assert link.reconnects == 0
 
 
-async def test_a_broker_that_says_nothing_neither_holds_up_a_stop_nor_leaves_a_socket(outbox: Outbox) -> None:
-    async with odd_broker() as (port, came):
+async def test_a_silent_broker_does_not_delay_a_stop_or_leave_a_socket_open(outbox: Outbox) -> None:
+    async with scripted_broker() as (port, received):
         link = BrokerLink(BrokerAddress("127.0.0.1", port), outbox, version="1")
         task = asyncio.create_task(link.run())
-        await until(lambda: bool(came))
+        await until(lambda: bool(received))
         link.stop(1.0)
         async with asyncio.timeout(PATIENCE_S):
             await task
 
 
-async def test_a_broker_that_says_nothing_behind_tls_neither_holds_up_a_stop(outbox: Outbox) -> None:
-    async with odd_broker() as (port, came):
+async def test_a_silent_broker_does_not_delay_a_stop_with_tls(outbox: Outbox) -> None:
+    async with scripted_broker() as (port, received):
         link = BrokerLink(address_of(f"mqtts://127.0.0.1:{port}"), outbox, version="1")
         task = asyncio.create_task(link.run())
-        await until(lambda: bool(came))
+        await until(lambda: bool(received))
         link.stop(1.0)
         async with asyncio.timeout(PATIENCE_S):
             await task
@@ -85,7 +85,7 @@ async def test_a_broker_that_says_nothing_behind_tls_neither_holds_up_a_stop(out
 async def test_a_broker_that_is_slow_to_acknowledge_gets_everything_in_order(
     mosquitto: Mosquitto, outbox: Outbox
 ) -> None:
-    async with road(mosquitto.port, delay_s=0.05) as port:
+    async with relay(mosquitto.port, delay_s=0.05) as port:
         link = BrokerLink(BrokerAddress("127.0.0.1", port), outbox, version="1")
         async with running(link), subscriber(mosquitto.port, "stinger/b1/shot") as heard:
             events = [shot(device_ms=n) for n in range(100)]
@@ -95,7 +95,7 @@ async def test_a_broker_that_is_slow_to_acknowledge_gets_everything_in_order(
             assert [json.loads(m.payload)["id"] for m in heard.messages] == [event.id for event in events]
 
 
-async def test_a_broker_that_falls_silent_does_not_hold_up_a_stop_and_nothing_is_lost(
+async def test_a_broker_that_falls_silent_does_not_delay_a_stop_and_no_event_is_lost(
     mosquitto: Mosquitto, outbox: Outbox
 ) -> None:
     link = BrokerLink(BrokerAddress("127.0.0.1", mosquitto.port), outbox, version="1")
@@ -111,7 +111,7 @@ async def test_a_broker_that_falls_silent_does_not_hold_up_a_stop_and_nothing_is
     assert outbox.depth == 30
 
 
-async def test_a_daemon_that_is_killed_is_said_to_be_offline_and_its_events_wait_for_the_next(
+async def test_a_killed_daemon_becomes_offline_and_the_next_one_delivers_its_events(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     path = tmp_path / "outbox.db"
@@ -149,8 +149,8 @@ asyncio.run(main())
         put = {line.strip().decode() for line in lines if line.endswith(b"\n")}
 
         def last_status() -> dict[str, Any]:
-            told: dict[str, Any] = json.loads(heard.on("stinger/daemon/status")[-1].payload)
-            return told
+            status: dict[str, Any] = json.loads(heard.on("stinger/daemon/status")[-1].payload)
+            return status
 
         await heard.until(lambda: bool(heard.on("stinger/daemon/status")) and last_status()["state"] == "offline")
         assert last_status()["reason"] == "lost"

@@ -1,4 +1,4 @@
-"""What is published is what the schemas and the documents say."""
+"""Messages fit their schemas, and the documents describe them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_message_fits_its_schema_and_its_topic(channel: Channel) -> None:
     assert (message.qos, message.retain, message.delivery) == (channel.qos, channel.retain, channel.delivery)
 
 
-def test_what_must_arrive_is_acknowledged_and_only_states_are_retained() -> None:
+def test_events_are_acknowledged_and_only_states_are_retained() -> None:
     for channel in channels.PUBLISHED:
         assert channel.qos == 1 or channel.delivery is not DeliveryPolicy.EVERY
         assert not (channel.retain and channel.delivery is DeliveryPolicy.LIVE)
@@ -109,17 +109,17 @@ def test_whatever_a_spin_up_holds_its_message_fits_the_schema(
 def test_whatever_telemetry_holds_its_message_fits_the_schema(
     at: float, probability: float | None, p50: float | None
 ) -> None:
-    told = Telemetry(DeviceName("b"), at, probability, True, 99.9, 0, 0, 0, p50, p50, "streaming", "m")
-    check("telemetry", telemetry_message(told).payload)
+    made = Telemetry(DeviceName("b"), at, probability, True, 99.9, 0, 0, 0, p50, p50, "streaming", "m")
+    check("telemetry", telemetry_message(made).payload)
 
 
-def test_scores_name_their_first_time_and_keep_what_is_missing_apart() -> None:
+def test_scores_have_the_time_of_the_first_and_null_for_missing_ones() -> None:
     block = ScoreBlock(DeviceName("b1"), 70, 10, np.array([0, 0.123456, np.nan, 1], np.float32))
     content = check("scores", scores_message(block).payload)
     assert content == {"first_device_ms": 70, "period_ms": 10, "probabilities": [0, 0.123456, None, 1]}
 
 
-def test_stamps_are_in_scores_and_in_events_that_a_sample_made() -> None:
+def test_stamps_are_in_scores_and_in_events_caused_by_a_sample() -> None:
     stamps = Stamps(read_ns=1, scored_ns=2)
     block = ScoreBlock(DeviceName("b1"), 70, 10, np.array([0.5], np.float32))
     for schema, made in (
@@ -127,9 +127,9 @@ def test_stamps_are_in_scores_and_in_events_that_a_sample_made() -> None:
         ("shot", event_message(shot(), stamps)),
         ("spinup", event_message(spin_up(), stamps)),
     ):
-        told = check(schema, made.payload)["stamps"]
-        assert (told["read_ns"], told["scored_ns"]) == (1, 2)
-        assert told["published_ns"] <= time.monotonic_ns()
+        stamps = check(schema, made.payload)["stamps"]
+        assert (stamps["read_ns"], stamps["scored_ns"]) == (1, 2)
+        assert stamps["published_ns"] <= time.monotonic_ns()
 
 
 def test_a_will_has_no_time() -> None:
@@ -139,7 +139,7 @@ def test_a_will_has_no_time() -> None:
     assert (will.qos, will.retain) == (1, True)
 
 
-def test_a_wheel_that_goes_off_tells_whether_a_shot_came() -> None:
+def test_the_end_of_a_spin_up_says_whether_there_was_a_shot() -> None:
     content = check("spinup", event_message(spin_up(on=False)).payload)
     assert (content["state"], content["with_shot"], content["duration_ms"]) == ("off", True, 320.0)
 
@@ -205,7 +205,7 @@ def test_the_examples_of_the_document_fit_their_schemas() -> None:
         check(name, example.encode())
 
 
-def test_the_asyncapi_document_has_every_topic_with_its_schema_and_how_it_is_sent() -> None:
+def test_the_asyncapi_document_has_every_topic_with_its_schema_qos_and_retain_flag() -> None:
     document = yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text(encoding="utf-8"))
     assert document["asyncapi"].startswith("3.")
     found = {}

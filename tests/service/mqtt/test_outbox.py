@@ -1,4 +1,4 @@
-"""What is put into the outbox stays there until it is acknowledged, whatever happens to the process or the file."""
+"""A message stays in the outbox until it is acknowledged, whatever happens to the process or the file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "outbox.db"
 
 
-def test_messages_come_out_as_they_were_put_and_in_order(path: Path) -> None:
+def test_messages_are_taken_as_they_were_put_and_in_order(path: Path) -> None:
     with Outbox(path) as outbox:
         for n in range(5):
             outbox.put(numbered(n))
@@ -57,7 +57,7 @@ def test_messages_come_out_as_they_were_put_and_in_order(path: Path) -> None:
         assert outbox.topics() == {"stinger/b0/shot", "stinger/b1/shot", "stinger/b2/shot"}
 
 
-def test_what_was_not_acknowledged_is_there_after_a_restart_and_numbers_go_on(path: Path) -> None:
+def test_unacknowledged_messages_survive_a_restart_and_numbers_continue(path: Path) -> None:
     with Outbox(path) as outbox:
         numbers = [outbox.put(numbered(n)) for n in range(4)]
         for _ in range(3):
@@ -76,7 +76,9 @@ def test_what_was_not_acknowledged_is_there_after_a_restart_and_numbers_go_on(pa
         assert outbox.put(numbered(1)) > numbers[-1] + 1
 
 
-def test_the_oldest_makes_room_and_is_counted_even_over_a_restart(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_oldest_message_is_dropped_when_full_and_counted_across_restarts(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with Outbox(path, limit=3) as outbox:
         under_way = outbox.put(numbered(0))
         outbox.take()
@@ -97,19 +99,19 @@ def test_a_process_that_is_killed_loses_nothing(path: Path) -> None:
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
-    told = [process.stdout.readline() for _ in range(200)]
+    printed = [process.stdout.readline() for _ in range(200)]
     process.send_signal(signal.SIGKILL)
-    told += process.stdout.readlines()
+    printed += process.stdout.readlines()
     process.stdout.close()
     process.wait(10)
-    complete = [line for line in told if line.endswith(b"\n")]
+    complete = [line for line in printed if line.endswith(b"\n")]
     with Outbox(path) as outbox:
         assert outbox.depth >= len(complete) >= 200
         assert contents(outbox)[: len(complete)] == [line.strip() for line in complete]
 
 
 @pytest.mark.parametrize("damage", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
-def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
+def test_a_damaged_file_is_moved_aside_and_a_new_one_created(
     path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.parent.mkdir()
@@ -124,7 +126,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
-def test_a_file_damaged_in_its_middle_is_set_aside(path: Path) -> None:
+def test_a_file_damaged_in_its_middle_is_moved_aside(path: Path) -> None:
     with Outbox(path) as outbox:
         for n in range(1000):
             outbox.put(numbered(n))
@@ -135,7 +137,7 @@ def test_a_file_damaged_in_its_middle_is_set_aside(path: Path) -> None:
         assert outbox.depth == 0
 
 
-def test_another_programs_database_is_set_aside(path: Path) -> None:
+def test_the_database_of_another_program_is_moved_aside(path: Path) -> None:
     path.parent.mkdir()
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE theirs (x)")
@@ -145,7 +147,7 @@ def test_another_programs_database_is_set_aside(path: Path) -> None:
     assert len(list(path.parent.glob("*.damaged-*"))) == 1
 
 
-def test_a_folder_in_its_place_is_one_line_that_names_it(path: Path) -> None:
+def test_a_folder_in_its_place_is_an_error_that_names_it(path: Path) -> None:
     path.mkdir(parents=True)
     with pytest.raises(FileError, match=r"outbox\.db: cannot serve as outbox"):
         Outbox(path)
@@ -232,7 +234,7 @@ def test_deferred_changes_are_written_together_and_in_order(path: Path) -> None:
             assert other.execute("SELECT number FROM message ORDER BY number").fetchall() == [(2,), (3,)]
 
 
-def test_what_is_deferred_is_written_before_closing(path: Path) -> None:
+def test_deferred_changes_are_written_before_closing(path: Path) -> None:
     with Outbox(path, defer=lambda _: None) as outbox:
         outbox.put(numbered(1))
         outbox.put(numbered(2))
@@ -240,7 +242,9 @@ def test_what_is_deferred_is_written_before_closing(path: Path) -> None:
         assert outbox.depth == 2
 
 
-def test_changes_that_cannot_be_written_together_are_kept_in_memory(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_changes_that_cannot_be_written_together_are_kept_in_memory(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     deferred: list[Callable[[], None]] = []
     with Outbox(path, defer=deferred.append) as outbox:
         outbox.put(numbered(1))

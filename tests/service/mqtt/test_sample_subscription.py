@@ -1,4 +1,4 @@
-"""Samples through real brokers, and through some that no daemon would choose."""
+"""Samples through real brokers and through brokers that misbehave."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from service.sources.mqtt_devices import ReceivedMessage
 from service.sources.mqtt_source import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.broker_addresses import address_of
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, odd_broker, protocol_level, until
+from tests.helpers.brokers import PATIENCE_S, Mosquitto, protocol_level, scripted_broker, until
 from tests.helpers.samples import counting_samples
 from tests.service.sources.collecting import Collecting, running
 
@@ -56,7 +56,7 @@ async def refusal(subscription: SampleSubscription) -> str:
     return str(caught.value)
 
 
-async def test_every_sample_is_delivered_and_the_broker_found_again(tmp_path: Path) -> None:
+async def test_every_sample_is_delivered_also_after_a_restart_of_the_broker(tmp_path: Path) -> None:
     mosquitto, intake = Mosquitto(tmp_path / "mosquitto"), Collecting()
     source = MqttSource("mqtt:", at(mosquitto.port), backoff=Backoff(0.01, 0.05))
     try:
@@ -81,7 +81,7 @@ async def test_every_sample_is_delivered_and_the_broker_found_again(tmp_path: Pa
     assert lost[-1].counters.lost == 0
 
 
-async def test_a_retained_message_is_nobodys_news(mosquitto: Mosquitto) -> None:
+async def test_a_retained_message_is_ignored(mosquitto: Mosquitto) -> None:
     async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
         await client.publish("stinger/old/samples", payload(0), qos=1, retain=True)
         async with at(mosquitto.port)() as messages:
@@ -89,14 +89,14 @@ async def test_a_retained_message_is_nobodys_news(mosquitto: Mosquitto) -> None:
             assert (await first_of(messages)).topic == "stinger/new/samples"
 
 
-async def test_a_message_longer_than_any_of_a_blaster_is_kept_back_by_the_broker(mosquitto: Mosquitto) -> None:
+async def test_the_broker_does_not_deliver_a_message_longer_than_any_of_a_blaster(mosquitto: Mosquitto) -> None:
     async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client, at(mosquitto.port)() as messages:
         await client.publish("stinger/a/samples", bytes(PACKET_MAX_BYTES), qos=1)
         await client.publish("stinger/a/samples", payload(0, 4096), qos=1)
         assert len((await first_of(messages)).payload) == 4 + 4096 * 17
 
 
-async def test_embedded_broker_is_spoken_to_in_its_own_version() -> None:
+async def test_the_embedded_broker_delivers_samples() -> None:
     pytest.importorskip("amqtt")
     async with EmbeddedBroker(0) as embedded:
         address = BrokerAddress("127.0.0.1", embedded.port, embedded=True)
@@ -105,7 +105,9 @@ async def test_embedded_broker_is_spoken_to_in_its_own_version() -> None:
             assert (await first_of(messages)).payload == payload(0)
 
 
-async def test_a_password_lets_in_and_a_wrong_one_is_told(tmp_path: Path, passwords: Path) -> None:
+async def test_a_password_is_accepted_and_a_wrong_one_is_refused_with_the_reason(
+    tmp_path: Path, passwords: Path
+) -> None:
     mosquitto = Mosquitto(tmp_path / "guarded", f"allow_anonymous false\npassword_file {passwords}")
     mosquitto.start()
     try:
@@ -117,7 +119,7 @@ async def test_a_password_lets_in_and_a_wrong_one_is_told(tmp_path: Path, passwo
         mosquitto.kill()
 
 
-async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(tls_mosquitto: Mosquitto, certificates: Path) -> None:
+async def test_tls_with_a_private_ca_and_a_client_certificate(tls_mosquitto: Mosquitto, certificates: Path) -> None:
     url = f"mqtts://127.0.0.1:{tls_mosquitto.port}"
     client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
     async with SampleSubscription(address_of(url, ca_file=certificates / "ca.crt", **client))():
@@ -128,24 +130,24 @@ async def test_tls_with_a_ca_of_ones_own_and_a_client_certificate(tls_mosquitto:
 
 @pytest.mark.parametrize("answer", [OLD_PROTOCOL, NOT_AUTHORIZED_5, b"HTTP/1.1 400\r\n\r\n"])
 async def test_a_broker_that_refuses_is_tried_in_both_versions(answer: bytes) -> None:
-    async with odd_broker(answer) as (port, came):
+    async with scripted_broker(answer) as (port, received):
         subscription = at(port, times=ConnectionTimes(connect_s=1.0))
         for _ in range(3):
             await refusal(subscription)
-    assert [protocol_level(connect) for connect in came[:3]] == [5, 4, 5]
+    assert [protocol_level(connect) for connect in received[:3]] == [5, 4, 5]
 
 
-async def test_a_broker_that_says_nothing_is_given_up() -> None:
-    async with odd_broker() as (port, _):
+async def test_a_silent_broker_is_given_up() -> None:
+    async with scripted_broker() as (port, _):
         assert await refusal(at(port, times=ConnectionTimes(connect_s=0.2))) == "no answer within 0.2 s"
 
 
-async def test_a_broker_that_does_not_let_subscribe_is_told_of() -> None:
-    async with odd_broker(ACCEPTED_5, SUBSCRIPTION_REFUSED_5) as (port, _):
+async def test_a_refused_subscription_is_an_error_with_the_reason() -> None:
+    async with scripted_broker(ACCEPTED_5, SUBSCRIPTION_REFUSED_5) as (port, _):
         assert await refusal(at(port)) == "the broker refuses the subscription to samples: not authorized (0x87)"
 
 
-async def test_a_broker_that_is_not_there_is_told_of_and_later_spoken_to_in_the_newest_version(
+async def test_a_broker_that_starts_late_is_connected_to_in_version_5(
     tmp_path: Path,
 ) -> None:
     late = Mosquitto(tmp_path / "late")
@@ -161,22 +163,25 @@ async def test_a_broker_that_is_not_there_is_told_of_and_later_spoken_to_in_the_
         late.kill()
 
 
-async def test_what_is_too_long_and_not_kept_back_ends_the_connection() -> None:
+async def test_a_message_that_is_too_long_ends_the_connection() -> None:
     beginning = b"\x30\x80\x80\x80\x7d" + bytes(2 * PACKET_MAX_BYTES)
-    async with odd_broker(ACCEPTED_5, SUBSCRIBED_5 + beginning, None) as (port, _), at(port)() as messages:
+    async with scripted_broker(ACCEPTED_5, SUBSCRIBED_5 + beginning, None) as (port, _), at(port)() as messages:
         with pytest.raises(ConnectionError, match=f"a packet of 262144005 bytes, longer than {PACKET_MAX_BYTES}"):
             await first_of(messages)
 
 
-async def test_a_dead_broker_is_noticed_even_if_it_wished_for_no_keepalive() -> None:
+async def test_a_dead_broker_is_noticed_even_if_it_asked_for_no_keepalive() -> None:
     no_keepalive = b"\x20\x06\x00\x00\x03\x13\x00\x00"
     subscription = partial(at, times=ConnectionTimes(keepalive_s=1))
-    async with odd_broker(no_keepalive, SUBSCRIBED_5, *[None] * 100) as (port, _), subscription(port)() as messages:
+    async with (
+        scripted_broker(no_keepalive, SUBSCRIBED_5, *[None] * 100) as (port, _),
+        subscription(port)() as messages,
+    ):
         with pytest.raises(ConnectionError, match="nothing from the broker for 2 s"):
             await first_of(messages)
 
 
-async def test_a_dead_broker_behind_tls_is_not_waited_for(
+async def test_a_dead_broker_with_tls_does_not_delay_the_end(
     tls_mosquitto: Mosquitto, certificates: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
@@ -189,27 +194,27 @@ async def test_a_dead_broker_behind_tls_is_not_waited_for(
     assert "never retrieved" not in caplog.text
 
 
-async def test_a_broker_that_lets_in_and_closes_is_asked_in_the_same_version_again() -> None:
-    async with odd_broker(ACCEPTED_5, SUBSCRIBED_5) as (port, came):
+async def test_a_broker_that_accepts_and_closes_is_connected_to_in_the_same_version_again() -> None:
+    async with scripted_broker(ACCEPTED_5, SUBSCRIBED_5) as (port, received):
         subscription = at(port)
         for _ in range(2):
             async with subscription() as messages:
                 with pytest.raises(ConnectionError, match="the broker closed the connection"):
                     await first_of(messages)
-    assert [protocol_level(packet) for packet in came if packet[0] == 0x10] == [5, 5]
+    assert [protocol_level(packet) for packet in received if packet[0] == 0x10] == [5, 5]
 
 
-async def test_a_topic_that_is_no_text_is_nobodys() -> None:
+async def test_a_message_whose_topic_is_not_utf_8_is_ignored() -> None:
     def published(topic: bytes) -> bytes:
         body = len(topic).to_bytes(2, "big") + topic + b"\x00" + b"payload"
         return bytes([0x30, len(body)]) + body
 
-    came = published(b"stinger/\xff\xfe/samples") + published(b"stinger/a/samples")
-    async with odd_broker(ACCEPTED_5, SUBSCRIBED_5 + came) as (port, _), at(port)() as messages:
+    received = published(b"stinger/\xff\xfe/samples") + published(b"stinger/a/samples")
+    async with scripted_broker(ACCEPTED_5, SUBSCRIBED_5 + received) as (port, _), at(port)() as messages:
         assert (await first_of(messages)).topic == "stinger/a/samples"
 
 
-async def test_what_cannot_be_fetched_in_time_is_dropped_with_one_warning(
+async def test_messages_beyond_the_limit_are_dropped_with_one_warning(
     mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with at(mosquitto.port, max_waiting=3)() as messages:
