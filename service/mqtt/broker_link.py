@@ -188,7 +188,7 @@ class BrokerLink:
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
         if filters:
             codes = await connection.subscribe(filters)
-            for (name, _), code in zip(filters, codes, strict=False):
+            for (name, _), code in zip(filters, codes, strict=True):
                 if code >= REFUSED:
                     _LOG.warning("broker_refused_subscription", topic=name, reason=reason_text(code))
 

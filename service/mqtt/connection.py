@@ -1,6 +1,6 @@
 """Connections to a broker, one interface for all of this package: MQTT 5 if the broker speaks it, else 3.1.1.
 
-The packets are in :mod:`service.mqtt.packets`; here are the socket, the order of things and the time limits.
+The packets are in :mod:`service.mqtt.packets`; this module has the socket, the order of packets and the time limits.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class ConnectionTimes:
     connect_s: float = 5.0
     """To connect and be accepted, and then to have a subscription answered."""
     keepalive_s: int = 15
-    """The longest pause in what is sent. A broker from which nothing arrives for twice as long is given up."""
+    """The longest time without a packet to the broker. It is given up after 1.5 to 2 times as long without one from it."""
     goodbye_s: float = 0.5
     """To deliver DISCONNECT and close; after that the connection is cut."""
 
@@ -107,9 +107,9 @@ class Connector:
     async def connect(
         self, on_message: MessageHandler, on_writable: Callable[[], None] | None = None
     ) -> AsyncIterator[Connection]:
-        """Open a connection that the broker has accepted; at the end say goodbye and close it.
+        """Open a connection that the broker has accepted; at the end send DISCONNECT and close it.
 
-        ``on_message`` takes what subscriptions bring. ``on_writable`` is called when a congested connection takes data
+        ``on_message`` takes the messages of subscriptions. ``on_writable`` is called when a congested connection takes data
         again. Raises :class:`MqttError` if the broker cannot be reached, refuses or does not answer.
         """
         connection = await self._open(on_message, on_writable)
@@ -257,7 +257,7 @@ class Connection(asyncio.Protocol):
         answer: asyncio.Future[None] = self._loop.create_future()
         self._answers.add(answer)
         try:
-            self.publish(message, partial(_finish, answer), correlation_data=correlation_data)
+            self.publish(message, partial(_resolve, answer), correlation_data=correlation_data)
             await answer
         finally:
             self._answers.discard(answer)
@@ -274,11 +274,14 @@ class Connection(asyncio.Protocol):
         try:
             self._send(subscribe_packet(self._version, packet_id, filters))
             async with asyncio.timeout(self._times.connect_s):
-                return await answer
+                codes = await answer
         except TimeoutError as error:
             raise MqttError(f"no answer to the subscription within {self._times.connect_s:g} s") from error
         finally:
             del self._subscribing[packet_id]
+        if len(codes) != len(filters):
+            raise MqttError(f"the broker answered {len(filters)} subscriptions with {len(codes)} codes")
+        return codes
 
     async def wait_lost(self) -> None:
         """Wait until the connection is lost, then raise :class:`MqttError` with the reason."""
@@ -293,10 +296,10 @@ class Connection(asyncio.Protocol):
         await self._accepted
 
     async def close(self, within_s: float) -> None:
-        """Say goodbye and close, within about ``within_s``; nothing happens if the connection is lost already."""
+        """Send DISCONNECT and close, within about ``within_s``. Does nothing if the connection is lost already."""
         if self._closed.is_set():
             return
-        self._give_up("closed", disconnect_packet(self._version))
+        self._finish_with("closed", disconnect_packet(self._version))
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
@@ -305,7 +308,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         await self._closed.wait()
 
-    # What follows is called by asyncio.
+    # The next four methods are called by asyncio.
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the broker."""
@@ -329,7 +332,7 @@ class Connection(asyncio.Protocol):
             self._send(b"".join(acknowledgements))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Take note that the socket is closed."""
+        """Fail everything that waits for the broker: the socket is closed."""
         if not self._lost_reason:
             self._lost_reason = "the broker closed the connection" if error is None else reason_of(error)
             if not self._accepted.done():
@@ -341,15 +344,15 @@ class Connection(asyncio.Protocol):
         for future in waiting:
             if not future.done():
                 future.set_exception(MqttError(self._lost_reason))
-                future.exception()  # mark it as seen: nobody may be waiting for it any longer
+                future.exception()  # nobody may be waiting for it any longer: asyncio would log it as never retrieved
         self._closed.set()
 
     def pause_writing(self) -> None:
-        """Take note that the broker takes data too slowly."""
+        """Mark the connection as congested."""
         self._congested = True
 
     def resume_writing(self) -> None:
-        """Take note that the broker takes data again."""
+        """Mark the connection as no longer congested."""
         self._congested = False
         if self._on_writable is not None:
             self._on_writable()
@@ -409,7 +412,7 @@ class Connection(asyncio.Protocol):
             self._lost_reason = reason
         self._transport.abort()
 
-    def _give_up(self, reason: str, last_packet: bytes) -> None:
+    def _finish_with(self, reason: str, last_packet: bytes) -> None:
         """Send ``last_packet`` and close behind it."""
         if not self._lost_reason:
             self._lost_reason = reason
@@ -438,6 +441,6 @@ def _ignore() -> None:
     """Do nothing: this message needs no follow-up."""
 
 
-def _finish(answer: asyncio.Future[None]) -> None:
+def _resolve(answer: asyncio.Future[None]) -> None:
     if not answer.done():
         answer.set_result(None)

@@ -356,19 +356,20 @@ async def test_discovery_is_published_again_when_home_assistant_starts(mosquitto
 
 async def test_the_state_follows_the_connection_from_start_to_stop(mosquitto: Mosquitto, outbox: Outbox) -> None:
     link = make_link(mosquitto.port, outbox)
-    assert link.state is BrokerState.STOPPED
+
+    def in_state(expected: BrokerState) -> bool:
+        return link.state is expected and link.connected is (expected is BrokerState.CONNECTED)
+
+    assert in_state(BrokerState.STOPPED)
     task = asyncio.create_task(link.run())
-    await asyncio.sleep(0)
-    await until(lambda: link.state is BrokerState.CONNECTED)
-    assert link.connected
+    await until(lambda: in_state(BrokerState.CONNECTED))
     mosquitto.kill()
-    await until(lambda: link.state is BrokerState.WAITING)
-    assert not link.connected
+    await until(lambda: in_state(BrokerState.WAITING))
     link.stop(1.0)
-    assert link.state is BrokerState.STOPPING
+    assert in_state(BrokerState.STOPPING)
     async with asyncio.timeout(PATIENCE_S):
         await task
-    assert link.state is BrokerState.STOPPED
+    assert in_state(BrokerState.STOPPED)
 
 
 async def test_a_silent_broker_leaves_the_link_connecting(outbox: Outbox) -> None:

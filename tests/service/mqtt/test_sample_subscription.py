@@ -147,6 +147,13 @@ async def test_a_refused_subscription_is_an_error_with_the_reason() -> None:
         assert await refusal(at(port)) == "the broker refuses the subscription to samples: not authorized (0x87)"
 
 
+@pytest.mark.parametrize("codes", [b"", b"\x01\x01"])
+async def test_an_answer_with_another_number_of_codes_is_an_error(codes: bytes) -> None:
+    suback = b"\x90" + bytes([3 + len(codes)]) + b"\x00\x01\x00" + codes
+    async with scripted_broker(ACCEPTED_5, suback) as (port, _):
+        assert await refusal(at(port)) == f"the broker answered 1 subscriptions with {len(codes)} codes"
+
+
 async def test_a_broker_that_starts_late_is_connected_to_in_version_5(
     tmp_path: Path,
 ) -> None:
