@@ -1,7 +1,7 @@
-"""From a blaster's write of a sample to the shot in a subscriber's hands: the daemon, and the floor beneath it.
+"""Latency from a blaster's write of a sample to the shot at a subscriber: through the daemon, and through a minimal process.
 
 A pty stands in for the port, mosquitto runs on the loopback, one device sends 100 samples a second with a trigger pull in every
-tenth. The floor is the same serial library and one QoS 1 publish for each pull, with nothing between. Both take turns.
+tenth. The minimal process, the floor, reads the port with the same serial library and publishes each pull at QoS 1. Both take turns.
 
 Run: python -m benchmarks.daemon_latency [seconds]
 """
@@ -43,7 +43,7 @@ def session(seconds: int) -> SampleArray:
 
 
 async def play(master: int, samples: SampleArray) -> dict[int, int]:
-    """Write a frame every 10 ms; when each sample with a pull was written, by its time on the device's clock."""
+    """Write a frame every 10 ms; return when each sample with a pull was written, by its time on the device's clock."""
     written: dict[int, int] = {}
     loop = asyncio.get_running_loop()
     start = loop.time()
@@ -59,8 +59,8 @@ async def play(master: int, samples: SampleArray) -> dict[int, int]:
 
 @asynccontextmanager
 async def received(port: int) -> AsyncIterator[dict[int, int]]:
-    """When each shot came, by its time on the device's clock."""
-    came: dict[int, int] = {}
+    """Subscribe; the context is when each shot arrived, by its time on the device's clock."""
+    arrived: dict[int, int] = {}
     async with aiomqtt.Client("127.0.0.1", port) as client:
         await client.subscribe("stinger/+/shot", qos=1)
 
@@ -68,18 +68,18 @@ async def received(port: int) -> AsyncIterator[dict[int, int]]:
             async for message in client.messages:
                 now = time.monotonic_ns()
                 assert isinstance(message.payload, bytes)
-                came[json.loads(message.payload)["device_ms"]] = now
+                arrived[json.loads(message.payload)["device_ms"]] = now
 
         listening = asyncio.create_task(listen())
         try:
-            yield came
+            yield arrived
         finally:
             listening.cancel()
             await asyncio.wait([listening])
 
 
 class Floor(asyncio.Protocol):
-    """Reads frames; a pull is put on a queue at once."""
+    """Reads frames and puts each pull on a queue at once."""
 
     def __init__(self, pulls: asyncio.Queue[int]) -> None:
         self._decoder = FrameDecoder()
@@ -93,7 +93,7 @@ class Floor(asyncio.Protocol):
 
 
 async def floor(port: int, path: str) -> None:
-    """What the daemon is compared with; runs as a process of its own, as the daemon does."""
+    """Run the minimal process that the daemon is compared with, also as a process of its own."""
     pulls: asyncio.Queue[int] = asyncio.Queue()
     nodelay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     async with aiomqtt.Client("127.0.0.1", port, socket_options=nodelay) as client:
@@ -106,7 +106,7 @@ async def floor(port: int, path: str) -> None:
 async def measure(
     port: int, samples: SampleArray, command: list[str]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], float]:
-    """Latencies in ms, and the CPU seconds that the process took."""
+    """Return the latencies in ms, and the CPU seconds that the process took."""
     master, slave = pty.openpty()
     tty.setraw(slave)
     path = os.ttyname(slave)
@@ -116,7 +116,7 @@ async def measure(
         *[part.replace("PTY", path) for part in command], stdout=null, stderr=null
     )
     try:
-        async with received(port) as came:
+        async with received(port) as arrived:
             await asyncio.sleep(3)
             written = await play(master, samples)
     finally:
@@ -125,10 +125,10 @@ async def measure(
         os.close(master)
         os.close(slave)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    missing = len(written.keys() - came.keys())
+    missing = len(written.keys() - arrived.keys())
     if missing:
-        print(f"  {missing} of {len(written)} shots did not come")
-    latencies = [(came[moment] - at) / 1e6 for moment, at in written.items() if moment in came]
+        print(f"  {missing} of {len(written)} shots did not arrive")
+    latencies = [(arrived[device_ms] - at) / 1e6 for device_ms, at in written.items() if device_ms in arrived]
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return np.array(latencies), cpu_s
 

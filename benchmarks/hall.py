@@ -1,4 +1,4 @@
-"""A hall of blasters: many devices publish their samples over MQTT, one daemon scores them all; broker and load on this machine.
+"""A hall of blasters: many devices publish samples over MQTT and one daemon scores them, with broker and load on this machine.
 
 Run: python -m benchmarks.hall [devices ...]
 """
@@ -28,7 +28,7 @@ PERIOD_S = SAMPLES / 100
 
 
 def generate(port: int, devices: int) -> None:
-    """Each device sends a message of 20 samples every 200 ms, all of them spread evenly over that time."""
+    """Publish a message of 20 samples for each device every 200 ms, the devices spread evenly over that time."""
     samples = synthesise(minutes=SECONDS / 60 + 0.1, seed=1, still_pause=False).copy()
     samples["timestamp_ms"] = np.arange(samples.size) * 10 + 1000
     messages = [
@@ -60,14 +60,14 @@ def total(text: str, name: str) -> float:
 
 
 def quantile(text: str, stage: str, q: float) -> float:
-    """An upper bound in ms, from the histogram's buckets."""
+    """Return an upper bound of a quantile in ms, from the buckets of the histogram."""
     rows = re.findall(rf'stinger_latency_seconds_bucket{{stage="{stage}",le="([^"]+)"}} (\d+)', text)
     whole = float(rows[-1][1])
     return next(float(bound) for bound, count in rows if float(count) >= q * whole) * 1000
 
 
 def settled(address: str) -> tuple[str, float]:
-    """The metrics when no more samples come in, and how long after the call the last did: a backlog is not a loss."""
+    """Wait until no more samples arrive; return the metrics, and the seconds until the last: a backlog is not a loss."""
     began = time.monotonic()
     text, behind_s = scrape(address), 0.0
     while time.monotonic() - began < behind_s + 2:

@@ -1,8 +1,8 @@
-"""What one blaster at 100 Hz costs: the daemon, and what is beneath it. Shares of a core, and memory.
+"""What one blaster at 100 Hz costs, in shares of a core and in memory: the daemon, and two minimal processes.
 
-An emulated blaster streams over a pty, mosquitto runs on the loopback. Beneath are a process that only reads the port with the
-same serial library, and one that runs the model on each reading besides. All take turns, as how fast a processor that was
-asleep is again, a hundred times a second, depends on what else it does, also for others. Linux only.
+An emulated blaster streams over a pty, mosquitto runs on the loopback. One minimal process only reads the port with the same
+serial library, the other also runs the model after each read. All take turns, since the cost of waking the processor a hundred
+times a second depends on what else it does, for other programs too. Linux only.
 
 Run: python -m benchmarks.idle_cost [rounds]
 """
@@ -32,7 +32,7 @@ MEASURED_S = 10.0
 
 
 class Reading(asyncio.Protocol):
-    """Asks for samples and reads them; with ``score``, the model is run for each reading."""
+    """Requests samples and reads them; with ``score``, runs the model after each read."""
 
     def __init__(self, *, score: bool) -> None:
         self._model = factory_model() if score else None
@@ -69,7 +69,7 @@ def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def processor_s(pid: int) -> float:
-    """The processor's time that a process has taken, all threads, to the nanosecond."""
+    """Return the processor time that all threads of a process have taken, in seconds, exact to the nanosecond."""
     return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
@@ -88,7 +88,7 @@ def main(rounds: int) -> None:
         daemon = ["stinger", "run", "--source", f"serial://{link}?device=b", "--broker", url]
         ways = {
             "the port read": ["benchmarks.idle_cost", "read", link],
-            "the model run besides": ["benchmarks.idle_cost", "score", link],
+            "and the model run": ["benchmarks.idle_cost", "score", link],
             "the daemon": [*daemon, "--data-dir", str(folder / "data")],
         }
         shares: dict[str, list[float]] = {way: [] for way in ways}

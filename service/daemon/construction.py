@@ -104,9 +104,11 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     daemon_version = version("stinger-ml")
     health, metrics, room_needed = Health(), Metrics(), asyncio.Event()
     alarms = Alarms(health, metrics, room_needed)
-    recorder, pacing = _recorder(stack, config, recordings, alarms)
     pipeline = Pipeline(serving, min_shot_gap_ms=config.min_shot_gap_ms, threshold=config.threshold)
     flow = Flow(pipeline)
+    recorder = _recorder(stack, config, recordings, alarms)
+    pacing = PacedRecorder(recorder, flow.call_later)
+    stack.callback(pacing.close)
     model = ServingModel(config.model, serving, registry, on_change=pipeline.use_model, on_trouble=alarms.on_model)
     outbox = _outbox(stack, config)
     link = BrokerLink(
@@ -173,9 +175,7 @@ async def _recover(recordings: Path) -> None:
         _LOG.warning("recordings_recovered", closed=recovery.closed, problems=len(recovery.problems))
 
 
-def _recorder(
-    stack: AsyncExitStack, config: Config, recordings: Path, alarms: Alarms
-) -> tuple[Recorder, PacedRecorder]:
+def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: Alarms) -> Recorder:
     recorder = Recorder(
         recordings,
         recording=config.recorder.enabled,
@@ -186,9 +186,7 @@ def _recorder(
         on_alarm=alarms.on_recorder,
     )
     stack.callback(recorder.close, CLOSE_RECORDINGS_S)
-    pacing = PacedRecorder(recorder, asyncio.get_running_loop().call_later)
-    stack.callback(pacing.close)
-    return recorder, pacing
+    return recorder
 
 
 def _outbox(stack: AsyncExitStack, config: Config) -> Outbox:

@@ -69,7 +69,22 @@ class Flow:
         """Pass on a link report. Queued blocks are scored first if it starts the device's window over."""
         if self._pipeline.ends_stream(report):
             self._score_for_source()
-        self._pipeline.link(report)
+        if self._failure is None:
+            try:
+                self._pipeline.link(report)
+            except Exception as error:  # noqa: BLE001 - see _fail
+                self._fail(error)
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Call ``call`` after ``delay_s`` seconds on the event loop; an exception in it is raised by :meth:`run`."""
+
+        def guarded() -> None:
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001 - see _fail
+                self._fail(error)
+
+        asyncio.get_running_loop().call_later(delay_s, guarded)
 
     async def run(self) -> None:
         """Score what is queued, and switch off the wheels of silent devices, until cancelled.
@@ -117,11 +132,16 @@ class Flow:
             self.score_queued()
 
     def _score_for_source(self) -> None:
-        """Score in the task of a source; an exception is left to :meth:`run`."""
+        """Score in the task of a source."""
         try:
             self.score_queued()
-        except Exception:  # noqa: BLE001 - kept in _failure, and raised where it belongs
-            self._has_blocks.set()
+        except Exception as error:  # noqa: BLE001 - see _fail
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Have :meth:`run` raise ``error``, which is a fault of the program and not of the caller."""
+        self._failure = self._failure or error
+        self._has_blocks.set()
 
     async def _tick(self) -> None:
         while True:

@@ -156,6 +156,36 @@ async def test_exception_of_a_sink_at_a_tick_is_raised_by_the_flow() -> None:
         assert str(first_error(error)) == "no second event"
 
 
+async def test_exception_of_a_sink_at_a_link_report_is_raised_by_the_flow_and_not_by_link() -> None:
+    class FailingSink(KeepingSink):
+        def on_link(self, *_: object) -> None:
+            raise RuntimeError("no link")
+
+    pipeline = Pipeline(serving(FakeModel()), min_shot_gap_ms=1000)
+    pipeline.subscribe(FailingSink())
+    flow = Flow(pipeline)
+    async with running(flow) as task:
+        flow.link(report("a", LinkState.CONNECTING))
+        await asyncio.wait([task], timeout=10)
+        error = task.exception()
+        assert isinstance(error, ExceptionGroup)
+        assert str(first_error(error)) == "no link"
+
+
+async def test_exception_in_a_delayed_call_is_raised_by_the_flow() -> None:
+    flow, _, _ = flow_of(FakeModel())
+
+    def broken() -> None:
+        raise RuntimeError("too late")
+
+    async with running(flow) as task:
+        flow.call_later(0.01, broken)
+        await asyncio.wait([task], timeout=10)
+        error = task.exception()
+        assert isinstance(error, ExceptionGroup)
+        assert str(first_error(error)) == "too late"
+
+
 class SlowModel(FakeModel):
     """A model that takes its time for each run, however many windows there are."""
 
