@@ -1,6 +1,6 @@
-"""Synthetic sessions, from a stated model of motion: to exercise the software and to try it at scale, not to judge models.
+"""Generate synthetic sessions from a documented model of motion: to test the software, also at scale, not to judge models.
 
-What each phase of the motion is, and how hard the sessions are to learn from, stands in ``docs/synthetic.md``.
+``docs/synthetic.md`` describes each phase of the motion and how hard the sessions are to predict.
 """
 
 from models.synthetic.session import MAX_MINUTES, session_users, synthesise, synthetic_blocks

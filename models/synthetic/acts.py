@@ -1,4 +1,4 @@
-"""The acts of a round, drawn at random as a user would play them: picking up, walking, handling, aiming, shooting."""
+"""Draw the acts of a round at random, as a user would play them: picking up, walking, handling, aiming, shooting."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from models.synthetic.script import LIE_ROLL_DEG, Pull, Script, Unrest
 from models.synthetic.users import User
 
 STEEPEST_DEG: Final = 70.0
-"""Muzzles point no higher or lower than this, so that yaw, pitch and roll always tell one orientation."""
+"""Muzzles never point higher or lower than this, so that yaw, pitch and roll are always unique for an orientation."""
 
 _TRIGGER_HELD_S: Final = (0.11, 0.18)
 
 
 def write_round(user: User, rng: np.random.Generator) -> Script:
-    """One round: lying, picked up, acts for 25 to 80 s, put down, lying."""
+    """Write the script of one round: the blaster lies, is picked up, acts follow for 25 to 80 s, it is put down and lies."""
     return _Round(user, rng).write()
 
 
 class _Round:
-    """A round being written: ``now`` is where the next act begins."""
+    """Writes a round; ``_now`` is the time at which the next act begins."""
 
     def __init__(self, user: User, rng: np.random.Generator) -> None:
         self._user = user
@@ -40,7 +40,7 @@ class _Round:
         while self._now < end:
             acts[rng.choice(4, p=weights)]()
         self._put_down()
-        # Rounded to whole samples, so that rounds join without a seam.
+        # Rounded to whole samples, so that rounds follow each other without a jump in time.
         script.duration_s = round(self._now + rng.uniform(0.5, 5.0), 2)
         return script
 
@@ -67,7 +67,7 @@ class _Round:
         self._now += length
 
     def _handle(self) -> None:
-        """Reloading, priming, looking the blaster over, pointing somewhere."""
+        """Reload, prime, look at the blaster, point it somewhere."""
         length = self._rng.uniform(1.5, 5.0)
         self._fidget(length, a_second=2.2, spread=42.0)
         self._stir(length, sway=6.5, hands=0.14, grasp=0.05 if self._rng.random() < 0.5 else 0.0)  # noqa: PLR2004
@@ -79,7 +79,7 @@ class _Round:
         self._now += length
 
     def _aim(self) -> None:
-        """Raise, settle, then a shot or none, target after target; lower."""
+        """Raise the blaster, settle, shoot or not, for one or several targets; lower it."""
         user, rng = self._user, self._rng
         self._raise()
         while True:
@@ -104,7 +104,7 @@ class _Round:
         self._now += length
 
     def _swing(self) -> None:
-        """On to another target without lowering."""
+        """Turn to another target without lowering."""
         self._follow_through()
         rng, user = self._rng, self._user
         length = self._duration(0.38)
@@ -118,7 +118,7 @@ class _Round:
         self._now += length
 
     def _settle(self, *, shoots: bool) -> None:
-        """Hold the aim, decide, and tighten the finger if it is to be a shot; a feint holds as long, and may half pull."""
+        """Hold the aim, decide, and tighten the finger before a shot; a feint takes as long and may tighten it as well."""
         rng, user = self._rng, self._user
         snap = rng.random() < user.snaps
         dwell = rng.uniform(0.0, 0.12) if snap else float(np.clip(user.dwell_s * rng.lognormal(0.0, 0.40), 0.05, 3.0))
@@ -174,11 +174,11 @@ class _Round:
         self._now += length
 
     def _duration(self, median_s: float) -> float:
-        """How long a movement takes this user, this time."""
+        """Draw the duration of a movement for this user."""
         return float(np.clip(median_s / self._user.vigour * self._rng.lognormal(0.0, 0.22), 0.2, 1.2))
 
     def _move_to(self, pitch: float, roll: float, *, duration_s: float, yaw_spread: float) -> None:
-        """A main movement that errs by some percent, and a correction that overlaps its end."""
+        """Add a main movement with an error of some percent, and a correction that overlaps its end."""
         rng, script = self._rng, self._script
         first = rng.normal(0.94, 0.07)
         yaw, up, cant = rng.normal(0.0, yaw_spread), pitch - script.pitch, roll - script.roll
@@ -192,17 +192,17 @@ class _Round:
         )
 
     def _fidget(self, length_s: float, *, a_second: float, spread: float) -> None:
-        """Turns in all directions around the pose of carrying, ``a_second`` of them, that overlap at random."""
+        """Add turns in all directions around the carrying pose, ``a_second`` per second, that overlap at random."""
         rng, script, user = self._rng, self._script, self._user
         for start in np.sort(rng.uniform(0.0, length_s, rng.poisson(a_second * length_s))):
-            # Drawn back towards the pose of carrying, or the blaster would end up anywhere.
+            # Biased towards the carrying pose, because independent turns would lead anywhere.
             pitch = 0.5 * (user.carry_pitch - script.pitch) + rng.normal(0.0, spread)
             pitch = float(np.clip(script.pitch + pitch, -STEEPEST_DEG, STEEPEST_DEG)) - script.pitch
             roll = 0.5 * (user.aim_roll - script.roll) + rng.normal(0.0, spread)
             script.turn(self._now + start, self._duration(0.52), yaw=rng.normal(0.0, spread), pitch=pitch, roll=roll)
 
     def _stir(self, length_s: float, *, sway: float, hands: float, grasp: float = 0.0) -> None:
-        """Unrest of the hands for ``length_s`` from now; ``sway`` is a factor on the user's own."""
+        """Add unrest of the hands for ``length_s`` from now; ``sway`` is a factor on the user's own sway."""
         user = self._user
         self._script.stir(
             self._now,

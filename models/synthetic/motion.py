@@ -1,8 +1,8 @@
-"""From a script to the motion of the blaster: one trajectory of orientation, and the acceleration that goes with it.
+"""Compute the motion of the blaster from a script: a trajectory of its orientation, and the acceleration that follows.
 
 Frame of the blaster: x right, y muzzle, z up when level. Its orientation is yaw about the vertical, then pitch about x,
-then roll about y. Turn rates are the derivative of that orientation, and gravity is turned by it: accelerometer and
-gyroscope cannot contradict each other.
+then roll about y. Turn rates are the derivative of that orientation, and gravity is rotated by it, so accelerometer and
+gyroscope are always consistent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SWAY_HZ: Final = (0.4, 1.6)
 _HANDS_HZ: Final = (0.6, 4.0)
 _GRASP_HZ: Final = (8.0, 50.0)
 _RAMP_S: Final = 0.25
-"""Unrest of one kind fades into that of the next over this time."""
+"""Changes in the strength of unrest are smoothed over this time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +35,11 @@ class Motion:
     rate_dps: Signal
     """``(3, n)``: turn rate about x, y, z."""
     force_g: Signal
-    """``(3, n)``: specific force, what an accelerometer feels: +1 on the axis that points up at rest."""
+    """``(3, n)``: specific force, which an accelerometer measures: +1 on the axis that points up at rest."""
 
 
 def move(script: Script, user: User, rng: np.random.Generator) -> Motion:
-    """The motion of a round, ``n = round(script.duration_s * 100)`` samples. Lies exactly still where the script says."""
+    """Compute the motion of a round, ``n = round(script.duration_s * 100)`` samples; exactly still where the script says so."""
     count = round(script.duration_s * SAMPLE_RATE_HZ)
     strength = {kind: _strength(script, kind, count) for kind in Unrest}
     angles = _turned(script.movements, count)
@@ -55,12 +55,12 @@ def move(script: Script, user: User, rng: np.random.Generator) -> Motion:
 
 
 def _turned(movements: Sequence[Movement], count: int) -> Signal:
-    """Yaw, pitch and roll ``(3, count)`` in degrees that the movements add up to."""
+    """Return yaw, pitch and roll ``(3, count)`` in degrees: the sum of the movements."""
     table = np.array([(m.start_s, m.duration_s, m.yaw, m.pitch, m.roll) for m in movements])
     start, duration = table[:, 0] * SAMPLE_RATE_HZ, table[:, 1] * SAMPLE_RATE_HZ
     first = np.ceil(start).astype(np.int64)
     lengths = np.maximum(np.ceil(start + duration).astype(np.int64) - first, 0)
-    # Every sample that a movement lasts, movement after movement.
+    # The samples during each movement, one movement after another.
     which = np.repeat(np.arange(len(movements)), lengths)
     sample = np.arange(which.size) - np.repeat(np.cumsum(lengths) - lengths, lengths) + first[which]
     done = minimum_jerk((sample - start[which]) / duration[which])
@@ -69,13 +69,13 @@ def _turned(movements: Sequence[Movement], count: int) -> Signal:
     angles = np.empty((3, count))
     for axis in range(3):
         amount = table[:, 2 + axis]
-        under_way = np.bincount(sample[inside], weights=(done * amount[which])[inside], minlength=count)
-        angles[axis] = under_way + np.cumsum(np.bincount(after, weights=amount, minlength=count + 1)[:count])
+        during = np.bincount(sample[inside], weights=(done * amount[which])[inside], minlength=count)
+        angles[axis] = during + np.cumsum(np.bincount(after, weights=amount, minlength=count + 1)[:count])
     return angles
 
 
 def _strength(script: Script, kind: Unrest, count: int) -> Signal:
-    """The strength of one kind of unrest at each sample ``(count,)``; zero while the blaster lies."""
+    """Return the strength of one kind of unrest at each sample ``(count,)``; zero while the blaster lies."""
     change = np.zeros(count + 1)
     for stretch in script.stretches:
         if stretch.kind is kind:
@@ -85,20 +85,20 @@ def _strength(script: Script, kind: Unrest, count: int) -> Signal:
 
 
 def _in_hand(script: Script, count: int) -> Signal:
-    """1 while the blaster is held, 0 while it lies, with ramps between that lie within the time it is held."""
+    """Return 1 while the blaster is held, 0 while it lies, with ramps at the start and end of the time that it is held."""
     since = np.arange(count) / SAMPLE_RATE_HZ - script.picked_up_s
     left = script.put_down_s - np.arange(count) / SAMPLE_RATE_HZ
     return minimum_jerk(np.clip(np.minimum(since, left) / _RAMP_S, 0.0, 1.0))
 
 
 def _now_and_then(rng: np.random.Generator, count: int) -> Signal:
-    """An envelope ``(count,)`` that is mostly below 1 and sometimes well above: knocks come singly."""
+    """Return an envelope ``(count,)`` that is mostly below 1 and sometimes well above, for single knocks."""
     noise: Signal = band_noise(rng, count, 1.0, 6.0, columns=1)[0]
     return noise * noise
 
 
 def _steps(strength: Signal, user: User, rng: np.random.Generator) -> Signal:
-    """Acceleration ``(3, n)`` in g of walking, in the frame of the walker: up and down twice, sideways once a stride."""
+    """Return the acceleration ``(3, n)`` in g of walking, in the walker's frame: twice vertical, once sideways per stride."""
     if not strength.any():
         return np.zeros((3, strength.size))
     wobble = 0.06 * band_noise(rng, strength.size, 0.05, 0.5, columns=1)[0]
@@ -108,13 +108,16 @@ def _steps(strength: Signal, user: User, rng: np.random.Generator) -> Signal:
 
 
 def _felt(angles: Signal, push_g: Signal, shake_g: Signal, user: User) -> Motion:
-    """What sensors in the blaster feel: ``angles`` in radians, ``push_g`` along the walker's axes, ``shake_g`` its own."""
+    """Return what sensors in the blaster measure.
+
+    ``angles`` are in radians; ``push_g`` is along the walker's axes, ``shake_g`` along those of the blaster.
+    """
     _, pitch, roll = angles
     yaw_rate, pitch_rate, roll_rate = np.gradient(angles, 1 / SAMPLE_RATE_HZ, axis=1)
     sin_pitch, cos_pitch, sin_roll, cos_roll = np.sin(pitch), np.cos(pitch), np.sin(roll), np.cos(roll)
 
     def turned(right: Signal, ahead: Signal, up: Signal) -> Signal:
-        """A vector given along the walker's axes, along those of the blaster."""
+        """Rotate a vector from the walker's axes to those of the blaster."""
         muzzle = cos_pitch * ahead + sin_pitch * up
         above = cos_pitch * up - sin_pitch * ahead
         return np.stack((cos_roll * right - sin_roll * above, muzzle, sin_roll * right + cos_roll * above))
@@ -127,7 +130,7 @@ def _felt(angles: Signal, push_g: Signal, shake_g: Signal, user: User) -> Motion
 
 
 def _lever(rate: Signal, lever_m: Signal) -> Signal:
-    """Acceleration ``(3, n)`` in m/s^2 of a point at ``lever_m`` ``(3,)`` in a body that turns at ``rate`` in rad/s."""
+    """Return the acceleration ``(3, n)`` in m/s^2 of a point at ``lever_m`` ``(3,)`` in a body that turns at ``rate`` rad/s."""
     angular = np.gradient(rate, 1 / SAMPLE_RATE_HZ, axis=1)
     lever = lever_m[:, None]
     acceleration: Signal = np.cross(angular, lever, axis=0) + np.cross(rate, np.cross(rate, lever, axis=0), axis=0)

@@ -1,4 +1,4 @@
-"""Random signals with a given band of frequencies, and the minimum-jerk course of a movement."""
+"""Random signals in a frequency band, and the minimum-jerk profile of a movement."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from stinger.sample import SAMPLE_RATE_HZ
 Signal = npt.NDArray[np.float64]
 
 _GOOD_LENGTH: Final = 512
-"""Lengths are rounded up to a multiple of this, which a Fourier transform takes quickly."""
+"""Lengths are rounded up to a multiple of this, for a fast Fourier transform."""
 
 
 def band_noise(rng: np.random.Generator, count: int, low_hz: float, high_hz: float, columns: int = 3) -> Signal:
-    """Gaussian noise ``(columns, count)`` of variance 1 within the band from ``low_hz`` to ``high_hz`` (soft edges)."""
+    """Draw Gaussian noise ``(columns, count)`` of variance 1 in the band from ``low_hz`` to ``high_hz`` (soft edges)."""
     _, weight = _band(count, low_hz, high_hz)
     return _noise(rng, weight, columns)[:, :count]
 
 
 def wandering(rng: np.random.Generator, count: int, low_hz: float, high_hz: float) -> Signal:
-    """Noise ``(3, count)`` whose change per second is of variance 1 and within the band; it stays around 0 itself."""
+    """Draw noise ``(3, count)`` around 0 whose derivative, per second, has variance 1 and is in the band."""
     frequency, weight = _band(count, low_hz, high_hz)
     weight[1:] /= 2 * np.pi * frequency[1:]
     return _noise(rng, weight, 3)[:, :count]
 
 
 def _band(count: int, low_hz: float, high_hz: float) -> tuple[Signal, Signal]:
-    """Frequencies and their amplitudes, for a length of at least ``count``; the squares over both halves have mean 1."""
+    """Return frequencies and amplitudes for a length of at least ``count``; the squares over both halves have mean 1."""
     length = -(-count // _GOOD_LENGTH) * _GOOD_LENGTH
     frequency = np.asarray(np.fft.rfftfreq(length, 1 / SAMPLE_RATE_HZ), dtype=np.float64)
     weight = np.zeros_like(frequency)
-    # The upper edge is steep: turning at 30 Hz, however little, takes an acceleration that no hand makes.
+    # The upper edge is steep: even a small rotation at 30 Hz needs an acceleration that no hand reaches.
     weight[1:] = 1 / np.sqrt((1 + (low_hz / frequency[1:]) ** 4) * (1 + (frequency[1:] / high_hz) ** 8))
     power = 2 * np.sum(weight**2) - weight[-1] ** 2
     return frequency, weight * np.sqrt(length / power)
@@ -45,7 +45,7 @@ def _noise(rng: np.random.Generator, weight: Signal, columns: int) -> Signal:
 
 
 def minimum_jerk(part: Signal) -> Signal:
-    """How much of a movement is done after ``part`` (0 to 1) of its time.
+    """Return the fraction of a movement that is done after the fraction ``part`` (0 to 1) of its time.
 
     Flash and Hogan, The coordination of arm movements, J. Neuroscience 5 (1985): 10 t^3 - 15 t^4 + 6 t^5.
     """
@@ -53,7 +53,7 @@ def minimum_jerk(part: Signal) -> Signal:
 
 
 def smoothed(steps: Signal, over_s: float) -> Signal:
-    """``steps`` ``(n,)`` averaged over ``over_s`` seconds around each sample, weighted by a Hann window."""
+    """Return ``steps`` ``(n,)`` averaged over ``over_s`` seconds around each sample, weighted by a Hann window."""
     width = 2 * round(over_s * SAMPLE_RATE_HZ / 2) + 1
     kernel = np.hanning(width + 2)[1:-1]
     return np.convolve(steps, kernel / kernel.sum(), mode="same")

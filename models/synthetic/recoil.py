@@ -1,4 +1,4 @@
-"""What a shot does to the blaster: the pusher's two knocks, and flywheels that hum until they have run down."""
+"""The effect of a shot on the blaster: two knocks of the pusher, and the hum of the flywheels until they stop."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ KNOCK_G: Final = 5.5
 KNOCK_SPREAD: Final = 0.6
 """Standard deviation of its logarithm."""
 HUM_G: Final = 0.16
-"""Of the flywheels right after a shot, RMS."""
+"""Hum of the flywheels right after a shot, RMS."""
 HUM_DECAY_S: Final = 0.45
 HUM_S: Final = 1.4
-"""After this the hum is over: sooner than anyone can put the blaster down."""
+"""Duration of the hum, shorter than the time to put the blaster down."""
 
 _KNOCKS: Final = (((0.05, 0.08), 0.45), ((0.11, 0.16), 1.0))
-"""Pusher forward, pusher back: range of the time after the pull, and strength."""
+"""Pusher forward, pusher back: range of the time after the pull, and relative strength."""
 _KNOCK_SHAPE: Final = np.array([0.35, 1.0, 0.5, 0.2])
 _JOLT_DEG_PER_G: Final = 0.03
 _HUM_DEG: Final = 0.015
@@ -46,7 +46,7 @@ def add_recoil(pulls: Sequence[Pull], rng: np.random.Generator, *, angles: Signa
 
 
 def _directions(rng: np.random.Generator, count: int) -> Signal:
-    """``(3, count)`` unit vectors: at 100 Hz, the ringing of a knock is sampled at random phases."""
+    """Draw ``(3, count)`` unit vectors: at 100 Hz, the ringing of a knock is sampled at random phases."""
     vectors = rng.standard_normal((3, count))
     directions: Signal = vectors / np.linalg.norm(vectors, axis=0)
     return directions

@@ -1,4 +1,4 @@
-"""What happens in a round, before it becomes motion: movements, stretches of unrest, and pulls of the trigger."""
+"""The script of a round, from which motion is computed: movements, stretches of unrest, and pulls of the trigger."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import Enum
 from typing import Final
 
 LIE_ROLL_DEG: Final = 90.0
-"""Between rounds the blaster lies on its side, muzzle level: every round begins and ends in this one pose."""
+"""Between rounds the blaster lies on its side, muzzle level: every round begins and ends in this pose."""
 
 
 class Unrest(Enum):
-    """A kind of motion that goes on for a while, with a strength; the value says of what the strength is."""
+    """A kind of random motion; the value is the quantity that its strength measures."""
 
     SWAY = "slow wandering, deg/s RMS"
     TREMOR = "tremor, deg/s RMS"
@@ -22,7 +22,7 @@ class Unrest(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One minimum-jerk turn, there to stay: it adds to yaw, pitch and roll (degrees) and may overlap others."""
+    """One minimum-jerk turn: it adds to yaw, pitch and roll (degrees) permanently and may overlap others."""
 
     start_s: float
     duration_s: float
@@ -33,7 +33,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Unrest of one kind and strength from ``start_s`` to ``stop_s``. Stretches that overlap add up."""
+    """Unrest of one kind and strength from ``start_s`` to ``stop_s``. Overlapping stretches add up."""
 
     kind: Unrest
     start_s: float
@@ -51,10 +51,10 @@ class Pull:
 
 @dataclass(slots=True)
 class Script:
-    """A round as it is being written, time in seconds from its start; poses in degrees.
+    """A round while it is written; times in seconds from its start, angles in degrees.
 
-    ``pitch`` and ``roll`` are where the movements so far lead. ``feints`` are the times at which an aim ended without a
-    shot. The blaster lies still from 0 to ``picked_up_s`` and from ``put_down_s`` to ``duration_s``.
+    ``pitch`` and ``roll`` are the pose after the movements so far. ``feints`` are the times at which an aim ended without
+    a shot. The blaster lies still from 0 to ``picked_up_s`` and from ``put_down_s`` to ``duration_s``.
     """
 
     movements: list[Movement] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Script:
     def turn(
         self, start_s: float, duration_s: float, *, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0
     ) -> None:
-        """Add a movement, by so many degrees."""
+        """Add a movement by these angles in degrees."""
         self.movements.append(Movement(start_s, duration_s, yaw, pitch, roll))
         self.pitch += pitch
         self.roll += roll
@@ -78,7 +78,7 @@ class Script:
     def nudge(
         self, start_s: float, duration_s: float, *, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0
     ) -> None:
-        """Add a movement there and back, in ``duration_s`` altogether."""
+        """Add a movement there and back within ``duration_s``."""
         self.movements.append(Movement(start_s, duration_s / 2, yaw, pitch, roll))
         self.movements.append(Movement(start_s + duration_s / 2, duration_s / 2, -yaw, -pitch, -roll))
 

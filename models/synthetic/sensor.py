@@ -1,4 +1,4 @@
-"""The motion sensor: physical units in, raw LSB out, with all that a real one adds."""
+"""The motion sensor: converts physical units to raw LSB, with mounting error, offset, noise, rounding and clipping."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ACCEL_OFFSET_LSB: Final = 15.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sensor:
-    """One sensor, as it is from one boot on."""
+    """The errors of a sensor during one boot."""
 
     gyro_noise_lsb: float
     """Per axis, RMS."""
@@ -32,13 +32,13 @@ class Sensor:
 
 
 def draw_sensor(rng: np.random.Generator) -> Sensor:
-    """A sensor with noise and offsets within the usual."""
+    """Draw a sensor with usual noise and offsets."""
     offset = np.concatenate((rng.normal(0.0, _ACCEL_OFFSET_LSB, 3), rng.normal(0.0, _GYRO_OFFSET_LSB, 3)))
     return Sensor(gyro_noise_lsb=rng.uniform(*REST_GYRO_LSB) / np.sqrt(3.0), offset_lsb=offset[:, None])
 
 
 def sense(motion: Motion, sensor: Sensor, user: User, rng: np.random.Generator) -> npt.NDArray[np.int16]:
-    """The six channels ``(n, 6) int16`` in raw LSB: turned as the sensor is mounted, noisy, rounded, clipped."""
+    """Return the six channels ``(n, 6) int16`` in raw LSB: rotated as the sensor is mounted, noisy, rounded, clipped."""
     count = motion.rate_dps.shape[1]
     raw = rng.standard_normal((6, count))
     raw[:3] *= ACCEL_NOISE_LSB

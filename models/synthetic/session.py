@@ -1,4 +1,4 @@
-"""Sessions: round after round, as a logger would have written them down."""
+"""Synthetic sessions: rounds one after another, as a logger would record them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from stinger.sample import SAMPLE_DTYPE, SAMPLE_RATE_HZ, SampleArray, make_sampl
 STILL_PAUSE_MS: Final = 1500
 """The logger pauses once the blaster has lain still for this long, until it is picked up (the firmware's rule)."""
 MAX_MINUTES: Final = 1440
-"""A day; longer ones are for :func:`synthetic_blocks`, which keeps nothing."""
+"""One day; use :func:`synthetic_blocks` for longer sessions."""
 
 _STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
 _MAX_USERS: Final = 10_000
 _MAX_BOOTS: Final = 1000
 _MAX_NUMBER: Final = 2**32
 _SENSOR, _ROUND, _FIRST_USER = range(3)
-"""What random numbers are for: each purpose has its own, so that none moves when another draws more."""
+"""Purposes of random numbers: each has its own generator, so that more numbers for one do not change the others."""
 
 
 def synthesise(
@@ -40,13 +40,13 @@ def synthesise(
     still_pause: bool = True,
     boots: int = 1,
 ) -> SampleArray:
-    """A session of ``minutes`` by the blaster's clock: ``(n,)`` samples, 10 ms apart but for gaps, time from 0.
+    """Generate a session of ``minutes`` by the blaster's clock: ``(n,)`` samples, 10 ms apart except at gaps, from time 0.
 
     ``users`` people take turns, round by round, numbered from ``first_user`` on (see :func:`session_users`). With
-    ``still_pause`` there is a gap wherever the blaster lies still for more than 1.5 s, as in a real log. ``boots`` cuts
-    the session into as many equal parts, before each of which the clock starts over.
+    ``still_pause`` there is a gap wherever the blaster lies still for more than 1.5 s, as in a real log. ``boots`` divides
+    the session into this number of equal parts, each with a clock that starts at 0.
 
-    The same arguments give the same bytes, with the same NumPy. Raises :class:`InputError` for a value that means nothing.
+    The same arguments give the same bytes, with the same NumPy. Raises :class:`InputError` for a value out of range.
     """
     if not 0 < minutes <= MAX_MINUTES:
         raise InputError(f"{minutes:g} minutes: expected more than 0 and at most {MAX_MINUTES}")
@@ -75,10 +75,10 @@ def synthetic_blocks(
     boot: int = 0,
     start_ms: int = 0,
 ) -> Iterator[SampleArray]:
-    """The same session without an end, as blocks of ``block_samples``: memory for about one round.
+    """Generate the same session without an end, as blocks of ``block_samples``; uses memory for about one round.
 
-    However long the blocks, their samples are those of :func:`synthesise` with the same arguments. ``boot`` chooses the
-    part after that many restarts. Raises :class:`InputError` at once for a value that means nothing.
+    The samples are those of :func:`synthesise` with the same arguments, for any length of block. ``boot`` is the number of
+    the part; its clock starts at ``start_ms``. Raises :class:`InputError` at once for a value out of range.
     """
     if block_samples < 1:
         raise InputError(f"blocks of {block_samples} samples: expected at least 1")
@@ -89,10 +89,10 @@ def synthetic_blocks(
 
 
 def session_users(seed: int, users: int = 1, first_user: int | None = None) -> range:
-    """The numbers of the users who take turns in a session.
+    """Return the numbers of the users who take turns in a session.
 
-    They follow one another, from ``first_user`` on or, without it, from a number that the seed draws out of four
-    thousand million: sessions of different seeds then have no user in common. Raises :class:`InputError`.
+    They are consecutive, from ``first_user`` on or, without it, from one of 2**32 numbers drawn with the seed: sessions of
+    different seeds then have no user in common. Raises :class:`InputError` for a value out of range.
     """
     if not 0 <= seed < _MAX_NUMBER:
         raise InputError(f"seed {seed}: expected 0 to {_MAX_NUMBER - 1}")
@@ -107,7 +107,7 @@ def session_users(seed: int, users: int = 1, first_user: int | None = None) -> r
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Round:
-    """One round: what was meant, and what the sensor and the switch made of it, ``n`` samples 10 ms apart."""
+    """One round: its script, and the ``n`` samples of sensor and trigger switch, 10 ms apart."""
 
     script: Script
     axes: npt.NDArray[np.int16]
@@ -119,7 +119,7 @@ class Round:
 
 
 def play_round(seed: int, boot: int, number: int, user: User, sensor: Sensor) -> Round:
-    """The round of that number, from 0, after that boot: does not depend on the rounds before it."""
+    """Generate the round with ``number``, from 0, of part ``boot``; it does not depend on the rounds before it."""
     rng = np.random.default_rng([seed, _ROUND, boot, number])
     script = write_round(user, rng)
     axes = sense(move(script, user, rng), sensor, user, rng)
@@ -131,14 +131,14 @@ def play_round(seed: int, boot: int, number: int, user: User, sensor: Sensor) ->
 
 
 def play_sensor(seed: int, boot: int) -> Sensor:
-    """The sensor as it is after that boot."""
+    """Return the sensor during part ``boot``."""
     return draw_sensor(np.random.default_rng([seed, _SENSOR, boot]))
 
 
 def _logged_rounds(
     seed: int, boot: int, users: list[User], *, still_pause: bool, start_ms: int = 0
 ) -> Iterator[SampleArray]:
-    """The rounds after one boot without an end, each as the samples that its logger wrote."""
+    """Yield the rounds of one boot without an end, each as the samples that the logger writes."""
     sensor = play_sensor(seed, boot)
     now_ms = start_ms
     number = lain = 0
@@ -154,7 +154,7 @@ def _logged_rounds(
 
 
 def _still_for(lies: npt.NDArray[np.bool_], before: int) -> npt.NDArray[np.int64]:
-    """For how many samples up to each one ``(n,)`` the blaster has lain still; ``before`` of them before the first."""
+    """Return for each sample ``(n,)`` how many samples the blaster has been lying still; ``before`` ones before the first."""
     index = np.arange(1, lies.size + 1)
     return np.asarray(index - np.maximum.accumulate(np.where(lies, -before, index)))
 
@@ -168,7 +168,7 @@ def _switch(pulls: list[Pull], count: int) -> npt.NDArray[np.uint8]:
 
 
 def _blocks(parts: Iterator[SampleArray], block_samples: int) -> Iterator[SampleArray]:
-    """The samples of ``parts``, an endless iterator, as blocks of one length."""
+    """Yield the samples of ``parts``, an endless iterator, as blocks of equal length."""
     kept: SampleArray = np.empty(0, dtype=SAMPLE_DTYPE)
     for part in parts:
         waiting = np.concatenate((kept, part))

@@ -1,4 +1,4 @@
-"""Users: how someone holds, moves and shoots. A user is known by a number and is the same person under every seed."""
+"""Users: how a person holds, moves and shoots. A user is identified by a number, the same person for every seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 _USERS: Final = 0x75736572
-"""Keeps the random numbers that make a user apart from those that make a session."""
+"""Separates the random numbers for users from those for sessions."""
 
 Vector = npt.NDArray[np.float64]
 
@@ -23,44 +23,44 @@ class User:
 
     number: int
     mounting: Vector
-    """``(3, 3)``: turns a vector of the blaster (x right, y muzzle, z up) into one of the sensor."""
+    """``(3, 3)``: rotates a vector from the blaster's frame (x right, y muzzle, z up) to that of the sensor."""
     lever_m: Vector
-    """``(3,)``: from the point that the blaster turns about, near the wrist, to the sensor."""
+    """``(3,)``: from the centre of rotation, near the wrist, to the sensor."""
     vigour: float
-    """How fast movements are, 1 on average."""
+    """Speed of movements, about 1."""
     sway_dps: float
     """Slow wandering of the blaster while it is aimed."""
     tremor_dps: float
     tremor_hz: float
     carry_pitch: float
-    """While not aiming: muzzle down."""
+    """Pitch while not aiming: muzzle down."""
     aim_pitch: float
     aim_roll: float
     dwell_s: float
-    """Reaction time: median from the end of the raise to the decision."""
+    """Reaction time: median from the end of raising to the decision."""
     tense_s: float
     """Median from the decision to the trigger's edge."""
     tense_deg: float
-    """How far the hand moves the muzzle while the finger tightens; negative: down."""
+    """Movement of the muzzle while the finger tightens; negative is down."""
     steadies: float
-    """What becomes of sway and tremor while tensing, as a factor: the breath is held."""
+    """Factor on sway and tremor while the finger tightens, because the user holds the breath."""
     step_hz: float
     step_g: float
     """Peak of the vertical acceleration of a step."""
     feints: float
-    """Part of the aims that end without a shot."""
+    """Fraction of aims that end without a shot."""
     snaps: float
-    """Part of the aims without a dwell: decided while raising."""
+    """Fraction of aims without dwell: decided while raising."""
     bursts: float
-    """Part of the shots that are followed by another pull at once."""
+    """Fraction of shots followed by another pull at once."""
     follow_ups: float
-    """Part of the aims that are followed by another target without lowering."""
+    """Fraction of aims followed by another target without lowering."""
     restlessness: float
-    """Weight of walking and handling against aiming."""
+    """Weight of walking and handling relative to aiming."""
 
 
 def draw_user(number: int) -> User:
-    """The user of that number, 0 or more: always the same one."""
+    """Return the user with ``number``, 0 or more: always the same."""
     rng = np.random.default_rng([_USERS, number])
     return User(
         number=number,
@@ -88,7 +88,7 @@ def draw_user(number: int) -> User:
 
 
 def _rotation(vector: Vector) -> Vector:
-    """The rotation matrix ``(3, 3)`` of a rotation vector ``(3,)`` in radians (Rodrigues' formula)."""
+    """Return the rotation matrix ``(3, 3)`` of a rotation vector ``(3,)`` in radians (Rodrigues' formula)."""
     angle = float(np.linalg.norm(vector))
     x, y, z = vector / angle
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])

@@ -15,7 +15,7 @@ from tests.helpers.samples import samples_at
 
 
 class Signature:
-    """A model whose output tells which samples were in the window: the sum of the products of place and value."""
+    """A model whose output depends on every sample of the window: the sum of the products of position and value."""
 
     def __init__(self, factor: float = 1.0) -> None:
         self.factor = factor

@@ -28,7 +28,7 @@ def test_bytes_are_on_disk_before_the_name_is_if_they_are_to_last(
 ) -> None:
     done: list[str] = []
 
-    def told(call: Callable[..., None]) -> Callable[..., None]:
+    def recorded(call: Callable[..., None]) -> Callable[..., None]:
         def told_call(*arguments: object) -> None:
             done.append(call.__name__)
             call(*arguments)
@@ -36,7 +36,7 @@ def test_bytes_are_on_disk_before_the_name_is_if_they_are_to_last(
         return told_call
 
     for call in (os.fsync, os.replace):
-        monkeypatch.setattr(os, call.__name__, told(call))
+        monkeypatch.setattr(os, call.__name__, recorded(call))
     write_bytes(tmp_path / "out.bin", b"new", lasting=lasting)
     # Then the folder too, where the system can, so that the new name lasts.
     assert done[:2] == (["fsync", "replace"] if lasting else ["replace"])

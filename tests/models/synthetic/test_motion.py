@@ -1,4 +1,4 @@
-"""The two sensors tell of one and the same motion."""
+"""Accelerometer and gyroscope measure the same motion."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ FINGERPRINTS = {"lr_intercept": "1.000000", "lr_coef[0]": "2.000000", "mlp_b3": 
 
 @dataclass
 class Shelf:
-    """A blaster that keeps what it is given, and refuses when told to."""
+    """A blaster that stores uploads, and raises the errors that a test sets."""
 
     log: bytes = b"seventeen bytes!!" * 3
     models: dict[ModelSlot, bytes] = field(default_factory=dict)
