@@ -8,7 +8,7 @@ import math
 import pytest
 
 from hil.limits import Limit, Verdict
-from hil.record import Latency, Measurement, RunRecord, ScenarioRecord, TimelineEntry
+from hil.record import ARRIVAL_JITTER_STAGE, Latency, Measurement, RunRecord, ScenarioRecord, TimelineEntry
 from stinger.errors import InputError
 
 
@@ -33,6 +33,12 @@ def a_run() -> RunRecord:
 
 def test_record_is_read_back_from_its_json() -> None:
     assert RunRecord.from_json(a_run().to_json(), name="r.json") == a_run()
+
+
+def test_renamed_stage_of_an_older_record_is_read() -> None:
+    text = a_run().to_json().replace("emitted to received", "sample: beyond the quickest, to read")
+    (scenario,) = RunRecord.from_json(text, name="r.json").scenarios
+    assert [latency.stage for latency in scenario.latencies] == [ARRIVAL_JITTER_STAGE]
 
 
 def test_infinity_and_nan_are_null_in_the_json() -> None:
