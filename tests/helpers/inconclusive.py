@@ -34,6 +34,6 @@ class _Limit:
         if self._count > MAX_INCONCLUSIVE:
             report.outcome = "failed"
             report.longrepr = (
-                f"{reason}\nThis is inconclusive test number {self._count}; at most {MAX_INCONCLUSIVE} in a run may be. "
-                "Run the tests on a machine that is less busy."
+                f"{reason} (inconclusive test number {self._count}; a run may have {MAX_INCONCLUSIVE}, "
+                "so repeat it on a machine that is less busy)"
             )

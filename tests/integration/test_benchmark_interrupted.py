@@ -45,7 +45,7 @@ def test_ctrl_c_writes_the_finished_fits_and_ends_every_worker(tmp_path: Path, j
         try:
             read_until(terminal, r"fits .* +[1-9]\d*% +\d\d:\d\d:\d\d")  # the progress bar, with the time left
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
-            read_until(terminal, r"Interrupted: .* holds the \d+ of [\d,]+ fits that were finished")
+            read_until(terminal, r"Interrupted: .* contains the \d+ of [\d,]+ fits that were finished")
             assert process.wait(PATIENCE_S) == 130
             with pytest.raises(ProcessLookupError):
                 os.killpg(process.pid, 0)
