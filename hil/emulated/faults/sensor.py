@@ -37,7 +37,7 @@ class SensorFault(Fault):
 
 @dataclass(slots=True, kw_only=True)
 class Saturated(SensorFault):
-    """The sensor is saturated: each axis is at the limit of its value's sign."""
+    """The sensor is saturated: each axis is at its lower or upper limit, by the sign of its value."""
 
     def hit(self, values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         """Return the smallest and largest values of int16."""

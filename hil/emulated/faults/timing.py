@@ -47,7 +47,7 @@ class Jitter(Fault):
 
 @dataclass(slots=True, kw_only=True)
 class Drift(Fault):
-    """The device's clock is 'ppm' parts per million fast (negative: slow); by it, samples stay 10 ms apart."""
+    """The device's clock is 'ppm' parts per million fast (negative: slow); its timestamps stay 10 ms apart."""
 
     ppm: float = 50.0
 
