@@ -100,9 +100,12 @@ class Flow:
             self._running = False
 
     def score_queued(self) -> None:
-        """Score everything that is queued, one block of each device in a run; nothing after a failure, which is raised once."""
+        """Score everything that is queued, one block of each device in a run of the model.
+
+        Raises the exception of the model or of a sink; after that, nothing is scored, and every call raises it again.
+        """
         if self._failure is not None:
-            return
+            raise self._failure
         started_s = time.monotonic()
         try:
             while self._queue:
@@ -112,7 +115,7 @@ class Flow:
             self._failure = error
             raise
         self._cadence.count_scoring(time.monotonic() - started_s)
-        if self._pipeline.some_wheels_on:
+        if self._pipeline.any_wheels_on:
             self._wheels_on.set()
         self._has_room.set()
 
@@ -127,8 +130,6 @@ class Flow:
             if self._cadence.delay_s:
                 await asyncio.sleep(self._cadence.delay_s)
             self._has_blocks.clear()
-            if self._failure is not None:
-                raise self._failure
             self.score_queued()
 
     def _score_for_source(self) -> None:
@@ -145,7 +146,7 @@ class Flow:
 
     async def _tick(self) -> None:
         while True:
-            if self._pipeline.some_wheels_on:
+            if self._pipeline.any_wheels_on:
                 await asyncio.sleep(TICK_S)
             else:
                 self._wheels_on.clear()

@@ -1,4 +1,4 @@
-"""The pipeline: blocks of samples in; scores, wheels' decisions and events out, to every sink. Synchronous, without asyncio."""
+"""The pipeline: scores blocks of samples, detects events in them, and passes both to every sink. No asyncio."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOG = get_logger(__name__)
 
 
 class Pipeline:
-    """Scores blocks, decides on the wheels, and passes all of it to the subscribed sinks.
+    """Scores blocks, decides on the wheels, and passes everything to the subscribed sinks.
 
     ``threshold`` replaces the one that comes with each model; ``None`` keeps the model's. ``wall_clock`` returns Unix time
     in seconds. An exception of the model or of a sink reaches the caller.
@@ -65,7 +65,7 @@ class Pipeline:
         return len(self._devices)
 
     @property
-    def some_wheels_on(self) -> bool:
+    def any_wheels_on(self) -> bool:
         """Whether :meth:`tick` may have wheels to switch off."""
         return bool(self._spinning)
 

@@ -21,7 +21,9 @@ from service.daemon.daemon import Daemon, DaemonFailedError
 from service.ops.systemd import Notifier
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
+from stinger.logs import write_log
 from stinger.quantities import parse_duration
+from tests.helpers.samples import random_samples
 from tests.service.daemon.fakes import KeepingSink, block
 
 OWN = factory_model().meta.decision.on
@@ -205,3 +207,14 @@ async def test_exception_in_scoring_ends_the_daemon_with_a_traceback(
             await run.daemon.run(asyncio.Event())
     assert str(failure.value.__cause__) == "out of order"
     assert any(message.startswith("daemon_failed") for message in caplog.messages)
+
+
+async def test_exception_in_scoring_the_last_samples_of_a_recording_ends_the_daemon_the_same_way(
+    tmp_path: Path,
+) -> None:
+    recording = tmp_path / "short.bin"
+    write_log(recording, random_samples(100))
+    sources = parse_source_urls([f"replay:{recording}?speed=0"])
+    async with opened(tmp_path, sink=FailingSink(), sources=sources) as run, asyncio.timeout(20):
+        with pytest.raises(DaemonFailedError):
+            await run.daemon.run(asyncio.Event())

@@ -134,7 +134,8 @@ async def test_exception_in_scoring_is_raised_by_the_flow_and_not_by_put(devices
         assert isinstance(error, ExceptionGroup)
         assert str(first_error(error)) == "out of order, 11 windows unscored"
         await flow.put(block("a", 60, 1))
-    flow.score_queued()
+    with pytest.raises(RuntimeError, match="out of order"):
+        flow.score_queued()
     assert len(sink.blocks) == 1, "nothing is scored after a failure"
 
 

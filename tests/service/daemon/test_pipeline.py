@@ -124,12 +124,12 @@ def test_wheels_of_a_silent_device_go_off_at_a_tick() -> None:
     pipeline.score([block("a", 0, 60)])
     pipeline.tick()
     assert sink.switches() == [True]
-    assert pipeline.some_wheels_on
+    assert pipeline.any_wheels_on
     now_s = HOST_S + 0.9
     pipeline.tick()
     assert sink.switches() == [True, False]
     assert sink.event_stamps[-1] is None
-    assert not pipeline.some_wheels_on
+    assert not pipeline.any_wheels_on
 
 
 def test_exception_of_the_model_reaches_the_caller() -> None:
