@@ -106,11 +106,11 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     alarms = Alarms(health, metrics, room_needed)
     pipeline = Pipeline(serving, min_shot_gap_ms=config.min_shot_gap_ms, threshold=config.threshold)
     flow = Flow(pipeline)
+    outbox = _outbox(stack, config)
     recorder = _recorder(stack, config, recordings, alarms)
     pacing = PacedRecorder(recorder, flow.call_later)
     stack.callback(pacing.close)
     model = ServingModel(config.model, serving, registry, on_change=pipeline.use_model, on_trouble=alarms.on_model)
-    outbox = _outbox(stack, config)
     link = BrokerLink(
         broker,
         outbox,
