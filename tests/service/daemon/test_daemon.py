@@ -152,6 +152,26 @@ def test_live_keys_are_those_that_a_reload_applies() -> None:
     }
 
 
+async def test_scores_and_logging_follow_a_reload_and_go_back_to_their_defaults(tmp_path: Path) -> None:
+    async with opened(tmp_path) as run:
+
+        def applied() -> tuple[bool, int]:
+            return run.parts.mqtt_sink.publish_scores, logging.getLogger().level
+
+        run.reload(scores=True, log=LogConfig(level="debug"))
+        assert applied() == (True, logging.DEBUG)
+        run.reload(scores=configured(tmp_path).scores, log=LogConfig())
+        assert applied() == (False, logging.INFO)
+
+
+async def test_reload_that_changes_nothing_prunes_nothing_and_publishes_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path, threshold=0.8) as run:
+        calls = list(run.sink.calls)
+        run.reload()
+        assert run.sink.calls == calls
+        assert not run.parts.room_needed.is_set()
+
+
 async def test_changed_retention_prunes_at_once(tmp_path: Path) -> None:
     async with opened(tmp_path, recorder=RecorderConfig(keep=parse_duration("30d"))) as run:
         run.reload(recorder=RecorderConfig(keep=None))
