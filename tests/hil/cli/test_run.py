@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import leaks
-from tests.helpers.cli import STINGER
+from tests.helpers.cli import STINGER, invoke
 
 pytestmark = pytest.mark.skipif(not leaks.SUPPORTED, reason="it searches processes in /proc")
 
@@ -59,3 +59,14 @@ def test_signal_leaves_no_process_and_no_file(tmp_path: Path, number: signal.Sig
     assert (process.returncode, errors.strip()) == (1, "Aborted!")
     assert processes_using(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [("", "--daemon: expected a command, such as 'stinger run'"), ("'stinger run", "No closing quotation")],
+)
+def test_invalid_command_of_the_daemon_is_reported_in_one_line(command: str, complaint: str) -> None:
+    result = invoke("hil", "run", "steady", "--daemon", command)
+    assert result.exit_code == 2
+    assert complaint in result.output
+    assert result.output.count("\n") == 1
