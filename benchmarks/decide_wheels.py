@@ -1,4 +1,4 @@
-"""Deciding on wheels, by the size of the blocks in which outputs come, beside the rule as one would write it down.
+"""Decide on wheels for blocks of different sizes, compared with a simple implementation of the rule.
 
 Run: python -m benchmarks.decide_wheels.
 """
@@ -18,7 +18,7 @@ Outputs = npt.NDArray[np.float32]
 
 
 def row_by_row(probability: Outputs) -> list[bool]:
-    """The envelope and the hysteresis alone, on NumPy's own scalars: no gaps, no staleness."""
+    """Apply envelope and hysteresis only, with NumPy scalars: without gaps and timeout."""
     s, on = 0.0, False
     wheels = []
     for p in probability:

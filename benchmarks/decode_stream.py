@@ -1,4 +1,4 @@
-"""Decoding the live stream, by the size of the blocks in which it comes.
+"""Decode the live stream in blocks of different sizes.
 
 Run: python -m benchmarks.decode_stream.
 """
@@ -16,7 +16,7 @@ from stinger.wire.text_stream import TextStreamDecoder, encode_rows
 
 SAMPLES = 100_000
 FRAME_BYTES = 24
-# One sample, what a serial port hands over at once at most, a socket's block, everything.
+# One sample, the largest read of a serial port, a block of a socket, everything.
 BLOCK_BYTES = (FRAME_BYTES, 4096, 65_536, SAMPLES * FRAME_BYTES)
 
 

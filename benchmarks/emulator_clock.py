@@ -1,6 +1,6 @@
-"""How late one waking each 10 ms is: the emulator's timer, the event loop's own, and a thread that sleeps.
+"""Measure how late a process wakes up every 10 ms: with the emulator's timer, the event loop's, and a sleeping thread.
 
-All three in turn, a second each, so that a slow moment of the machine hits all of them. Run: python -m benchmarks.emulator_clock.
+All three take turns of one second, so that a slow moment of the machine affects all. Run: python -m benchmarks.emulator_clock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STEP_NS = 10_000_000
 async def wake(until: Callable[[int], Awaitable[object]], lateness: Lateness) -> None:
     start_ns = time.monotonic_ns() + STEP_NS
     for i in range(WAKINGS):
-        due_ns = start_ns + i * STEP_NS + i * 7919 % 1000 * 1000  # not always at the same part of a millisecond
+        due_ns = start_ns + i * STEP_NS + i * 7919 % 1000 * 1000  # at varying fractions of a millisecond
         await until(due_ns)
         lateness.add(time.monotonic_ns() - due_ns)
 
@@ -37,7 +37,7 @@ async def thread(due_ns: int) -> None:
 
 
 async def blocking(due_ns: int) -> None:
-    time.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))  # noqa: ASYNC251 - what the machine can do at best
+    time.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))  # noqa: ASYNC251 - the best that the machine can do
 
 
 async def compare() -> None:

@@ -1,4 +1,4 @@
-"""Exporting a training set, against Python lists, one window at a time.
+"""Export a training set, compared with Python lists, one window at a time.
 
 Run: python -m benchmarks.export_windows, with --long for ten hours too.
 """
@@ -33,7 +33,7 @@ def export(log: Path, folder: Path) -> int:
 
 
 def far_negatives_by_lists(log: Path) -> list[int]:
-    """Only a part of the work: read the log, find the far candidates by the motion of each window, draw some."""
+    """Do only a part of the work: read the log, find the far candidates by the motion of each window, draw some."""
     columns: dict[str, list[int]] = {}
     with log.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -82,8 +82,8 @@ def main() -> None:
         if arguments.long:
             samples = synthetic_samples(3_600_000, 9600, bursts=1600, gaps=400)
             print("\nExport of ten hours: 3,600,000 samples, 9,600 shots, in a process of its own")
-            for ending in ("bin", "csv"):
-                log = folder / f"ten_hours.{ending}"
+            for suffix in ("bin", "csv"):
+                log = folder / f"ten_hours.{suffix}"
                 write_log(log, samples)
                 process = multiprocessing.get_context("spawn").Process(target=long_export, args=(log, folder))
                 process.start()

@@ -1,4 +1,4 @@
-"""Features of a recording: one pass over its samples beside one window at a time in Python lists.
+"""Compute features of a recording: one pass over its samples, compared with one window at a time in Python lists.
 
 Run: python -m benchmarks.features. All ways give the same numbers to 1e-6.
 """
@@ -43,7 +43,7 @@ def _all_lists(rows: list[list[list[int]]], *, rich: bool) -> list[list[float]]:
 
 
 def list_features(window: list[list[int]], *, rich: bool) -> list[float]:
-    """What a script without NumPy does for one window, a list of samples of six numbers."""
+    """Compute the features of one window, a list of samples of six numbers, as a script without NumPy does."""
     channels = list(zip(*window, strict=True))
     features = [sum(values) / len(values) for values in channels]
     features += [_deviation(values) for values in channels]

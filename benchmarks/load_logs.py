@@ -1,4 +1,4 @@
-"""Loading 15 minutes of samples, against reading them row by row.
+"""Load 15 minutes of samples, compared with reading them row by row.
 
 Run: python -m benchmarks.load_logs.
 """

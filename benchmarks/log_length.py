@@ -1,4 +1,4 @@
-"""How long to record before personalising: models of logs of so many minutes, tried on another day of the same person.
+"""How long to record before personalising: models trained on logs of different lengths, tested on another session of the user.
 
 Eight synthetic users; of each a log to learn from and 14 minutes of another seed to test on. Medians. Run:
 python -m benchmarks.log_length
@@ -32,7 +32,7 @@ def log_of(minutes: float, seed: int, user: int) -> EvaluationData:
 
 
 def measure(data: EvaluationData, tested: Sequence[Session]) -> list[tuple[float, float, float]]:
-    """For each kind of model: shots in time, the same by chance, false spin-ups a minute."""
+    """Return for each kind of model: recall, recall by chance, false spin-ups per minute."""
     figures = []
     for spec in SPECS:
         model, _ = fit_on_all(data, spec, seed=1)
@@ -48,11 +48,11 @@ def main() -> None:
         tested = [log_of(TESTED_MINUTES, 900 + user, user).sessions for user in USERS]
         shots = np.median([log.files[0].accepted_shots for log in logs])
         medians = np.median([measure(log, sessions) for log, sessions in zip(logs, tested, strict=True)], axis=0)
-        told = "; ".join(
+        results = "; ".join(
             f"{spec}: {100 * recall:.0f} % in time, {100 * chance:.0f} % by chance, {false:.1f} false a minute"
             for spec, (recall, chance, false) in zip(SPECS, medians.tolist(), strict=True)
         )
-        print(f"{minutes} minutes, {shots:.0f} shots: {told}", flush=True)
+        print(f"{minutes} minutes, {shots:.0f} shots: {results}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmark of eight models beside its 72 fits one after another, each with every core (``n_jobs=-1``).
+"""The benchmark of eight models, compared with its 72 fits one after another, each on all cores (``n_jobs=-1``).
 
 Run: python -m benchmarks.model_benchmark [SEEDS]. Both do the same fits on the same synthetic 1,086 windows and must agree
 on every metric to three decimals where the model does not depend on the seed; here they agree on all of them. What the
@@ -61,7 +61,7 @@ def _print(name: str, seconds: float, ours: float) -> None:
 
 
 def _one_by_one(dataset: Dataset, seeds: range) -> tuple[float, dict[tuple[str, str, str, int], Metrics]]:
-    """Seconds of fitting, predicting and measuring, and the metrics; features and splits are not counted."""
+    """Return the seconds of fitting, predicting and measuring, without features and splits, and the metrics."""
     features = {name: compute_features(dataset.windows, name) for name in ("summary", "rich", "flatten")}
     results = {}
     seconds = 0.0
@@ -89,7 +89,7 @@ def _one_by_one(dataset: Dataset, seeds: range) -> tuple[float, dict[tuple[str, 
 
 
 def _list_features_seconds(dataset: Dataset, *, fits: int) -> float:
-    """Seconds for computing features from lists in each of ``fits`` fits of each configuration."""
+    """Return the seconds for computing features from lists in each of ``fits`` fits of each configuration."""
     windows = dataset.windows.tolist()
     seconds = {"flatten": 0.0}
     for name in ("summary", "rich"):

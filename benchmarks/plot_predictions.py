@@ -65,7 +65,7 @@ def drawn_here(session: Session, found: Forecast, folder: Path) -> None:
 
 
 def drawn_anew(session: Session, found: Forecast, folder: Path) -> None:
-    """The usual way: a figure for each picture, laid out and saved by matplotlib."""
+    """Draw in the usual way: a figure for each picture, laid out and saved by matplotlib."""
     times = session.recording.time_ms
     for moment in session.shots.time_ms[session.shots.accepted][5 : 5 + PICTURES].tolist():
         at = slice(*np.searchsorted(times, (moment - 1500, moment + 300)))

@@ -1,4 +1,4 @@
-"""Scoring as the daemon does it, against scikit-learn called for each window.
+"""Score as the daemon does, compared with scikit-learn called for each window.
 
 Run: python -m benchmarks.scoring
 """

@@ -1,4 +1,4 @@
-"""A training set out of thin air, for timing: its windows are like a hand's movement in size, not in kind."""
+"""Generate a random training set for timing: its windows have the amplitude of real ones, but no structure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from models.dataset import Dataset, Rows
 
 
 def training_set(*, shots: int, negatives_a_shot: int, seed: int, window_samples: int = 50) -> Dataset:
-    """``shots`` positives, then that many times ``negatives_a_shot`` negatives, of one session; never easy to tell."""
+    """Return ``shots`` positives, then ``negatives_a_shot`` negatives for each, of one session, hard to distinguish."""
     rng = np.random.default_rng(seed)
     count = shots * (1 + negatives_a_shot)
     labels = (np.arange(count) < shots).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Synthetic sessions: how fast they are made, how alike to real ones they are, and how hard they are to learn from.
+"""Synthetic sessions: speed of generation, similarity to a real one, and how hard they are to predict.
 
 Run: python -m benchmarks.synthetic_sessions
 """
@@ -26,14 +26,14 @@ from stinger.shots import find_shots
 
 
 def training_set(seed: int, minutes: float) -> Dataset:
-    """The recommended training set of one synthetic session, of one user that no other seed has."""
+    """Build the recommended training set of one synthetic session, of a user that no other seed has."""
     (recording,) = split_recordings(synthesise(minutes=minutes, seed=seed))
     session = Session(name=f"seed{seed}", recording=recording, shots=find_shots(recording), first_shot_num=0)
     return build_dataset([session], OPTIONS, about={})
 
 
 def left_out(datasets: Sequence[Dataset], model: str, features: str) -> list[float]:
-    """Average precision on each of ``datasets`` of a model that was trained on all the others."""
+    """Return the average precision on each of ``datasets`` of a model trained on the others."""
     rows = [compute_features(dataset.windows, features) for dataset in datasets]
     precision = []
     for tested, dataset in enumerate(datasets):
@@ -47,7 +47,7 @@ def left_out(datasets: Sequence[Dataset], model: str, features: str) -> list[flo
 
 
 def window_averages(seeds: Sequence[int], minutes: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Standard deviation and largest absolute value of each channel, averaged over all windows: two of ``(6,)``."""
+    """Return standard deviation and largest absolute value of each channel, averaged over all windows: two ``(6,)``."""
     features = []
     for seed in seeds:
         (recording,) = split_recordings(synthesise(minutes=minutes, seed=seed, still_pause=False))

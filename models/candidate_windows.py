@@ -60,7 +60,7 @@ def find_candidates(
     """
     lengths = [len(session.recording) for session in sessions]
     starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.intp)
-    field = CandidateWindows(
+    windows = CandidateWindows(
         time_ms=np.empty(starts[-1], dtype=np.int64),
         exclusion=np.empty(starts[-1], dtype=np.uint8),
         score=np.empty(starts[-1], dtype=np.float64),
@@ -70,16 +70,16 @@ def find_candidates(
     for session, span, start, stop in zip(sessions, spans, starts[:-1], starts[1:], strict=True):
         recording = session.recording
         offset = clock - int(recording.time_ms[0])
-        np.add(recording.time_ms, offset, out=field.time_ms[start:stop])
+        np.add(recording.time_ms, offset, out=windows.time_ms[start:stop])
         clock = int(recording.time_ms[-1]) + offset + int(np.ceil(apart_ms)) + 1
         near_edge = _around_edges(session, keep_clear_ms, avoid_post_ms, avoid_edges)
-        exclusion = field.exclusion[start:stop]
+        exclusion = windows.exclusion[start:stop]
         exclusion[:] = Exclusion.NONE
         exclusion[near_edge] = Exclusion.NEAR_EDGE
         exclusion[pressed_within(recording, span.window_samples)] = Exclusion.HOLDS_TRIGGER
         exclusion[unbroken_before(recording) < span.window_samples] = Exclusion.INCOMPLETE
-        field.score[start:stop] = motion_scores(recording.axes, span.window_samples)
-    return field
+        windows.score[start:stop] = motion_scores(recording.axes, span.window_samples)
+    return windows
 
 
 def _around_edges(session: Session, before_ms: float, after_ms: float, which: AvoidEdges) -> npt.NDArray[np.bool_]:

@@ -99,10 +99,10 @@ class Negatives:
 
 
 def choose_negatives(
-    field: CandidateWindows, positive_starts: Indices, positive_ends: Indices, options: NegativeOptions, seed: int
+    pool: CandidateWindows, positive_starts: Indices, positive_ends: Indices, options: NegativeOptions, seed: int
 ) -> Negatives:
-    """Choose negatives from ``field`` for the positive windows ``[start, end)``. The same seed chooses the same ones."""
-    draw = _Draw(field, field.score[positive_ends], options, seed)
+    """Choose negatives from ``pool`` for the positive windows ``[start, end)``. The same seed chooses the same ones."""
+    draw = _Draw(pool, pool.score[positive_ends], options, seed)
     total = positive_starts.size * options.mult
     if options.strategy == "near":
         chosen = draw.near(positive_starts, options.mult)
@@ -114,9 +114,9 @@ def choose_negatives(
     return Negatives(ends=np.sort(chosen), counts={name: dict(count) for name, count in draw.counts.items()})
 
 
-def choose_far(field: CandidateWindows, wanted: int, options: NegativeOptions, seed: int) -> Negatives:
-    """Choose at most ``wanted`` negatives from anywhere in ``field``, which has no shots and so no positives."""
-    draw = _Draw(field, np.empty(0), replace(options, match_pos_motion=False), seed)
+def choose_far(pool: CandidateWindows, wanted: int, options: NegativeOptions, seed: int) -> Negatives:
+    """Choose at most ``wanted`` negatives from anywhere in ``pool``, which has no shots and so no positives."""
+    draw = _Draw(pool, np.empty(0), replace(options, match_pos_motion=False), seed)
     chosen = draw.far(wanted)
     return Negatives(ends=np.sort(chosen), counts={name: dict(count) for name, count in draw.counts.items()})
 
@@ -125,12 +125,12 @@ class _Draw:
     """Draws negatives and counts how many candidates each filter removes."""
 
     def __init__(
-        self, field: CandidateWindows, positive_scores: npt.NDArray[np.float64], options: NegativeOptions, seed: int
+        self, pool: CandidateWindows, positive_scores: npt.NDArray[np.float64], options: NegativeOptions, seed: int
     ) -> None:
-        self._field = field
+        self._pool = pool
         self._options = options
         self._rng = np.random.default_rng(seed)
-        self._separated = SeparatedDraw(field.time_ms, options.min_sep_ms)
+        self._separated = SeparatedDraw(pool.time_ms, options.min_sep_ms)
         self._motion_range = (
             _quantile_range(positive_scores, options.pos_motion_q) if options.match_pos_motion else None
         )
@@ -138,14 +138,14 @@ class _Draw:
 
     def far(self, wanted: int) -> Indices:
         count = self.counts.setdefault("far", Counter())
-        return self._choose(np.arange(len(self._field)), wanted, count)
+        return self._choose(np.arange(len(self._pool)), wanted, count)
 
     def near(self, positive_starts: Indices, wanted_each: int) -> Indices:
         count = self.counts.setdefault("near", Counter())
-        times = self._field.time_ms
-        session = np.searchsorted(self._field.starts, positive_starts, side="right") - 1
+        times = self._pool.time_ms
+        session = np.searchsorted(self._pool.starts, positive_starts, side="right") - 1
         # A band may be longer than the distance between two sessions on the common time axis.
-        lowest, highest = self._field.starts[session], self._field.starts[session + 1]
+        lowest, highest = self._pool.starts[session], self._pool.starts[session + 1]
         before = times[positive_starts]
         first = np.searchsorted(times, before - self._options.near_max_ms, side="left")
         last = np.searchsorted(times, before - self._options.near_min_ms, side="right")
@@ -166,13 +166,13 @@ class _Draw:
 
     def _fit(self, candidates: Indices, count: Counter[str]) -> Indices:
         """Return those of ``candidates`` that no filter removes; add the number that each removes to ``count``."""
-        exclusions = self._field.exclusion[candidates]
+        exclusions = self._pool.exclusion[candidates]
         number_of = np.bincount(exclusions, minlength=len(Exclusion))
         count["candidates"] += candidates.size
         for exclusion, label in _EXCLUSION_LABELS.items():
             count[label] += int(number_of[exclusion])
         fit: Indices = candidates[exclusions == Exclusion.NONE]
-        scores = self._field.score[fit]
+        scores = self._pool.score[fit]
         if self._options.min_motion_quantile > 0 and fit.size:
             # A partial sort: only one value is needed.
             rank = math.floor(self._options.min_motion_quantile * (fit.size - 1))

@@ -5,7 +5,7 @@ The rows of a session depend on that session only, so workers build them once an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -75,30 +75,28 @@ def build_training_rows(
     )
 
 
-def joined(pieces: Iterable[TrainingRows], feature_set: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Return features ``(n, k)`` and labels ``(n,)`` of all of ``pieces``. Raises :class:`InputError` without a shot."""
-    parts = list(pieces)
-    if not any(piece.positives for piece in parts):
+def join_rows(parts: Sequence[TrainingRows], feature_set: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+    """Return features ``(n, k)`` and labels ``(n,)`` of all of ``parts``. Raises :class:`InputError` without a shot."""
+    if not any(part.positives for part in parts):
         raise InputError(f"no shot to train on in {len(parts)} recordings")
-    features = np.concatenate([piece.features[feature_set] for piece in parts])
-    return features, np.concatenate([piece.labels for piece in parts])
+    features = np.concatenate([part.features[feature_set] for part in parts])
+    return features, np.concatenate([part.labels for part in parts])
 
 
-def counts(pieces: Iterable[TrainingRows]) -> dict[str, Any]:
-    """Return the numbers of rows and positives in ``pieces`` and a hash of all rows, for a model's metadata."""
-    parts = list(pieces)
-    digest = sha256("".join(piece.sha256 for piece in parts).encode())
+def rows_metadata(parts: Sequence[TrainingRows]) -> dict[str, Any]:
+    """Return the numbers of rows and positives in ``parts`` and a hash of all rows, for a model's metadata."""
+    digest = sha256("".join(part.sha256 for part in parts).encode())
     return {
         "dataset_sha256": digest.hexdigest(),
-        "rows": sum(piece.labels.size for piece in parts),
-        "positives": sum(piece.positives for piece in parts),
+        "rows": sum(part.labels.size for part in parts),
+        "positives": sum(part.positives for part in parts),
     }
 
 
 def _quiet_windows(session: Session, options: ExportOptions, quiet_a_minute: float) -> npt.NDArray[np.int16]:
     recording = session.recording
     span = span_of(recording, lead_ms=options.lead_ms, window_ms=options.window_ms)
-    field = find_candidates(
+    candidates = find_candidates(
         [session],
         [span],
         keep_clear_ms=options.lead_ms + options.window_ms,
@@ -107,5 +105,5 @@ def _quiet_windows(session: Session, options: ExportOptions, quiet_a_minute: flo
         apart_ms=options.negatives.min_sep_ms,
     )
     wanted = round(quiet_a_minute * recording.recorded_ms / 60_000)
-    ends = choose_far(field, wanted, options.negatives, options.seed).ends
+    ends = choose_far(candidates, wanted, options.negatives, options.seed).ends
     return windows_at(recording.axes, ends, span.window_samples)

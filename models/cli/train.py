@@ -90,8 +90,8 @@ def train(
 ) -> None:
     """Train a model on one part of a training set and measure it on the other.
 
-    A random split gives too good figures: windows of one shot are on both sides. Use --split session to estimate how
-    the model does with another person, and --split group within one session.
+    The figures of a random split are too good, because windows of one shot are on both sides. Use --split session to
+    estimate how the model does with another person, and --split group within one session.
     """
     options = TrainingOptions(
         spec=ModelSpec(model, features),

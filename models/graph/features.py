@@ -49,7 +49,7 @@ def add_features(graph: GraphBuilder, name: str) -> FeatureNodes:
 
 
 def _summary(graph: GraphBuilder, values: str, square_sums: str) -> list[str]:
-    """Mean, standard deviation and largest absolute value of each channel: three ``(n, 6)``."""
+    """Add mean, standard deviation and largest absolute value of each channel; return the names of three ``(n, 6)``."""
     width = graph.constant(WINDOW_SAMPLES, np.float64)
     sums = graph.add("ReduceSum", values, graph.axes(1), keepdims=0)
     scaled = graph.add("Mul", square_sums, width)
@@ -59,7 +59,10 @@ def _summary(graph: GraphBuilder, values: str, square_sums: str) -> list[str]:
 
 
 def _rich(graph: GraphBuilder, values: str, squares: str) -> list[str]:
-    """Mean absolute value of each channel ``(n, 6)``; mean, deviation, maximum of both magnitudes ``(n, 6)``."""
+    """Add mean absolute value of each channel, and mean, deviation and maximum of both magnitudes.
+
+    Returns the names of two ``(n, 6)``.
+    """
     width = graph.constant(WINDOW_SAMPLES, np.float64)
     absolute = graph.add("ReduceSum", graph.add("Abs", values), graph.axes(1), keepdims=0)
     # (n, 50, 2, 3): accelerometer and gyroscope, three axes each.

@@ -12,6 +12,7 @@ from models.dataset import Dataset
 from models.export import ExportOptions, build_dataset
 from models.negatives import NegativeOptions
 from models.sessions import Session, open_sessions
+from models.windows import WINDOW_MS
 from replay.cli.negative_options import negative_options, negatives_of
 from replay.cli.picture_options import (
     dpi_option,
@@ -19,11 +20,10 @@ from replay.cli.picture_options import (
     overview_points_option,
     shot_post_option,
     shot_pre_option,
-    window_option,
 )
 from replay.plots.exploration import ShotSeries, check_inputs, write_exploration
 from replay.plots.exploration_files import SHOTS_FOLDER, TRAIN_FOLDER
-from stinger.cli.options import ANY_FOLDER, ANY_PATH, every_option, min_shot_gap_option, rate_option
+from stinger.cli.options import ANY_FOLDER, ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
 from stinger.logs import Log, read_log
@@ -42,7 +42,7 @@ from stinger.wording import counted
 @click.option("--clean", "clean_first", is_flag=True, help="First delete the files that an earlier run wrote there.")
 @click.option("--export-dataset", is_flag=True, help=f"Also write a training set to OUTDIR/{TRAIN_FOLDER}.")
 @lead_option("Time from the end of a positive window to its shot.")
-@window_option
+@click.option("--window-ms", type=Milliseconds(1), default=WINDOW_MS, show_default=True, help="Length of a window.")
 @min_shot_gap_option
 @shot_pre_option(1000)
 @shot_post_option(200)

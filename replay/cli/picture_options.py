@@ -7,16 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
-from models.windows import LEAD_MS, WINDOW_MS
+from models.windows import LEAD_MS
 from stinger.cli.options import Milliseconds
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _MAX_DPI = 1200
-
-window_option = click.option(
-    "--window-ms", type=Milliseconds(1), default=WINDOW_MS, show_default=True, help="Length of a window."
-)
 
 
 def lead_option(explanation: str) -> Callable[[_Command], _Command]:

@@ -14,13 +14,13 @@ from models.dataset import Dataset, read_dataset
 from models.model_file import Model, load_model
 from models.names import distinct, stems
 from models.spec import ModelSpec, parse_spec
+from models.windows import WINDOW_MS
 from replay.cli.picture_options import (
     dpi_option,
     lead_option,
     overview_points_option,
     shot_post_option,
     shot_pre_option,
-    window_option,
 )
 from replay.cli.plot_input import check_dataset, check_window, sessions_to_plot
 from replay.plots.forecast import Probabilities, forecast_of
@@ -31,6 +31,7 @@ from stinger.cli.options import (
     ANY_PATH,
     MAX_SEED,
     FiniteRange,
+    Milliseconds,
     every_option,
     min_shot_gap_option,
     rate_option,
@@ -96,7 +97,13 @@ COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
 )
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="Random seed of training.")
 @lead_option("The value at time t is the output for the window that ends this long before t.")
-@window_option
+@click.option(
+    "--window-ms",
+    type=Milliseconds(1),
+    default=WINDOW_MS,
+    show_default=True,
+    help="Length of a window; models take no other than the default.",
+)
 @min_shot_gap_option
 @click.option(
     "--include-rejected-shots", is_flag=True, help="Also draw rejected trigger edges, after the accepted shots."

@@ -19,12 +19,12 @@ from models.scorer import Probability
 from models.sessions import Session
 from models.spec import ModelSpec
 from models.task_runner import TaskRunner
-from models.training_rows import TrainingRows, build_training_rows, counts, joined
+from models.training_rows import TrainingRows, build_training_rows, join_rows, rows_metadata
 from replay.evaluation.out_of_fold import score_stretch
 from replay.trace import Trace
 from stinger.errors import InputError
 
-_DEAR: Final = ("et", "rf", "hgb", "xgb", "mlp")
+_SLOWEST_FIRST: Final = ("et", "rf", "hgb", "xgb", "mlp")
 """Models that take long to fit, the slowest first: they are started first, so that all workers finish at about the same time."""
 
 
@@ -47,7 +47,7 @@ def build_all_rows(
     quiet_a_minute = options.negatives.mult * shots / minutes if minutes else 0.0
     build = partial(build_training_rows, frozenset(spec.features for spec in specs), options, quiet_a_minute)
     ordered = sorted(sessions, key=lambda session: -len(session.recording))
-    return {piece.session: piece for piece in runner.run("Building", build, ordered)}
+    return {part.session: part for part in runner.run("Building", build, ordered)}
 
 
 def train_on_all(
@@ -59,15 +59,15 @@ def train_on_all(
     model file.
     """
     built = build_all_rows(sessions, [ModelSpec(meta.estimator, meta.features)], options, runner)
-    pieces = [built[session.name] for session in sessions]
-    training = {**meta.training, **counts(pieces), "fitted_on": "all rows", "seed": options.seed}
+    rows = [built[session.name] for session in sessions]
+    training = {**meta.training, **rows_metadata(rows), "fitted_on": "all rows", "seed": options.seed}
     meta = replace(meta, training=training)
-    ((data, warnings),) = runner.run("Training on all", partial(_fit_on_all, pieces, options.seed), [meta])
+    ((data, warnings),) = runner.run("Training on all", partial(_fit_on_all, rows, options.seed), [meta])
     return open_model(data), warnings
 
 
-def _fit_on_all(pieces: Sequence[TrainingRows], seed: int, meta: ModelMeta) -> tuple[bytes, tuple[str, ...]]:
-    features, labels = joined(pieces, meta.features)
+def _fit_on_all(rows: Sequence[TrainingRows], seed: int, meta: ModelMeta) -> tuple[bytes, tuple[str, ...]]:
+    features, labels = join_rows(rows, meta.features)
     # The only fit at this time, unlike those of a contest, so it may use all cores.
     model, warnings = fit_model(features, labels, meta, seed=seed, n_jobs=-1)
     return model.data, warnings
@@ -82,15 +82,15 @@ def score_candidates(
     for training.
     """
     sessions = {session.name: session for fold in test.folds for session in fold.train}
-    pieces = build_all_rows(tuple(sessions.values()), specs, options, runner)
+    rows = build_all_rows(tuple(sessions.values()), specs, options, runner)
     # Names instead of sessions: workers do not need the samples.
     folds = [(tuple(session.name for session in fold.train), fold.test) for fold in test.folds]
-    play = partial(_play, pieces, test.sessions, folds, options)
+    fit_and_score = partial(_fit_and_score, rows, test.sessions, folds, options)
     tasks = [_Task(spec, fold) for spec in specs for fold in range(len(folds))]
-    tasks.sort(key=lambda task: _DEAR.index(task.spec.model) if task.spec.model in _DEAR else len(_DEAR))
-    played = sorted(runner.run("Fitting", play, tasks), key=lambda one: one.task.fold)
-    candidates = (_candidate(spec, test, [one for one in played if one.task.spec == spec]) for spec in specs)
-    return tuple(candidates), tuple(piece.warning for piece in pieces.values() if piece.warning is not None)
+    tasks.sort(key=_start_order)
+    scored_folds = sorted(runner.run("Fitting", fit_and_score, tasks), key=lambda one: one.task.fold)
+    candidates = (_candidate(spec, test, [one for one in scored_folds if one.task.spec == spec]) for spec in specs)
+    return tuple(candidates), tuple(part.warning for part in rows.values() if part.warning is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,13 @@ class _Task:
     fold: int
 
 
+def _start_order(task: _Task) -> int:
+    model = task.spec.model
+    return _SLOWEST_FIRST.index(model) if model in _SLOWEST_FIRST else len(_SLOWEST_FIRST)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Played:
+class _FoldScores:
     """The result of a task: outputs for each stretch that its fold tests, or the reason of a failure."""
 
     task: _Task
@@ -111,13 +116,13 @@ class _Played:
     failure: str | None = None
 
 
-def _play(
-    pieces: Mapping[str, TrainingRows],
+def _fit_and_score(
+    rows: Mapping[str, TrainingRows],
     sessions: Sequence[Session],
     folds: Sequence[tuple[tuple[str, ...], tuple[Stretch, ...]]],
     options: ExportOptions,
     task: _Task,
-) -> _Played:
+) -> _FoldScores:
     train, tested = folds[task.fold]
     spec = task.spec
     meta = ModelMeta(
@@ -125,21 +130,21 @@ def _play(
     )
     try:
         with threadpool_limits(1):
-            features, labels = joined((pieces[name] for name in train), spec.features)
+            features, labels = join_rows([rows[name] for name in train], spec.features)
             model, warnings = fit_model(features, labels, meta, seed=options.seed)
     except InputError as error:
-        return _Played(task, (), failure=str(error))
+        return _FoldScores(task, (), failure=str(error))
     outputs = tuple((stretch, score_stretch(model, sessions, stretch)) for stretch in tested)
-    return _Played(task, outputs, tuple(f"fold {task.fold + 1}: {warning}" for warning in warnings))
+    return _FoldScores(task, outputs, tuple(f"fold {task.fold + 1}: {warning}" for warning in warnings))
 
 
-def _candidate(spec: ModelSpec, test: HeldOut, played: Sequence[_Played]) -> Candidate:
-    warnings = tuple(warning for one in played for warning in one.warnings)
-    failure = next((one.failure for one in played if one.failure is not None), None)
+def _candidate(spec: ModelSpec, test: HeldOut, scored_folds: Sequence[_FoldScores]) -> Candidate:
+    warnings = tuple(warning for one in scored_folds for warning in one.warnings)
+    failure = next((one.failure for one in scored_folds if one.failure is not None), None)
     if failure is not None:
         return Candidate(spec, (), warnings, failure)
     probability = {i: np.full(len(test.sessions[i].recording), np.nan, dtype=np.float32) for i in test.positions}
-    for one in played:
+    for one in scored_folds:
         for stretch, scored in one.outputs:
             # Folds by time test all sessions, also those that are not held out.
             if stretch.session in probability:

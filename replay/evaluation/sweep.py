@@ -17,7 +17,7 @@ FINE_STEPS: Final = 90
 
 
 def thresholds(steps: int, *also: float) -> tuple[float, ...]:
-    """``steps`` + 1 thresholds from the lowest to the highest that a blaster takes, and those of ``also``, ascending."""
+    """Return ``steps`` + 1 thresholds from the lowest to the highest allowed one, and those in ``also``, ascending."""
     width = HIGHEST_THRESHOLD - LOWEST_THRESHOLD
     return tuple(sorted({*also, *(round(LOWEST_THRESHOLD + width * i / steps, 6) for i in range(steps + 1))}))
 

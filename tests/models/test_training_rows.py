@@ -8,7 +8,7 @@ import pytest
 from models.export import ExportOptions, build_dataset
 from models.features import compute_features
 from models.negatives import RECOMMENDED
-from models.training_rows import build_training_rows, counts, joined
+from models.training_rows import build_training_rows, join_rows, rows_metadata
 from stinger.errors import InputError
 from stinger.sample import SampleArray
 from tests.helpers.retraining import session_of
@@ -26,52 +26,52 @@ def without_shots(samples: SampleArray) -> SampleArray:
 
 def test_piece_of_a_session_with_shots_is_its_training_set() -> None:
     session = session_of(synthetic_samples(6000, 15))
-    piece = build_training_rows(SETS, OPTIONS, 100, session)
+    part = build_training_rows(SETS, OPTIONS, 100, session)
     dataset = build_dataset([session], OPTIONS, about={})
-    assert np.array_equal(piece.labels, dataset.labels)
+    assert np.array_equal(part.labels, dataset.labels)
     for name in SETS:
-        assert np.array_equal(piece.features[name], compute_features(dataset.windows, name))
+        assert np.array_equal(part.features[name], compute_features(dataset.windows, name))
 
 
 def test_session_without_a_shot_gives_as_many_negatives_a_minute_as_asked_for() -> None:
     session = session_of(without_shots(synthetic_samples(12_000, 15)))
-    piece = build_training_rows(SETS, OPTIONS, 30, session)
-    assert piece.labels.size == 60
-    assert piece.positives == 0
-    assert piece.features["summary"].shape == (60, 18)
+    part = build_training_rows(SETS, OPTIONS, 30, session)
+    assert part.labels.size == 60
+    assert part.positives == 0
+    assert part.features["summary"].shape == (60, 18)
 
 
 def test_session_too_short_for_a_window_gives_nothing_and_says_so() -> None:
-    piece = build_training_rows(SETS, OPTIONS, 30, session_of(synthetic_samples(6000, 15)[:40], "short"))
-    assert piece.labels.size == 0
-    assert piece.features["rich"].shape == (0, 30)
+    part = build_training_rows(SETS, OPTIONS, 30, session_of(synthetic_samples(6000, 15)[:40], "short"))
+    assert part.labels.size == 0
+    assert part.features["rich"].shape == (0, 30)
 
 
 def test_session_whose_shots_have_no_whole_window_is_left_out_with_the_reason() -> None:
     samples = synthetic_samples(300, 1)
     samples["trigger"] = 0
     samples["trigger"][20:25] = 1
-    piece = build_training_rows(SETS, OPTIONS, 30, session_of(samples, "early"))
-    assert piece.labels.size == 0
-    assert piece.warning is not None
-    assert "early: not used for training: no positive window is left" in piece.warning
+    part = build_training_rows(SETS, OPTIONS, 30, session_of(samples, "early"))
+    assert part.labels.size == 0
+    assert part.warning is not None
+    assert "early: not used for training: no positive window is left" in part.warning
 
 
 def test_pieces_join_in_order_whatever_built_them() -> None:
-    pieces = [
+    parts = [
         build_training_rows(SETS, OPTIONS, 30, session_of(synthetic_samples(3000, 8, seed=seed))) for seed in (1, 2)
     ]
-    features, labels = joined(pieces, "rich")
-    assert np.array_equal(features, np.concatenate([piece.features["rich"] for piece in pieces]))
-    assert counts(pieces)["positives"] == int(labels.sum())
-    assert counts(pieces)["rows"] == labels.size
-    assert counts(pieces)["dataset_sha256"] != counts(pieces[::-1])["dataset_sha256"]
+    features, labels = join_rows(parts, "rich")
+    assert np.array_equal(features, np.concatenate([part.features["rich"] for part in parts]))
+    assert rows_metadata(parts)["positives"] == int(labels.sum())
+    assert rows_metadata(parts)["rows"] == labels.size
+    assert rows_metadata(parts)["dataset_sha256"] != rows_metadata(parts[::-1])["dataset_sha256"]
 
 
 def test_pieces_without_a_shot_cannot_be_learnt_from() -> None:
-    piece = build_training_rows(SETS, OPTIONS, 30, session_of(without_shots(synthetic_samples(3000, 8))))
+    part = build_training_rows(SETS, OPTIONS, 30, session_of(without_shots(synthetic_samples(3000, 8))))
     with pytest.raises(InputError, match="no shot to train on in 1 recordings"):
-        joined([piece], "rich")
+        join_rows([part], "rich")
 
 
 def test_another_seed_takes_other_negatives_of_a_session_without_shots() -> None:
