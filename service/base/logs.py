@@ -62,32 +62,32 @@ class Logger:
     def debug(self, event: str, /, **values: object) -> None:
         """Log an event that helps to find a fault."""
         if self._logger.isEnabledFor(logging.DEBUG):
-            self._logger.debug(Event(event, values), stacklevel=2)
+            self._logger.debug(LogEvent(event, values), stacklevel=2)
 
     def info(self, event: str, /, **values: object) -> None:
         """Log an event of normal operation."""
         if self._logger.isEnabledFor(logging.INFO):
-            self._logger.info(Event(event, values), stacklevel=2)
+            self._logger.info(LogEvent(event, values), stacklevel=2)
 
     def warning(self, event: str, /, **values: object) -> None:
         """Log an event that an operator should know of."""
         if self._logger.isEnabledFor(logging.WARNING):
-            self._logger.warning(Event(event, values), stacklevel=2)
+            self._logger.warning(LogEvent(event, values), stacklevel=2)
 
     def error(self, event: str, /, **values: object) -> None:
         """Log an event that needs an operator."""
         if self._logger.isEnabledFor(logging.ERROR):
-            self._logger.error(Event(event, values), stacklevel=2)
+            self._logger.error(LogEvent(event, values), stacklevel=2)
 
     def exception(self, event: str, /, *, level: int = logging.ERROR, **values: object) -> None:
         """Log an error, or an event of another ``level``, with the traceback of the exception that is being handled."""
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, Event(event, values), exc_info=sys.exc_info(), stacklevel=2)
+            self._logger.log(level, LogEvent(event, values), exc_info=sys.exc_info(), stacklevel=2)
 
     def log(self, level: int, event: str, /, **values: object) -> None:
         """Log an event at ``level``, a constant of ``logging``."""
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, Event(event, values), stacklevel=2)
+            self._logger.log(level, LogEvent(event, values), stacklevel=2)
 
 
 class RepeatedFailure:
@@ -125,10 +125,10 @@ class RepeatedFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LogEvent:
     r"""The message of a log record: an event name and its values. A value that is not one plain word is quoted.
 
-    >>> print(Event("link_lost", {"device": "a", "reason": 'no "way"', "after_s": 0.25}))
+    >>> print(LogEvent("link_lost", {"device": "a", "reason": 'no "way"', "after_s": 0.25}))
     link_lost device=a reason="no \"way\"" after_s=0.25
     """
 
@@ -168,7 +168,7 @@ class _JsonFormatter(logging.Formatter):
     """Writes one JSON object a line: time, level, logger, event, the event's values as fields, and any traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        event = record.msg if isinstance(record.msg, Event) else Event(record.getMessage(), {})
+        event = record.msg if isinstance(record.msg, LogEvent) else LogEvent(record.getMessage(), {})
         fields: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname.lower(),
