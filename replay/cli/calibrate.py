@@ -56,8 +56,8 @@ def calibrate(
 ) -> None:
     """Choose the threshold with the most shots of LOG in time, within an upper limit for false spin-ups.
 
-    Of several, choose the one with the wheels on for the least time. The model with this threshold is added to the
-    registry as a new version; it is in use once it is promoted.
+    If several are equally good, choose the one with the wheels on for the least time. The model with this threshold is
+    added to the registry as a new version; it is in use once it is promoted.
     """
     if out is not None and not dry_run:
         check_output(out)

@@ -74,7 +74,7 @@ DEFAULT_SETTINGS: Final = PersonaliseSettings(SPECS, PICTURE_OPTIONS, _is_intera
 def personalise_command(
     settings: PersonaliseSettings | None, *, port: str | None, baud: int, outdir: Path | None, yes: bool
 ) -> None:
-    """Train models of your own for your blaster, on what it has recorded of you.
+    """Train models for your blaster on its recording of you, and upload them.
 
     Start the recording in the blaster's menu and play for ten minutes: carry, aim and wait as well as shoot. Leave the
     blaster switched on, plug it in, and run this command. It fetches the log, trains the two kinds of model that the blaster

@@ -78,7 +78,7 @@ def prune(
     stinger recordings prune --keep-size 10GB
 
     It never deletes the newest recording of a device, a recording that is still open, or one that a model in the
-    registry was trained or tested on. A daemon may run meanwhile.
+    registry was trained or tested on. This is safe while a daemon runs.
     """  # noqa: D301 - click needs the backspace itself
     given = {"data_dir": data_dir, "recorder.keep": keep, "recorder.keep_size": keep_size}
     config = load_config(config_file, os.environ, given | ({"recorder.keep_trained": False} if even_trained else {}))

@@ -22,7 +22,7 @@ from stinger.errors import InputError
 @click.option("--broker", default="mqtt://localhost", show_default=True, metavar="URL", help="The daemon's broker.")
 @click.option("--device", metavar="NAME", help="Show only this device.  [default: all]")
 @click.option(
-    "--password-file", type=ANY_FOLDER, metavar="FILE", help="File with the password at the broker in its first line."
+    "--password-file", type=ANY_FOLDER, metavar="FILE", help="File whose first line is the password for the broker."
 )
 @click.option(
     "--ca-file",

@@ -37,7 +37,7 @@ class BrokerConfig:
     )
     user: str | None = key(None, "User name at the broker.")
     password: str | None = key(None, "Password at the broker. Read from the environment only.", secret=True)
-    password_file: Path | None = key(None, "File with the password at the broker in its first line.")
+    password_file: Path | None = key(None, "File whose first line is the password for the broker.")
     ca_file: Path | None = key(
         None, "Certificates that the broker's certificate is checked against.", default_text="the system's"
     )

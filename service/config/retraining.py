@@ -39,14 +39,14 @@ class RetrainConfig:
     )
     min_shots: int = key(
         100,
-        "Accepted shots, not used to train the champion, that are needed before models are compared.",
+        "Compare models once there are this many accepted shots that the champion was not trained on.",
         low=5,
         high=1_000_000,
         option="--min-shots",
     )
     max_false_per_minute: float = key(
         2.0,
-        "Budget: the most false spin-ups a minute at which models are compared.",
+        "Budget: upper limit for false spin-ups per minute.",
         low=0,
         high=1000,
         option="--max-false-per-minute",
@@ -60,7 +60,7 @@ class RetrainConfig:
     )
     margin: float = key(
         0.03,
-        "A new champion must have at least this fraction of all shots more in time than the old one.",
+        "A new champion must have more shots in time than the old one, by at least this fraction of all shots.",
         low=0,
         high=1,
         option="--margin",

@@ -102,7 +102,7 @@ class Corrupt(FrameFault):
 
 @dataclass(slots=True, kw_only=True)
 class Cut(FrameFault):
-    """Frames lack their end."""
+    """Frames are cut off before their end."""
 
     def hit(self, packet: Packet) -> list[Packet]:
         """Return the frame without its end, at least one byte."""
