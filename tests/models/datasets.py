@@ -1,4 +1,4 @@
-"""Training sets out of thin air, tiny, so that every model fits them in no time."""
+"""Small random training sets, on which every model is fitted quickly."""
 
 from __future__ import annotations
 

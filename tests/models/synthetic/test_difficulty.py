@@ -1,4 +1,4 @@
-"""Synthetic sessions are neither trivial nor hopeless to learn from."""
+"""Synthetic sessions are neither trivial nor impossible to predict."""
 
 from __future__ import annotations
 

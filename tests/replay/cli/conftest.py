@@ -1,4 +1,4 @@
-"""Logs and a model that the commands are tried on."""
+"""Logs and a model for the tests of the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contests by hand."""
+"""Build contests for tests."""
 
 from __future__ import annotations
 
