@@ -13,7 +13,7 @@ from models.onnx_wire import check_contents
 from models.runtime import InferenceSession, NodeArg, SessionOptions
 from models.scorer import BATCH_WINDOWS
 from stinger.errors import FileError, InputError
-from stinger.files import StrPath, read_bytes
+from stinger.files import StrPath, read_regular
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS, INT16_MAX, INT16_MIN
 
@@ -48,7 +48,7 @@ class Model:
 
 def load_model(path: StrPath) -> Model:
     """Open a model file. Raises :class:`FileError` for an invalid one (see :func:`open_model`)."""
-    data = read_bytes(path, at_most=MODEL_MAX_BYTES)
+    data = read_regular(path, at_most=MODEL_MAX_BYTES)
     try:
         return open_model(data)
     except InputError as error:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from stinger.errors import FileError, InputError
-from stinger.files import StrPath, os_errors, read_bytes, sync_folder, write_bytes
+from stinger.files import StrPath, os_errors, read_regular, sync_folder, write_bytes
 
 MODEL_FILE: Final = "model.onnx"
 BLASTER_FILE: Final = "model.mlmd"
@@ -56,8 +55,8 @@ class Version:
         """Read the report that was stored with the model. Raises :class:`FileError`."""
         path = self.folder / REPORT_FILE
         try:
-            report = json.loads(read_bytes(path))
-        except ValueError as error:
+            report = json.loads(read_regular(path))
+        except (ValueError, RecursionError) as error:
             raise FileError(path, "is not JSON") from error
         if not isinstance(report, dict):
             raise FileError(path, "is not a JSON object")
@@ -98,24 +97,43 @@ class Registry:
     def champion(self) -> Version | None:
         """Return the version in use, ``None`` if none was ever promoted.
 
-        Raises :class:`FileError` if the champion's version was deleted.
+        Raises :class:`FileError` if the champion's version was deleted, or the file that names it was deleted or damaged.
         """
         name = self._champion_id()
+        path = self.folder / "champion"
         if name is None:
+            promoted = self._promoted(None)
+            if promoted:
+                raise FileError(path, f"is missing, although '{promoted[-1]}' was promoted: promote a model")
             return None
+        if not name:
+            raise FileError(path, "is empty: promote a model")
         try:
             return self.version(name)
         except InputError as error:
-            path = self.folder / "champion"
-            raise FileError(path, f"names '{name}', which is not there: promote another model") from error
+            raise FileError(path, f"names {name!r:.80}, which is not there: promote another model") from error
+
+    def earlier_champions(self) -> list[Version]:
+        """Return the versions that were champion before the one in use and still exist, the last one first.
+
+        Versions that were rolled back are not among them. They are in the journal, so they are known even if the file
+        that names the champion is damaged.
+        """
+        try:
+            current = self._champion_id()
+        except FileError:
+            current = None
+        existing = {version.id: version for version in self.versions()}
+        promoted = reversed(self._promoted(current))
+        return [existing[name] for name in dict.fromkeys(promoted) if name != current and name in existing]
 
     def journal(self) -> list[dict[str, Any]]:
         """Return every change, oldest first, without a last line that a crash left incomplete."""
         path = self.folder / "journal.jsonl"
-        if not self._is_file(path):
+        if not self._exists(path):
             return []
         entries = []
-        for line in read_bytes(path).split(b"\n"):
+        for line in read_regular(path).split(b"\n"):
             try:
                 entry = json.loads(line)
             except (ValueError, RecursionError):
@@ -186,7 +204,8 @@ class Registry:
     def prune(self, *, keep: int) -> list[Version]:
         """Delete all but the newest ``keep`` versions, the champion and its predecessor; return the deleted ones."""
         with self._locked():
-            needed = {self._champion_id(), self._predecessor()}
+            champion = self._champion_id()
+            needed = {champion, *self._promoted(champion)[-2:]}
             versions = self.versions()
             newest = versions[max(0, len(versions) - keep) :]
             doomed = [version for version in versions if version not in newest and version.id not in needed]
@@ -199,32 +218,65 @@ class Registry:
         return doomed
 
     def _set_champion(self, action: str, version: Version, why: str) -> None:
-        # The journal is written first: an entry whose change did not happen is ignored later, but a champion without an
-        # entry could not be rolled back.
-        self._note(action, {"from": self._champion_id(), "to": version.id, "why": why})
-        write_bytes(self.folder / "champion", f"{version.id}\n".encode())
+        before = self._champion_id()
+        entry = {"from": before, "to": version.id, "why": why}
+        champion = f"{version.id}\n".encode()
+        if before is None:
+            # The first champion is written before its entry: the journal thus names a champion only if there was one, so
+            # that a missing file is noticed. The next entry has this champion as its predecessor.
+            write_bytes(self.folder / "champion", champion)
+            self._note(action, entry)
+        else:
+            # The journal is written first: an entry whose change did not happen is ignored later, but a champion without
+            # an entry could not be rolled back.
+            self._note(action, entry)
+            write_bytes(self.folder / "champion", champion)
 
     def _champion_id(self) -> str | None:
+        """Return the content of the file that names the champion; ``None`` if there is no such file."""
         path = self.folder / "champion"
-        return read_bytes(path).decode("utf-8", errors="replace").strip() if self._is_file(path) else None
+        return read_regular(path).decode("utf-8", errors="replace").strip() if self._exists(path) else None
 
     def _predecessor(self) -> str | None:
-        """Return the id of the previous champion: promoted versions that were not rolled back form a stack."""
-        stack: list[str] = []
-        changes = [entry for entry in self.journal() if entry.get("action") in {"promote", "rollback"}]
-        for i, entry in enumerate(changes):
-            after = changes[i + 1].get("from") if i + 1 < len(changes) else self._champion_id()
-            if after != entry.get("to"):
-                continue  # the process was killed after the entry and before the change
-            if entry["action"] == "rollback" and len(stack) > 1:
-                stack.pop()
-            elif not stack or stack[-1] != entry["to"]:
-                stack.append(str(entry["to"]))
+        """Return the id of the previous champion."""
+        stack = self._promoted(self._champion_id())
         return stack[-2] if len(stack) > 1 else None
 
-    def _is_file(self, path: Path) -> bool:
+    def _promoted(self, current: str | None) -> list[str]:
+        """Return the promoted versions that were not rolled back, which form a stack, the last one at its end.
+
+        ``current`` is the champion, which shows whether the last change of the journal took place; if it is not the id of
+        a version, the last change counts.
+        """
+        stack: list[str] = []
+        changes = [
+            entry
+            for entry in self.journal()
+            if entry.get("action") in {"promote", "rollback"} and isinstance(entry.get("to"), str)
+        ]
+        readable = current is not None and any(current in (entry["to"], entry.get("from")) for entry in changes[-1:])
+        for i, entry in enumerate(changes):
+            before, to = entry.get("from"), entry["to"]
+            after = changes[i + 1].get("from") if i + 1 < len(changes) else current if readable else to
+            if after != to and i + 1 < len(changes) and after is None:
+                after = to  # the file that names the champion was missing
+            if after != to:
+                continue  # the process was killed after the entry and before the change
+            if not stack and isinstance(before, str):
+                stack.append(before)
+            if entry["action"] == "rollback" and len(stack) > 1:
+                stack.pop()
+            elif not stack or stack[-1] != to:
+                stack.append(to)
+        return stack
+
+    def _exists(self, path: Path) -> bool:
         with os_errors(path):
-            return stat.S_ISREG(path.stat().st_mode) if os.path.lexists(path) else False
+            try:
+                path.stat()
+            except FileNotFoundError:
+                return os.path.lexists(path)  # a link that leads nowhere
+        return True
 
     def _note(self, action: str, values: Mapping[str, Any]) -> None:
         path = self.folder / "journal.jsonl"

@@ -15,6 +15,10 @@ class InputError(StingerError):
     """An option, a combination of options or a file cannot be used. Trying again does not help."""
 
 
+class UnavailableError(StingerError):
+    """Something that a command needs cannot be had now, such as a port in use; trying again later may help."""
+
+
 class FileError(InputError):
     """A file cannot be used. ``place`` is the position in the file, such as ``line 7`` or ``byte 34``."""
 

@@ -38,6 +38,35 @@ def read_bytes(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
     return data
 
 
+def read_regular(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
+    """Return the content of a regular file, as :func:`read_bytes` does.
+
+    Raises :class:`FileError` also for anything else, such as a pipe or a device, without opening it: opening or reading
+    one may wait for ever, and opening some has effects of its own.
+    """
+    with open_regular(path) as file:
+        too_large = os.fstat(file.fileno()).st_size > at_most
+        with os_errors(path):
+            data = b"" if too_large else _read_up_to(file, at_most)
+    if too_large or len(data) > at_most:
+        raise FileError(path, f"is larger than {at_most:,} bytes")
+    return data
+
+
+def open_regular(path: StrPath) -> FileIO:
+    """Open a regular file for reading, unbuffered. Raises :class:`FileError`, also for anything that is not one."""
+    with os_errors(path):
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise FileError(path, "is not a regular file")
+        # Between the two it may have been replaced: opening a pipe without this flag would wait for its other end.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+        file = FileIO(os.open(path, flags | getattr(os, "O_CLOEXEC", 0)), "rb")
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise FileError(path, "is not a regular file")
+        return file
+
+
 def home_resolved(path: StrPath) -> Path:
     """Return ``path`` with ``~`` or ``~user`` at its start resolved; unchanged if the system does not know that user."""
     with suppress(RuntimeError):

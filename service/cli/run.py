@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import click
 
@@ -22,7 +22,10 @@ from service.daemon.check import check as check_config
 from service.daemon.daemon import Daemon
 from service.ops.systemd import Notifier
 from stinger.cli.options import ANY_PATH
-from stinger.errors import StingerError
+from stinger.errors import StingerError, UnavailableError
+
+EXIT_UNAVAILABLE: Final = 75
+"""EX_TEMPFAIL: the daemon could not start, but not because of its configuration (exit code 2). systemd tries again."""
 
 
 class OpenDaemon(Protocol):
@@ -74,8 +77,17 @@ def run(
         click.echo("The configuration is valid.")
         return
     set_up_logging(config.log.level, config.log.format)
-    # As the context's object, tests pass a function that opens a daemon with a fault.
-    run_daemon(open_daemon or Daemon.open, config, load)
+    try:
+        # As the context's object, tests pass a function that opens a daemon with a fault.
+        run_daemon(open_daemon or Daemon.open, config, load)
+    except UnavailableError as error:
+        raise _RetryLaterError(str(error)) from error
+
+
+class _RetryLaterError(click.ClickException):
+    """One line on stderr and the exit code of sysexits.h for a failure that another attempt may not have."""
+
+    exit_code = EXIT_UNAVAILABLE
 
 
 def run_daemon(open_daemon: OpenDaemon, config: Config, load: Callable[[], Config]) -> None:

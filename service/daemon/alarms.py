@@ -24,8 +24,10 @@ class Alarms:
         self._listeners: tuple[Callable[[str], None], ...] = ()
 
     def subscribe(self, listener: Callable[[str], None]) -> None:
-        """Have ``listener`` called with the text of all alarms after each change."""
+        """Have ``listener`` called with the text of all alarms after each change, and now if there is an alarm."""
         self._listeners += (listener,)
+        if self._health.alarms:
+            listener(self._health.alarms)
 
     def on_recorder(self, alarm: RecorderAlarm) -> None:
         """Set or clear the alarm of the recorder."""
@@ -38,13 +40,24 @@ class Alarms:
         self._metrics.model_refused = bool(reason)
         self._set("model", reason)
 
+    def on_data_folder(self, problem: str) -> None:
+        """Set the alarm of a data folder that cannot be locked; clear it with an empty ``problem``."""
+        self._set_if_changed("data_folder", problem)
+
+    def on_metrics_server(self, reason: str) -> None:
+        """Set the alarm of a server of metrics that cannot start; clear it with an empty ``reason``."""
+        self._set_if_changed("metrics_server", reason)
+
     def on_pruned(self, pruned: Pruned) -> None:
         """Set the alarm of recordings that could not be deleted, or clear it."""
-        problem = pruned.problems[0] if pruned.problems else ""
-        if problem != self._health.alarm_of("retention"):
-            self._set("retention", problem)
+        self._set_if_changed("retention", pruned.problems[0] if pruned.problems else "")
+
+    def _set_if_changed(self, topic: str, text: str) -> None:
+        if text != self._health.alarm_of(topic):
+            self._set(topic, text)
 
     def _set(self, topic: str, text: str) -> None:
         self._health.set_alarm(topic, text)
+        self._metrics.alarms = {name: bool(self._health.alarm_of(name)) for name in (*self._metrics.alarms, topic)}
         for listener in self._listeners:
             listener(self._health.alarms)

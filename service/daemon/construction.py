@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from models.choice import choose_model
+from models.choice import choose_model_that_works
 from models.registry import Registry
 from service.base.logs import get_logger
 from service.base.sink import Sink
@@ -23,6 +23,7 @@ from service.config.source_url import MqttUrl
 from service.daemon.alarms import Alarms
 from service.daemon.command_executor import CommandExecutor
 from service.daemon.flow import Flow
+from service.daemon.metrics_server import MetricsServer
 from service.daemon.pipeline import Pipeline
 from service.daemon.serving_model import ServingModel
 from service.daemon.sinks import MetricsSink, MqttSink
@@ -33,15 +34,16 @@ from service.mqtt.outbox import Outbox
 from service.mqtt.sample_subscription import SampleSubscription
 from service.ops.health import Health
 from service.ops.http import HttpServer
-from service.ops.lock import daemon_lock
+from service.ops.lock import DaemonLock
 from service.ops.metrics import Metrics
 from service.ops.open_files import raise_open_file_limit
 from service.ops.systemd import Notifier
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
-from service.recording.retention import Retention
+from service.recording.retention import Retention, limits_of
 from service.sources.build import build_sources
+from stinger.errors import InputError, UnavailableError
 from stinger.paths import recordings_dir, registry_dir
 
 CLOSE_RECORDINGS_S: Final = 1.0
@@ -70,7 +72,8 @@ class Parts:
     version: str
     broker: BrokerAddress
     """Address of the broker, with the port that an embedded one listens on."""
-    metrics_url: str | None
+    metrics_server: MetricsServer
+    lock: DaemonLock
     sources: tuple[Source, ...]
     intake: Intake
     pipeline: Pipeline
@@ -91,26 +94,41 @@ class Parts:
 async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier, wrappers: Wrappers) -> Parts:
     """Return the parts of a daemon; ``stack`` closes them, in the right order.
 
-    Raises :class:`InputError` for what keeps the daemon from starting, such as another one on the same data folder.
+    A daemon starts with what works: another model for a damaged one, and without recording or metrics if the data folder
+    cannot be written to or the port is in use, each with an alarm. Raises :class:`InputError` for a mistake in the
+    configuration, and :class:`UnavailableError` for something else that keeps the daemon from starting, such as another one
+    on the same data folder.
     """
-    stack.enter_context(daemon_lock(config.data_dir))
+    health, metrics, room_needed = Health(), Metrics(), asyncio.Event()
+    alarms = Alarms(health, metrics, room_needed)
+    lock = DaemonLock(config.data_dir)
+    stack.callback(lock.release)
     registry = Registry(registry_dir(config.data_dir))
-    serving = choose_model(config.model, registry)
+    serving, model_trouble = choose_model_that_works(config.model, registry)
     broker = await _broker(stack, config)
     sources = build_sources(config.sources, SampleSubscription(broker))
     recordings = recordings_dir(config.data_dir)
+    retention = Retention(recordings, registry)
+    await _make_room(config, retention, metrics)
     await _recover(recordings)
+    lock.try_again()
+    alarms.on_data_folder(lock.problem)
 
     daemon_version = version("stinger-ml")
-    health, metrics, room_needed = Health(), Metrics(), asyncio.Event()
-    alarms = Alarms(health, metrics, room_needed)
     pipeline = Pipeline(serving, min_shot_gap_ms=config.min_shot_gap_ms, threshold=config.threshold)
     flow = Flow(pipeline)
     outbox = _outbox(stack, config)
     recorder = _recorder(stack, config, recordings, alarms)
     pacing = PacedRecorder(recorder, flow.call_later)
     stack.callback(pacing.close)
-    model = ServingModel(config.model, serving, registry, on_change=pipeline.use_model, on_trouble=alarms.on_model)
+    model = ServingModel(
+        config.model,
+        serving,
+        registry,
+        trouble=model_trouble,
+        on_change=pipeline.use_model,
+        on_trouble=alarms.on_model,
+    )
     link = BrokerLink(
         broker,
         outbox,
@@ -141,7 +159,8 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         config=config,
         version=daemon_version,
         broker=broker,
-        metrics_url=_serve_http(stack, config, metrics, health),
+        metrics_server=_metrics_server(stack, config, alarms, metrics, health),
+        lock=lock,
         sources=tuple(sources),
         intake=wrappers.intake(flow),
         pipeline=pipeline,
@@ -150,7 +169,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         link=link,
         mqtt_sink=mqtt_sink,
         telemetry=TelemetryReporter(figures, model, mqtt_sink, link, health=health, metrics=metrics, notifier=notifier),
-        retention=Retention(recordings, registry),
+        retention=retention,
         room_needed=room_needed,
         alarms=alarms,
         health=health,
@@ -164,8 +183,23 @@ async def _broker(stack: AsyncExitStack, config: Config) -> BrokerAddress:
     address = config.broker.address()
     if not address.embedded:
         return address
-    broker = await stack.enter_async_context(EmbeddedBroker(address.port))
+    try:
+        broker = await stack.enter_async_context(EmbeddedBroker(address.port))
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):  # such as a port in use
+            raise UnavailableError(str(error)) from error
+        raise
     return replace(address, port=broker.port)
+
+
+async def _make_room(config: Config, retention: Retention, metrics: Metrics) -> None:
+    """Delete old recordings within the limits of the configuration if the disk is almost full."""
+    free = _free_bytes(config.data_dir)
+    if free is not None and free < config.recorder.keep_free_mb * _MEGABYTE:
+        pruned = await asyncio.to_thread(retention.prune, limits_of(config.recorder))
+        metrics.set_stored(kept=pruned.left, kept_bytes=pruned.left_bytes, deleted=len(pruned.deleted))
+        if pruned.deleted:
+            _LOG.warning("recordings_pruned", deleted=len(pruned.deleted), bytes=pruned.deleted_bytes, free_before=free)
 
 
 async def _recover(recordings: Path) -> None:
@@ -192,18 +226,27 @@ def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: A
 def _outbox(stack: AsyncExitStack, config: Config) -> Outbox:
     loop = asyncio.get_running_loop()
     path = config.data_dir / "outbox.sqlite3"
-    return stack.enter_context(Outbox(path, limit=config.outbox.max_events, defer=loop.call_soon))
+    try:
+        return stack.enter_context(Outbox(path, limit=config.outbox.max_events, defer=loop.call_soon))
+    except InputError as error:
+        raise UnavailableError(str(error)) from error
 
 
-def _serve_http(stack: AsyncExitStack, config: Config, metrics: Metrics, health: Health) -> str | None:
-    """Serve metrics and health if a port is configured; return the URL, without a path."""
-    if config.metrics.port is None:
-        return None
-    server = HttpServer(
-        port=config.metrics.port, host=config.metrics.host, metrics=metrics.expose, unready_reason=health.unready_reason
-    )
+def _metrics_server(
+    stack: AsyncExitStack, config: Config, alarms: Alarms, metrics: Metrics, health: Health
+) -> MetricsServer:
+    """Serve metrics and health if a port is configured."""
+    port = config.metrics.port
+
+    def start() -> HttpServer:
+        assert port is not None
+        return HttpServer(
+            port=port, host=config.metrics.host, metrics=metrics.expose, unready_reason=health.unready_reason
+        )
+
+    server = MetricsServer(None if port is None else start, alarms.on_metrics_server)
     stack.callback(server.close)
-    return server.url
+    return server
 
 
 def _free_bytes(folder: Path) -> int | None:

@@ -14,10 +14,12 @@ from service.daemon.construction import Parts, Wrappers, build_parts
 from service.ops.systemd import Notifier
 from service.recording.pruning import prune_periodically
 from service.recording.retention import Pruned, limits_of
-from stinger.errors import first_error
+from stinger.errors import UnavailableError, first_error
 
 STOP_S: Final = 1.2
 """How long the delivery of events may take when the daemon stops; with the rest, stopping takes at most two seconds."""
+LOCK_RETRY_S: Final = 2.0
+"""How often locking the data folder is tried again while it cannot be written to."""
 _LIVE: Final = frozenset(one.name for one in KEYS if one.traits.live)
 
 _LOG = get_logger(__name__)
@@ -41,8 +43,9 @@ class Daemon:
     ) -> AsyncIterator[Self]:
         """Open everything that ``config`` names but ports of devices; close it in the end, with recordings complete.
 
-        ``notifier`` receives status and watchdog heartbeats. Raises :class:`InputError` for what keeps the daemon from
-        starting, such as another one on the same data folder.
+        ``notifier`` receives status and watchdog heartbeats. Raises :class:`InputError` for a mistake in the configuration,
+        and :class:`UnavailableError` for something else that keeps the daemon from starting, such as another one on the same
+        data folder.
         """
         async with AsyncExitStack() as stack:
             yield cls(await build_parts(stack, config, notifier or Notifier({}), wrappers or Wrappers()))
@@ -55,7 +58,7 @@ class Daemon:
     @property
     def metrics_url(self) -> str | None:
         """Where metrics are served, without a path; ``None`` if they are not."""
-        return self._parts.metrics_url
+        return self._parts.metrics_server.url
 
     @property
     def model(self) -> str:
@@ -67,18 +70,19 @@ class Daemon:
 
         In the end all that was read is scored, and events are delivered or stay in the outbox.
 
-        Raises :class:`InputError` for a source that can never work, and :class:`DaemonFailedError` for a fault of the
-        program, such as an exception in scoring.
+        Raises :class:`InputError` for a source that can never work, :class:`UnavailableError` if another daemon uses the
+        data folder, which could not be locked at first, and :class:`DaemonFailedError` for a fault of the program, such as
+        an exception in scoring.
         """
         try:
-            source_error = await self._run(stop, ready)
+            ended_by = await self._run(stop, ready)
         except BaseExceptionGroup as group:
             error = first_error(group)
             _LOG.error("daemon_failed", reason=repr(error))
             raise DaemonFailedError("a task of the daemon failed") from error
         _LOG.info("daemon_stopped", undelivered=self._parts.link.depth)
-        if source_error is not None:
-            raise source_error
+        if ended_by is not None:
+            raise ended_by
 
     def reload(self, config: Config) -> None:
         """Apply the live keys of ``config`` that have changed; log which others differ and wait for a restart."""
@@ -98,17 +102,19 @@ class Daemon:
         _LOG.info("configuration_reloaded", changed=len(changed), after_a_restart=",".join(sorted(waiting)) or "none")
 
     async def _run(self, stop: asyncio.Event, ready: Callable[[], None]) -> BaseException | None:
-        """Run every task of the daemon in one group; return the error that ended the sources, if one did."""
+        """Run every task of the daemon in one group; return the error that ended the sources or the lock, if one did."""
         parts = self._parts
         async with asyncio.TaskGroup() as tasks:
             broker = tasks.create_task(parts.link.run(), name="broker")
             sources = tasks.create_task(self._run_sources(), name="sources")
             stopping = tasks.create_task(stop.wait(), name="stop")
+            lock = tasks.create_task(self._lock_data_folder(), name="lock")
             workers = [
                 tasks.create_task(parts.flow.run(), name="flow"),
                 tasks.create_task(parts.telemetry.run(), name="telemetry"),
                 tasks.create_task(parts.model.follow(), name="champion"),
                 tasks.create_task(self._prune(), name="pruning"),
+                tasks.create_task(parts.metrics_server.keep_trying(), name="metrics server"),
                 tasks.create_task(parts.notifier.run_watchdog(parts.flow.check_progress), name="watchdog"),
             ]
             parts.health.heartbeat()
@@ -117,18 +123,31 @@ class Daemon:
             parts.notifier.ready()
             ready()
             try:
-                await asyncio.wait({sources, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({sources, stopping, lock}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 parts.health.ready = False
                 parts.notifier.stopping()
                 sources.cancel()
                 await asyncio.wait({sources})
                 parts.flow.score_queued()
-                for task in (*workers, stopping):
+                for task in (*workers, stopping, lock):
                     task.cancel()
                 parts.link.stop(STOP_S)
             await broker
-        return None if sources.cancelled() else sources.result()
+        return next((task.result() for task in (lock, sources) if not task.cancelled()), None)
+
+    async def _lock_data_folder(self) -> UnavailableError:
+        """Lock the data folder as soon as it can be written to; return the error if another daemon has locked it then."""
+        parts = self._parts
+        while parts.lock.problem:
+            await asyncio.sleep(LOCK_RETRY_S)
+            try:
+                parts.lock.try_again()
+            except UnavailableError as error:
+                return error
+            parts.alarms.on_data_folder(parts.lock.problem)
+        await asyncio.Event().wait()
+        raise AssertionError("waits for ever")
 
     async def _run_sources(self) -> BaseException | None:
         """Run all sources; with none, wait to be cancelled. Return the error of a source that failed, which ends all."""

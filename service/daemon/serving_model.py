@@ -21,9 +21,9 @@ Choose = Callable[[str, Registry], ChosenModel]
 
 
 class ServingModel:
-    """The model in use, at first ``serving``, which is that of ``choice``. While the choice is the champion, it is followed.
+    """The model in use, at first ``serving``. While ``choice`` is the champion, it is followed.
 
-    ``on_change`` is called with each model that replaces the one in use. ``on_trouble`` is called with the reason when a
+    ``trouble`` is the reason why ``serving`` is not the model of ``choice``; empty if it is. ``on_change`` is called with each model that replaces the one in use. ``on_trouble`` is called with the reason when a
     champion cannot be used, once for each reason, while the model before it stays in use; and with an empty text when the
     right model is in use again.
     """
@@ -36,6 +36,7 @@ class ServingModel:
         *,
         on_change: Callable[[ChosenModel], None],
         on_trouble: Callable[[str], None],
+        trouble: str = "",
         choose: Choose = choose_model,
     ) -> None:
         self.serving = serving
@@ -45,6 +46,7 @@ class ServingModel:
         self._on_trouble = on_trouble
         self._choose = choose
         self._trouble = ""
+        self._set_trouble(trouble)
 
     async def choose(self, choice: str) -> ChosenModel:
         """Use the model of ``choice`` (see :func:`choose_model`) and return it.

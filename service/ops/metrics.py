@@ -122,6 +122,8 @@ class Metrics:
         self.acknowledged = Histogram(BUCKETS_S)
         self.lead = Histogram(LEAD_BUCKETS_S)
         """Time from spin-up to shot, of accepted shots for which the wheels were on."""
+        self.alarms: dict[str, bool] = {}
+        """Whether there is an alarm, by its topic; topics that never had one may be missing."""
         self.model_refused = False
         """Whether the registry's champion cannot be used, so that another model stays in use."""
         self.broker_connected = False
@@ -234,6 +236,12 @@ class Metrics:
         refused = int(self.model_refused)
         yield _single(
             "model_refused", "gauge", "1 while the champion cannot be used and another model is in use.", refused
+        )
+        yield Family(
+            "stinger_alarm",
+            "gauge",
+            "1 while there is an alarm, by topic; the daemon's status has its text.",
+            [f"{{{label('topic', topic)}}} {int(active)}" for topic, active in self.alarms.items()],
         )
         yield _single("broker_up", "gauge", "1 while the broker is connected.", int(self.broker_connected))
         yield _single("broker_reconnects_total", "counter", "Reconnections to the broker.", reconnects)

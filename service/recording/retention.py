@@ -14,7 +14,7 @@ from models.registry import Registry
 from service.config.config import RecorderConfig
 from service.recording.store import STEM, Store, StoredRecording, read_store, sidecar_path
 from stinger.errors import StingerError
-from stinger.files import os_errors
+from stinger.files import open_regular, os_errors
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 _PART_BYTES: Final = 2**20
@@ -152,7 +152,7 @@ class Retention:
         key = recording.path, recording.ended_s, recording.bytes
         if key not in self._hashes:
             digest = hashlib.sha256()
-            with os_errors(recording.path), recording.path.open("rb", buffering=0) as file:
+            with os_errors(recording.path), open_regular(recording.path) as file:
                 while part := file.read(_PART_BYTES):
                     digest.update(part)
                     if self._stopping.is_set():
@@ -163,7 +163,7 @@ class Retention:
 
 def _hash_of_first_second(recording: StoredRecording) -> str:
     """Return the hash of its first second of samples. Raises :class:`FileError`."""
-    with os_errors(recording.path), recording.path.open("rb") as file:
+    with os_errors(recording.path), open_regular(recording.path) as file:
         return hashlib.sha256(file.read(SAMPLE_RATE_HZ * SAMPLE_BYTES)).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""A float32 transcription of the blaster's inference, as a reference: written plainly, one operation after another."""
+"""The inference on the blaster, number by number in float32, as its description has it. The measure, so written plainly."""
 
 from __future__ import annotations
 

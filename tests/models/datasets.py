@@ -1,4 +1,4 @@
-"""Small random training sets, on which every model is fitted quickly."""
+"""Training sets out of thin air, tiny, so that every model fits them in no time."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_the_eight_models_are_those_that_are_documented() -> None:
     assert {c.name: c.trees for c in CONFIGURATIONS if c.spec.model in {"rf", "et"}} == {"rf": 400, "et": 600}
 
 
-def test_expensive_fits_come_first() -> None:
+def test_dear_fits_come_first() -> None:
     costs = [job.configuration.cost for job in plan_benchmark(make_dataset(), seeds=[1]).jobs]
     assert costs == sorted(costs, reverse=True)
 
@@ -108,7 +108,7 @@ def test_labels_that_can_be_predicted_are_not_near_chance(shots: int) -> None:
     assert "NOT near chance" in report_markdown(report)
 
 
-def test_check_with_too_few_rows_is_called_inconclusive() -> None:
+def test_too_few_rows_to_tell_from_chance_are_called_that() -> None:
     dataset = make_dataset(shots=4)
     plan = plan_benchmark(dataset, seeds=[1], configurations=QUICK)
     report = make_report(

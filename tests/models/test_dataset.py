@@ -15,7 +15,7 @@ from tests.models.datasets import make_dataset, write_train_dir
 
 
 @pytest.mark.parametrize("fails_at", ["labels_u8.bin", "index.csv", META_FILE])
-def test_partly_replaced_training_set_is_refused(
+def test_training_set_that_was_replaced_half_way_is_none(
     tmp_path: Path, fails_at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_train_dir(tmp_path / "train", make_dataset(seed=1))

@@ -139,7 +139,7 @@ def test_samples_stepped_one_by_one_switch_as_a_block(
 
 
 @given(streams(), st.lists(st.floats(0, 1), min_size=1, max_size=6))
-def test_ticks_between_samples_do_not_change_the_switches(
+def test_ticks_between_samples_change_nothing_but_when_it_is_known(
     samples: list[tuple[int, float]], moments: list[float]
 ) -> None:
     times, probability = as_arrays(samples)
@@ -180,7 +180,7 @@ def test_wheels_go_on_about_50_ms_after_the_probability_and_off_after_its_releas
     assert decided.switches == (Switch(30, True), Switch(1000 + 45 * 10, False))
 
 
-def test_wheels_go_off_250_ms_after_the_last_output_without_a_sample() -> None:
+def test_wheels_go_off_250_ms_after_the_last_output_though_nothing_comes() -> None:
     decision = Decision()
     decision.push(*constant(30, 1.0))
     assert decision.tick(290 + 249) == ()
@@ -198,7 +198,7 @@ def test_samples_without_an_output_make_it_stale_too() -> None:
     assert decided.wheels[:24].all()
 
 
-def test_switch_inside_a_gap_is_returned_with_its_own_time() -> None:
+def test_switch_inside_a_gap_is_told_with_its_own_time() -> None:
     decision = Decision()
     decided = decision.push(np.array([0, 10, 20, 2000]), np.array([1.0, 1.0, 1.0, NAN]))
     assert decided.switches == (Switch(30, True), Switch(270, False))
@@ -211,7 +211,7 @@ def test_before_the_first_output_nothing_moves() -> None:
     assert decided.switches == ()
 
 
-def test_step_back_in_time_resets_the_decision() -> None:
+def test_time_that_falls_back_starts_over() -> None:
     decision = Decision()
     decision.push(*constant(100, 1.0, start_ms=5000))
     decided = decision.push(np.array([10]), np.array([0.0]))
@@ -225,7 +225,7 @@ def test_spin_ups_pair_the_switches_and_close_the_last_one_at_the_end() -> None:
     assert spin_ups([], 120).shape == (0, 2)
 
 
-def test_wheels_go_off_at_half_the_threshold_by_default() -> None:
+def test_wheels_go_off_at_half_the_threshold_unless_told_otherwise() -> None:
     assert DecisionParameters(on=0.8).off == 0.4
     assert DecisionParameters(on=0.8, off=0.79).off == 0.79
     assert DecisionParameters(on=0.8, off=0.7).at(0.6).off == 0.3
@@ -250,7 +250,7 @@ def test_parameters_survive_json() -> None:
         {"stale_ms": 0},
     ],
 )
-def test_invalid_parameters_are_refused(changes: dict[str, Any]) -> None:
+def test_parameters_that_mean_nothing_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         replace(DecisionParameters(), **changes)
 

@@ -20,7 +20,7 @@ def two_clouds(rows: int = 60) -> tuple[npt.NDArray[np.float32], Labels]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_model_learns_and_returns_one_probability_per_row(model: str) -> None:
+def test_every_model_learns_and_gives_a_probability_a_row(model: str) -> None:
     features, labels = two_clouds()
     estimator = make_estimator(model, "summary", seed=1, labels=labels, trees=10)
     assert fit_estimator(estimator, features, labels) == ()
@@ -111,20 +111,20 @@ def test_the_layers_of_the_mlp(features: str, hidden: tuple[int, ...] | None, la
     ("positives", "negatives", "stops_early"),
     [(10, 70, True), (70, 10, True), (9, 71, False), (71, 9, False), (39, 40, False)],
 )
-def test_an_mlp_stops_early_only_with_enough_rows_of_each_class(
+def test_an_mlp_keeps_rows_aside_only_where_it_can_spare_them(
     positives: int, negatives: int, stops_early: bool
 ) -> None:
     labels = np.repeat(np.array([1, 0], dtype=np.uint8), [positives, negatives])
     assert make_estimator("mlp", "rich", seed=1, labels=labels)[-1].early_stopping is stops_early
 
 
-def test_an_mlp_that_did_not_converge_is_reported_without_a_python_warning() -> None:
+def test_an_mlp_that_was_cut_short_is_said_in_a_line_and_warns_no_one() -> None:
     features, labels = two_clouds()
     warnings = fit_estimator(make_estimator("mlp", "summary", seed=1, mlp_max_iter=2), features, labels)
     assert warnings == ("did not converge within 2 iterations",)
 
 
-def test_boosting_with_too_few_rows_for_a_split_is_reported() -> None:
+def test_boosting_that_has_too_few_rows_for_a_split_says_so() -> None:
     features, labels = two_clouds(39)
     warnings = fit_estimator(make_estimator("hgb", "summary", seed=1), features, labels)
     assert warnings == ("learned nothing: too few rows, because each of two leaves needs 20",)
@@ -142,7 +142,7 @@ def test_one_class_alone_is_refused() -> None:
         fit_estimator(make_estimator("ridge", "summary", seed=1), features, np.zeros(60, dtype=np.uint8))
 
 
-def test_xgb_without_its_package_is_an_error_that_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xgb_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xgboost", None)
     with pytest.raises(InputError, match=r"xgboost: run pip install 'stinger-ml\[xgb\]'"):
         make_estimator("xgb", "rich", seed=1)
@@ -163,7 +163,7 @@ def test_a_spec_reads_back_as_it_was_written() -> None:
         ("mlp:rich:more", "no feature set 'rich:more'"),
     ],
 )
-def test_an_invalid_spec_is_refused_with_the_valid_names(text: str, complaint: str) -> None:
+def test_a_junk_spec_is_refused_with_what_there_is(text: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         parse_spec(text)
 

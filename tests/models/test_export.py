@@ -151,7 +151,7 @@ def test_near_negatives_end_in_the_band_before_a_positive() -> None:
 
 
 @pytest.mark.parametrize("quantile", [0.0, 0.3, 0.99, 1.0])
-def test_candidates_with_the_least_motion_are_removed(quantile: float) -> None:
+def test_the_stillest_part_of_the_candidates_goes(quantile: float) -> None:
     (session,) = sessions_of(synthetic_samples(2500, 8, gaps=2))
     options = NegativeOptions(min_motion_quantile=quantile, min_sep_ms=0, mult=999)
     dataset = build_dataset((session,), ExportOptions(negatives=options), about={})
@@ -164,7 +164,7 @@ def test_candidates_with_the_least_motion_are_removed(quantile: float) -> None:
     assert scores(dataset) == scores(every)[math.floor(quantile * (len(scores(every)) - 1)) :]
 
 
-def test_with_replacement_three_times_as_many_candidates_are_drawn_as_needed() -> None:
+def test_with_replacement_three_times_as_many_are_drawn_as_wanted() -> None:
     samples = synthetic_samples(20_000, 10, seed=3)
     there = export(samples, mult=9999, min_sep_ms=0).meta["negatives"]
     chosen = export(samples, mult=there // 10, min_sep_ms=0, with_replacement=True).meta["negatives"]
@@ -201,7 +201,7 @@ def test_mixed_fills_up_with_far_ones() -> None:
     assert counts["far"]["chosen"] == 20
 
 
-def test_removed_and_chosen_candidates_add_up_to_all() -> None:
+def test_what_filters_remove_and_what_stays_is_all_there_was() -> None:
     counts = export(synthetic_samples(9000, 20, gaps=3, bursts=5)).meta["negative_filters"]["far"]
     assert counts.pop("candidates") == 9000 == sum(counts.values())
 
@@ -216,7 +216,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path: Pat
     assert contents[0]["windows_i16le.bin"] != contents[2]["windows_i16le.bin"]
 
 
-def test_written_training_set_is_read_back(tmp_path: Path) -> None:
+def test_what_is_written_reads_back(tmp_path: Path) -> None:
     dataset = export(synthetic_samples(6000, 10), synthetic_samples(6000, 10, seed=2))
     write_dataset(tmp_path, dataset)
     back = read_dataset(tmp_path)
@@ -235,7 +235,7 @@ def test_a_session_without_shots_gives_negatives() -> None:
     assert (dataset.rows.shot_num[alone] == -1).all()
 
 
-def test_shot_numbers_continue_from_session_to_session() -> None:
+def test_shot_numbers_go_on_from_session_to_session() -> None:
     dataset = export(synthetic_samples(3000, 6, bursts=3), synthetic_samples(3000, 6, seed=2, bursts=3))
     assert dataset.rows.shot_num[dataset.labels == 1].tolist() == list(range(12))
 
@@ -249,14 +249,14 @@ def test_a_shot_too_early_for_a_whole_window_is_left_out_and_counted() -> None:
     assert dataset.rows.shot_num[0] == 1
 
 
-def test_a_boot_too_short_for_a_window_is_left_out() -> None:
+def test_a_boot_too_short_for_a_window_is_passed_over() -> None:
     short = samples_at([0, 5, 10])
     dataset = export(short, synthetic_samples(3000, 6))
     assert dataset.meta["sessions_too_short"] == ["log0"]
     assert dataset.meta["sessions"] == ["log1"]
 
 
-def test_error_without_negatives_gives_the_number_that_each_filter_removed() -> None:
+def test_without_negatives_it_says_which_filter_removed_how_many() -> None:
     trigger = np.zeros(1000)
     trigger[100] = 1
     message = r"of 1,000 far candidates 50 reach across a gap .*, 50 hold a trigger, 900 end too near a trigger edge"
@@ -264,12 +264,12 @@ def test_error_without_negatives_gives_the_number_that_each_filter_removed() -> 
         export(samples_at(np.arange(1000) * 10, trigger=trigger), avoid_post_ms=60_000)
 
 
-def test_export_without_a_trigger_is_refused() -> None:
+def test_without_a_trigger_it_says_so() -> None:
     with pytest.raises(InputError, match="the trigger is never pulled"):
         export(samples_at(np.arange(1000) * 10))
 
 
-def test_export_without_a_complete_positive_is_refused_with_the_reason() -> None:
+def test_without_a_whole_positive_it_says_why() -> None:
     trigger = np.zeros(1000)
     trigger[[20, 60]] = 1
     with pytest.raises(InputError, match=r"of 2 trigger edges, 1 come too soon .* of 1 would start before"):
@@ -293,12 +293,12 @@ def test_recordings_of_different_rates_do_not_mix() -> None:
         ({"avoid_post_ms": -1}, "expected 0 or more"),
     ],
 )
-def test_invalid_options_are_refused(options: dict[str, float], message: str) -> None:
+def test_options_that_mean_nothing_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(NegativeOptions(), **options)  # type: ignore[arg-type]  # names are the test's
 
 
-def test_the_real_recording_gives_the_expected_windows(capture_csv: Path) -> None:
+def test_the_real_recording_yields_what_its_length_allows(capture_csv: Path) -> None:
     sessions = open_sessions([read_log(capture_csv)])
     options = replace(RECOMMENDED, avoid_post_ms=600)
     for seed in range(1, 6):

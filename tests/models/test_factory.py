@@ -13,7 +13,7 @@ from stinger.sample import axes
 from stinger.shots import find_shots
 
 
-def test_metadata_of_the_factory_model_names_synthetic_sessions() -> None:
+def test_factory_model_says_that_it_knows_synthetic_sessions_only() -> None:
     meta = factory_model().meta
     assert (meta.estimator, meta.features) == (SPEC.model, SPEC.features)
     assert meta.decision == DECISION

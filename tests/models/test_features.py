@@ -41,7 +41,7 @@ def _statistics(name: str, values: list[float]) -> dict[str, float]:
 
 
 @given(windows_of_any_shape, st.sampled_from(["summary", "rich"]))
-def test_every_feature_has_the_value_that_its_name_states(windows: Windows, name: str) -> None:
+def test_every_feature_is_what_its_name_says(windows: Windows, name: str) -> None:
     features = compute_features(windows, name)
     names = feature_names(name, windows.shape[1])
     assert features.shape == (windows.shape[0], len(names))
@@ -105,7 +105,7 @@ def test_the_number_of_features_of_a_window_of_50_samples(name: str, count: int)
     assert feature_count(name, 50) == count == len(set(feature_names(name, 50)))
 
 
-def test_an_unknown_feature_set_is_refused_with_the_valid_names() -> None:
+def test_an_unknown_feature_set_is_refused_with_the_ones_there_are() -> None:
     with pytest.raises(InputError, match="no feature set 'rihc': expected summary, rich, flatten"):
         compute_features(np.zeros((1, 5, 6), dtype=np.int16), "rihc")
 

@@ -43,7 +43,7 @@ def learnt_times(fold: Fold, name: str) -> npt.NDArray[np.int64]:
 
 
 @given(sessions(), st.integers(2, 6))
-def test_every_sample_is_tested_once_and_nothing_within_the_guard_is_trained_on(
+def test_every_sample_is_tested_once_and_nothing_within_the_guard_is_learnt_from(
     found: list[Session], count: int
 ) -> None:
     try:
@@ -64,7 +64,7 @@ def test_every_sample_is_tested_once_and_nothing_within_the_guard_is_trained_on(
 
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(2, 6))
-def test_no_training_window_overlaps_the_tested_block_or_the_guard(seed: int, count: int) -> None:
+def test_no_window_learnt_from_overlaps_what_is_tested_or_the_guard(seed: int, count: int) -> None:
     session = session_of(synthetic_samples(6000, 12, seed=seed, gaps=2))
     for fold in folds_by_time([session], count):
         (part,) = fold.test
@@ -79,7 +79,7 @@ def test_no_training_window_overlaps_the_tested_block_or_the_guard(seed: int, co
 
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(2, 6))
-def test_no_training_negative_ends_right_before_a_shot_that_its_fold_leaves_out(seed: int, count: int) -> None:
+def test_no_negative_learnt_from_ends_right_before_a_shot_that_its_fold_leaves_out(seed: int, count: int) -> None:
     session = session_of(synthetic_samples(6000, 24, seed=seed, bursts=6))
     options = ExportOptions(negatives=NegativeOptions(mult=100, min_sep_ms=0, avoid_post_ms=0))
     for fold in folds_by_time([session], count):
@@ -103,7 +103,7 @@ def test_short_session_is_tested_whole_beside_longer_ones() -> None:
     assert short in folds[0].train
 
 
-def test_more_folds_than_possible_are_refused_with_the_possible_number() -> None:
+def test_more_folds_than_blocks_are_refused_with_what_would_do() -> None:
     with pytest.raises(InputError, match="use at most 3 folds"):
         folds_by_time([session_of(samples_at(np.arange(390) * 10))], 4)
 
@@ -121,7 +121,7 @@ def test_more_folds_than_sessions_are_refused() -> None:
         folds_by_session([session_of(samples_at([0, 10]))], 2)
 
 
-def test_part_of_a_session_keeps_accepted_and_rejected_shots() -> None:
+def test_piece_keeps_what_its_shots_were_in_the_whole() -> None:
     trigger = np.zeros(300)
     trigger[[20, 60, 250]] = 1  # the second too soon after the first
     session = session_of(samples_at(np.arange(300) * 10, trigger=trigger), first_shot_num=7)
@@ -133,7 +133,7 @@ def test_part_of_a_session_keeps_accepted_and_rejected_shots() -> None:
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=9), st.data())
-def test_held_out_sessions_are_tested_once_and_never_trained_on(shots: list[int], data: st.DataObject) -> None:
+def test_held_out_sessions_are_tested_once_and_never_learnt_from(shots: list[int], data: st.DataObject) -> None:
     found = [session_with(count, str(i)) for i, count in enumerate(shots)]
     held_out = data.draw(st.sets(st.sampled_from(range(len(found))), min_size=1))
     count = data.draw(st.integers(1, 6))

@@ -77,13 +77,13 @@ def test_imported_model_of_the_blaster_scores_as_the_blaster_does(kind: type[LrM
 
 
 @pytest.mark.parametrize("kind", [LrModel, MlpModel])
-def test_model_of_the_blaster_is_exported_with_the_same_bytes(kind: type[LrModel | MlpModel]) -> None:
+def test_model_of_the_blaster_comes_back_with_the_same_bytes(kind: type[LrModel | MlpModel]) -> None:
     model = realistic(kind)
     assert encode_mlmd(blaster_model_of(imported(model))) == encode_mlmd(model)
 
 
 @pytest.mark.parametrize(("estimator", "features"), [("logreg", "summary"), ("mlp", "rich")])
-def test_trained_model_scores_the_same_on_the_blaster(estimator: str, features: str) -> None:
+def test_trained_model_goes_to_the_blaster_and_scores_the_same_there(estimator: str, features: str) -> None:
     windows = windows_like_life(300, seed=4)
     labels = (np.abs(windows[:, -10:, 3]).mean(axis=1) > 1200).astype(np.uint8)
     fitted = make_estimator(estimator, features, seed=1, labels=labels)
@@ -112,7 +112,7 @@ def test_motion_gate_opens_at_its_level() -> None:
     assert opened > 0
 
 
-def test_model_that_the_blaster_cannot_run_is_not_exported_for_it() -> None:
+def test_model_that_the_blaster_has_not_is_not_written_for_it() -> None:
     windows = windows_like_life(60, seed=5)
     labels = (windows[:, 0, 0] > 0).astype(np.uint8)
     ridge = make_estimator("ridge", "summary", seed=1)

@@ -86,7 +86,7 @@ def with_function() -> bytes:
 
 @settings(deadline=None)
 @given(st.data())
-def test_damaged_model_is_valid_or_refused(data: st.DataObject) -> None:
+def test_damaged_model_serves_or_is_refused_and_nothing_else(data: st.DataObject) -> None:
     damaged = bytearray(built())
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -108,7 +108,7 @@ def test_windows_that_overlap_in_memory_are_scored_as_they_are() -> None:
     np.testing.assert_array_equal(model.probability(windows), model.probability(np.ascontiguousarray(windows)))
 
 
-def test_metadata_is_read_as_it_was_written() -> None:
+def test_metadata_comes_back() -> None:
     assert open_model(built()).meta == META
 
 
@@ -151,7 +151,9 @@ def test_metadata_is_read_as_it_was_written() -> None:
         (built(None), "values other than numbers from 0 to 1"),
     ],
 )
-def test_invalid_model_is_refused_in_one_line(data: bytes, message: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_model_that_must_not_serve_is_refused_in_one_line(
+    data: bytes, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(InputError, match=message) as caught:
         open_model(data)
     assert "\n" not in str(caught.value)

@@ -35,7 +35,7 @@ def test_hashes_of_metadata_and_report_are_found_at_any_depth(tmp_path: Path) ->
     assert {"day1", "held_out"} <= found.texts
 
 
-def test_all_existing_versions_are_read_and_deleted_ones_are_not(tmp_path: Path) -> None:
+def test_all_versions_count_and_those_that_are_gone_do_not(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     data_of_models = ModelReferences(registry)
     assert data_of_models.named() == ReferencedData()

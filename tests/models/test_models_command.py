@@ -28,7 +28,7 @@ def test_importing_and_exporting_gives_the_same_file(tmp_path: Path, kind: type[
     assert (tmp_path / "out.bin").read_bytes() == (tmp_path / "in.bin").read_bytes()
 
 
-def test_show_prints_the_metadata_of_a_model_file(onnx_file: Path) -> None:
+def test_show_tells_what_a_model_file_is(onnx_file: Path) -> None:
     output = invoke("models", "show", onnx_file).output
     assert "logreg on summary features" in output
     assert "on from 0.5, off below 0.25" in output
@@ -72,7 +72,7 @@ def test_champion_that_is_gone_does_not_hide_the_others(tmp_path: Path, onnx_fil
     assert "names 'gone'" in result.stderr
 
 
-def test_invalid_model_is_not_promoted(tmp_path: Path) -> None:
+def test_model_that_cannot_serve_is_not_promoted(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "registry")
     version = registry.add("bad", b"garbage", {})
     result = invoke("models", "promote", version.id, "--data-dir", tmp_path)
@@ -90,7 +90,7 @@ def test_invalid_model_is_not_promoted(tmp_path: Path) -> None:
         ("models", "rollback"),
     ],
 )
-def test_missing_model_is_one_line_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_what_is_not_there_is_one_line_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     result = invoke(*arguments, "--data-dir", tmp_path / "nothing")
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")

@@ -19,7 +19,7 @@ def recording(count: int = 2000, *, seed: int = 1, keep: int | None = None) -> R
     return whole
 
 
-def test_sessions_that_a_model_was_trained_on_are_recognised_and_no_others() -> None:
+def test_model_has_seen_the_sessions_it_was_trained_on_and_no_others() -> None:
     own, other = session_of(synthetic_samples(2000, 5)), session_of(synthetic_samples(2000, 5, seed=2))
     meta = replace(META, training=trained_on([own], ["hash"]))
     assert has_seen(meta, own.recording, "another file with the same samples")
@@ -27,13 +27,13 @@ def test_sessions_that_a_model_was_trained_on_are_recognised_and_no_others() -> 
     assert not has_seen(meta, other.recording, "other hash")
 
 
-def test_log_that_has_grown_since_is_recognised_by_its_start() -> None:
+def test_log_that_has_grown_since_is_known_by_its_beginning() -> None:
     assert beginning_of(recording()) == beginning_of(recording(keep=700))
     assert beginning_of(recording()) != beginning_of(recording(seed=2))
 
 
 @pytest.mark.parametrize("training", [{}, {"imported": "abc"}, {"inputs_sha256": "abc"}, {"inputs_sha256": [1, None]}])
-def test_metadata_without_hashes_matches_no_recording(training: dict[str, object]) -> None:
+def test_metadata_without_hashes_names_no_data_and_has_seen_nothing(training: dict[str, object]) -> None:
     meta = replace(META, training=training)
     assert not names_its_data(meta)
     assert not has_seen(meta, recording(), "abc")

@@ -54,7 +54,7 @@ def test_models_of_one_name_and_second_do_not_collide(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../evil", "a/b", ".hidden", "x" * 62, "m.onnx"])
-def test_invalid_name_is_refused(tmp_path: Path, name: str) -> None:
+def test_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="cannot name a model"):
         Registry(tmp_path).add(name, b"", {})
 
@@ -83,7 +83,7 @@ def test_roll_back_goes_step_by_step_through_what_was_promoted(tmp_path: Path) -
     assert champion_of(registry) == a
 
 
-def test_champion_that_was_promoted_twice_can_be_rolled_back(tmp_path: Path) -> None:
+def test_champion_that_was_promoted_twice_does_not_trap_the_roll_back(tmp_path: Path) -> None:
     registry, (a, b, c) = registry_with(tmp_path, "a", "b", "c")
     for version in (a, b, c, b):
         registry.promote(version, why="")
@@ -92,7 +92,7 @@ def test_champion_that_was_promoted_twice_can_be_rolled_back(tmp_path: Path) -> 
         registry.roll_back(why="")
 
 
-def test_promotion_that_a_kill_prevented_is_skipped_by_a_rollback(tmp_path: Path) -> None:
+def test_promotion_that_a_kill_kept_from_coming_true_is_not_gone_back_to(tmp_path: Path) -> None:
     registry, (a, b) = registry_with(tmp_path, "a", "b")
     registry.promote(a, why="")
     registry._note("promote", {"from": a, "to": b, "why": "killed right after"})
@@ -144,7 +144,7 @@ def test_pruning_keeps_the_newest_the_champion_and_its_predecessor(tmp_path: Pat
     assert registry.roll_back(why="").id == ids[0]
 
 
-def test_incomplete_journal_line_is_left_out_and_affects_no_other(tmp_path: Path) -> None:
+def test_torn_journal_line_is_left_out_and_spoils_no_other(tmp_path: Path) -> None:
     registry, (a, b) = registry_with(tmp_path, "a", "b")
     registry.promote(a, why="")
     with (tmp_path / "journal.jsonl").open("ab") as file:
@@ -154,7 +154,7 @@ def test_incomplete_journal_line_is_left_out_and_affects_no_other(tmp_path: Path
     assert registry.roll_back(why="").id == a
 
 
-def test_incomplete_version_of_a_killed_process_is_not_listed_and_is_removed(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_unfinished_is_not_seen_and_is_removed(tmp_path: Path) -> None:
     registry, _ = registry_with(tmp_path, "a")
     unfinished = tmp_path / "versions" / ".unfinished-x"
     unfinished.mkdir()

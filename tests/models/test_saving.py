@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_saved_model_has_training_data_and_metrics_in_its_metadata(folder: Path) -> None:
+def test_kept_model_says_what_it_was_trained_on_and_how_it_did(folder: Path) -> None:
     result = invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
     assert result.exit_code == 0, result.output
     meta = load_model(folder / "m.onnx").meta
@@ -58,13 +58,13 @@ def test_saved_model_has_training_data_and_metrics_in_its_metadata(folder: Path)
     assert f"PR AUC     {meta.metrics['pr_auc']:.3f}" in result.output
 
 
-def test_saved_model_is_the_one_that_was_measured(folder: Path) -> None:
+def test_kept_model_is_the_one_that_was_measured(folder: Path) -> None:
     measured = train(dataset(), TrainingOptions(spec=ModelSpec("logreg", "summary")))
     invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
     assert_serves(folder / "m.onnx", measured.estimator)
 
 
-def test_refitted_model_is_fitted_on_every_row_and_has_the_metrics_of_the_first_fit(folder: Path) -> None:
+def test_refitted_model_saw_every_row_and_carries_the_metrics_of_the_one_that_did_not(folder: Path) -> None:
     plain = json.loads(invoke("train", "--train-dir", folder, "--json").output)
     assert invoke("train", "--train-dir", folder, "--refit", "--out", folder / "m.onnx").exit_code == 0
     meta = load_model(folder / "m.onnx").meta
@@ -77,7 +77,7 @@ def test_refitted_model_is_fitted_on_every_row_and_has_the_metrics_of_the_first_
 
 
 @pytest.mark.parametrize(("window", "hz", "message"), [(40, 100.0, "windows of 40 samples"), (50, 50.0, "at 50 Hz")])
-def test_model_that_could_not_be_opened_is_not_saved(tmp_path: Path, window: int, hz: float, message: str) -> None:
+def test_model_that_could_not_serve_is_not_kept(tmp_path: Path, window: int, hz: float, message: str) -> None:
     write_dataset(tmp_path, dataset(window=window, hz=hz))
     result = invoke("train", "--train-dir", tmp_path, "--out", tmp_path / "m.onnx")
     assert result.exit_code == 2

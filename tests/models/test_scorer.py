@@ -56,7 +56,7 @@ TIMES = st.lists(
 
 
 @given(steps=TIMES, cuts=st.lists(st.integers(0, 260), max_size=12))
-def test_scores_do_not_depend_on_the_division_into_blocks(steps: list[int], cuts: list[int]) -> None:
+def test_any_cutting_into_blocks_gives_what_going_sample_by_sample_gives(steps: list[int], cuts: list[int]) -> None:
     samples = moving(np.cumsum(steps) + 1_000_000)
     scorer = Scorer(Signature())
     pieces = np.split(samples, sorted(cuts))
@@ -98,7 +98,7 @@ def test_first_score_comes_with_the_fiftieth_sample() -> None:
 
 @pytest.mark.parametrize("one_at_a_time", [False, True])
 @pytest.mark.parametrize(("step", "resets"), [(50, []), (51, [60]), (-10, [60]), (0, [])])
-def test_window_is_emptied_at_a_gap_or_a_step_back_and_the_reset_is_reported(
+def test_window_is_emptied_at_a_gap_or_a_jump_back_and_this_is_said(
     step: int, resets: list[int], one_at_a_time: bool
 ) -> None:
     samples = moving(np.concatenate([np.arange(60) * 10, 590 + step + np.arange(60) * 10]))
@@ -130,7 +130,7 @@ def test_swapping_the_model_keeps_the_windows() -> None:
     np.testing.assert_array_equal(scorer.push("a", samples[60:]).probability, 2 * one_by_one(samples)[60:])
 
 
-def test_forgotten_device_has_an_empty_window_and_its_slot_is_reused() -> None:
+def test_forgotten_device_starts_over_and_its_place_is_used_again() -> None:
     scorer = Scorer(Signature())
     samples = moving(np.arange(60) * 10)
     for i in range(40):
@@ -140,7 +140,7 @@ def test_forgotten_device_has_an_empty_window_and_its_slot_is_reused() -> None:
     assert scorer._filled.size <= 16
 
 
-def test_devices_keep_their_windows_when_the_scorer_grows() -> None:
+def test_more_devices_than_there_was_room_for_keep_their_windows() -> None:
     samples = moving(np.arange(60) * 10)
     scorer = Scorer(Signature())
     for i in range(40):
@@ -176,7 +176,7 @@ def test_recording_is_scored_with_a_value_for_each_sample() -> None:
     np.testing.assert_array_equal(score_recording(Signature(), recording), one_by_one(samples))
 
 
-def test_blocks_may_be_strided_views() -> None:
+def test_blocks_may_be_every_so_many_samples_of_an_array() -> None:
     samples = synthesise(minutes=0.1, seed=4, still_pause=False)
     thinned = np.repeat(samples, 3)[::3]
     apart, together = Scorer(factory_model()), Scorer(factory_model())

@@ -1,4 +1,4 @@
-"""Choosing samples with a minimum separation in time."""
+"""Draws that keep their distance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def slowly(times: list[int], candidates: list[int], wanted: int, sep: float, cho
 
 
 @given(TIMES, st.sampled_from([0, 0.5, 1, 10, 99.5, 250]), st.integers(0, 40), st.integers(0, 9))
-def test_the_choice_equals_that_of_comparing_all_pairs(times: list[int], sep: float, wanted: int, seed: int) -> None:
+def test_it_chooses_as_comparing_all_pairs_would(times: list[int], sep: float, wanted: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     draw = SeparatedDraw(np.array(times), sep)
     chosen: list[int] = []

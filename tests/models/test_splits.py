@@ -91,7 +91,7 @@ def test_a_draw_that_leaves_a_class_out_is_drawn_again() -> None:
         assert 0 < dataset.labels[split.test].sum() < dataset.labels.sum()
 
 
-def test_a_time_split_whose_end_has_no_positive_is_refused_with_advice() -> None:
+def test_a_time_split_whose_end_has_no_positive_says_what_to_try() -> None:
     dataset = make_dataset(shots=8)
     dataset.labels[:] = dataset.rows.event_timestamp_ms < 10_000
     with pytest.raises(
@@ -125,7 +125,7 @@ def test_an_impossible_split_is_refused(name: str, shots: int, complaint: str) -
 
 
 @pytest.mark.parametrize("test_size", [0, 1, -0.5, float("nan")])
-def test_a_test_size_outside_0_to_1_is_refused(test_size: float) -> None:
+def test_a_test_size_that_is_no_fraction_is_refused(test_size: float) -> None:
     dataset = make_dataset()
     with pytest.raises(InputError, match="between 0 and 1"):
         make_split("time", dataset.labels, dataset.rows, test_size=test_size, seed=1)

@@ -24,7 +24,7 @@ def without_shots(samples: SampleArray) -> SampleArray:
     return quiet
 
 
-def test_rows_of_a_session_with_shots_are_its_training_set() -> None:
+def test_piece_of_a_session_with_shots_is_its_training_set() -> None:
     session = session_of(synthetic_samples(6000, 15))
     part = build_training_rows(SETS, OPTIONS, 100, session)
     dataset = build_dataset([session], OPTIONS, about={})
@@ -33,7 +33,7 @@ def test_rows_of_a_session_with_shots_are_its_training_set() -> None:
         assert np.array_equal(part.features[name], compute_features(dataset.windows, name))
 
 
-def test_session_without_a_shot_gives_the_requested_negatives_per_minute() -> None:
+def test_session_without_a_shot_gives_as_many_negatives_a_minute_as_asked_for() -> None:
     session = session_of(without_shots(synthetic_samples(12_000, 15)))
     part = build_training_rows(SETS, OPTIONS, 30, session)
     assert part.labels.size == 60
@@ -41,13 +41,13 @@ def test_session_without_a_shot_gives_the_requested_negatives_per_minute() -> No
     assert part.features["summary"].shape == (60, 18)
 
 
-def test_session_too_short_for_a_window_gives_no_rows_and_a_warning() -> None:
+def test_session_too_short_for_a_window_gives_nothing_and_says_so() -> None:
     part = build_training_rows(SETS, OPTIONS, 30, session_of(synthetic_samples(6000, 15)[:40], "short"))
     assert part.labels.size == 0
     assert part.features["rich"].shape == (0, 30)
 
 
-def test_session_whose_shots_have_no_complete_window_is_left_out_with_the_reason() -> None:
+def test_session_whose_shots_have_no_whole_window_is_left_out_with_the_reason() -> None:
     samples = synthetic_samples(300, 1)
     samples["trigger"] = 0
     samples["trigger"][20:25] = 1
@@ -57,7 +57,7 @@ def test_session_whose_shots_have_no_complete_window_is_left_out_with_the_reason
     assert "early: not used for training: no positive window is left" in part.warning
 
 
-def test_rows_are_joined_in_order() -> None:
+def test_pieces_join_in_order_whatever_built_them() -> None:
     parts = [
         build_training_rows(SETS, OPTIONS, 30, session_of(synthetic_samples(3000, 8, seed=seed))) for seed in (1, 2)
     ]
@@ -68,13 +68,13 @@ def test_rows_are_joined_in_order() -> None:
     assert rows_metadata(parts)["dataset_sha256"] != rows_metadata(parts[::-1])["dataset_sha256"]
 
 
-def test_rows_without_a_shot_cannot_be_trained_on() -> None:
+def test_pieces_without_a_shot_cannot_be_learnt_from() -> None:
     part = build_training_rows(SETS, OPTIONS, 30, session_of(without_shots(synthetic_samples(3000, 8))))
     with pytest.raises(InputError, match="no shot to train on in 1 recordings"):
         join_rows([part], "rich")
 
 
-def test_another_seed_chooses_other_negatives_of_a_session_without_shots() -> None:
+def test_another_seed_takes_other_negatives_of_a_session_without_shots() -> None:
     session = session_of(without_shots(synthetic_samples(6000, 8)))
     one, other = (build_training_rows(SETS, replace(OPTIONS, seed=seed), 30, session) for seed in (1, 2))
     assert one.sha256 != other.sha256

@@ -1,4 +1,4 @@
-"""Windows: complete ones, their samples and their motion, compared with a slow implementation."""
+"""Windows: whole ones, their samples, their motion, against the slow way."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_windows_hold_the_samples_before_their_end(steps: list[int], window: int
 
 
 @given(arrays(np.int16, st.tuples(st.integers(1, 60), st.just(6))), st.integers(1, 12))
-def test_motion_equals_the_sum_over_each_window(axes: npt.NDArray[np.int16], window: int) -> None:
+def test_motion_is_that_of_summing_each_window_by_itself(axes: npt.NDArray[np.int16], window: int) -> None:
     scores = motion_scores(axes, window)
     assert np.isnan(scores[:window]).all()
     for end in range(window, axes.shape[0]):

@@ -40,7 +40,7 @@ def test_every_task_is_done_once(workers: Workers) -> None:
     assert sorted(run_parallel(partial(add, 100), range(20), workers)) == list(range(100, 120))
 
 
-def test_a_backend_that_returns_all_results_at_the_end_works() -> None:
+def test_a_backend_that_gives_everything_at_the_end_will_do() -> None:
     workers = Workers(jobs=2, backend="multiprocessing")
     assert sorted(run_parallel(partial(add, 1), range(5), workers)) == [1, 2, 3, 4, 5]
 
@@ -83,7 +83,7 @@ def test_closing_early_ends_the_workers() -> None:
         (Workers(backend="dask", scheduler="junk://h:1"), "junk://h:1: no Dask scheduler answers there"),
     ],
 )
-def test_unavailable_backends_are_refused(workers: Workers, complaint: str) -> None:
+def test_workers_that_cannot_be_had_are_refused(workers: Workers, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         list(run_parallel(process_of, range(3), workers))
 
@@ -111,7 +111,7 @@ list(run_parallel(work, sys.argv[1:], Workers(jobs=2)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are not forked")
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+def test_killed_parent_takes_its_workers_along(tmp_path: Path) -> None:
     files = [tmp_path / "a", tmp_path / "b"]
     with subprocess.Popen([sys.executable, "-c", PARENT, *map(str, files)], cwd=ROOT) as parent:
         try:

@@ -40,7 +40,7 @@ def test_encoded_model_has_the_size_that_the_blaster_expects(kind: type[LrModel 
 
 
 @KINDS
-def test_decoding_returns_every_weight(kind: type[LrModel | MlpModel], size: int) -> None:
+def test_decoding_gives_back_every_weight(kind: type[LrModel | MlpModel], size: int) -> None:
     del size
     model = random_model(kind)
     decoded = decode_mlmd(encode_mlmd(model))
@@ -96,7 +96,7 @@ def with_weight(value: float) -> bytes:
         (with_weight(float("inf")), MlmdRefusal.NOT_FINITE),
     ],
 )
-def test_each_refusal_of_the_blaster_is_distinguished(data: bytes, refusal: MlmdRefusal) -> None:
+def test_each_refusal_of_the_blaster_is_told_apart(data: bytes, refusal: MlmdRefusal) -> None:
     with pytest.raises(MlmdError) as caught:
         decode_mlmd(data)
     assert caught.value.refusal is refusal

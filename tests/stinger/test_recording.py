@@ -23,7 +23,7 @@ def test_rate_comes_from_the_median_step_and_not_from_the_mean() -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [1600, 800, 400])
-def test_rate_finer_than_whole_milliseconds_comes_from_the_mean_step(rate_hz: int) -> None:
+def test_rate_finer_than_whole_milliseconds_is_told_by_many_steps(rate_hz: int) -> None:
     (recording,) = split_recordings(samples_at(np.rint(np.arange(4000) * 1000 / rate_hz)))
     assert recording.rate_hz == pytest.approx(rate_hz, rel=1e-3)
     assert recording.steps_in(500) == rate_hz // 2

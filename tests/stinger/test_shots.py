@@ -40,7 +40,7 @@ def test_gap_of_zero_accepts_every_edge() -> None:
 
 
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=200), st.integers(0, 300))
-def test_acceptance_equals_that_of_checking_the_edges_one_by_one(trigger: list[int], gap_ms: int) -> None:
+def test_acceptance_is_that_of_going_through_the_edges_one_by_one(trigger: list[int], gap_ms: int) -> None:
     shots = find_shots(pulled(trigger), min_shot_gap_ms=gap_ms)
     last: int | None = None
     expected = []

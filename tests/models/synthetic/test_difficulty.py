@@ -1,4 +1,4 @@
-"""Synthetic sessions are neither trivial nor impossible to predict."""
+"""Synthetic sessions are neither trivial nor hopeless to learn from."""
 
 from __future__ import annotations
 

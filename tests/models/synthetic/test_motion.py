@@ -66,7 +66,7 @@ def test_resting_blaster_shows_gravity_and_nothing_but_the_noise_of_the_sensor(r
         assert played.trigger[played.lies].max() == 0
 
 
-def test_rounds_begin_and_end_in_the_same_pose() -> None:
+def test_rounds_begin_and_end_in_one_pose_so_that_they_join_without_a_seam() -> None:
     for number in NUMBERS:
         user, rng = draw_user(number), np.random.default_rng(number)
         force = move(write_round(user, rng), user, rng).force_g

@@ -38,7 +38,7 @@ def test_other_seed_is_another_session_by_another_user() -> None:
     assert session_users(1) != session_users(2)
 
 
-def test_user_with_a_given_number_acts_differently_for_every_seed() -> None:
+def test_user_who_is_named_does_something_else_under_every_seed() -> None:
     one, other = (synthesise(minutes=0.5, seed=seed, first_user=7) for seed in (1, 2))
     assert one.tobytes() != other.tobytes()
 
@@ -84,7 +84,7 @@ def test_logger_pauses_where_the_blaster_lies_still(sessions: dict[int, Recordin
             assert np.sqrt((before**2).sum(axis=1).mean()) < 60
 
 
-def test_no_still_pause_removes_the_gaps_and_changes_nothing_else() -> None:
+def test_no_still_pause_leaves_no_gap_and_the_rest_as_it_is() -> None:
     paused, whole = (synthesise(minutes=3, seed=1, still_pause=pause) for pause in (True, False))
     assert np.unique(np.diff(whole["timestamp_ms"])).tolist() == [10]
     assert whole.shape[0] == 18_000
@@ -92,13 +92,13 @@ def test_no_still_pause_removes_the_gaps_and_changes_nothing_else() -> None:
     assert whole[kept].tobytes() == paused.tobytes()
 
 
-def test_boots_are_recordings_of_equal_length_whose_clocks_start_at_zero() -> None:
+def test_boots_are_recordings_of_equal_length_whose_clocks_start_over() -> None:
     recordings = split_recordings(synthesise(minutes=3, seed=1, boots=3, still_pause=False))
     assert [len(recording) for recording in recordings] == [6000, 6000, 6000]
     assert len({recording.axes.tobytes() for recording in recordings}) == 3
 
 
-def test_stream_can_start_at_a_later_boot() -> None:
+def test_later_boot_streams_on_its_own() -> None:
     second = split_recordings(synthesise(minutes=1, seed=1, boots=2, still_pause=False))[1]
     block = next(synthetic_blocks(seed=1, boot=1, still_pause=False, block_samples=3000))
     assert block.tobytes() == second.samples.tobytes()
@@ -158,7 +158,7 @@ def test_clock_of_the_stream_wraps_as_that_of_a_blaster() -> None:
         ({"boots": 0}, "0 boots"),
     ],
 )
-def test_invalid_value_is_refused(wrong: dict[str, float], said: str) -> None:
+def test_value_that_means_nothing_is_refused(wrong: dict[str, float], said: str) -> None:
     with pytest.raises(InputError, match=said):
         synthesise(**({"minutes": 1, "seed": 1} | wrong))  # type: ignore[arg-type]  # wrong values are the point
 

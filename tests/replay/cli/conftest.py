@@ -1,4 +1,4 @@
-"""Logs and a model for the tests of the commands."""
+"""Logs and a model that the commands are tried on."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.helpers.cli import invoke
 from tests.helpers.samples import samples_at
 
 
-def test_model_file_is_evaluated_on_the_stream_that_it_scores(folder: Path) -> None:
+def test_model_file_is_evaluated_as_the_stream_that_it_scores(folder: Path) -> None:
     result = invoke("evaluate", "--model-file", folder / "model.onnx", folder / "other.bin", "--json")
     assert result.exit_code == 0, result.output
     values = json.loads(result.stdout)
@@ -78,7 +78,7 @@ def test_threshold_moves_the_operating_point(folder: Path) -> None:
         (("--train", "logreg:summary", "log.bin", "log.bin"), "give each log once"),
     ],
 )
-def test_invalid_input_is_one_line_and_writes_nothing(
+def test_what_cannot_be_evaluated_is_one_line_and_writes_nothing(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
 ) -> None:
     monkeypatch.chdir(folder)

@@ -77,14 +77,14 @@ def test_without_export_it_writes_pictures_and_a_summary_only(log: str) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--max-shots", "0"]])
-def test_every_accepted_shot_is_drawn_by_default(log: str, options: list[str]) -> None:
+def test_every_accepted_shot_is_drawn_unless_told_otherwise(log: str, options: list[str]) -> None:
     write_log(log, synthetic_samples(3000, 5, bursts=2))
     result = explore(log, "--dpi", "20", *options)
     assert result.exit_code == 0, result.output
     assert len(list(Path("ml_out/shots").glob("shot_*.png"))) == 5
 
 
-def test_label_window_is_shaded_as_lead_and_window_define(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_label_window_is_shaded_where_lead_and_window_say(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[ExcerptLook] = []
     monkeypatch.setattr(
         "replay.plots.exploration.draw_excerpts", lambda series, **_: looks.extend(look for look, _ in series)
@@ -131,14 +131,14 @@ def _saturated(log: str) -> int:
 
 
 @pytest.mark.usefixtures("log")
-def test_repairs_are_warned_about() -> None:
+def test_repairs_are_said() -> None:
     Path("cut.bin").write_bytes(synthetic_samples(3000, 6).tobytes() + b"ab")
     result = explore("cut.bin", *FAST)
     assert result.exit_code == 0
     assert result.stderr == "Warning: cut.bin: ignored 2 trailing bytes that do not fill a 17-byte record\n"
 
 
-def test_pictures_have_the_size_that_the_dpi_gives(log: str) -> None:
+def test_pictures_are_as_large_as_the_dpi_says(log: str) -> None:
     assert explore(log, "--dpi", "50", "--max-shots", "1").exit_code == 0
     with Image.open("ml_out/dataset.png") as picture:
         assert picture.size[0] == 11 * 50
@@ -266,7 +266,7 @@ def test_options_that_leave_no_windows_change_nothing(log: str) -> None:
         (["ml_log.csv", "--dpi", "0"], "--dpi"),
     ],
 )
-def test_invalid_input_is_refused_with_one_line(arguments: list[str], message: str) -> None:
+def test_what_cannot_be_used_is_refused_in_a_line(arguments: list[str], message: str) -> None:
     result = explore(*arguments)
     assert result.exit_code == 2
     assert message in result.stderr.strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Build contests for tests."""
+"""Contests by hand."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def outputs(sessions: tuple[Session, ...], *positions: int) -> list[bytes]:
     return [trace.probability.tobytes() for trace in candidate.traces]
 
 
-def test_held_out_session_does_not_influence_the_model_that_scores_it() -> None:
+def test_what_a_held_out_session_holds_teaches_its_own_judges_nothing() -> None:
     sessions = made_sessions()
     mislabelled = sessions[1].recording.samples.copy()
     mislabelled["trigger"] = np.roll(mislabelled["trigger"], 137)
@@ -64,7 +64,7 @@ def test_one_session_is_tested_in_blocks_and_every_block_has_outputs() -> None:
     assert np.array_equal(np.flatnonzero(np.isnan(trace.probability)), np.arange(49))
 
 
-def test_a_trained_model_beats_an_untrained_one() -> None:
+def test_a_model_that_learnt_aiming_beats_one_that_knows_nothing() -> None:
     found = contest(holding_out(made_sessions(), 0, 1, 2))
     (challenger,) = found.challengers
     assert found.champion.point is None
@@ -74,7 +74,7 @@ def test_a_trained_model_beats_an_untrained_one() -> None:
     assert challenger.point.duty <= BUDGET.max_duty
 
 
-def test_sessions_of_a_contender_add_up_to_its_total() -> None:
+def test_sessions_of_a_contender_add_up_to_its_whole() -> None:
     found = contest(holding_out(made_sessions(), 0, 2))
     (challenger,) = found.challengers
     assert found.held_out == ("s0", "s2")
@@ -83,7 +83,7 @@ def test_sessions_of_a_contender_add_up_to_its_total() -> None:
     assert sum(one.false.count for one in challenger.sessions) == challenger.point.false.count
 
 
-def test_champion_is_evaluated_with_its_own_decision_parameters() -> None:
+def test_champion_is_judged_with_its_own_way_of_deciding() -> None:
     own = DecisionParameters(on=0.33, off=0.1, attack=0.9, release=0.9)
     model = open_model(blind_model())
     model.meta = replace(model.meta, decision=own)
@@ -94,7 +94,7 @@ def test_champion_is_evaluated_with_its_own_decision_parameters() -> None:
     assert row == evaluate([trace], own)
 
 
-def test_candidate_that_cannot_be_trained_is_reported_and_others_are_scored() -> None:
+def test_candidate_that_cannot_be_trained_is_told_of_and_keeps_nobody_else_from_it() -> None:
     sessions = made_sessions(2)
     quiet = sessions[1].recording.samples.copy()
     quiet["trigger"] = 0
@@ -108,7 +108,7 @@ def test_candidate_that_cannot_be_trained_is_reported_and_others_are_scored() ->
     assert found.failed == {"logreg:summary": "no shot to train on in 1 recordings"}
 
 
-def test_session_that_cannot_be_trained_on_is_warned_about() -> None:
+def test_session_that_teaches_nothing_is_told_of() -> None:
     early = synthetic_samples(6000, 15)
     early["trigger"] = 0
     early["trigger"][20:25] = 1
@@ -118,13 +118,13 @@ def test_session_that_cannot_be_trained_on_is_warned_about() -> None:
 
 
 @pytest.mark.parametrize("workers", [Workers(jobs=2), Workers(jobs=2, backend="threading")])
-def test_results_do_not_depend_on_the_workers(workers: Workers) -> None:
+def test_whoever_does_the_work_comes_to_the_same(workers: Workers) -> None:
     test = holding_out(made_sessions(), 0, 1, 2)
     specs = (LOGREG, parse_spec("mlp:rich"))
     assert contest(test, specs, TaskRunner(workers)) == contest(test, specs)
 
 
-def test_final_model_is_trained_on_all_sessions_and_its_metadata_names_them() -> None:
+def test_final_model_learnt_from_everything_and_says_so() -> None:
     sessions = made_sessions(2)
     meta = replace(open_model(blind_model()).meta, training={"sessions": ["s0", "s1"]})
     model, warnings = train_on_all(sessions, meta, OPTIONS, ALONE)

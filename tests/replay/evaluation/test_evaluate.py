@@ -76,7 +76,7 @@ def test_early_spin_up_is_false_and_shown_as_early_and_a_repeat_is_counted_apart
     assert (result.spin_ups.total, result.false.count) == (4, 1)
 
 
-def test_shot_before_the_first_output_is_missed_and_counted_as_without_output() -> None:
+def test_shot_before_the_first_output_is_missed_and_said_to_be_without_output() -> None:
     output = pulses(500)
     output[:50] = np.nan
     result = evaluate([trace_of(output, shots=[40])], SUDDEN)
@@ -113,7 +113,7 @@ def test_average_precision_leaves_out_samples_without_output_or_with_only_a_reje
     assert average_precision([trace_of(output)]) is None
 
 
-def test_evaluation_of_no_traces_has_no_events() -> None:
+def test_nothing_at_all_evaluates_to_nothing() -> None:
     result = evaluate([], SUDDEN)
     assert math.isnan(result.accepted.value)
     assert result.duty == 0
@@ -148,14 +148,14 @@ def test_counts_add_up_and_intervals_contain_their_estimates(trace: Trace) -> No
     assert result.false.low <= result.false.value <= result.false.high
 
 
-def test_thresholds_are_the_allowed_range_and_the_given_one() -> None:
+def test_thresholds_are_those_a_blaster_takes_and_the_own_one() -> None:
     assert thresholds(18, 0.512)[:2] == (0.05, 0.1)
     assert 0.512 in thresholds(18, 0.512)
     assert thresholds(18)[-1] == 0.95
     assert len(thresholds(90, 0.5)) == 91
 
 
-def test_given_threshold_keeps_its_own_hysteresis() -> None:
+def test_own_threshold_keeps_its_own_hysteresis() -> None:
     own = DecisionParameters(on=0.5, off=0.45)
     rows = sweep([trace_of(pulses(10))], own, (0.4, 0.5), min_lead_ms=100)
     assert [row.parameters.off for row in rows] == [0.2, 0.45]
@@ -171,6 +171,6 @@ def test_choice_is_the_best_recall_within_the_budget_then_the_lowest_duty() -> N
     assert choose(rows, max_false_per_minute=0, max_duty=0.01) is None
 
 
-def test_wheels_that_never_turn_are_never_chosen() -> None:
+def test_wheels_that_never_turn_satisfy_no_budget() -> None:
     rows = sweep([trace_of(pulses(6000), shots=[3000])], SUDDEN, thresholds(18), min_lead_ms=100)
     assert choose(rows, max_false_per_minute=100) is None

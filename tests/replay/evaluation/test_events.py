@@ -36,7 +36,7 @@ def test_wheels_are_off_at_the_moment_they_go_off() -> None:
     assert not events.in_time[0]
 
 
-def test_spin_up_belongs_to_its_first_shot_and_holds_the_burst() -> None:
+def test_spin_up_carries_the_first_shot_within_it_and_the_burst_rides_along() -> None:
     events = match([(500, 2000)], [1000, 1200, 1400])
     assert kinds(events) == [SpinUpKind.WITH_SHOT]
     assert events.shot.tolist() == [0]
@@ -98,7 +98,7 @@ def test_matching_is_one_to_one_and_every_spin_up_is_of_one_kind(case: tuple[lis
 
 
 @given(cases(), st.integers(0, 500))
-def test_matching_equals_that_of_comparing_each_spin_up_with_each_shot(
+def test_matching_is_that_of_looking_at_each_spin_up_and_shot(
     case: tuple[list[tuple[int, int]], list[int]], min_lead_ms: int
 ) -> None:
     spin_ups, shots = case

@@ -35,11 +35,11 @@ def test_wilson_interval_is_the_published_one() -> None:
     assert (round(ratio.low, 4), round(ratio.high, 4)) == (0.2553, 0.3662)
 
 
-def test_no_event_limits_the_rate_to_three_in_the_recorded_minutes() -> None:
+def test_nothing_in_some_minutes_bounds_the_rate_at_three_in_them() -> None:
     assert poisson(0, 10).high == pytest.approx(0.3, rel=0.01)
 
 
-def test_interval_without_shots_or_minutes_is_unbounded() -> None:
+def test_without_shots_or_minutes_nothing_is_known() -> None:
     assert math.isnan(wilson(0, 0).value)
     assert (wilson(0, 0).low, wilson(0, 0).high) == (0, 1)
     assert math.isnan(poisson(0, 0).value)

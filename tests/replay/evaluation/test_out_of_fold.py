@@ -26,7 +26,7 @@ def session_of(samples: SampleArray) -> Session:
     return Session("made", recording, find_shots(recording), 0)
 
 
-def test_each_sample_with_a_complete_window_has_an_output() -> None:
+def test_each_sample_with_a_whole_window_has_an_output() -> None:
     session = session_of(synthetic_samples(6000, 15, gaps=1))
     ((trace,), warnings) = out_of_fold_traces([session], folds_by_time([session], 3), LOGREG, ExportOptions())
     known = ~np.isnan(trace.probability)
@@ -54,7 +54,7 @@ def test_output_in_a_block_does_not_change_with_what_happens_in_it() -> None:
     assert not np.array_equal(one[0][0].probability[stop:], other[0][0].probability[stop:], equal_nan=True)
 
 
-def test_fold_without_a_shot_to_train_on_is_named() -> None:
+def test_fold_that_leaves_no_shot_to_learn_from_is_named() -> None:
     trigger = np.zeros(1000)
     trigger[100] = 1
     session = session_of(samples_at(np.arange(1000) * 10, trigger=trigger))
@@ -62,7 +62,7 @@ def test_fold_without_a_shot_to_train_on_is_named() -> None:
         out_of_fold_traces([session], folds_by_time([session], 2), LOGREG, ExportOptions())
 
 
-def test_real_capture_can_be_tested_out_of_fold(capture_csv: Path) -> None:
+def test_real_capture_can_be_tested_unseen(capture_csv: Path) -> None:
     (recording,) = read_log(capture_csv).recordings
     session = Session("capture", recording, find_shots(recording), 0)
     ((trace,), _) = out_of_fold_traces([session], folds_by_time([session], 5), LOGREG, ExportOptions())

@@ -47,17 +47,17 @@ def test_report_names_its_data_and_gives_every_number() -> None:
         assert part in text
 
 
-def test_little_data_is_warned_about() -> None:
+def test_few_data_are_called_few() -> None:
     assert "little data: 3 accepted shots in 1.0 minutes" in caveats(report_of((1450, 1550)))[0]
     assert not any("little data" in line for line in caveats(report_of((2000, 2100), minutes=40, shots=120)))
 
 
-def test_no_false_spin_up_is_reported_as_an_upper_limit_of_the_rate() -> None:
+def test_no_false_spin_up_is_said_to_bound_the_rate_only() -> None:
     assert any("3 in 1.00 minutes, 3 a minute" in line for line in caveats(report_of((1450, 1550))))
     assert not any("3 in" in line for line in caveats(report_of((1450, 1550), (2000, 2100))))
 
 
-def test_wheels_that_are_on_most_of_the_time_are_warned_about() -> None:
+def test_wheels_that_are_on_most_of_the_time_are_said_to_prove_nothing() -> None:
     assert any("a random moment" in line for line in caveats(report_of((0, 5000))))
     assert not any("a random moment" in line for line in caveats(report_of((0, 1000))))
 
@@ -82,7 +82,7 @@ def test_markdown_holds_the_table_and_the_picture() -> None:
 
 
 @pytest.mark.parametrize("stretches", [((1450, 1550), (2000, 2100)), ()])
-def test_picture_without_events_is_drawn(tmp_path: Path, stretches: tuple[tuple[int, int], ...]) -> None:
+def test_picture_is_drawn_also_where_nothing_happened(tmp_path: Path, stretches: tuple[tuple[int, int], ...]) -> None:
     report = report_of(*stretches)
     draw_sweep(report.rows, report.operating, tmp_path / "sweep.png", title="made up", dpi=60)
     with Image.open(tmp_path / "sweep.png") as image:

@@ -39,7 +39,7 @@ def test_worse_in_one_session_by_more_than_the_other_margin_is_refused_and_the_s
     assert reasons(contest_of(old, contender("new", (50, 50, 1), (35, 50, 1))), Rules(0, 0.1, 1)) == ()
 
 
-def test_a_difference_of_one_shot_in_a_session_is_allowed() -> None:
+def test_one_shot_alone_decides_about_no_session() -> None:
     old = contender("old", (40, 50, 1), (1, 1, 0))
     assert reasons(contest_of(old, contender("new", (50, 50, 1), (0, 1, 0)))) == ()
 
@@ -78,7 +78,7 @@ def test_second_best_wins_where_the_best_is_refused() -> None:
     assert verdict.winner == "second"
 
 
-def test_challengers_that_could_not_be_trained_are_last_with_the_reason() -> None:
+def test_those_that_could_not_be_trained_stand_last_with_the_reason() -> None:
     contest = contest_of(contender("old", (40, 50, 1)), contender("new", (50, 50, 1)), failed={"et:rich": "too large"})
     last = judge(contest, RULES).rulings[-1]
     assert (last.challenger, last.reasons) == ("et:rich", ("It could not be trained: too large.",))

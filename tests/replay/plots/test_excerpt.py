@@ -1,4 +1,4 @@
-"""Excerpts of a recording: units, times relative to the moment, gaps, the other shots."""
+"""What an excerpt cuts out of a recording: units, times from the moment, gaps, the other shots."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_times_are_seconds_from_the_moment_with_both_ends_included(pre_ms: float
     np.testing.assert_allclose(times, expected, atol=1e-12)
 
 
-def test_other_shots_in_the_excerpt_exclude_the_one_at_the_moment() -> None:
+def test_other_shots_are_those_within_but_for_the_one_it_is_about() -> None:
     found = around(1500, 300)
     assert found.accepted_s.tolist() == [-1.0]
     assert found.rejected_s.tolist() == [-0.7]

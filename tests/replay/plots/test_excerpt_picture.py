@@ -1,4 +1,4 @@
-"""Pictures of excerpts: shots, rejected edges and negatives look different, and legends fit."""
+"""Pictures of excerpts: what is a shot, what was rejected and what did not come look different, and legends fit."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_legend_of_long_or_many_names_stays_within_the_picture(models: tuple[str
     legends_of(picture("shot", models=models), excerpt(models=len(models), accepted=[-0.5], rejected=[-0.4]))
 
 
-def test_no_model_line_looks_like_a_mark_across_the_panels() -> None:
+def test_no_model_looks_like_what_is_marked_across_the_panels() -> None:
     assert REJECTED_LINE["color"] not in {colour for colour, _ in MODEL_LINES}
 
 

@@ -1,4 +1,4 @@
-"""Lines: broken at gaps, reduced without losing a peak."""
+"""Lines: broken where nothing is known, thinned without losing a peak."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_gap_between_any_two_of_the_chosen_samples_is_a_break() -> None:
     assert breaks_in(recording, np.array([0, 3, 6])).tolist() == [2]
 
 
-def test_a_broken_line_has_nan_before_each_break() -> None:
+def test_a_broken_line_has_nothing_before_each_break() -> None:
     x, y = broken(np.arange(4.0), np.arange(8.0).reshape(4, 2), np.array([2]))
     assert np.isnan(x).tolist() == [False, False, True, False, False]
     assert np.isnan(y).all(axis=1).tolist() == np.isnan(x).tolist()
@@ -48,7 +48,7 @@ def test_thinning_keeps_the_extremes_and_the_breaks(values: list[float], breaks:
             assert not any(thin_x[left] < at <= thin_x[right] for at in cuts)
 
 
-def test_a_long_line_is_reduced_to_about_the_requested_points() -> None:
+def test_a_long_line_becomes_about_as_many_points_as_asked_for() -> None:
     y = np.random.default_rng(1).normal(size=90_000)
     x, _ = thinned(np.arange(90_000.0), y, np.array([], dtype=np.intp), 1000)
     assert 900 <= x.size <= 1010

@@ -20,7 +20,7 @@ from service.daemon.construction import Parts, Wrappers, build_parts
 from service.daemon.daemon import Daemon, DaemonFailedError
 from service.ops.systemd import Notifier
 from stinger.device_name import DeviceName
-from stinger.errors import InputError
+from stinger.errors import InputError, UnavailableError
 from stinger.logs import write_log
 from stinger.quantities import parse_duration
 from tests.helpers.samples import random_samples
@@ -180,7 +180,7 @@ async def test_changed_retention_prunes_at_once(tmp_path: Path) -> None:
 
 async def test_second_daemon_on_one_data_folder_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path):
-        with pytest.raises(InputError, match="in use by another daemon"):
+        with pytest.raises(UnavailableError, match="in use by another daemon"):
             async with opened(tmp_path):
                 pass
 

@@ -44,6 +44,7 @@ def busy_metrics() -> Metrics:
     metrics.set_model("a", "m")
     metrics.device("b")
     metrics.broker_connects = 3
+    metrics.alarms = {"retention": True, "model": False}
     metrics.outbox_depth = lambda: 7
     metrics.recorder = lambda: RecorderStats(10, 170, 3, 1, 2, 1, alarm=True)
     metrics.free_bytes = lambda: 5_000_000_000

@@ -64,7 +64,7 @@ def test_info_prints_what_the_recording_holds(log: Path) -> None:
     assert "gz                9        9" in output
 
 
-def test_info_is_printed_as_json(log: Path) -> None:
+def test_info_as_json_is_for_machines(log: Path) -> None:
     summary = json.loads(invoke("info", "--json", log).output)
     assert summary["samples"] == 300
     assert summary["duration_s"] == 4.0
@@ -74,7 +74,7 @@ def test_info_is_printed_as_json(log: Path) -> None:
     assert summary["channels"]["ax"] == {"min": -7, "max": -7}
 
 
-def test_info_of_two_boots_lists_two_recordings(log: Path) -> None:
+def test_info_of_two_boots_says_so(log: Path) -> None:
     log.write_bytes(log.read_bytes() * 2)
     output = invoke("info", log).output
     assert "2, one for each boot: 4.0 s, 4.0 s" in output
@@ -120,7 +120,7 @@ def test_file_that_may_not_be_read_is_one_line(log: Path, line: str) -> None:
     assert [path.name for path in log.parent.iterdir()] == ["log.bin"]
 
 
-def test_info_of_the_real_capture_is_as_documented(capture_csv: Path) -> None:
+def test_real_capture_is_shown_as_its_description_says(capture_csv: Path) -> None:
     output = invoke("info", capture_csv).output
     assert "2,800" in output
     assert "28.0 s" in output

@@ -83,7 +83,7 @@ def test_version_is_that_of_the_distribution() -> None:
         ),
     ],
 )
-def test_invalid_command_line_ends_as_one_line(arguments: list[str], said: str) -> None:
+def test_what_is_not_understood_ends_as_one_line(arguments: list[str], said: str) -> None:
     result = CliRunner().invoke(main, arguments, prog_name="stinger")
     assert result.exit_code == 2
     assert result.stderr == f"{said}\n"
@@ -95,7 +95,7 @@ def test_without_a_command_the_help_is_shown() -> None:
     assert "Commands:" in result.output
 
 
-def test_command_whose_extra_is_not_installed_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_whose_extra_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COMMANDS, "far", ("stinger.cli.no_such_extra:far", "Needs an extra."))
 
     def fail(name: str) -> None:

@@ -32,7 +32,7 @@ def test_csv_is_written_as_the_blaster_writes_it() -> None:
     assert encode_csv(samples_at([7], trigger=[1])) == b"timestamp_ms,ax,ay,az,gx,gy,gz,trigger\n7,0,0,0,0,0,0,1\n"
 
 
-def test_other_suffix_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_other_ending_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"expected \.bin or \.csv"):
         write_log(tmp_path / "log.txt", samples_at([1]))
     assert list(tmp_path.iterdir()) == []

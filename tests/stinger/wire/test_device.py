@@ -101,7 +101,7 @@ def test_every_exchange_of_the_host_half_is_answered() -> None:
     assert status.result.fingerprints == FINGERPRINTS
 
 
-def test_answers_are_exactly_those_of_the_firmware() -> None:
+def test_answers_are_those_of_the_firmware_to_the_letter() -> None:
     link = DeviceLink(Shelf())
     assert link.receive(b"MLINFO\n", 0) == b"[ml] samples_written=3 (~0.0s)\r\n"
     assert link.receive(b"MLDUMP\n", 0) == b"MLDUMP1 51\n" + Shelf().log + b"\nMLDUMP_DONE\r\n"
@@ -137,7 +137,7 @@ def test_upload_with_a_wrong_checksum_leaves_the_old_model() -> None:
     assert blaster.models == {ModelSlot.LR: b"old"}
 
 
-def test_upload_without_a_byte_for_ten_seconds_is_aborted() -> None:
+def test_upload_that_stands_still_for_more_than_ten_seconds_is_given_up() -> None:
     link = DeviceLink(Shelf())
     link.receive(b"MLMODEL_PUT_LR 300 00000000\n", 0.0)
     link.receive(b"x" * 100, 9.0)

@@ -39,7 +39,9 @@ def test_frame_bytes_are_those_of_the_documented_example() -> None:
     first=st.integers(0, 2**16 - 1),
     size=st.integers(1, 200),
 )
-def test_any_division_into_blocks_decodes_every_sample_and_number(samples: SampleArray, first: int, size: int) -> None:
+def test_any_cutting_into_blocks_gives_back_every_sample_and_number(
+    samples: SampleArray, first: int, size: int
+) -> None:
     decoder = FrameDecoder()
     block = feed_in_blocks(decoder, encode_frames(samples, first), size)
     assert block.samples.tobytes() == samples.tobytes()
@@ -78,7 +80,7 @@ def test_damage_costs_at_most_the_frames_that_it_touches(data: st.DataObject, da
     assert set(got) >= {0, 1, 3, 4, 5}
 
 
-def test_lost_frames_are_counted_by_their_numbers_across_the_wrap() -> None:
+def test_lost_frames_are_told_by_their_numbers_across_the_wrap() -> None:
     samples = random_samples(4)
     frames = [encode_frames(samples[i : i + 1], number) for i, number in enumerate((65_533, 65_534, 1, 2))]
     decoder = FrameDecoder()
@@ -102,7 +104,7 @@ def test_late_frames_are_lost_once_where_they_are_missed_and_no_others() -> None
     assert (decoder.lost, decoder.out_of_order, decoder.frames) == (4, 4, 9)
 
 
-def test_device_that_restarts_at_another_number_is_followed_after_some_frames() -> None:
+def test_device_that_starts_over_at_another_number_is_followed_after_some_frames() -> None:
     decoder = FrameDecoder()
     decoder.feed(encode_frames(random_samples(3), 1000))
     decoder.feed(encode_frames(random_samples(10), 500))
@@ -111,14 +113,14 @@ def test_device_that_restarts_at_another_number_is_followed_after_some_frames() 
     assert decoder.lost == 2
 
 
-def test_restarted_device_is_counted_out_of_order_and_not_as_loss() -> None:
+def test_device_that_starts_over_is_counted_out_of_order_and_not_as_loss() -> None:
     decoder = FrameDecoder()
     decoder.feed(encode_frames(random_samples(3), 900) + encode_frames(random_samples(3), 0))
     assert (decoder.lost, decoder.out_of_order, decoder.frames) == (0, 1, 6)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_text_lines_between_frames_are_returned_and_cost_no_frame(size: int) -> None:
+def test_text_lines_between_frames_cost_no_frame_and_are_given_out(size: int) -> None:
     samples = random_samples(3)
     first, second, third = (encode_frames(samples[i : i + 1], i) for i in range(3))
     data = b"MLSTREAM1 100\n" + first + b"[ml] a remark\r\n" + second + third + b"MLSTREAM_DONE\n"
@@ -129,11 +131,11 @@ def test_text_lines_between_frames_are_returned_and_cost_no_frame(size: int) -> 
     assert decoder.corrupted == 0
 
 
-def test_text_line_is_returned_without_waiting_for_a_zero_byte() -> None:
+def test_text_line_is_given_out_without_waiting_for_a_zero_byte() -> None:
     assert FrameDecoder().feed(b"MLSTREAM_DONE\n").lines == ("MLSTREAM_DONE",)
 
 
-def test_text_line_after_a_cut_frame_is_returned_at_once() -> None:
+def test_text_line_behind_a_cut_frame_is_given_out_at_once() -> None:
     decoder = FrameDecoder()
     assert decoder.feed(encode_frames(random_samples(1), 0)[:9] + b"\nMLSTREAM_DONE\n").lines == ("MLSTREAM_DONE",)
 

@@ -54,7 +54,7 @@ def every_exchange() -> list[Exchange[object]]:
 
 
 @given(st.integers(1, 600))
-def test_dump_returns_the_log_for_any_division_into_blocks(size: int) -> None:
+def test_dump_gives_the_log_however_it_is_cut(size: int) -> None:
     dump = DumpLog()
     assert dump.start() == b"MLDUMP\n"
     for i in range(0, len(dumped()), size):
@@ -63,13 +63,13 @@ def test_dump_returns_the_log_for_any_division_into_blocks(size: int) -> None:
     assert list(dump.other_lines) == ["[ml] a remark"]
 
 
-def test_other_line_between_log_and_end_mark_is_accepted() -> None:
+def test_remark_between_log_and_end_mark_is_no_damage() -> None:
     dump = DumpLog()
     dump.receive(b"MLDUMP1 4\n0123[ml] a remark\r\n\nMLDUMP_DONE\r\n")
     assert dump.result == b"0123"
 
 
-def test_dump_reports_its_progress() -> None:
+def test_dump_tells_its_progress() -> None:
     dump = DumpLog()
     dump.receive(dumped()[:515])
     assert dump.expected_bytes == len(LOG)
@@ -88,7 +88,7 @@ def test_dump_whose_end_mark_is_missing_is_an_error() -> None:
         DumpLog().receive(b"MLDUMP1 4\n0123 more\nMLDUMP_DONE\n")
 
 
-def test_interrupted_dump_is_an_error_with_the_received_size() -> None:
+def test_dump_that_breaks_off_says_how_much_came() -> None:
     dump = DumpLog()
     dump.receive(b"MLDUMP1 5000\n" + bytes(1234))
     with pytest.raises(ProtocolError, match=r"1,234 of 5,000 bytes"):
@@ -172,7 +172,7 @@ def test_model_status_is_read_with_its_fingerprints() -> None:
     )
 
 
-def test_silence_ends_the_status_of_firmware_without_fingerprints() -> None:
+def test_firmware_without_fingerprints_answers_by_falling_silent() -> None:
     status = ReadModelStatus()
     status.receive(STATUS[: STATUS.index(b"[ml] lr_")])
     assert not status.done
@@ -194,7 +194,7 @@ def test_sender_that_never_ends_its_line_does_not_fill_the_memory(exchange: Exch
 
 
 @given(st.lists(st.binary(max_size=3000) | st.just(dumped()[:40]) | st.just(STATUS[:50]), max_size=8))
-def test_exchanges_raise_only_documented_errors_and_keep_few_other_lines(blocks: list[bytes]) -> None:
+def test_no_exchange_raises_anything_undocumented_or_hoards_what_nobody_asked_for(blocks: list[bytes]) -> None:
     for exchange in every_exchange():
         with suppress(DeviceError, ProtocolError):
             for block in blocks:

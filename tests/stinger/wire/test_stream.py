@@ -30,7 +30,7 @@ def test_old_text_stream_is_recognised_and_no_row_is_lost(size: int) -> None:
     assert np.concatenate(got)["timestamp_ms"].tolist() == [0, 10, 20]
 
 
-def test_silence_and_other_lines_leave_the_kind_open() -> None:
+def test_silence_and_remarks_leave_the_kind_open() -> None:
     stream = SampleStream()
     assert stream.feed(b"[ml] recording started\r\n").size == 0
     assert stream.kind is None

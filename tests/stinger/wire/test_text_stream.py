@@ -21,7 +21,7 @@ def test_every_sixteenth_row_becomes_a_sample_ten_milliseconds_apart() -> None:
 
 
 @given(st.integers(1, 40))
-def test_samples_do_not_depend_on_the_division_into_blocks(size: int) -> None:
+def test_any_cutting_into_blocks_gives_the_same_samples(size: int) -> None:
     data = STARTED.encode() + b"\r\n" + rows(100)
     decoder = TextStreamDecoder()
     pieces = [decoder.feed(data[i : i + size]) for i in range(0, len(data), size)]

@@ -1,0 +1,60 @@
+"""The HTTP server of metrics and health, which the daemon can do without: one that cannot start is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from service.base.logs import get_logger
+from service.ops.http import HttpServer
+from stinger.errors import InputError
+
+RETRY_S: Final = 5.0
+
+_LOG = get_logger(__name__)
+
+
+class MetricsServer:
+    """Starts the server that ``start`` returns; ``start`` raises :class:`InputError` if it cannot listen.
+
+    ``on_trouble`` is called with the reason why there is no server, when it changes, and with an empty text once there is
+    one. Without ``start``, no server is configured.
+    """
+
+    def __init__(self, start: Callable[[], HttpServer] | None, on_trouble: Callable[[str], None]) -> None:
+        self._start = start
+        self._on_trouble = on_trouble
+        self._server: HttpServer | None = None
+        self._trouble = ""
+        self._try()
+
+    @property
+    def url(self) -> str | None:
+        """The server's address, without a path; ``None`` if there is no server."""
+        return None if self._server is None else self._server.url
+
+    async def keep_trying(self, *, every_s: float = RETRY_S) -> None:
+        """Start the server as soon as that is possible; return then."""
+        while self._start is not None and self._server is None:
+            await asyncio.sleep(every_s)
+            self._try()
+
+    def close(self) -> None:
+        """Stop the server."""
+        if self._server is not None:
+            self._server.close()
+
+    def _try(self) -> None:
+        if self._start is None:
+            return
+        try:
+            self._server = self._start()
+            trouble = ""
+        except InputError as error:
+            trouble = str(error)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._on_trouble(trouble)
+            if not trouble:
+                _LOG.info("metrics_served", url=self.url)

@@ -1,0 +1,104 @@
+"""The daemon starts with what works: damaged models, full and read-only disks, ports in use."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from models.factory import factory_model
+from models.registry import Registry
+from service.cli.run import EXIT_UNAVAILABLE
+from tests.helpers.cli import run_stinger
+from tests.helpers.daemons import DaemonProcess, daemon
+from tests.helpers.file_systems import SmallDisk
+from tests.helpers.recordings import write_old_recording
+
+BROKER = ("--broker", "embedded:0")
+
+
+def metrics_of(process: DaemonProcess) -> list[str]:
+    address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
+    with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
+        text: str = answer.read().decode()
+    return text.splitlines()
+
+
+@pytest.mark.parametrize("damage", ["champion", "model"])
+def test_daemon_starts_with_a_damaged_champion_and_uses_it_once_it_is_repaired(tmp_path: Path, damage: str) -> None:
+    registry = Registry(tmp_path / "data" / "registry")
+    before, champion = (registry.add(name, factory_model().data, {}) for name in ("before", "champion"))
+    for version in (before, champion):
+        registry.promote(version.id, why="")
+    path = registry.folder / "champion" if damage == "champion" else champion.model_path
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    with daemon(tmp_path, *BROKER, "--metrics-port", "0") as process:
+        process.wait_for("alarm_raised topic=model")
+        process.wait_for(f"ready: .* model {(champion if damage == 'champion' else before).id}")
+        assert "stinger_model_refused 1" in metrics_of(process)
+        assert 'stinger_alarm{topic="model"} 1' in metrics_of(process)
+        path.write_bytes(whole)
+        deadline = time.monotonic() + 20
+        while "stinger_model_refused 0" not in metrics_of(process):
+            assert time.monotonic() < deadline, process.log_text()
+            time.sleep(0.05)
+        process.process.terminate()
+        assert process.end() == 0, process.log_text()
+
+
+def test_daemon_starts_without_metrics_and_serves_them_once_the_port_is_free(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with daemon(tmp_path, *BROKER, "--metrics-port", str(port)) as process:
+            process.wait_for(f"alarm_raised topic=metrics_server .*127.0.0.1:{port}")
+            process.port()
+            other.close()
+            process.wait_for("metrics_served")
+            process.process.terminate()
+            assert process.end() == 0, process.log_text()
+
+
+def test_daemon_starts_on_a_full_disk_after_deleting_what_is_too_much(tmp_path: Path, small_disk_at: SmallDisk) -> None:
+    data = tmp_path / "data"
+    small_disk_at(data, 1000)
+    old = [write_old_recording(data / "recordings", "a", days, samples=5000) for days in range(9, 2, -1)]
+    newest = write_old_recording(data / "recordings", "a", 1)
+    (data / "ballast").write_bytes(bytes(shutil.disk_usage(data).free))
+    assert shutil.disk_usage(data).free == 0
+    with daemon(tmp_path, *BROKER, "--keep-size", "400kB") as process:
+        process.wait_for("recordings_pruned deleted=[34]")
+        process.port()
+        assert not old[0].exists()
+        assert newest.exists()
+        process.process.terminate()
+        assert process.end() == 0, process.log_text()
+
+
+def test_daemon_refused_for_another_reason_than_its_configuration_exits_with_a_code_that_systemd_retries(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        arguments = ("--data-dir", str(tmp_path), "--broker", f"embedded:{other.getsockname()[1]}")
+        result = run_stinger("run", *arguments)
+    assert result.returncode == EXIT_UNAVAILABLE
+    assert result.stderr.splitlines()[-1].startswith("Error: embedded broker: port ")
+    assert "Traceback" not in result.stderr
+
+
+def test_second_daemon_on_a_data_folder_exits_with_a_code_that_systemd_retries(tmp_path: Path) -> None:
+    with daemon(tmp_path, *BROKER) as first:
+        first.port()
+        result = run_stinger("run", "--data-dir", str(tmp_path / "data"), *BROKER)
+    assert result.returncode == EXIT_UNAVAILABLE
+    assert "in use by another daemon" in result.stderr.splitlines()[-1]
+
+
+def test_service_is_started_again_after_every_exit_code_but_that_of_the_configuration() -> None:
+    unit = (Path(__file__).parents[2] / "deploy" / "systemd" / "stinger.service").read_text()
+    assert "\nRestart=on-failure\n" in unit
+    assert "\nRestartPreventExitStatus=2\n" in unit
