@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.helpers.cli import STINGER
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 
 
 @dataclass
@@ -27,7 +27,7 @@ class DaemonProcess:
         return self.log.read_text(errors="replace")
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until ``pattern`` is in the log and return the match; fail after 20 s, or when the daemon has ended."""
+        """Wait until ``pattern`` is in the log and return the match; fail after 30 s, or when the daemon has ended."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             found = re.search(pattern, self.log_text())
@@ -42,7 +42,7 @@ class DaemonProcess:
         return int(self.wait_for(r"ready: broker mqtt://127\.0\.0\.1:(\d+)")[1])
 
     def end(self) -> int:
-        """Wait until the daemon ends by itself and return its exit code; fail after 20 s."""
+        """Wait until the daemon ends by itself and return its exit code; fail after 30 s."""
         return self.process.wait(PATIENCE_S)
 
 
