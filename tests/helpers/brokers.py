@@ -16,7 +16,7 @@ import aiomqtt
 import pytest
 
 PATIENCE_S = 30.0
-"""How long to wait for what happens at once on an idle machine: starting a daemon takes 10 s on a very busy one."""
+"""Seconds until a wait fails. On a very busy machine, starting a daemon took more than 10."""
 
 
 def free_port() -> int:
