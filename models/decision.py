@@ -164,7 +164,7 @@ class Decision:
                 self._step(i, now, p)
                 envelope[i] = self._envelope
         else:
-            for start, stop in pairwise(_irregular(time_ms, probability)):
+            for start, stop in pairwise(_run_bounds(time_ms, probability)):
                 if stop - start < _WORTH_ARRAYS:
                     block = zip(time_ms[start:stop].tolist(), probability[start:stop].tolist(), strict=True)
                     for i, (now, p) in enumerate(block, start):
@@ -295,7 +295,7 @@ def spin_ups(switches: Sequence[Switch], end_ms: int) -> npt.NDArray[np.int64]:
     return np.array(times, dtype=np.int64).reshape(-1, 2)
 
 
-def _irregular(time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> list[int]:
+def _run_bounds(time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> list[int]:
     """Return the start of each run of samples, and the number of samples.
 
     Within a run, every sample but the first has an output, and so has the one before it, without a missed step between.

@@ -40,7 +40,7 @@ def compute_features(
     deviations are population ones. The order is that of :func:`feature_names`.
 
     Windows may overlap in memory, as in ``sliding_window_view``: per-sample values are then computed once per sample,
-    and besides the result nothing of the size of all windows is allocated. ``chunk_samples`` are processed at a time.
+    and no array as large as all windows is allocated except the result. ``chunk_samples`` are processed at a time.
 
     Raises :class:`InputError` for a name not in :data:`FEATURE_SETS` or a window longer than
     :data:`MAX_WINDOW_SAMPLES`, ``ValueError`` for an array of another shape or type.

@@ -200,7 +200,7 @@ def score_recording(model: WindowModel, recording: Recording) -> Probability:
 def _joined(blocks: list[SampleArray]) -> SampleArray:
     """Concatenate blocks; for a thousand of them about 200 times faster than NumPy for arrays of records."""
     try:
-        data = b"".join(blocks)  # type: ignore[arg-type]  # arrays are buffers, whatever the stubs for 3.11 say
+        data = b"".join(blocks)  # type: ignore[arg-type]  # arrays are buffers, which the type stubs for 3.11 lack
     except TypeError:  # an array that is not contiguous, such as every second record of another
         data = b"".join([np.ascontiguousarray(block).data for block in blocks])
     return np.frombuffer(data, dtype=SAMPLE_DTYPE)

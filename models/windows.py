@@ -14,7 +14,7 @@ import numpy.typing as npt
 from stinger.recording import Recording
 
 LEAD_MS: Final = 100
-"""Default time from the end of a positive window to its shot: what the flywheels need to reach speed."""
+"""Default time from the end of a positive window to its shot: the time that flywheels need to reach speed."""
 WINDOW_MS: Final = 500
 """Default length of a window: 50 samples at 100 Hz, as on the blaster."""
 

@@ -65,9 +65,9 @@ class DueSamples:
     samples: SampleArray
     """``(n,)``."""
     taken_ns: npt.NDArray[np.float64]
-    """``(n,)``: when each counts as taken, on the clock that the playback is driven by."""
+    """``(n,)``: when each counts as taken, on the caller's clock."""
     boot: int
-    """Grows by one with every part, from one pass to the next as well."""
+    """Grows by one with every part, also at the start of another pass."""
 
 
 class Playback:

@@ -16,10 +16,10 @@ DeviceName = NewType("DeviceName", str)
 
 MAX_DEVICE_NAME_CHARS: Final = 64
 DAEMON: Final = "daemon"
-"""Stands in topics where a device's name would stand and means the daemon itself. No device has this name."""
+"""The daemon itself, in topics at the place of a device's name. No device has this name."""
 
 _ESCAPE: Final = "="
-"""Ends a folder name that needs it. No device name contains it."""
+"""Appended to a name that Windows reserves, to make the folder's name. No device name contains it."""
 _NAME: Final = re.compile(rf"(?!{DAEMON}\Z)[A-Za-z0-9_-]{{1,{MAX_DEVICE_NAME_CHARS}}}")
 # Windows opens these as a device instead of a file or folder, in upper and lower case, in every folder.
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class StingerError(Exception):
-    """The base of all of them. Its text is one line that a user can read as it is."""
+    """The base of all these errors. The text is one line for the user."""
 
 
 class InputError(StingerError):
@@ -46,7 +46,7 @@ class ProtocolError(StingerError):
 
 
 def first_error(failed: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first exception in ``failed`` that is not a group: of several failed tasks a user sees one error."""
+    """Return the first exception in ``failed`` that is not a group: if several tasks failed, the user sees one error."""
     error: BaseException = failed
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

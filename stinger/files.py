@@ -24,7 +24,7 @@ _PART_BYTES: Final = 2**20
 def read_bytes(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
     """Return the content of a file.
 
-    Raises :class:`FileError` for what the operating system refuses, and for a file of more than ``at_most`` bytes.
+    Raises :class:`FileError` if the operating system refuses, and for a file of more than ``at_most`` bytes.
     """
     with os_errors(path), open(path, "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
@@ -97,11 +97,11 @@ def atomic_output(path: StrPath, *, lasting: bool = True) -> Iterator[BinaryIO]:
 
     Other processes see the old file or the complete new one, even after a crash: the bytes are on disk before the rename.
     With ``lasting=False`` it does not wait for the disk: then a crash of the whole machine may leave an empty file.
-    A symbolic link is followed, an existing file keeps its mode. Raises :class:`FileError` for what the system refuses.
+    A symbolic link is followed, an existing file keeps its mode. Raises :class:`FileError` if the system refuses.
     """
     with os_errors(path):
         target = _target(path)
-        aside = _aside(target)
+        aside = _temporary_path(target)
         try:
             with open(aside, "xb") as file:
                 if target.exists():
@@ -139,7 +139,7 @@ def write_many(files: Mapping[Path, bytes]) -> None:
     try:
         for path, data in files.items():
             with os_errors(path):
-                asides[path] = _aside(path)
+                asides[path] = _temporary_path(path)
                 asides[path].write_bytes(data)
         os.sync()
         for path in files:
@@ -154,7 +154,7 @@ def write_many(files: Mapping[Path, bytes]) -> None:
 def check_output(path: StrPath) -> None:
     """Raise the :class:`FileError` that writing ``path`` would raise, before long work. Leaves no file behind."""
     with os_errors(path):
-        aside = _aside(_target(path))
+        aside = _temporary_path(_target(path))
         aside.open("xb").close()
         aside.unlink()
 
@@ -167,7 +167,7 @@ def _target(path: StrPath) -> Path:
     return target
 
 
-def _aside(target: Path) -> Path:
+def _temporary_path(target: Path) -> Path:
     """Return the name of a temporary file beside ``target``, in which its bytes are collected."""
     return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
 

@@ -27,7 +27,7 @@ def quoted(text: str) -> str:
 
 
 def without_user(text: str) -> str:
-    """Return ``text``, which may be a URL, for messages: without what may be a user and a password.
+    """Return ``text``, which may be a URL, for messages: dots replace the part that may hold a user and a password.
 
     >>> without_user("mqtt://anna:sesame@host:1883"), without_user("replay:~/a@b.bin")
     ('mqtt:...@host:1883', 'replay:~/a@b.bin')

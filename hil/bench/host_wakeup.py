@@ -1,4 +1,4 @@
-"""Measures how late this machine wakes a sleeping process: delay that no daemon on it can be blamed for.
+"""Measures how late this machine wakes a sleeping process: a delay that is not the daemon's fault.
 
 Run as a process: python -P -m hil.bench.host_wakeup FILE. It appends pairs of int64 to FILE: monotonic ns, ns too late.
 """

@@ -26,7 +26,7 @@ _SELECT_TIMEOUT_S: Final = 0.5
 class MessageObserver:
     """Subscribes to everything the daemon publishes while entered, and reconnects when the broker returns.
 
-    With a ``persistent`` session the broker keeps messages for it while it is disconnected, and still after it is gone.
+    With a ``persistent`` session, which remains after the observer ends, the broker keeps messages while it is away.
     Entering waits until the broker has confirmed the subscription; raises :class:`~hil.bench.processes.ProcessError` if
     that takes too long.
     """

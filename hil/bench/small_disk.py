@@ -22,7 +22,7 @@ class SmallDisk:
 
     @staticmethod
     def skip_reason() -> str | None:
-        """Return why none can be mounted here; ``None`` if it can."""
+        """Return why no such disk can be mounted here; ``None`` if it can."""
         if not sys.platform.startswith("linux") or os.geteuid() != 0 or shutil.which("mount") is None:
             return "it fills a small disk, which only root on Linux can mount"
         return None

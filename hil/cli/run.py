@@ -71,7 +71,7 @@ _SECONDS_PER_HOUR: Final = 3600.0
 @click.option(
     "--jobs",
     type=click.IntRange(1, _MAX_JOBS),
-    help="How many scenarios that do not measure times run at the same time.  [default: 3 per core]",
+    help="Number of scenarios to run at the same time; those that measure times run alone.  [default: 3 per core]",
 )
 @click.option("--keep", type=ANY_FOLDER, help="Keep the logs, journals and recordings of each scenario in this folder.")
 @click.option("--json", type=ANY_PATH, help="Write the record, from which 'stinger hil report' makes all reports.")

@@ -39,7 +39,7 @@ class EmulatedBlaster:
         self._in_usb_mode = False
         self._now_ms = 0
         self.refuses: Callable[[], bool] = lambda: False
-        """Called for each request of the log or an upload: whether a fault has it refused as busy."""
+        """Called for each request of the log or an upload; returns whether a fault refuses it as busy."""
 
     def take_sample(self, sample: SampleArray, time_ms: int, due_ns: int) -> int:
         """Process ``sample`` ``(1,)``, taken at ``time_ms`` of the device's clock; return its number in the journal."""
@@ -61,7 +61,7 @@ class EmulatedBlaster:
         self._in_usb_mode = connected and self._usb_safe
 
     def reboot(self) -> None:
-        """Start over with what is in flash: the log and the uploaded models."""
+        """Reboot; only the content of flash remains: the log and the uploaded models."""
         self.inference.reboot()
         self.models.reboot()
         self.inference.serve(self.models.serving)

@@ -67,7 +67,7 @@ class Journal:
         entry["intact"] = written.intact
 
     def set_written(self, number: int, written: Written) -> None:
-        """Note that a sample's bytes were written, delayed or once more. The first time of writing stays."""
+        """Record that a sample's bytes were written, delayed or again. The first time of writing stays."""
         if self._holds(number):
             entry = self._ring[number % self._ring.shape[0]]
             if entry["written_ns"] == 0:

@@ -40,7 +40,7 @@ class Transmitter:
         self._has_delayed = asyncio.Event()
 
     def send(self, packet: Packet, due_ns: int, t_s: float) -> Written:
-        """Send what the faults make of ``packet``, now or delayed.
+        """Apply the faults to ``packet``, and send the result, now or delayed.
 
         Return how it was written now, if it was. For packets written later, also behind another packet, the journal is
         updated here.

@@ -132,7 +132,7 @@ class _KernelTimer:
     def _expired(self) -> None:
         try:
             os.read(self._fd, 8)
-        except BlockingIOError:  # set anew between its expiry and now
+        except BlockingIOError:  # set again between its expiry and now
             return
         self._on_fire()
 

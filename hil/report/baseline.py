@@ -186,7 +186,7 @@ def _compare_values(scenario: str, name: str, old: Measurement, new: Measurement
     if new.limit is None or new.unit != old.unit:
         return
     found.compared += 1
-    # Both by the limit of the new run, so that a changed limit does not count as a change of the value.
+    # Both are judged by the limit of the new run, so that a changed limit does not count as a change of the value.
     before, now = new.limit.judge(old.value), new.limit.judge(new.value)
     if before is not now:
         why = f"{VERDICT_WORDS[before]}, now {VERDICT_WORDS[now]}"

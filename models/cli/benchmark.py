@@ -18,7 +18,7 @@ from stinger.errors import FileError
 from stinger.files import check_output, make_folder, write_bytes
 
 _EXIT_INTERRUPTED = 130
-"""What a shell reports for a command that Ctrl-C ended."""
+"""Exit code of a command that Ctrl-C ended, as shells report it."""
 
 
 @click.command(short_help="Compare models on a training set, over splits and seeds.")

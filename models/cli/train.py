@@ -154,7 +154,7 @@ def training_summary(folder: str, dataset: Dataset, result: TrainingResult) -> d
 
 def _lines(folder: str, dataset: Dataset, result: TrainingResult) -> list[str]:
     options, metrics, report, split = result.options, result.metrics, result.report, result.split
-    used = "" if result.rows.size == len(dataset) else f", of which {result.rows.size:,} used"
+    used = "" if result.rows.size == len(dataset) else f"; {result.rows.size:,} of them used"
     pairs = [
         ("dataset", f"{_rows(len(dataset), int(dataset.labels.sum()))}{used}"),
         ("windows", f"{result.window_samples} samples of 6 channels"),

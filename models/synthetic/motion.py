@@ -39,7 +39,7 @@ class Motion:
 
 
 def move(script: Script, user: User, rng: np.random.Generator) -> Motion:
-    """Compute the motion of a round, ``n = round(script.duration_s * 100)`` samples; exactly still where the script says so."""
+    """Compute the motion of a round, ``n = round(script.duration_s * 100)`` samples; exactly still where the blaster lies."""
     count = round(script.duration_s * SAMPLE_RATE_HZ)
     strength = {kind: _strength(script, kind, count) for kind in Unrest}
     angles = _turned(script.movements, count)
@@ -47,11 +47,11 @@ def move(script: Script, user: User, rng: np.random.Generator) -> Motion:
     angles += strength[Unrest.SWAY] * wandering(rng, count, *_SWAY_HZ)
     angles += strength[Unrest.TREMOR] * wandering(rng, count, 0.8 * user.tremor_hz, 1.2 * user.tremor_hz)
     push_g = strength[Unrest.HANDS] * band_noise(rng, count, *_HANDS_HZ)
-    push_g += strength[Unrest.GRASP] * band_noise(rng, count, *_GRASP_HZ) * _now_and_then(rng, count)
+    push_g += strength[Unrest.GRASP] * band_noise(rng, count, *_GRASP_HZ) * _occasional_peaks(rng, count)
     push_g += _steps(strength[Unrest.STEPS], user, rng)
     shake_g = np.zeros((3, count))
     add_recoil(script.pulls, rng, angles=angles, shake_g=shake_g)
-    return _felt(np.radians(angles), push_g, shake_g, user)
+    return _measured(np.radians(angles), push_g, shake_g, user)
 
 
 def _turned(movements: Sequence[Movement], count: int) -> Signal:
@@ -91,7 +91,7 @@ def _in_hand(script: Script, count: int) -> Signal:
     return minimum_jerk(np.clip(np.minimum(since, left) / _RAMP_S, 0.0, 1.0))
 
 
-def _now_and_then(rng: np.random.Generator, count: int) -> Signal:
+def _occasional_peaks(rng: np.random.Generator, count: int) -> Signal:
     """Return an envelope ``(count,)`` that is mostly below 1 and sometimes well above, for single knocks."""
     noise: Signal = band_noise(rng, count, 1.0, 6.0, columns=1)[0]
     return noise * noise
@@ -107,7 +107,7 @@ def _steps(strength: Signal, user: User, rng: np.random.Generator) -> Signal:
     return strength * np.stack((0.5 * np.sin(phase / 2), 0.3 * np.sin(phase), up))
 
 
-def _felt(angles: Signal, push_g: Signal, shake_g: Signal, user: User) -> Motion:
+def _measured(angles: Signal, push_g: Signal, shake_g: Signal, user: User) -> Motion:
     """Return what sensors in the blaster measure.
 
     ``angles`` are in radians; ``push_g`` is along the walker's axes, ``shake_g`` along those of the blaster.

@@ -29,7 +29,7 @@ _SHAPES: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "match_pos_motion": ({"is_flag": True}, "Take only negatives with as much motion as positives."),
     "pos_motion_q": (
         {"type": FiniteRange(0, 0.5)},
-        "With --neg-match-pos-motion: allow motion from this quantile of the positives to 1 minus this.",
+        "With --neg-match-pos-motion: allow motion between this quantile of the positives' motion and 1 minus it.",
     ),
     "min_sep_ms": ({"type": Milliseconds()}, "Minimum time between the ends of two negatives."),
     "with_replacement": (

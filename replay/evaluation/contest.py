@@ -72,7 +72,7 @@ def run_contest(
     *,
     runner: TaskRunner,
 ) -> Contest:
-    """Score the held-out sessions with the champion as it is, and with each of ``specs`` trained without them.
+    """Score the held-out sessions with the unchanged champion, and with each of ``specs`` trained without them.
 
     The caller makes sure that the champion was not trained on the sessions that ``test`` holds out.
     """

@@ -17,12 +17,12 @@ _WIDTH_IN: Final = 8.0
 _HEIGHT_IN: Final = 7.6
 _NAMES_IN: Final = 0.9
 """Height for the names of sessions below the lower panel."""
-_NAMED: Final = 24
+_MAX_NAMES: Final = 24
 """The names of more sessions than this would overlap."""
 _NAME_CHARACTERS: Final = 26
-_BESIDE: Final = 0.16
+_MARK_OFFSET: Final = 0.16
 """Horizontal distance of the two models from the centre of a session."""
-_ROOM: Final = 1.6
+_SHOWN_BUDGETS: Final = 1.6
 """The trade-off is shown up to this multiple of the budget."""
 
 
@@ -59,7 +59,7 @@ def _draw_trade_offs(panel: Axes, contest: Contest, budget: Budget) -> None:
     panel.axvline(budget.max_false_per_minute, **THRESHOLD_LINE)
     mark = Line2D([], [], color=BLACK, marker="D", linestyle="none", markersize=6, label="within the budget, 95 %")
     allowed = Line2D([], [], label=f"budget: {budget.max_false_per_minute:g} a minute", **THRESHOLD_LINE)
-    panel.set_xlim(0, _ROOM * max(budget.max_false_per_minute, 0.5))
+    panel.set_xlim(0, _SHOWN_BUDGETS * max(budget.max_false_per_minute, 0.5))
     panel.set_ylim(-3, 103)
     panel.set_xlabel(
         f"false spin-ups a minute, thresholds with wheels on at most {100 * budget.max_duty:g} % of the time"
@@ -71,16 +71,16 @@ def _draw_trade_offs(panel: Axes, contest: Contest, budget: Budget) -> None:
 def _draw_sessions(panel: Axes, contest: Contest, rival: Contender | None) -> None:
     places = np.arange(len(contest.held_out))
     handles = []
-    shown = [(contest.champion, -_BESIDE, BLACK, "o"), (rival, _BESIDE, ORANGE, "D")]
-    for contender, aside, colour, marker in shown:
+    shown = [(contest.champion, -_MARK_OFFSET, BLACK, "o"), (rival, _MARK_OFFSET, ORANGE, "D")]
+    for contender, offset, colour, marker in shown:
         if contender is None or contender.point is None:
             continue
         values = [100 * one.accepted.value for one in contender.sessions]  # NaN, which draws no mark, without a shot
         low = [100 * one.accepted.low if one.accepted.total else np.nan for one in contender.sessions]
         high = [100 * one.accepted.high if one.accepted.total else np.nan for one in contender.sessions]
-        panel.vlines(places + aside, low, high, color=GREY, linewidth=0.7)
+        panel.vlines(places + offset, low, high, color=GREY, linewidth=0.7)
         handles += panel.plot(
-            places + aside,
+            places + offset,
             values,
             marker,
             color=BLACK,
@@ -97,7 +97,7 @@ def _draw_sessions(panel: Axes, contest: Contest, rival: Contender | None) -> No
 
 
 def _name_sessions(panel: Axes, names: Sequence[str]) -> None:
-    if len(names) > _NAMED:
+    if len(names) > _MAX_NAMES:
         panel.set_xlabel(f"{len(names)} held-out sessions, in the order of the table")
         return
     panel.set_xticks(range(len(names)), [_shortened(name) for name in names], rotation=35, ha="right", fontsize=6.5)

@@ -33,7 +33,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class SpinUpCounts:
-    """The numbers of spin-ups with a shot, of repeats and of false ones; their sum is all spin-ups.
+    """The numbers of spin-ups ``carrying`` a shot, of ``repeats`` and of ``false`` ones; their sum is all spin-ups.
 
     ``early`` ones are among the false: no shot came while the wheels were on, but soon after.
     """
@@ -171,14 +171,14 @@ def _part(trace: Trace, parameters: DecisionParameters, min_lead_ms: float) -> _
     false_on_ms = spin_ups[events.false, 0]
     at = np.searchsorted(trace.time_ms, shots.time_ms - min_lead_ms, side="right") - 1
     ready = np.searchsorted(trace.time_ms, spin_ups[:, 0] + min_lead_ms, side="left")
-    gone = np.searchsorted(trace.time_ms, spin_ups[:, 1], side="left")
+    off_index = np.searchsorted(trace.time_ms, spin_ups[:, 1], side="left")
     return _Part(
         events=events,
         accepted=shots.accepted,
         has_output=(at >= 0) & ~np.isnan(trace.probability[at]),
         false_quiet=_count(~near_a_shot(false_on_ms, shots.time_ms)),
         samples_on=_count(decided.wheels),
-        samples_ready=int(np.maximum(gone - ready, 0).sum()),
+        samples_ready=int(np.maximum(off_index - ready, 0).sum()),
         minutes=trace.session.recording.recorded_ms / 60_000,
         quiet_minutes=_count(quiet) * trace.step_ms / 60_000,
     )

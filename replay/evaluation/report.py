@@ -125,7 +125,7 @@ def table(rows: Sequence[Evaluation]) -> list[str]:
 
 
 def caveats(report: EvaluationReport) -> list[str]:
-    """Return what limits the meaning of the numbers, one or two sentences each, and the warnings of ``report``."""
+    """Return notes on how far the numbers can be trusted, one or two sentences each, and the warnings of ``report``."""
     result = report.operating
     lines = []
     if result.accepted.total < FEW_SHOTS or result.minutes < FEW_MINUTES:

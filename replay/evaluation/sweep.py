@@ -44,8 +44,8 @@ def sweep(
 def choose(rows: Sequence[Evaluation], *, max_false_per_minute: float, max_duty: float = 1.0) -> Evaluation | None:
     """Return the row with the most accepted shots in time among those within the limits.
 
-    Of several, return the one with the lowest duty, then the one with the highest threshold; ``None`` if no row within
-    the limits has a shot in time, because wheels that never turn would satisfy all limits.
+    If several are equal, return the one with the lowest duty, then the one with the highest threshold; ``None`` if no row
+    within the limits has a shot in time, because wheels that never turn would satisfy all limits.
     """
     fit = [
         row

@@ -25,7 +25,7 @@ from stinger.files import StrPath
 _WIDTH_IN: Final = 7.0
 _HEIGHT_IN: Final = 7.15
 _LABELLED: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
-_SAME: Final = 1e-9
+_TOLERANCE: Final = 1e-9
 
 
 def draw_sweep(rows: Sequence[Evaluation], operating: Evaluation, path: StrPath, *, title: str, dpi: float) -> None:
@@ -77,7 +77,7 @@ def _labels(rows: Sequence[Evaluation]) -> dict[tuple[float, float], list[str]]:
     """Return the labels of some thresholds by the position of their points; equal positions share a label."""
     labels: dict[tuple[float, float], list[str]] = {}
     for row in rows:
-        if any(abs(row.parameters.on - on) < _SAME for on in _LABELLED):
+        if any(abs(row.parameters.on - on) < _TOLERANCE for on in _LABELLED):
             place = (row.false.value, 100 * row.accepted.value)
             labels.setdefault(place, []).append(f"{row.parameters.on:.1f}")
     return labels

@@ -40,7 +40,7 @@ class Verdict:
 
 
 def judge(contest: Contest, rules: Rules) -> Verdict:
-    """Apply ``rules`` to ``contest``. The best challenger has the most shots in time; of several, the lowest duty."""
+    """Apply ``rules`` to ``contest``. The best challenger has the most shots in time, then the lowest duty."""
     ranked = sorted(contest.challengers, key=_rank)
     rulings = tuple(Ruling(one.name, _reasons(one, contest, rules)) for one in ranked)
     failed = tuple(Ruling(name, (f"It could not be trained: {why}.",)) for name, why in contest.failed.items())

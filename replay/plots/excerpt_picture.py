@@ -46,11 +46,11 @@ _WORTH_CUTTING: Final = 0.5
 """Peaks are cut off only if this makes the rest at least twice as large."""
 
 
-Moment = Literal["shot", "rejected edge", "shot that did not come"]
+Moment = Literal["shot", "rejected edge", "end of the lead"]
 _MOMENT_LINES: Final[Mapping[Moment, Mapping[str, Any]]] = {
     "shot": SHOT_LINE,
     "rejected edge": {**REJECTED_LINE, "linewidth": 1.8},
-    "shot that did not come": NO_SHOT_LINE,
+    "end of the lead": NO_SHOT_LINE,
 }
 
 
@@ -103,7 +103,7 @@ class ExcerptPicture:
             panel.set_xlim(look.from_s, look.to_s)
         self._gyro.set_xlabel(f"time from the {look.moment} (s)")
         # Frames, time axes, legends and shades are the same in all pictures; drawing them takes most of the time.
-        self._picture.hold_still(
+        self._picture.fix_background(
             [
                 self._accel.yaxis,
                 self._gyro.yaxis,

@@ -118,7 +118,7 @@ def write_predictions(
         (
             (_look(prediction, options, "shot", "label window"), accepted),
             (_look(prediction, options, "rejected edge", None), rejected),
-            (_look(prediction, options, "shot that did not come", "negative window"), negatives),
+            (_look(prediction, options, "end of the lead", "negative window"), negatives),
         ),
         progress=progress,
     )

@@ -128,7 +128,7 @@ class Picture:
         """Draw, and write ``path`` as a PNG, atomically. Raises :class:`~stinger.errors.FileError`."""
         write_bytes(path, png_bytes(self.pixels(), self.figure.dpi))
 
-    def hold_still(self, moving: Sequence[Artist]) -> None:
+    def fix_background(self, moving: Sequence[Artist]) -> None:
         """Draw everything except ``moving`` once; from now on only ``moving`` is drawn, in this order, on top of it."""
         for artist in moving:
             artist.set_animated(True)

@@ -81,7 +81,7 @@ class Telemetry:
     rate_hz: float
     """Samples of the last second."""
     gaps: int
-    """How often the window started over since the daemon started."""
+    """How often the window was restarted since the daemon started."""
     lost: int
     corrupted: int
     latency_p50_ms: float | None

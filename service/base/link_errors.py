@@ -14,7 +14,7 @@ class LinkLostError(StingerError):
 
 def reason_of(error: Exception) -> str:
     """Return why a link failed, in the operating system's words if there are any."""
-    # The number of a TLS error is none of the operating system's: its text is the reason.
+    # A TLS error has a number that is not the operating system's, so its own text is the reason.
     number = error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
     text = os.strerror(number) if number is not None and number > 0 else str(error)
     return " ".join(text.split()) or type(error).__name__

@@ -17,7 +17,7 @@ from typing import Final, TextIO
 _HANDLER: Final = "stinger"
 # Priorities of sd-daemon(3) by the lowest logging level that has each.
 _PRIORITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.NOTSET: 7}
-# JSON fields that every record has; an event's own key of such a name is written with an underscore behind it.
+# JSON fields that every record has; if an event has a key of that name, an underscore is appended to it.
 _RECORD_FIELDS: Final = frozenset({"time", "level", "logger", "event", "traceback"})
 
 
@@ -183,7 +183,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _json_value(value: object) -> object:
-    """Return ``value`` if JSON can hold it as it is, else its text."""
+    """Return ``value`` if JSON can represent it, else its text."""
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return value if value is None or isinstance(value, bool | int) else str(value)

@@ -1,4 +1,4 @@
-"""The text of a note: what a person, or the daemon itself, keeps with a recording."""
+"""The text of a note, which a person or the daemon attaches to a recording."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from stinger.device_name import DeviceName
 class Sink:
     """A receiver of everything that the pipeline produces. Each method does nothing unless a subclass overrides it.
 
-    No method may block, and none may raise for trouble of its own, such as a full disk or a broker that is away: an
+    No method may block, and none may raise for a problem of its own, such as a full disk or an unreachable broker: an
     exception ends the daemon.
     """
 
@@ -40,4 +40,4 @@ class Sink:
         """Handle a link report, which may repeat the one before it."""
 
     def on_gap(self, device: DeviceName) -> None:
-        """Handle a gap in a device's samples, after which its window started over."""
+        """Handle a gap in a device's samples, after which its window was restarted."""

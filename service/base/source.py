@@ -74,7 +74,7 @@ class Intake(Protocol):
         """Accept a block; wait while too many samples are queued, so that a fast source slows down and loses nothing."""
 
     def link(self, report: LinkReport) -> None:
-        """Accept a link report. Any state but STREAMING starts the device's window over."""
+        """Accept a link report. Any state but STREAMING restarts the device's window."""
 
 
 class Source(Protocol):
@@ -85,8 +85,8 @@ class Source(Protocol):
         """The URL as the user wrote it, without passwords."""
 
     async def run(self, intake: Intake) -> None:
-        """Deliver blocks until cancelled, reconnecting after every loss of the link; return when there can be no more.
+        """Deliver blocks until cancelled, reconnecting after every loss of the link; return when no more can come.
 
-        Raises :class:`~stinger.errors.InputError` for what a retry cannot mend, such as a recording that does not
-        exist. Cancelling closes every port and file.
+        Raises :class:`~stinger.errors.InputError` for a problem that a retry cannot solve, such as a recording that
+        does not exist. Cancelling closes every port and file.
         """

@@ -16,7 +16,7 @@ class ModelInUse:
 
     device: DeviceName
     host_s: float
-    """When that became so, in seconds of Unix time."""
+    """Unix time in seconds since which this holds."""
     model: str
     threshold: float
 

@@ -28,7 +28,7 @@ def retraining_options(command: Command) -> Command:
 
 
 def option_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of a command's parameters that are configuration, by the names of keys, for ``load_config``."""
+    """Return the values of a command's configuration options, by the names of their keys, for ``load_config``."""
     return {entry.name: parameters.get(_parameter(entry)) for entry in KEYS if entry.traits.option}
 
 

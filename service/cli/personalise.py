@@ -46,7 +46,7 @@ _EMPTY: Final = {"no log data", "no log file"}
 
 @dataclass(frozen=True, slots=True)
 class PersonaliseSettings:
-    """What a caller of the command can change: click passes it as the context's object."""
+    """Settings that a test can replace: click passes them to the command as the context's object."""
 
     specs: Mapping[ModelSpec, ModelSlot]
     """The kinds of model to train, and the slot of each."""
@@ -147,7 +147,7 @@ def _new_folder(folder: Path) -> Iterator[None]:
 def _confirmed(chosen: Sequence[tuple[PersonalModel, Path]], settings: PersonaliseSettings) -> bool:
     names = " and ".join(MENU_NAMES[model.slot] for model, _ in chosen)
     if not settings.is_interactive():
-        notify("Nobody can be asked, as the input is not a terminal: use --yes to upload the models.")
+        notify("The input is not a terminal, so no question can be asked: use --yes to upload the models.")
         return False
     return click.confirm(f"Upload {names} to the blaster now? Models uploaded before are replaced.", default=False)
 

@@ -22,7 +22,7 @@ from stinger.errors import InputError, StingerError
 from stinger.quantities import parse_duration
 
 _EXIT_INTERRUPTED: Final = 130
-"""What a shell reports for a command that Ctrl-C ended."""
+"""Exit code of a command that Ctrl-C ended, as shells report it."""
 _MIN_INTERVAL_S: Final = 1.0
 _MAX_INTERVAL_S: Final = 366 * 86_400.0
 
@@ -89,7 +89,7 @@ def retrain_command(
     def run_and_report_errors() -> None:
         try:
             run_once()
-        except StingerError as error:  # may pass until the next time, such as a full disk or another retraining
+        except StingerError as error:  # such as a full disk or another retraining: may be over the next time
             click.echo(f"Error: {error}", err=True)
 
     load()  # a mistake in the configuration ends the command, instead of being repeated at every interval

@@ -50,7 +50,7 @@ def watch(broker: str, device: str | None, password_file: Path | None, ca_file: 
 def watched_broker(
     broker: str, password_file: Path | None, ca_file: Path | None, environ: Mapping[str, str]
 ) -> BrokerAddress:
-    """Return the broker of the options. ``password_file``, an option, counts more than a password in ``environ``.
+    """Return the broker of the options. ``password_file``, an option, takes precedence over a password in ``environ``.
 
     Raises :class:`InputError` for options that cannot be used, and for files that cannot be read.
     """

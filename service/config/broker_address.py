@@ -46,16 +46,16 @@ class BrokerUrl:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """A broker and what logs a client in. Its text does not contain the password."""
+    """A broker and the credentials for it. ``str`` and ``repr`` do not show the password."""
 
     host: str
     port: int
-    """0 for an embedded broker: any that is free."""
+    """0, for an embedded broker only: any free port."""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     embedded: bool = False
-    """The broker is to be started inside this process."""
+    """Whether the broker is started inside this process."""
 
     def __str__(self) -> str:
         if self.embedded:
@@ -68,7 +68,7 @@ class BrokerAddress:
 def parse_broker_url(text: str) -> BrokerUrl:
     """Return the parsed ``text``.
 
-    Raises :class:`InputError`. Its message never repeats the text, in which a password may stand at any place.
+    Raises :class:`InputError`. Its message never repeats the text, as a password may be anywhere in it.
 
     >>> parse_broker_url("mqtts://hall.local").port
     8883
@@ -123,7 +123,7 @@ def read_password(path: StrPath) -> str:
 
 
 def tls_context(ca: StrPath | None, cert: StrPath | None, key: StrPath | None) -> ssl.SSLContext:
-    """Return what TLS needs, read from PEM files.
+    """Return the settings for TLS, read from PEM files.
 
     ``ca`` holds the certificates that the broker's is checked against (None: the system's), ``cert`` and ``key`` are the
     client's own. Raises :class:`FileError` for a file that cannot be used.

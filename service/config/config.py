@@ -56,9 +56,9 @@ class BrokerConfig:
             raise InputError("the embedded broker takes no password: use a separate broker, or set no password_file")
 
     def address(self) -> BrokerAddress:
-        """Return the broker and what logs a client in; reads the password file and the certificates.
+        """Return the broker and the credentials for it; reads the password file and the certificates.
 
-        A user in the URL counts more than ``user``, ``password`` more than ``password_file``. Raises
+        A user in the URL takes precedence over ``user``, ``password`` over ``password_file``. Raises
         :class:`~stinger.errors.FileError` for a file that cannot be used, :class:`InputError` for a password without a
         user.
         """
@@ -122,7 +122,7 @@ class RecorderConfig:
 
 @dataclass(frozen=True, slots=True)
 class MetricsConfig:
-    """What is served over HTTP."""
+    """The HTTP server for metrics and health."""
 
     port: int | None = key(
         None,
@@ -139,7 +139,7 @@ class MetricsConfig:
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """What is logged to stderr."""
+    """The log on stderr."""
 
     level: str = key(
         "info",

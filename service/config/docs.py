@@ -14,8 +14,8 @@ The table `[retrain]` and its options are for `stinger retrain` ([retraining.md]
 daemon, `stinger run`.
 
 Every key can be set in a TOML file (`--config FILE`, or `{FILE_VARIABLE}`) and by an environment variable, and many by a
-command line option. Later wins, in the order default, file, environment, option. An unknown key, a wrong type and a value
-out of range are refused with one line that names the place. `stinger run --check` checks the configuration, and that the
+command line option. The environment overrides the file, and an option overrides both. An unknown key, a wrong type and a
+value out of range are refused with one line that names the place. `stinger run --check` checks the configuration, and that the
 files and ports it names exist; `stinger run --print-config` prints the effective configuration, without secrets.
 
 A running daemon applies a change of a **live** key when it receives SIGHUP; for any other key it logs that the change waits
@@ -26,8 +26,8 @@ Relative paths in the file start at its folder, other relative paths at the work
 the items of a list are separated by spaces, and an empty value sets nothing.
 
 **Passwords** come from a file or the environment, never from a URL or the command line. The password is the first line of
-`broker.password_file`, without the line end and a byte order mark; `STINGER_BROKER_PASSWORD` counts more than the file. A
-user in the broker's URL counts more than `broker.user`.
+`broker.password_file`, without the line end and a byte order mark; `STINGER_BROKER_PASSWORD` takes precedence over
+the file, and a user in the broker's URL over `broker.user`.
 
 **Sources** are described in [sources.md](sources.md). The name of a device, given with `?device=NAME` or made of the port,
 the address or the file name, has 1 to 64 letters, digits, `_` or `-`, and is not `daemon`. Its recordings are in a folder

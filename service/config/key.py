@@ -25,7 +25,7 @@ _PLAIN_KINDS: Final = (bool, int, float, str, tuple, Path)
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What the declaration of a key states beside type and default."""
+    """The properties of a key other than its type and default."""
 
     help: str
     low: float | None = None
@@ -34,15 +34,15 @@ class Traits:
     option: str | None = None
     """Its command line option, such as ``--broker``; None without one."""
     metavar: str | None = None
-    """Placeholder of the option's value in help; None for the one of its type."""
+    """Placeholder of the option's value in help; None for the placeholder that click derives from the type."""
     default_text: str | None = None
-    """The default in help, where its value depends on the machine or has no text."""
+    """The default as help shows it, if the value depends on the machine or cannot be shown."""
     secret: bool = False
     """Read from the environment only, and never shown."""
     live: bool = False
     """Whether a running daemon applies a change of it at SIGHUP, without a restart."""
     parse: Callable[[Any], Any] | None = None
-    """Makes the value that the program uses of one of the plain type. Raises :class:`InputError`."""
+    """Converts a value of the plain type to the one that the program uses. Raises :class:`InputError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Key:
         return f"{text} of at least {traits.low:.12g}" if traits.low is not None else text
 
     def parse_text(self, text: str) -> Any:
-        """Return the value of ``text``, as an environment variable has it. Raises :class:`InputError`."""
+        """Return the value of ``text``, the content of an environment variable. Raises :class:`InputError`."""
         stripped = text.strip()
         value: Any = text
         with suppress(ValueError):
@@ -100,7 +100,7 @@ class Key:
         return self.parse(value)
 
     def parse(self, value: Any) -> Any:
-        """Return ``value``, as the file or an option has it, as the program uses it. Raises :class:`InputError`."""
+        """Convert ``value``, from the file or an option, to the one that the program uses. Raises :class:`InputError`."""
         value = self._convert(value)
         traits = self.traits
         out_of_range = isinstance(value, int | float) and (
@@ -140,7 +140,7 @@ def key(default: Any, help: str, **traits: Any) -> Any:  # noqa: A002 - reads we
 
 
 def keys_of(config: type, prefix: str = "") -> Iterator[Key]:
-    """Yield the keys of ``config`` in order. Those of a dataclass within it have its field's name and a dot before theirs."""
+    """Yield the keys of ``config`` in order. In a nested dataclass, the field's name and a dot come first."""
     hints = typing.get_type_hints(config)
     for entry in fields(config):
         hint = hints[entry.name]

@@ -16,10 +16,10 @@ from stinger.errors import FileError, InputError
 from stinger.files import StrPath, home_resolved, read_bytes
 
 FILE_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
-"""The environment variable that names the file where no option does."""
+"""The environment variable that names the file, unless an option does."""
 
 _MAX_BYTES: Final = 1_000_000
-# Kubernetes sets these in every container beside a service named stinger, without a user's doing.
+# Kubernetes itself sets these in every container if there is a service named stinger.
 _FOREIGN: Final = re.compile(ENV_PREFIX + r"(SERVICE_.*|PORT(_.*)?)")
 _BY_NAME: Final = {entry.name: entry for entry in KEYS}
 _BY_VARIABLE: Final = {entry.variable: entry for entry in KEYS}
@@ -50,7 +50,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         tables = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise FileError(path, "is not UTF-8", place=f"byte {error.start}") from error
-    except (ValueError, RecursionError) as error:  # tomllib lets a number of too many digits through as it is
+    except (ValueError, RecursionError) as error:  # tomllib passes on int()'s ValueError for too many digits
         problem, _, where = str(error).removesuffix(")").partition(" (at ")
         raise FileError(path, f"is not TOML: {problem}", place=where or None) from error
     values = {}

@@ -17,7 +17,7 @@ _NEGATIVES: Final = "neg_"
 
 
 def _distinct_candidates(candidates: tuple[str, ...]) -> tuple[str, ...]:
-    """Return ``candidates``. Raises :class:`InputError` unless they are different models, one at least."""
+    """Return ``candidates``. Raises :class:`InputError` unless they are at least one model, all different."""
     if not candidates:
         raise InputError("expected at least one MODEL:FEATURES, such as mlp:rich")
     specs = [str(parse_spec(text)) for text in candidates]
@@ -111,7 +111,7 @@ class RetrainConfig:
     )
     neg_pos_motion_q: float = key(
         RECOMMENDED.pos_motion_q,
-        "With neg_match_pos_motion: from this quantile of the positives' motion to 1 minus it.",
+        "With neg_match_pos_motion: allow motion between this quantile of the positives' motion and 1 minus it.",
         low=0,
         high=0.5,
     )
@@ -122,7 +122,8 @@ class RetrainConfig:
         high=_LONGEST_MS,
     )
     neg_with_replacement: bool = key(
-        RECOMMENDED.with_replacement, "Draw three times as many negatives as wanted, with replacement, then thin them."
+        RECOMMENDED.with_replacement,
+        "Draw three times as many negatives as wanted, with replacement, then apply the smallest distance.",
     )
     neg_near_min_ms: float = key(
         float(RECOMMENDED.near_min_ms),

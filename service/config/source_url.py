@@ -43,7 +43,7 @@ class SerialUrl(_SourceUrl):
     path: str | None
     """Path or name of the port; None for ``auto``, the first port with a blaster's USB identity."""
     baud: int | None
-    """None for the default of serial adapters."""
+    """Baud rate; None for the default of serial adapters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +90,16 @@ def parse_source_urls(texts: Sequence[str]) -> tuple[SourceUrl, ...]:
             raise InputError(f"{shown}: {error}") from None
         name = "mqtt:" if isinstance(url, MqttUrl) else url.device
         if name in taken:
-            remedy = "once is enough" if name == "mqtt:" else "name one of them with ?device=NAME"
-            raise InputError(f"{shown}: {taken[name]} is called {name} as well: {remedy}")
+            if isinstance(url, MqttUrl):
+                raise InputError(f"{shown} is given twice: once is enough")
+            raise InputError(f"{shown}: {taken[name]} is called {name} as well: name one of them with ?device=NAME")
         taken[name] = shown
         urls.append(url)
     return tuple(urls)
 
 
 def parse_source_url(text: str) -> SourceUrl:
-    """Return the parsed ``text``, without opening anything: whether a port or file exists is not looked at.
+    """Return the parsed ``text``, without opening anything: whether a port or file exists is not checked.
 
     Raises :class:`InputError`, without the URL, for an unknown kind of source, for a part that is missing or out of
     range, and for an option that this kind of source does not have.
@@ -179,7 +180,7 @@ def _whole(name: str, text: str, low: int, high: int) -> int:
 def _path(text: str) -> str:
     path = unquote(text)
     if "\0" in path:
-        raise InputError("a path with a NUL character, which no system has")
+        raise InputError("a path cannot contain a NUL character")
     return path
 
 

@@ -15,7 +15,7 @@ from stinger.paths import registry_dir
 
 
 def check(config: Config) -> None:
-    """Look for what ``config`` names: model, certificates, password, recordings to play, and serial ports.
+    """Check that what ``config`` names can be used: model, certificates, password, recordings to play, and serial ports.
 
     Raises :class:`InputError` for what is missing or cannot be used. A serial port that is missing is an error here, while
     a running daemon waits until it is plugged in.

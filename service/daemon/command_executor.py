@@ -26,7 +26,7 @@ class CommandExecutor:
     async def execute(self, command: Command) -> Mapping[str, Any]:
         """Execute ``command`` and return the resulting state.
 
-        Raises :class:`InputError` for a device that is not known, and for what cannot be done; nothing is changed then.
+        Raises :class:`InputError` for an unknown device, and for a command that cannot be executed; nothing is changed then.
         """
         known = self._pipeline.devices
         if command.device is not None and command.device not in known:
@@ -52,7 +52,7 @@ class CommandExecutor:
                 return {"noted": list(devices)}
 
     def _switch_recording(self, devices: Sequence[DeviceName], switch: Callable[[DeviceName], None]) -> None:
-        """Start or stop the recording of ``devices``; what was read before still counts as before."""
+        """Start or stop the recording of ``devices``, after recording the samples that were read before."""
         for device in devices:
             self._pacing.release(device)
             switch(device)

@@ -55,7 +55,7 @@ _LOG = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wrappers:
-    """What tests put around parts of a daemon; by default nothing."""
+    """Functions with which tests wrap parts of a daemon; by default they wrap nothing."""
 
     mqtt_sink: Callable[[Sink], Sink] = lambda sink: sink
     """Called with the sink that publishes; returns the one to use instead."""
@@ -96,8 +96,8 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
 
     A daemon starts with what works: another model for a damaged one, and without recording or metrics if the data folder
     cannot be written to or the port is in use, each with an alarm. Raises :class:`InputError` for a mistake in the
-    configuration, and :class:`UnavailableError` for something else that keeps the daemon from starting, such as another one
-    on the same data folder.
+    configuration, and :class:`UnavailableError` if something else keeps the daemon from starting, such as another one
+    that uses the data folder.
     """
     health, metrics, room_needed = Health(), Metrics(), asyncio.Event()
     alarms = Alarms(health, metrics, room_needed)

@@ -41,10 +41,10 @@ class Daemon:
     async def open(
         cls, config: Config, *, notifier: Notifier | None = None, wrappers: Wrappers | None = None
     ) -> AsyncIterator[Self]:
-        """Open everything that ``config`` names but ports of devices; close it in the end, with recordings complete.
+        """Open everything that ``config`` names, except ports of devices; at the end, close it and complete recordings.
 
         ``notifier`` receives status and watchdog heartbeats. Raises :class:`InputError` for a mistake in the configuration,
-        and :class:`UnavailableError` for something else that keeps the daemon from starting, such as another one on the same
+        and :class:`UnavailableError` if something else keeps the daemon from starting, such as another one that uses the
         data folder.
         """
         async with AsyncExitStack() as stack:
@@ -68,7 +68,7 @@ class Daemon:
     async def run(self, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None) -> None:
         """Run until ``stop`` is set or every source has ended. ``ready`` is called when everything has started.
 
-        In the end all that was read is scored, and events are delivered or stay in the outbox.
+        At the end, everything that was read is scored, and events are delivered or stay in the outbox.
 
         Raises :class:`InputError` for a source that can never work, :class:`UnavailableError` if another daemon uses the
         data folder, which could not be locked at first, and :class:`DaemonFailedError` for a fault of the program, such as
@@ -164,7 +164,7 @@ class Daemon:
         return None
 
     async def _prune(self) -> None:
-        """Delete old recordings within the limits of the configuration, as it is at that time."""
+        """Delete old recordings periodically, by the limits that the configuration has at that time."""
         parts = self._parts
 
         def report(pruned: Pruned) -> None:

@@ -66,7 +66,7 @@ class EventDetector:
         last_ms, last_s, newest = int(times[-1]), float(taken_s[-1]), float(probability[-1])
         events = self.restart() if self._last_ms is not None and int(times[0]) < self._last_ms else []
         self._recent.add(times, probability)
-        if samples.shape[0] == 1:  # live: without NumPy's price for arrays
+        if samples.shape[0] == 1:  # live: avoids NumPy's overhead for short arrays
             switches, pressed = self._decision.step(last_ms, newest), bool(samples["trigger"][0])
             for switch in switches:
                 events += self._switched(switch, last_s - (last_ms - switch.time_ms) / 1000)
@@ -79,7 +79,7 @@ class EventDetector:
         return events
 
     def tick(self, now_s: float) -> list[Event]:
-        """Process time without samples until ``now_s``; return the events of wheels whose last score is too old."""
+        """Advance to ``now_s`` without samples: switch off wheels whose last score is too old, and return the events."""
         if self._last_ms is None or not self._decision.wheels:
             return []
         if (now_s - self._last_s) * 1000 < self._decision.parameters.stale_ms / 2:
@@ -91,7 +91,7 @@ class EventDetector:
         return events
 
     def restart(self) -> list[Event]:
-        """Forget all samples, since the link broke or the device booted; return the events of wheels that go off by that."""
+        """Forget all samples, as the link broke or the device booted; return the events of wheels that this switches off."""
         events: list[Event] = []
         if self._on_ms is not None and self._last_ms is not None:
             events += self._switched(Switch(self._last_ms, False), self._last_s)
@@ -180,7 +180,7 @@ class RecentScores:
         self._scores = np.empty(2 * KEPT_SAMPLES, dtype=np.float32)
         self._count = 0
         self._mark_ms: int | None = None
-        self._dropped_peak = math.nan  # the highest since the mark of those no longer kept
+        self._dropped_peak = math.nan  # the highest score since the mark among those no longer kept
 
     def add(self, time_ms: _Times, scores: _Scores) -> None:
         """Add the next scores ``(n,)``, NaN for a sample without one."""

@@ -22,7 +22,7 @@ IDLE_S: Final = 0.25
 SCORING_SHARE: Final = 0.4
 """Blocks are gathered once scoring takes more than this share of the time; a gathered block costs half as much."""
 MANY_BLOCKS_A_SECOND: Final = 500
-"""Fewer blocks than this are never gathered: they are large, and gain nothing by it."""
+"""Fewer blocks than this are never gathered: they are so large that gathering saves nothing."""
 GATHER_S: Final = 0.005
 """How long blocks are gathered."""
 _MEASURED_S: Final = 0.1
@@ -34,7 +34,7 @@ class Flow:
     Blocks are scored when every source that has data has had its turn, one block of each device in a run of the model;
     while many arrive, they are gathered a little longer (`Cadence`). With a single device there is nothing to gather:
     :meth:`put` then scores at once, which saves a turn of the event loop. An exception in scoring is raised by
-    :meth:`run`, not by :meth:`put`, as it is no fault of the source; nothing is scored after it.
+    :meth:`run`, not by :meth:`put`, as the source is not at fault; nothing is scored after it.
     """
 
     def __init__(self, pipeline: Pipeline, *, idle_s: float = IDLE_S) -> None:
@@ -66,7 +66,7 @@ class Flow:
             self._has_blocks.set()
 
     def link(self, report: LinkReport) -> None:
-        """Pass on a link report. Queued blocks are scored first if it starts the device's window over."""
+        """Pass on a link report. Queued blocks are scored first if it restarts the device's window."""
         if self._pipeline.ends_stream(report):
             self._score_for_source()
         if self._failure is None:

@@ -47,7 +47,7 @@ class Pipeline:
         self._wall_clock = wall_clock
         self._sinks: tuple[Sink, ...] = ()
         self._devices: dict[DeviceName, _Device] = {}
-        self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels are on; some may have gone off since
+        self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels were switched on; some may be off again
 
     @property
     def model(self) -> str:
@@ -56,7 +56,7 @@ class Pipeline:
 
     @property
     def devices(self) -> tuple[DeviceName, ...]:
-        """Every known device, configured or heard from."""
+        """Every known device: configured, or one that has delivered something."""
         return tuple(self._devices)
 
     @property
@@ -66,16 +66,16 @@ class Pipeline:
 
     @property
     def any_wheels_on(self) -> bool:
-        """Whether :meth:`tick` may have wheels to switch off."""
+        """Whether any wheels may be on, so that :meth:`tick` must be called."""
         return bool(self._spinning)
 
     def subscribe(self, sink: Sink) -> None:
-        """Pass everything to ``sink`` as well, after the sinks before it. For the time before the first device."""
-        assert not self._devices, "a sink must not miss a device"
+        """Pass everything to ``sink`` too, after the sinks subscribed before it. Call it before the first device is added."""
+        assert not self._devices, "a sink subscribed now would miss a device"
         self._sinks += (sink,)
 
     def add_device(self, name: DeviceName) -> None:
-        """Make a device known before it is heard from; nothing happens if it is known already."""
+        """Add a device before it delivers anything; do nothing if it is known already."""
         self._device(name)
 
     def score(self, blocks: Sequence[Block]) -> None:
@@ -108,13 +108,13 @@ class Pipeline:
                 sink.on_scores(block, scores.block(i), stamps[i])
 
     def ends_stream(self, report: LinkReport) -> bool:
-        """Return whether ``report`` will start the device's window over: its blocks must be scored before."""
+        """Return whether ``report`` will restart the device's window, so that its queued blocks must be scored first."""
         device = self._devices.get(report.device)
         known = LinkState.CONNECTING if device is None else device.link
         return report.state is not LinkState.STREAMING and report.state is not known
 
     def link(self, report: LinkReport) -> None:
-        """Record the state of a link. One that does not stream any more ends the spin-up and starts the window over."""
+        """Record the state of a link. One that no longer streams ends the spin-up and restarts the window."""
         device = self._device(report.device)
         if self.ends_stream(report):
             self._restart(device)
@@ -133,8 +133,8 @@ class Pipeline:
     def use_model(self, serving: ChosenModel) -> None:
         """Score with another model from the next block on, at the configured threshold or else the model's own.
 
-        A threshold that was set for all devices ends with the model that it was set for; one that was set for a single
-        device stays. Windows stay as well, so that no sample goes unscored.
+        A threshold that was set for all devices is dropped, as it was meant for the old model; one that was set for a
+        single device is kept. Windows are kept as well, so that every sample is scored.
         """
         self._serving = serving
         self._scorer.model = serving.model
@@ -142,9 +142,9 @@ class Pipeline:
         self._update_devices(self._devices)
 
     def configure_threshold(self, threshold: Threshold | None) -> None:
-        """Use ``threshold`` for all devices and every model from now on; ``None`` goes back to each model's own.
+        """Use ``threshold`` for all devices and every model from now on; ``None``: each model's own.
 
-        Ends every threshold that was set by :meth:`set_threshold`.
+        Replaces every threshold that was set by :meth:`set_threshold`.
         """
         self._decision = _decision(self._serving, threshold)
         self._threshold = threshold

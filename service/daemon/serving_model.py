@@ -1,4 +1,4 @@
-"""The model in use, and following the registry's champion while the daemon runs."""
+"""The model in use, which follows the registry's champion while the daemon runs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Choose = Callable[[str, Registry], ChosenModel]
 
 
 class ServingModel:
-    """The model in use, at first ``serving``. While ``choice`` is the champion, it is followed.
+    """The model in use, at first ``serving``. If ``choice`` is the champion, each new champion is used.
 
-    ``trouble`` is the reason why ``serving`` is not the model of ``choice``; empty if it is. ``on_change`` is called with each model that replaces the one in use. ``on_trouble`` is called with the reason when a
-    champion cannot be used, once for each reason, while the model before it stays in use; and with an empty text when the
-    right model is in use again.
+    ``trouble`` is the reason why ``serving`` is not the model of ``choice``; empty if it is. ``on_change`` is called with
+    each model that replaces the one in use. ``on_trouble`` is called with the reason when a champion cannot be used, once
+    for each reason, while the model before it stays in use; and with an empty text when the right model is in use again.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class ServingModel:
             if self._following:
                 before = self.serving
                 champion, trouble = await self._open_champion()
-                # After a choice made in the meantime, what was found is out of date.
+                # If another model was chosen in the meantime, this result is out of date.
                 if self._following and self.serving is before:
                     self._set_trouble(trouble)
                     if champion is not None:
                         self._use(champion)
 
     async def _open_champion(self) -> tuple[ChosenModel | None, str]:
-        """Return the champion, opened and tried, unless it is in use already; or what is wrong with it."""
+        """Open and try the champion, unless it is in use already; return it, or why it cannot be used."""
         try:
             champion = self._registry.champion()
             if (FACTORY if champion is None else champion.id) == self.serving.version:

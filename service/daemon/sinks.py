@@ -59,7 +59,7 @@ class MetricsSink(Sink):
         """See :class:`service.base.sink.Sink`."""
         count = block.samples.shape[0]
         if count == 1:
-            scored = int(probability[0] == probability[0])  # not NaN, without NumPy's price for a single number
+            scored = int(probability[0] == probability[0])  # not NaN; avoids NumPy's overhead for a single number
         else:
             scored = count - int(np.count_nonzero(np.isnan(probability)))
         self._devices[block.device].scores += scored
@@ -108,7 +108,7 @@ class MqttSink(Sink):
 
     def on_event(self, event: Event, stamps: Stamps | None) -> None:
         """See :class:`service.base.sink.Sink`."""
-        # Wheels may also go off because no sample comes, so no such message has stamps.
+        # Wheels may also go off for lack of samples, so no message about wheels going off has stamps.
         stamped = isinstance(event, Shot) or (isinstance(event, WheelsSwitched) and event.on)
         self._publisher.put(event_message(event, stamps if self._add_stamps and stamped else None))
 
@@ -120,7 +120,7 @@ class MqttSink(Sink):
             self._publisher.put(scores_message(scored, stamps if self._add_stamps else None))
 
     def on_link(self, report: LinkReport) -> None:
-        """Publish a link report that is not a mere repetition; sources repeat theirs every second."""
+        """Publish a link report unless it repeats the last one; sources send one every second."""
         shown = (report.state, report.reason, replace(report.counters, samples=0))
         if self._links.get(report.device) != shown:
             self._links[report.device] = shown

@@ -34,7 +34,7 @@ class TelemetrySink(Sink):
         self._devices: dict[DeviceName, _Figures] = {}
 
     def take(self, host_s: float) -> list[Telemetry]:
-        """Return each device's figures since the last call, which should be a second ago, and start counting anew."""
+        """Return each device's figures since the last call, and restart the counts; call it once a second."""
         return [figures.take(device, host_s) for device, figures in self._devices.items()]
 
     def on_device(self, device: DeviceName) -> None:

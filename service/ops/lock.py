@@ -20,11 +20,11 @@ _DISK_FULL: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class DaemonLock:
-    """The lock that keeps a second daemon off the data folder; the system releases it however its holder ends.
+    """The lock that keeps a second daemon off the data folder; the system releases it even if its holder is killed.
 
-    A folder that cannot be written to, because it is read-only or its disk full, cannot be locked either. That is no
-    reason not to start: no daemon can change anything there. :attr:`problem` then has the reason, and :meth:`try_again`
-    is to be called until it is empty.
+    A folder that cannot be written to, because it is read-only or its disk is full, cannot be locked either. The
+    daemon may start all the same, as no daemon can change anything there: :attr:`problem` then has the reason, and
+    :meth:`try_again` must be called until it is empty.
     """
 
     def __init__(self, data_dir: StrPath) -> None:

@@ -53,7 +53,7 @@ class Histogram:
 
 
 class DeviceMetrics:
-    """Counters of one device since the daemon started. Those without a method are incremented directly."""
+    """Counters of one device since the daemon started. Counters without a method are incremented directly."""
 
     __slots__ = (
         "accepted",
@@ -147,7 +147,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def device(self, name: str) -> DeviceMetrics:
-        """Return the counters of a device, created at the first call. Callers keep them: this is not for every sample."""
+        """Return the counters of a device, created at the first call. Too slow for every sample: callers keep the result."""
         found = self._devices.get(name)
         if found is None:
             found = self._devices[name] = DeviceMetrics(name)

@@ -13,7 +13,7 @@ from stinger.device_name import DeviceName
 
 @dataclass(slots=True, eq=False)
 class DeviceRecording:
-    """The state of recording one device: its open file, and what the next file's sidecar is to hold."""
+    """The state of recording one device: its open file, and the values for the next file's sidecar."""
 
     folder: Path
     device: DeviceName
@@ -59,7 +59,7 @@ class DeviceRecording:
             self.file.lost += count
 
     def update(self, *, firmware: str | None, model: str | None) -> bool:
-        """Take over what is not ``None``; return whether that fills in something that the open file's sidecar lacked."""
+        """Store the values that are not ``None``; return whether the open file's sidecar lacked one of them."""
         self.firmware = firmware or self.firmware
         self.model = model or self.model
         if self.file is None:

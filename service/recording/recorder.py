@@ -1,4 +1,4 @@
-"""Records every received sample, for training: a file for each device and boot, whatever happens to disk or process."""
+"""Records every received sample, for training, in a file for each device and boot; survives a failing disk and a killed process."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class Recorder:
         return self._disk.stop(timeout_s)
 
     def _prepare(self, block: Block, first_ms: int, size: int) -> tuple[DeviceRecording, RecordingFile] | None:
-        """Return the file for ``size`` bytes of ``block``, open; None if they are not to be recorded or cannot be."""
+        """Return the open file for ``size`` bytes of ``block``; None if recording is off or the disk refuses."""
         device = self._device(block.device)
         if self._closed or not device.enabled:
             return None

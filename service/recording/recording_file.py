@@ -1,4 +1,4 @@
-"""One recording while it is being written: whole records at its end, whatever the disk does."""
+"""One recording while it is being written: it consists of whole records, even if the disk fails."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class TornError(Exception):
 
 
 class RecordingFile:
-    """A new ``.bin`` file in ``folder``, open for appending, and what its :attr:`sidecar` is to hold.
+    """A new ``.bin`` file in ``folder``, open for appending, and the values for its :attr:`sidecar`.
 
-    ``folder`` is created if it does not exist. ``started_s`` (Unix time) gives the file its name. Raises ``OSError`` for
-    what the system refuses.
+    ``folder`` is created if it does not exist. ``started_s`` (Unix time) gives the file its name. Raises ``OSError`` if
+    the system refuses.
     """
 
     __slots__ = ("boot", "bytes", "dirty", "fd", "gaps", "last_ms", "lost", "max_bytes", "path", "sidecar", "torn")

@@ -18,7 +18,7 @@ from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was found and done."""
+    """The result of a recovery."""
 
     closed: int = 0
     """Number of recordings that were open, and are closed now."""
@@ -35,8 +35,8 @@ class Recovery:
 def recover(recordings: StrPath) -> Recovery:
     """Close every recording below the folder ``recordings`` whose sidecar is missing or says that it is open.
 
-    An incomplete last record is cut off. Call this before a recorder uses the folder. Never raises for what is found on
-    disk.
+    An incomplete last record is cut off. Call this before a recorder uses the folder. Files that cannot be
+    recovered are listed in the result.
     """
     files = list_files(recordings)
     problems = list(files.problems)
@@ -56,7 +56,7 @@ def recover(recordings: StrPath) -> Recovery:
 
 
 def _recover(path: Path, found: Recovery) -> Recovery:
-    """Close the recording ``path`` if it is open; return ``found`` with what was done added. Raises :class:`FileError`."""
+    """Close the recording ``path`` if it is open; return ``found``, updated. Raises :class:`FileError`."""
     sidecar = find_sidecar(path) or _sidecar_from_name(path)
     if sidecar.closed:
         return found

@@ -83,7 +83,7 @@ class Retention:
         """Delete what exceeds ``limits``, the oldest first; in a ``dry_run`` only report what would be deleted.
 
         If the process is killed at any moment, each recording either still has its sidecar or is gone, and the next call
-        removes a sidecar that is left. Never raises for what is found on disk.
+        removes a sidecar that is left. Files that cannot be read or deleted are listed in the result.
         """
         store = read_store(self._folder)
         if limits.keep_s is None and limits.keep_bytes is None:

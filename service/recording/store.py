@@ -5,8 +5,8 @@ Below the folder ``recordings`` of the data folder, each device has a folder, an
     recordings/<device>/20260131T170203.456Z.bin     17-byte sample records and nothing else
     recordings/<device>/20260131T170203.456Z.json    its sidecar
 
-Files with other names are ignored. Listing never raises for what is found on disk: each folder or file that cannot be
-read is one line in ``problems``.
+Files with other names are ignored. Listing never raises because of them: each folder or file that cannot be read is
+one line in ``problems``.
 """
 
 from __future__ import annotations

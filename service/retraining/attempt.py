@@ -160,7 +160,7 @@ class _Attempt:
     def _add_factory_model(self) -> None:
         """Make the model that comes with the program the first champion, so that there is one to roll back to."""
         added = self._registry.add(FACTORY, factory_model().data, {"added_from": "the program"})
-        self._registry.promote(added.id, why="it served before the first retraining")
+        self._registry.promote(added.id, why="in use before the first retraining")
 
     def _record(self, result: RetrainingResult) -> RetrainingResult:
         """Write the report, then the journal's entry."""

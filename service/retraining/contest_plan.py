@@ -1,4 +1,4 @@
-"""Planning the comparison of champion and challengers: which sessions are held out, and what is trained on meanwhile."""
+"""Planning the comparison of champion and challengers: which sessions are held out, and which are used for training."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def plan_contest(
     )
     if not names_its_data(champion):
         method += (
-            " The champion's file does not say what it was trained on: it is assumed not to have seen any of this data."
+            " The champion's file does not name its training data: it is assumed not to have seen any of this data."
         )
     return ContestPlan(HeldOut(sessions, unseen, folds), method)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # these need scikit-learn, which is loaded only when training
 
 
 class Outcome(Enum):
-    """How a retraining ended; the value is what the user sees and the journal holds."""
+    """The outcome of a retraining; the value is its name in reports and in the journal."""
 
     PROMOTED = "promoted"
     """A challenger is the new champion."""

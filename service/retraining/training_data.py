@@ -42,7 +42,7 @@ class TrainingData:
 
     items: tuple[TrainingSession, ...]
     warnings: tuple[str, ...]
-    """What was left out, repaired, or is still being written, one line each."""
+    """One line for each file that was left out or repaired, or that is still being written."""
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -56,7 +56,7 @@ def read_training_data(
     """Read the daemon's recordings below ``data_dir``, the newest up to ``max_hours``, and the files ``logs``.
 
     Of a recording that is still being written, the samples that it holds now are read. A damaged recording is left out;
-    for a damaged or missing file of ``logs``, :class:`FileError` is raised. Of several sessions with the same beginning,
+    for a damaged or missing file of ``logs``, :class:`FileError` is raised. Among sessions with the same beginning,
     such as those of a log that was pulled twice, only the longest is kept.
     """
     warnings: list[str] = []

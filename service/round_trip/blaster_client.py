@@ -20,7 +20,7 @@ Notify = Callable[[str], object]
 """Shows the user a line about the progress."""
 
 _SYNC_ATTEMPTS: Final = 4
-"""Requests sent to synchronise: up to two may be answered by news of an abandoned upload, and one by silence."""
+"""Requests sent to synchronise: up to two may be answered by the error of an abandoned upload, and one not at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from service.sources.port_opening import explain_opening, open_serial
 READ_S: Final = 0.1
 """A read without data ends after this long, so that Ctrl-C and timeouts take effect soon on every system."""
 WRITE_S: Final = 5.0
-"""Limit for writing a chunk: a blaster that accepts nothing for this long is gone."""
+"""Limit for writing a chunk: a blaster that accepts nothing for this long counts as gone."""
 CONNECT_S: Final = 5.0
 """Limit for connecting over TCP."""
 CHUNK_BYTES: Final = 512
@@ -87,7 +87,7 @@ class SerialLink(Link):
     def close(self) -> None:
         """See :class:`Link`."""
         with suppress(Exception):  # among others termios.error, which does not exist on Windows
-            # Otherwise the system waits until a stuck device has accepted them, on Linux for 30 s.
+            # Otherwise the system waits until a stuck device has accepted the unsent bytes, on Linux for 30 s.
             self._port.reset_output_buffer()
         with suppress(OSError):
             self._port.close()

@@ -27,7 +27,7 @@ Transfer = Callable[[int], AbstractContextManager[Callable[[int], object]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PulledLog:
-    """A log as it was fetched: the bytes of a ``.bin`` file, and what they hold."""
+    """A fetched log: the bytes of a ``.bin`` file, and the samples in them."""
 
     data: bytes
     log: Log | None

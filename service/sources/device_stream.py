@@ -191,7 +191,7 @@ class _SilenceDetector:
         return self._first_s is not None or now_s >= self._opened_s + self._timing.open_grace_s
 
     def should_request(self, now_s: float) -> bool:
-        """Return whether it is time to request samples once more."""
+        """Return whether it is time to request samples again."""
         return self._first_s is None and now_s >= self._requested_s + self._timing.request_interval_s
 
     def requested(self, now_s: float) -> None:

@@ -68,7 +68,7 @@ class MqttDevices:
                 device.report(LinkState.SILENT, f"nothing published for {self._silence_s:g} s", intake)
 
     def disconnected(self, reason: str, intake: Intake) -> None:
-        """Report every device as lost, because the connection to the broker is."""
+        """Report every device as lost, because the connection to the broker was lost."""
         for device in self._devices.values():
             if device.state is not LinkState.LOST:
                 device.report(LinkState.LOST, reason, intake)

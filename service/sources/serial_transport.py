@@ -20,7 +20,7 @@ from service.sources.port_opening import explain_opening, open_serial
 _CANCELLED_OPEN_S: Final = 1.0
 """How long a cancelled opening is waited for, so that the port is closed before the task ends."""
 _FLUSH_S: Final = 0.02
-"""How long unsent bytes have to leave when the transport is closed."""
+"""How long the transport waits, when closed, for unsent bytes to be sent."""
 
 
 async def open_port(path: str, baud: int, reader: LinkReader) -> asyncio.Transport:

@@ -29,7 +29,7 @@ class Blaster(Protocol):
         """Return the number of samples in the log."""
 
     def begin_upload(self) -> None:
-        """Return if a model may be uploaded now (reasons: ``fs``, ``busy``, ``open``)."""
+        """Do nothing if a model may be uploaded now, otherwise raise (reasons: ``fs``, ``busy``, ``open``)."""
 
     def store_model(self, slot: ModelSlot, data: bytes) -> None:
         """Store an uploaded file without checking its content (reason: ``rename``)."""
@@ -54,7 +54,7 @@ class _Upload:
 
 
 class DeviceLink:
-    """One link to a host, from its opening on. Pass it the host's bytes and the time; send what it returns.
+    """One link to a host, from the time at which it is opened. Pass it the host's bytes and the time; send what it returns.
 
     ``stream_hz`` is the sample rate that the host asked for, 0 for none; :meth:`samples` encodes them.
     With ``streams=False`` it behaves like stock firmware, which does not know ``MLSTREAM``.

@@ -85,7 +85,7 @@ class FrameDecoder:
             if frame is None and chunk:
                 # Damage before a frame must not lose the frame: try the last 23 bytes.
                 frame = _decode(chunk[-ENCODED_BYTES:])
-                self._account(chunk[:-ENCODED_BYTES] if frame else chunk, lines)
+                self._end_text(chunk[:-ENCODED_BYTES] if frame else chunk, lines)
             if frame:
                 frames.append(frame)
             self._read, self._noise = 0, None
@@ -95,7 +95,7 @@ class FrameDecoder:
         self._trim()
         return self._block(frames, lines)
 
-    def _account(self, rest: bytes, lines: list[str]) -> None:
+    def _end_text(self, rest: bytes, lines: list[str]) -> None:
         """Add the lines of text in ``rest``, which a zero byte or a frame ended, and count damage in it."""
         self._search(rest + b"\n", lines)
         if self._noise is not None and self._noise < len(rest):
@@ -126,7 +126,7 @@ class FrameDecoder:
         self._noise = None if self._noise is None else self._noise - drop
 
     def _block(self, frames: list[bytes], lines: list[str]) -> FrameBlock:
-        # A live stream brings frames one at a time, and a NumPy call costs more than decoding one: make only one call.
+        # Frames of a live stream arrive one at a time, and a NumPy call takes longer than decoding one: make only one call.
         numbers = [_HEAD.unpack_from(frame)[1] for frame in frames]
         self._count(numbers)
         records = bytearray().join([frame[_HEAD.size : _HEAD.size + SAMPLE_BYTES] for frame in frames])

@@ -85,12 +85,12 @@ class Exchange(ABC, Generic[T_co]):
 
 
 class DumpLog(Exchange[bytes]):
-    """``MLDUMP``: fetch the blaster's log, as the bytes of a ``.bin`` file. Only received bytes take memory."""
+    """``MLDUMP``: fetch the log as the bytes of a ``.bin`` file. Memory grows with what is received, not what is announced."""
 
     def __init__(self) -> None:
         super().__init__(commands.DUMP)
         self.expected_bytes: int | None = None
-        """The size that the blaster announced; ``None`` before."""
+        """The size that the blaster announced; ``None`` until then."""
         self._log = bytearray()
         self._trailer = deque(("", commands.DUMP_DONE))
 

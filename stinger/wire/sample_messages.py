@@ -48,7 +48,7 @@ def decode_message(payload: bytes | bytearray) -> SampleMessage:
         raise ProtocolError(f"{len(payload)} bytes, expected 4 and then a multiple of {SAMPLE_BYTES}")
     if size > MESSAGE_MAX_SAMPLES * SAMPLE_BYTES:
         raise ProtocolError(f"{size // SAMPLE_BYTES} samples, more than {MESSAGE_MAX_SAMPLES}")
-    if max(payload[_FIRST_TRIGGER::SAMPLE_BYTES]) > 1:  # for the short messages of blasters a fifth of NumPy's time
+    if max(payload[_FIRST_TRIGGER::SAMPLE_BYTES]) > 1:  # for short messages this takes a fifth of the time of NumPy
         raise ProtocolError("a trigger that is neither 0 nor 1")
     samples = np.frombuffer(payload, dtype=SAMPLE_DTYPE, offset=_COUNTER.size)
     return SampleMessage(_COUNTER.unpack_from(payload)[0], samples)

@@ -37,7 +37,7 @@ class SampleStream:
 
     @staticmethod
     def start(rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
-        """Return the command that starts a stream. Older firmware starts at any character, so it starts it as well."""
+        """Return the command that starts a stream. Older firmware starts its stream at any character, so at this command too."""
         return f"{STREAM} {rate_hz}\n".encode("ascii")
 
     @staticmethod

@@ -42,7 +42,7 @@ class UploadFault(CommandFault):
     _hit: bool = field(init=False, default=False, repr=False)
 
     def apply(self, chunk: bytes, awaited: int, t_s: float) -> bytes:
-        """Return what arrives of a chunk of an upload that lacked ``awaited`` bytes before it."""
+        """Return the part of a chunk of an upload that arrives; ``awaited`` bytes were missing before the chunk."""
         is_first = awaited != self._awaited
         if is_first:
             self._hit = self.draw(t_s)
@@ -52,7 +52,7 @@ class UploadFault(CommandFault):
 
     @abstractmethod
     def hit(self, chunk: bytes, *, is_first: bool) -> bytes:
-        """Return what arrives of a chunk of an upload that the fault hits."""
+        """Return the part that arrives of a chunk of an upload that the fault hits."""
 
 
 @dataclass(slots=True, kw_only=True)

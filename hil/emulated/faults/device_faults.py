@@ -95,7 +95,7 @@ class DeviceFaults:
         return any(fault.active(t_s) for fault in self._silences)
 
     def upload(self, chunk: bytes, awaited: int, t_s: float) -> bytes:
-        """Return what arrives of a chunk of an upload that lacked ``awaited`` bytes before it."""
+        """Return the part of a chunk of an upload that arrives; ``awaited`` bytes were missing before the chunk."""
         for fault in self._uploads:
             chunk = fault.apply(chunk, awaited, t_s)
         return chunk

@@ -128,7 +128,7 @@ def test_windows_are_shaded_but_at_rejected_edges(monkeypatch: pytest.MonkeyPatc
     assert [(look.moment, look.window) for look in looks] == [
         ("shot", "label window"),
         ("rejected edge", None),
-        ("shot that did not come", "negative window"),
+        ("end of the lead", "negative window"),
     ]
 
 

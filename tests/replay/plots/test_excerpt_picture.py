@@ -1,4 +1,4 @@
-"""Pictures of excerpts: what is a shot, what was rejected and what did not come look different, and legends fit."""
+"""Pictures of excerpts: a shot, a rejected edge and the end of a lead without a shot look different, and legends fit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def excerpt(*, models: int = 1, accepted: list[float] | None = None, rejected: l
 
 
 def picture(moment: Moment, *, models: tuple[str, ...] = ("mlp:rich",)) -> ExcerptPicture:
-    window = {"shot": "label window", "rejected edge": None, "shot that did not come": "negative window"}[moment]
+    window = {"shot": "label window", "rejected edge": None, "end of the lead": "negative window"}[moment]
     return ExcerptPicture(
         ExcerptLook(dpi=100, from_s=-1, to_s=0.2, window_s=(-0.6, -0.1), moment=moment, window=window, models=models)
     )
@@ -48,7 +48,7 @@ def has(pixels: npt.NDArray[np.uint8], colour: tuple[int, int, int], *, at_least
     [
         ("shot", True, False, True),
         ("rejected edge", False, True, False),
-        ("shot that did not come", False, False, True),
+        ("end of the lead", False, False, True),
     ],
 )
 def test_each_kind_of_moment_has_its_own_look(moment: Moment, black: bool, purple: bool, shaded: bool) -> None:
@@ -75,7 +75,7 @@ def legends_of(made: ExcerptPicture, drawn: Excerpt) -> list[list[str]]:
 def test_legend_names_the_other_shots_that_are_there_and_no_others(
     accepted: list[float], rejected: list[float]
 ) -> None:
-    legends = legends_of(picture("shot that did not come"), excerpt(accepted=accepted, rejected=rejected))
+    legends = legends_of(picture("end of the lead"), excerpt(accepted=accepted, rejected=rejected))
     names = {name for legend in legends for name in legend}
     assert ("shot" in names) == bool(accepted)
     assert ("rejected edge" in names) == bool(rejected)

@@ -85,7 +85,7 @@ def test_data_that_the_champion_has_seen_completely_is_refused() -> None:
 
 
 def test_method_mentions_a_champion_whose_file_does_not_name_its_data() -> None:
-    assert "does not say what it was trained on" in plan(item(1), item(2)).method
+    assert "does not name its training data" in plan(item(1), item(2)).method
     assert "does not say" not in plan(item(1), item(2), seen=(item(9),)).method
 
 
