@@ -19,7 +19,7 @@ from models.benchmark import CONFIGURATIONS, Fit, plan_benchmark, run_benchmark
 from models.dataset import Dataset
 from models.estimators import fit_estimator, make_estimator, predict_probability
 from models.features import compute_features
-from models.metrics import Metrics, evaluate
+from models.metrics import Metrics, compute_metrics
 from models.splits import make_split
 from models.workers import Workers
 
@@ -82,7 +82,7 @@ def _one_by_one(dataset: Dataset, seeds: range) -> tuple[float, dict[tuple[str, 
                     n_jobs=-1,
                 )
                 fit_estimator(estimator, rows[split.train], labels[split.train])
-                metrics = evaluate(labels[split.test], predict_probability(estimator, rows[split.test]))
+                metrics = compute_metrics(labels[split.test], predict_probability(estimator, rows[split.test]))
                 seconds += time.perf_counter() - started
                 results[configuration.name, configuration.spec.features, name, seed] = metrics
     return seconds, results

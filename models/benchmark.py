@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from models.dataset import Dataset
 from models.estimators import fit_estimator, make_estimator, predict_probability
 from models.features import compute_features
-from models.metrics import Metrics, evaluate
+from models.metrics import Metrics, compute_metrics
 from models.spec import ModelSpec
 from models.splits import Split, make_split
 from models.workers import Workers, run_parallel
@@ -189,5 +189,5 @@ def _fit_job(
         warnings = fit_estimator(estimator, rows[split.train], labels[split.train])
         probability = predict_probability(estimator, rows[split.test])
     seconds = time.perf_counter() - started
-    metrics = evaluate(labels[split.test], probability)
+    metrics = compute_metrics(labels[split.test], probability)
     return number, Fit(configuration, job.split_name, job.seeds, job.shuffled, metrics, seconds, warnings)

@@ -55,7 +55,7 @@ class ThresholdReport:
     false_negatives: int
 
 
-def evaluate(labels: Labels, probability: Probability) -> Metrics:
+def compute_metrics(labels: Labels, probability: Probability) -> Metrics:
     """Measure ``probability`` ``(n,)`` against ``labels`` ``(n,)``. Raises :class:`InputError` if there is only one class."""
     if np.unique(labels).size < 2:  # noqa: PLR2004
         raise InputError(f"nothing to measure: {labels.size} rows of one class")

@@ -9,7 +9,7 @@ import numpy as np
 from models.dataset import Dataset
 from models.estimators import Estimator, Features, Labels, fit_estimator, make_estimator, predict_probability
 from models.features import compute_features
-from models.metrics import Metrics, ThresholdReport, evaluate, report_at
+from models.metrics import Metrics, ThresholdReport, compute_metrics, report_at
 from models.spec import ModelSpec
 from models.splits import Split, make_split, stratified_subset
 
@@ -81,7 +81,7 @@ def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
         split=split,
         train_positives=int(np.count_nonzero(labels[split.train])),
         test_positives=int(np.count_nonzero(labels[split.test])),
-        metrics=evaluate(labels[split.test], probability),
+        metrics=compute_metrics(labels[split.test], probability),
         report=report_at(labels[split.test], probability),
         warnings=warnings,
     )

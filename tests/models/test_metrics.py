@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.metrics import THRESHOLDS, evaluate, report_at
+from models.metrics import THRESHOLDS, compute_metrics, report_at
 from stinger.errors import InputError
 
 scored = st.integers(2, 40).flatmap(
@@ -24,7 +24,7 @@ def test_the_best_f1_is_that_of_the_lowest_best_threshold(
     labels, probability = pair
     labels[:2] = [0, 1]
     f1 = [report_at(labels, probability, threshold).positive.f1 for threshold in THRESHOLDS.tolist()]
-    metrics = evaluate(labels, probability)
+    metrics = compute_metrics(labels, probability)
     assert metrics.best_f1 == pytest.approx(max(f1))
     assert metrics.best_threshold == THRESHOLDS[int(np.argmax(f1))]
 
@@ -42,7 +42,7 @@ def test_the_counts_of_a_report_add_up(
 
 
 def test_known_numbers() -> None:
-    metrics = evaluate(np.array([1, 1, 0, 0]), np.array([0.9, 0.4, 0.6, 0.1]))
+    metrics = compute_metrics(np.array([1, 1, 0, 0]), np.array([0.9, 0.4, 0.6, 0.1]))
     assert metrics.roc_auc == pytest.approx(0.75)
     assert metrics.pr_auc == pytest.approx(1 / 2 + 1 / 2 * 2 / 3)
     assert metrics.best_f1 == pytest.approx(0.8)
@@ -53,7 +53,7 @@ def test_known_numbers() -> None:
     ("shot", "none", "best"), [(0.015, 0.005, 0.01), (0.995, 0.985, 0.99), (0.999, 0.99, None), (0.009, 0.001, None)]
 )
 def test_thresholds_are_tried_from_001_to_099(shot: float, none: float, best: float | None) -> None:
-    metrics = evaluate(np.array([1, 0]), np.array([shot, none]))
+    metrics = compute_metrics(np.array([1, 0]), np.array([shot, none]))
     assert (metrics.best_threshold if metrics.best_f1 == 1 else None) == best
 
 
@@ -63,4 +63,4 @@ def test_a_row_at_the_threshold_counts_as_positive() -> None:
 
 def test_one_class_cannot_be_measured() -> None:
     with pytest.raises(InputError, match="3 rows of one class"):
-        evaluate(np.zeros(3, dtype=np.uint8), np.zeros(3))
+        compute_metrics(np.zeros(3, dtype=np.uint8), np.zeros(3))
