@@ -115,7 +115,7 @@ def slice_session(session: Session, start: int, stop: int) -> Session:
     within = (shots.index >= start) & (shots.index < stop)
     return Session(
         name=f"{session.name}[{start}:{stop}]",
-        recording=Recording(recording.samples[start:stop], recording.time_ms[start:stop], recording.step_ms),
+        recording=Recording(recording.samples[start:stop], recording.time_ms[start:stop], recording.rate),
         shots=Shots(shots.index[within] - start, shots.time_ms[within], shots.accepted[within]),
         first_shot_num=session.first_shot_num + int(np.count_nonzero(shots.accepted[shots.index < start])),
     )

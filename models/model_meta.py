@@ -10,6 +10,7 @@ from typing import Any, Final
 from models.decision import DecisionParameters
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
+from stinger.rate import serves_rate
 from stinger.sample import SAMPLE_RATE_HZ
 
 META_KEY: Final = "stinger"
@@ -18,8 +19,6 @@ SCHEMA_VERSION: Final = 1
 GATE_LSB: Final = 60.0
 """The blaster's motion gate: below this root mean square of the gyroscope's magnitude over a window, the output is 0."""
 LEAD_MS: Final = 100.0
-RATE_TOLERANCE: Final = 0.05
-"""Largest relative difference between the sample rate of training data and 100 Hz: clocks differ."""
 _NUMBER_MAX: Final = 1e9
 
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
@@ -83,15 +82,6 @@ def parse_meta(text: str) -> ModelMeta:
     if not serves_rate(values["rate_hz"]):
         raise InputError(f"is for samples at {values['rate_hz']:g} Hz, expected {SAMPLE_RATE_HZ}")
     return ModelMeta(**values | {"decision": DecisionParameters.from_json(values["decision"])})
-
-
-def serves_rate(rate_hz: float) -> bool:
-    """Return whether a model can score samples at ``rate_hz``: within 5 % of 100 Hz.
-
-    >>> serves_rate(100.0), serves_rate(96.0), serves_rate(50.0)
-    (True, True, False)
-    """
-    return abs(rate_hz / SAMPLE_RATE_HZ - 1) <= RATE_TOLERANCE
 
 
 def check_windows(window_samples: int, rate_hz: float) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.model_meta import serves_rate
 from models.names import stems, unused
 from stinger.errors import FileError
 from stinger.logs import Log
+from stinger.mlmd import WINDOW_SAMPLES
 from stinger.recording import Recording
-from stinger.sample import SAMPLE_RATE_HZ
 from stinger.shots import MIN_SHOT_GAP_MS, Shots, find_shots
 
 
@@ -60,12 +59,12 @@ def open_sessions(
 def check_rates(log: Log, sessions: Sequence[Session]) -> None:
     """Raise :class:`FileError` if one of ``sessions``, those of ``log``, has a sample rate that no model takes.
 
-    Sessions whose time does not advance have no rate and are not checked.
+    Sessions whose time does not advance have no rate and are not checked; nor are those too short for a window.
     """
     for session in sessions:
-        rate_hz = session.recording.rate_hz
-        if rate_hz is not None and not serves_rate(rate_hz):
-            raise FileError(log.path, f"has {rate_hz:g} samples a second; model and decision take {SAMPLE_RATE_HZ}")
+        recording = session.recording
+        if recording.rate_hz is not None and len(recording) >= WINDOW_SAMPLES and recording.rate.problem is not None:
+            raise FileError(log.path, f"has {recording.rate.problem}")
 
 
 def _refuse_copies(logs: Sequence[Log]) -> None:

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from stinger.errors import InputError
+from stinger.rate import GAP_MS, GAP_STEPS, SampleRate, measure_rate, serves_rate
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray, axes
+from stinger.sample_clock import LATE_MAX_RUN, WRAP_MAX_STEP_MS, ClockStep, SampleClock
 
-GAP_STEPS: Final = 5
-"""Between two samples that are more than this many time steps apart there is a gap."""
-GAP_MS: Final = GAP_STEPS * 1000 // SAMPLE_RATE_HZ
-"""The same at 100 Hz."""
+__all__ = ["GAP_MS", "GAP_STEPS", "WRAP_MAX_STEP_MS", "Recording", "SplitSamples", "split_recordings", "split_samples"]
 
-COARSE_STEP_MS: Final = 8
-"""Below this, times in whole milliseconds are too coarse for the median: the mean of the steps without gaps is taken."""
-
-WRAP_MAX_STEP_MS: Final = 3_600_000
-"""A step back in time is a wrap of the u32 clock if the wrapped step is at most this long, otherwise another boot.
-
-It is as long as an hour because a logger pauses while the blaster lies still, possibly across the wrap.
-"""
+_NOMINAL_STEP_MS: Final = 1000 / SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,13 +24,12 @@ class Recording:
     """Samples of one device from one boot, in order of time.
 
     ``samples`` is ``(n,)`` of SAMPLE_DTYPE with n >= 1; ``time_ms`` ``(n,) int64`` is their time since boot, with wraps
-    of the u32 clock undone; ``step_ms`` is the median time between samples, or the mean if the median is below
-    COARSE_STEP_MS, or ``None`` where time does not advance.
+    of the u32 clock undone; ``rate`` is measured by :func:`stinger.rate.measure_rate`.
     """
 
     samples: SampleArray
     time_ms: npt.NDArray[np.int64]
-    step_ms: float | None
+    rate: SampleRate
 
     def __len__(self) -> int:
         return int(self.samples.shape[0])
@@ -55,9 +46,14 @@ class Recording:
         return pressed
 
     @property
+    def step_ms(self) -> float | None:
+        """Time between two samples; ``None`` where time does not advance."""
+        return self.rate.step_ms
+
+    @property
     def rate_hz(self) -> float | None:
-        """Samples per second, from :attr:`step_ms`; ``None`` where time does not advance."""
-        return None if self.step_ms is None else 1000.0 / self.step_ms
+        """Samples per second; ``None`` where time does not advance."""
+        return self.rate.hz
 
     @property
     def duration_ms(self) -> float:
@@ -83,41 +79,108 @@ class Recording:
     def steps_in(self, duration_ms: float) -> int:
         """Return the number of samples in ``duration_ms`` at this recording's rate, rounded.
 
+        A rate that models take counts as exactly 100 Hz: their windows have the same number of samples on every device.
         Raises :class:`InputError` where time does not advance.
         """
         if self.step_ms is None:
             raise InputError(f"the time of these {len(self)} samples does not advance: their rate is unknown")
-        return round(duration_ms / self.step_ms)
+        return round(duration_ms / (_NOMINAL_STEP_MS if serves_rate(1000 / self.step_ms) else self.step_ms))
+
+
+class SplitSamples(NamedTuple):
+    """The recordings in the samples of a log file, and the indices of late and repeated samples, which are in none."""
+
+    recordings: tuple[Recording, ...]
+    late: npt.NDArray[np.intp]
 
 
 def split_recordings(samples: SampleArray) -> tuple[Recording, ...]:
-    """Split the samples ``(n,)`` of a log file where time jumps back: one recording for each boot.
+    """Return the recordings of :func:`split_samples`."""
+    return split_samples(samples).recordings
 
-    A wrap of the 32-bit clock (see :data:`WRAP_MAX_STEP_MS`) is undone instead.
+
+def split_samples(samples: SampleArray) -> SplitSamples:
+    """Split the samples ``(n,)`` of a log file where its clock starts over: one recording for each boot.
+
+    The rule is that of live streams, :class:`~stinger.sample_clock.SampleClock`: wraps of the clock are undone; late
+    samples, and those that repeat the one before in every byte, are dropped. Only here, the samples that were taken for
+    late ones before a reboot was recognised belong to the new boot, and a single sample whose time is ahead of both its
+    neighbours is dropped.
     """
+    none = np.empty(0, dtype=np.intp)
     if samples.shape[0] == 0:
-        return ()
+        return SplitSamples((), none)
     raw_ms = samples["timestamp_ms"].astype(np.int64)
-    step_ms = np.diff(raw_ms)
-    wrapped = (step_ms < 0) & (step_ms + CLOCK_WRAP_MS <= WRAP_MAX_STEP_MS)
-    # On a 32-bit clock, a step forward by more than half its range is a step back.
-    jumped = ((step_ms < 0) & ~wrapped) | (step_ms > CLOCK_WRAP_MS // 2)
-    if not (jumped | wrapped).any():
-        return (_recording(samples, raw_ms),)
+    steps_ms = np.diff(raw_ms)
+    irregular = (steps_ms < 0) | (steps_ms >= CLOCK_WRAP_MS // 2)
+    repeated = np.flatnonzero(steps_ms == 0) + 1
+    if repeated.size:
+        repeated = repeated[samples[repeated] == samples[repeated - 1]]
+    if not repeated.size and not irregular.any():
+        return SplitSamples((_recording(samples, raw_ms),), none)
+    late, wraps, boots = _irregular_steps(raw_ms.tolist(), (np.flatnonzero(irregular) + 1).tolist())
     time_ms = raw_ms.copy()
-    time_ms[1:] += CLOCK_WRAP_MS * np.cumsum(wrapped)
-    starts = [0, *(np.flatnonzero(jumped) + 1).tolist(), samples.shape[0]]
-    return tuple(
+    for index in wraps:
+        time_ms[index:] += CLOCK_WRAP_MS
+    kept = np.ones(raw_ms.size, dtype=np.bool_)
+    kept[late] = False
+    kept[repeated] = False
+    recordings = []
+    for start, stop in pairwise([0, *boots, raw_ms.size]):
         # Each boot's clock starts over, so the wraps of the boots before it do not count.
-        _recording(samples[start:stop], time_ms[start:stop] - (time_ms[start] - raw_ms[start]))
-        for start, stop in pairwise(starts)
-    )
+        times = time_ms[start:stop] - (time_ms[start] - raw_ms[start])
+        own = kept[start:stop]
+        part = samples[start:stop]
+        recordings.append(_recording(part, times) if own.all() else _recording(part[own], times[own]))
+    return SplitSamples(tuple(recordings), np.flatnonzero(~kept))
+
+
+def _irregular_steps(raw_ms: list[int], candidates: list[int]) -> tuple[list[int], list[int], list[int]]:
+    """Return the indices of late samples, of the first ones after a wrap, and of the first ones of further boots.
+
+    ``candidates`` are the indices of samples whose time goes back from the sample before them, ascending.
+    """
+    late: list[int] = []
+    wraps: list[int] = []
+    boots: list[int] = []
+    done = 0  # samples before this index are classified, the last of them as not late
+    for candidate in candidates:
+        if candidate < done:
+            continue
+        if candidate - 1 >= done and _is_ahead_by_mistake(raw_ms, candidate - 1):
+            late.append(candidate - 1)
+            continue
+        clock = SampleClock(raw_ms[candidate - 1])
+        for index in range(candidate, len(raw_ms)):
+            run = clock.late_run
+            step = clock.advance(raw_ms[index])
+            done = index + 1
+            if step is ClockStep.LATE:
+                late.append(index)
+                continue
+            if step is ClockStep.WRAP:
+                wraps.append(index)
+            elif step is ClockStep.REBOOT:
+                boots.append(_restored_start(raw_ms, late, index) if run == LATE_MAX_RUN else index)
+            break
+    return late, wraps, boots
+
+
+def _is_ahead_by_mistake(raw_ms: list[int], index: int) -> bool:
+    """Return whether the time of one sample alone is ahead of its neighbours, which follow each other: it is damaged."""
+    if not 0 < index < len(raw_ms) - 1:
+        return False
+    before_ms, time_ms, after_ms = raw_ms[index - 1 : index + 2]
+    return 0 <= after_ms - before_ms <= GAP_MS < time_ms - before_ms
+
+
+def _restored_start(raw_ms: list[int], late: list[int], index: int) -> int:
+    """Return the first sample of the boot that was recognised at ``index``; take its samples out of ``late``."""
+    start = index
+    while late and late[-1] == start - 1 and index - start < LATE_MAX_RUN and raw_ms[start - 1] <= raw_ms[start]:
+        start = late.pop()
+    return start
 
 
 def _recording(samples: SampleArray, time_ms: npt.NDArray[np.int64]) -> Recording:
-    steps = np.diff(time_ms)
-    median = float(np.median(steps)) if steps.size else 0.0
-    if 0 < median < COARSE_STEP_MS:
-        # Steps of 0.625 ms appear as steps of 0 and 1 ms, so only their mean gives the rate.
-        median = float(steps[steps <= GAP_STEPS * median].mean())
-    return Recording(samples=samples, time_ms=time_ms, step_ms=median if median > 0 else None)
+    return Recording(samples=samples, time_ms=time_ms, rate=measure_rate(time_ms))

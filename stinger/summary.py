@@ -25,6 +25,10 @@ def summarise(log: Log, *, min_shot_gap_ms: float) -> dict[str, Any]:
         "gaps": sum(len(part["gaps"]) for part in recordings),
         "clipped": log.repairs.clipped,
         "trailing_bytes": log.repairs.trailing_bytes,
+        "zero_bytes": log.repairs.zero_bytes,
+        "damaged_bytes": log.repairs.damaged_bytes,
+        "torn_lines": len(log.repairs.torn_lines),
+        "late_samples": len(log.repairs.late),
         "channels": {
             name: {"min": int(channels[:, i].min()), "max": int(channels[:, i].max())}
             for i, name in enumerate(CHANNELS)
@@ -42,6 +46,7 @@ def _summarise_recording(recording: Recording, min_shot_gap_ms: float) -> dict[s
         "start_ms": int(recording.time_ms[0]),
         "duration_s": round(recording.duration_ms / 1000, 3),
         "rate_hz": None if recording.rate_hz is None else round(recording.rate_hz, 3),
+        "rate_problem": recording.rate.problem,
         "gaps": [
             {
                 "after_ms": int(recording.time_ms[i - 1]),

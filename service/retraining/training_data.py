@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.model_meta import serves_rate
 from models.provenance import beginning_of
 from models.sessions import Session, open_sessions
 from models.task_runner import ProgressBar
@@ -140,11 +139,9 @@ def _relative(path: str, data_dir: Path) -> str:
 def _unusable(session: Session) -> str | None:
     """Return why ``session`` can be used neither for training nor for testing; None if it can."""
     recording = session.recording
-    if recording.rate_hz is None:
-        return "its time does not advance"
-    if not serves_rate(recording.rate_hz) or span_of(recording).window_samples != WINDOW_SAMPLES:
-        return f"it has {recording.rate_hz:g} samples a second; models take {SAMPLE_RATE_HZ}"
-    return None
+    if recording.rate.problem is None and span_of(recording).window_samples == WINDOW_SAMPLES:
+        return None
+    return f"it has {recording.rate.problem}"
 
 
 def _without_copies(items: Sequence[TrainingSession], warnings: list[str]) -> list[TrainingSession]:

@@ -9,7 +9,9 @@ import click
 
 from stinger.cli.options import ANY_PATH, every_option, json_option, min_shot_gap_option, rate_option
 from stinger.logs import read_log
+from stinger.rate import rate_text
 from stinger.summary import summarise
+from stinger.wording import counted
 
 _GAPS_SHOWN = 5
 
@@ -33,6 +35,7 @@ def info(file: str, rate_hz: float, every: int, min_shot_gap_ms: float, as_json:
         ("samples", f"{summary['samples']:,}"),
         ("duration", f"{summary['duration_s']:,.1f} s"),
         ("rate", ", ".join(dict.fromkeys(_rate(part) for part in summary["recordings"]))),
+        *_rate_problems(summary),
         *_recordings(summary),
         ("gaps", _gaps(summary)),
         ("shots", _shots(summary)),
@@ -46,7 +49,17 @@ def info(file: str, rate_hz: float, every: int, min_shot_gap_ms: float, as_json:
 
 
 def _rate(part: dict[str, Any]) -> str:
-    return "unknown: time does not advance" if part["rate_hz"] is None else f"{part['rate_hz']:g} Hz"
+    return "unknown: time does not advance" if part["rate_hz"] is None else f"{rate_text(part['rate_hz'])} Hz"
+
+
+def _rate_problems(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the line that states why models cannot use the recordings; none if they can."""
+    problems = [part["rate_problem"] for part in summary["recordings"] if part["rate_problem"] is not None]
+    if not problems:
+        return []
+    whole = len(problems) == len(summary["recordings"])
+    which = "this" if whole else f"{len(problems)} of {counted(len(summary['recordings']), 'recording')}"
+    return [("models", f"cannot use {which}: it has {'; '.join(dict.fromkeys(problems))}")]
 
 
 def _recordings(summary: dict[str, Any]) -> list[tuple[str, str]]:

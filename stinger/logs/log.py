@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from stinger.logs.records import CutBytes
 from stinger.recording import Recording
 from stinger.sample import CHANNELS, SampleArray
 from stinger.wording import counted
 
 CSV_COLUMNS: Final = ("timestamp_ms", *CHANNELS, "trigger")
 CAPTURE_COLUMNS: Final = ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "gyro_z", "trigger_state")
+
+_PLACES_SHOWN: Final = 3
 
 
 class LogFormat(Enum):
@@ -24,12 +27,30 @@ class LogFormat(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """The number of repairs made while reading. Nothing else was changed."""
+    """What was left out or changed while reading. Nothing else was changed."""
 
     clipped: int = 0
     """Channel values outside int16, clipped to it."""
     trailing_bytes: int = 0
     """Bytes at the end of a ``.bin`` that did not fill a record, ignored."""
+    zeros: tuple[CutBytes, ...] = ()
+    """Stretches of zero bytes, as a power cut leaves them."""
+    damaged: tuple[CutBytes, ...] = ()
+    """Stretches of other bytes of a ``.bin`` that are not sample records."""
+    torn_lines: tuple[int, ...] = ()
+    """Numbers of the lines of a CSV that were written in part only: the last one."""
+    late: tuple[str, ...] = ()
+    """The place, such as ``line 7``, of each sample that is a little older than one before it or repeats it; left out."""
+
+    @property
+    def zero_bytes(self) -> int:
+        """Number of zero bytes that were cut."""
+        return sum(cut.size for cut in self.zeros)
+
+    @property
+    def damaged_bytes(self) -> int:
+        """Number of other bytes that were cut."""
+        return sum(cut.size for cut in self.damaged)
 
     def messages(self) -> list[str]:
         """Return a line for users for each kind of repair; none if the file needed no repair."""
@@ -38,12 +59,32 @@ class Repairs:
             lines.append(f"clipped {counted(self.clipped, 'value')} outside int16 (-32768 to 32767)")
         if self.trailing_bytes:
             lines.append(f"ignored {counted(self.trailing_bytes, 'trailing byte')} that do not fill a 17-byte record")
+        if self.zeros:
+            lines.append(f"cut {counted(self.zero_bytes, 'zero byte')} at {_byte_places(self.zeros)}")
+        if self.damaged:
+            places = _byte_places(self.damaged)
+            lines.append(f"left out {counted(self.damaged_bytes, 'byte')} that are not sample records at {places}")
+        if self.torn_lines:
+            lines.append(f"left out line {self.torn_lines[0]}, the last: it was cut off while it was written")
+        if self.late:
+            lines.append(f"left out {counted(len(self.late), 'late or repeated sample')} at {_places(self.late)}")
         return lines
+
+
+def _byte_places(cuts: tuple[CutBytes, ...]) -> str:
+    return _places(tuple(f"byte {cut.at}" for cut in cuts))
+
+
+def _places(places: tuple[str, ...]) -> str:
+    return ", ".join(places[:_PLACES_SHOWN]) + (", ..." if len(places) > _PLACES_SHOWN else "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Log:
-    """One log file: its samples ``(n,)`` in the order of the file (n >= 1), and the recordings they are split into."""
+    """One log file: its samples ``(n,)`` in the order of the file (n >= 1), and the recordings that they are split into.
+
+    What :class:`Repairs` lists is in neither.
+    """
 
     path: str
     format: LogFormat

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, read_bytes
+from stinger.logs.foreign import foreign_format
 from stinger.logs.log import CAPTURE_COLUMNS, CSV_COLUMNS, Log, LogFormat, Repairs
-from stinger.logs.table import parse_table
-from stinger.recording import split_recordings
+from stinger.logs.records import begins_with_records, find_records
+from stinger.logs.table import Table, parse_table
+from stinger.recording import split_samples
 from stinger.sample import (
     CLOCK_WRAP_MS,
     IMU_RATE_HZ,
     SAMPLE_BYTES,
-    SAMPLE_DTYPE,
     SAMPLE_RATE_HZ,
     SampleArray,
     clip_to_int16,
@@ -37,8 +41,9 @@ _BOM: Final = b"\xef\xbb\xbf"
 def read_log(path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, every: int = CAPTURE_EVERY) -> Log:
     """Read a log file of any format.
 
-    A capture CSV has ``rate_hz`` rows per second, of which every ``every``-th becomes a sample. Raises
-    :class:`FileError`, with the line or byte, for a file that cannot be read or contains anything unexpected.
+    A capture CSV has ``rate_hz`` rows per second, of which every ``every``-th becomes a sample. What a power cut damages
+    (zeros, missing bytes, a last line that is cut off) is left out, and listed in the log's ``repairs``. Raises
+    :class:`FileError`, with the line or byte, for a file that cannot be read or contains anything else that is unexpected.
     """
     return parse_log(read_bytes(path), path, rate_hz=rate_hz, every=every)
 
@@ -51,16 +56,20 @@ def parse_log(data: bytes, path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, e
         raise FileError(path, "is empty: expected sample records or a CSV header")
     format_ = _recognise(data, path)
     if format_ is LogFormat.BIN:
-        samples, repairs = _parse_bin(data, path)
+        samples, places, repairs = _parse_bin(data, path)
     elif format_ is LogFormat.CSV:
-        samples, repairs = _parse_csv(data, path)
+        samples, places, repairs = _parse_csv(data, path)
     else:
-        samples, repairs = _parse_capture(data, path, rate_hz, every)
+        samples, places, repairs = _parse_capture(data, path, rate_hz, every)
+    recordings, late = split_samples(samples)
+    if late.size:
+        repairs = replace(repairs, late=places(late))
+        samples = np.delete(samples, late)
     return Log(
         path=str(path),
         format=format_,
         samples=samples,
-        recordings=split_recordings(samples),
+        recordings=recordings,
         repairs=repairs,
         sha256=hashlib.sha256(data).hexdigest(),
     )
@@ -79,6 +88,10 @@ def _recognise(data: bytes, path: StrPath) -> LogFormat:
     if names & set(CAPTURE_COLUMNS):
         return LogFormat.CAPTURE
     if not _TEXT_BYTES.issuperset(head):
+        foreign = foreign_format(data)
+        # The first bytes of a record are its time, which may happen to be those of another format.
+        if foreign is not None and not begins_with_records(data):
+            raise FileError(path, foreign)
         return LogFormat.BIN
     raise FileError(
         path,
@@ -88,33 +101,60 @@ def _recognise(data: bytes, path: StrPath) -> LogFormat:
     )
 
 
-def _parse_bin(data: bytes, path: StrPath) -> tuple[SampleArray, Repairs]:
-    count, trailing = divmod(len(data), SAMPLE_BYTES)
-    if count == 0:
+_Places = Callable[[npt.NDArray[np.intp]], tuple[str, ...]]
+"""Returns the place in the file of each of the samples with these indices."""
+
+
+def _parse_bin(data: bytes, path: StrPath) -> tuple[SampleArray, _Places, Repairs]:
+    if len(data) < SAMPLE_BYTES:
         raise FileError(path, f"holds {len(data)} bytes, less than one {SAMPLE_BYTES}-byte sample record")
-    samples = np.frombuffer(data, dtype=SAMPLE_DTYPE, count=count)
-    wrong = np.flatnonzero(samples["trigger"] > 1)
-    if wrong.size:
-        raise FileError(
-            path,
-            f"the trigger is {samples['trigger'][wrong[0]]}, expected 0 or 1: not a sample log, or damaged from here on",
-            place=f"byte {int(wrong[0]) * SAMPLE_BYTES + SAMPLE_BYTES - 1}",
-        )
-    return samples, Repairs(trailing_bytes=trailing)
+    found = find_records(data)
+    zeros = tuple(cut for cut in found.cuts if cut.zero)
+    damaged = tuple(cut for cut in found.cuts if not cut.zero)
+    trailing = damaged[-1] if damaged else None
+    if trailing is not None and trailing.size < SAMPLE_BYTES and trailing.at + trailing.size == len(data):
+        damaged = damaged[:-1]
+    else:
+        trailing = None
+    if not found.samples.size or 2 * sum(cut.size for cut in damaged) > len(data):
+        raise _not_records(data, path)
+    repairs = Repairs(trailing_bytes=0 if trailing is None else trailing.size, zeros=zeros, damaged=damaged)
+    return found.samples, lambda late: tuple(f"byte {found.at[index]}" for index in late.tolist()), repairs
 
 
-def _parse_csv(data: bytes, path: StrPath) -> tuple[SampleArray, Repairs]:
-    table = parse_table(data.removeprefix(_BOM), CSV_COLUMNS, path)
+def _not_records(data: bytes, path: StrPath) -> FileError:
+    """Return the error for data that is not sample records: with the first trigger that is wrong, if there is one."""
+    if not any(data):
+        return FileError(path, f"holds {len(data)} bytes, all of them 0: nothing was written to it")
+    triggers = np.frombuffer(data, dtype=np.uint8)[SAMPLE_BYTES - 1 :: SAMPLE_BYTES]
+    wrong = np.flatnonzero(triggers > 1)
+    if not wrong.size:
+        return FileError(path, "is not a sample log: the times of its records do not follow each other", place="byte 0")
+    return FileError(
+        path,
+        f"the trigger is {triggers[wrong[0]]}, expected 0 or 1: not a sample log, or damaged from here on",
+        place=f"byte {int(wrong[0]) * SAMPLE_BYTES + SAMPLE_BYTES - 1}",
+    )
+
+
+def _parse_csv(data: bytes, path: StrPath) -> tuple[SampleArray, _Places, Repairs]:
+    table = parse_table(data.removeprefix(_BOM), CSV_COLUMNS, path, complete_end="trigger")
     table.check("timestamp_ms", 0, CLOCK_WRAP_MS - 1)
     table.check("trigger", 0, 1)
     channels, clipped = clip_to_int16(table.values[:, 1:7])
-    return make_samples(table.values[:, 0], channels, table.values[:, 7]), Repairs(clipped=clipped)
+    samples = make_samples(table.values[:, 0], channels, table.values[:, 7])
+    return samples, table.lines_of, _table_repairs(table, clipped)
 
 
-def _parse_capture(data: bytes, path: StrPath, rate_hz: float, every: int) -> tuple[SampleArray, Repairs]:
-    table = parse_table(data.removeprefix(_BOM), CAPTURE_COLUMNS, path)
+def _parse_capture(data: bytes, path: StrPath, rate_hz: float, every: int) -> tuple[SampleArray, _Places, Repairs]:
+    table = parse_table(data.removeprefix(_BOM), CAPTURE_COLUMNS, path, complete_end="trigger_state")
     table.check("trigger_state", 0, 1)
     kept = table.values[::every]
     channels, clipped = clip_to_int16(kept[:, :6])
     time_ms = np.rint(np.arange(kept.shape[0]) * (every * 1000.0 / rate_hz)).astype(np.int64)
-    return make_samples(time_ms, channels, kept[:, 6]), Repairs(clipped=clipped)
+    return make_samples(time_ms, channels, kept[:, 6]), table.lines_of, _table_repairs(table, clipped)
+
+
+def _table_repairs(table: Table, clipped: int) -> Repairs:
+    zeros = () if table.zeros is None else (table.zeros,)
+    return Repairs(clipped=clipped, zeros=zeros, torn_lines=() if table.torn_line is None else (table.torn_line,))

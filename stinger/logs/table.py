@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Final
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from stinger.errors import FileError
 from stinger.files import StrPath
+from stinger.logs.records import CutBytes
 from stinger.wording import counted, quoted
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
@@ -22,12 +23,18 @@ _LONGEST: Final = 40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """``values`` ``(n, len(columns)) int64``, n >= 1, in the order of ``columns``."""
+    """``values`` ``(n, len(columns)) int64``, n >= 1, in the order of ``columns``.
+
+    ``torn_line`` is the number of a last line that was left out because it is not complete; ``zeros`` are the zero bytes
+    after the last line.
+    """
 
     values: npt.NDArray[np.int64]
     columns: tuple[str, ...]
     path: StrPath
     data: bytes
+    torn_line: int | None = None
+    zeros: CutBytes | None = None
 
     def check(self, column: str, low: int, high: int) -> None:
         """Raise :class:`FileError`, naming the line, unless every value of ``column`` is within ``low`` and ``high``."""
@@ -38,15 +45,45 @@ class Table:
             raise FileError(
                 self.path,
                 f"{column} is {values[row]}, expected {low} {'or' if high == low + 1 else 'to'} {high}",
-                place=f"line {_line_of_row(self.data, row)}",
+                place=f"line {_row_lines(self.data)[row]}",
             )
 
+    def lines_of(self, rows: npt.NDArray[np.intp]) -> tuple[str, ...]:
+        """Return the place, such as ``line 7``, of each of ``rows``."""
+        lines = _row_lines(self.data)
+        return tuple(f"line {lines[row]}" for row in rows.tolist())
 
-def parse_table(data: bytes, columns: tuple[str, ...], path: StrPath) -> Table:
+
+def parse_table(data: bytes, columns: tuple[str, ...], path: StrPath, *, complete_end: str) -> Table:
     """Parse ``data``: a header that has at least ``columns``, in any order, then rows of whole numbers.
 
-    Raises :class:`FileError` with the line for a missing column, a row of another length, or a cell that is no integer.
+    A last line without a line end may have been cut off while it was written: it is left out unless it ends with a cell of
+    the column ``complete_end``, whose values have one digit, or is the only one. Raises :class:`FileError` with the line
+    for a missing column, a row of another length, or a cell that is no integer.
     """
+    written = data.rstrip(b"\0")
+    zeros = CutBytes(len(written), len(data) - len(written), zero=True) if len(written) < len(data) else None
+    kept, torn_line = _without_torn_line(written, complete_end)
+    table = _parse_complete(kept, columns, path)
+    return replace(table, torn_line=torn_line, zeros=zeros)
+
+
+def _without_torn_line(data: bytes, complete_end: str) -> tuple[bytes, int | None]:
+    """Return ``data`` without a last line that may be cut off, and the number of that line."""
+    rows, newline, last = data.rpartition(b"\n")
+    if not last.strip() or b"\n" not in rows:
+        return data, None
+    names = [name.strip() for name in data.partition(b"\n")[0].split(b",")]
+    cells = last.split(b",")
+    whole = all(_INTEGER.fullmatch(cell.strip().decode("latin-1")) for cell in cells)
+    if whole and len(cells) == len(names) and names[-1] == complete_end.encode():
+        return data, None
+    if len(cells) > len(names):
+        return data, None  # not cut off, but wrong in another way
+    return rows + newline, rows.count(b"\n") + 2
+
+
+def _parse_complete(data: bytes, columns: tuple[str, ...], path: StrPath) -> Table:
     header, _, body = data.partition(b"\n")
     names = [name.strip() for name in header.decode("ascii", errors="replace").split(",")]
     missing = [name for name in columns if name not in names]
@@ -83,7 +120,6 @@ def _first_fault(data: bytes, names: list[str], path: StrPath) -> FileError:
     return FileError(path, "is not a table of whole numbers")
 
 
-def _line_of_row(data: bytes, row: int) -> int:
-    """Return the number, from 1, of the line that holds the ``row``-th row (from 0) that is not blank."""
-    lines = [number for number, line in enumerate(data.split(b"\n"), start=1) if number > 1 and line.strip()]
-    return lines[row]
+def _row_lines(data: bytes) -> list[int]:
+    """Return the number, from 1, of the line that holds each row: those after the header that are not blank."""
+    return [number for number, line in enumerate(data.split(b"\n"), start=1) if number > 1 and line.strip()]

@@ -17,8 +17,9 @@ START_NS = 10**15 + 7  # eleven days after boot
 
 
 def schedule_of(*boots: SampleArray) -> tuple[SampleArray, Schedule]:
-    samples = np.concatenate(boots)
-    return samples, Schedule.of(split_recordings(samples))
+    """Return the samples of ``boots`` without late ones, and their schedule."""
+    recordings = split_recordings(np.concatenate(boots))
+    return np.concatenate([recording.samples for recording in recordings]), Schedule.of(recordings)
 
 
 def taken_until_finished(playback: Playback, start_ns: int = 0) -> list[tuple[int, DueSamples]]:
@@ -42,7 +43,8 @@ def boots(draw: st.DrawFn) -> list[SampleArray]:
     for _ in range(draw(st.integers(1, 4))):
         first_ms = draw(st.one_of(st.integers(0, 100_000), st.integers(CLOCK_WRAP_MS - 2000, CLOCK_WRAP_MS - 1)))
         steps_ms = draw(st.lists(st.integers(0, 3000), max_size=19))
-        made.append(samples_at((first_ms + np.cumsum([0, *steps_ms])) % CLOCK_WRAP_MS))
+        channels = np.arange(6 * (len(steps_ms) + 1)).reshape(-1, 6)  # so that no sample repeats the one before
+        made.append(samples_at((first_ms + np.cumsum([0, *steps_ms])) % CLOCK_WRAP_MS, channels=channels))
     return made
 
 
@@ -102,13 +104,13 @@ def test_pauses_last_as_long_as_they_did_divided_by_the_speed(speed: float) -> N
 
 
 def test_boots_and_wraps_are_parts_with_a_pause_before_each_boot() -> None:
-    _, schedule = schedule_of(counting_samples(CLOCK_WRAP_MS - 50, 10), counting_samples(0, 5))
-    assert [part.samples.size for part in schedule.parts] == [5, 5, 5]
+    _, schedule = schedule_of(counting_samples(CLOCK_WRAP_MS - 50, 300), counting_samples(0, 5))
+    assert [part.samples.size for part in schedule.parts] == [5, 295, 5]
     assert np.concatenate([part.due_ms for part in schedule.parts]).tolist() == [
-        *range(0, 100, 10),
-        *range(90 + int(BETWEEN_BOOTS_MS), 140 + int(BETWEEN_BOOTS_MS), 10),
+        *range(0, 3000, 10),
+        *range(2990 + int(BETWEEN_BOOTS_MS), 3040 + int(BETWEEN_BOOTS_MS), 10),
     ]
-    assert schedule.length_ms == 140 + BETWEEN_BOOTS_MS
+    assert schedule.length_ms == 3040 + BETWEEN_BOOTS_MS
 
 
 def test_next_pass_follows_a_sample_step_after_the_last_sample() -> None:

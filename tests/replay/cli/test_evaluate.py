@@ -95,4 +95,4 @@ def test_log_at_another_rate_is_refused(folder: Path, tmp_path: Path) -> None:
     write_log(tmp_path / "slow.bin", samples_at(np.arange(200) * 20, trigger=trigger))
     result = invoke("evaluate", "--model-file", folder / "model.onnx", tmp_path / "slow.bin")
     assert result.exit_code == 2
-    assert "has 50 samples a second; model and decision take 100" in result.stderr
+    assert "has 50 samples a second; models take 100" in result.stderr

@@ -176,7 +176,7 @@ def test_a_recording_of_another_rate_is_refused(recorded: SampleArray) -> None:
     write_log("slow.bin", recorded[::2])
     result = plot("--csv slow.bin --model logreg --outdir out", *FAST)
     assert result.exit_code == 2
-    assert result.stderr == "Error: slow.bin: has 50 samples a second; model and decision take 100\n"
+    assert result.stderr == "Error: slow.bin: has 50 samples a second; models take 100\n"
     assert not Path("out").exists()
 
 

@@ -34,7 +34,7 @@ def parse(data: str | bytes) -> tuple[LogFormat, int]:
         (CAPTURE_HEADER + "1,2,3,4,5,6,0\n" * 33, (LogFormat.CAPTURE, 3)),
         ("\ufeff" + HEADER + ROW, (LogFormat.CSV, 1)),
         ((HEADER + ROW).replace("\n", "\r\n"), (LogFormat.CSV, 1)),
-        (HEADER + ROW + "\n\n" + ROW.strip(), (LogFormat.CSV, 2)),
+        (HEADER + ROW + "\n\n" + "20,1,2,3,4,5,6,0", (LogFormat.CSV, 2)),
         ("gz,trigger,ax,ay,az,gx,gy,timestamp_ms,battery\n6,1,1,2,3,4,5,10,99\n", (LogFormat.CSV, 1)),
     ],
 )
@@ -75,7 +75,7 @@ def test_log_of_two_boots_is_two_recordings() -> None:
     [
         (b"", "is empty"),
         (b"\1\2\3", "holds 3 bytes, less than one 17-byte sample record"),
-        (BIN[:33] + b"\2" + BIN[34:], "byte 33: the trigger is 2, expected 0 or 1"),
+        (b"\2" * 340, "byte 16: the trigger is 2, expected 0 or 1"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "the trigger is"),
         ("just some words\nand more\n", "line 1: is text, but 'just some words' is not the header of a log"),
         ("\n\n", "line 1: is text, but '' is not the header"),
