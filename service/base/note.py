@@ -7,19 +7,24 @@ from typing import Final, NewType
 from stinger.errors import InputError
 
 NoteText = NewType("NoteText", str)
-"""1 to 1000 characters, with no white space at either end."""
+"""1 to 1000 characters that UTF-8 can encode, with no white space at either end."""
 
 MAX_NOTE_CHARS: Final = 1000
 
 
 def parse_note(value: object) -> NoteText:
-    """Return ``value``, as JSON holds it, as the text of a note; white space at both ends is dropped.
+    r"""Return ``value``, as JSON holds it, as the text of a note; white space at both ends is dropped.
 
-    Raises :class:`InputError` for another type, an empty text, and one that is too long.
+    Raises :class:`InputError` for another type, an empty text, one that is too long, and one with half of a surrogate pair,
+    which JSON can hold (``"\ud83d"``) but no file.
 
     >>> parse_note(" left-handed ")
     'left-handed'
     """
     if not isinstance(value, str) or not value.strip() or len(value) > MAX_NOTE_CHARS:
         raise InputError(f"expected a text of 1 to {MAX_NOTE_CHARS} characters, not {value!r:.60}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"character {error.start + 1} is half of a surrogate pair, which is not a character") from None
     return NoteText(value.strip())

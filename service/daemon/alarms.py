@@ -44,6 +44,15 @@ class Alarms:
         """Set the alarm of a data folder that cannot be locked; clear it with an empty ``problem``."""
         self._set_if_changed("data_folder", problem)
 
+    def on_disk_thread(self, problem: str) -> None:
+        """Set the alarm of a thread that does not force recordings to the disk; clear it with an empty ``problem``.
+
+        The daemon is not ready meanwhile.
+        """
+        # While the disk does not answer, the text counts the seconds: the first one is enough.
+        if bool(problem) != bool(self._health.alarm_of("disk_thread")):
+            self._set("disk_thread", problem, unready=True)
+
     def on_metrics_server(self, reason: str) -> None:
         """Set the alarm of a server of metrics that cannot start; clear it with an empty ``reason``."""
         self._set_if_changed("metrics_server", reason)
@@ -56,8 +65,8 @@ class Alarms:
         if text != self._health.alarm_of(topic):
             self._set(topic, text)
 
-    def _set(self, topic: str, text: str) -> None:
-        self._health.set_alarm(topic, text)
+    def _set(self, topic: str, text: str, *, unready: bool = False) -> None:
+        self._health.set_alarm(topic, text, unready=unready)
         self._metrics.alarms = {name: bool(self._health.alarm_of(name)) for name in (*self._metrics.alarms, topic)}
         for listener in self._listeners:
             listener(self._health.alarms)

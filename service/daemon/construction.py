@@ -74,6 +74,7 @@ class Parts:
     """Address of the broker, with the port that an embedded one listens on."""
     metrics_server: MetricsServer
     lock: DaemonLock
+    recorder: Recorder
     sources: tuple[Source, ...]
     intake: Intake
     pipeline: Pipeline
@@ -161,6 +162,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         broker=broker,
         metrics_server=_metrics_server(stack, config, alarms, metrics, health),
         lock=lock,
+        recorder=recorder,
         sources=tuple(sources),
         intake=wrappers.intake(flow),
         pipeline=pipeline,

@@ -18,6 +18,8 @@ from stinger.errors import UnavailableError, first_error
 
 STOP_S: Final = 1.2
 """How long the delivery of events may take when the daemon stops; with the rest, stopping takes at most two seconds."""
+SUPERVISE_S: Final = 1.0
+"""How often it is checked whether the recorder's thread works."""
 LOCK_RETRY_S: Final = 2.0
 """How often locking the data folder is tried again while it cannot be written to."""
 _LIVE: Final = frozenset(one.name for one in KEYS if one.traits.live)
@@ -114,6 +116,7 @@ class Daemon:
                 tasks.create_task(parts.telemetry.run(), name="telemetry"),
                 tasks.create_task(parts.model.follow(), name="champion"),
                 tasks.create_task(self._prune(), name="pruning"),
+                tasks.create_task(self._supervise_recorder(), name="recorder supervision"),
                 tasks.create_task(parts.metrics_server.keep_trying(), name="metrics server"),
                 tasks.create_task(parts.notifier.run_watchdog(parts.flow.check_progress), name="watchdog"),
             ]
@@ -135,6 +138,12 @@ class Daemon:
                 parts.link.stop(STOP_S)
             await broker
         return next((task.result() for task in (lock, sources) if not task.cancelled()), None)
+
+    async def _supervise_recorder(self) -> None:
+        """Keep the thread that forces recordings to the disk running, and report it when it does not work."""
+        while True:
+            self._parts.alarms.on_disk_thread(self._parts.recorder.supervise())
+            await asyncio.sleep(SUPERVISE_S)
 
     async def _lock_data_folder(self) -> UnavailableError:
         """Lock the data folder as soon as it can be written to; return the error if another daemon has locked it then."""

@@ -23,6 +23,7 @@ class Health:
         self._clock_s = clock_s
         self._heartbeat_s = clock_s()
         self._alarms: dict[str, str] = {}
+        self._unready: frozenset[str] = frozenset()
 
     def heartbeat(self) -> None:
         """Record that the event loop runs."""
@@ -33,13 +34,19 @@ class Health:
         if not self.ready:
             return "starting or stopping"
         stalled_s = self._clock_s() - self._heartbeat_s
-        return f"event loop stalled for {stalled_s:.0f} s" if stalled_s > MAX_STALL_S else ""
+        if stalled_s > MAX_STALL_S:
+            return f"event loop stalled for {stalled_s:.0f} s"
+        return next((self._alarms[topic] for topic in sorted(self._unready)), "")
 
-    def set_alarm(self, topic: str, text: str) -> None:
-        """Raise the alarm of ``topic``, which needs an operator; an empty ``text`` clears it."""
+    def set_alarm(self, topic: str, text: str, *, unready: bool = False) -> None:
+        """Raise the alarm of ``topic``, which needs an operator; an empty ``text`` clears it.
+
+        If ``unready``, the daemon is not ready while there is this alarm.
+        """
         if text:
             _LOG.warning("alarm_raised", topic=topic, reason=text)
-        self._alarms[topic] = text
+        self._alarms = {**self._alarms, topic: text}
+        self._unready = self._unready | {topic} if text and unready else self._unready - {topic}
 
     def alarm_of(self, topic: str) -> str:
         """Return the alarm of ``topic``; empty if there is none."""

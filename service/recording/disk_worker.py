@@ -20,6 +20,11 @@ from stinger.files import write_bytes, write_many
 MANY_FILES: Final = 16
 """From this number of files on, one flush of all of the system's disks costs less than one for each file."""
 
+RESTART_S: Final = 1.0
+"""How long after a failure of the thread its work begins again."""
+MAX_ROUND_S: Final = 30.0
+"""A disk that keeps the thread for longer is reported."""
+
 _LOG = get_logger(__name__)
 
 
@@ -28,18 +33,29 @@ class DiskWorker:
 
     Every ``sync_interval_s`` it forces what was written to the disk, and checks whether files were deleted and whether
     ``keep_free_bytes`` are free in ``folder``. The results are in :attr:`needs_attention`, :attr:`low_on_space` and
-    :meth:`take_failed`. The thread starts with the first file. A problem with the disk never ends it; if a mistake in the
-    program does, :meth:`take_failed` raises.
+    :meth:`take_failed`. The thread starts with the first file. A problem with the disk never ends it. A mistake in the
+    program is logged; if it ends the thread's work, that begins again after ``restart_s``. :meth:`supervise` returns what
+    is wrong.
     """
 
-    def __init__(self, folder: Path, *, sync_interval_s: float, keep_free_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync_interval_s: float,
+        keep_free_bytes: int,
+        restart_s: float = RESTART_S,
+        max_round_s: float = MAX_ROUND_S,
+    ) -> None:
         self.needs_attention = False
-        """Whether the disk is low on space, or :meth:`take_failed` has files or an error."""
+        """Whether the disk is low on space, or :meth:`take_failed` has files."""
         self.low_on_space = False
         self.errors = 0
         self._folder = folder
         self._interval_s = sync_interval_s
         self._keep_free = keep_free_bytes
+        self._restart_s = restart_s
+        self._max_round_s = max_round_s
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._open: set[RecordingFile] = set()
@@ -52,17 +68,34 @@ class DiskWorker:
         self._flushes_done = 0
         self._stopping = False
         self._thread: threading.Thread | None = None
-        self._crash: Exception | None = None
+        self._crash: BaseException | None = None
+        """What ended the thread's work; ``None`` again after a whole round of it."""
+        self._round_began_s: float | None = None
+        """When the current round of work began, on the monotonic clock; ``None`` while the thread waits."""
 
     def add(self, file: RecordingFile) -> None:
         """Take over a new file; its sidecar is written soon."""
         with self._changed:
             self._open.add(file)
             self._opened.append(file)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="recording disk worker", daemon=True)
-                self._thread.start()
+            self._start_thread()
             self._wake()
+
+    def supervise(self) -> str:
+        """Start the thread again if it has ended; return why its work is not being done, empty if it is.
+
+        Without it, no sample would be forced to the disk and no file closed. Call this about once a second.
+        """
+        with self._changed:
+            if self._thread is not None and not self._stopping:
+                self._start_thread()
+            crash, began_s = self._crash, self._round_began_s
+        if crash is not None:
+            return f"the thread that writes recordings to the disk has failed: {crash!r:.200}"
+        waited_s = 0.0 if began_s is None else time.monotonic() - began_s
+        if waited_s > self._max_round_s:
+            return f"{self._folder}: the disk has not answered for {waited_s:.0f} s"
+        return ""
 
     def save_sidecar(self, path: Path, sidecar: Sidecar) -> None:
         """Have ``sidecar`` written soon."""
@@ -82,13 +115,7 @@ class DiskWorker:
             self._wake()
 
     def take_failed(self) -> dict[RecordingFile, str]:
-        """Return, once each, the open files that must not be written to any more, and why.
-
-        Raises ``RuntimeError`` if the thread has ended because of a mistake in the program: without it, no sample would be
-        forced to the disk and no file closed any more.
-        """
-        if self._crash is not None:
-            raise RuntimeError("the thread that writes recordings to the disk has failed") from self._crash
+        """Return, once each, the open files that must not be written to any more, and why."""
         with self._lock:
             failed, self._failed = self._failed, {}
             self.needs_attention = self.low_on_space
@@ -101,7 +128,7 @@ class DiskWorker:
             # Recording resumes only with twice as much free, so that it does not stop and resume all the time.
             self.low_on_space = free < self._keep_free * (2 if self.low_on_space else 1)
             with self._lock:
-                self.needs_attention = self.low_on_space or bool(self._failed) or self._crash is not None
+                self.needs_attention = self.low_on_space or bool(self._failed)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything handed over before is on the disk; return False if that took too long or failed."""
@@ -135,14 +162,35 @@ class DiskWorker:
         self._has_work = True
         self._changed.notify_all()
 
-    def _run(self) -> None:
+    def _start_thread(self) -> None:
+        """Start the thread unless it runs; the caller holds the lock."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._thread = threading.Thread(target=self._run, name="recording disk worker", daemon=True)
         try:
-            self._work_until_stopped()
-        except Exception as error:  # noqa: BLE001 - raised in the thread that records, where it ends the daemon
-            with self._changed:
-                self._crash = error
-                self.needs_attention = True
-                self._changed.notify_all()
+            self._thread.start()
+        except RuntimeError as error:  # the system has no thread left: tried again by supervise()
+            self._crash = error
+        else:
+            self._crash = None
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._work_until_stopped()
+            except BaseException as error:  # noqa: BLE001 - nobody would notice the end of this thread
+                _LOG.exception("recording_thread_failed", restart_s=self._restart_s)
+                self.errors += 1
+                with self._changed:
+                    failed_again = self._stopping and self._crash is not None
+                    self._crash, self._round_began_s = error, None
+                    self._changed.notify_all()
+                    if failed_again:
+                        return
+                    self._changed.wait_for(lambda: self._stopping, self._restart_s)
+                    self._has_work = True
+            else:
+                return
 
     def _work_until_stopped(self) -> None:
         next_sync_s = time.monotonic() + self._interval_s
@@ -151,18 +199,26 @@ class DiskWorker:
                 # What failed is tried again at the next interval: only new work wakes the thread earlier.
                 self._changed.wait_for(lambda: self._has_work, max(0.0, next_sync_s - time.monotonic()))
                 self._has_work = False
+                self._round_began_s = time.monotonic()
                 requested, stopping = self._flushes_requested, self._stopping
                 to_close, self._to_close = self._to_close, []
                 opened, self._opened = self._opened, []
-            self._write_first_sidecars(opened)
-            if stopping or requested > self._flushes_done or time.monotonic() >= next_sync_s:
-                self._sync_open_files()
-                self.check_free_space()
-                next_sync_s = time.monotonic() + self._interval_s
-            self._close_files(to_close)
-            self._write_sidecars()
+            try:
+                self._write_first_sidecars(opened)
+                if stopping or requested > self._flushes_done or time.monotonic() >= next_sync_s:
+                    self._sync_open_files()
+                    self.check_free_space()
+                    next_sync_s = time.monotonic() + self._interval_s
+                self._close_files(to_close)
+                self._write_sidecars()
+            except BaseException:
+                with self._changed:
+                    self._to_close[:0] = [(file, sidecar) for file, sidecar in to_close if file.fd >= 0]
+                    self._opened[:0] = opened
+                raise
             with self._changed:
                 self._flushes_done = requested
+                self._crash = self._round_began_s = None
                 self._changed.notify_all()
                 if stopping and not self._to_close:
                     return
@@ -175,6 +231,8 @@ class DiskWorker:
             except FileError as error:
                 self.save_sidecar(file.sidecar_path, file.sidecar)
                 self._count_error(str(error))
+            except Exception:  # noqa: BLE001 - one sidecar must not keep the others from being written
+                self._log_mistake(file.sidecar_path)
 
     def _sync_open_files(self) -> None:
         with self._lock:
@@ -223,7 +281,7 @@ class DiskWorker:
             unsaved, self._unsaved = self._unsaved, {}
         if len(unsaved) >= MANY_FILES:
             # If one of them fails, each is written by itself below.
-            with suppress(FileError):
+            with suppress(Exception):
                 write_many({path: sidecar.to_json() for path, sidecar in unsaved.items()})
                 return
         failed = self._write_each(unsaved)
@@ -242,6 +300,8 @@ class DiskWorker:
                 if path.parent.is_dir():
                     failed[path] = sidecar
                 self._count_error(str(error))
+            except Exception:  # noqa: BLE001 - one sidecar must not keep the others from being written
+                self._log_mistake(path)
         return failed
 
     def _fail(self, file: RecordingFile, reason: str) -> None:
@@ -252,6 +312,11 @@ class DiskWorker:
             self._failed[file] = reason
             self.needs_attention = True
         self._count_error(reason)
+
+    def _log_mistake(self, path: Path) -> None:
+        """Log the exception that is being handled, a mistake in the program; the next start writes this sidecar."""
+        self.errors += 1
+        _LOG.exception("sidecar_not_written", path=path)
 
     def _count_error(self, reason: str) -> None:
         self.errors += 1

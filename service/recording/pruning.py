@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from service.base.logs import get_logger
@@ -28,6 +29,7 @@ async def prune_periodically(
     Each round uses the limits that ``limits`` returns then, and passes its result to ``on_pruned``. Files are read and
     deleted in another thread; after cancelling, that thread ends after its current file.
     """
+    last = Pruned()
     while True:
         requested.clear()
         try:
@@ -35,6 +37,10 @@ async def prune_periodically(
         except asyncio.CancelledError:
             retention.stop()
             raise
+        except Exception as error:  # noqa: BLE001 - the daemon continues, with an alarm, and tries again
+            _LOG.exception("pruning_failed")
+            pruned = replace(last, deleted=(), problems=(f"pruning has failed, see the log: {error!r:.200}",))
+        last = pruned
         if pruned.deleted:
             _LOG.info(
                 "recordings_pruned",

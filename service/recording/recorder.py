@@ -196,6 +196,10 @@ class Recorder:
             alarm=self._alarm.active,
         )
 
+    def supervise(self) -> str:
+        """Return why nothing is forced to the disk now, empty if it is; a thread that has ended is started again."""
+        return self._disk.supervise()
+
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until all samples and sidecars are on the disk; return False if that took too long or failed."""
         return self._disk.flush(timeout_s)

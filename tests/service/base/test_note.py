@@ -10,6 +10,17 @@ from service.base.note import MAX_NOTE_CHARS, parse_note
 from stinger.errors import InputError
 
 
+@pytest.mark.parametrize("text", ["x \ud83d", "\udc00", "\udcff left", "\ud83d" * MAX_NOTE_CHARS])
+def test_half_of_a_surrogate_pair_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"character \d+ is half of a surrogate pair") as raised:
+        parse_note(text)
+    str(raised.value).encode()
+
+
+def test_characters_beyond_the_first_65536_are_accepted() -> None:
+    assert parse_note(" \N{SNOWMAN} \N{DOLPHIN} ") == "\N{SNOWMAN} \N{DOLPHIN}"
+
+
 @given(st.text(max_size=30))
 def test_a_note_loses_white_space_at_its_ends_once(text: str) -> None:
     try:

@@ -26,6 +26,17 @@ def test_alarm_stands_until_it_is_cleared() -> None:
     assert (health.alarms, health.alarm_of("recorder"), health.alarm_of("model")) == ("no model", "", "no model")
 
 
+def test_daemon_is_not_ready_while_there_is_an_alarm_that_it_cannot_work_with() -> None:
+    health = Health()
+    health.ready = True
+    health.set_alarm("model", "no model")
+    assert health.unready_reason() == ""
+    health.set_alarm("disk_thread", "thread failed", unready=True)
+    assert health.unready_reason() == "thread failed"
+    health.set_alarm("disk_thread", "", unready=True)
+    assert (health.unready_reason(), health.alarms) == ("", "no model")
+
+
 def test_status_is_one_line_that_ends_with_the_alarms() -> None:
     health = Health()
     assert (
