@@ -66,12 +66,12 @@ class BenchmarkReport:
 
     @property
     def shuffled_is_conclusive(self) -> bool:
-        """Whether there are enough rows and runs that some ROC AUC would be too far from chance."""
+        """Whether there are enough rows and runs for the check: a perfect prediction would not count as chance."""
         return _SIGMAS * self.chance_std < 0.5  # noqa: PLR2004 - from chance to perfect
 
     @property
     def shuffled_near_chance(self) -> bool | None:
-        """Whether shuffled labels could not be predicted, as it must be; ``None`` if that is unknown."""
+        """Whether shuffled labels were predicted no better than by chance, as must be; ``None`` if unknown."""
         if self.shuffled is None or not self.shuffled_is_conclusive:
             return None
         return abs(self.shuffled.roc_auc.mean - 0.5) <= _SIGMAS * self.chance_std

@@ -15,7 +15,7 @@ THRESHOLD_EXPECTED: Final = f"a number from {LOWEST_THRESHOLD} to {HIGHEST_THRES
 
 
 def parse_threshold(value: object) -> Threshold:
-    """Return ``value``, a number as TOML, JSON or an option holds it, as a threshold.
+    """Return ``value``, a number from TOML, JSON or an option, as a threshold.
 
     Raises :class:`InputError` for another type and for a number out of range, NaN included.
 

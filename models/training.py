@@ -55,7 +55,7 @@ class TrainingResult:
 
     @property
     def refitted(self) -> bool:
-        """Whether ``estimator`` was fitted on the test side as well; the metrics are of one that was not."""
+        """Whether ``estimator`` was fitted on the test side as well; the metrics are those of an estimator that was not."""
         return self.options.refit
 
 

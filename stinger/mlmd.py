@@ -36,7 +36,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class MlmdRefusal(Enum):
-    """The reasons for which the blaster refuses a file; the value names for users what it expects."""
+    """The reasons for which the blaster refuses a file; the value describes to users what it expects."""
 
     HEADER = "at least a 24-byte header"
     MAGIC = "the magic 'MLMD'"

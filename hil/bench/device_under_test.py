@@ -29,7 +29,7 @@ class DeviceUnderTest(Protocol):
         """Return the source URL of each device, without its name. Known before the devices are started."""
 
     async def start(self) -> None:
-        """Start the devices; they send nothing before a host asks."""
+        """Start the devices; they send nothing before a host requests it."""
 
     async def stop(self) -> None:
         """Stop the devices, and let them write their journals."""
@@ -96,7 +96,7 @@ class ExternalDevice:
         """Do nothing: it keeps running."""
 
     def journals(self) -> Sequence[SampleArray | None]:
-        """Return that it keeps no journal."""
+        """Return ``None`` for each device: it keeps no journal."""
         return [None]
 
 

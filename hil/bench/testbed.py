@@ -39,7 +39,7 @@ class Testbed:
     async def inject(self, text: str, fault: BenchFault, began_ns: int) -> InjectedFault:
         """Begin ``fault`` when it is due, end it, and return when that was.
 
-        ``text`` is the fault as the scenario writes it; ``began_ns`` is the start of the scenario.
+        ``text`` is the fault as in the scenario file; ``began_ns`` is the start of the scenario.
         """
         kind = fault_kind(text)
         await asyncio.sleep(max(0.0, began_ns / 1e9 + fault.start - time.monotonic()))

@@ -33,7 +33,7 @@ class PtyPort:
 
     @property
     def address(self) -> str:
-        """The path of the link, or without one that of the pty."""
+        """The path of the link; without a link, that of the pty."""
         return self._path if self._link is None else str(self._link)
 
     def plug_in(self, listener: PortListener) -> None:

@@ -1,4 +1,4 @@
-"""Fits a device's clock to this machine's, where the two share none: the lower envelope of all arrivals is a line."""
+"""Fits a device's clock to this machine's from the arrivals of its samples alone: a line just below all of them."""
 
 from __future__ import annotations
 

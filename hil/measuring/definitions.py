@@ -80,7 +80,10 @@ MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
         "samples", "Samples with a full window whose score the daemon published as null", ZERO, journal=True
     ),
     "samples_compared": _Definition(
-        "samples", "Samples whose score of the device was compared with the daemon's", Limit(at_least=100), journal=True
+        "samples",
+        "Samples for which the device's score was compared with the daemon's",
+        Limit(at_least=100),
+        journal=True,
     ),
     "disagreement": _Definition(
         "",

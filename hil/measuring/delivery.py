@@ -76,7 +76,7 @@ class Delivery:
         return run >= WINDOW_SAMPLES - 1
 
     def segments(self) -> list[npt.NDArray[np.intp]]:
-        """Return :meth:`streams`, also split where the device's clock steps back: hosts start over there."""
+        """Return :meth:`streams`, also split where the device's clock steps back, which hosts take for a reboot."""
         found = []
         for index in self.streams():
             back = np.flatnonzero(np.diff(self.journal["time_ms"][index]) < 0) + 1

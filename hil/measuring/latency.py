@@ -124,7 +124,7 @@ def histogram(stage: str, durations_us: npt.NDArray[np.float64], **fields: Any) 
 
 
 def find_stage(latencies: Sequence[Latency], stage: str, *, floor: bool = False) -> Latency | None:
-    """Return the histogram of ``stage``, with the daemon or, with ``floor``, without; ``None`` if there is none."""
+    """Return the histogram of ``stage``, measured with the daemon, or without it if ``floor``; ``None`` if there is none."""
     return next((each for each in latencies if each.stage == stage and each.floor is floor), None)
 
 

@@ -25,7 +25,7 @@ class InjectedFault:
     kind: str
     """The name of the fault, such as ``unplug``."""
     description: str
-    """The fault as the scenario writes it, such as ``unplug:start=2,for=2``."""
+    """The fault as in the scenario file, such as ``unplug:start=2,for=2``."""
     start_ns: int
     end_ns: int | None = None
     device: str = ""

@@ -14,7 +14,7 @@ from models.synthetic.users import User
 from stinger.sample import ACCEL_LSB_PER_G, GYRO_LSB_PER_DPS, clip_to_int16
 
 REST_GYRO_LSB: Final = (22.0, 36.0)
-"""Range of the gyroscope's noise at rest: root mean square of its magnitude, as the motion gate takes it."""
+"""Range of the gyroscope's noise at rest: root mean square of its magnitude, as the motion gate computes it."""
 ACCEL_NOISE_LSB: Final = 7.0
 
 _GYRO_OFFSET_LSB: Final = 2.5

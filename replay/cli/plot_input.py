@@ -16,7 +16,7 @@ from stinger.sample import SAMPLE_RATE_HZ
 
 
 def check_window(window_ms: float) -> None:
-    """Raise :class:`InputError` for any other window than the one that a model takes."""
+    """Raise :class:`InputError` unless ``window_ms`` is the length of window that models take."""
     if window_ms != WINDOW_MS:
         raise InputError(
             f"--window-ms {window_ms:g}: a model takes windows of {WINDOW_MS} ms ({WINDOW_SAMPLES} samples at "
@@ -44,7 +44,7 @@ def sessions_to_plot(
 
 
 def check_dataset(dataset: Dataset, train_dir: Path, *, lead_ms: float) -> None:
-    """Raise :class:`InputError` for windows that no model takes; warn where the lead is not the one that is plotted."""
+    """Raise :class:`InputError` for windows that no model takes; warn if the lead of the training set is not ``lead_ms``."""
     try:
         check_savable(dataset)
     except InputError as error:

@@ -15,7 +15,7 @@ FOLDS: Final = 5
 def choose_folds(
     sessions: Sequence[Session], *, count: int | None = None, by: str | None = None
 ) -> tuple[str, tuple[Fold, ...]]:
-    """Divide ``sessions`` into folds by ``session`` or by ``time``; return which of both, and the folds.
+    """Divide ``sessions`` into folds by ``session`` or by ``time``; return the one that was used, and the folds.
 
     By default, divide by session if two or more have shots, into one fold per session but at most :data:`FOLDS`;
     otherwise by time into :data:`FOLDS`. Raises :class:`~stinger.errors.InputError` for more folds than possible.

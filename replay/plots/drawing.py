@@ -30,7 +30,7 @@ def draw_excerpts(
 ) -> None:
     """Write the picture of each job of each series to its path; ``progress(1)`` is called after each.
 
-    By default the number of processes depends on that of cores and pictures. Raises :class:`~stinger.errors.FileError`
+    By default the number of processes depends on the numbers of cores and pictures. Raises :class:`~stinger.errors.FileError`
     for the first picture that cannot be written.
     """
     tasks = [(look, excerpt, path) for look, jobs in series for excerpt, path in jobs]
@@ -50,5 +50,5 @@ def _draw(task: tuple[ExcerptLook, Excerpt, Path]) -> tuple[Path, bytes]:
 
 @lru_cache(maxsize=1)
 def _picture_of(look: ExcerptLook) -> ExcerptPicture:
-    """Return the layout for ``look``; only the last one is cached, because a series is drawn at a time."""
+    """Return the layout for ``look``; only the last one is cached, because one series is drawn after another."""
     return ExcerptPicture(look)

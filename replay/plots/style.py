@@ -66,7 +66,7 @@ MODEL_LINES: Final[tuple[tuple[str, LineStyle], ...]] = (
     (ORANGE, DOTTED),
     (SKY, "-"),
 )
-"""Lines of models in order; the 13th model gets the first one again. None looks like the marks across panels."""
+"""Lines of models in order; the 13th model gets the first one again. All differ from the marks across panels."""
 
 SHOT_LINE: Final[dict[str, Any]] = {"color": BLACK, "linewidth": 1.1}
 REJECTED_LINE: Final[dict[str, Any]] = {"color": PURPLE, "linewidth": 1.1, "linestyle": DOTTED}

@@ -84,7 +84,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
             similar = _similar(variable, list(_BY_VARIABLE))
             raise InputError(f"environment variable {_shown(variable)}: unknown{similar}")
         if environ[variable] == "":
-            continue  # a compose file cannot leave a variable out: it sets it to nothing
+            continue  # a compose file cannot omit a variable, only set it to an empty text
         try:
             values[entry.name] = entry.parse_text(environ[variable])
         except InputError as error:

@@ -1,4 +1,4 @@
-"""The HTTP server of metrics and health, which the daemon can do without: one that cannot start is tried again."""
+"""The HTTP server for metrics and health. The daemon also runs without it; a start that fails is repeated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MetricsServer:
         return None if self._server is None else self._server.url
 
     async def keep_trying(self, *, every_s: float = RETRY_S) -> None:
-        """Start the server as soon as that is possible; return then."""
+        """Try to start the server until it runs, then return."""
         while self._start is not None and self._server is None:
             await asyncio.sleep(every_s)
             self._try()

@@ -168,7 +168,7 @@ def _hash_of_first_second(recording: StoredRecording) -> str:
 
 
 def _delete(recording: Path, problems: list[str]) -> bool:
-    # The sidecar last: recovery would take a recording without one for one that a killed daemon left, and close it again.
+    # The sidecar last: recovery would take a recording without a sidecar for one that a killed daemon left open.
     return _unlink(recording, problems) and _unlink(sidecar_path(recording), problems)
 
 

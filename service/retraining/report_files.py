@@ -1,4 +1,4 @@
-"""The reports of retraining on disk: a folder each, which exists complete or not at all."""
+"""Writes the report of each retraining into a folder of its own, which appears complete or not at all."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 LINE_PREFIX: Final = "[ml] "
-"""Starts every answer except those of dump and stream, and every line that the blaster prints without being asked."""
+"""The prefix of every answer, except those of dump and stream, and of every line that the blaster prints on its own."""
 
 DUMP: Final = "MLDUMP"
 DUMP_HEADER: Final = "MLDUMP1 "

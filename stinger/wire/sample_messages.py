@@ -79,7 +79,7 @@ class MessageCounter:
         self._seen: deque[tuple[int, int, int]] = deque(maxlen=_REMEMBERED)
 
     def is_new(self, message: SampleMessage) -> bool:
-        """Count ``message`` and return whether it is new; one of the last 64 repeated, as QoS 1 may do, is not.
+        """Count ``message``; return False if it repeats one of the last 64, as may happen with QoS 1, else True.
 
         Any other counter behind the last one means that the device restarted; samples lost meanwhile are not counted.
         """
