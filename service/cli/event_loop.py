@@ -8,11 +8,17 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from service.base.executor import AbandoningExecutor
+
 
 def run_on_loop(work: Coroutine[Any, Any, None]) -> None:
-    """Run ``work`` to its end on a loop that the MQTT library can use: on Windows that is not the default loop."""
+    """Run ``work`` to its end on a loop that the MQTT library can use: on Windows that is not the default loop.
+
+    The end does not wait for blocking calls in threads that do not return.
+    """
     factory = asyncio.SelectorEventLoop if sys.platform == "win32" else None
     with asyncio.Runner(loop_factory=factory) as runner:
+        runner.get_loop().set_default_executor(AbandoningExecutor())
         runner.run(work)
 
 

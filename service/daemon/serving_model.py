@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model
+from models.choice import CHAMPION, FACTORY, ChosenModel, choose_stored_model
 from models.registry import Registry
 from service.base.logs import get_logger
 from stinger.errors import InputError
@@ -17,7 +17,7 @@ CHECK_S: Final = 0.5
 _LOG = get_logger(__name__)
 
 Choose = Callable[[str, Registry], ChosenModel]
-"""Opens and tries the model of a choice, as :func:`choose_model` does."""
+"""Opens and tries the model of a choice, as :func:`choose_stored_model` does."""
 
 
 class ServingModel:
@@ -37,7 +37,7 @@ class ServingModel:
         on_change: Callable[[ChosenModel], None],
         on_trouble: Callable[[str], None],
         trouble: str = "",
-        choose: Choose = choose_model,
+        choose: Choose = choose_stored_model,
     ) -> None:
         self.serving = serving
         self._following = choice == CHAMPION
@@ -45,15 +45,22 @@ class ServingModel:
         self._on_change = on_change
         self._on_trouble = on_trouble
         self._choose = choose
+        self._opening: asyncio.Future[ChosenModel] | None = None
         self._trouble = ""
         self._set_trouble(trouble)
 
     async def choose(self, choice: str) -> ChosenModel:
-        """Use the model of ``choice`` (see :func:`choose_model`) and return it.
+        """Use the model of ``choice`` and return it: a version of the registry, ``champion`` or ``factory``.
 
-        Raises :class:`InputError` for one that cannot be used, and then changes nothing.
+        Raises :class:`InputError` for one that cannot be used, and then changes nothing. A path is refused: the choice comes
+        over a network, and its sender must not learn what files there are.
         """
-        serving = await asyncio.to_thread(self._choose, choice, self._registry)
+        if self._opening is not None and not self._opening.done():
+            raise InputError("another model is still being opened: try again later")
+        # If it is cancelled, because its time is over, the thread continues: only one at a time may.
+        self._opening = asyncio.ensure_future(asyncio.to_thread(self._choose, choice, self._registry))
+        self._opening.add_done_callback(_take_error)
+        serving = await asyncio.shield(self._opening)
         self._following = choice == CHAMPION
         self._set_trouble("")
         self._use(serving)
@@ -96,3 +103,9 @@ class ServingModel:
         if trouble != self._trouble:
             self._trouble = trouble
             self._on_trouble(trouble)
+
+
+def _take_error(opening: asyncio.Future[ChosenModel]) -> None:
+    """Take the error of an opening that nobody awaits any more, which asyncio would log otherwise."""
+    if not opening.cancelled():
+        opening.exception()

@@ -17,6 +17,7 @@ import pytest
 from models.factory import factory_model
 from models.registry import Registry
 from models.synthetic import synthesise
+from service.cli.run import EXIT_UNAVAILABLE
 from stinger.logs import read_log, write_log
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
@@ -251,7 +252,7 @@ def test_second_daemon_on_one_data_folder_is_refused(tmp_path: Path) -> None:
     with daemon(tmp_path, "--broker", "embedded:0") as first:
         first.port()
         with daemon(tmp_path, "--broker", "embedded:0", name="second") as second:
-            assert second.end() == 2
+            assert second.end() == EXIT_UNAVAILABLE
             assert "is in use by another daemon" in second.log_text()
             assert second.log_text().count("\n") == 1
 

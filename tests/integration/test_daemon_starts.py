@@ -90,14 +90,6 @@ def test_daemon_refused_for_another_reason_than_its_configuration_exits_with_a_c
     assert "Traceback" not in result.stderr
 
 
-def test_second_daemon_on_a_data_folder_exits_with_a_code_that_systemd_retries(tmp_path: Path) -> None:
-    with daemon(tmp_path, *BROKER) as first:
-        first.port()
-        result = run_stinger("run", "--data-dir", str(tmp_path / "data"), *BROKER)
-    assert result.returncode == EXIT_UNAVAILABLE
-    assert "in use by another daemon" in result.stderr.splitlines()[-1]
-
-
 def test_service_is_started_again_after_every_exit_code_but_that_of_the_configuration() -> None:
     unit = (Path(__file__).parents[2] / "deploy" / "systemd" / "stinger.service").read_text()
     assert "\nRestart=on-failure\n" in unit

@@ -3,12 +3,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model
+from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model, choose_model_that_works, choose_stored_model
 from models.factory import factory_model
 from models.registry import Registry
 from service.daemon.serving_model import Choose, ServingModel
@@ -17,7 +17,7 @@ from stinger.errors import InputError
 
 @asynccontextmanager
 async def following(
-    registry: Registry, choose: Choose = choose_model
+    registry: Registry, choose: Choose = choose_stored_model
 ) -> AsyncIterator[tuple[list[ChosenModel], list[str]]]:
     """Follow the champion; the models that come into use, and the troubles."""
     async with running(registry, CHAMPION, choose) as (_, used, troubles):
@@ -26,7 +26,7 @@ async def following(
 
 @asynccontextmanager
 async def running(
-    registry: Registry, choice: str, choose: Choose = choose_model
+    registry: Registry, choice: str, choose: Choose = choose_stored_model
 ) -> AsyncIterator[tuple[ServingModel, list[ChosenModel], list[str]]]:
     used: list[ChosenModel] = []
     troubles: list[str] = []
@@ -206,3 +206,61 @@ async def test_choice_that_cannot_serve_changes_nothing(tmp_path: Path) -> None:
         version = registry.add("m", factory_model().data, {}).id
         registry.promote(version, why="")
         await until(used)  # the champion is still followed
+
+
+async def test_path_is_refused_whether_or_not_it_leads_to_a_model(tmp_path: Path) -> None:
+    (tmp_path / "own.onnx").write_bytes(factory_model().data)
+    messages = set()
+    async with running(Registry(tmp_path / "registry"), CHAMPION) as (model, used, _):
+        for choice in (tmp_path / "own.onnx", tmp_path / "none.onnx", tmp_path, "/dev/ptmx", "/etc/passwd"):
+            with pytest.raises(InputError) as refused:
+                await model.choose(str(choice))
+            messages.add(str(refused.value))
+    assert used == []
+    assert len(messages) == 1
+
+
+async def test_model_that_is_never_opened_keeps_no_other_thread_busy(tmp_path: Path) -> None:
+    opened, finish = threading.Event(), threading.Event()
+
+    def hang(choice: str, registry: Registry) -> ChosenModel:
+        opened.set()
+        assert finish.wait(20)
+        return choose_model(choice, registry)
+
+    async with running(Registry(tmp_path), FACTORY, hang) as (model, used, _):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await model.choose(FACTORY)
+        assert opened.is_set()
+        for _attempt in range(3):
+            with pytest.raises(InputError, match="another model is still being opened"):
+                await model.choose(FACTORY)
+        assert used == []
+        finish.set()
+        async with asyncio.timeout(20):
+            while not used:
+                with suppress(InputError):
+                    await model.choose(FACTORY)
+                await asyncio.sleep(0.005)
+
+
+async def test_trouble_at_the_start_ends_when_the_champion_can_be_used(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    version = registry.add("m", factory_model().data, {})
+    registry.promote(version.id, why="")
+    whole = version.model_path.read_bytes()
+    version.model_path.write_bytes(b"")
+    chosen, trouble = choose_model_that_works(CHAMPION, registry)
+    troubles: list[str] = []
+    used: list[ChosenModel] = []
+    model = ServingModel(CHAMPION, chosen, registry, on_change=used.append, on_trouble=troubles.append, trouble=trouble)
+    task = asyncio.create_task(model.follow(every_s=0.01))
+    await asyncio.sleep(0.1)
+    assert troubles == [trouble]
+    version.model_path.write_bytes(whole)
+    await until(used)
+    task.cancel()
+    await asyncio.wait([task])
+    assert used[0].version == version.id
+    assert troubles == [trouble, ""]
