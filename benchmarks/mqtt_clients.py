@@ -1,6 +1,6 @@
-"""The MQTT client of the daemon and libraries that could replace it, behind one interface, for ``inbound_samples``.
+"""The MQTT connections of the daemon and what could replace them, behind one interface, for ``inbound_samples``.
 
-Libraries that are not installed are left out: pip install gmqtt zmqtt, to see them too.
+Libraries that are not installed are left out: pip install zmqtt, to see it too.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
-import itertools
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import aiomqtt
-import mqtt5
+import gmqtt
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from service.config.broker_address import BrokerAddress
+from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.connection import Connector
 from service.mqtt.messages import OutgoingMessage
@@ -51,9 +51,10 @@ async def the_source(port: int, take: Take) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def the_client(port: int, take: Take) -> AsyncIterator[Publish]:
-    """Receive and publish through :mod:`service.mqtt.connection`."""
-    async with Connector(BrokerAddress(HOST, port)).connect(lambda message, _: take(message.payload)) as connection:
+async def the_publisher(port: int, take: Take) -> AsyncIterator[Publish]:
+    """Receive and publish through :mod:`service.mqtt.aiomqtt_connection`, as the daemon does with events and commands."""
+    connector = Connector(AiomqttConnection, BrokerAddress(HOST, port))
+    async with connector.connect(lambda message, _: take(message.payload)) as connection:
         await connection.subscribe([(FILTER, 1)])
 
         def publish(topic: str, payload: bytes, acknowledged: Acknowledged) -> None:
@@ -108,66 +109,9 @@ async def by_paho(port: int, take: Take) -> AsyncIterator[Publish]:
     client.disconnect()
 
 
-class _BareMqtt5(asyncio.Protocol):
-    """The codec mqtt5 with as little around it as possible: no keepalive, no checks."""
-
-    def __init__(self, take: Take) -> None:
-        self.accepted = asyncio.Event()
-        self._take = take
-        self._partial = b""
-        self._numbers = itertools.count(1)
-        self._acknowledgements: dict[int, Acknowledged] = {}
-        self._transport: Any = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._transport.write(mqtt5.ConnectPacket("bare", clean_start=True).write())
-
-    def data_received(self, data: bytes) -> None:
-        data, position = self._partial + data, 0
-        view = memoryview(data)
-        while position < len(data):
-            try:
-                packet, size = mqtt5.read(view[position:])
-            except IndexError:  # incomplete
-                break
-            position += size
-            if isinstance(packet, mqtt5.PublishPacket):
-                if packet.packet_id is not None:
-                    self._transport.write(mqtt5.PubAckPacket(packet.packet_id).write())
-                self._take(packet.payload)
-            elif isinstance(packet, mqtt5.PubAckPacket):
-                self._acknowledgements.pop(packet.packet_id)()
-            elif isinstance(packet, mqtt5.ConnAckPacket):
-                self.accepted.set()
-        self._partial = data[position:]
-
-    def subscribe(self) -> None:
-        filters = [mqtt5.TopicFilter(FILTER, max_qos=mqtt5.QoS.AT_LEAST_ONCE)]
-        self._transport.write(mqtt5.SubscribePacket(65_535, filters).write())
-
-    def publish(self, topic: str, payload: bytes, acknowledged: Acknowledged) -> None:
-        number = next(self._numbers)
-        self._acknowledgements[number] = acknowledged
-        packet = mqtt5.PublishPacket(topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=number)
-        self._transport.write(packet.write())
-
-
-@asynccontextmanager
-async def by_mqtt5(port: int, take: Take) -> AsyncIterator[Publish]:
-    """Use mqtt5, a codec in Rust for MQTT 5 alone, without a client around it."""
-    transport, bare = await asyncio.get_running_loop().create_connection(lambda: _BareMqtt5(take), HOST, port)
-    await bare.accepted.wait()
-    bare.subscribe()
-    await asyncio.sleep(0.2)
-    yield bare.publish
-    transport.close()
-
-
 @asynccontextmanager
 async def by_gmqtt(port: int, take: Take) -> AsyncIterator[None]:
     """Use gmqtt as its documentation shows it."""
-    gmqtt: Any = importlib.import_module("gmqtt")
     client = gmqtt.Client("ear")
     client.on_message = lambda _client, _topic, payload, _qos, _properties: take(payload)
     await client.connect(HOST, port, version=5)
@@ -193,15 +137,15 @@ async def by_zmqtt(port: int, take: Take) -> AsyncIterator[Publish]:
 
 
 def installed_clients() -> dict[str, Client]:
-    """Return the clients that can be measured here, by name; the daemon's own first."""
+    """Return the clients that can be measured here, by name; the daemon's first."""
     clients: dict[str, Client] = {
         "the daemon's source": the_source,
-        "the daemon's client": the_client,
-        "mqtt5, codec alone": by_mqtt5,
+        "the daemon's publisher": the_publisher,
         "paho-mqtt, asyncio": by_paho,
         "aiomqtt": by_aiomqtt,
+        "gmqtt": by_gmqtt,
     }
-    optional: dict[str, Client] = {"gmqtt": by_gmqtt, "zmqtt": by_zmqtt}
+    optional: dict[str, Client] = {"zmqtt": by_zmqtt}
     return clients | {name: client for name, client in optional.items() if importlib.util.find_spec(name) is not None}
 
 

@@ -15,14 +15,22 @@ from service.base.backoff import Backoff
 from service.base.logs import get_logger
 from service.base.states import DaemonStatus
 from service.config.broker_address import BrokerAddress
+from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import COMMAND_FILTER, HOME_ASSISTANT_STATUS, is_command
 from service.mqtt.command_queue import CommandHandler, CommandQueue
-from service.mqtt.connection import Connection, ConnectionTimes, Connector, MqttError, PublishPacket, Will
+from service.mqtt.connection import (
+    ConnectionTimes,
+    Connector,
+    IncomingMessage,
+    MqttError,
+    PublishingConnection,
+    QoS,
+    Will,
+)
 from service.mqtt.messages import OutgoingMessage, status_message
 from service.mqtt.outbox import Outbox
-from service.mqtt.packets import QoS
 from service.mqtt.publisher import AcknowledgedHandler, Publisher
-from service.mqtt.reason_codes import REFUSED, reason_text
+from service.mqtt.reason_codes import REFUSED, suback_text
 
 _LOG: Final = get_logger(__name__)
 
@@ -81,6 +89,7 @@ class BrokerLink:
         self._times = BrokerLinkTimes() if times is None else times
         will = status_message(DaemonStatus(online=False, host_s=None, reason="lost", version=version))
         self._connector = Connector(
+            AiomqttConnection,
             address,
             # The same for every connection, so that the broker ends the old one, and has published its will, before it
             # accepts the new one.
@@ -183,16 +192,16 @@ class BrokerLink:
             self._publisher.put(self._status())
             await self._serve(connection)
 
-    async def _subscribe(self, connection: Connection) -> None:
+    async def _subscribe(self, connection: PublishingConnection) -> None:
         filters: list[tuple[str, QoS]] = [(COMMAND_FILTER, 1)] if self._commands is not None else []
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
         if filters:
             codes = await connection.subscribe(filters)
             for (name, _), code in zip(filters, codes, strict=True):
                 if code >= REFUSED:
-                    _LOG.warning("broker_refused_subscription", topic=name, reason=reason_text(code))
+                    _LOG.warning("broker_refused_subscription", topic=name, reason=suback_text(code))
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: PublishingConnection) -> None:
         async with asyncio.TaskGroup() as tasks:
             working = [
                 tasks.create_task(connection.wait_lost(), name="broker-connection"),
@@ -208,7 +217,7 @@ class BrokerLink:
             for task in working:
                 task.cancel()
 
-    async def _publish_offline(self, connection: Connection) -> None:
+    async def _publish_offline(self, connection: PublishingConnection) -> None:
         """Publish that the daemon is offline: DISCONNECT keeps the broker from publishing the will. Wait unless cancelled."""
         offline = self._status(online=False)
         task = asyncio.current_task()
@@ -219,7 +228,7 @@ class BrokerLink:
                 async with asyncio.timeout(self._times.farewell_s):
                     await connection.deliver(offline)
 
-    def _receive(self, message: PublishPacket, _read_ns: int) -> None:
+    def _receive(self, message: IncomingMessage, _read_ns: int) -> None:
         if message.topic == HOME_ASSISTANT_STATUS:
             if message.payload == b"online":
                 self._publisher.announce()

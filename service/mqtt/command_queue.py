@@ -10,7 +10,7 @@ from typing import Any, Final
 from service.base.logs import get_logger
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.commands import Command, CommandRequest, answer, parse_command, read_content, request_on, take_id
-from service.mqtt.connection import Connection, PublishPacket
+from service.mqtt.connection import IncomingMessage, PublishingConnection
 from service.mqtt.messages import OutgoingMessage
 from stinger.errors import StingerError
 
@@ -35,9 +35,9 @@ class CommandQueue:
     ) -> None:
         self._handler = handler
         self._handler_s = handler_s
-        self._waiting: asyncio.Queue[PublishPacket] = asyncio.Queue(max_waiting)
+        self._waiting: asyncio.Queue[IncomingMessage] = asyncio.Queue(max_waiting)
 
-    def put(self, message: PublishPacket) -> None:
+    def put(self, message: IncomingMessage) -> None:
         """Add the command in ``message``; if too many wait, drop it with a warning."""
         if message.retain:
             _LOG.warning("retained_command_ignored", topic=message.topic)
@@ -47,7 +47,7 @@ class CommandQueue:
         except asyncio.QueueFull:
             _LOG.warning("command_dropped", reason="too many wait", topic=message.topic, waiting=self._waiting.maxsize)
 
-    async def serve(self, connection: Connection) -> None:
+    async def serve(self, connection: PublishingConnection) -> None:
         """Carry out commands and answer through ``connection`` until cancelled.
 
         Raises :class:`~service.mqtt.connection.MqttError` when the connection is lost.
@@ -69,7 +69,7 @@ class CommandQueue:
             except ValueError as error:  # the response topic cannot be published to
                 _LOG.warning("command_not_answered", topic=message.topic, reason=error)
 
-    async def _execute(self, message: PublishPacket) -> bytes:
+    async def _execute(self, message: IncomingMessage) -> bytes:
         """Carry out the command in ``message`` and return the payload of its answer."""
         request = request_on(message.topic)
         try:

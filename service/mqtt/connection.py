@@ -1,64 +1,86 @@
 """Connections to a broker, one interface for all of this package: MQTT 5 if the broker speaks it, else 3.1.1.
 
-The packets are in :mod:`service.mqtt.packets`; this module has the socket, the order of packets and the time limits.
+Two libraries speak MQTT below it: :mod:`service.mqtt.aiomqtt_connection` publishes, :mod:`service.mqtt.gmqtt_connection`
+receives samples. This module has what both share: the choice of the version, time limits, waiting, and errors.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from service.base.link_errors import reason_of
-from service.base.logs import get_logger
 from service.config.broker_address import BrokerAddress
 from service.mqtt.messages import OutgoingMessage
-from service.mqtt.packets import (
-    BrokerLimits,
-    ConnAckPacket,
-    DisconnectPacket,
-    MalformedPacketError,
-    Packet,
-    PacketDecoder,
-    PacketTooLongError,
-    ProtocolVersion,
-    PubAckPacket,
-    PublishPacket,
-    QoS,
-    SubAckPacket,
-    Will,
-    connect_packet,
-    disconnect_packet,
-    pingreq_packet,
-    puback_packet,
-    publish_packet,
-    subscribe_packet,
-)
-from service.mqtt.reason_codes import MALFORMED_PACKET, PACKET_TOO_LARGE, REFUSED, reason_text
-
-__all__ = ["BrokerLimits", "Connection", "ConnectionTimes", "Connector", "MqttError", "PublishPacket", "Will"]
 
 IN_FLIGHT: Final = 16
-"""Publishes not yet acknowledged; below mosquitto's default of 20."""
+"""Publishes not yet acknowledged; below 20, the default of mosquitto and of paho-mqtt."""
 MAX_PACKET_BYTES: Final = 1 << 20
 """Longest packet taken from a broker. Anyone who may publish a command could otherwise fill our memory."""
 
-_CHECKS_PER_KEEPALIVE: Final = 2
-_SILENCE_PER_KEEPALIVE: Final = 1.5
-_PACKET_IDS: Final = 65_535
-_LOG: Final = get_logger(__name__)
+QoS = Literal[0, 1]
 
-MessageHandler = Callable[[PublishPacket, int], None]
-"""Takes a message and ``time.monotonic_ns()`` of its arrival. Runs while the socket is read: it must not wait."""
+
+class ProtocolVersion(Enum):
+    """A version of MQTT; the value is the protocol level of its CONNECT packet."""
+
+    V311 = 4
+    V5 = 5
+
+    def __str__(self) -> str:
+        return "5" if self is ProtocolVersion.V5 else "3.1.1"
 
 
 class MqttError(ConnectionError):
     """There is no connection, or none any longer; the text is the reason, for a person."""
+
+
+class IncomingMessage(NamedTuple):
+    """A message from the broker. A named tuple, since it is built for each message of samples: faster than a dataclass."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    response_topic: str | None = None
+    correlation_data: bytes | None = None
+
+
+MessageHandler = Callable[[IncomingMessage, int], None]
+"""Takes a message and ``time.monotonic_ns()`` of its arrival. Runs while the socket is read: it must not wait."""
+WritableHandler = Callable[[], None]
+"""Called when a congested connection takes data again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """The message that the broker publishes if the connection ends without DISCONNECT."""
+
+    topic: str
+    payload: bytes
+    qos: QoS
+    retain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerLimits:
+    """What a broker announced in its CONNACK, or else MQTT's defaults; MQTT 3.1.1 announces nothing."""
+
+    receive_maximum: int = 65_535
+    """How many publishes at QoS 1 it takes before it has acknowledged the first."""
+    maximum_packet_bytes: int | None = None
+    """The longest packet that it accepts; ``None`` for no limit, and on a connection that only receives."""
+    maximum_qos: int = 2
+    retain_available: bool = True
+    server_keep_alive_s: int | None = None
+    """The keep alive to use instead of ours, in seconds; 0 is none."""
+    assigned_identifier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +90,171 @@ class ConnectionTimes:
     connect_s: float = 5.0
     """To connect and be accepted, and then to have a subscription answered."""
     keepalive_s: int = 15
-    """The longest time without a packet to the broker. It is given up after 1.5 to 2 times as long without one from it."""
+    """The longest time without a packet to the broker. It is given up after 2 to 3 times as long without one from it."""
     goodbye_s: float = 0.5
     """To deliver DISCONNECT and close; after that the connection is cut."""
 
 
-class Connector:
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """What one connection needs to know before it is opened."""
+
+    address: BrokerAddress
+    version: ProtocolVersion
+    identifier: str
+    will: Will | None
+    max_packet_bytes: int
+    times: ConnectionTimes
+
+
+class Connection(ABC):
+    """One connection to a broker, open until it is lost; it never reconnects. Made by :class:`Connector`."""
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._limits = BrokerLimits()
+        self._subscribing: dict[int, asyncio.Future[tuple[int, ...]]] = {}
+        self._answers: set[asyncio.Future[None]] = set()
+        self._accepted: asyncio.Future[None] = self._loop.create_future()
+        self._lost = asyncio.Event()
+        self._lost_reason = ""
+
+    @property
+    def version(self) -> ProtocolVersion:
+        """The version of MQTT that this connection speaks."""
+        return self._settings.version
+
+    @property
+    def limits(self) -> BrokerLimits:
+        """What the broker announced when it accepted the connection."""
+        return self._limits
+
+    async def subscribe(self, filters: Sequence[tuple[str, QoS]]) -> tuple[int, ...]:
+        """Subscribe to topic filters; return the broker's code for each, a refusal from 0x80 up.
+
+        Raises :class:`MqttError` if the connection is lost or there is no answer in time.
+        """
+        self._raise_if_lost()
+        answer: asyncio.Future[tuple[int, ...]] = self._loop.create_future()
+        packet_id = self._send_subscribe(filters)
+        self._subscribing[packet_id] = answer
+        within_s = self._settings.times.connect_s
+        try:
+            async with asyncio.timeout(within_s):
+                codes = await answer
+        except TimeoutError as error:
+            raise MqttError(f"no answer to the subscription within {within_s:g} s") from error
+        finally:
+            del self._subscribing[packet_id]
+        if len(codes) != len(filters):
+            raise MqttError(f"the broker answered {len(filters)} subscriptions with {len(codes)} codes")
+        return codes
+
+    async def wait_lost(self) -> None:
+        """Wait until the connection is lost, then raise :class:`MqttError` with the reason."""
+        await self._lost.wait()
+        raise MqttError(self._lost_reason)
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect and wait until the broker accepts. Raises ``OSError`` if it cannot be reached, refuses or closes."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Send DISCONNECT, unless the connection is lost, and close, within about ``goodbye_s``."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Close the socket at once."""
+
+    @abstractmethod
+    def _send_subscribe(self, filters: Sequence[tuple[str, QoS]]) -> int:
+        """Send SUBSCRIBE and return its packet identifier."""
+
+    # The next methods are called by the libraries' callbacks, in the event loop's thread.
+
+    def _accept(self, limits: BrokerLimits) -> None:
+        """Take note that the broker has accepted the connection."""
+        if not self._accepted.done():
+            self._limits = limits
+            self._accepted.set_result(None)
+
+    def _take_suback(self, packet_id: int, codes: Sequence[int]) -> None:
+        answer = self._subscribing.get(packet_id)
+        if answer is not None and not answer.done():
+            answer.set_result(tuple(codes))
+
+    def _lose(self, reason: str) -> None:
+        """Fail everything that waits for the broker, for the first ``reason`` that is given: the connection is lost."""
+        if self._lost.is_set():
+            return
+        self._lost_reason = reason
+        waiting: list[asyncio.Future[Any]] = [self._accepted, *self._subscribing.values(), *self._answers]
+        for future in waiting:
+            if not future.done():
+                future.set_exception(MqttError(reason))
+                future.exception()  # nobody may be waiting for it any longer: asyncio would log it as never retrieved
+        self._lost.set()
+
+    def _lose_closed(self) -> None:
+        """Take note that the broker closed the connection without giving a reason."""
+        self._lose("the broker closed the connection" + ("" if self._accepted.done() else " before it accepted it"))
+
+    def _raise_if_lost(self) -> None:
+        if self._lost.is_set():
+            raise MqttError(self._lost_reason)
+
+
+class PublishingConnection(Connection):
+    """A connection that publishes as well."""
+
+    @property
+    @abstractmethod
+    def congested(self) -> bool:
+        """Whether the broker takes data more slowly than it is sent: hold back what need not be sent."""
+
+    @abstractmethod
+    def publish(
+        self,
+        message: OutgoingMessage,
+        acknowledged: Callable[[], None] | None = None,
+        *,
+        correlation_data: bytes | None = None,
+    ) -> None:
+        """Send ``message`` at once; ``acknowledged`` is called when the broker has it, for QoS 0 before this returns.
+
+        Messages leave in the order of the calls. Raises :class:`MqttError` if the connection is lost, ``ValueError`` for a
+        topic that cannot be published to.
+        """
+
+    async def deliver(self, message: OutgoingMessage, *, correlation_data: bytes | None = None) -> None:
+        """Publish ``message`` and wait until the broker has it. Raises as :meth:`publish` does."""
+        answer: asyncio.Future[None] = self._loop.create_future()
+        self._answers.add(answer)
+        try:
+            self.publish(message, partial(_resolve, answer), correlation_data=correlation_data)
+            await answer
+        finally:
+            self._answers.discard(answer)
+
+
+AnyConnection = TypeVar("AnyConnection", bound=Connection)
+ConnectionMaker = Callable[[ConnectionSettings, MessageHandler, WritableHandler | None], AnyConnection]
+
+
+class Connector(Generic[AnyConnection]):
     """Opens connections to the broker at ``address``, and remembers which version of MQTT it speaks.
 
-    Old brokers refuse version 5 in many ways (a code, silence, a closed connection), so the versions alternate until the
-    broker has accepted one. ``identifier`` is the client's; ``None`` draws a new one for each connection. Two connections
-    with the same identifier end each other. ``will`` is what the broker publishes when a connection is lost.
+    ``make`` is the class of the connections. Old brokers refuse version 5 in many ways (a code, silence, a closed
+    connection), so the versions alternate until the broker has accepted one. ``identifier`` is the client's; ``None`` draws
+    a new one for each connection. Two connections with the same identifier end each other. ``will`` is what the broker
+    publishes when a connection is lost.
     """
 
     def __init__(
         self,
+        make: ConnectionMaker[AnyConnection],
         address: BrokerAddress,
         *,
         identifier: str | None = None,
@@ -90,6 +262,7 @@ class Connector:
         max_packet_bytes: int = MAX_PACKET_BYTES,
         times: ConnectionTimes | None = None,
     ) -> None:
+        self._make = make
         self._address = address
         self._identifier = identifier
         self._will = will
@@ -105,8 +278,8 @@ class Connector:
 
     @asynccontextmanager
     async def connect(
-        self, on_message: MessageHandler, on_writable: Callable[[], None] | None = None
-    ) -> AsyncIterator[Connection]:
+        self, on_message: MessageHandler, on_writable: WritableHandler | None = None
+    ) -> AsyncIterator[AnyConnection]:
         """Open a connection that the broker has accepted; at the end send DISCONNECT and close it.
 
         ``on_message`` takes the messages of subscriptions. ``on_writable`` is called when a congested connection takes data
@@ -116,16 +289,17 @@ class Connector:
         try:
             yield connection
         finally:
-            await connection.close(self._times.goodbye_s)
+            await connection.close()
 
-    async def _open(self, on_message: MessageHandler, on_writable: Callable[[], None] | None) -> Connection:
+    async def _open(self, on_message: MessageHandler, on_writable: WritableHandler | None) -> AnyConnection:
         try:
             async with asyncio.timeout(self._times.connect_s):
-                transport = await self._open_transport()
+                await _reach(self._address)
+                connection = self._make(self._settings(), on_message, on_writable)
                 try:
-                    connection = await self._handshake(transport, on_message, on_writable)
+                    await connection.open()
                 except BaseException:
-                    transport.abort()
+                    connection.abort()
                     if not self._version_accepted:
                         self._version = _OTHER_VERSION[self._version]
                     raise
@@ -138,307 +312,31 @@ class Connector:
         self._version_accepted = True
         return connection
 
-    async def _open_transport(self) -> asyncio.Transport:
-        tls = self._address.tls
-        transport, _ = await asyncio.get_running_loop().create_connection(
-            asyncio.Protocol,
-            self._address.host,
-            self._address.port,
-            ssl=tls,
-            # Otherwise closing waits half a minute for the answer of a broker that has died.
-            ssl_shutdown_timeout=None if tls is None else self._times.goodbye_s,
-        )
-        return transport
-
-    async def _handshake(
-        self, transport: asyncio.Transport, on_message: MessageHandler, on_writable: Callable[[], None] | None
-    ) -> Connection:
-        connection = Connection(
-            transport,
-            self._version,
-            times=self._times,
-            max_packet_bytes=self._max_packet_bytes,
-            on_message=on_message,
-            on_writable=on_writable,
-        )
-        connect = connect_packet(
-            self._version,
-            self._identifier or f"stinger-{secrets.token_hex(6)}",
-            keepalive_s=self._times.keepalive_s,
-            user=self._address.user,
-            password=self._address.password,
+    def _settings(self) -> ConnectionSettings:
+        return ConnectionSettings(
+            address=self._address,
+            version=self._version,
+            identifier=self._identifier or f"stinger-{secrets.token_hex(6)}",
             will=self._will,
             max_packet_bytes=self._max_packet_bytes,
+            times=self._times,
         )
-        await connection.handshake(connect)
-        return connection
 
 
-class Connection(asyncio.Protocol):
-    """One connection to a broker, open until it is lost; it never reconnects. Made by :class:`Connector`."""
+async def _reach(address: BrokerAddress) -> None:
+    """Connect and close again, TLS included. Raises ``OSError`` if that fails.
 
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        version: ProtocolVersion,
-        *,
-        times: ConnectionTimes,
-        max_packet_bytes: int,
-        on_message: MessageHandler,
-        on_writable: Callable[[], None] | None,
-    ) -> None:
-        self._transport = transport
-        self._version = version
-        self._times = times
-        self._on_message = on_message
-        self._on_writable = on_writable
-        self._decoder = PacketDecoder(version, max_packet_bytes)
-        self._loop = asyncio.get_running_loop()
-        self._limits = BrokerLimits()
-        self._keepalive_s = float(times.keepalive_s)
-        self._keepalive_timer: asyncio.TimerHandle | None = None
-        self._sent_s = self._heard_s = self._loop.time()
-        self._congested = False
-        self._last_packet_id = 0
-        self._unacknowledged: dict[int, Callable[[], None]] = {}
-        self._subscribing: dict[int, asyncio.Future[tuple[int, ...]]] = {}
-        self._answers: set[asyncio.Future[None]] = set()
-        self._accepted: asyncio.Future[None] = self._loop.create_future()
-        self._closed = asyncio.Event()
-        self._lost_reason = ""
-        self._refusal_logged = False
-        transport.set_protocol(self)
-
-    @property
-    def version(self) -> ProtocolVersion:
-        """The version of MQTT that this connection speaks."""
-        return self._version
-
-    @property
-    def limits(self) -> BrokerLimits:
-        """What the broker announced when it accepted the connection."""
-        return self._limits
-
-    @property
-    def congested(self) -> bool:
-        """Whether the broker takes data more slowly than it is sent: hold back what need not be sent."""
-        return self._congested
-
-    def publish(
-        self,
-        message: OutgoingMessage,
-        acknowledged: Callable[[], None] | None = None,
-        *,
-        correlation_data: bytes | None = None,
-    ) -> None:
-        """Send ``message`` at once; ``acknowledged`` is called when the broker has it, for QoS 0 before this returns.
-
-        Messages leave in the order of the calls. Raises :class:`MqttError` if the connection is lost, ``ValueError`` for a
-        topic that cannot be published to.
-        """
-        self._raise_if_lost()
-        packet_id = self._new_packet_id() if message.qos else None
-        data = publish_packet(
-            self._version,
-            message.topic,
-            message.payload,
-            packet_id=packet_id,
-            retain=message.retain,
-            correlation_data=correlation_data,
-        )
-        if packet_id is not None:
-            self._unacknowledged[packet_id] = _ignore if acknowledged is None else acknowledged
-        self._send(data)
-        if packet_id is None and acknowledged is not None:
-            acknowledged()
-
-    async def deliver(self, message: OutgoingMessage, *, correlation_data: bytes | None = None) -> None:
-        """Publish ``message`` and wait until the broker has it. Raises as :meth:`publish` does."""
-        answer: asyncio.Future[None] = self._loop.create_future()
-        self._answers.add(answer)
-        try:
-            self.publish(message, partial(_resolve, answer), correlation_data=correlation_data)
-            await answer
-        finally:
-            self._answers.discard(answer)
-
-    async def subscribe(self, filters: Sequence[tuple[str, QoS]]) -> tuple[int, ...]:
-        """Subscribe to topic filters; return the broker's code for each, a refusal from 0x80 up.
-
-        Raises :class:`MqttError` if the connection is lost or there is no answer in time.
-        """
-        self._raise_if_lost()
-        packet_id = self._new_packet_id()
-        answer: asyncio.Future[tuple[int, ...]] = self._loop.create_future()
-        self._subscribing[packet_id] = answer
-        try:
-            self._send(subscribe_packet(self._version, packet_id, filters))
-            async with asyncio.timeout(self._times.connect_s):
-                codes = await answer
-        except TimeoutError as error:
-            raise MqttError(f"no answer to the subscription within {self._times.connect_s:g} s") from error
-        finally:
-            del self._subscribing[packet_id]
-        if len(codes) != len(filters):
-            raise MqttError(f"the broker answered {len(filters)} subscriptions with {len(codes)} codes")
-        return codes
-
-    async def wait_lost(self) -> None:
-        """Wait until the connection is lost, then raise :class:`MqttError` with the reason."""
-        await self._closed.wait()
-        raise MqttError(self._lost_reason)
-
-    async def handshake(self, connect: bytes) -> None:
-        """Send CONNECT and wait until the broker accepts. Raises :class:`MqttError` if it refuses or closes."""
-        if self._transport.is_closing():
-            raise MqttError("the broker closed the connection before it accepted it")
-        self._send(connect)
-        await self._accepted
-
-    async def close(self, within_s: float) -> None:
-        """Send DISCONNECT and close, within about ``within_s``. Does nothing if the connection is lost already."""
-        if self._closed.is_set():
-            return
-        self._finish_with("closed", disconnect_packet(self._version))
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(within_s):
-                    await self._closed.wait()
-        finally:
-            self._transport.abort()
-        await self._closed.wait()
-
-    # The next four methods are called by asyncio.
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes from the broker."""
-        self._heard_s = self._loop.time()
-        now_ns = time.monotonic_ns()
-        acknowledgements = []
-        try:
-            for packet in self._decoder.feed(data):
-                if type(packet) is PublishPacket:
-                    if packet.packet_id is not None:
-                        acknowledgements.append(puback_packet(packet.packet_id))
-                    if packet.topic:
-                        self._on_message(packet, now_ns)
-                else:
-                    self._take(packet)
-        except PacketTooLongError as error:
-            self._abort(f"the broker sent {error}", PACKET_TOO_LARGE)
-        except MalformedPacketError as error:
-            self._abort(f"the broker sent {error}", MALFORMED_PACKET)
-        if acknowledgements and not self._lost_reason:
-            self._send(b"".join(acknowledgements))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Fail everything that waits for the broker: the socket is closed."""
-        if not self._lost_reason:
-            self._lost_reason = "the broker closed the connection" if error is None else reason_of(error)
-            if not self._accepted.done():
-                self._lost_reason += " before it accepted it" if error is None else ""
-        if self._keepalive_timer is not None:
-            self._keepalive_timer.cancel()
-        self._unacknowledged.clear()
-        waiting: list[asyncio.Future[Any]] = [self._accepted, *self._subscribing.values(), *self._answers]
-        for future in waiting:
-            if not future.done():
-                future.set_exception(MqttError(self._lost_reason))
-                future.exception()  # nobody may be waiting for it any longer: asyncio would log it as never retrieved
-        self._closed.set()
-
-    def pause_writing(self) -> None:
-        """Mark the connection as congested."""
-        self._congested = True
-
-    def resume_writing(self) -> None:
-        """Mark the connection as no longer congested."""
-        self._congested = False
-        if self._on_writable is not None:
-            self._on_writable()
-
-    def _take(self, packet: Packet) -> None:
-        match packet:
-            case PubAckPacket():
-                acknowledged = self._unacknowledged.pop(packet.packet_id, None)
-                if packet.code >= REFUSED and not self._refusal_logged:
-                    # Sending it again would not help: what is refused is the right to publish there.
-                    self._refusal_logged = True
-                    _LOG.warning("broker_refused_message", reason=reason_text(packet.code, packet.reason))
-                if acknowledged is not None:
-                    acknowledged()
-            case SubAckPacket():
-                answer = self._subscribing.get(packet.packet_id)
-                if answer is not None and not answer.done():
-                    answer.set_result(packet.codes)
-            case ConnAckPacket():
-                self._take_connack(packet)
-            case DisconnectPacket():
-                self._abort(f"disconnected by the broker: {reason_text(packet.code, packet.reason)}")
-            case _:
-                pass  # PINGRESP: that something arrived is all that matters
-
-    def _take_connack(self, packet: ConnAckPacket) -> None:
-        if self._accepted.done():
-            self._abort("the broker sent a second CONNACK", MALFORMED_PACKET)
-        elif packet.code:
-            self._abort(f"refused by the broker: {reason_text(packet.code, packet.reason)}")
-        else:
-            self._limits = packet.limits
-            # A broker may ask for a longer pause, or for none to be checked; its own death must still be noticed.
-            self._keepalive_s = min(self._keepalive_s, packet.limits.server_keep_alive_s or self._keepalive_s)
-            self._accepted.set_result(None)
-            self._check_alive()
-
-    def _check_alive(self) -> None:
-        """Ping a broker that has been silent, or to which nothing was sent; give it up after a longer silence."""
-        now_s, pause_s = self._loop.time(), self._keepalive_s / _CHECKS_PER_KEEPALIVE
-        if now_s - self._heard_s >= _SILENCE_PER_KEEPALIVE * self._keepalive_s:
-            self._abort(f"nothing from the broker for {now_s - self._heard_s:.0f} s")
-            return
-        if now_s - min(self._heard_s, self._sent_s) >= pause_s:
-            self._send(pingreq_packet())
-        self._keepalive_timer = self._loop.call_later(pause_s, self._check_alive)
-
-    def _send(self, data: bytes) -> None:
-        self._sent_s = self._loop.time()
-        self._transport.write(data)
-
-    def _abort(self, reason: str, code: int | None = None) -> None:
-        """Cut the connection for ``reason``, first with DISCONNECT if there is a ``code`` for it."""
-        if code is not None and self._accepted.done():
-            self._transport.write(disconnect_packet(self._version, code))
-        if not self._lost_reason:
-            self._lost_reason = reason
-        self._transport.abort()
-
-    def _finish_with(self, reason: str, last_packet: bytes) -> None:
-        """Send ``last_packet`` and close behind it."""
-        if not self._lost_reason:
-            self._lost_reason = reason
-            self._transport.write(last_packet)
-        self._transport.close()
-
-    def _raise_if_lost(self) -> None:
-        if self._lost_reason or self._closed.is_set():
-            raise MqttError(self._lost_reason)
-
-    def _new_packet_id(self) -> int:
-        """Return an identifier that no packet in flight has."""
-        while True:
-            self._last_packet_id = self._last_packet_id % _PACKET_IDS + 1
-            if self._last_packet_id not in self._unacknowledged and self._last_packet_id not in self._subscribing:
-                return self._last_packet_id
+    aiomqtt connects in a thread that cannot be cancelled: a broker that does not answer would delay the end of the process.
+    It also hides what is wrong with a certificate. And a broker that is away must not change the version that is tried.
+    """
+    _, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls)
+    writer.transport.abort()
 
 
 _OTHER_VERSION: Final = {
     ProtocolVersion.V5: ProtocolVersion.V311,
     ProtocolVersion.V311: ProtocolVersion.V5,
 }
-
-
-def _ignore() -> None:
-    """Do nothing: this message needs no follow-up."""
 
 
 def _resolve(answer: asyncio.Future[None]) -> None:

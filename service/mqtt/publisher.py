@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from service.mqtt.channels import DeliveryPolicy
-from service.mqtt.connection import IN_FLIGHT, Connection, MqttError
+from service.mqtt.connection import IN_FLIGHT, MqttError, PublishingConnection
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.outbox import Entry, Outbox
 
@@ -22,8 +22,10 @@ AcknowledgedHandler = Callable[[float], None]
 ACKNOWLEDGE_S: Final = 60.0
 _CHECKS_PER_LIMIT: Final = 4
 _LIVE_MESSAGES: Final = 1000
-_EVENTS_IN_FLIGHT: Final = IN_FLIGHT - 4
-"""The rest is for states: a long backlog of events must not delay them."""
+_STATES_IN_FLIGHT: Final = 4
+"""Events leave so much room for states: a long backlog of events must not delay them."""
+_OTHERS_IN_FLIGHT: Final = 2
+"""The answer to a command and the last status, which are not published here."""
 
 
 class Publisher:
@@ -46,7 +48,8 @@ class Publisher:
         self._retained: dict[str, OutgoingMessage] = {}
         self._latest: dict[str, OutgoingMessage] = {}
         self._live: deque[OutgoingMessage] = deque(maxlen=_LIVE_MESSAGES)
-        self._connection: Connection | None = None
+        self._max_in_flight = IN_FLIGHT
+        self._connection: PublishingConnection | None = None
         self._events_in_flight: dict[int, float] = {}
         self._states_in_flight: dict[int, float] = {}
         self._state_numbers = itertools.count()
@@ -75,12 +78,13 @@ class Publisher:
         """Continue to publish: the connection takes data again."""
         self._wake.set()
 
-    async def publish_through(self, connection: Connection) -> None:
+    async def publish_through(self, connection: PublishingConnection) -> None:
         """Publish through ``connection`` until cancelled; then requeue what is in flight.
 
         Raises :class:`MqttError` if the broker does not acknowledge in time.
         """
         self._connection = connection
+        self._max_in_flight = max(1, min(IN_FLIGHT, connection.limits.receive_maximum - _OTHERS_IN_FLIGHT))
         try:
             while True:
                 self._publish_waiting()
@@ -110,13 +114,18 @@ class Publisher:
             return
         # If the connection turns out to be lost, its owner is about to learn so, and everything taken here is requeued.
         with suppress(MqttError):
-            while len(self._events_in_flight) < _EVENTS_IN_FLIGHT and not connection.congested:
+            max_events = max(1, self._max_in_flight - _STATES_IN_FLIGHT)
+            while (
+                len(self._events_in_flight) < max_events
+                and self._count_in_flight() < self._max_in_flight
+                and not connection.congested
+            ):
                 entry = self._outbox.take()
                 if entry is None:
                     break
                 self._events_in_flight[entry.number] = time.monotonic()
                 connection.publish(entry.message, partial(self._event_acknowledged, entry))
-            while self._latest and not connection.congested and self._count_in_flight() < IN_FLIGHT:
+            while self._latest and not connection.congested and self._count_in_flight() < self._max_in_flight:
                 message = self._latest.pop(next(iter(self._latest)))
                 number = next(self._state_numbers)
                 self._states_in_flight[number] = time.monotonic()

@@ -11,8 +11,9 @@ from typing import Final
 
 from service.base.logs import get_logger
 from service.config.broker_address import BrokerAddress
-from service.mqtt.connection import Connection, ConnectionTimes, Connector, MqttError, PublishPacket
-from service.mqtt.reason_codes import REFUSED, reason_text
+from service.mqtt.connection import Connection, ConnectionTimes, Connector, IncomingMessage, MqttError
+from service.mqtt.gmqtt_connection import GmqttConnection
+from service.mqtt.reason_codes import REFUSED, suback_text
 from service.sources.mqtt_devices import ReceivedMessage
 from service.sources.mqtt_source import PREFIX
 from stinger.wire.sample_messages import MESSAGE_MAX_BYTES, SAMPLES_LEVEL
@@ -43,7 +44,7 @@ class SampleSubscription:
     ) -> None:
         self._filter = f"{prefix}/+/{SAMPLES_LEVEL}"
         self._max_waiting = max_waiting
-        self._connector = Connector(address, max_packet_bytes=PACKET_MAX_BYTES, times=times)
+        self._connector = Connector(GmqttConnection, address, max_packet_bytes=PACKET_MAX_BYTES, times=times)
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[AsyncIterator[ReceivedMessage]]:
@@ -53,7 +54,7 @@ class SampleSubscription:
             # QoS 1 lets each publisher use the QoS that it chose.
             (code,) = await connection.subscribe([(self._filter, 1)])
             if code >= REFUSED:
-                raise MqttError(f"the broker refuses the subscription to samples: {reason_text(code)}")
+                raise MqttError(f"the broker refuses the subscription to samples: {suback_text(code)}")
             watching = asyncio.create_task(queue.close_with(connection), name="mqtt-samples-connection")
             try:
                 yield queue
@@ -72,7 +73,7 @@ class _SampleQueue:
         self._lost: MqttError | None = None
         self._dropping = False
 
-    def put(self, message: PublishPacket, read_ns: int) -> None:
+    def put(self, message: IncomingMessage, read_ns: int) -> None:
         """Add a message, unless it is retained, and thus old, or too many wait."""
         if message.retain:
             return

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.live import Live
 
 from service.config.broker_address import BrokerAddress
+from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import ROOT, STATUS_TOPIC
-from service.mqtt.connection import Connector, MqttError, PublishPacket
+from service.mqtt.connection import Connector, IncomingMessage, MqttError
 from service.watch.view import View
 from stinger.device_name import DeviceName
 
@@ -64,10 +65,10 @@ def _display(view: View) -> Iterator[_Display]:
 
 
 async def _listen(address: BrokerAddress, device: DeviceName | None, view: View, display: _Display) -> None:
-    def show(message: PublishPacket, _read_ns: int) -> None:
+    def show(message: IncomingMessage, _read_ns: int) -> None:
         display.update(view.feed(message.topic, message.payload))
 
-    connector = Connector(address)
+    connector = Connector(AiomqttConnection, address)
     failure = ""
     while True:
         try:

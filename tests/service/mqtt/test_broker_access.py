@@ -28,7 +28,7 @@ async def test_a_password_from_a_file_is_accepted_and_a_wrong_one_is_logged_as_r
         secret.write_text("guess\n")
         refused = BrokerLink(address_of(url, password_file=secret), outbox, version="1")
         async with running(refused):
-            await until(lambda: "refused by the broker: not authorized (0x87)" in caplog.text)
+            await until(lambda: "refused by the broker: Not authorized (0x87)" in caplog.text)
             assert not refused.connected
         secret.write_text("sesame\n")
         welcome = BrokerLink(address_of(url, password_file=secret), outbox, version="1")
@@ -51,7 +51,7 @@ async def test_a_broker_that_forbids_publishing_is_logged_as_a_warning(
         link = BrokerLink(BrokerAddress("127.0.0.1", broker.port), outbox, version="1")
         async with running(link):
             link.publisher.put(event_message(shot()))
-            await until(lambda: 'broker_refused_message reason="not authorized (0x87)"' in caplog.text)
+            await until(lambda: 'broker_refused_message reason="Not authorized (0x87)"' in caplog.text)
             assert link.depth == 0
     finally:
         broker.kill()

@@ -395,5 +395,5 @@ async def test_reasons_that_alternate_between_versions_are_warned_of_once_each(
         await until(lambda: len(connects) >= 4)
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 2
-    assert "unacceptable protocol version (0x01)" in warnings[0]
-    assert "not authorized (0x05)" in warnings[1]
+    assert "Unsupported protocol version (0x84)" in warnings[0]
+    assert "Not authorized (0x87)" in warnings[1]

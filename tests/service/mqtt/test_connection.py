@@ -1,27 +1,80 @@
-"""Connections through a real broker and through scripted ones: what brokers announce, refuse and end."""
+"""Both kinds of connections through a real broker and through scripted ones: what brokers announce, refuse and end."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+import aiomqtt
 import pytest
 
 from service.config.broker_address import BrokerAddress
+from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import DeliveryPolicy
-from service.mqtt.connection import BrokerLimits, Connection, Connector, MqttError, PublishPacket
+from service.mqtt.connection import (
+    BrokerLimits,
+    Connection,
+    ConnectionTimes,
+    Connector,
+    IncomingMessage,
+    MqttError,
+    ProtocolVersion,
+)
+from service.mqtt.embedded_broker import EmbeddedBroker
+from service.mqtt.gmqtt_connection import GmqttConnection
 from service.mqtt.messages import OutgoingMessage
-from service.mqtt.packets import ProtocolVersion
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, scripted_broker, until
+from tests.helpers.broker_addresses import address_of
+from tests.helpers.brokers import PATIENCE_S, Mosquitto, protocol_level, scripted_broker, until
 
 ACCEPTED_5 = b"\x20\x03\x00\x00\x00"
+SUBSCRIBED_5 = b"\x90\x04\x00\x01\x00\x01"
+MAX_BYTES = 10_000
 
 
-def connector(port: int, identifier: str | None = None) -> Connector:
-    return Connector(BrokerAddress("127.0.0.1", port), identifier=identifier)
+@dataclass(frozen=True)
+class Kind:
+    """A kind of connection and its quirks."""
+
+    make: Callable[..., Connection]
+    goodbye: bytes
+    """Its DISCONNECT packet."""
+    no_explanations: str = ""
+    """Why the broker's own explanations are not in its reasons."""
+    no_packet_limit: str = ""
+    """Why the longest packet that the broker accepts is not in its limits."""
+    ignores_garbage: str = ""
+    """Why packets of an unknown type do not end the connection."""
 
 
-def ignore(_message: PublishPacket, _read_ns: int) -> None:
+AIOMQTT = Kind(AiomqttConnection, goodbye=b"\xe0\x00")
+GMQTT = Kind(
+    GmqttConnection,
+    goodbye=b"\xe0\x02\x00\x00",
+    no_explanations="gmqtt reads a refusal's code only",
+    no_packet_limit="gmqtt hides the broker's limit behind ours",
+    ignores_garbage="gmqtt skips packets of a type that it does not know",
+)
+
+
+@pytest.fixture(params=[pytest.param(AIOMQTT, id="aiomqtt"), pytest.param(GMQTT, id="gmqtt")])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    chosen: Kind = request.param
+    return chosen
+
+
+def connector(kind: Kind, port: int, **settings: Any) -> Connector[Connection]:
+    return Connector(kind.make, BrokerAddress("127.0.0.1", port), **settings)
+
+
+def publisher(port: int, **settings: Any) -> Connector[AiomqttConnection]:
+    return Connector(AiomqttConnection, BrokerAddress("127.0.0.1", port), **settings)
+
+
+def ignore(_message: IncomingMessage, _read_ns: int) -> None:
     pass
 
 
@@ -36,25 +89,43 @@ async def reason_of_loss(connection: Connection) -> str:
     return str(caught.value)
 
 
-async def test_the_end_of_a_connection_is_reported_in_the_words_of_the_broker() -> None:
-    async with scripted_broker(ACCEPTED_5, b"\xe0\x01\x8e") as (port, _), connector(port).connect(ignore) as connection:
+async def refusal(broker: Connector[Connection]) -> str:
+    """Why there was no connection."""
+    with pytest.raises(MqttError) as caught:
+        async with asyncio.timeout(PATIENCE_S), broker.connect(ignore):
+            pass
+    return str(caught.value)
+
+
+async def test_the_end_of_a_connection_is_reported_in_the_words_of_the_broker(kind: Kind) -> None:
+    async with (
+        scripted_broker(ACCEPTED_5, b"\xe0\x01\x8e", None) as (port, _),
+        connector(kind, port).connect(ignore) as connection,
+    ):
+        for _ in range(2):
+            with pytest.raises(MqttError, match="Session taken over"):
+                await connection.subscribe([("a", 1)])
+        assert await reason_of_loss(connection) == "disconnected by the broker: Session taken over (0x8e)"
+
+
+async def test_publishing_through_a_connection_that_has_ended_raises_the_reason() -> None:
+    async with scripted_broker(ACCEPTED_5, b"\xe0\x01\x8e") as (port, _), publisher(port).connect(ignore) as connection:
         connection.publish(message())
-        reason = await reason_of_loss(connection)
-        assert reason == "disconnected by the broker: session taken over: another client uses this id (0x8e)"
-        with pytest.raises(MqttError, match="session taken over"):
+        await reason_of_loss(connection)
+        with pytest.raises(MqttError, match="Session taken over"):
             connection.publish(message())
 
 
-async def test_a_second_client_with_the_same_identifier_takes_over(mosquitto: Mosquitto) -> None:
+async def test_a_second_client_with_the_same_identifier_takes_over(mosquitto: Mosquitto, kind: Kind) -> None:
     async with (
-        connector(mosquitto.port, "same").connect(ignore) as first,
-        connector(mosquitto.port, "same").connect(ignore) as second,
+        connector(kind, mosquitto.port, identifier="same").connect(ignore) as first,
+        connector(kind, mosquitto.port, identifier="same").connect(ignore) as second,
     ):
         await reason_of_loss(first)
-        await second.deliver(message())
+        assert await second.subscribe([("a", 1)]) == (1,)
 
 
-async def test_what_the_broker_announces_can_be_read() -> None:
+async def test_what_the_broker_announces_can_be_read(kind: Kind) -> None:
     properties = b"".join(
         [
             b"\x21\x00\x05",  # receive maximum
@@ -67,73 +138,298 @@ async def test_what_the_broker_announces_can_be_read() -> None:
         ]
     )
     connack = b"\x00\x00" + bytes([len(properties)]) + properties
+    expected = BrokerLimits(
+        receive_maximum=5,
+        maximum_packet_bytes=4096,
+        maximum_qos=1,
+        retain_available=False,
+        server_keep_alive_s=7,
+        assigned_identifier="abc",
+    )
+    if kind.no_packet_limit:
+        expected = replace(expected, maximum_packet_bytes=None)
     async with (
         scripted_broker(b"\x20" + bytes([len(connack)]) + connack, None) as (port, _),
-        connector(port).connect(ignore) as connection,
+        connector(kind, port).connect(ignore) as connection,
     ):
-        assert connection.limits == BrokerLimits(
-            receive_maximum=5,
-            maximum_packet_bytes=4096,
-            maximum_qos=1,
-            retain_available=False,
-            server_keep_alive_s=7,
-            assigned_identifier="abc",
-        )
+        assert connection.limits == expected
 
 
-async def test_a_refusal_carries_the_explanation_of_the_broker() -> None:
+async def test_a_refusal_carries_the_explanation_of_the_broker(kind: Kind) -> None:
     connack = b"\x00\x97\x0b\x1f\x00\x08too many"
     async with scripted_broker(b"\x20" + bytes([len(connack)]) + connack) as (port, _):
-        with pytest.raises(MqttError, match=r"^refused by the broker: quota exceeded \(0x97\): too many$"):
-            async with connector(port).connect(ignore):
-                pass
+        reason = await refusal(connector(kind, port))
+        assert reason.startswith("refused by the broker: Quota exceeded (0x97)")
+        if kind.no_explanations:
+            pytest.skip(kind.no_explanations)
+        assert reason.endswith("(0x97): too many")
 
 
-async def test_messages_arrive_with_topic_payload_and_retain_flag(mosquitto: Mosquitto) -> None:
-    received: list[PublishPacket] = []
-    async with connector(mosquitto.port).connect(lambda packet, _: received.append(packet)) as connection:
-        await connection.deliver(message("kept", b"old", retain=True))
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"\x20\x02\x00\x01", "refused by the broker: Unsupported protocol version (0x84)"),
+        (
+            b"\x20\x02\x00\x05",
+            "refused by the broker: Not authorized (0x87)",
+        ),
+        (b"\x20\x03\x00\x84\x00", "refused by the broker: Unsupported protocol version (0x84)"),
+        (b"\x20\x03\x00\x88\x00", "refused by the broker: Server unavailable (0x88)"),
+        (b"HTTP/1.1 400\r\n\r\n", "the broker closed the connection before it accepted it"),
+        (b"", "the broker closed the connection before it accepted it"),
+    ],
+)
+async def test_a_broker_that_refuses_is_tried_in_both_versions(kind: Kind, answer: bytes, reason: str) -> None:
+    async with scripted_broker(answer) as (port, received):
+        broker = connector(kind, port)
+        found = {await refusal(broker) for _ in range(3)}
+    assert [protocol_level(connect) for connect in received[:3]] == [5, 4, 5]
+    assert found == {reason}
+
+
+async def test_a_silent_broker_is_given_up_and_then_tried_in_the_other_version(kind: Kind) -> None:
+    async with scripted_broker() as (port, received):
+        broker = connector(kind, port, times=ConnectionTimes(connect_s=0.2))
+        for _ in range(2):
+            assert await refusal(broker) == "no answer within 0.2 s"
+    assert [protocol_level(connect) for connect in received] == [5, 4]
+
+
+async def test_a_connect_that_is_cancelled_leaves_no_socket_open(kind: Kind) -> None:
+    async with scripted_broker() as (port, received):
+        connecting = asyncio.create_task(refusal(connector(kind, port)))
+        await until(lambda: bool(received))
+        connecting.cancel()
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.wait({connecting})
+        assert connecting.cancelled()
+
+
+async def test_messages_arrive_with_topic_payload_and_retain_flag(mosquitto: Mosquitto, kind: Kind) -> None:
+    received: list[IncomingMessage] = []
+    async with (
+        publisher(mosquitto.port).connect(ignore) as other,
+        connector(kind, mosquitto.port).connect(lambda each, _: received.append(each)) as connection,
+    ):
+        await other.deliver(message("kept", b"old", retain=True))
         assert await connection.subscribe([("kept", 1), ("a/+", 0)]) == (1, 0)
-        await connection.deliver(message("a/b", bytes(100_000)))
+        await other.deliver(message("a/b", bytes(100_000)))
         await until(lambda: len(received) == 2)
-    (kept, live) = sorted(received, key=lambda packet: packet.topic, reverse=True)
+    (kept, live) = sorted(received, key=lambda each: each.topic, reverse=True)
     assert (kept.topic, kept.payload, kept.retain) == ("kept", b"old", True)
     assert (live.topic, live.payload, live.retain) == ("a/b", bytes(100_000), False)
 
 
+async def test_a_message_carries_its_response_topic_and_correlation_data(kind: Kind) -> None:
+    properties = b"\x08\x00\x05reply" + b"\x09\x00\x02\x01\x02"
+    body = b"\x00\x01a" + bytes([len(properties)]) + properties + b"payload"
+    received: list[IncomingMessage] = []
+    async with (
+        scripted_broker(ACCEPTED_5, SUBSCRIBED_5 + bytes([0x30, len(body)]) + body, None) as (port, _),
+        connector(kind, port).connect(lambda each, _: received.append(each)) as connection,
+    ):
+        await connection.subscribe([("a", 1)])
+        await until(lambda: bool(received))
+    assert received == [
+        IncomingMessage("a", b"payload", retain=False, response_topic="reply", correlation_data=b"\1\2")
+    ]
+
+
+async def test_a_message_whose_topic_is_not_utf_8_is_ignored(kind: Kind) -> None:
+    def published(topic: bytes) -> bytes:
+        body = len(topic).to_bytes(2, "big") + topic + b"\x00" + b"payload"
+        return bytes([0x30, len(body)]) + body
+
+    received: list[str] = []
+    answer = SUBSCRIBED_5 + published(b"a/\xff\xfe") + published(b"a/b")
+    async with (
+        scripted_broker(ACCEPTED_5, answer, None) as (port, _),
+        connector(kind, port).connect(lambda each, _: received.append(each.topic)) as connection,
+    ):
+        await connection.subscribe([("a", 1)])
+        await until(lambda: bool(received))
+    assert received == ["a/b"]
+
+
+async def test_a_subscription_is_refused_with_a_code(kind: Kind) -> None:
+    async with (
+        scripted_broker(ACCEPTED_5, b"\x90\x04\x00\x01\x00\x87", None) as (port, _),
+        connector(kind, port).connect(ignore) as connection,
+    ):
+        assert await connection.subscribe([("a", 1)]) == (0x87,)
+
+
+@pytest.mark.parametrize("codes", [b"", b"\x01\x01"])
+async def test_an_answer_with_another_number_of_codes_is_an_error(kind: Kind, codes: bytes) -> None:
+    suback = b"\x90" + bytes([3 + len(codes)]) + b"\x00\x01\x00" + codes
+    async with (
+        scripted_broker(ACCEPTED_5, suback, None) as (port, _),
+        connector(kind, port).connect(ignore) as connection,
+    ):
+        with pytest.raises(MqttError, match=f"answered 1 subscriptions with {len(codes)} codes"):
+            await connection.subscribe([("a", 1)])
+
+
+async def test_a_subscription_that_is_not_answered_in_time_is_an_error(kind: Kind) -> None:
+    async with (
+        scripted_broker(ACCEPTED_5, None, None) as (port, _),
+        connector(kind, port, times=ConnectionTimes(connect_s=0.3)).connect(ignore) as connection,
+    ):
+        with pytest.raises(MqttError, match=r"no answer to the subscription within 0\.3 s"):
+            await connection.subscribe([("a", 1)])
+
+
+async def test_what_waits_for_the_broker_fails_when_the_connection_is_lost(kind: Kind) -> None:
+    async with scripted_broker(ACCEPTED_5, b"") as (port, _), connector(kind, port).connect(ignore) as connection:
+        for _ in range(2):
+            with pytest.raises(MqttError, match="the broker closed the connection"):
+                async with asyncio.timeout(PATIENCE_S):
+                    await connection.subscribe([("a", 0)])
+
+
 async def test_a_publish_that_waits_for_its_acknowledgement_fails_when_the_connection_is_lost() -> None:
-    async with scripted_broker(ACCEPTED_5, b"") as (port, _), connector(port).connect(ignore) as connection:
-        with pytest.raises(MqttError, match="the broker closed the connection"):
-            async with asyncio.timeout(PATIENCE_S):
-                await connection.deliver(message())
-        with pytest.raises(MqttError, match="the broker closed the connection"):
-            await connection.subscribe([("a", 0)])
+    async with scripted_broker(ACCEPTED_5, b"") as (port, _), publisher(port).connect(ignore) as connection:
+        for _ in range(2):
+            with pytest.raises(MqttError, match="the broker closed the connection"):
+                async with asyncio.timeout(PATIENCE_S):
+                    await connection.deliver(message())
 
 
-async def test_a_broker_that_sends_garbage_after_accepting_is_left() -> None:
-    async with scripted_broker(ACCEPTED_5, b"\x00\x00") as (port, _), connector(port).connect(ignore) as connection:
-        connection.publish(message())
-        assert (
-            await reason_of_loss(connection) == "the broker sent a packet that begins with 0x00, which no broker sends"
-        )
+async def test_a_broker_that_sends_garbage_after_accepting_is_left(kind: Kind) -> None:
+    if kind.ignores_garbage:
+        pytest.skip(kind.ignores_garbage)
+    async with (
+        scripted_broker(ACCEPTED_5, b"\x00\x00", None) as (port, _),
+        connector(kind, port).connect(ignore) as connection,
+    ):
+        with pytest.raises(MqttError):
+            await connection.subscribe([("a", 1)])
+        assert await reason_of_loss(connection) == "the broker sent a packet that MQTT does not allow"
 
 
-async def test_a_goodbye_sends_disconnect_and_closes_the_socket() -> None:
+@pytest.mark.parametrize(
+    "packet",
+    [
+        pytest.param(b"\x30\x05\x00\x01a\x01\xee", id="unknown property"),
+        pytest.param(b"\x30\x01\x00", id="too short for its topic"),
+        pytest.param(b"\x90\x02\x00\x01", id="no properties"),
+    ],
+)
+async def test_a_packet_that_cannot_be_taken_apart_ends_the_connection_or_is_skipped(
+    kind: Kind, packet: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    received: list[str] = []
+    good = b"\x30\x04\x00\x01a\x00"
+    async with (
+        scripted_broker(ACCEPTED_5, SUBSCRIBED_5 + packet + good, None) as (port, _),
+        connector(kind, port).connect(lambda each, _: received.append(each.topic)) as connection,
+    ):
+        await connection.subscribe([("a", 1)])
+        if kind.ignores_garbage:
+            await until(lambda: received == ["a"])
+        else:
+            await reason_of_loss(connection)
+    assert "never retrieved" not in caplog.text
+
+
+async def test_a_message_that_is_too_long_ends_the_connection_before_it_is_read(kind: Kind) -> None:
+    beginning = b"\x30\x80\x80\x80\x7d" + bytes(2 * MAX_BYTES)
+    async with (
+        scripted_broker(ACCEPTED_5, SUBSCRIBED_5 + beginning, None) as (port, _),
+        connector(kind, port, max_packet_bytes=MAX_BYTES).connect(ignore) as connection,
+    ):
+        await connection.subscribe([("a", 1)])
+        reason = await reason_of_loss(connection)
+    # paho-mqtt counts without the header.
+    assert reason.replace("262144000", "262144005") == (
+        f"the broker sent a packet of 262144005 bytes, longer than {MAX_BYTES}"
+    )
+
+
+async def test_a_broker_of_version_5_does_not_deliver_a_message_that_is_too_long(
+    mosquitto: Mosquitto, kind: Kind
+) -> None:
+    received: list[int] = []
+    async with (
+        publisher(mosquitto.port).connect(ignore) as other,
+        connector(kind, mosquitto.port, max_packet_bytes=MAX_BYTES).connect(
+            lambda each, _: received.append(len(each.payload))
+        ) as connection,
+    ):
+        await connection.subscribe([("a/b", 1)])
+        await other.deliver(message(payload=bytes(MAX_BYTES)))
+        await other.deliver(message(payload=bytes(MAX_BYTES // 2)))
+        await until(lambda: bool(received))
+    assert received == [MAX_BYTES // 2]
+
+
+async def test_a_dead_broker_is_noticed_even_if_it_asked_for_no_keepalive(kind: Kind) -> None:
+    no_keepalive = b"\x20\x06\x00\x00\x03\x13\x00\x00"
+    times = ConnectionTimes(keepalive_s=1)
+    async with (
+        scripted_broker(no_keepalive, *[None] * 100) as (port, _),
+        connector(kind, port, times=times).connect(ignore) as connection,
+    ):
+        assert await reason_of_loss(connection) == "nothing from the broker for 2 s"
+
+
+async def test_an_idle_connection_to_a_live_broker_stays(mosquitto: Mosquitto, kind: Kind) -> None:
+    async with connector(kind, mosquitto.port, times=ConnectionTimes(keepalive_s=1)).connect(ignore) as connection:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(4.0):
+                await connection.wait_lost()
+        assert await connection.subscribe([("a", 1)]) == (1,)
+
+
+async def test_a_dead_broker_with_tls_is_noticed_and_does_not_delay_the_end(
+    tls_mosquitto: Mosquitto, certificates: Path, kind: Kind, caplog: pytest.LogCaptureFixture
+) -> None:
+    client: dict[str, Any] = {"cert_file": certificates / "client.crt", "key_file": certificates / "client.key"}
+    address = address_of(f"mqtts://127.0.0.1:{tls_mosquitto.port}", ca_file=certificates / "ca.crt", **client)
+    assert tls_mosquitto.process is not None
+    times = ConnectionTimes(keepalive_s=1)
+    async with Connector(kind.make, address, times=times).connect(ignore) as connection:
+        tls_mosquitto.process.send_signal(signal.SIGSTOP)
+        assert await reason_of_loss(connection) == "nothing from the broker for 2 s"
+    assert "never retrieved" not in caplog.text
+
+
+async def test_the_embedded_broker_is_connected_to_in_3_1_1(kind: Kind) -> None:
+    pytest.importorskip("amqtt", reason="the embedded broker is an optional dependency")
+    received: list[bytes] = []
+    async with EmbeddedBroker(0) as embedded:
+        address = BrokerAddress("127.0.0.1", embedded.port, embedded=True)
+        async with (
+            Connector(kind.make, address).connect(lambda each, _: received.append(each.payload)) as connection,
+            aiomqtt.Client("127.0.0.1", embedded.port) as client,
+        ):
+            assert connection.version is ProtocolVersion.V311
+            await connection.subscribe([("a/b", 1)])
+            await client.publish("a/b", b"x", qos=1)
+            await until(lambda: received == [b"x"])
+
+
+async def test_a_goodbye_sends_disconnect_and_closes_the_socket(kind: Kind) -> None:
     async with scripted_broker(ACCEPTED_5, None, None) as (port, sent):
-        async with connector(port).connect(ignore):
+        async with connector(kind, port).connect(ignore):
             pass
         await until(lambda: len(sent) == 2)
-    assert sent[1] == b"\xe0\x00"
+    assert sent[1] == kind.goodbye
 
 
-async def test_the_accepted_version_is_kept_and_another_is_only_tried_before(mosquitto: Mosquitto) -> None:
-    broker = connector(mosquitto.port)
+async def test_the_accepted_version_is_kept_and_another_is_only_tried_before(mosquitto: Mosquitto, kind: Kind) -> None:
+    broker = connector(kind, mosquitto.port)
     async with broker.connect(ignore) as connection:
         assert connection.version is ProtocolVersion.V5
     mosquitto.kill()
-    with pytest.raises(MqttError, match="Connection refused"):
-        async with broker.connect(ignore):
-            pass
+    assert "Connection refused" in await refusal(broker)
+    assert broker.version is ProtocolVersion.V5
+
+
+async def test_a_broker_that_cannot_be_reached_does_not_change_the_version(mosquitto: Mosquitto, kind: Kind) -> None:
+    mosquitto.kill()
+    broker = connector(kind, mosquitto.port)
+    assert "Connection refused" in await refusal(broker)
     assert broker.version is ProtocolVersion.V5
 
 
@@ -141,7 +437,7 @@ async def test_the_accepted_version_is_kept_and_another_is_only_tried_before(mos
 async def test_a_topic_that_cannot_be_published_to_is_refused_and_the_connection_stays(
     mosquitto: Mosquitto, topic: str
 ) -> None:
-    async with connector(mosquitto.port).connect(ignore) as connection:
+    async with publisher(mosquitto.port).connect(ignore) as connection:
         with pytest.raises(ValueError):  # noqa: PT011 - which one depends on the topic
             connection.publish(message(topic))
         await connection.deliver(message())
@@ -149,7 +445,7 @@ async def test_a_topic_that_cannot_be_published_to_is_refused_and_the_connection
 
 async def test_a_broker_that_stops_reading_congests_the_connection_until_it_reads_again(mosquitto: Mosquitto) -> None:
     writable = asyncio.Event()
-    async with connector(mosquitto.port).connect(ignore, writable.set) as connection:
+    async with publisher(mosquitto.port).connect(ignore, writable.set) as connection:
         assert mosquitto.process is not None
         mosquitto.process.send_signal(signal.SIGSTOP)
         while not connection.congested:

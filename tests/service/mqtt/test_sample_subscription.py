@@ -112,7 +112,7 @@ async def test_a_password_is_accepted_and_a_wrong_one_is_refused_with_the_reason
     mosquitto.start()
     try:
         said = await refusal(SampleSubscription(BrokerAddress("127.0.0.1", mosquitto.port, "anna", "guess")))
-        assert said == "refused by the broker: not authorized (0x87)"
+        assert said == "refused by the broker: Not authorized (0x87)"
         async with SampleSubscription(BrokerAddress("127.0.0.1", mosquitto.port, "anna", "sesame"))():
             pass
     finally:
@@ -144,7 +144,7 @@ async def test_a_silent_broker_is_given_up() -> None:
 
 async def test_a_refused_subscription_is_an_error_with_the_reason() -> None:
     async with scripted_broker(ACCEPTED_5, SUBSCRIPTION_REFUSED_5) as (port, _):
-        assert await refusal(at(port)) == "the broker refuses the subscription to samples: not authorized (0x87)"
+        assert await refusal(at(port)) == "the broker refuses the subscription to samples: Not authorized (0x87)"
 
 
 @pytest.mark.parametrize("codes", [b"", b"\x01\x01"])

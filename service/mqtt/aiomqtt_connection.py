@@ -1,0 +1,317 @@
+"""Connections that publish, through aiomqtt and the paho-mqtt below it. All that is particular to the two is in this file.
+
+aiomqtt connects, and has its event loop read and write paho's socket. Its own publish takes two tasks for each message, its
+subscriptions and messages one queue more, so these go to paho directly, by paho's public callbacks. What neither offers is
+reached by private names; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import aiomqtt
+from paho.mqtt.client import MQTT_ERR_CONN_LOST, MQTT_ERR_SUCCESS, error_string
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from service.base.logs import get_logger
+from service.mqtt.connection import (
+    BrokerLimits,
+    ConnectionSettings,
+    IncomingMessage,
+    MessageHandler,
+    MqttError,
+    ProtocolVersion,
+    PublishingConnection,
+    QoS,
+    WritableHandler,
+)
+from service.mqtt.messages import OutgoingMessage
+from service.mqtt.reason_codes import connack_text, disconnect_text, puback_text
+
+_CONNACK: Final = 0x20
+_CONNACK_BYTES: Final = 4
+"""Type, length, flags and code, up to where both versions of MQTT are the same."""
+_LOG: Final = get_logger(__name__)
+# What the libraries log, the errors and log lines of this package report as well.
+_library_logger = logging.getLogger(f"{__name__}.paho")
+_library_logger.setLevel(logging.CRITICAL + 1)
+
+
+class AiomqttConnection(PublishingConnection):
+    """A connection through aiomqtt, used once: a client that connects again would send again what had been refused."""
+
+    def __init__(
+        self, settings: ConnectionSettings, on_message: MessageHandler, on_writable: WritableHandler | None = None
+    ) -> None:
+        super().__init__(settings)
+        self._on_message = on_message
+        self._on_writable = on_writable
+        self._client = _new_client(settings)
+        # aiomqtt has no way to publish at once, to read the broker's announcements, or to give up a connection.
+        paho: Any = self._client._client  # noqa: SLF001
+        self._paho = paho
+        self._beginning = b""
+        self._unacknowledged: dict[int, Callable[[], None] | None] = {}
+        self._refusal_logged = False
+        self._writing_now = False
+        self._congested = False
+        self._closing = False
+        paho.connect_timeout = settings.times.connect_s
+        # aiomqtt connects, disconnects and waits for the socket in its own callbacks: these still run.
+        self._aiomqtt_on_connect: Any = paho.on_connect
+        self._aiomqtt_on_disconnect: Any = paho.on_disconnect
+        self._await_writable: Any = paho.on_socket_register_write
+        self._writable: Any = paho.on_socket_unregister_write
+        paho.on_connect = self._on_connect
+        paho.on_disconnect = self._on_disconnect
+        paho.on_socket_register_write = self._on_socket_register_write
+        paho.on_socket_unregister_write = self._on_socket_unregister_write
+        paho.on_message = self._take_message
+        paho.on_publish = self._on_publish
+        paho.on_subscribe = self._on_subscribe
+        self._loop_read: Any = paho.loop_read
+        paho.loop_read = self._read
+        # Where each read of paho begins: no public callback has the length of a packet before it is in memory.
+        self._receive: Any = paho._sock_recv  # noqa: SLF001
+        paho._sock_recv = self._receive_limited  # noqa: SLF001
+
+    @property
+    def congested(self) -> bool:
+        """Whether the broker takes data more slowly than it is sent: hold back what need not be sent."""
+        return self._congested
+
+    def publish(
+        self,
+        message: OutgoingMessage,
+        acknowledged: Callable[[], None] | None = None,
+        *,
+        correlation_data: bytes | None = None,
+    ) -> None:
+        """See :meth:`PublishingConnection.publish`."""
+        self._raise_if_lost()
+        if not message.topic or "\0" in message.topic:  # paho checks everything else
+            raise ValueError(f"{message.topic!r} is not a topic to publish to")
+        # aiomqtt would have the loop write two turns later. In paho's callbacks, paho must not write.
+        self._writing_now = not self._paho._in_callback_mutex.locked()  # noqa: SLF001
+        try:
+            info = self._paho.publish(
+                message.topic, message.payload, message.qos, message.retain, self._properties(correlation_data)
+            )
+            if info.rc != MQTT_ERR_SUCCESS:
+                raise MqttError(self._lost_reason or error_string(info.rc))
+            if message.qos:
+                self._unacknowledged[info.mid] = acknowledged
+            if self._writing_now:
+                self._write()
+        finally:
+            self._writing_now = False
+        if not message.qos and acknowledged is not None:
+            acknowledged()
+
+    async def open(self) -> None:
+        """Connect and wait until the broker accepts. Raises :class:`MqttError` if it cannot be reached, refuses or closes.
+
+        aiomqtt does not notice a broker that closes the connection instead of answering.
+        """
+        entering = asyncio.create_task(self._client.__aenter__(), name="aiomqtt-connect")
+        try:
+            first: set[asyncio.Future[Any]] = {entering, self._accepted}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if entering.done():
+                entering.result()
+            await self._accepted
+            await entering
+        except aiomqtt.MqttError as error:
+            raise MqttError(str(error)) from error
+        except asyncio.CancelledError:
+            # First the thread that connects must end, so that its socket can be closed.
+            await asyncio.wait({entering}, timeout=self._settings.times.goodbye_s)
+            raise
+        finally:
+            entering.cancel()
+            await asyncio.gather(entering, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Send DISCONNECT, unless the connection is lost, and close, within about ``goodbye_s``."""
+        try:
+            if not self._lost.is_set():
+                self._closing = True
+                with suppress(aiomqtt.MqttError, TimeoutError):
+                    async with asyncio.timeout(self._settings.times.goodbye_s):
+                        await self._client.__aexit__(None, None, None)
+        finally:
+            self._lose("closed")
+            self.abort()
+
+    def abort(self) -> None:
+        """Close what aiomqtt leaves open after a refusal, without an answer, or if DISCONNECT could not be sent."""
+        # What still waits is written now or never: the event loop would write to a closed socket.
+        self._paho.on_socket_register_write = None
+        self._paho.disconnect()
+        self._paho._sock_close()  # noqa: SLF001 - disconnect() only closes behind what could be written
+        self._paho.on_socket_close = None
+
+    def _send_subscribe(self, filters: Sequence[tuple[str, QoS]]) -> int:
+        code, packet_id = self._paho.subscribe(list(filters))
+        if code != MQTT_ERR_SUCCESS or packet_id is None:
+            raise MqttError(self._lost_reason or error_string(code))
+        return int(packet_id)
+
+    def _write(self) -> None:
+        """Give the socket what waits. What it does not take now, the event loop writes when it can."""
+        code = self._paho.loop_write()
+        if code != MQTT_ERR_SUCCESS:
+            raise MqttError(self._lost_reason or error_string(code))
+        if self._paho.want_write():
+            self._congested = True
+            self._await_writable(self._paho, None, self._paho.socket())
+
+    def _properties(self, correlation_data: bytes | None) -> Properties | None:
+        if correlation_data is None or self.version is not ProtocolVersion.V5:
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it so
+        properties.CorrelationData = correlation_data
+        return properties
+
+    def _read(self) -> Any:
+        """Read a packet. aiomqtt leaves a connection open, and deaf, on which paho cannot read one."""
+        try:
+            return self._loop_read()
+        except Exception as error:  # noqa: BLE001 - each is a packet that paho cannot take apart, or a fault of ours
+            _LOG.debug("broker_packet_not_read", exc_info=True)
+            self._lose(f"a packet from the broker could not be read: {error!r}")
+            self._paho._sock_close()  # noqa: SLF001 - paho has no public way to close at once
+            return MQTT_ERR_CONN_LOST
+
+    def _receive_limited(self, size: int) -> bytes:
+        """Receive at most ``size`` bytes, unless a packet is longer than any that we expect."""
+        if size > self._settings.max_packet_bytes:
+            self._lose(f"the broker sent a packet of {size} bytes, longer than {self._settings.max_packet_bytes}")
+            raise ConnectionAbortedError(self._lost_reason)
+        data: bytes = self._receive(size)
+        if len(self._beginning) < _CONNACK_BYTES:
+            self._beginning += data
+        return data
+
+    # The next methods are paho's callbacks.
+
+    def _on_connect(self, paho: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
+        if code.is_failure:
+            self._lose(f"refused by the broker: {connack_text(code.value, _explanation(properties))}")
+            return
+        keepalive_s = self._settings.times.keepalive_s
+        # A broker may ask for a longer pause, or for none to be checked; its own death must still be noticed. The public
+        # property cannot be set while connected.
+        if not 0 < paho.keepalive <= keepalive_s:
+            paho._keepalive = keepalive_s  # noqa: SLF001
+        self._accept(_limits(properties))
+        self._aiomqtt_on_connect(paho, userdata, flags, code, properties)
+
+    def _on_disconnect(self, paho: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
+        if self._closing:
+            self._aiomqtt_on_disconnect(paho, userdata, flags, code, properties)
+        elif flags.is_disconnect_packet_from_server:
+            self._lose(f"disconnected by the broker: {disconnect_text(code.value, _explanation(properties))}")
+        elif code == "Keep alive timeout":
+            self._lose(f"nothing from the broker for {2 * paho.keepalive} s")
+        elif code == "Protocol error":
+            self._lose(self._refusal() or "the broker sent a packet that MQTT does not allow")
+        else:
+            self._lose_closed()
+
+    def _refusal(self) -> str:
+        """Return the refusal in a CONNACK that paho does not report, such as the one of version 3.1.1; empty if none."""
+        if self._accepted.done() or len(self._beginning) < _CONNACK_BYTES or self._beginning[0] != _CONNACK:
+            return ""
+        return f"refused by the broker: {connack_text(self._beginning[_CONNACK_BYTES - 1])}"
+
+    def _take_message(self, _paho: Any, _userdata: Any, message: Any) -> None:
+        now_ns = time.monotonic_ns()
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # no subscriber can want it
+            return
+        properties = message.properties
+        self._on_message(
+            IncomingMessage(
+                topic,
+                message.payload,
+                message.retain,
+                getattr(properties, "ResponseTopic", None),
+                getattr(properties, "CorrelationData", None),
+            ),
+            now_ns,
+        )
+
+    def _on_subscribe(self, _paho: Any, _userdata: Any, packet_id: int, codes: Any, _properties: Any) -> None:
+        self._take_suback(packet_id, [code.value for code in codes])
+
+    def _on_publish(self, _paho: Any, _userdata: Any, packet_id: int, code: ReasonCode, properties: Any) -> None:
+        if code.is_failure and not self._refusal_logged:
+            # Sending it again would not help: what is refused is the right to publish there.
+            self._refusal_logged = True
+            reason = puback_text(code.value, _explanation(properties))
+            _LOG.warning("broker_refused_message", reason=reason)
+        acknowledged = self._unacknowledged.pop(packet_id, None)
+        if acknowledged is not None:
+            acknowledged()
+
+    def _on_socket_register_write(self, paho: Any, userdata: Any, sock: Any) -> None:
+        if not self._writing_now:
+            self._await_writable(paho, userdata, sock)
+
+    def _on_socket_unregister_write(self, paho: Any, userdata: Any, sock: Any) -> None:
+        self._writable(paho, userdata, sock)
+        if self._congested:
+            self._congested = False
+            if self._on_writable is not None:
+                self._on_writable()
+
+
+def _new_client(settings: ConnectionSettings) -> aiomqtt.Client:
+    address, will, version_5 = settings.address, settings.will, settings.version is ProtocolVersion.V5
+    properties = None
+    if version_5:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it so
+        properties.MaximumPacketSize = settings.max_packet_bytes
+    return aiomqtt.Client(
+        address.host,
+        address.port,
+        username=address.user,
+        password=address.password,
+        logger=_library_logger,
+        identifier=settings.identifier,
+        protocol=aiomqtt.ProtocolVersion.V5 if version_5 else aiomqtt.ProtocolVersion.V311,
+        will=None if will is None else aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+        clean_session=None if version_5 else True,
+        timeout=math.inf,  # the caller limits the time
+        keepalive=settings.times.keepalive_s,
+        properties=properties,
+        tls_context=address.tls,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+    )
+
+
+def _limits(properties: Any) -> BrokerLimits:
+    defaults = BrokerLimits()
+    return BrokerLimits(
+        receive_maximum=getattr(properties, "ReceiveMaximum", defaults.receive_maximum),
+        maximum_packet_bytes=getattr(properties, "MaximumPacketSize", None),
+        maximum_qos=getattr(properties, "MaximumQoS", defaults.maximum_qos),
+        retain_available=bool(getattr(properties, "RetainAvailable", defaults.retain_available)),
+        server_keep_alive_s=getattr(properties, "ServerKeepAlive", None),
+        assigned_identifier=getattr(properties, "AssignedClientIdentifier", None),
+    )
+
+
+def _explanation(properties: Any) -> str:
+    return str(getattr(properties, "ReasonString", ""))

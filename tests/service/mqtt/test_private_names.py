@@ -1,0 +1,67 @@
+"""The private names of libraries that ``service/mqtt`` uses: a new version that lacks one must fail here first."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from types import ModuleType
+from typing import Any
+
+import aiomqtt
+import gmqtt
+import pytest
+from gmqtt.mqtt.connection import MQTTConnection
+from gmqtt.mqtt.protocol import MQTTProtocol
+
+from service.mqtt import aiomqtt_connection, gmqtt_connection
+
+AIOMQTT = {"_client"}
+PAHO = {"_in_callback_mutex", "_keepalive", "_sock_close", "_sock_recv"}
+GMQTT_CLIENT = {"_connection", "_create_connection"}
+GMQTT_CONNECTION = {"_protocol", "_transport"}
+GMQTT_PROTOCOL = {"_read_packet"}
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [(aiomqtt_connection, AIOMQTT | PAHO), (gmqtt_connection, GMQTT_CLIENT | GMQTT_CONNECTION | GMQTT_PROTOCOL)],
+    ids=["aiomqtt", "gmqtt"],
+)
+def test_every_private_name_that_is_used_is_listed_here(module: ModuleType, names: set[str]) -> None:
+    used = re.findall(r"\b(?:_?client|_?paho|connection|protocol)\.(_[a-z]\w*)", inspect.getsource(module))
+    assert set(used) == names
+
+
+def lacking(owner: object, names: set[str]) -> str:
+    """Which names a library no longer has, as text for whoever upgrades it."""
+    gone = sorted(name for name in names if not hasattr(owner, name))
+    return "" if not gone else f"{type(owner).__module__} has no {', '.join(gone)} any longer: see service/mqtt/"
+
+
+async def test_aiomqtt_and_paho_have_the_private_names_that_are_used() -> None:
+    client = aiomqtt.Client("127.0.0.1")
+    assert lacking(client, AIOMQTT) == ""
+    paho: Any = client._client
+    assert lacking(paho, PAHO) == ""
+    assert not paho._in_callback_mutex.locked()
+    assert paho._keepalive == paho.keepalive
+    assert list(inspect.signature(paho._sock_recv).parameters) == ["bufsize"]
+    assert not inspect.signature(paho._sock_close).parameters
+
+
+async def test_gmqtt_has_the_private_names_that_are_used() -> None:
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        client = gmqtt.Client("any")
+        assert lacking(client, GMQTT_CLIENT) == ""
+        port = server.sockets[0].getsockname()[1]
+        connection = await client._create_connection("127.0.0.1", port, False, True, 15)
+        assert isinstance(connection, MQTTConnection)
+        assert lacking(connection, GMQTT_CONNECTION) == ""
+        assert isinstance(connection._protocol, MQTTProtocol)
+        assert isinstance(connection._transport, asyncio.Transport)
+        assert lacking(connection._protocol, GMQTT_PROTOCOL) == ""
+        assert connection._protocol._read_packet(b"\x30") == 0
+        connection._transport.abort()
+        await connection.close()
