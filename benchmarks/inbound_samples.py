@@ -165,7 +165,7 @@ def compare_outbound(pool: ProcessPoolExecutor, names: list[str], port: int, rou
     for name, measured in results.items():
         if measured:
             print(
-                f"  {name:<22}one to its acknowledgement {median(r.acknowledged_us for r in measured):6.1f} us"
+                f"  {name:<24}one to its acknowledgement {median(r.acknowledged_us for r in measured):6.1f} us"
                 f"   backlog {median(r.processor_us for r in measured):5.1f} us of processor each"
             )
 

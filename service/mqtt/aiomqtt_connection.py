@@ -159,6 +159,8 @@ class AiomqttConnection(PublishingConnection):
         self._paho.disconnect()
         self._paho._sock_close()  # noqa: SLF001 - disconnect() only closes behind what could be written
         self._paho.on_socket_close = None
+        # A thread that still connects must not open it again: its CONNECT would end the next connection.
+        self._paho.on_socket_open = _refuse_socket
 
     def _send_subscribe(self, filters: Sequence[tuple[str, QoS]]) -> int:
         code, packet_id = self._paho.subscribe(list(filters))
@@ -299,6 +301,11 @@ def _new_client(settings: ConnectionSettings) -> aiomqtt.Client:
         tls_context=address.tls,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )
+
+
+def _refuse_socket(paho: Any, _userdata: Any, _sock: Any) -> None:
+    paho._sock_close()  # noqa: SLF001 - paho would leave it open
+    raise ConnectionAbortedError("this connection has been given up")
 
 
 def _limits(properties: Any) -> BrokerLimits:

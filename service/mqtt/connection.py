@@ -90,7 +90,7 @@ class ConnectionTimes:
     connect_s: float = 5.0
     """To connect and be accepted, and then to have a subscription answered."""
     keepalive_s: int = 15
-    """The longest time without a packet to the broker. It is given up after 2 to 3 times as long without one from it."""
+    """The longest time without a packet to the broker. It is given up after about twice as long without one from it."""
     goodbye_s: float = 0.5
     """To deliver DISCONNECT and close; after that the connection is cut."""
 

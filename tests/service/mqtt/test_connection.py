@@ -205,6 +205,18 @@ async def test_a_connect_that_is_cancelled_leaves_no_socket_open(kind: Kind) -> 
         assert connecting.cancelled()
 
 
+async def test_a_thread_that_connects_after_the_connection_was_given_up_sends_nothing() -> None:
+    async with scripted_broker() as (port, received):
+        settings = publisher(port)._settings()
+        connection = AiomqttConnection(settings, ignore)
+        connection.abort()
+        with pytest.raises(ConnectionAbortedError):
+            await asyncio.to_thread(connection._paho.connect, "127.0.0.1", port)
+        assert connection._paho.socket() is None
+        await asyncio.sleep(0.05)
+        assert not received
+
+
 async def test_messages_arrive_with_topic_payload_and_retain_flag(mosquitto: Mosquitto, kind: Kind) -> None:
     received: list[IncomingMessage] = []
     async with (
