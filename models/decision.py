@@ -29,7 +29,7 @@ LONGEST_STALE_MS: Final = 60_000
 _LATE_MS: Final = STEP_MS + STEP_MS // 2
 """From this distance between two samples on, a step was missed: the distance is rounded to whole steps."""
 _NEVER: Final = -(2**62)
-_WORTH_ARRAYS: Final = 48
+_MIN_ARRAY_SAMPLES: Final = 48
 """From this number of samples on, array operations are faster than a loop."""
 
 
@@ -159,13 +159,13 @@ class Decision:
         """
         initially, count = self._wheels, time_ms.shape[0]
         envelope = np.empty(count)
-        if count < _WORTH_ARRAYS:
+        if count < _MIN_ARRAY_SAMPLES:
             for i, (now, p) in enumerate(zip(time_ms.tolist(), probability.tolist(), strict=True)):
                 self._step(i, now, p)
                 envelope[i] = self._envelope
         else:
             for start, stop in pairwise(_run_bounds(time_ms, probability)):
-                if stop - start < _WORTH_ARRAYS:
+                if stop - start < _MIN_ARRAY_SAMPLES:
                     block = zip(time_ms[start:stop].tolist(), probability[start:stop].tolist(), strict=True)
                     for i, (now, p) in enumerate(block, start):
                         self._step(i, now, p)

@@ -208,14 +208,14 @@ class Registry:
             needed = {champion, *self._promoted(champion)[-2:]}
             versions = self.versions()
             newest = versions[max(0, len(versions) - keep) :]
-            doomed = [version for version in versions if version not in newest and version.id not in needed]
-            for version in doomed:
+            to_delete = [version for version in versions if version not in newest and version.id not in needed]
+            for version in to_delete:
                 # Renamed first, in one step: a kill during the deletion leaves no incomplete version in the list.
                 aside = version.folder.with_name(f"{_UNFINISHED}{version.id}")
                 os.replace(version.folder, aside)
                 shutil.rmtree(aside)
                 self._note("prune", {"version": version.id})
-        return doomed
+        return to_delete
 
     def _set_champion(self, action: str, version: Version, why: str) -> None:
         before = self._champion_id()

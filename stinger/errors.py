@@ -16,7 +16,7 @@ class InputError(StingerError):
 
 
 class UnavailableError(StingerError):
-    """Something that a command needs cannot be had now, such as a port in use; trying again later may help."""
+    """Something that a command needs is not available now, such as a port in use; trying again later may help."""
 
 
 class FileError(InputError):

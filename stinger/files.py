@@ -101,19 +101,19 @@ def atomic_output(path: StrPath, *, lasting: bool = True) -> Iterator[BinaryIO]:
     """
     with os_errors(path):
         target = _target(path)
-        aside = _temporary_path(target)
+        temporary = _temporary_path(target)
         try:
-            with open(aside, "xb") as file:
+            with open(temporary, "xb") as file:
                 if target.exists():
-                    os.chmod(aside, target.stat().st_mode & 0o777)
+                    os.chmod(temporary, target.stat().st_mode & 0o777)
                 yield file
                 file.flush()
                 if lasting:
                     os.fsync(file.fileno())
-            os.replace(aside, target)
+            os.replace(temporary, target)
         except BaseException:
             with suppress(OSError):
-                aside.unlink()
+                temporary.unlink()
             raise
         if lasting:
             sync_folder(target.parent)
@@ -135,28 +135,28 @@ def write_many(files: Mapping[Path, bytes]) -> None:
         for path, data in files.items():
             write_bytes(path, data)
         return
-    asides: dict[Path, Path] = {}
+    temporary_paths: dict[Path, Path] = {}
     try:
         for path, data in files.items():
             with os_errors(path):
-                asides[path] = _temporary_path(path)
-                asides[path].write_bytes(data)
+                temporary_paths[path] = _temporary_path(path)
+                temporary_paths[path].write_bytes(data)
         os.sync()
         for path in files:
             with os_errors(path):
-                os.replace(asides.pop(path), path)
+                os.replace(temporary_paths.pop(path), path)
     finally:
-        for aside in asides.values():
+        for temporary in temporary_paths.values():
             with suppress(OSError):
-                aside.unlink()
+                temporary.unlink()
 
 
 def check_output(path: StrPath) -> None:
     """Raise the :class:`FileError` that writing ``path`` would raise, before long work. Leaves no file behind."""
     with os_errors(path):
-        aside = _temporary_path(_target(path))
-        aside.open("xb").close()
-        aside.unlink()
+        temporary = _temporary_path(_target(path))
+        temporary.open("xb").close()
+        temporary.unlink()
 
 
 def _target(path: StrPath) -> Path:

@@ -19,21 +19,21 @@ RATE_TOLERANCE: Final = 0.05
 """Largest relative difference from 100 Hz at which models can be used: clocks differ."""
 
 _BAND: Final = 0.2
-"""Steps within this part of the median (or 1 ms, the resolution of timestamps) are regular ones."""
+"""Steps within this fraction of the median (or 1 ms, the resolution of timestamps) are regular ones."""
 _LONG_QUANTILE: Final = 0.98
 _LONG_FACTOR: Final = 2.5
 """A step more than this many times as long as the longest regularly repeated one is a gap (if also longer than GAP_MS)."""
 _LONG_MIN: Final = 3
-"""A long step counts as regularly repeated only if at least so many are longer or equal."""
+"""A long step counts as regularly repeated only if at least this many steps are longer or equal."""
 _PAUSE_MS: Final = 1000
-"""A longer step is a pause however often it comes, unless most steps are about as long."""
+"""A longer step is a pause, even if it occurs often, unless most steps are about as long."""
 _EVEN_MIN: Final = 0.85
-"""Least part of regular steps in an even stream: of a stream that loses more samples, only those that remain count."""
+"""Smallest fraction of regular steps in an even stream. If more samples are lost, only the samples that remain are counted."""
 _SHORT_MAX: Final = 0.02
-"""Largest part of shorter steps in an even stream."""
+"""Largest fraction of shorter steps in an even stream."""
 _MULTIPLE_TOLERANCE: Final = 0.2
 _MULTIPLES_MIN: Final = 0.8
-"""Least part of the longer steps of an even stream that are multiples of the regular one, as lost samples leave them."""
+"""Smallest fraction of the longer steps of an even stream that are multiples of the regular one, as lost samples cause."""
 _TIME_FACTOR: Final = 0.9
 _UNIFORM: Final = 0.98
 
@@ -56,7 +56,7 @@ class SampleRate:
 
     @property
     def problem(self) -> str | None:
-        """Why models cannot score or learn from these samples, as a phrase after "has"; ``None`` if they can."""
+        """Why models cannot score or learn from these samples, as a phrase to follow "has"; ``None`` if they can."""
         if self.hz is None:
             return "no known sample rate: its time does not advance"
         if not serves_rate(self.hz):
@@ -90,7 +90,7 @@ def rate_text(rate_hz: float) -> str:
 def measure_rate(time_ms: npt.NDArray[np.int64]) -> SampleRate:
     """Return the rate of samples at ``time_ms`` ``(n,)``, ascending, in ms.
 
-    Where steps are even but for lost samples, it is the regular step. Elsewhere (timestamps of a coarse clock, bursts,
+    If steps are even except for lost samples, it is that of the regular step. Elsewhere (timestamps of a coarse clock, bursts,
     batches with one timestamp, jitter) it is the number of samples over the time that they cover, without gaps.
 
     >>> measure_rate(np.arange(100) * 10).hz
@@ -113,7 +113,7 @@ def measure_rate(time_ms: npt.NDArray[np.int64]) -> SampleRate:
 
 
 def _longest_regular(steps: npt.NDArray[np.int64]) -> float:
-    """Return the longest step that repeats regularly: what is far longer is a gap."""
+    """Return the longest step that repeats regularly: a far longer one is a gap."""
     ascending = np.sort(steps)
     median = float(ascending[steps.size // 2])
     ascending = ascending[ascending <= max(_PAUSE_MS, GAP_STEPS * median)]

@@ -103,8 +103,8 @@ def split_samples(samples: SampleArray) -> SplitSamples:
     """Split the samples ``(n,)`` of a log file where its clock starts over: one recording for each boot.
 
     The rule is that of live streams, :class:`~stinger.sample_clock.SampleClock`: wraps of the clock are undone; late
-    samples, and those that repeat the one before in every byte, are dropped. Only here, the samples that were taken for
-    late ones before a reboot was recognised belong to the new boot, and a single sample whose time is ahead of both its
+    samples, and those that repeat the one before in every byte, are dropped. Unlike there, samples that were taken for
+    late ones before a reboot was recognised are moved to the new boot, and a single sample whose time is ahead of both its
     neighbours is dropped.
     """
     none = np.empty(0, dtype=np.intp)

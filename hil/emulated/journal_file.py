@@ -18,7 +18,7 @@ from stinger.sample import SampleArray
 
 WRITE_INTERVAL_S: Final = 1.0
 
-_HELD_BACK: Final = CAPACITY // 2
+_UNWRITTEN_ENTRIES: Final = CAPACITY // 2
 """The latest entries, 82 s at 100 Hz, are not written yet: they still change if a fault delays a sample."""
 
 
@@ -37,7 +37,7 @@ class JournalFile:
     def append(self, *, everything: bool = False) -> None:
         """Append the entries that no longer change, or ``everything``."""
         journal = self._blaster.journal
-        end = journal.count if everything else journal.count - _HELD_BACK
+        end = journal.count if everything else journal.count - _UNWRITTEN_ENTRIES
         if end <= self._next:
             return
         self._blaster.inference.catch_up()

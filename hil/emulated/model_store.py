@@ -9,7 +9,7 @@ from stinger.errors import DeviceError
 from stinger.mlmd import BlasterModel, LrModel, MlmdError, MlmdRefusal, decode_mlmd, fingerprint
 from stinger.wire.commands import MODEL_REFUSALS, ModelSlot
 
-_READ_LAST: Final = {MlmdRefusal.CRC, MlmdRefusal.NOT_FINITE}
+_FOUND_TOO_LATE: Final = {MlmdRefusal.CRC, MlmdRefusal.NOT_FINITE}
 """Errors found only after the weights in use have been overwritten: only the factory model is left then."""
 
 
@@ -53,7 +53,7 @@ class ModelStore:
         except KeyError as error:
             raise _refused() from error
         except MlmdError as error:
-            if error.refusal in _READ_LAST:
+            if error.refusal in _FOUND_TOO_LATE:
                 self._fall_back(slot)
             raise _refused() from error
         is_lr = isinstance(model, LrModel)

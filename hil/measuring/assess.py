@@ -37,7 +37,7 @@ from hil.measuring.timeline import build_timeline
 from hil.record import ARRIVAL_JITTER_STAGE, Latency, Measurement, TimelineEntry
 
 _SHOWN_CONTRADICTIONS: Final = 3
-_CALM_NS: Final = 1_500_000_000
+_FAULT_FREE_NS: Final = 1_500_000_000
 """A device's final link state is only judged if its last fault ended at least this long before the last message."""
 _EXPECTED_FINAL_STATE: Final = {"link": "streaming", "status": "offline"}
 _LOST_STATES: Final = ("lost", "silent")
@@ -275,8 +275,8 @@ def _assess_states(
     results.put(alarms=len(alarms), link_losses=len(lost))
     # Without a journal it is unknown whether the device is still present at the end, or how soon after a fault it is.
     last_ns = max((message.at_ns for message in observations.messages), default=0)
-    calm = all(fault.end_ns is None or fault.end_ns < last_ns - _CALM_NS for fault in observations.faults)
-    links = deliveries.keys() if calm else ()
+    fault_free = all(fault.end_ns is None or fault.end_ns < last_ns - _FAULT_FREE_NS for fault in observations.faults)
+    links = deliveries.keys() if fault_free else ()
     judged = [state for state in states if state.kind == "status" or (state.kind == "link" and state.device in links)]
     final = {state.device: (state.kind, state.content.get("state")) for state in judged}
     if final:

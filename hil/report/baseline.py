@@ -22,7 +22,7 @@ _VALUE_SHARE: Final = 0.10
 _LIMIT_SHARE: Final = 0.01
 _DISTANCE_SHARE: Final = 0.25
 """Smallest changes that count: as a share of the value, of its limit, and of its distance to the limit; see :func:`rule`."""
-_ABUNDANT: Final = 2
+_FAR_ABOVE_LIMIT: Final = 2
 """Values above this multiple of their lower limit are not compared: there was more than enough."""
 _DURATION_SHARE: Final = 0.2
 """Durations of a scenario that differ by more than this are listed as different conditions."""
@@ -81,7 +81,7 @@ def rule() -> str:
     return (
         "Compared are verdicts, values that have a limit, and latencies. A value counts as changed if it moved by more than "
         f"{_VALUE_SHARE:.0%} of the old value and {_LIMIT_SHARE:.0%} of its limit, or by more than {_DISTANCE_SHARE:.0%} of "
-        f"its distance to the limit; values above {_ABUNDANT} times a lower limit never count. A latency counts as changed "
+        f"its distance to the limit; values above {_FAR_ABOVE_LIMIT} times a lower limit never count. A latency counts as changed "
         f"if {latencies}, after subtracting the change of the latency floor. Latencies of few values are not compared, nor "
         "are times if the computer was busy in either run."
     )
@@ -200,7 +200,7 @@ def _compare_values(scenario: str, name: str, old: Measurement, new: Measurement
 
 
 def _has_changed(old: float, new: float, limit: Limit) -> bool:
-    if limit.at_most is None and limit.at_least is not None and min(old, new) >= _ABUNDANT * limit.at_least > 0:
+    if limit.at_most is None and limit.at_least is not None and min(old, new) >= _FAR_ABOVE_LIMIT * limit.at_least > 0:
         return False
     step = abs(new - old)
     ends = [abs(end) for end in (limit.at_least, limit.at_most) if end is not None]

@@ -10,9 +10,9 @@ from hil.limits import Limit
 from hil.record import Measurement
 from hil.report.formatting import number, with_unit
 
-_BEYOND: Final = 0.5
+_SCALE_BEYOND_LIMIT: Final = 0.5
 """How far the scale extends beyond a limit, as a fraction of it; a value further out is drawn as an arrow."""
-_BELOW_ZERO: Final = 0.1
+_SCALE_BELOW_ZERO: Final = 0.1
 """How far the scale of a count extends below zero."""
 _MULTIPLE: Final = 2
 """From this many times the limit on, the margin is given as a multiple."""
@@ -83,9 +83,9 @@ def _scale(limit: Limit, value: float | None) -> tuple[float, float]:
         assert end is not None
         if end == 0:
             counted = high is not None and not (value is not None and value < 0)  # a count cannot be negative
-            return (-_BELOW_ZERO if counted else -1.0), 1.0
-        return (0.0, end * (1 + _BEYOND)) if end > 0 else (end * (1 + _BEYOND), 0.0)
-    around = _BEYOND * ((high - low) or abs(high) or 1.0)
+            return (-_SCALE_BELOW_ZERO if counted else -1.0), 1.0
+        return (0.0, end * (1 + _SCALE_BEYOND_LIMIT)) if end > 0 else (end * (1 + _SCALE_BEYOND_LIMIT), 0.0)
+    around = _SCALE_BEYOND_LIMIT * ((high - low) or abs(high) or 1.0)
     return low - around, high + around
 
 

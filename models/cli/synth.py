@@ -50,5 +50,5 @@ def synth(
     )
     write_log(output, samples)
     shots = sum(int(find_shots(recording).accepted.sum()) for recording in split_recordings(samples))
-    who = f"user {people[0]}" if users == 1 else f"users {people[0]} to {people[-1]}"
-    click.echo(f"{output}: {samples.shape[0]:,} samples, {shots:,} shots, {who}")
+    users_text = f"user {people[0]}" if users == 1 else f"users {people[0]} to {people[-1]}"
+    click.echo(f"{output}: {samples.shape[0]:,} samples, {shots:,} shots, {users_text}")

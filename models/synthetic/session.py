@@ -141,14 +141,14 @@ def _logged_rounds(
     """Yield the rounds of one boot without an end, each as the samples that the logger writes."""
     sensor = play_sensor(seed, boot)
     now_ms = start_ms
-    number = lain = 0
+    number = still_before = 0
     while True:
         played = play_round(seed, boot, number, users[number % len(users)], sensor)
         count = played.lies.size
         samples = make_samples(now_ms + _STEP_MS * np.arange(count), played.axes, played.trigger)
-        still = _still_for(played.lies, lain)
+        still = _still_for(played.lies, still_before)
         yield samples[still <= STILL_PAUSE_MS // _STEP_MS] if still_pause else samples
-        lain = int(still[-1])
+        still_before = int(still[-1])
         now_ms += _STEP_MS * count
         number += 1
 

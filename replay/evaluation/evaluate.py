@@ -187,8 +187,8 @@ def _part(trace: Trace, parameters: DecisionParameters, min_lead_ms: float) -> _
 def _lead(parts: Sequence[_Part]) -> Lead | None:
     leads = []
     for part in parts:
-        carried = part.events.shot[part.events.kind == SpinUpKind.WITH_SHOT]
-        leads.append(part.events.on_for_ms[carried[part.accepted[carried]]])
+        with_shot = part.events.shot[part.events.kind == SpinUpKind.WITH_SHOT]
+        leads.append(part.events.on_for_ms[with_shot[part.accepted[with_shot]]])
     lead_ms = np.concatenate(leads) if leads else np.empty(0)
     if not lead_ms.size:
         return None

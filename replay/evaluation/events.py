@@ -78,9 +78,9 @@ def match_events(spin_ups: Times, shot_ms: Times, *, min_lead_ms: float) -> Even
 
     kind = np.full(on.shape, SpinUpKind.FALSE, dtype=np.uint8)
     shot = np.full(on.shape, -1, dtype=np.intp)
-    carriers, first = np.unique(holder[held], return_index=True)
-    kind[carriers] = SpinUpKind.WITH_SHOT
-    shot[carriers] = np.flatnonzero(held)[first]
+    with_shot, first = np.unique(holder[held], return_index=True)
+    kind[with_shot] = SpinUpKind.WITH_SHOT
+    shot[with_shot] = np.flatnonzero(held)[first]
 
     following = np.searchsorted(shot_ms, off, side="left")
     padded_ms = np.append(shot_ms, np.iinfo(np.int64).max)

@@ -13,7 +13,7 @@ JSON_FILE: Final = "evaluation.json"
 MARKDOWN_FILE: Final = "evaluation.md"
 PICTURE_FILE: Final = "sweep.png"
 
-_NAMED: Final = 3
+_MAX_NAMED_LOGS: Final = 3
 """Number of logs named in the title of the picture."""
 
 
@@ -25,9 +25,9 @@ def write_evaluation(report: EvaluationReport, folder: Path, *, dpi: float) -> t
     from replay.evaluation.sweep_picture import draw_sweep  # noqa: PLC0415 - matplotlib, only when a picture is wanted
 
     make_folder(folder)
-    names = ", ".join(Path(file.path).name for file in report.data[:_NAMED])
-    if len(report.data) > _NAMED:
-        names += f" and {len(report.data) - _NAMED} more"
+    names = ", ".join(Path(file.path).name for file in report.data[:_MAX_NAMED_LOGS])
+    if len(report.data) > _MAX_NAMED_LOGS:
+        names += f" and {len(report.data) - _MAX_NAMED_LOGS} more"
     draw_sweep(report.rows, report.operating, folder / PICTURE_FILE, title=f"{report.subject} on {names}", dpi=dpi)
     write_bytes(folder / JSON_FILE, (json.dumps(to_json(report), indent=2) + "\n").encode())
     write_bytes(folder / MARKDOWN_FILE, to_markdown(report, picture=PICTURE_FILE).encode())

@@ -65,23 +65,23 @@ def _reasons(challenger: Contender, contest: Contest, rules: Rules) -> tuple[str
             f"It has {challenger.in_time} of {shots} accepted shots in time, {_difference(more)} than the champion: "
             f"it would need {_at_least(rules.margin, shots)}."
         )
-    for name, own, its in zip(contest.held_out, challenger.sessions, champion.sessions, strict=False):
-        reasons += _reasons_of_session(name, own, its, rules)
+    for name, own, other in zip(contest.held_out, challenger.sessions, champion.sessions, strict=False):
+        reasons += _reasons_of_session(name, own, other, rules)
     return tuple(reasons)
 
 
-def _reasons_of_session(name: str, own: Evaluation, its: Evaluation, rules: Rules) -> list[str]:
+def _reasons_of_session(name: str, challenger: Evaluation, champion: Evaluation, rules: Rules) -> list[str]:
     reasons = []
-    fewer = its.accepted.count - own.accepted.count
-    if fewer > max(1.0, rules.session_margin * own.accepted.total + 1e-9):
+    fewer = champion.accepted.count - challenger.accepted.count
+    if fewer > max(1.0, rules.session_margin * challenger.accepted.total + 1e-9):
         reasons.append(
-            f"In {name} it has {own.accepted.count} of {own.accepted.total} shots in time, the champion "
-            f"{its.accepted.count}: that is worse by more than {100 * rules.session_margin:g} %."
+            f"In {name} it has {challenger.accepted.count} of {challenger.accepted.total} shots in time, the champion "
+            f"{champion.accepted.count}: that is worse by more than {100 * rules.session_margin:g} %."
         )
-    extra = own.false.count - its.false.count
-    if extra > max(1.0, rules.session_false_margin * own.minutes + 1e-9):
+    extra = challenger.false.count - champion.false.count
+    if extra > max(1.0, rules.session_false_margin * challenger.minutes + 1e-9):
         reasons.append(
-            f"In {name} it has {own.false.value:.2f} false spin-ups a minute, the champion {its.false.value:.2f}: "
+            f"In {name} it has {challenger.false.value:.2f} false spin-ups a minute, the champion {champion.false.value:.2f}: "
             f"that is worse by more than {rules.session_false_margin:g}."
         )
     return reasons

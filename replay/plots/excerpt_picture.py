@@ -42,7 +42,7 @@ _TITLE_IN: Final = 0.3
 _LEGEND_WIDTH_IN: Final = 7.1
 _SHORT_PEAK: Final = 0.02
 """A peak may be cut off if it takes less than this fraction of the values."""
-_WORTH_CUTTING: Final = 0.5
+_MAX_REMAINING_RANGE: Final = 0.5
 """Peaks are cut off only if this makes the rest at least twice as large."""
 
 
@@ -211,7 +211,7 @@ class _Ruler:
         before = values[time_s[known] <= 0]
         low = min(float(usual[0]), float(before.min(initial=np.inf)))
         high = max(float(usual[1]), float(before.max(initial=-np.inf)))
-        if high - low > _WORTH_CUTTING * (highest - lowest):
+        if high - low > _MAX_REMAINING_RANGE * (highest - lowest):
             low, high = lowest, highest
         margin = 0.08 * (high - low) or 1.0
         self._panel.set_ylim(low - margin, high + margin)

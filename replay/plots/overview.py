@@ -37,7 +37,7 @@ _LEGEND_IN: Final = 0.24
 _SENSORS: Final = ((ACCEL_LSB_PER_G, "g"), (GYRO_LSB_PER_DPS, "°/s"))
 _SPACE_BETWEEN: Final = 0.01
 """Space between sessions, as a fraction of the total time."""
-_LINES_THROUGH: Final = 300
+_MAX_SHOT_LINES: Final = 300
 """More shots than this are marked in the strip only: lines through the panels would hide the data."""
 _CHARACTER_IN: Final = 0.075
 """Width of a character in a session's name, except for the widest."""
@@ -46,7 +46,7 @@ _SHORTEST_NAME: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Placed:
+class _PlacedSession:
     """A session on the picture's time axis, in seconds."""
 
     session: Session
@@ -106,27 +106,29 @@ def draw_overview(
     stack.save(path)
 
 
-def _in_line(sessions: Sequence[Session]) -> list[_Placed]:
+def _in_line(sessions: Sequence[Session]) -> list[_PlacedSession]:
     lengths = [float(s.recording.time_ms[-1] - s.recording.time_ms[0]) / 1000 for s in sessions]
     space = _SPACE_BETWEEN * sum(lengths)
     starts = np.concatenate(([0.0], np.cumsum([length + space for length in lengths])))
     return [
-        _Placed(session=session, starts_s=float(start), ends_s=float(start) + length)
+        _PlacedSession(session=session, starts_s=float(start), ends_s=float(start) + length)
         for session, start, length in zip(sessions, starts, lengths, strict=False)
     ]
 
 
-def _share(place: _Placed, placed: Sequence[_Placed]) -> float:
+def _share(place: _PlacedSession, placed: Sequence[_PlacedSession]) -> float:
     return len(place.session.recording) / sum(len(other.session.recording) for other in placed)
 
 
-def _axis_points(place: _Placed, axis: int, lsb: float, max_points: float) -> tuple[Values, Values]:
+def _axis_points(place: _PlacedSession, axis: int, lsb: float, max_points: float) -> tuple[Values, Values]:
     recording = place.session.recording
     index = np.arange(len(recording))
     return thinned(place.seconds(index), recording.axes[:, axis] / lsb, recording.gaps(), int(max_points))
 
 
-def _probability_points(place: _Placed, forecast: Forecast, model: int, max_points: float) -> tuple[Values, Values]:
+def _probability_points(
+    place: _PlacedSession, forecast: Forecast, model: int, max_points: float
+) -> tuple[Values, Values]:
     breaks = breaks_in(place.session.recording, forecast.index)
     return thinned(place.seconds(forecast.index), forecast.probability[:, model], breaks, int(max_points))
 
@@ -142,7 +144,7 @@ class _Stack:
     """Stacked panels with a common time axis, and a strip above them that marks every shot."""
 
     def __init__(
-        self, placed: Sequence[_Placed], count: int, *, panel_in: float, space_in: float, dpi: float, title: str
+        self, placed: Sequence[_PlacedSession], count: int, *, panel_in: float, space_in: float, dpi: float, title: str
     ) -> None:
         names_in = _NAMES_IN if len(placed) > 1 else 0.05
         strip_in = _BOTTOM_IN + count * (panel_in + space_in)
@@ -165,7 +167,7 @@ class _Stack:
         for seconds, accepted in _shots(placed):
             low, colour = (1.1, BLACK) if accepted else (0.1, PURPLE)
             strip.vlines(seconds, low, low + 0.8, colors=colour, linewidth=0.9)
-            for panel in self.panels if accepted and seconds.size <= _LINES_THROUGH else ():
+            for panel in self.panels if accepted and seconds.size <= _MAX_SHOT_LINES else ():
                 across = panel.get_xaxis_transform()
                 panel.vlines(seconds, 0, 1, colors=GREY, linewidth=0.5, alpha=0.4, transform=across, zorder=1)
         for panel in (strip, *self.panels):
@@ -179,7 +181,7 @@ class _Stack:
         self._picture.save(path)
 
 
-def _shots(placed: Sequence[_Placed]) -> Iterator[tuple[Values, bool]]:
+def _shots(placed: Sequence[_PlacedSession]) -> Iterator[tuple[Values, bool]]:
     for accepted in (True, False):
         yield (
             np.concatenate([p.seconds(p.session.shots.index[p.session.shots.accepted == accepted]) for p in placed]),
@@ -187,7 +189,7 @@ def _shots(placed: Sequence[_Placed]) -> Iterator[tuple[Values, bool]]:
         )
 
 
-def _name_sessions(placed: Sequence[_Placed], panels: Sequence[Axes]) -> None:
+def _name_sessions(placed: Sequence[_PlacedSession], panels: Sequence[Axes]) -> None:
     """Hatch the space between sessions, and write the name of each above its start if there is room."""
     for before, after in pairwise(placed):
         for panel in panels:

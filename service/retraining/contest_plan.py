@@ -91,11 +91,11 @@ def _require_shots(data: TrainingData, unseen: Sequence[int], min_shots: int, *,
         return
     used = sum(session.accepted_shots for session in sessions) - shots
     if after_rollback:
-        whose = "that neither the champion nor a rolled-back model was trained on"
+        condition = "that neither the champion nor a rolled-back model was trained on"
         others = f", and {used} that one of them was trained on" if len(unseen) < len(sessions) else ""
     else:
-        whose = "that the champion was not trained on"
+        condition = "that the champion was not trained on"
         others = f", and {used} that it was trained on" if len(unseen) < len(sessions) else ""
     raise TooFewShotsError(
-        f"There are {shots} accepted shots {whose}{others}; a comparison needs {min_shots} (retrain.min_shots)."
+        f"There are {shots} accepted shots {condition}{others}; a comparison needs {min_shots} (retrain.min_shots)."
     )

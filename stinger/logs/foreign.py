@@ -16,7 +16,7 @@ _COMPRESSED: Final = (
 )
 _UTF_32: Final = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
-_LOOKED_AT: Final = 32
+_HEAD_BYTES: Final = 32
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F))
 
 
@@ -31,7 +31,7 @@ def foreign_format(data: bytes) -> str | None:
             return f"is compressed ({name}): unpack it first, such as with '{program}'"
     if data.startswith(_UTF_32):
         return _text("UTF-32")
-    if data.startswith(_UTF_16) or _is_text_without_mark(data[:_LOOKED_AT]):
+    if data.startswith(_UTF_16) or _is_text_without_mark(data[:_HEAD_BYTES]):
         return _text("UTF-16")
     return None
 
@@ -42,7 +42,7 @@ def _text(encoding: str) -> str:
 
 def _is_text_without_mark(head: bytes) -> bool:
     """Return whether every second byte is 0 and the others are printable ASCII, as in UTF-16 without a byte order mark."""
-    if len(head) < _LOOKED_AT:
+    if len(head) < _HEAD_BYTES:
         return False
     for zeros, characters in ((head[1::2], head[::2]), (head[::2], head[1::2])):
         if not any(zeros) and _PRINTABLE.issuperset(characters):

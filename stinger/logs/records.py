@@ -1,8 +1,8 @@
 """Find the sample records in the bytes of a ``.bin`` file, also where a power cut or a bad copy has damaged it.
 
 A record has no checksum. It is accepted if its trigger is 0 or 1, it is not part of a run of zeros (flash or a file system
-that was extended but not written), and its time follows that of a neighbour. Where the times stop following each other, the
-nearest byte is searched from which they do again: so bytes that are missing or added cost only the records around them.
+that was extended but not written), and its time follows that of a neighbour. Where times do not follow each other, the
+nearest byte is searched from which they do again: so missing or added bytes cost only the records around them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES, SAMPLE_DTYPE, SampleArra
 FOLLOWS_MAX_MS: Final = 1000
 """Two records follow each other if their times differ by at most this."""
 CHAIN_RECORDS: Final = 5
-"""So many records in a row that follow each other show where records begin; fewer only at the end of the file."""
+"""This many records in a row that follow each other show where records begin; at the end of the file, fewer are enough."""
 _ZEROS: Final = re.compile(rb"\0{%d,}" % SAMPLE_BYTES)
 _BATCH_MAX: Final = 64
 """The most records with the same timestamp at the beginning of a chain."""
@@ -115,7 +115,7 @@ def _search(data: bytes) -> FoundRecords:
 
 
 class _Positions:
-    """What speaks for a record beginning at each byte of ``data``, ``n = len(data)``."""
+    """For each byte of ``data``, ``n = len(data)``: whether a record can begin there."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
