@@ -25,10 +25,10 @@ def test_recording_keeps_its_timestamps_and_gaps() -> None:
 
 
 def test_boots_follow_one_another_with_clocks_of_their_own() -> None:
-    recordings = split_recordings(samples_at([100, 110, 120, 0, 10]))
+    recordings = split_recordings(samples_at([5000, 5010, 5020, 0, 10]))
     offset_ms, _, stamps = joined(list(play_recordings(recordings)))
     assert offset_ms == [0, 10, 20, 30, 40]
-    assert stamps == [100, 110, 120, 0, 10]
+    assert stamps == [5000, 5010, 5020, 0, 10]
 
 
 def test_looped_recording_is_one_session_with_a_continuing_clock() -> None:
