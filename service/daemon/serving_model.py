@@ -57,7 +57,7 @@ class ServingModel:
         """
         if self._opening is not None and not self._opening.done():
             raise InputError("another model is still being opened: try again later")
-        # If it is cancelled, because its time is over, the thread continues: only one at a time may.
+        # If this is cancelled by a timeout, the thread continues; no second one may start meanwhile.
         self._opening = asyncio.ensure_future(asyncio.to_thread(self._choose, choice, self._registry))
         self._opening.add_done_callback(_take_error)
         serving = await asyncio.shield(self._opening)
@@ -106,6 +106,6 @@ class ServingModel:
 
 
 def _take_error(opening: asyncio.Future[ChosenModel]) -> None:
-    """Take the error of an opening that nobody awaits any more, which asyncio would log otherwise."""
+    """Retrieve the error of an opening that no task awaits any more; otherwise asyncio would log it."""
     if not opening.cancelled():
         opening.exception()

@@ -83,7 +83,7 @@ def _places(places: tuple[str, ...]) -> str:
 class Log:
     """One log file: its samples ``(n,)`` in the order of the file (n >= 1), and the recordings that they are split into.
 
-    What :class:`Repairs` lists is in neither.
+    Neither contains what :class:`Repairs` lists as left out.
     """
 
     path: str

@@ -54,7 +54,7 @@ class _Upload:
 
 
 class DeviceLink:
-    """One link to a host, from the time at which it is opened. Pass it the host's bytes and the time; send what it returns.
+    """One link to a host, created when it is opened. Pass it the host's bytes and the time; send what it returns.
 
     ``stream_hz`` is the sample rate that the host asked for, 0 for none; :meth:`samples` encodes them.
     With ``streams=False`` it behaves like stock firmware, which does not know ``MLSTREAM``.
