@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stinger.rate import SampleRate
 from stinger.recording import Recording
 from stinger.sample import SAMPLE_RATE_HZ, SampleArray
 
@@ -30,6 +31,8 @@ class Part:
     """``(n,)``."""
     due_ms: npt.NDArray[np.float64]
     """``(n,)``: when each is due at speed 1, in ms from the start of the log; ascending."""
+    rate: SampleRate
+    """That of the whole recording."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +54,7 @@ class Schedule:
             due_ms = begin_ms + (recording.time_ms - recording.time_ms[0]).astype(np.float64)
             raw_ms = recording.samples["timestamp_ms"]
             edges = [0, *(np.flatnonzero(raw_ms[1:] < raw_ms[:-1]) + 1).tolist(), len(recording)]
-            parts += [Part(recording.samples[a:b], due_ms[a:b]) for a, b in pairwise(edges)]
+            parts += [Part(recording.samples[a:b], due_ms[a:b], recording.rate) for a, b in pairwise(edges)]
             begin_ms = float(due_ms[-1]) + BETWEEN_BOOTS_MS
         if not parts:
             return cls((), 0.0)
@@ -68,6 +71,8 @@ class DueSamples:
     """``(n,)``: when each counts as taken, on the caller's clock."""
     boot: int
     """Grows by one with every part, also at the start of another pass."""
+    rate: SampleRate
+    """That of their recording."""
 
 
 class Playback:
@@ -127,7 +132,7 @@ class Playback:
         end = min(due, begin + self._max_samples)
         if end <= begin:
             return None
-        taken = DueSamples(part.samples[begin:end], self._taken_ns[begin:end], self._boot)
+        taken = DueSamples(part.samples[begin:end], self._taken_ns[begin:end], self._boot, part.rate)
         self._position = end
         if end == size:
             self._enter_next_part()

@@ -55,6 +55,11 @@ class SampleRate:
         return None if self.step_ms is None else 1000.0 / self.step_ms
 
     @property
+    def is_served(self) -> bool:
+        """Whether it is about 100 Hz; False where it is unknown."""
+        return self.hz is not None and serves_rate(self.hz)
+
+    @property
     def problem(self) -> str | None:
         """Why models cannot score or learn from these samples, as a phrase to follow "has"; ``None`` if they can."""
         if self.hz is None:
@@ -90,8 +95,9 @@ def rate_text(rate_hz: float) -> str:
 def measure_rate(time_ms: npt.NDArray[np.int64]) -> SampleRate:
     """Return the rate of samples at ``time_ms`` ``(n,)``, ascending, in ms.
 
-    If steps are even except for lost samples, it is that of the regular step. Elsewhere (timestamps of a coarse clock, bursts,
-    batches with one timestamp, jitter) it is the number of samples over the time that they cover, without gaps.
+    If steps are even except for lost samples, it is that of the regular step, unless models can use only what remains of
+    it. Elsewhere (timestamps of a coarse clock, bursts, batches with one timestamp, jitter) it is the number of samples over
+    the time that they cover, without gaps.
 
     >>> measure_rate(np.arange(100) * 10).hz
     100.0
@@ -108,8 +114,13 @@ def measure_rate(time_ms: npt.NDArray[np.int64]) -> SampleRate:
     joined = steps[steps <= max(_LONG_FACTOR * longest, GAP_MS)]
     regular_ms = _even_step(joined)
     if regular_ms is not None:
-        return SampleRate(regular_ms, regular_ms)
-    return _uneven(time_ms, steps, longest)
+        regular = SampleRate(regular_ms, regular_ms)
+        if regular.is_served:
+            return regular
+    uneven = _uneven(time_ms, steps, longest)
+    if regular_ms is not None and not uneven.is_served:
+        return regular
+    return uneven
 
 
 def _longest_regular(steps: npt.NDArray[np.int64]) -> float:

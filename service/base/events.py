@@ -89,3 +89,5 @@ class Telemetry:
     latency_p99_ms: float | None
     link: str
     model: str
+    unscored: int = 0
+    """Samples that were not scored, as their rate is not about 100 Hz, since the source started."""

@@ -37,6 +37,12 @@ class LinkCounters:
     """Frames or lines that arrived damaged."""
     out_of_order: int = 0
     reconnects: int = 0
+    late: int = 0
+    """Samples that arrived after newer ones or repeated the one before, and were dropped."""
+    thinned: int = 0
+    """Samples of a stream of more than 100 Hz that were left out."""
+    unscored: int = 0
+    """Samples that were not scored, as their rate is not about 100 Hz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,9 @@ class Block:
     ``taken_s`` ``(n,) float64`` is when each sample was taken, in seconds of the host's wall clock (Unix time), by the
     source's estimate of the device's clock. ``read_ns`` is ``time.monotonic_ns()`` when the bytes were read. ``boot``
     grows by one whenever the device's clock started over (reboot, wrap, a recording played again). ``samples`` may be
-    read-only. The age of a sample is ``service.sources.wall_clock.HOST_CLOCK.now_s()`` less its ``taken_s``.
+    read-only. ``rate_problem`` is why the samples must not be scored, as a phrase after "has": their rate is not about
+    100 Hz; ``None`` if they may be. The age of a sample is ``service.sources.wall_clock.HOST_CLOCK.now_s()`` less its
+    ``taken_s``.
     """
 
     device: DeviceName
@@ -65,6 +73,7 @@ class Block:
     taken_s: npt.NDArray[np.float64]
     read_ns: int
     boot: int = 0
+    rate_problem: str | None = None
 
 
 class Intake(Protocol):

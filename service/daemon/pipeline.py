@@ -85,27 +85,12 @@ class Pipeline:
         """
         for block in blocks:
             self._accept(block)
-        started_ns = time.monotonic_ns()
-        if len(blocks) == 1:
-            scores = self._scorer.push(blocks[0].device, blocks[0].samples)
-        else:
-            scores = self._scorer.push_blocks([(block.device, block.samples) for block in blocks])
-        duration_ns = time.monotonic_ns() - started_ns
-        for sink in self._sinks:
-            sink.on_model_run(scores.probability.size, duration_ns)
-        if scores.resets.size:
-            self._count_gaps(blocks, scores)
-        stamps: list[Stamps] = []
-        for i, block in enumerate(blocks):
-            device = self._devices[block.device]
-            events = device.detector.push(block.samples, block.taken_s, scores.block(i))
-            stamps.append(Stamps(block.read_ns, time.monotonic_ns()))
-            if device.detector.wheels_on:
-                self._spinning[block.device] = device
-            self._emit(events, stamps[i])
-        for i, block in enumerate(blocks):
-            for sink in self._sinks:
-                sink.on_scores(block, scores.block(i), stamps[i])
+        unscored = [block for block in blocks if block.rate_problem is not None]
+        if unscored:
+            self._pass_unscored(unscored)
+            blocks = [block for block in blocks if block.rate_problem is None]
+        if blocks:
+            self._score(blocks)
 
     def ends_stream(self, report: LinkReport) -> bool:
         """Return whether ``report`` will restart the device's window, so that its queued blocks must be scored first."""
@@ -170,6 +155,41 @@ class Pipeline:
             self._restart(device)
         for sink in self._sinks:
             sink.on_samples(block)
+
+    def _score(self, blocks: Sequence[Block]) -> None:
+        started_ns = time.monotonic_ns()
+        if len(blocks) == 1:
+            scores = self._scorer.push(blocks[0].device, blocks[0].samples)
+        else:
+            scores = self._scorer.push_blocks([(block.device, block.samples) for block in blocks])
+        duration_ns = time.monotonic_ns() - started_ns
+        for sink in self._sinks:
+            sink.on_model_run(scores.probability.size, duration_ns)
+        if scores.resets.size:
+            self._count_gaps(blocks, scores)
+        stamps: list[Stamps] = []
+        for i, block in enumerate(blocks):
+            device = self._devices[block.device]
+            events = device.detector.push(block.samples, block.taken_s, scores.block(i))
+            stamps.append(Stamps(block.read_ns, time.monotonic_ns()))
+            if device.detector.wheels_on:
+                self._spinning[block.device] = device
+            self._emit(events, stamps[i])
+        for i, block in enumerate(blocks):
+            for sink in self._sinks:
+                sink.on_scores(block, scores.block(i), stamps[i])
+
+    def _pass_unscored(self, blocks: Sequence[Block]) -> None:
+        """Find the shots in ``blocks``, whose rate no model takes: they have no scores, so their wheels are off."""
+        for block in blocks:
+            device = self._devices[block.device]
+            self._scorer.forget(block.device)
+            probability = np.full(block.samples.shape[0], np.nan, dtype=np.float32)
+            events = device.detector.push(block.samples, block.taken_s, probability)
+            stamps = Stamps(block.read_ns, time.monotonic_ns())
+            self._emit(events, stamps)
+            for sink in self._sinks:
+                sink.on_scores(block, probability, stamps)
 
     def _restart(self, device: _Device) -> None:
         self._emit(device.detector.restart(), None)

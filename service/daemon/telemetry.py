@@ -153,6 +153,7 @@ class _Figures:
             latency_p99_ms=_quantile(latencies, 0.99),
             link=self.link.value,
             model=self.model,
+            unscored=self.counters.unscored,
         )
 
 

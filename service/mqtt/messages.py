@@ -104,6 +104,7 @@ def telemetry_message(telemetry: Telemetry) -> OutgoingMessage:
         "gaps": telemetry.gaps,
         "lost": telemetry.lost,
         "corrupted": telemetry.corrupted,
+        "unscored": telemetry.unscored,
         "latency_p50_ms": _number(telemetry.latency_p50_ms, _MS_DIGITS),
         "latency_p99_ms": _number(telemetry.latency_p99_ms, _MS_DIGITS),
         "link": telemetry.link,

@@ -208,6 +208,18 @@ class Metrics:
         yield per_device(
             "samples_out_of_order_total", "counter", "Samples received out of order.", lambda d: d.link.out_of_order
         )
+        yield per_device(
+            "samples_late_total", "counter", "Late or repeated samples that were dropped.", lambda d: d.link.late
+        )
+        yield per_device(
+            "samples_thinned_total", "counter", "Samples left out of streams above 100 Hz.", lambda d: d.link.thinned
+        )
+        yield per_device(
+            "samples_unscored_total",
+            "counter",
+            "Samples not scored, as their rate is not about 100 Hz.",
+            lambda d: d.link.unscored,
+        )
         yield per_device("link_reconnects_total", "counter", "Reconnections of the link.", lambda d: d.link.reconnects)
         yield per_device("link_up", "gauge", "1 while samples arrive.", lambda d: int(d.state is LinkState.STREAMING))
         yield per_device("wheels_on", "gauge", "1 while the wheels are on.", lambda d: int(d.wheels_on))

@@ -31,7 +31,7 @@ class PulledLog:
 
     data: bytes
     log: Log | None
-    """``None`` if the log is damaged on the blaster itself."""
+    """``None`` if the log is damaged on the blaster itself, as a whole."""
     damage: str = ""
     """Place and kind of that damage."""
 
@@ -40,7 +40,7 @@ def pull_log(client: BlasterClient, target: StrPath, *, transfer: Transfer) -> P
     """Fetch the complete log and check its size and records. ``target`` is how errors name it; nothing is written.
 
     A transfer that breaks off or contains damaged records is repeated, up to :data:`ATTEMPTS` in all. If a log arrives twice
-    with the same damage, it is damaged on the blaster itself. Raises the errors of :mod:`stinger.errors`.
+    with the same damage, it is damaged on the blaster itself: what is intact in it is kept. Raises the errors of :mod:`stinger.errors`.
     """
     previous = b""
     for attempt in range(1, ATTEMPTS + 1):
@@ -48,7 +48,11 @@ def pull_log(client: BlasterClient, target: StrPath, *, transfer: Transfer) -> P
             client.synchronise()  # drains the rest of the failed transfer
         try:
             data = _dump(client, transfer)
-            return PulledLog(data, parse_log(data, target))
+            log = parse_log(data, target)
+            if not log.repairs.damaged or data == previous:
+                return PulledLog(data, log)
+            problem = f"the log arrived damaged ({log.repairs.messages()[0]})"
+            previous = data
         except DeviceError as refused:
             if refused.reason != _BUSY or attempt == ATTEMPTS:
                 raise

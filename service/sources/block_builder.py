@@ -8,22 +8,16 @@ import numpy as np
 
 from service.base.source import Block
 from service.sources.device_clock import DeviceClock
+from service.sources.rate_monitor import RateMonitor
 from service.sources.wall_clock import WallClock
 from stinger.device_name import DeviceName
-from stinger.recording import WRAP_MAX_STEP_MS
+from stinger.rate import GAP_MS
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray
+from stinger.sample_clock import ClockStep, SampleClock
 
 STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
 THINNING_BELOW_MS: Final = 7
-"""Streams are thinned only where samples are closer together than this: then the samples nearest to every 10 ms are kept.
-
-A 100 Hz stream whose clock is inaccurate or jitters is left as it is.
-"""
-
-LATE_MAX_MS: Final = 1000
-LATE_MAX_RUN: Final = 4
-"""Up to LATE_MAX_RUN consecutive samples, each at most LATE_MAX_MS older than the newest, count as late or repeated and are
-dropped. One more counts as a reboot."""
+"""Until the rate is known, only samples that are closer together than this are thinned."""
 
 REBOOT_OFFSET_MS: Final = 1000.0
 REBOOT_DRIFT: Final = 100e-6
@@ -36,96 +30,127 @@ _NS: Final = 1_000_000_000
 class BlockBuilder:
     """Builds blocks from the samples that one device sends.
 
+    Of a stream of more than 100 Hz, the samples nearest to every 10 ms are kept. One of about 100 Hz is left as it is,
+    even where its clock is coarse or its samples come in bursts: :class:`RateMonitor` measures the rate.
+
     ``boot`` is the boot of the newest sample; it grows by one when the device's clock goes back, by a reboot or by its
-    wrap. ``late`` counts samples that were dropped because they arrived after newer ones.
+    wrap. Counters: samples dropped as ``late`` or repeated, ``thinned`` ones, and those in blocks that must not be scored
+    (``unscored``).
     """
 
     def __init__(self, device: DeviceName, wall: WallClock) -> None:
         self.boot = 0
         self.late = 0
+        self.thinned = 0
+        self.unscored = 0
         self._device = device
         self._wall = wall
         self._clock = DeviceClock()
-        self._newest_ms: int | None = None  # device time of the newest sample, wraps not undone
+        self._rate = RateMonitor()
+        self._sample_clock = SampleClock()
+        self._newest: np.void | None = None
         self._wrapped_ms = 0  # to add to device times to undo wraps
-        self._due_ms = 0  # device time at which the next sample of the 100 Hz is due
-        self._late_run = 0
+        self._due_ms = 0  # device time, with wraps undone, at which the next sample of the 100 Hz is due
         self._reopened = False
         self._taken_ns = float("-inf")  # when the newest sample of the last block was taken
 
+    @property
+    def rate_problem(self) -> str | None:
+        """Why the samples are not scored, as a phrase after "has", once it is certain; ``None`` if they are."""
+        return self._rate.confirmed_problem
+
     def link_reopened(self) -> None:
         """Record that the link was opened again: the device may have rebooted meanwhile."""
-        self._reopened = self._newest_ms is not None
+        self._reopened = self._sample_clock.newest_ms is not None
 
     def begin_boot(self) -> None:
         """Begin another boot with the next sample; without effect before the first one."""
-        if self._newest_ms is not None:
+        if self._sample_clock.newest_ms is not None:
             self._reset_for_boot()
 
     def build(self, samples: SampleArray, read_ns: int) -> list[Block]:
         """Return the blocks of ``samples`` ``(n,)`` that were read at ``read_ns`` (``time.monotonic_ns()``).
 
-        That is one block, several if the clock goes back in between, and none if thinning leaves no sample.
+        That is one block, several if the clock goes back in between, and none if no sample is kept.
         """
         if not samples.size:
             return []
         device_ms: list[int] = samples["timestamp_ms"].tolist()
         if self._reopened:
             self._detect_reboot(device_ms[-1], read_ns)
-        if self._is_regular(device_ms):
-            self._late_run = 0
-            self._newest_ms = device_ms[-1]
-            self._due_ms = device_ms[-1] + STEP_MS
+        if not self._rate.thinning and self._is_regular(device_ms):
+            self._sample_clock.advance(device_ms[-1])
             wrapped = self._wrapped_ms
             times_ms = [time_ms + wrapped for time_ms in device_ms] if wrapped else device_ms
+            self._newest = samples[-1]
+            self._due_ms = times_ms[-1] + STEP_MS
+            self._rate.add_regular(times_ms)
             return [self._block(samples, times_ms, self.boot, self._clock, read_ns)]
-        return self._thinned(samples, device_ms, read_ns)
+        return self._build_irregular(samples, device_ms, read_ns)
 
     def _is_regular(self, device_ms: list[int]) -> bool:
         """Return whether time advances by at least THINNING_BELOW_MS each step, as it nearly always does: all are kept."""
-        before_ms = device_ms[0] - THINNING_BELOW_MS if self._newest_ms is None else self._newest_ms
+        newest_ms = self._sample_clock.newest_ms
+        before_ms = device_ms[0] - THINNING_BELOW_MS if newest_ms is None else newest_ms
+        if device_ms[-1] - before_ms >= CLOCK_WRAP_MS // 2:
+            return False
         for time_ms in device_ms:
             if time_ms - before_ms < THINNING_BELOW_MS:
                 return False
             before_ms = time_ms
         return True
 
-    def _thinned(self, samples: SampleArray, device_ms: list[int], read_ns: int) -> list[Block]:
+    def _build_irregular(self, samples: SampleArray, device_ms: list[int], read_ns: int) -> list[Block]:
         """Return the blocks of samples that are closer together, or whose clock goes back."""
         made: list[Block] = []
+        arrived_ms: list[int] = []
         kept: list[int] = []
-        times_ms: list[int] = []
+        kept_ms: list[int] = []
+
+        def finish(boot: int, clock: DeviceClock) -> None:
+            self._rate.add(arrived_ms, kept_ms)
+            if kept:
+                own = samples if len(kept) == samples.shape[0] else samples[kept]
+                made.append(self._block(own, kept_ms, boot, clock, read_ns))
+
         for index, time_ms in enumerate(device_ms):
-            boot, clock = self.boot, self._clock
-            keep = self._advance(time_ms)
-            if boot != self.boot and kept:
-                made.append(self._block(samples[kept], times_ms, boot, clock, read_ns))
-                kept, times_ms = [], []
-            if keep:
+            newest_ms, clock = self._sample_clock.newest_ms, self._clock
+            if time_ms == newest_ms and samples[index] == self._newest:
+                self.late += 1  # a repeated sample
+                continue
+            step = self._sample_clock.advance(time_ms)
+            if step is ClockStep.LATE:
+                self.late += 1
+                continue
+            if step in {ClockStep.WRAP, ClockStep.REBOOT}:
+                finish(self.boot, clock)
+                arrived_ms, kept, kept_ms = [], [], []
+                newest_ms = None
+                if step is ClockStep.WRAP:
+                    self.boot += 1
+                    self._wrapped_ms += CLOCK_WRAP_MS
+                    self._rate.restart()
+                else:
+                    self._reset_for_boot()
+                    self._sample_clock.advance(time_ms)
+            self._newest = samples[index]
+            unwrapped_ms = time_ms + self._wrapped_ms
+            arrived_ms.append(unwrapped_ms)
+            if self._is_kept(unwrapped_ms, None if newest_ms is None else time_ms - newest_ms):
                 kept.append(index)
-                times_ms.append(time_ms + self._wrapped_ms)
-        if kept:
-            rest = samples if len(kept) == samples.shape[0] else samples[kept]
-            made.append(self._block(rest, times_ms, self.boot, self._clock, read_ns))
+                kept_ms.append(unwrapped_ms)
+            else:
+                self.thinned += 1
+        finish(self.boot, self._clock)
         return made
 
-    def _advance(self, time_ms: int) -> bool:
-        """Move on to a sample; return whether it is kept."""
-        step_ms = THINNING_BELOW_MS if self._newest_ms is None else time_ms - self._newest_ms
-        if step_ms < 0:
-            if step_ms + CLOCK_WRAP_MS <= WRAP_MAX_STEP_MS:
-                self.boot += 1
-                self._wrapped_ms += CLOCK_WRAP_MS
-            elif -step_ms <= LATE_MAX_MS and self._late_run < LATE_MAX_RUN:
-                self._late_run += 1
-                self.late += 1
-                return False
-            else:
-                self._reset_for_boot()
-            step_ms = THINNING_BELOW_MS
-        self._late_run = 0
-        self._newest_ms = time_ms
-        if step_ms >= THINNING_BELOW_MS:
+    def _is_kept(self, time_ms: int, step_ms: int | None) -> bool:
+        """Return whether a sample is kept that follows the one before it by ``step_ms``; ``None`` for a boot's first."""
+        if self._rate.thinning is False:
+            self._due_ms = time_ms + STEP_MS
+            return True
+        far_ms = THINNING_BELOW_MS - 1 if self._rate.thinning is None else GAP_MS
+        if step_ms is None or step_ms > far_ms or self._due_ms < time_ms - GAP_MS:
             self._due_ms = time_ms + STEP_MS
             return True
         if time_ms + step_ms // 2 < self._due_ms:  # the next sample will be nearer
@@ -135,16 +160,18 @@ class BlockBuilder:
 
     def _reset_for_boot(self) -> None:
         self.boot += 1
-        self._newest_ms = None
+        self._sample_clock = SampleClock()
+        self._newest = None
         self._wrapped_ms = 0
-        self._late_run = 0
         self._reopened = False
         self._clock = DeviceClock()
+        self._rate.restart()
 
     def _detect_reboot(self, time_ms: int, read_ns: int) -> None:
         self._reopened = False
-        assert self._newest_ms is not None
-        allowed_ms = REBOOT_OFFSET_MS + REBOOT_DRIFT * max(0, time_ms - self._newest_ms)
+        newest_ms = self._sample_clock.newest_ms
+        assert newest_ms is not None
+        allowed_ms = REBOOT_OFFSET_MS + REBOOT_DRIFT * max(0, time_ms - newest_ms)
         lateness_ms = self._clock.lateness_ms(time_ms + self._wrapped_ms, read_ns)
         if lateness_ms is not None and abs(lateness_ms) > allowed_ms:
             self._reset_for_boot()
@@ -158,4 +185,7 @@ class BlockBuilder:
             taken_ns = [min(max(time_ns, earliest_ns), read_ns) for time_ns in taken_ns]
         self._taken_ns = taken_ns[-1]
         taken_s = np.array([time_ns / _NS + offset_s for time_ns in taken_ns])
-        return Block(self._device, samples, taken_s, read_ns, boot)
+        problem = self._rate.problem
+        if problem is not None:
+            self.unscored += samples.shape[0]
+        return Block(self._device, samples, taken_s, read_ns, boot, problem)

@@ -13,9 +13,15 @@ from service.base.logs import get_logger
 from service.base.source import Intake, LinkCounters, LinkReport, LinkState
 from service.sources.block_builder import BlockBuilder
 from service.sources.link_reader import LinkReader
+from service.sources.rate_log import RateLog
 from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import DeviceName
 from stinger.wire.stream import SampleStream, StreamKind
+
+TELNET_REASON: Final = (
+    "looks like telnet mode: bytes 0xFF arrive doubled, which damages about half of the samples; set the bridge to raw mode "
+    "(ser2net: 'raw' or 'tcp' in place of 'telnet')"
+)
 
 _LOG: Final = get_logger(__name__)
 
@@ -63,6 +69,8 @@ class DeviceStream:
         self._samples = 0
         self._reconnects = 0
         self._reported: tuple[LinkState, str] | None = None
+        self._rate_log = RateLog(device)
+        self._telnet_logged = False
 
     async def run(self, reader: LinkReader, transport: asyncio.Transport) -> None:
         """Deliver the samples of a link that was just opened, until it ends by raising :class:`LinkLostError`."""
@@ -82,13 +90,16 @@ class DeviceStream:
                 now_s = now()
                 if has_sample:
                     silence.sample_received(now_s)
-                    if self._reported != (LinkState.STREAMING, "") or now_s - reported_s >= self._timing.report_s:
-                        self.report(LinkState.STREAMING)
+                    if (
+                        self._reported != (LinkState.STREAMING, self._streaming_reason())
+                        or now_s - reported_s >= self._timing.report_s
+                    ):
+                        self.report(LinkState.STREAMING, self._streaming_reason())
                         reported_s = now_s
                     continue
                 silence.nothing_received(now_s, noise=bool(chunks))
                 if silence.detected:
-                    self.report(LinkState.SILENT, silence.reason())
+                    self.report(LinkState.SILENT, silence.reason(telnet=self._decoder.frames.looks_like_telnet))
                     if silence.should_reopen(now_s):
                         raise SilentError("silent")
                 if silence.should_request(now_s):
@@ -127,11 +138,21 @@ class DeviceStream:
         if kind is None and self._decoder.kind is StreamKind.TEXT:
             self._builder.begin_boot()  # the text stream has no clock: its rows are counted from the opening of the port
         for block in self._builder.build(samples, read_ns):
-            if self._reported != (LinkState.STREAMING, ""):
-                self.report(LinkState.STREAMING)
+            if self._reported is None or self._reported[0] is not LinkState.STREAMING:
+                self.report(LinkState.STREAMING, self._streaming_reason())
             self._samples += block.samples.shape[0]
             await self._intake.put(block)
         return True
+
+    def _streaming_reason(self) -> str:
+        """Return what is wrong with a link that delivers samples, for a person; empty if nothing is."""
+        rate_reason = self._rate_log.reason(self._builder.rate_problem)
+        if not self._decoder.frames.looks_like_telnet:
+            return rate_reason
+        if not self._telnet_logged:
+            self._telnet_logged = True
+            _LOG.warning("telnet_mode_detected", device=self._device, reason=TELNET_REASON)
+        return TELNET_REASON
 
     def _counters(self) -> LinkCounters:
         decoder, earlier = self._decoder, self._earlier
@@ -141,6 +162,9 @@ class DeviceStream:
             corrupted=earlier.corrupted + decoder.frames.corrupted + decoder.text.malformed,
             out_of_order=earlier.out_of_order + decoder.frames.out_of_order,
             reconnects=self._reconnects,
+            late=self._builder.late,
+            thinned=self._builder.thinned,
+            unscored=self._builder.unscored,
         )
 
 
@@ -198,7 +222,9 @@ class _SilenceDetector:
         """Record that samples were requested."""
         self._requested_s = now_s
 
-    def reason(self) -> str:
-        """Return a description of the silence for a person."""
+    def reason(self, *, telnet: bool) -> str:
+        """Return a description of the silence for a person; ``telnet``: the data looks like telnet mode."""
         hint = ", although data arrives: not a blaster, or a different baud rate" if self._noise else ""
+        if self._noise and telnet:
+            hint = f": {TELNET_REASON}"
         return f"no sample for {self._timing.silence_s:g} s{hint}"

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from service.base.logs import get_logger
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
 from service.sources.block_builder import BlockBuilder
+from service.sources.rate_log import RateLog
 from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import DeviceName
 from stinger.errors import ProtocolError
@@ -89,6 +90,7 @@ class _MqttDevice:
         self._device = device
         self._counter = MessageCounter()
         self._builder = BlockBuilder(device, HOST_CLOCK)
+        self._rate_log = RateLog(device)
         self._samples = 0
         self._damaged = 0
         self._reconnects = 0
@@ -110,7 +112,7 @@ class _MqttDevice:
             self._builder.link_reopened()
         blocks = self._builder.build(content.samples, message.read_ns)
         if self.state is not LinkState.STREAMING or message.read_ns - self._reported_ns >= REPORT_S * _NS:
-            self.report(LinkState.STREAMING, "", intake)
+            self.report(LinkState.STREAMING, self._rate_log.reason(self._builder.rate_problem), intake)
         self._samples += sum(block.samples.shape[0] for block in blocks)
         return blocks
 
@@ -127,5 +129,8 @@ class _MqttDevice:
             corrupted=self._damaged,
             out_of_order=self._counter.repeated,
             reconnects=self._reconnects,
+            late=self._builder.late,
+            thinned=self._builder.thinned,
+            unscored=self._builder.unscored,
         )
         intake.link(LinkReport(self._device, state, reason, counters))

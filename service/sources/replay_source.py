@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from replay.schedule import Playback, Schedule
+from service.base.logs import get_logger
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
+from service.sources.rate_log import RateLog
 from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import DeviceName
 from stinger.logs import read_log
@@ -16,6 +18,7 @@ from stinger.logs import read_log
 REPORT_S: Final = 1.0
 """How often the link is reported while it streams."""
 
+_LOG: Final = get_logger(__name__)
 _NS: Final = 1_000_000_000
 
 
@@ -24,7 +27,7 @@ class ReplaySource:
 
     ``speed`` 0 plays as fast as the daemon takes samples. ``loops`` is how often the file is repeated after the first
     time, ``None`` for ever. Every boot in the log, every wrap of its clock and every repetition begins another ``boot``.
-    Samples are neither thinned nor left out. :mod:`replay.schedule` decides what is due when.
+    Samples are neither thinned nor left out; those of a recording whose rate models cannot use are not scored. :mod:`replay.schedule` decides what is due when.
     """
 
     def __init__(self, url: str, device: DeviceName, path: Path, *, speed: float = 1.0, loops: int | None = 0) -> None:
@@ -42,12 +45,16 @@ class ReplaySource:
     async def run(self, intake: Intake) -> None:
         """See :class:`service.base.source.Source`; raises :class:`~stinger.errors.FileError` for an unreadable log."""
         log = await asyncio.to_thread(read_log, self.path)
+        for message in log.repairs.messages():
+            _LOG.warning("recording_repaired", device=self.device, path=self.path, repair=message)
+        rate_log = RateLog(self.device)
         schedule = Schedule.of(log.recordings)
         playback = Playback(schedule, speed=self._speed, loops=self._loops, start_ns=time.monotonic_ns())
-        samples = 0
+        samples = unscored = 0
+        streaming_reason = ""
 
         def report(state: LinkState, reason: str = "") -> None:
-            intake.link(LinkReport(self.device, state, reason, LinkCounters(samples=samples)))
+            intake.link(LinkReport(self.device, state, reason, LinkCounters(samples=samples, unscored=unscored)))
 
         report(LinkState.STREAMING)
         reported_ns = time.monotonic_ns()
@@ -58,10 +65,13 @@ class ReplaySource:
                 await asyncio.sleep(playback.wait_s(now_ns))
                 continue
             taken_s = due.taken_ns / _NS + HOST_CLOCK.offset_s()
-            await intake.put(Block(self.device, due.samples, taken_s, now_ns, due.boot))
+            problem = due.rate.problem
+            await intake.put(Block(self.device, due.samples, taken_s, now_ns, due.boot, problem))
             samples += due.samples.shape[0]
-            if time.monotonic_ns() - reported_ns >= REPORT_S * _NS:
-                report(LinkState.STREAMING)
+            unscored += 0 if problem is None else due.samples.shape[0]
+            before, streaming_reason = streaming_reason, rate_log.reason(problem)
+            if streaming_reason != before or time.monotonic_ns() - reported_ns >= REPORT_S * _NS:
+                report(LinkState.STREAMING, streaming_reason)
                 reported_ns = time.monotonic_ns()
             await asyncio.sleep(0)  # other tasks need a turn when samples are due faster than the daemon takes them
         report(LinkState.ENDED, "the recording was played to its end")

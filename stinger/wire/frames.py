@@ -29,6 +29,8 @@ TAIL_MAX_BYTES: Final = 4096
 LATE_MAX_RUN: Final = 4
 """Up to this many frames in a row behind the newest are late or repeated ones; more mean that the device restarted."""
 
+_TELNET_ESCAPE: Final = b"\xff\xff"
+_TELNET_FRAMES_MIN: Final = 3
 _HEAD: Final = Struct("<BH")
 _CRC_START: Final = 0xFFFF
 _TRIGGER_AT: Final = 19
@@ -61,7 +63,8 @@ class FrameDecoder:
 
     Counters since the start: ``frames`` delivered; frames ``lost``, by the sequence numbers; frames ``out_of_order``
     (numbered at or behind the last one: repeated, late, or from a device that restarted); and stretches of bytes
-    ``corrupted`` that were neither frame nor text.
+    ``corrupted`` that were neither frame nor text. ``telnet_escaped`` counts damaged frames that would be intact if each
+    doubled byte 0xFF were one, as telnet sends it.
     """
 
     def __init__(self) -> None:
@@ -69,11 +72,17 @@ class FrameDecoder:
         self.lost = 0
         self.out_of_order = 0
         self.corrupted = 0
+        self.telnet_escaped = 0
         self._tail = b""
         self._read = 0  # end of the part of the tail that was searched for text lines
         self._noise: int | None = None  # position in that part at which bytes that are not text begin
         self._last_sequence: int | None = None  # of the newest frame, ignoring late ones
         self._late_run = 0
+
+    @property
+    def looks_like_telnet(self) -> bool:
+        """Whether a bridge in telnet mode must be on the way: no other fault doubles every byte 0xFF."""
+        return self.telnet_escaped >= _TELNET_FRAMES_MIN
 
     def feed(self, data: bytes) -> FrameBlock:
         """Process the next bytes of the stream and return the frames and lines that they complete."""
@@ -85,6 +94,8 @@ class FrameDecoder:
             if frame is None and chunk:
                 # Damage before a frame must not lose the frame: try the last 23 bytes.
                 frame = _decode(chunk[-ENCODED_BYTES:])
+                if frame is None and _TELNET_ESCAPE in chunk:
+                    self.telnet_escaped += _decode(chunk.replace(_TELNET_ESCAPE, b"\xff")[-ENCODED_BYTES:]) is not None
                 self._end_text(chunk[:-ENCODED_BYTES] if frame else chunk, lines)
             if frame:
                 frames.append(frame)

@@ -55,6 +55,7 @@ def paused(time_ms: Times, every: int = 300, pause_ms: int = 60_000) -> Times:
         lossy(0.05),
         lossy(0.1),
         paused(ticks(100, 16)),
+        np.delete(np.arange(3000) * 9, np.s_[10::11]),  # 111 Hz thinned to 100 Hz
         paused(batches(5, 0)),
         paused(jitter(4)),
         paused(ticks(100, 10), every=10),

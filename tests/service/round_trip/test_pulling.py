@@ -81,18 +81,20 @@ async def test_log_with_a_damaged_record_is_requested_again(pty: Port) -> None:
 
         def read_log(self) -> bytes:
             self.reads += 1
-            return bytes(16) + bytes([7 if self.reads == 1 else 0]) + bytes(170)
+            damaged = bytearray(SESSION.tobytes())
+            damaged[16] = 7 if self.reads == 1 else damaged[16]
+            return bytes(damaged)
 
     async with client_of(pty, blaster=OnceDamaged()) as harness:
         log = await harness.run(pulled)
-    assert (log.data, log.damage) == (bytes(187), "")
+    assert (log.data, log.damage) == (SESSION.tobytes(), "")
     assert len(harness.notices) == 1
 
 
 async def test_log_that_arrives_twice_with_the_same_damage_is_kept(pty: Port) -> None:
     class Damaged(EmulatedBlaster):
         def read_log(self) -> bytes:
-            return bytes(16) + b"\x07" + bytes(170)
+            return b"\x07" * 170
 
     async with client_of(pty, blaster=Damaged()) as harness:
         log = await harness.run(pulled)
@@ -100,6 +102,18 @@ async def test_log_that_arrives_twice_with_the_same_damage_is_kept(pty: Port) ->
     assert log.data == Damaged().read_log()
     assert "byte 16: the trigger is 7" in log.damage
     assert harness.notices[0].endswith("requesting it again (2 of 3)")
+
+
+async def test_intact_records_of_a_log_that_is_damaged_on_the_blaster_are_kept(pty: Port) -> None:
+    class Damaged(EmulatedBlaster):
+        def read_log(self) -> bytes:
+            return SESSION.tobytes()[:1000] + SESSION.tobytes()[1004:]
+
+    async with client_of(pty, blaster=Damaged()) as harness:
+        log = await harness.run(pulled)
+    assert log.log is not None
+    assert len(log.log.samples) >= SESSION.size - 3
+    assert "that are not sample records at byte" in harness.notices[0]
 
 
 async def test_firing_blaster_is_asked_again(port: Port) -> None:

@@ -16,7 +16,7 @@ from service.sources.serial_source import SerialSource
 from service.sources.tcp_source import TcpSource
 from stinger.device_name import DeviceName
 from stinger.wire.text_stream import STARTED
-from tests.helpers.samples import counting_samples
+from tests.helpers.samples import counting_samples, random_samples
 from tests.service.sources.blaster_ends import answer, listening, plugged_in
 from tests.service.sources.collecting import Collecting, running
 
@@ -186,6 +186,39 @@ async def test_fast_stream_is_thinned_to_100_hz(tmp_path: Path) -> None:
         await intake.until_samples(100)
     assert intake.samples.size == 100
     assert set(np.diff(intake.samples["timestamp_ms"][1:].astype(np.int64)).tolist()) <= {9, 10, 11}
+
+
+async def test_slow_stream_is_delivered_unscored_with_a_reason_and_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="service")
+    intake = Collecting()
+    slow = counting_samples(5, 300, 20)
+    async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
+        link = await answer(end)
+        for start in range(0, 300, 5):
+            end.write(link.samples(slow[start : start + 5]))
+            await asyncio.sleep(0.001)
+        await intake.until(
+            lambda got: got.reports[-1].reason == "not scored: it has 50 samples a second; models take 100"
+        )
+        await intake.until_samples(300)
+    assert intake.samples.tobytes() == slow.tobytes()
+    assert {block.rate_problem for block in intake.blocks[20:]} == {"50 samples a second; models take 100"}
+    assert intake.reports[-1].counters.unscored > 200
+    assert ["rate_unusable" in record.getMessage() for record in caplog.records].count(True) == 1
+
+
+async def test_bridge_in_telnet_mode_is_recognised(tmp_path: Path) -> None:
+    intake = Collecting()
+    samples = random_samples(400)
+    async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
+        link = await answer(end)
+        for start in range(0, 400, 5):
+            end.write(link.samples(samples[start : start + 5]).replace(b"\xff", b"\xff\xff"))
+            await asyncio.sleep(0.002)
+        await intake.until(lambda got: got.reports[-1].reason.startswith("looks like telnet mode"))
+    assert "raw" in intake.reports[-1].reason
 
 
 async def test_auto_waits_until_a_blaster_is_plugged_in(tmp_path: Path) -> None:

@@ -180,3 +180,24 @@ def test_sender_without_a_zero_byte_does_not_fill_the_memory() -> None:
         assert len(decoder._tail) <= TAIL_MAX_BYTES
     assert decoder.feed(encode_frames(random_samples(1), 3)).sequence == (3,)
     assert decoder.corrupted > 0
+
+
+def test_stream_whose_0xff_bytes_are_doubled_looks_like_telnet() -> None:
+    samples = random_samples(200)
+    decoder = FrameDecoder()
+    data = encode_frames(samples, 0).replace(b"\xff", b"\xff\xff")
+    for start in range(0, len(data), 7):
+        decoder.feed(data[start : start + 7])
+    assert decoder.looks_like_telnet
+    assert 0 < decoder.frames < 200
+
+
+def test_intact_and_otherwise_damaged_streams_do_not_look_like_telnet() -> None:
+    data = bytearray(encode_frames(random_samples(500), 0))
+    decoder = FrameDecoder()
+    decoder.feed(bytes(data))
+    assert decoder.telnet_escaped == 0
+    for place in range(5, len(data), 40):
+        data[place] ^= 0x55
+    decoder.feed(bytes(data))
+    assert decoder.telnet_escaped == 0
