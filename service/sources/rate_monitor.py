@@ -12,6 +12,9 @@ from stinger.sample import SAMPLE_RATE_HZ
 
 PERIOD_MS: Final = 2000
 """The rate is measured over this much of the device's time; the first time over one window of samples."""
+FIRST_SAMPLES: Final = 20
+CLEARLY_FASTER_HZ: Final = 130
+"""After FIRST_SAMPLES samples, a stream is thinned only if it is clearly faster than 100 Hz."""
 PERIOD_MAX_SAMPLES: Final = 8192
 CONFIRMED: Final = 2
 """A rate that models cannot use is reported after so many measurements in a row; so long, a usable stream stays in use."""
@@ -61,14 +64,25 @@ class RateMonitor:
 
     def _measure_if_due(self) -> None:
         count = len(self._arrived_ms)
+        if self.thinning is None and count >= FIRST_SAMPLES:
+            hz = SAMPLE_RATE_HZ if self._is_clearly_regular() else _rate(self._arrived_ms).hz
+            self.thinning = None if hz is None else hz >= CLEARLY_FASTER_HZ
+            if self.thinning:
+                self._clear()  # what was kept until now was not thinned as it will be
+                return
         if (len(self._kept_ms) if self.thinning else count) < WINDOW_SAMPLES and count < PERIOD_MAX_SAMPLES:
             return
-        span_ms = self._arrived_ms[-1] - self._arrived_ms[0]
-        if not self._measured or span_ms >= PERIOD_MS or count >= PERIOD_MAX_SAMPLES:
-            self._measure(count, span_ms)
+        if not self._measured or self._arrived_ms[-1] - self._arrived_ms[0] >= PERIOD_MS or count >= PERIOD_MAX_SAMPLES:
+            self._measure()
 
-    def _measure(self, count: int, span_ms: int) -> None:
-        if self._regular and abs((count - 1) * 1000 / (span_ms or 1) / SAMPLE_RATE_HZ - 1) <= _CLEARLY_REGULAR:
+    def _is_clearly_regular(self) -> bool:
+        """Return whether the samples are about 10 ms apart, without measuring."""
+        span_ms = self._arrived_ms[-1] - self._arrived_ms[0]
+        hz = (len(self._arrived_ms) - 1) * 1000 / (span_ms or 1)
+        return self._regular and abs(hz / SAMPLE_RATE_HZ - 1) <= _CLEARLY_REGULAR
+
+    def _measure(self) -> None:
+        if self._is_clearly_regular():
             self.thinning = False
             self._decide(None)
         else:
