@@ -46,6 +46,12 @@ CAUGHT_BY: Final = {
     Sabotage.LOSE: "samples_lost",
     Sabotage.FORGET: "events_contradictory",
 }
+CONSEQUENCES: Final[Mapping[Sabotage, set[str]]] = {
+    # A spin-up whose only shot was left out still ends with with_shot.
+    Sabotage.DROP: {"events_contradictory"},
+    # A lost sample is missing from windows, and a trigger edge may be among the lost samples.
+    Sabotage.LOSE: {"disagreement", "shots_lost"},
+}
 
 
 def run(
@@ -102,7 +108,6 @@ def test_faulty_daemon_fails_the_right_measurement(
     measurements = {each.name: each for each in records_of_faulty_daemons[how].measurements}
     assert measurements[CAUGHT_BY[how]].verdict is Verdict.FAIL, measurements[CAUGHT_BY[how]]
     failed = {name for name, each in measurements.items() if each.verdict is Verdict.FAIL} & set(CAUGHT_BY.values())
-    # A lost sample is missing from windows, and a trigger edge may be among the lost samples.
-    consequences = {"disagreement", "shots_lost"} if how is Sabotage.LOSE else set()
+    consequences = CONSEQUENCES.get(how, set())
     busy = {"event_latency_p50_ms"}  # six daemons run at the same time
     assert failed <= {CAUGHT_BY[how]} | consequences | busy
