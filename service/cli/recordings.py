@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ import click
 from models.cli.data_options import data_dir_option
 from models.registry import Registry
 from service.config.loading import load_config
+from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
 from service.recording.retention import Pruned, Retention, limits_of
 from service.recording.store import StoredRecording, read_store
 from stinger.cli.options import ANY_PATH, json_option
@@ -52,6 +54,9 @@ def list_recordings(data_dir: str | None, as_json: bool) -> None:
 @click.option(
     "--even-trained", is_flag=True, help="Also delete recordings that a model in the registry was trained or tested on."
 )
+@click.option(
+    "--trust-clock", is_flag=True, help="Delete by age even if the clock has jumped ahead: the time is right."
+)
 @click.option("--dry-run", is_flag=True, help="Only list what would be deleted.")
 @click.option(
     "--config",
@@ -67,6 +72,7 @@ def prune(
     keep: str | None,
     keep_size: str | None,
     even_trained: bool,
+    trust_clock: bool,
     dry_run: bool,
     config_file: str | None,
     as_json: bool,
@@ -78,14 +84,22 @@ def prune(
     stinger recordings prune --keep-size 10GB
 
     It never deletes the newest recording of a device, a recording that is still open, or one that a model in the
-    registry was trained or tested on. This is safe while a daemon runs.
+    registry was trained or tested on. If the clock is more than two days ahead of the last time that it was checked, or at
+    first of the newest recording, none is deleted by age until it has been so for a day. This is safe while a daemon runs.
     """  # noqa: D301 - click needs the backspace itself
     given = {"data_dir": data_dir, "recorder.keep": keep, "recorder.keep_size": keep_size}
     config = load_config(config_file, os.environ, given | ({"recorder.keep_trained": False} if even_trained else {}))
     limits = limits_of(config.recorder)
     if limits.keep_s is None and limits.keep_bytes is None:
         raise InputError("no limit is set: give --keep or --keep-size")
-    retention = Retention(recordings_dir(config.data_dir), Registry(registry_dir(config.data_dir)))
+    clock = AgeClock(config.data_dir / AGE_CLOCK_NAME)
+    if trust_clock and not dry_run:
+        clock.trust(time.time())
+    retention = Retention(
+        recordings_dir(config.data_dir),
+        Registry(registry_dir(config.data_dir)),
+        clock=None if trust_clock else clock,
+    )
     pruned = retention.prune(limits, dry_run=dry_run)
     _warn(pruned.problems)
     if as_json:

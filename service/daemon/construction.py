@@ -38,6 +38,7 @@ from service.ops.lock import DaemonLock
 from service.ops.metrics import Metrics
 from service.ops.open_files import raise_open_file_limit
 from service.ops.systemd import Notifier
+from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
@@ -109,7 +110,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     broker = await _broker(stack, config)
     sources = build_sources(config.sources, SampleSubscription(broker))
     recordings = recordings_dir(config.data_dir)
-    retention = Retention(recordings, registry)
+    retention = Retention(recordings, registry, clock=AgeClock(config.data_dir / AGE_CLOCK_NAME))
     await _make_room(config, retention, metrics)
     await _recover(recordings)
     lock.try_again()

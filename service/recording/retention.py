@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from models.model_references import ModelReferences, ReferencedData
 from models.registry import Registry
 from service.config.config import RecorderConfig
+from service.recording.age_clock import AgeClock
 from service.recording.store import STEM, Store, StoredRecording, read_store, sidecar_path
 from stinger.errors import StingerError
 from stinger.files import open_regular, os_errors
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
+EARLIEST_S: Final = 1_577_836_800.0
+"""2020-01-01: a recording from before was made while the clock was not set, and may be minutes old. It has no age."""
 _PART_BYTES: Final = 2**20
 
 
@@ -62,15 +65,16 @@ class Pruned:
 
 
 class Retention:
-    """Prunes the recordings below the folder ``recordings``.
+    """Prunes the recordings below the folder ``recordings``. With ``clock``, none is deleted by age while it is not trusted.
 
     It never deletes the newest recording of a device, nor one that may still be open. What each model of ``registry``
     refers to is read once. Methods may be called from any thread, :meth:`prune` from one at a time; other processes may
     record and prune there meanwhile.
     """
 
-    def __init__(self, recordings: Path, registry: Registry) -> None:
+    def __init__(self, recordings: Path, registry: Registry, *, clock: AgeClock | None = None) -> None:
         self._folder = recordings
+        self._clock = clock
         self._models = ModelReferences(registry)
         self._hashes: dict[tuple[Path, float, int], str] = {}
         self._stopping = threading.Event()
@@ -86,6 +90,8 @@ class Retention:
         removes a sidecar that is left. Files that cannot be read or deleted are listed in the result.
         """
         store = read_store(self._folder)
+        now_s = time.time() if now_s is None else now_s
+        doubt = self._check_clock(store, now_s, save=not dry_run)
         if limits.keep_s is None and limits.keep_bytes is None:
             return Pruned(left=len(store.recordings), left_bytes=store.bytes)
         problems = list(store.problems)
@@ -97,7 +103,10 @@ class Retention:
                 # That model may refer to any recording, so none may be deleted.
                 problems.append(f"{error}: no recording is deleted until this model can be read, or is removed")
                 return Pruned(left=len(store.recordings), left_bytes=store.bytes, problems=tuple(problems))
-        to_delete, kept = self._select(store, limits, references, time.time() if now_s is None else now_s, problems)
+        if doubt and any(_is_too_old(recording, limits, now_s) for recording in store.recordings):
+            problems.append(doubt)
+            limits = replace(limits, keep_s=None)
+        to_delete, kept = self._select(store, limits, references, now_s, problems)
         deleted = []
         for recording in to_delete:
             if self._stopping.is_set():
@@ -114,6 +123,14 @@ class Retention:
             problems=tuple(problems),
         )
 
+    def _check_clock(self, store: Store, now_s: float, *, save: bool) -> str:
+        """Return why recordings must not be deleted by age at ``now_s``; empty if they may."""
+        if self._clock is None:
+            return ""
+        # A recording from the future shows that the clock was wrong then, and not what is right.
+        past_s = [recording.ended_s for recording in store.recordings if recording.ended_s <= now_s]
+        return self._clock.check(now_s, max(past_s, default=None), save=save)
+
     def _select(
         self, store: Store, limits: Limits, references: ReferencedData, now_s: float, problems: list[str]
     ) -> tuple[list[StoredRecording], list[StoredRecording]]:
@@ -123,9 +140,13 @@ class Retention:
         total = store.bytes
         stems = frozenset(match[0] for text in references.texts for match in STEM.finditer(text))
         for recording in store.recordings:
-            too_old = limits.keep_s is not None and now_s - recording.ended_s > limits.keep_s
             too_much = limits.keep_bytes is not None and total > limits.keep_bytes
-            if self._stopping.is_set() or not (too_old or too_much):
+            too_old = _is_too_old(recording, limits, now_s)
+            if self._stopping.is_set():
+                break
+            if not (too_old or too_much):
+                if recording.ended_s < EARLIEST_S:
+                    continue
                 break  # all following ones are newer
             if recording.newest or not recording.closed:
                 continue
@@ -159,6 +180,10 @@ class Retention:
                         return ""
             self._hashes[key] = digest.hexdigest()
         return self._hashes[key]
+
+
+def _is_too_old(recording: StoredRecording, limits: Limits, now_s: float) -> bool:
+    return limits.keep_s is not None and recording.ended_s >= EARLIEST_S and now_s - recording.ended_s > limits.keep_s
 
 
 def _hash_of_first_second(recording: StoredRecording) -> str:

@@ -16,7 +16,8 @@ from stinger.quantities import parse_duration, parse_size
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
-from tests.helpers.recordings import write_old_recording
+from tests.helpers.recordings import write_old_recording, write_recording
+from tests.helpers.samples import random_samples
 
 OLD_DAYS = 400.0
 
@@ -35,13 +36,26 @@ def wait_for_metric(address: str, line: str) -> None:
 def test_daemon_deletes_and_counts_too_old_recordings(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recordings"
     old, newest = write_old_recording(folder, "a", OLD_DAYS), write_old_recording(folder, "a", OLD_DAYS - 1)
+    write_recording(folder, "b", time.time() - 60, random_samples(100))
     arguments = ("--keep", "1d", "--broker", "embedded:0", "--metrics-port", "0")
     with daemon(tmp_path, *arguments) as process:
         address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
         wait_for_metric(address, "stinger_recordings_pruned_total 1")
-        wait_for_metric(address, "stinger_recordings 1")
+        wait_for_metric(address, "stinger_recordings 2")
         assert (old.exists(), newest.exists()) == (False, True)
         process.wait_for("recordings_pruned deleted=1 ")
+
+
+def test_nothing_is_deleted_by_age_while_the_clock_is_far_ahead_of_the_newest_recording(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "recordings"
+    paths = [write_old_recording(folder, "a", OLD_DAYS + days) for days in (2, 1, 0)]
+    with daemon(tmp_path, "--keep", "90d", "--broker", "embedded:0") as process:
+        process.wait_for("alarm_raised topic=retention .*the clock is .* days ahead")
+        process.port()
+    assert all(path.exists() for path in paths)
+    with daemon(tmp_path, "--keep", "90d", "--broker", "embedded:0", name="again") as process:
+        process.wait_for("alarm_raised topic=retention .*the clock is .* days ahead")
+    assert all(path.exists() for path in paths)
 
 
 def test_limit_set_while_the_daemon_runs_takes_effect_at_once(tmp_path: Path) -> None:

@@ -41,6 +41,20 @@ def test_dry_run_prints_what_the_real_run_then_deletes(data: Path) -> None:
     assert done.output == tried.output.replace("would delete", "deleted").replace("would be deleted", "deleted")
 
 
+def test_clock_far_ahead_of_the_newest_recording_deletes_only_on_request(data: Path) -> None:
+    for path in (data / "recordings").rglob("*.bin"):
+        os.utime(path, (path.stat().st_mtime - 365 * DAY_S,) * 2)
+    arguments = ("prune", "--data-dir", data, "--keep", "30d")
+    held = recordings(*arguments)
+    assert (held.exit_code, left(data)) == (2, 3)
+    assert "the clock is 366.0 days ahead of the last time that was trusted" in held.output
+    assert "would delete" in recordings(*arguments, "--dry-run", "--trust-clock").output
+    assert recordings(*arguments).exit_code == 2
+    assert recordings(*arguments, "--trust-clock").exit_code == 0
+    assert left(data) == 1
+    assert recordings(*arguments).exit_code == 0
+
+
 def test_limits_come_from_the_daemons_configuration(data: Path) -> None:
     config = data / "stinger.toml"
     config.write_text('data_dir = "."\n[recorder]\nkeep_size = "3kB"\n')

@@ -11,7 +11,7 @@ from service.recording.retention import Limits, Pruned, Retention
 from tests.helpers.brokers import until
 from tests.helpers.recordings import write_old_recording
 
-OLD_DAYS = 5000.0
+OLD_DAYS = 400.0
 
 
 @asynccontextmanager
