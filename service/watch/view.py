@@ -57,6 +57,7 @@ class _Device:
     false_spin_ups: int = 0
     lead_ms: float | None = None
     link: str = ""
+    link_reason: str = ""
     telemetry: dict[str, Any] = field(default_factory=dict)
 
     def add_scores(self, probabilities: list[float | None]) -> None:
@@ -135,9 +136,10 @@ class View:
             case "scores":
                 device.add_scores(content.get("probabilities", []))
             case "link":
-                before, device.link = device.link, str(content.get("state", "?"))
-                if before != device.link:
-                    line = f"{name}: link {device.link}" + (f", {content['reason']}" if content.get("reason") else "")
+                before = (device.link, device.link_reason)
+                device.link, device.link_reason = str(content.get("state", "?")), str(content.get("reason") or "")
+                if before != (device.link, device.link_reason):
+                    line = f"{name}: link {device.link}" + (f", {device.link_reason}" if device.link_reason else "")
             case "shot":
                 line = self._shot(name, device, content)
             case "spinup":

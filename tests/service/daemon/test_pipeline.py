@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,33 @@ def test_shots_and_spin_ups_are_events_stamped_with_the_time_of_their_block() ->
     for stamps in sink.event_stamps:
         assert isinstance(stamps, Stamps)
         assert stamps.read_ns == scored.read_ns <= stamps.scored_ns
+
+
+def test_blocks_with_a_rate_problem_are_passed_on_without_scores_and_their_shots_are_found() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    problem = "50 samples a second; models take 100"
+    slow = [replace(block("a", first, 100, pull=50), rate_problem=problem) for first in (0, 100, 200)]
+    for one in slow:
+        pipeline.score([one, block("b", int(one.samples["timestamp_ms"][0]) // 10, 100)])
+    assert [part.device for part in sink.blocks] == ["a", "b"] * 3
+    shots = [event for event in sink.events if event.device == "a"]
+    assert [(type(shot), shot.device_ms, shot.wheels_on) for shot in shots if isinstance(shot, Shot)] == [
+        (Shot, 500, False),
+        (Shot, 1500, False),
+        (Shot, 2500, False),
+    ]
+    assert len(shots) == 3  # no spin-ups
+    assert any(event.device == "b" for event in sink.events)
+
+
+def test_device_is_scored_again_with_a_full_window_after_a_rate_problem() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([block("a", 0, 49)])
+    pipeline.score([replace(block("a", 49, 10), rate_problem="a problem")])
+    pipeline.score([block("a", 59, 49)])
+    assert sink.events == []
+    pipeline.score([block("a", 108, 60)])
+    assert isinstance(sink.events[0], WheelsSwitched)
 
 
 def test_first_block_introduces_the_device_and_its_model_before_anything_else() -> None:

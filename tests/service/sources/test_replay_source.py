@@ -113,6 +113,16 @@ async def test_every_boot_and_wrap_in_a_log_is_another_boot(tmp_path: Path) -> N
     assert took_s >= BETWEEN_BOOTS_MS / 1000 / 20
 
 
+async def test_recording_at_another_rate_is_played_in_full_and_not_scored(tmp_path: Path) -> None:
+    samples = counting_samples(0, 200, 20)
+    intake = Collecting()
+    await play(write(tmp_path / "log.bin", samples), "speed=0", intake)
+    assert intake.samples.tobytes() == samples.tobytes()
+    assert {block.rate_problem for block in intake.blocks} == {"50 samples a second; models take 100"}
+    assert "not scored: it has 50 samples a second; models take 100" in {report.reason for report in intake.reports}
+    assert intake.reports[-1].counters.unscored == 200
+
+
 async def test_every_repetition_is_another_boot(tmp_path: Path) -> None:
     samples = counting_samples(100, 10)
     path = write(tmp_path / "log.bin", samples)
