@@ -49,6 +49,8 @@ from stinger.paths import recordings_dir, registry_dir
 
 CLOSE_RECORDINGS_S: Final = 1.0
 """How long closing the recordings may take when the daemon stops."""
+_IN_MEMORY: Final = ":memory:"
+"""SQLite's name for a database without a file."""
 _MEGABYTE: Final = 1_000_000
 
 _LOG = get_logger(__name__)
@@ -119,7 +121,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     daemon_version = version("stinger-ml")
     pipeline = Pipeline(serving, min_shot_gap_ms=config.min_shot_gap_ms, threshold=config.threshold)
     flow = Flow(pipeline)
-    outbox = _outbox(stack, config)
+    outbox = _outbox(stack, config, alarms)
     recorder = _recorder(stack, config, recordings, alarms)
     pacing = PacedRecorder(recorder, flow.call_later)
     stack.callback(pacing.close)
@@ -226,13 +228,16 @@ def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: A
     return recorder
 
 
-def _outbox(stack: AsyncExitStack, config: Config) -> Outbox:
+def _outbox(stack: AsyncExitStack, config: Config, alarms: Alarms) -> Outbox:
+    """Return the outbox in the data folder, or else one in memory, with an alarm."""
     loop = asyncio.get_running_loop()
     path = config.data_dir / "outbox.sqlite3"
     try:
-        return stack.enter_context(Outbox(path, limit=config.outbox.max_events, defer=loop.call_soon))
-    except InputError as error:
-        raise UnavailableError(str(error)) from error
+        outbox = Outbox(path, limit=config.outbox.max_events, defer=loop.call_soon)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, events can be published without it
+        alarms.on_outbox(str(error) if isinstance(error, InputError) else f"{path}: {error!r:.200}")
+        outbox = Outbox(_IN_MEMORY, limit=config.outbox.max_events, defer=loop.call_soon)
+    return stack.enter_context(outbox)
 
 
 def _metrics_server(

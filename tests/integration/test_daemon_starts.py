@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from models.factory import factory_model
 from models.registry import Registry
+from models.synthetic.session import synthesise
 from service.cli.run import EXIT_UNAVAILABLE
+from stinger.logs.writing import write_log
 from tests.helpers.cli import run_stinger
 from tests.helpers.daemons import DaemonProcess, daemon
-from tests.helpers.file_systems import SmallDisk
+from tests.helpers.file_systems import ReadOnly, SmallDisk
 from tests.helpers.recordings import write_old_recording
 
 BROKER = ("--broker", "embedded:0")
@@ -75,6 +79,76 @@ def test_daemon_starts_on_a_full_disk_after_deleting_what_is_too_much(tmp_path: 
         process.port()
         assert not old[0].exists()
         assert newest.exists()
+        process.process.terminate()
+        assert process.end() == 0, process.log_text()
+
+
+def test_daemon_starts_in_a_read_only_data_folder_and_locks_it_once_it_can_be_written_to(
+    tmp_path: Path, read_only: ReadOnly
+) -> None:
+    (tmp_path / "data").mkdir()
+    with read_only(tmp_path / "data"), daemon(tmp_path, *BROKER, "--metrics-port", "0") as process:
+        process.wait_for("alarm_raised topic=data_folder .*cannot be written to")
+        process.wait_for("alarm_raised topic=outbox")
+        process.port()
+        assert 'stinger_alarm{topic="data_folder"} 1' in metrics_of(process)
+        subprocess.run(["mount", "-o", "remount,bind,rw", tmp_path / "data"], check=True)
+        deadline = time.monotonic() + 20
+        while 'stinger_alarm{topic="data_folder"} 0' not in metrics_of(process):
+            assert time.monotonic() < deadline, process.log_text()
+            time.sleep(0.05)
+        result = run_stinger("run", "--data-dir", str(tmp_path / "data"), *BROKER)
+        assert result.returncode == EXIT_UNAVAILABLE
+        process.process.terminate()
+        assert process.end() == 0, process.log_text()
+
+
+def test_daemon_that_finds_another_one_in_a_folder_it_could_not_lock_ends(tmp_path: Path, read_only: ReadOnly) -> None:
+    (tmp_path / "data").mkdir()
+    with read_only(tmp_path / "data"), daemon(tmp_path, *BROKER, name="late") as late:
+        late.port()
+        lock = FileLock(tmp_path / "data" / "daemon.lock")
+        subprocess.run(["mount", "-o", "remount,bind,rw", tmp_path / "data"], check=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            pytest.skip("the daemon was faster")
+        try:
+            assert late.end() == EXIT_UNAVAILABLE, late.log_text()
+        finally:
+            lock.release()
+        assert "Traceback" not in late.log_text()
+        assert "in use by another daemon" in late.log_text().splitlines()[-1]
+
+
+def test_daemon_starts_on_a_full_disk_without_limits_and_publishes(tmp_path: Path, small_disk_at: SmallDisk) -> None:
+    small_disk_at(tmp_path / "data", 300)
+    ballast = tmp_path / "data" / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(tmp_path / "data").free))
+    write_log(tmp_path / "session.bin", synthesise(minutes=0.5, seed=3))
+    with daemon(tmp_path, *BROKER, "--source", f"replay:{tmp_path / 'session.bin'}?speed=10") as process:
+        process.wait_for("alarm_raised topic=outbox")
+        process.wait_for("alarm_raised topic=recorder")
+        process.port()
+        assert process.end() == 0, process.log_text()
+        assert "Traceback" not in process.log_text()
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 5000, b"SQLite format 3\x00" + bytes(5000), b""])
+def test_daemon_starts_with_any_outbox_file(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "outbox.sqlite3").write_bytes(content)
+    with daemon(tmp_path, *BROKER) as process:
+        process.port()
+        process.process.terminate()
+        assert process.end() == 0, process.log_text()
+
+
+def test_daemon_starts_although_its_outbox_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "data" / "outbox.sqlite3").mkdir(parents=True)
+    with daemon(tmp_path, *BROKER) as process:
+        process.wait_for("alarm_raised topic=outbox .*outbox.sqlite3")
+        process.port()
         process.process.terminate()
         assert process.end() == 0, process.log_text()
 
