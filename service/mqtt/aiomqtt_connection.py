@@ -1,8 +1,8 @@
-"""Connections that publish, through aiomqtt and the paho-mqtt below it. All that is particular to the two is in this file.
+"""Connections that publish, through aiomqtt and the paho-mqtt below it. Only this file knows these two libraries.
 
-aiomqtt connects, and has its event loop read and write paho's socket. Its own publish takes two tasks for each message, its
-subscriptions and messages one queue more, so these go to paho directly, by paho's public callbacks. What neither offers is
-reached by private names; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks one.
+aiomqtt connects and disconnects, has the event loop read paho's socket, and pings. Messages and subscriptions go through
+paho's public methods and callbacks, because aiomqtt needs two tasks for each publish. Where neither library has a public
+way, private names are used; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CONNACK: Final = 0x20
 _CONNACK_BYTES: Final = 4
 """Type, length, flags and code, up to where both versions of MQTT are the same."""
 _LOG: Final = get_logger(__name__)
-# What the libraries log, the errors and log lines of this package report as well.
+# The libraries log nothing that our errors and log lines do not report.
 _library_logger = logging.getLogger(f"{__name__}.paho")
 _library_logger.setLevel(logging.CRITICAL + 1)
 
@@ -56,7 +56,7 @@ class AiomqttConnection(PublishingConnection):
         self._on_message = on_message
         self._on_writable = on_writable
         self._client = _new_client(settings)
-        # aiomqtt has no way to publish at once, to read the broker's announcements, or to give up a connection.
+        # aiomqtt has no way to publish at once, to read what the broker announced, or to give up a connection.
         paho: Any = self._client._client  # noqa: SLF001
         self._paho = paho
         self._beginning = b""
@@ -66,11 +66,10 @@ class AiomqttConnection(PublishingConnection):
         self._congested = False
         self._closing = False
         paho.connect_timeout = settings.times.connect_s
-        # aiomqtt connects, disconnects and waits for the socket in its own callbacks: these still run.
+        # aiomqtt's own callbacks complete its connecting and disconnecting, and stop watching the socket: ours call them.
         self._aiomqtt_on_connect: Any = paho.on_connect
         self._aiomqtt_on_disconnect: Any = paho.on_disconnect
-        self._await_writable: Any = paho.on_socket_register_write
-        self._writable: Any = paho.on_socket_unregister_write
+        self._aiomqtt_on_writable: Any = paho.on_socket_unregister_write
         paho.on_connect = self._on_connect
         paho.on_disconnect = self._on_disconnect
         paho.on_socket_register_write = self._on_socket_register_write
@@ -80,7 +79,7 @@ class AiomqttConnection(PublishingConnection):
         paho.on_subscribe = self._on_subscribe
         self._loop_read: Any = paho.loop_read
         paho.loop_read = self._read
-        # Where each read of paho begins: no public callback has the length of a packet before it is in memory.
+        # All reads of paho go through this method. No public callback reports the length of a packet before it is read.
         self._receive: Any = paho._sock_recv  # noqa: SLF001
         paho._sock_recv = self._receive_limited  # noqa: SLF001
 
@@ -100,7 +99,7 @@ class AiomqttConnection(PublishingConnection):
         self._raise_if_lost()
         if not message.topic or "\0" in message.topic:  # paho checks everything else
             raise ValueError(f"{message.topic!r} is not a topic to publish to")
-        # aiomqtt would have the loop write two turns later. In paho's callbacks, paho must not write.
+        # aiomqtt would have the event loop write, two of its turns later. While a callback of paho runs, paho must not write.
         self._writing_now = not self._paho._in_callback_mutex.locked()  # noqa: SLF001
         try:
             info = self._paho.publish(
@@ -154,7 +153,7 @@ class AiomqttConnection(PublishingConnection):
 
     def abort(self) -> None:
         """Close what aiomqtt leaves open after a refusal, without an answer, or if DISCONNECT could not be sent."""
-        # What still waits is written now or never: the event loop would write to a closed socket.
+        # Without this callback paho writes at once: the event loop would write to a closed socket.
         self._paho.on_socket_register_write = None
         self._paho.disconnect()
         self._paho._sock_close()  # noqa: SLF001 - disconnect() only closes behind what could be written
@@ -175,7 +174,13 @@ class AiomqttConnection(PublishingConnection):
             raise MqttError(self._lost_reason or error_string(code))
         if self._paho.want_write():
             self._congested = True
-            self._await_writable(self._paho, None, self._paho.socket())
+            self._watch_writable()
+
+    def _watch_writable(self) -> None:
+        """Have the event loop write what waits, if anything still does."""
+        sock = self._paho.socket()
+        if sock is not None and self._paho.want_write():
+            self._loop.add_writer(sock.fileno(), self._paho.loop_write)
 
     def _properties(self, correlation_data: bytes | None) -> Properties | None:
         if correlation_data is None or self.version is not ProtocolVersion.V5:
@@ -185,17 +190,17 @@ class AiomqttConnection(PublishingConnection):
         return properties
 
     def _read(self) -> Any:
-        """Read a packet. aiomqtt leaves a connection open, and deaf, on which paho cannot read one."""
+        """Read a packet; close if that raises. aiomqtt would leave the connection open and never read from it again."""
         try:
             return self._loop_read()
-        except Exception as error:  # noqa: BLE001 - each is a packet that paho cannot take apart, or a fault of ours
+        except Exception as error:  # noqa: BLE001 - a packet that paho cannot decode, or a fault of ours
             _LOG.debug("broker_packet_not_read", exc_info=True)
             self._lose(f"a packet from the broker could not be read: {error!r}")
             self._paho._sock_close()  # noqa: SLF001 - paho has no public way to close at once
             return MQTT_ERR_CONN_LOST
 
     def _receive_limited(self, size: int) -> bytes:
-        """Receive at most ``size`` bytes, unless a packet is longer than any that we expect."""
+        """Receive at most ``size`` bytes for paho; end the connection if a packet is longer than allowed."""
         if size > self._settings.max_packet_bytes:
             self._lose(f"the broker sent a packet of {size} bytes, longer than {self._settings.max_packet_bytes}")
             raise ConnectionAbortedError(self._lost_reason)
@@ -231,10 +236,11 @@ class AiomqttConnection(PublishingConnection):
             self._lose_closed()
 
     def _refusal(self) -> str:
-        """Return the refusal in a CONNACK that paho does not report, such as the one of version 3.1.1; empty if none."""
+        """Return the refusal in a CONNACK that paho reports as a protocol error only, as with code 1 of 3.1.1; or ""."""
         if self._accepted.done() or len(self._beginning) < _CONNACK_BYTES or self._beginning[0] != _CONNACK:
             return ""
-        return f"refused by the broker: {connack_text(self._beginning[_CONNACK_BYTES - 1])}"
+        code = self._beginning[_CONNACK_BYTES - 1]
+        return f"refused by the broker: {connack_text(code)}" if code else ""
 
     def _take_message(self, _paho: Any, _userdata: Any, message: Any) -> None:
         now_ns = time.monotonic_ns()
@@ -267,12 +273,14 @@ class AiomqttConnection(PublishingConnection):
         if acknowledged is not None:
             acknowledged()
 
-    def _on_socket_register_write(self, paho: Any, userdata: Any, sock: Any) -> None:
+    def _on_socket_register_write(self, _paho: Any, _userdata: Any, _sock: Any) -> None:
+        # aiomqtt would add the writer later without looking again: to a socket that is closed by then, or with nothing left
+        # to write, which would keep the loop busy. While connecting, this runs in another thread.
         if not self._writing_now:
-            self._await_writable(paho, userdata, sock)
+            self._loop.call_soon_threadsafe(self._watch_writable)
 
     def _on_socket_unregister_write(self, paho: Any, userdata: Any, sock: Any) -> None:
-        self._writable(paho, userdata, sock)
+        self._aiomqtt_on_writable(paho, userdata, sock)
         if self._congested:
             self._congested = False
             if self._on_writable is not None:

@@ -1,7 +1,7 @@
-"""Connections that only receive, through gmqtt. All that is particular to it is in this file.
+"""Connections that only receive, through gmqtt. Only this file knows this library.
 
-It takes in a message for a quarter of what aiomqtt needs, which decides how many blasters a hall can have. What it does not
-offer is reached by private names; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks one.
+It needs a quarter of aiomqtt's time for a received message, which decides how many blasters a hall can have. Where it has no
+public way, private names are used; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PLAIN_PROPERTIES: Final = 2
 _NEVER: Final = -2
 """Reconnects: -1 would be without end, and 0 is once."""
 
-# What the library logs, the errors of this package report as well.
+# The library logs nothing that our errors do not report.
 logging.getLogger("gmqtt").setLevel(logging.CRITICAL + 1)
 
 
@@ -58,7 +58,7 @@ class GmqttConnection(Connection):
         client.on_message = self._take_message
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
-        # Where the connection is made: the packets must be guarded from the first one on.
+        # The method that opens the socket: packets must be checked from the first one on.
         self._create: Any = client._create_connection  # noqa: SLF001
         client._create_connection = self._create_guarded  # noqa: SLF001
 
@@ -115,9 +115,9 @@ class GmqttConnection(Connection):
         return int(self._client.subscribe(subscriptions))
 
     async def _create_guarded(self, *args: Any, **kwargs: Any) -> Any:
-        """Create a connection that ends where gmqtt would wait without end, or let pile up what arrives."""
+        """Open the socket; have the connection end where gmqtt would wait forever or collect data without limit."""
         connection = await self._create(*args, **kwargs)
-        # gmqtt has no public way to close at once, and none to see packets before they are complete.
+        # gmqtt has no public way to close at once, or to see a packet before it is complete.
         self._transport = connection._transport  # noqa: SLF001
         protocol = connection._protocol  # noqa: SLF001
         read, close_in_order = protocol._read_packet, connection.close  # noqa: SLF001
@@ -129,7 +129,7 @@ class GmqttConnection(Connection):
             return parsed if self._rest_is_allowed(data, parsed) else -1
 
         async def close() -> None:
-            if not self._closing:  # gmqtt closes for one reason only
+            if not self._closing:  # gmqtt itself closes for one reason only
                 self._lose_now(f"nothing from the broker for {2 * self._keepalive_s} s")
             await close_in_order()
 
@@ -138,7 +138,7 @@ class GmqttConnection(Connection):
         return connection
 
     def _refused(self, data: bytes) -> bool:
-        """Return whether ``data`` begins with a refusing CONNACK, and end the connection: gmqtt would wait or reconnect."""
+        """Return whether ``data`` begins with a CONNACK that refuses; if so, end the connection: gmqtt would wait."""
         if self._accepted.done() or not data or data[0] != _CONNACK:
             return False
         try:
@@ -150,9 +150,9 @@ class GmqttConnection(Connection):
         return bool(code)
 
     def _rest_is_allowed(self, data: bytes, parsed: int) -> bool:
-        """Return whether the incomplete packet that begins at ``parsed`` may be waited for; otherwise end the connection.
+        """Return whether the incomplete packet at ``parsed`` may still arrive; if it is too long, end the connection.
 
-        gmqtt copies what has arrived of it again with all that arrives, up to 256 MiB.
+        gmqtt would collect up to 256 MiB, and copy all of it again at each read.
         """
         if parsed < 0:
             self._lose_now("the broker sent a packet whose length MQTT does not allow")

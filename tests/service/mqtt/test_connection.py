@@ -455,6 +455,25 @@ async def test_a_topic_that_cannot_be_published_to_is_refused_and_the_connection
         await connection.deliver(message())
 
 
+async def test_a_socket_is_not_watched_for_writing_when_nothing_waits(mosquitto: Mosquitto) -> None:
+    loop = asyncio.get_running_loop()
+    acknowledged = asyncio.Event()
+
+    def publish(_message: IncomingMessage, _read_ns: int) -> None:
+        # It runs after paho has put the acknowledgement of the message into its queue, and before that is written.
+        loop.call_soon(lambda: connection.publish(message("other"), acknowledged.set))
+
+    async with publisher(mosquitto.port).connect(publish) as connection:
+        assert await connection.subscribe([("a/b", 1)]) == (1,)
+        async with publisher(mosquitto.port).connect(ignore) as other:
+            await other.deliver(message())
+        await acknowledged.wait()
+        sock = connection._paho.socket()
+        assert sock is not None
+        await asyncio.sleep(0.1)
+        assert not loop.remove_writer(sock)  # whether it was watched
+
+
 async def test_a_broker_that_stops_reading_congests_the_connection_until_it_reads_again(mosquitto: Mosquitto) -> None:
     writable = asyncio.Event()
     async with publisher(mosquitto.port).connect(ignore, writable.set) as connection:
