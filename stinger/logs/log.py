@@ -38,7 +38,7 @@ class Repairs:
     damaged: tuple[CutBytes, ...] = ()
     """Stretches of other bytes of a ``.bin`` that are not sample records."""
     torn_lines: tuple[int, ...] = ()
-    """Numbers of the lines of a CSV that were written in part only: the last one."""
+    """Numbers of the lines of a CSV that were written in part only: the last one, and those with zeros."""
     late: tuple[str, ...] = ()
     """The place, such as ``line 7``, of each sample that is a little older than one before it or repeats it; left out."""
 
@@ -65,7 +65,8 @@ class Repairs:
             places = _byte_places(self.damaged)
             lines.append(f"left out {counted(self.damaged_bytes, 'byte')} that are not sample records at {places}")
         if self.torn_lines:
-            lines.append(f"left out line {self.torn_lines[0]}, the last: it was cut off while it was written")
+            places = _places(tuple(f"line {line}" for line in self.torn_lines))
+            lines.append(f"left out {counted(len(self.torn_lines), 'line')} not written completely: {places}")
         if self.late:
             lines.append(f"left out {counted(len(self.late), 'late or repeated sample')} at {_places(self.late)}")
         return lines

@@ -156,5 +156,4 @@ def _parse_capture(data: bytes, path: StrPath, rate_hz: float, every: int) -> tu
 
 
 def _table_repairs(table: Table, clipped: int) -> Repairs:
-    zeros = () if table.zeros is None else (table.zeros,)
-    return Repairs(clipped=clipped, zeros=zeros, torn_lines=() if table.torn_line is None else (table.torn_line,))
+    return Repairs(clipped=clipped, zeros=table.zeros, torn_lines=table.torn_lines)

@@ -16,6 +16,7 @@ from stinger.logs.records import CutBytes
 from stinger.wording import counted, quoted
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+_ZEROS: Final = re.compile(rb"(?<=\n)([^\n\0]*)(\0{16,})[^\n]*")
 _INT64_LIMIT: Final = 2**63
 _LONGEST: Final = 40
 """The most characters of a cell: Python refuses to parse numbers of thousands of digits."""
@@ -25,16 +26,16 @@ _LONGEST: Final = 40
 class Table:
     """``values`` ``(n, len(columns)) int64``, n >= 1, in the order of ``columns``.
 
-    ``torn_line`` is the number of a last line that was left out because it is not complete; ``zeros`` are the zero bytes
-    after the last line.
+    ``torn_lines`` are the numbers of the lines that were left out because they are not complete: the last one, and those
+    with ``zeros``, runs of zero bytes.
     """
 
     values: npt.NDArray[np.int64]
     columns: tuple[str, ...]
     path: StrPath
     data: bytes
-    torn_line: int | None = None
-    zeros: CutBytes | None = None
+    torn_lines: tuple[int, ...] = ()
+    zeros: tuple[CutBytes, ...] = ()
 
     def check(self, column: str, low: int, high: int) -> None:
         """Raise :class:`FileError`, naming the line, unless every value of ``column`` is within ``low`` and ``high``."""
@@ -58,14 +59,34 @@ def parse_table(data: bytes, columns: tuple[str, ...], path: StrPath, *, complet
     """Parse ``data``: a header that has at least ``columns``, in any order, then rows of whole numbers.
 
     A last line without a line end may have been cut off while it was written: it is left out unless it ends with a cell of
-    the column ``complete_end``, whose values have one digit, or is the only one. Raises :class:`FileError` with the line
-    for a missing column, a row of another length, or a cell that is no integer.
+    the column ``complete_end``, whose values have one digit, or is the only one. So are zero bytes at the end and lines
+    with long runs of them, as a power cut leaves them. Raises :class:`FileError` with the
+    line for a missing column, a row of another length, or a cell that is no integer.
     """
     written = data.rstrip(b"\0")
-    zeros = CutBytes(len(written), len(data) - len(written), zero=True) if len(written) < len(data) else None
-    kept, torn_line = _without_torn_line(written, complete_end)
+    zeros: tuple[CutBytes, ...] = ()
+    if len(written) < len(data):
+        zeros = (CutBytes(len(written), len(data) - len(written), zero=True),)
+    torn: tuple[int, ...] = ()
+    if b"\0" in written:
+        written, torn, between = _without_zeros(written)
+        zeros = between + zeros
+    kept, last = _without_torn_line(written, complete_end)
     table = _parse_complete(kept, columns, path)
-    return replace(table, torn_line=torn_line, zeros=zeros)
+    return replace(table, torn_lines=torn if last is None else (*torn, last), zeros=zeros)
+
+
+def _without_zeros(data: bytes) -> tuple[bytes, tuple[int, ...], tuple[CutBytes, ...]]:
+    """Return ``data`` without the lines that long runs of zeros are in, the numbers of these lines, and the runs.
+
+    The other lines keep their numbers.
+    """
+    torn = []
+    zeros = []
+    for found in _ZEROS.finditer(data):
+        zeros.append(CutBytes(found.start(2), found.end(2) - found.start(2), zero=True))
+        torn.append(data.count(b"\n", 0, found.start()) + 1)
+    return _ZEROS.sub(b"", data), tuple(torn), tuple(zeros)
 
 
 def _without_torn_line(data: bytes, complete_end: str) -> tuple[bytes, int | None]:

@@ -181,12 +181,21 @@ def test_last_line_that_ends_with_another_column_is_left_out_without_a_line_end(
     )
     log = parse_log(rows[:-3], "log")
     assert log.samples["timestamp_ms"].tolist() == list(range(1000, 1990, 10))
-    assert log.repairs.messages() == ["left out line 101, the last: it was cut off while it was written"]
+    assert log.repairs.messages() == ["left out 1 line not written completely: line 101"]
 
 
 def test_zeros_after_the_last_line_of_a_csv_are_cut() -> None:
     log = parse_log(CSV[:-7] + bytes(900), "log")
     assert (len(log.samples), log.repairs.zero_bytes, log.repairs.torn_lines) == (299, 900, (301,))
+
+
+@pytest.mark.parametrize("kept", [0, 3, 20])
+def test_zeros_in_the_middle_of_a_csv_are_cut_with_their_line(kept: int) -> None:
+    lines = CSV.split(b"\n")
+    lines[100] = lines[100][:kept] + bytes(600) + lines[100]
+    log = parse_log(b"\n".join(lines), "log")
+    assert log.samples.tobytes() == np.delete(FIRST, 99).tobytes()
+    assert (log.repairs.zero_bytes, log.repairs.torn_lines) == (600, (101,))
 
 
 def test_line_that_is_wrong_in_the_middle_of_a_csv_is_still_an_error() -> None:
