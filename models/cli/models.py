@@ -92,7 +92,7 @@ def add(file: str, data_dir: str | None, name: str | None) -> None:
         report,
         blaster_model=blaster_file_of(model),
     )
-    click.echo(f"Added as {version.id}. To use it: stinger models promote {version.id}")
+    click.echo(f"Kept as {version.id}: stinger models promote {version.id}")
 
 
 @models.command("promote", short_help="Make a model the champion.")

@@ -12,7 +12,7 @@ from replay.evaluation.evaluate import Evaluation
 from replay.evaluation.report import finite, rows_to_read
 from service.retraining.result import RetrainingResult
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 def report_values(result: RetrainingResult) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def report_values(result: RetrainingResult) -> dict[str, Any]:
         "version": result.version,
         "options": options_of(result),
         "data": list(data_of(result)),
-        "remarks": list(result.all_warnings),
+        "warnings": list(result.all_warnings),
         "method": None if judged is None else judged.plan.method,
         "contest": None if judged is None else _contest(judged.contest),
         "verdict": None if judged is None else [asdict(ruling) for ruling in judged.verdict.rulings],
@@ -99,7 +99,7 @@ def _contest(contest: Contest) -> dict[str, Any]:
         "champion": contender(contest.champion),
         "challengers": [contender(one) for one in contest.challengers],
         "failed": dict(contest.failed),
-        "remarks": contest.warnings,
+        "warnings": contest.warnings,
     }
 
 

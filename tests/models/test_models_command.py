@@ -55,7 +55,7 @@ def test_models_are_listed_promoted_rolled_back_and_pruned(tmp_path: Path, onnx_
 
 def test_model_file_is_added_with_its_file_for_the_blaster(tmp_path: Path, onnx_file: Path) -> None:
     data = ("--data-dir", tmp_path / "data")
-    assert "Added as" in invoke("models", "add", onnx_file, *data).output
+    assert "Kept as" in invoke("models", "add", onnx_file, *data).output
     (version,) = Registry(tmp_path / "data" / "registry").versions()
     assert version.id.endswith("-logreg-summary")
     assert version.blaster_path is not None
