@@ -68,8 +68,8 @@ def test_daemon_is_not_ready_while_its_thread_for_the_disk_fails_and_loses_nothi
     write_log(tmp_path / "session.bin", synthesise(minutes=1, seed=3))
     (tmp_path / "c.toml").write_text("[recorder]\nsync_interval_s = 0.1\n")
     arguments = ("--config", str(tmp_path / "c.toml"), "--source", f"replay:{tmp_path / 'session.bin'}?speed=1")
-    arguments += ("--broker", "embedded:0", "--metrics-port", "0")
-    with daemon(tmp_path, *arguments, program=[sys.executable, "-c", FAILS_AT_SIGUSR1]) as process:
+    served = ("--broker", "embedded:0", "--metrics-port", "0")
+    with daemon(tmp_path, *arguments, *served, program=[sys.executable, "-c", FAILS_AT_SIGUSR1]) as process:
         address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
         wait_until_ready(address, "ready\n")
         process.process.send_signal(signal.SIGUSR1)
