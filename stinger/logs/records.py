@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -19,11 +20,12 @@ from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES, SAMPLE_DTYPE, SampleArra
 
 FOLLOWS_MAX_MS: Final = 1000
 """Two records follow each other if their times differ by at most this."""
-CHAIN_RECORDS: Final = 5
+CHAIN_RECORDS: Final = 8
 """This many records in a row that follow each other show where records begin; at the end of the file, fewer are enough."""
 _ZEROS: Final = re.compile(rb"\0{%d,}" % SAMPLE_BYTES)
 _BATCH_MAX: Final = 64
 """The most records with the same timestamp at the beginning of a chain."""
+_CLOSE_BYTES: Final = 2 * SAMPLE_BYTES
 _NO_CHAIN_MAX: Final = 10
 """A file with more records than this, none of which follows another, is not a log."""
 TORN_ZEROS: Final = 3
@@ -169,10 +171,25 @@ class _Positions:
         run[~self.valid] = 0
         return run
 
+    def follows(self, first: int, second: int) -> bool:
+        """Return whether the time of the record at ``second`` follows that of the one at ``first``."""
+        return bool(_follows(self.time_ms[[first]], self.time_ms[[second]])[0])
+
     def next_chain(self, at: int) -> int | None:
-        """Return the first byte from ``at`` on at which a chain of records begins."""
+        """Return the first byte from ``at`` on at which a chain of records begins, the longest of several that overlap."""
         index = int(np.searchsorted(self.chains, at))
-        return int(self.chains[index]) if index < self.chains.size else None
+        if index == self.chains.size:
+            return None
+        best = int(self.chains[index])
+        while True:
+            # Bytes of a blaster that lies still may look like a few records at a wrong place: the longer chain is the true one.
+            close = self.chains[
+                np.searchsorted(self.chains, best + 1) : np.searchsorted(self.chains, best + _CLOSE_BYTES)
+            ]
+            longer = close[self.run[close] > self.run[best]]
+            if not longer.size:
+                return best
+            best = int(longer[0])
 
 
 def _walk(positions: _Positions) -> list[int]:
@@ -225,9 +242,15 @@ def _between(positions: _Positions, at: int, start: int, found: list[int]) -> li
     begins = [begin for begin in range(at, start, SAMPLE_BYTES) if positions.valid[begin]]
     if len(begins) * SAMPLE_BYTES < start - at:
         return []  # some of it is damaged, so nothing of it can be trusted
-    if found and bool(_follows(positions.time_ms[[found[-1]]], positions.time_ms[[start]])[0]):
+    if found and positions.follows(found[-1], start):
         return []  # time continues across them: their own times are damaged
-    return begins
+    kept: list[int] = []
+    for begin, after in pairwise([*begins, start]):
+        before = [*found[-1:], *kept][-1:]
+        damaged = before and positions.follows(before[0], after) and not positions.follows(before[0], begin)
+        if not damaged:
+            kept.append(begin)
+    return kept
 
 
 def _rest(positions: _Positions, at: int, found: list[int]) -> list[int]:

@@ -121,6 +121,19 @@ def test_record_with_a_damaged_trigger_is_left_out_and_its_byte_named() -> None:
     assert log.repairs.messages() == ["left out 17 bytes that are not sample records at byte 1700"]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_pauses_of_a_blaster_that_lies_still_are_no_damage(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count, stretch = 2000, 150
+    times = 52_000 + 10 * np.arange(count) + np.arange(count) // stretch * 2000
+    rest = np.array([20, -2040, 12, 3, -2, 5]) + np.rint(random.normal(0, 3, (count, 6)))
+    still = make_samples(times, rest, np.zeros(count)).tobytes()
+    place = 5 + SAMPLE_BYTES * 333
+    log = parse_log(still[:place] + still[place + 4 :], "log")
+    assert len(log.recordings) == 1
+    assert count - 3 <= len(log.samples) < count
+
+
 def test_several_kinds_of_damage_in_one_file_are_all_mended() -> None:
     log = parse_log(A[:1000] + A[1004:] + bytes(512) + B[:-3] + b"garbage" + B[:-5] + bytes(4096), "log")
     assert lengths(log) == [298, 199, 199]
