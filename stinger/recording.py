@@ -119,9 +119,9 @@ def split_samples(samples: SampleArray) -> SplitSamples:
     if not repeated.size and not irregular.any():
         return SplitSamples((_recording(samples, raw_ms),), none)
     late, wraps, boots = _irregular_steps(raw_ms.tolist(), (np.flatnonzero(irregular) + 1).tolist())
-    time_ms = raw_ms.copy()
-    for index in wraps:
-        time_ms[index:] += CLOCK_WRAP_MS
+    wrapped = np.zeros(raw_ms.size, dtype=np.int64)
+    wrapped[wraps] = CLOCK_WRAP_MS
+    time_ms = raw_ms + np.cumsum(wrapped)
     kept = np.ones(raw_ms.size, dtype=np.bool_)
     kept[late] = False
     kept[repeated] = False

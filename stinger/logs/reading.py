@@ -41,7 +41,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 def read_log(path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, every: int = CAPTURE_EVERY) -> Log:
     """Read a log file of any format.
 
-    A capture CSV has ``rate_hz`` rows per second, of which every ``every``-th becomes a sample. What a power cut damages
+    A capture CSV has ``rate_hz`` rows per second; every ``every``-th row becomes a sample. What a power cut damages
     (zeros, missing bytes, a last line that is cut off) is left out, and listed in the log's ``repairs``. Raises
     :class:`FileError`, with the line or byte, for a file that cannot be read or contains anything else that is unexpected.
     """

@@ -27,7 +27,7 @@ _BATCH_MAX: Final = 64
 """The most records with the same timestamp at the beginning of a chain."""
 _CLOSE_BYTES: Final = 2 * SAMPLE_BYTES
 _NO_CHAIN_MAX: Final = 10
-"""A file with more records than this, none of which follows another, is not a log."""
+"""A file with more records than this is not a log unless some of them follow each other."""
 TORN_ZEROS: Final = 3
 """A record in front of zeros whose last bytes are zero as well, gz and trigger, was written in part only."""
 
@@ -139,7 +139,7 @@ class _Positions:
         """
         self._allow_first_of_boot(constant)
         self.run = self._runs()
-        """Number of records in a row, of which each follows the one before it; 0 where none can begin."""
+        """Length of the row of records that begins here, each following the one before it; 0 where no record can begin."""
         index = np.arange(last + 1)
         whole = index + SAMPLE_BYTES * self.run + SAMPLE_BYTES > octets.size
         later_ms = self.time_ms[index + SAMPLE_BYTES * (np.clip(self.run, 1, _BATCH_MAX) - 1)]
