@@ -117,7 +117,7 @@ class Daemon:
                 tasks.create_task(parts.model.follow(), name="champion"),
                 tasks.create_task(self._prune(), name="pruning"),
                 tasks.create_task(self._supervise_recorder(), name="recorder supervision"),
-                tasks.create_task(parts.metrics_server.keep_trying(), name="metrics server"),
+                tasks.create_task(parts.metrics_server.supervise(), name="metrics server"),
                 tasks.create_task(parts.notifier.run_watchdog(parts.flow.check_progress), name="watchdog"),
             ]
             parts.health.heartbeat()

@@ -34,11 +34,16 @@ class MetricsServer:
         """The server's address, without a path; ``None`` if there is no server."""
         return None if self._server is None else self._server.url
 
-    async def keep_trying(self, *, every_s: float = RETRY_S) -> None:
-        """Try to start the server until it runs, then return."""
-        while self._start is not None and self._server is None:
+    async def supervise(self, *, every_s: float = RETRY_S) -> None:
+        """Until cancelled, start the server as soon as that is possible, and again if its thread has ended."""
+        while self._start is not None:
             await asyncio.sleep(every_s)
-            self._try()
+            if self._server is not None and not self._server.alive:
+                self._server.close()
+                self._server = None
+                self._report("the thread that serves metrics has ended: see the log")
+            if self._server is None:
+                self._try()
 
     def close(self) -> None:
         """Stop the server."""
@@ -53,6 +58,9 @@ class MetricsServer:
             trouble = ""
         except InputError as error:
             trouble = str(error)
+        self._report(trouble)
+
+    def _report(self, trouble: str) -> None:
         if trouble != self._trouble:
             self._trouble = trouble
             self._on_trouble(trouble)

@@ -55,6 +55,11 @@ class HttpServer:
         """The server's address, without a path."""
         return f"http://{_bracketed(self.host)}:{self.port}"
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs; without it, no request is answered."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Stop within a tenth of a second and disconnect all clients."""
         self._server.shutdown()
