@@ -59,7 +59,7 @@ class RecordingFile:
         """Return whether ``size`` bytes of records from ``boot``, the first one taken at ``first_ms``, belong in this file.
 
         They do if the device's clock has not started over and the file has room for them. An empty file has room for any
-        block. :meth:`end_reason` says why they do not.
+        block. :meth:`end_reason` returns why they do not.
         """
         return (
             boot == self.boot and first_ms >= self.last_ms and (self.bytes + size <= self.max_bytes or not self.bytes)

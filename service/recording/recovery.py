@@ -33,7 +33,7 @@ class Recovery:
 
 
 def recover(recordings: StrPath) -> Recovery:
-    """Close every recording below the folder ``recordings`` whose sidecar is missing or says that it is open.
+    """Close every recording below the folder ``recordings`` whose sidecar is missing or marks it as open.
 
     An incomplete last record is cut off. Call this before a recorder uses the folder. Files that cannot be
     recovered are listed in the result.

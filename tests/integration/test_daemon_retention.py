@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from models.factory import factory_model
 from models.registry import Registry
@@ -16,10 +19,11 @@ from stinger.quantities import parse_duration, parse_size
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
-from tests.helpers.recordings import write_old_recording, write_recording
+from tests.helpers.recordings import DAY_S, write_old_recording, write_recording
 from tests.helpers.samples import random_samples
 
 OLD_DAYS = 400.0
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
 def wait_for_metric(address: str, line: str) -> None:
@@ -56,6 +60,25 @@ def test_nothing_is_deleted_by_age_while_the_clock_is_far_ahead_of_the_newest_re
     with daemon(tmp_path, "--keep", "90d", "--broker", "embedded:0", name="again") as process:
         process.wait_for("alarm_raised topic=retention .*the clock is .* days ahead")
     assert all(path.exists() for path in paths)
+
+
+@pytest.mark.skipif(FAKETIME is None, reason="needs libfaketime, in Debian's package faketime")
+def test_clock_that_is_a_year_ahead_once_deletes_nothing_and_the_right_one_deletes_what_is_too_old(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "data" / "recordings"
+    for number in range(15):
+        ended_s = time.time() - number * 9.5 * DAY_S - 10
+        path = write_recording(folder, "ab"[number % 2], ended_s - 1, random_samples(100))
+        os.utime(path, (ended_s, ended_s))
+    arguments = ("--keep", "90d", "--broker", "embedded:0")
+    ahead = ("env", f"LD_PRELOAD={FAKETIME}", "FAKETIME=+365d", "DONT_FAKE_MONOTONIC=1", *STINGER)
+    with daemon(tmp_path, *arguments, program=ahead, name="ahead") as process:
+        process.wait_for("alarm_raised topic=retention .*the clock is 365.0 days ahead")
+    assert len(list(folder.rglob("*.bin"))) == 15
+    with daemon(tmp_path, *arguments) as process:
+        process.wait_for("recordings_pruned deleted=5 ")
+    assert len(list(folder.rglob("*.bin"))) == 10
 
 
 def test_limit_set_while_the_daemon_runs_takes_effect_at_once(tmp_path: Path) -> None:
