@@ -1,4 +1,4 @@
-"""Packages of other people that have the names of ours: in the current folder they do no harm, elsewhere one line tells.
+"""Packages of other people that have the names of ours: harmless in the current folder, elsewhere reported in one line.
 
 All in real processes, started in a folder that holds ``models.py``, ``service.py``, ``replay.py`` and ``hil.py``.
 """

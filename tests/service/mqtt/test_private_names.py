@@ -34,7 +34,7 @@ def test_every_private_name_that_is_used_is_listed_here(module: ModuleType, name
 
 
 def lacking(owner: object, names: set[str]) -> str:
-    """Which names a library no longer has, as text for whoever upgrades it."""
+    """Return which names a library no longer has, as text for the developer who upgrades it."""
     gone = sorted(name for name in names if not hasattr(owner, name))
     return "" if not gone else f"{type(owner).__module__} has no {', '.join(gone)} any longer: see service/mqtt/"
 
