@@ -38,6 +38,7 @@ def make_split(name: str, labels: Labels, rows: Rows, *, test_size: float, seed:
     * ``time``: tests on the end of each session, by time of event. Each session is split by itself, because each clock
       starts at 0 and times of two sessions cannot be compared. A session of one row is trained on. Independent of ``seed``.
     * ``group``: shots are drawn, each with all rows that have its number; rows of a session without a shot stay together.
+      The same seed draws the same shots as the original training script.
     * ``session``: whole sessions are drawn.
 
     A draw of groups or sessions that leaves a side without a class is repeated with the same random generator. Raises
@@ -107,12 +108,15 @@ def _time(rows: Rows, test_size: float) -> Split:
 
 
 def _shot_groups(rows: Rows) -> npt.NDArray[np.intp]:
-    """Return a group number ``(n,)`` for each row: one for each shot, and one for each session without shots."""
-    keys = [
-        f"shot {shot}" if shot >= 0 else f"session {name}"
-        for shot, name in zip(rows.shot_num, rows.session, strict=True)
-    ]
-    _, groups = np.unique(np.array(keys), return_inverse=True)
+    """Return a group number ``(n,)`` for each row: one for each session without shots, then one for each shot.
+
+    Groups are in the order of their numbers, as in the original training script, because a draw depends on the order.
+    """
+    groups = np.empty(rows.shot_num.size, dtype=np.intp)
+    of_shot = rows.shot_num >= 0
+    sessions, groups[~of_shot] = np.unique(rows.session[~of_shot], return_inverse=True)
+    _, shots = np.unique(rows.shot_num[of_shot], return_inverse=True)
+    groups[of_shot] = shots + sessions.size
     return groups
 
 

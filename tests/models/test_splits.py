@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import GroupShuffleSplit
 
 from models.dataset import Dataset
 from models.splits import SPLITS, make_split, stratified_subset
@@ -41,6 +42,17 @@ def test_every_row_is_on_one_side_and_both_classes_are_on_both(
 def test_a_group_split_keeps_a_shot_on_one_side(dataset: Dataset, seed: int) -> None:
     split = make_split("group", dataset.labels, dataset.rows, test_size=0.25, seed=seed)
     assert not set(dataset.rows.shot_num[split.train]) & set(dataset.rows.shot_num[split.test])
+
+
+@given(st.integers(8, 300), st.integers(0, 50), seeds)
+def test_a_group_split_draws_the_shots_that_the_original_script_draws(shots: int, data_seed: int, seed: int) -> None:
+    dataset = make_dataset(shots=shots, negatives_a_shot=2, window_samples=1, seed=data_seed)
+    split = make_split("group", dataset.labels, dataset.rows, test_size=0.25, seed=seed)
+    # The original groups by the numbers of shots themselves, and takes the first draw of this generator.
+    draws = GroupShuffleSplit(n_splits=50, test_size=0.25, random_state=seed)
+    train, test = next(draws.split(dataset.labels, dataset.labels, dataset.rows.shot_num))
+    np.testing.assert_array_equal(split.train, np.sort(train))
+    np.testing.assert_array_equal(split.test, np.sort(test))
 
 
 @given(datasets, seeds)
