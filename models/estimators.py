@@ -41,14 +41,20 @@ def make_estimator(
     mlp_hidden: tuple[int, ...] | None = None,
     mlp_alpha: float = 1e-4,
     mlp_max_iter: int = 800,
+    mlp_early_stopping: bool | None = None,
+    mlp_batch_rows: int | None = None,
+    mlp_learning_rate: float = 1e-3,
     trees: int = 300,
+    min_leaf_rows: int = 2,
     n_jobs: int = 1,
 ) -> Estimator:
-    """Return an unfitted estimator. ``labels`` ``(n,)``, those it will be fitted on, decide about early stopping.
+    """Return an unfitted estimator.
 
     Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled.
-    ``mlp_hidden`` is the width of each hidden layer, by default ``(64, 32)``, or ``(32,)`` for ``flatten``. ``trees``
-    and ``n_jobs`` (threads) apply to rf, et and xgb. Raises :class:`InputError` for an unknown name, an ``mlp_alpha``
+    ``mlp_hidden`` is the width of each hidden layer, by default ``(64, 32)``, or ``(32,)`` for ``flatten``. Without
+    ``mlp_early_stopping``, ``labels`` ``(n,)``, those it will be fitted on, decide about it: it needs enough rows. An MLP's
+    step uses ``mlp_batch_rows`` rows, by default at most 200. ``trees`` and ``n_jobs`` (threads) apply to rf, et and xgb,
+    ``min_leaf_rows``, the least number of rows in a leaf, to rf and et. Raises :class:`InputError` for an unknown name, an ``mlp_alpha``
     outside 0 to :data:`MLP_MAX_ALPHA`, and xgb without its package.
     """
     spec = ModelSpec(model, features)
@@ -60,6 +66,8 @@ def make_estimator(
         if not 0 <= mlp_alpha <= MLP_MAX_ALPHA:
             raise InputError(f"the MLP's alpha is between 0 and {MLP_MAX_ALPHA:g}, not {mlp_alpha:g}")
         hidden = mlp_hidden or ((32,) if spec.features == "flatten" else (64, 32))
+        if mlp_early_stopping is None:
+            mlp_early_stopping = labels is not None and _allows_early_stopping(labels)
         return _scaled(
             MLPClassifier(
                 hidden_layer_sizes=hidden,
@@ -67,7 +75,9 @@ def make_estimator(
                 solver="adam",
                 alpha=mlp_alpha,
                 max_iter=mlp_max_iter,
-                early_stopping=labels is not None and _allows_early_stopping(labels),
+                early_stopping=mlp_early_stopping,
+                batch_size=mlp_batch_rows or "auto",
+                learning_rate_init=mlp_learning_rate,
                 random_state=seed,
             )
         )
@@ -79,7 +89,9 @@ def make_estimator(
     if spec.model == "xgb":
         return _xgb(seed=seed, trees=trees, n_jobs=n_jobs)
     forest = {"rf": RandomForestClassifier, "et": ExtraTreesClassifier}[spec.model]
-    return forest(n_estimators=trees, min_samples_leaf=2, class_weight="balanced", random_state=seed, n_jobs=n_jobs)
+    return forest(
+        n_estimators=trees, min_samples_leaf=min_leaf_rows, class_weight="balanced", random_state=seed, n_jobs=n_jobs
+    )
 
 
 def fit_estimator(estimator: Estimator, features: Features, labels: Labels) -> tuple[str, ...]:
