@@ -92,19 +92,21 @@ def os_errors(path: StrPath) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_output(path: StrPath, *, lasting: bool = True) -> Iterator[BinaryIO]:
+def atomic_output(path: StrPath, *, lasting: bool = True, secret: bool = False) -> Iterator[BinaryIO]:
     """Yield a binary file that replaces ``path`` when the block ends, and is deleted when the block raises.
 
     Other processes see the old file or the complete new one, even after a crash: the bytes are on disk before the rename.
     With ``lasting=False`` it does not wait for the disk: then a crash of the whole machine may leave an empty file.
-    A symbolic link is followed, an existing file keeps its mode. Raises :class:`FileError` if the system refuses.
+    A symbolic link is followed, an existing file keeps its mode; with ``secret``, only the owner can read the file.
+    Raises :class:`FileError` if the system refuses.
     """
     with os_errors(path):
         target = _target(path)
         temporary = _temporary_path(target)
+        mode = 0o600 if secret else 0o666
         try:
-            with open(temporary, "xb") as file:
-                if target.exists():
+            with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+                if target.exists() and not secret:
                     os.chmod(temporary, target.stat().st_mode & 0o777)
                 yield file
                 file.flush()
@@ -119,9 +121,9 @@ def atomic_output(path: StrPath, *, lasting: bool = True) -> Iterator[BinaryIO]:
             sync_folder(target.parent)
 
 
-def write_bytes(path: StrPath, data: bytes, *, lasting: bool = True) -> None:
+def write_bytes(path: StrPath, data: bytes, *, lasting: bool = True, secret: bool = False) -> None:
     """Replace the content of ``path`` by ``data``, atomically (see :func:`atomic_output`)."""
-    with atomic_output(path, lasting=lasting) as file:
+    with atomic_output(path, lasting=lasting, secret=secret) as file:
         file.write(data)
 
 

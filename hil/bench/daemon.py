@@ -45,6 +45,8 @@ class DaemonUnderTest:
 
     def __init__(self, options: DaemonOptions, folder: Path) -> None:
         command = [*options.command, "--broker", options.broker, "--data-dir", str(options.data_dir), "--stamps"]
+        if options.broker.startswith("embedded"):
+            command.append("--broker-open")  # it lives for a scenario, and has nothing to protect
         command += ["--metrics-port", "0", *(["--scores"] if options.scores else [])]
         for source in options.sources:
             command += ["--source", source]

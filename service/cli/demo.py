@@ -54,7 +54,7 @@ async def _show(folder: Path, seconds: float | None, seed: int) -> None:
             data_dir=folder,
             model="factory",
             scores=True,
-            broker=BrokerConfig(url=parse_broker_url("embedded:0")),
+            broker=BrokerConfig(url=parse_broker_url("embedded:0"), open=True),
         )
         daemon_stop = asyncio.Event()
         async with Daemon.open(config) as daemon, asyncio.TaskGroup() as tasks:

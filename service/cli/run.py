@@ -61,7 +61,7 @@ def run(
     stinger run --source mqtt: --broker mqtt://hall.local --metrics-port 9100
 
     Every option can also be set in a TOML file or in the environment (docs/configuration.md). By default, the
-    daemon starts a broker of its own that only this machine can reach. Ctrl-C or SIGTERM ends the daemon; events that
+    daemon starts a broker of its own that only this machine can reach, with a password in the data folder. Ctrl-C or SIGTERM ends the daemon; events that
     were not delivered yet are kept for its next start.
     """  # noqa: D301 - click needs the backspace itself
 
@@ -124,7 +124,10 @@ def run_daemon(open_daemon: OpenDaemon, config: Config, load: Callable[[], Confi
 
 
 def _print_addresses(daemon: Daemon) -> None:
-    broker = replace(daemon.broker, embedded=False)  # shown as mqtt://, an address that others can subscribe at
-    click.echo(f"ready: broker {broker}, model {daemon.model}", err=True)
+    broker, login = daemon.broker, ""
+    if broker.embedded:  # shown as mqtt://, an address that others can subscribe at
+        login = f" (user {broker.user}, password {broker.password})" if broker.user else ""
+        broker = replace(broker, embedded=False, user=None)
+    click.echo(f"ready: broker {broker}{login}, model {daemon.model}", err=True)
     if daemon.metrics_url is not None:
         click.echo(f"metrics: {daemon.metrics_url}/metrics", err=True)

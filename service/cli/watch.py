@@ -6,20 +6,33 @@ import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 
 from service.cli.event_loop import on_signals, run_on_loop
-from service.config.broker_address import PASSWORD_VARIABLE, BrokerAddress, parse_broker_url
+from service.config.broker_account import local_account
+from service.config.broker_address import LOOPBACK, PASSWORD_VARIABLE, BrokerAddress, parse_broker_url
 from service.config.config import BrokerConfig
 from service.watch.subscriber import watch as watch_daemon
 from stinger.cli.options import ANY_FOLDER
 from stinger.device_name import parse_device_name
 from stinger.errors import InputError
+from stinger.paths import data_dir as data_folder
+
+_THIS_MACHINE: Final = ("localhost", LOOPBACK, "::1")
+DATA_DIR_VARIABLE: Final = "STINGER_DATA_DIR"
+"""The environment variable with which the daemon's data folder is set."""
 
 
 @click.command(short_help="Show live what a daemon publishes.")
 @click.option("--broker", default="mqtt://localhost", show_default=True, metavar="URL", help="The daemon's broker.")
+@click.option(
+    "--data-dir",
+    type=ANY_FOLDER,
+    metavar="FOLDER",
+    help="The daemon's data folder, with the password of its embedded broker.  [default: the user's data folder]",
+)
 @click.option("--device", metavar="NAME", help="Show only this device.  [default: all]")
 @click.option(
     "--password-file", type=ANY_FOLDER, metavar="FILE", help="File whose first line is the password for the broker."
@@ -30,14 +43,17 @@ from stinger.errors import InputError
     metavar="FILE",
     help="Certificates that the broker's certificate is checked against.  [default: the system's]",
 )
-def watch(broker: str, device: str | None, password_file: Path | None, ca_file: Path | None) -> None:
+def watch(
+    broker: str, data_dir: Path | None, device: str | None, password_file: Path | None, ca_file: Path | None
+) -> None:
     """Show live what a daemon publishes: probability, wheels, shots with their lead, latency.
 
     On a terminal this is a table that is redrawn; elsewhere each event is a line. Ctrl-C ends it. The user name is given
-    in the URL (mqtt://user@host), the password in a file or in STINGER_BROKER_PASSWORD.
+    in the URL (mqtt://user@host), the password in a file or in STINGER_BROKER_PASSWORD. Those of an embedded broker on this
+    machine are read from the daemon's data folder.
     """
     only = None if device is None else parse_device_name(device)
-    address = watched_broker(broker, password_file, ca_file, os.environ)
+    address = watched_broker(broker, password_file, ca_file, os.environ, data_dir)
 
     async def watch_until_signal() -> None:
         stop = asyncio.Event()
@@ -48,10 +64,15 @@ def watch(broker: str, device: str | None, password_file: Path | None, ca_file: 
 
 
 def watched_broker(
-    broker: str, password_file: Path | None, ca_file: Path | None, environ: Mapping[str, str]
+    broker: str,
+    password_file: Path | None,
+    ca_file: Path | None,
+    environ: Mapping[str, str],
+    chosen_data_dir: Path | None = None,
 ) -> BrokerAddress:
     """Return the broker of the options. ``password_file``, an option, takes precedence over a password in ``environ``.
 
+    Without a user, the account of the embedded broker in the data folder is used, if it is for this port of this machine.
     Raises :class:`InputError` for options that cannot be used, and for files that cannot be read.
     """
     try:
@@ -59,4 +80,8 @@ def watched_broker(
     except InputError as error:
         raise InputError(f"--broker: {error}") from None
     password = None if password_file else environ.get(PASSWORD_VARIABLE) or None
+    if url.user is None and url.scheme == "mqtt" and url.host in _THIS_MACHINE and password_file is None:
+        account = local_account(data_folder(chosen_data_dir or environ.get(DATA_DIR_VARIABLE) or None), url.port)
+        if account is not None:
+            return BrokerAddress(LOOPBACK, url.port, account.user, account.password, embedded=True)
     return BrokerConfig(url=url, password=password, password_file=password_file, ca_file=ca_file).address()

@@ -55,7 +55,7 @@ class BrokerAddress:
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     embedded: bool = False
-    """Whether the broker is started inside this process."""
+    """Whether it is the broker inside a daemon."""
 
     def __str__(self) -> str:
         if self.embedded:

@@ -43,6 +43,11 @@ class BrokerConfig:
     )
     cert_file: Path | None = key(None, "Client certificate that the daemon shows to the broker.")
     key_file: Path | None = key(None, "Private key of cert_file.")
+    open: bool = key(
+        False,
+        "Let every user of this machine use the embedded broker, without a password.",
+        option="--broker-open/--no-broker-open",
+    )
     home_assistant: bool = key(
         False, "Announce every device to Home Assistant.", option="--home-assistant/--no-home-assistant"
     )
@@ -53,7 +58,11 @@ class BrokerConfig:
         if (self.ca_file or self.cert_file) and self.url.scheme != "mqtts":
             raise InputError(f"certificates need TLS: expected a broker at mqtts://, not {self.url}")
         if self.password_file is not None and self.url.scheme == "embedded":
-            raise InputError("the embedded broker takes no password: use a separate broker, or set no password_file")
+            raise InputError(
+                "the embedded broker makes its own password: use a separate broker, or set no password_file"
+            )
+        if self.open and self.url.scheme != "embedded":
+            raise InputError(f"broker.open is for the embedded broker only, not for {self.url}")
 
     def address(self) -> BrokerAddress:
         """Return the broker and the credentials for it; reads the password file and the certificates.

@@ -57,6 +57,14 @@ class Alarms:
         if bool(problem) != bool(self._health.alarm_of("disk_thread")):
             self._set("disk_thread", problem, unready=True)
 
+    def on_embedded_broker(self, reason: str) -> None:
+        """Set the alarm of an embedded broker that does not work; clear it with an empty ``reason``.
+
+        The daemon is not ready meanwhile.
+        """
+        if reason != self._health.alarm_of("embedded_broker"):
+            self._set("embedded_broker", reason, unready=True)
+
     def on_metrics_server(self, reason: str) -> None:
         """Set the alarm of a server of metrics that cannot start; clear it with an empty ``reason``."""
         self._set_if_changed("metrics_server", reason)

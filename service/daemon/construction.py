@@ -17,6 +17,7 @@ from models.registry import Registry
 from service.base.logs import get_logger
 from service.base.sink import Sink
 from service.base.source import Intake, Source
+from service.config.broker_account import prepare_account, save_account
 from service.config.broker_address import BrokerAddress
 from service.config.config import Config
 from service.config.source_url import MqttUrl
@@ -75,6 +76,7 @@ class Parts:
     version: str
     broker: BrokerAddress
     """Address of the broker, with the port that an embedded one listens on."""
+    embedded_broker: EmbeddedBroker | None
     metrics_server: MetricsServer
     lock: DaemonLock
     recorder: Recorder
@@ -109,7 +111,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     stack.callback(lock.release)
     registry = Registry(registry_dir(config.data_dir))
     serving, model_trouble = choose_model_that_works(config.model, registry)
-    broker = await _broker(stack, config)
+    broker, embedded_broker = await _broker(stack, config)
     sources = build_sources(config.sources, SampleSubscription(broker))
     recordings = recordings_dir(config.data_dir)
     retention = Retention(recordings, registry, clock=AgeClock(config.data_dir / AGE_CLOCK_NAME))
@@ -163,6 +165,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         config=config,
         version=daemon_version,
         broker=broker,
+        embedded_broker=embedded_broker,
         metrics_server=_metrics_server(stack, config, alarms, metrics, health),
         lock=lock,
         recorder=recorder,
@@ -183,18 +186,25 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     )
 
 
-async def _broker(stack: AsyncExitStack, config: Config) -> BrokerAddress:
-    """Return the address of the broker; an embedded one is started."""
+async def _broker(stack: AsyncExitStack, config: Config) -> tuple[BrokerAddress, EmbeddedBroker | None]:
+    """Return the address of the broker, and the embedded one, which is started."""
     address = config.broker.address()
     if not address.embedded:
-        return address
+        return address, None
+    account = None if config.broker.open else prepare_account(config.data_dir)
     try:
-        broker = await stack.enter_async_context(EmbeddedBroker(address.port))
+        broker = await stack.enter_async_context(EmbeddedBroker(address.port, account=account))
     except InputError as error:
         if isinstance(error.__cause__, OSError):  # such as a port in use
             raise UnavailableError(str(error)) from error
         raise
-    return replace(address, port=broker.port)
+    if account is None:
+        return replace(address, port=broker.port), broker
+    try:
+        save_account(config.data_dir, account, broker.port)
+    except InputError as error:
+        _LOG.warning("broker_password_not_saved", reason=str(error))
+    return replace(address, port=broker.port, user=account.user, password=account.password), broker
 
 
 async def _make_room(config: Config, retention: Retention, metrics: Metrics) -> None:

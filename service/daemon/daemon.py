@@ -118,6 +118,7 @@ class Daemon:
                 tasks.create_task(self._prune(), name="pruning"),
                 tasks.create_task(self._supervise_recorder(), name="recorder supervision"),
                 tasks.create_task(parts.metrics_server.supervise(), name="metrics server"),
+                tasks.create_task(self._supervise_broker(), name="embedded broker"),
                 tasks.create_task(parts.notifier.run_watchdog(parts.flow.check_progress), name="watchdog"),
             ]
             parts.health.heartbeat()
@@ -144,6 +145,11 @@ class Daemon:
         while True:
             self._parts.alarms.on_disk_thread(self._parts.recorder.supervise())
             await asyncio.sleep(SUPERVISE_S)
+
+    async def _supervise_broker(self) -> None:
+        """Keep the embedded broker running, if there is one."""
+        if self._parts.embedded_broker is not None:
+            await self._parts.embedded_broker.supervise(self._parts.alarms.on_embedded_broker)
 
     async def _lock_data_folder(self) -> UnavailableError:
         """Lock the data folder as soon as it can be written to; return the error if another daemon has locked it then."""

@@ -21,11 +21,15 @@ from stinger.device_name import DeviceName
 
 _REDRAW_S: Final = 0.1
 _RETRY_S: Final = 1.0
+_NOT_AUTHORIZED: Final = "(0x87)"
+_EMBEDDED_HINT: Final = " (the embedded broker of a daemon: name the daemon's data folder with --data-dir)"
 
 
 async def watch(address: BrokerAddress, device: DeviceName | None, *, stop: asyncio.Event) -> None:
     """Show what a daemon publishes about ``device``, or about all, until ``stop``; reconnect whenever the broker is lost."""
-    title = f"{address}\nfrom another terminal: mosquitto_sub -h {address.host} -p {address.port} -v -t '{ROOT}/#'"
+    login = "" if address.user is None else f" -u {address.user} -P PASSWORD"
+    subscribe = f"mosquitto_sub -h {address.host} -p {address.port}{login} -v -t '{ROOT}/#'"
+    title = f"{address}\nfrom another terminal: {subscribe}"
     view = View(title)
     with _display(view) as display:
         listening = asyncio.create_task(_listen(address, device, view, display), name="watch")
@@ -79,5 +83,6 @@ async def _listen(address: BrokerAddress, device: DeviceName | None, view: View,
         except MqttError as error:
             if str(error) != failure:
                 failure = str(error)
-                display.update(view.lost(f"no connection to the broker at {address}: {failure}; trying again"))
+                hint = _EMBEDDED_HINT if _NOT_AUTHORIZED in failure and address.user is None else ""
+                display.update(view.lost(f"no connection to the broker at {address}: {failure}; trying again{hint}"))
         await asyncio.sleep(_RETRY_S)

@@ -79,7 +79,8 @@ async def test_shots_of_a_replayed_session_are_published_and_every_sample_is_rec
 
 async def test_embedded_broker_serves_subscribers(tmp_path: Path, session: SampleArray) -> None:
     del session
-    with daemon(tmp_path, "--source", url(tmp_path, "speed=20"), "--broker", "embedded:0") as process:
+    arguments = ("--source", url(tmp_path, "speed=20"), "--broker", "embedded:0", "--broker-open")
+    with daemon(tmp_path, *arguments) as process:
         port = await asyncio.to_thread(process.port)
         async with subscriber(port, "stinger/session/telemetry") as heard:
             await heard.until(lambda: bool(heard.messages))
@@ -181,7 +182,9 @@ async def test_threshold_is_set_over_mqtt_and_answered(
 
 
 async def test_command_for_an_unknown_device_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with daemon(tmp_path, "--source", "tcp://127.0.0.1:1?device=b2", "--broker", "embedded:0") as process:
+    with daemon(
+        tmp_path, "--source", "tcp://127.0.0.1:1?device=b2", "--broker", "embedded:0", "--broker-open"
+    ) as process:
         port = await asyncio.to_thread(process.port)
         async with subscriber(port, "stinger/#") as heard:
             assert heard.client is not None
@@ -200,7 +203,15 @@ async def test_command_for_an_unknown_device_is_refused_and_leaves_nothing_behin
 async def test_threshold_removed_from_the_configuration_goes_back_to_the_models_own_at_sighup(tmp_path: Path) -> None:
     config = tmp_path / "stinger.toml"
     config.write_text('threshold = 0.8\nmodel = "factory"')
-    arguments = ("--config", str(config), "--source", "tcp://127.0.0.1:1?device=b", "--broker", "embedded:0")
+    arguments = (
+        "--config",
+        str(config),
+        "--source",
+        "tcp://127.0.0.1:1?device=b",
+        "--broker",
+        "embedded:0",
+        "--broker-open",
+    )
     with daemon(tmp_path, *arguments) as process:
         port = await asyncio.to_thread(process.port)
         async with subscriber(port, "stinger/b/model") as heard:

@@ -14,10 +14,12 @@ import pytest
 from gmqtt.mqtt.connection import MQTTConnection
 from gmqtt.mqtt.protocol import MQTTProtocol
 
-from service.mqtt import aiomqtt_connection, gmqtt_connection
+from service.mqtt import aiomqtt_connection, gmqtt_connection, limited_broker
+from service.mqtt.embedded_limits import EmbeddedLimits
 
 AIOMQTT = {"_client"}
 PAHO = {"_in_callback_mutex", "_keepalive", "_sock_close", "_sock_recv"}
+AMQTT = {"_broadcast_queue", "_broadcast_task", "_session_monitor_task"}
 GMQTT_CLIENT = {"_connection", "_create_connection"}
 GMQTT_CONNECTION = {"_protocol", "_transport"}
 GMQTT_PROTOCOL = {"_read_packet"}
@@ -31,6 +33,22 @@ GMQTT_PROTOCOL = {"_read_packet"}
 def test_every_private_name_that_is_used_is_listed_here(module: ModuleType, names: set[str]) -> None:
     used = re.findall(r"\b(?:_?client|_?paho|connection|protocol)\.(_[a-z]\w*)", inspect.getsource(module))
     assert set(used) == names
+
+
+def test_every_private_name_of_amqtt_that_is_used_is_listed_here() -> None:
+    own = {"_limits", "_retained_bytes", "_not_retained"}
+    assert set(re.findall(r"self\.(_[a-z]\w*)", inspect.getsource(limited_broker))) - own == AMQTT
+
+
+async def test_amqtt_has_the_private_names_that_are_used() -> None:
+    broker: Any = limited_broker.LimitedBroker(EmbeddedLimits())
+    assert lacking(broker, AMQTT) == ""
+    assert broker.problem
+    await broker.start()
+    assert broker.problem == ""
+    assert broker.backlog == 0
+    await broker.shutdown()
+    assert broker.problem
 
 
 def lacking(owner: object, names: set[str]) -> str:

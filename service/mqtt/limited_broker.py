@@ -1,0 +1,85 @@
+"""amqtt's broker with limits on what it keeps, and a check of whether its own tasks still run."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from amqtt.broker import Broker
+from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+from amqtt.session import Session
+
+from service.base.logs import RepeatedFailure, get_logger
+from service.mqtt.embedded_limits import EmbeddedLimits
+
+LISTENER: Final = "default"
+"""Name of the listener that clients are passed to."""
+_REFUSED: Final = 0x80
+"""The return code of a subscription that is refused."""
+
+_LOG = get_logger(__name__)
+
+
+class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
+    """A broker without a port of its own: every client that is passed to it is served."""
+
+    def __init__(self, limits: EmbeddedLimits) -> None:
+        # Its clients are the daemon and people on this machine: its log lines about them are noise.
+        for name in ("amqtt", "transitions"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        # Sessions of anonymous clients end with their connections: nothing is queued for absent subscribers.
+        plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+        super().__init__(
+            BrokerConfig(listeners={LISTENER: ListenerConfig(type=ListenerType.EXTERNAL)}, plugins=plugins)
+        )
+        self._limits = limits
+        self._retained_bytes = 0
+        self._not_retained = RepeatedFailure(_LOG, "message_not_retained")
+
+    @property
+    def backlog(self) -> int:
+        """Number of messages that have been received and not distributed yet."""
+        waiting: int = self._broadcast_queue.qsize()
+        received: int = sum(session.delivered_message_queue.qsize() for session, _ in self.sessions.values())
+        return waiting + received
+
+    @property
+    def problem(self) -> str:
+        """Why it does not work, as one of its tasks has ended; empty while it works."""
+        for name, task in (
+            ("distributes messages", self._broadcast_task),
+            ("ends sessions", self._session_monitor_task),
+        ):
+            if task is None or task.done():
+                return f"the task that {name} has ended"
+        return ""
+
+    async def retain_message(
+        self, source_session: Session | None, topic_name: str | None, data: bytes | None, qos: int | None = None
+    ) -> None:
+        """Keep ``data`` as the message of ``topic_name``, unless that would exceed a limit; without data, forget it."""
+        if topic_name is None:
+            return
+        known = self.retained_messages.get(topic_name)
+        before = 0 if known is None else _size(topic_name, known.data)
+        after = _size(topic_name, data) if data else 0
+        limits = self._limits
+        full = after and known is None and len(self.retained_messages) >= limits.retained_messages
+        if full or (after and self._retained_bytes - before + after > limits.retained_bytes):
+            reason = f"{limits.retained_messages:,} messages" if full else f"{limits.retained_bytes:,} bytes"
+            self._not_retained.log(f"{reason} are retained already", topic=topic_name)
+            data, after = b"", 0  # an older message is not the newest: none is better
+        self._retained_bytes += after - before
+        await super().retain_message(source_session, topic_name, data, qos)
+
+    async def add_subscription(self, subscription: tuple[str, int], session: Session) -> int:
+        """Add a subscription and return its QoS, or 0x80 for one that is not valid or exceeds a limit."""
+        count = sum(map(len, self.subscriptions.values()))
+        if count >= self._limits.subscriptions or len(subscription[0]) > self._limits.filter_characters:
+            return _REFUSED
+        qos: int = await super().add_subscription(subscription, session)
+        return qos
+
+
+def _size(topic: str, data: bytes) -> int:
+    return len(topic.encode(errors="replace")) + len(data)
