@@ -44,9 +44,9 @@ class Alarms:
         """Set the alarm of a data folder that cannot be locked; clear it with an empty ``problem``."""
         self._set_if_changed("data_folder", problem)
 
-    def on_outbox(self, reason: str) -> None:
-        """Set the alarm of an outbox that cannot be opened; it stands until the daemon is started again."""
-        self._set("outbox", f"events that wait for the broker are lost when the daemon ends: {reason}")
+    def on_outbox(self, problem: str) -> None:
+        """Set the alarm of an outbox that is damaged or cannot be written to; clear it with an empty ``problem``."""
+        self._set_if_changed("outbox", problem)
 
     def on_disk_thread(self, problem: str) -> None:
         """Set the alarm of a thread that does not force recordings to the disk; clear it with an empty ``problem``.

@@ -50,8 +50,6 @@ from stinger.paths import recordings_dir, registry_dir
 
 CLOSE_RECORDINGS_S: Final = 1.0
 """How long closing the recordings may take when the daemon stops."""
-_IN_MEMORY: Final = ":memory:"
-"""SQLite's name for a database without a file."""
 _MEGABYTE: Final = 1_000_000
 
 _LOG = get_logger(__name__)
@@ -123,7 +121,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     daemon_version = version("stinger-ml")
     pipeline = Pipeline(serving, min_shot_gap_ms=config.min_shot_gap_ms, threshold=config.threshold)
     flow = Flow(pipeline)
-    outbox = _outbox(stack, config, alarms)
+    outbox = _outbox(stack, config, alarms, lock)
     recorder = _recorder(stack, config, recordings, alarms)
     pacing = PacedRecorder(recorder, flow.call_later)
     stack.callback(pacing.close)
@@ -159,6 +157,9 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
             pipeline.add_device(url.device)
     metrics.outbox_depth = lambda: outbox.depth  # numbers in memory: read from the thread of a scrape
     metrics.events_dropped = lambda: outbox.dropped
+    metrics.outbox_unwritten = lambda: outbox.unwritten
+    metrics.events_set_aside = lambda: outbox.set_aside_messages
+    metrics.outbox_files_set_aside = lambda: outbox.set_aside_files
     metrics.recorder = recorder.stats
     metrics.free_bytes = partial(_free_bytes, config.data_dir)
     return Parts(
@@ -238,15 +239,15 @@ def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: A
     return recorder
 
 
-def _outbox(stack: AsyncExitStack, config: Config, alarms: Alarms) -> Outbox:
-    """Return the outbox in the data folder, or else one in memory, with an alarm."""
-    loop = asyncio.get_running_loop()
-    path = config.data_dir / "outbox.sqlite3"
-    try:
-        outbox = Outbox(path, limit=config.outbox.max_events, defer=loop.call_soon)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, events can be published without it
-        alarms.on_outbox(str(error) if isinstance(error, InputError) else f"{path}: {error!r:.200}")
-        outbox = Outbox(_IN_MEMORY, limit=config.outbox.max_events, defer=loop.call_soon)
+def _outbox(stack: AsyncExitStack, config: Config, alarms: Alarms, lock: DaemonLock) -> Outbox:
+    """Return the outbox in the data folder. It is opened while the folder is locked, so that no other daemon uses it."""
+    outbox = Outbox(
+        config.data_dir / "outbox.sqlite3",
+        limit=config.outbox.max_events,
+        defer=asyncio.get_running_loop().call_soon,
+        on_problem=alarms.on_outbox,
+        may_open=lambda: not lock.problem,
+    )
     return stack.enter_context(outbox)
 
 

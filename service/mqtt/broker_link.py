@@ -56,6 +56,8 @@ class BrokerLinkTimes:
     """After a connection that lasted so long, pauses are short again and its end is worth a warning."""
     checkpoint_every_s: float = 60.0
     """Between two checkpoints of the outbox."""
+    outbox_retry_s: float = 1.0
+    """Between two attempts to write what could not be written to the outbox's file."""
     farewell_s: float = 0.3
     """To publish ``offline`` through a broker that works."""
 
@@ -145,12 +147,14 @@ class BrokerLink:
         try:
             async with asyncio.TaskGroup() as tasks:
                 checkpointing = tasks.create_task(self._checkpoint(), name="outbox-checkpoint")
+                retrying = tasks.create_task(self._retry_outbox(), name="outbox-retry")
                 connecting = tasks.create_task(self._stay_connected(), name="broker-connections")
                 await self._stop_requested.wait()
                 # A connection that is just being made may still deliver.
                 await asyncio.wait({connecting}, timeout=max(0.0, self._stop_by_s - time.monotonic()))
                 connecting.cancel()
-                checkpointing.cancel()
+                for task in (checkpointing, retrying):
+                    task.cancel()
         finally:
             self._state = BrokerState.STOPPED
 
@@ -243,6 +247,11 @@ class BrokerLink:
         while True:
             await asyncio.sleep(self._times.checkpoint_every_s)
             await asyncio.to_thread(self._outbox.checkpoint)
+
+    async def _retry_outbox(self) -> None:
+        while True:
+            await asyncio.sleep(self._times.outbox_retry_s)
+            self._outbox.retry()
 
     def _log_failure(self, error: BaseException) -> None:
         """Log why there is no connection: a warning for a new reason, debug for one that repeats.

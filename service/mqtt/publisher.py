@@ -14,7 +14,8 @@ from typing import Final
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.connection import IN_FLIGHT, MqttError, PublishingConnection
 from service.mqtt.messages import OutgoingMessage
-from service.mqtt.outbox import Entry, Outbox
+from service.mqtt.outbox import Outbox
+from service.mqtt.outbox_mirror import Entry
 
 AcknowledgedHandler = Callable[[float], None]
 """Takes the seconds from :meth:`Outbox.put` to the broker's acknowledgement."""

@@ -133,6 +133,12 @@ class Metrics:
         """Number of events dropped because the outbox was full."""
         self.outbox_depth: Callable[[], int] = lambda: 0
         """Number of events in the outbox."""
+        self.outbox_unwritten: Callable[[], int] = lambda: 0
+        """Number of events in the outbox that could not be written to its file."""
+        self.events_set_aside: Callable[[], int] = lambda: 0
+        """Number of events that cannot be published."""
+        self.outbox_files_set_aside: Callable[[], int] = lambda: 0
+        """Number of damaged outbox files."""
         self.recorder: Callable[[], RecorderStats | None] = lambda: None
         """Totals of the recorder; ``None`` while there is no recorder."""
         self.stored_recordings = self.stored_bytes = 0
@@ -260,6 +266,18 @@ class Metrics:
         yield _single("outbox_events", "gauge", "Events that the broker has not acknowledged.", self.outbox_depth())
         yield _single(
             "events_dropped_total", "counter", "Events dropped because the outbox was full.", self.events_dropped()
+        )
+        yield _single(
+            "outbox_unwritten",
+            "gauge",
+            "Waiting events that could not be written to the disk.",
+            self.outbox_unwritten(),
+        )
+        yield _single(
+            "events_set_aside_total", "counter", "Events set aside: they cannot be published.", self.events_set_aside()
+        )
+        yield _single(
+            "outbox_files_set_aside_total", "counter", "Damaged outbox files set aside.", self.outbox_files_set_aside()
         )
 
     def _recorder_families(self) -> Iterator[Family]:

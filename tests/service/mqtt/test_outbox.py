@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,11 +19,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.damaged_outboxes import KINDS, try_one
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.outbox import Outbox
-from stinger.errors import FileError
+from tests.helpers.file_systems import ReadOnly, SmallDisk
 from tests.helpers.places import ROOT
+
+DAMAGED_OUTBOXES = math.ceil(int(os.environ.get("DAMAGED_OUTBOXES", "45")) / len(KINDS))
+"""How many of each kind."""
 
 
 def numbered(number: int) -> OutgoingMessage:
@@ -147,29 +154,169 @@ def test_the_database_of_another_program_is_moved_aside(path: Path) -> None:
     assert len(list(path.parent.glob("*.damaged-*"))) == 1
 
 
-def test_a_folder_in_its_place_is_an_error_that_names_it(path: Path) -> None:
+def test_a_folder_in_its_place_is_moved_aside(path: Path) -> None:
     path.mkdir(parents=True)
-    with pytest.raises(FileError, match=r"outbox\.db: cannot serve as outbox"):
-        Outbox(path)
+    problems: list[str] = []
+    with Outbox(path, on_problem=problems.append) as outbox:
+        outbox.put(numbered(1))
+        assert outbox.set_aside_files == 1
+    (problem,) = problems
+    assert "not a regular file" in problem
+    with Outbox(path) as outbox:
+        assert contents(outbox) == [b"1"]
 
 
-def test_a_disk_that_cannot_be_written_is_logged_as_a_warning_once_and_the_queue_continues(
+@pytest.mark.parametrize("first", range(DAMAGED_OUTBOXES))
+def test_an_outbox_damaged_in_any_way_can_be_used(first: int, tmp_path: Path) -> None:
+    for kind in KINDS:
+        try_one(tmp_path, kind, first)
+
+
+def test_damaged_files_of_one_second_are_all_kept_but_at_most_ten(path: Path) -> None:
+    path.parent.mkdir()
+    for number in range(12):
+        path.write_bytes(b"damage %d" % number)
+        Outbox(path).close()
+    aside = sorted(one.read_bytes() for one in path.parent.glob("*.damaged-*"))
+    assert aside == sorted(b"damage %d" % number for number in range(2, 12))
+
+
+def test_a_message_that_cannot_be_published_is_kept_apart_and_counted(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Outbox(path) as outbox:
+        for topic in ("stinger/+/shot", "", "a\0b", "x" * 70_000, "\ud83d"):
+            outbox.put(OutgoingMessage(topic, b"x", 1, retain=False, delivery=DeliveryPolicy.EVERY))
+        outbox.put(numbered(1))
+        outbox.put(numbered(2))
+        assert (outbox.depth, outbox.set_aside_messages) == (2, 5)
+        entry = outbox.take()
+        assert entry is not None
+        outbox.set_aside(entry.number, "refused")
+        assert (outbox.depth, outbox.set_aside_messages) == (1, 6)
+    assert [r.levelno for r in caplog.records].count(logging.WARNING) == 1
+    with closing(sqlite3.connect(path)) as database:
+        reasons = [row[0] for row in database.execute("SELECT reason FROM set_aside")]
+    assert len(reasons) == 6
+    assert reasons[-1] == "refused"
+    with Outbox(path) as outbox:
+        assert contents(outbox) == [b"2"]
+
+
+def test_what_could_not_be_written_to_a_locked_file_is_written_as_soon_as_it_is_free(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    problems: list[str] = []
+    with Outbox(path, on_problem=problems.append) as outbox:
         outbox.put(numbered(0))
-        other = sqlite3.connect(path, isolation_level=None)
-        pages = other.execute("PRAGMA page_count").fetchone()[0]
-        other.close()
-        outbox._database.execute(f"PRAGMA max_page_count = {pages}")
-        big = OutgoingMessage("t", b"x" * 100_000, 1, retain=False, delivery=DeliveryPolicy.EVERY)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            for number in range(1, 59):  # a new lock each time
+                other.execute("BEGIN IMMEDIATE")
+                outbox.put(numbered(number))
+                outbox.retry()
+                assert outbox.unwritten == 1
+                other.execute("ROLLBACK")
+                outbox.retry()
+                assert outbox.unwritten == 0
+            assert other.execute("SELECT count(*) FROM message").fetchone() == (59,)
+    assert [r.levelno for r in caplog.records if "outbox_not_written" in r.message].count(logging.WARNING) == 1
+    assert problems[-1] == ""
+    assert "locked" in problems[0]
+
+
+def test_what_could_not_be_written_is_written_when_closing(path: Path) -> None:
+    with Outbox(path) as outbox:
+        outbox.put(numbered(0))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for number in range(1, 20):
+                outbox.put(numbered(number))
+            entry = outbox.take()
+            assert entry is not None
+            outbox.acknowledge(entry.number)
+    with Outbox(path) as outbox:
+        assert contents(outbox) == [b"%d" % number for number in range(1, 20)]
+
+
+def test_a_full_disk_is_logged_as_a_warning_once_and_all_is_written_when_there_is_room(
+    tmp_path: Path, small_disk_at: SmallDisk, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "disk"
+    small_disk_at(folder, 400)
+    with Outbox(folder / "outbox.db") as outbox:
+        outbox.put(numbered(0))
+        ballast = folder / "ballast"
+        ballast.write_bytes(bytes(shutil.disk_usage(folder).free))
+        big = OutgoingMessage("t", b"x" * 50_000, 1, retain=False, delivery=DeliveryPolicy.EVERY)
         for _ in range(3):
             outbox.put(big)
+            outbox.retry()
+        assert outbox.unwritten == 3
+        ballast.unlink()
+        outbox.retry()
+        assert outbox.unwritten == 0
+    assert [r.levelno for r in caplog.records if "outbox_not_written" in r.message].count(logging.WARNING) == 1
+    with Outbox(folder / "outbox.db") as outbox:
         assert outbox.depth == 4
-        while (entry := outbox.take()) is not None:
-            outbox.acknowledge(entry.number)
+
+
+def test_a_read_only_folder_is_used_as_soon_as_it_can_be_written_to(path: Path, read_only: ReadOnly) -> None:
+    with Outbox(path) as outbox:
+        for number in range(3):
+            outbox.put(numbered(number))
+    problems: list[str] = []
+    with read_only(path.parent):
+        outbox = Outbox(path, on_problem=problems.append)
+        outbox.put(numbered(3))
+        outbox.put(numbered(4))
+        entry = outbox.take()
+        assert entry is not None
+        outbox.retry()
+        assert outbox.unwritten == 2
+    outbox.retry()
+    assert (outbox.depth, outbox.unwritten, problems[-1]) == (5, 0, "")
+    outbox.acknowledge(entry.number)
+    outbox.close()
+    with Outbox(path) as outbox:
+        assert contents(outbox) == [b"0", b"1", b"2", b"4"]
+
+
+def test_a_file_that_may_not_be_opened_yet_is_opened_later(path: Path) -> None:
+    allowed = False
+    with Outbox(path, may_open=lambda: allowed) as outbox:
+        outbox.put(numbered(1))
+        assert not path.exists()
+        allowed = True
+        outbox.retry()
+        assert path.exists()
+        assert outbox.unwritten == 0
+
+
+def test_a_file_that_is_damaged_while_it_is_open_is_replaced_and_nothing_is_lost(path: Path) -> None:
+    with Outbox(path) as outbox:
+        for number in range(5):
+            outbox.put(numbered(number))
+        entry = outbox.take()
+        assert entry is not None
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("DROP TABLE message")
+        outbox.put(numbered(5))
+        outbox.retry()
+        assert (outbox.set_aside_files, outbox.unwritten) == (1, 0)
+    with Outbox(path) as outbox:
+        assert contents(outbox) == [b"%d" % number for number in range(6)]
+
+
+def test_a_file_of_a_newer_version_is_moved_aside_unchanged(path: Path) -> None:
+    with Outbox(path) as outbox:
+        outbox.put(numbered(1))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 2")
+    with Outbox(path) as outbox:
         assert outbox.depth == 0
-    assert [r.levelno for r in caplog.records if "outbox_not_written" in r.message] == [logging.WARNING]
+    (aside,) = path.parent.glob("*.damaged-*")
+    with closing(sqlite3.connect(aside)) as other:
+        assert other.execute("SELECT count(*) FROM message").fetchone() == (1,)
 
 
 def test_a_checkpoint_moves_the_log_into_the_database_while_it_is_in_use(path: Path) -> None:
@@ -255,5 +402,8 @@ def test_changes_that_cannot_be_written_together_are_kept_in_memory(
         assert "outbox_not_written" in caplog.text
         assert outbox.depth == 2
         outbox.put(numbered(3))
-        deferred.pop()()
+        assert deferred == []
+        assert outbox.unwritten == 3
+        outbox.retry()
+        assert outbox.unwritten == 0
         assert len([outbox.take() for _ in range(3)]) == 3
