@@ -1,4 +1,8 @@
-"""Choose a model by name: the registry's champion, a version, a file, or the factory model."""
+"""Choose a model by name: the registry's champion, a version, a file, or the factory model.
+
+A model that was not tried when it was stored is tried in a process of its own first, so that one that takes too much memory
+or time harms nothing here.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.factory import factory_model
-from models.model_file import Model, load_model
-from models.registry import Registry, Version
-from stinger.errors import InputError
+from models.factory import factory_model, factory_model_bytes
+from models.model_file import Model, open_model, read_model
+from models.registry import Registry
+from models.trial import check_speed, try_model
+from models.version import Version
+from stinger.errors import FileError, InputError
 
 FACTORY: Final = "factory"
 CHAMPION: Final = "champion"
@@ -23,19 +29,30 @@ class ChosenModel:
 
     model: Model
     version: str
+    us_per_sample: float | None = None
+    """Processor time to score a sample, in microseconds; ``None`` for the factory model, which is not measured."""
 
 
 def choose_model(choice: str, registry: Registry) -> ChosenModel:
     """Load a model by name: ``champion`` (the factory model until there is one), ``factory``, a version, or a file.
 
-    Raises :class:`InputError` for a model that does not exist or is not valid.
+    Raises :class:`InputError` for a model that does not exist, is not valid or not what was stored, or takes too much memory
+    or time.
     """
     if choice in (FACTORY, CHAMPION):
         return choose_stored_model(choice, registry)
     if _is_path(choice):
-        model = load_model(choice)
-        return ChosenModel(model, f"{Path(choice).stem}-{model.sha256[:8]}")
-    return _load(registry.version(choice))
+        model, us_per_sample = _open(Path(choice), read_model(choice), None)
+        return ChosenModel(model, f"{Path(choice).stem}-{model.sha256[:8]}", us_per_sample)
+    return open_version(registry.version(choice))
+
+
+def open_version(version: Version) -> ChosenModel:
+    """Open a version of the registry. Raises :class:`InputError` as :func:`choose_model` does."""
+    data = read_model(version.model_path)
+    record = version.check_content(data)
+    model, us_per_sample = _open(version.model_path, data, None if record is None else record.us_per_sample)
+    return ChosenModel(model, version.id, us_per_sample)
 
 
 def choose_stored_model(choice: str, registry: Registry) -> ChosenModel:
@@ -47,10 +64,10 @@ def choose_stored_model(choice: str, registry: Registry) -> ChosenModel:
         return _factory()
     if choice == CHAMPION:
         champion = registry.champion()
-        return _factory() if champion is None else _load(champion)
+        return _factory() if champion is None else open_version(champion)
     for version in registry.versions():
         if version.id == choice:
-            return _load(version)
+            return open_version(version)
     raise InputError(
         f"no model of that name in the registry: expected {CHAMPION}, {FACTORY} or an id from 'stinger models list'"
     )
@@ -73,7 +90,7 @@ def choose_model_that_works(choice: str, registry: Registry) -> tuple[ChosenMode
         trouble = f"the {choice} cannot be opened: {error!r:.200}"
     for version in _earlier_champions(registry) if choice == CHAMPION else []:
         with suppress(Exception):
-            return _load(version), trouble
+            return open_version(version), trouble
     return _factory(), trouble
 
 
@@ -81,8 +98,20 @@ def _factory() -> ChosenModel:
     return ChosenModel(factory_model(), FACTORY)
 
 
-def _load(version: Version) -> ChosenModel:
-    return ChosenModel(load_model(version.model_path), version.id)
+def _open(path: Path, data: bytes, us_per_sample: float | None) -> tuple[Model, float | None]:
+    """Open ``data``, the content of ``path``, and return the model and its time for a sample.
+
+    ``us_per_sample`` is ``None`` for a model that was not tried yet: it is tried, unless it is the factory model.
+    """
+    if data == factory_model_bytes():
+        return open_model(data), None
+    try:
+        if us_per_sample is None:
+            us_per_sample = try_model(data).us_per_sample
+        check_speed(us_per_sample)
+        return open_model(data), us_per_sample
+    except InputError as error:
+        raise FileError(path, str(error)) from error
 
 
 def _is_path(choice: str) -> bool:

@@ -48,22 +48,28 @@ class Model:
 
 def load_model(path: StrPath) -> Model:
     """Open a model file. Raises :class:`FileError` for an invalid one (see :func:`open_model`)."""
-    data = read_regular(path, at_most=MODEL_MAX_BYTES)
+    data = read_model(path)
     try:
         return open_model(data)
     except InputError as error:
         raise FileError(path, str(error)) from error
 
 
-def open_model(data: bytes) -> Model:
+def read_model(path: StrPath) -> bytes:
+    """Return the content of a model file, unopened. Raises :class:`FileError`."""
+    return read_regular(path, at_most=MODEL_MAX_BYTES)
+
+
+def open_model(data: bytes, *, max_bytes: int = MODEL_MAX_BYTES) -> Model:
     """Open the model in ``data``, the content of a file.
 
-    Raises :class:`InputError` if it is not an ONNX model, needs other files or operators that ONNX Runtime does not
+    Raises :class:`InputError` if it has more than ``max_bytes``, is not an ONNX model, needs other files or operators that ONNX Runtime does not
     contain, has loops, has other inputs or outputs than our models, has no metadata or metadata of a newer version, or
-    returns anything but numbers from 0 to 1 for the test windows of :func:`probe_windows`.
+    returns anything but numbers from 0 to 1 for the test windows of :func:`probe_windows`. Nothing limits the memory and
+    time that this takes: a file of unknown origin is first tried by :func:`models.trial.try_model`.
     """
-    if len(data) > MODEL_MAX_BYTES:
-        raise InputError(f"has {len(data):,} bytes, more than the {MODEL_MAX_BYTES:,} allowed for a model")
+    if len(data) > max_bytes:
+        raise InputError(f"has {len(data):,} bytes, more than the {max_bytes:,} allowed for a model")
     check_contents(data)
     try:
         session = _open_session(data)

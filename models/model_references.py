@@ -11,7 +11,8 @@ from typing import Any, Final
 from models.model_file import MODEL_MAX_BYTES
 from models.model_meta import META_KEY
 from models.onnx_wire import metadata_value
-from models.registry import Registry, Version
+from models.registry import Registry
+from models.version import Version
 from stinger.errors import FileError, InputError
 from stinger.files import read_regular
 

@@ -1,7 +1,7 @@
 """The registry: a folder with all stored models, the model in use (the champion), and a journal of all changes.
 
-``versions/<time>-<name>/`` contains ``model.onnx``, ``report.json`` and, if the blaster can run the model,
-``model.mlmd``; ``champion`` is one line, the name of the version in use; ``journal.jsonl`` has a line for each change.
+``versions/<time>-<name>/`` contains ``model.onnx``, ``report.json``, ``stored.json`` and, if the blaster can run the
+model, ``model.mlmd``; ``champion`` is one line, the name of the version in use; ``journal.jsonl`` has a line for each change.
 If a process is killed at any moment, each version is complete or absent, and the champion is the old or the new one.
 """
 
@@ -14,53 +14,20 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
+from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, record_of
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, os_errors, read_regular, sync_folder, write_bytes
 
-MODEL_FILE: Final = "model.onnx"
-BLASTER_FILE: Final = "model.mlmd"
-REPORT_FILE: Final = "report.json"
 LOCK_TIMEOUT_S: Final = 10.0
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 _UNFINISHED: Final = ".unfinished-"
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One stored model. ``id`` is the name of its folder: the UTC time at which it was added, and a name."""
-
-    id: str
-    folder: Path
-
-    @property
-    def model_path(self) -> Path:
-        """The ONNX file."""
-        return self.folder / MODEL_FILE
-
-    @property
-    def blaster_path(self) -> Path | None:
-        """The file for the blaster; ``None`` if the blaster cannot run this model."""
-        path = self.folder / BLASTER_FILE
-        return path if path.is_file() else None
-
-    def report(self) -> dict[str, Any]:
-        """Read the report that was stored with the model. Raises :class:`FileError`."""
-        path = self.folder / REPORT_FILE
-        try:
-            report = json.loads(read_regular(path))
-        except (ValueError, RecursionError) as error:
-            raise FileError(path, "is not JSON") from error
-        if not isinstance(report, dict):
-            raise FileError(path, "is not a JSON object")
-        return report
 
 
 class Registry:
@@ -142,8 +109,19 @@ class Registry:
                 entries.append(entry)
         return entries
 
-    def add(self, name: str, model: bytes, report: Mapping[str, Any], *, blaster_model: bytes | None = None) -> Version:
-        """Store a model file; it is in use once it is promoted. Raises :class:`InputError` for an invalid name."""
+    def add(
+        self,
+        name: str,
+        model: bytes,
+        report: Mapping[str, Any],
+        *,
+        blaster_model: bytes | None = None,
+        us_per_sample: float | None = None,
+    ) -> Version:
+        """Store a model file; it is in use once it is promoted. Raises :class:`InputError` for an invalid name.
+
+        With ``us_per_sample``, measured by :func:`models.trial.try_model`, it need not be tried when it is opened.
+        """
         if not _NAME.fullmatch(name):
             raise InputError(f"'{name}' cannot name a model: expected at most 61 letters, digits, '-' and '_'")
         with os_errors(self.folder):
@@ -157,6 +135,7 @@ class Registry:
             aside.mkdir()
             write_bytes(aside / MODEL_FILE, model)
             write_bytes(aside / REPORT_FILE, (json.dumps(dict(report), indent=2) + "\n").encode())
+            write_bytes(aside / RECORD_FILE, record_of(model, us_per_sample).to_json())
             if blaster_model is not None:
                 write_bytes(aside / BLASTER_FILE, blaster_model)
             os.replace(aside, versions / version_id)
@@ -170,6 +149,11 @@ class Registry:
             version = self.version(version_id)
             self._set_champion("promote", version, why)
         return version
+
+    def keep_trial(self, version: Version, model: bytes, us_per_sample: float) -> None:
+        """Store that the model file ``model`` of ``version`` was tried, so that it need not be tried again."""
+        with self._locked():
+            write_bytes(version.folder / RECORD_FILE, record_of(model, us_per_sample).to_json())
 
     def roll_back(self, *, why: str) -> Version:
         """Make the champion's predecessor the champion again; repeat to go back further.

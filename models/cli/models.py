@@ -10,11 +10,14 @@ from typing import Any
 
 import click
 
+from models.choice import open_version
 from models.cli.data_options import data_dir_option
-from models.model_file import Model, load_model
-from models.registry import Registry, Version
+from models.model_file import Model, load_model, read_model
+from models.registry import Registry
+from models.trial import LIMITS, check_speed, try_file
+from models.version import Version
 from stinger.cli.options import ANY_PATH, json_option
-from stinger.errors import FileError
+from stinger.errors import FileError, InputError
 from stinger.paths import registry_dir
 
 _BY_HAND = "by hand"
@@ -58,20 +61,29 @@ def list_models(data_dir: str | None, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def show(model: str, data_dir: str | None, as_json: bool) -> None:
-    """Show the metadata of a model: its type, parameters, training data and metrics.
+    """Show the metadata of a model: its type, parameters, training data, metrics and speed.
 
     Give a model FILE or a VERSION of the registry.
     """
-    path = Path(model)
+    path, record = Path(model), None
     if not os.path.lexists(model) and path.parent == Path() and path.suffix != ".onnx":
-        path = Registry(registry_dir(data_dir)).version(model).model_path
+        version = Registry(registry_dir(data_dir)).version(model)
+        path, record = version.model_path, version.check_content(read_model(version.model_path))
+    us_per_sample = None if record is None else record.us_per_sample
+    if us_per_sample is None:
+        us_per_sample = try_file(path).us_per_sample
     loaded = load_model(path)
     if as_json:
-        document = {"path": str(path), "sha256": loaded.sha256, **json.loads(loaded.meta.to_json())}
+        document = {
+            "path": str(path),
+            "sha256": loaded.sha256,
+            "us_per_sample": round(us_per_sample, 1),
+            **json.loads(loaded.meta.to_json()),
+        }
         click.echo(json.dumps(document, indent=2))
         return
     click.echo(path)
-    for label, text in _description(loaded):
+    for label, text in [*_description(loaded), ("speed", _speed(us_per_sample))]:
         click.echo(f"  {label:<13}{text}")
 
 
@@ -80,10 +92,18 @@ def show(model: str, data_dir: str | None, as_json: bool) -> None:
 @data_dir_option
 @click.option("--name", help="Part of the version's name.  [default: the model's estimator and features]")
 def add(file: str, data_dir: str | None, name: str | None) -> None:
-    """Check the model in FILE and add it to the registry. It is in use once it is promoted."""
+    """Check the model in FILE and add it to the registry. It is in use once it is promoted.
+
+    A model that takes too much memory or time is refused.
+    """
     # Imported only here: needs the packages of the train extra, unlike the other commands.
     from models.graph.export import blaster_file_of  # noqa: PLC0415
 
+    trial = try_file(file)
+    try:
+        check_speed(trial.us_per_sample)
+    except InputError as error:
+        raise FileError(file, str(error)) from error
     model = load_model(file)
     report = {"added_from": file, "sha256": model.sha256, "metrics": dict(model.meta.metrics)}
     version = Registry(registry_dir(data_dir)).add(
@@ -91,6 +111,7 @@ def add(file: str, data_dir: str | None, name: str | None) -> None:
         model.data,
         report,
         blaster_model=blaster_file_of(model),
+        us_per_sample=trial.us_per_sample,
     )
     click.echo(f"Kept as {version.id}: stinger models promote {version.id}")
 
@@ -102,7 +123,10 @@ def add(file: str, data_dir: str | None, name: str | None) -> None:
 def promote(version: str, data_dir: str | None, why: str) -> None:
     """Check the model VERSION and make it the champion."""
     registry = Registry(registry_dir(data_dir))
-    load_model(registry.version(version).model_path)
+    found = registry.version(version)
+    opened = open_version(found)
+    if opened.us_per_sample is not None:
+        registry.keep_trial(found, opened.model.data, opened.us_per_sample)
     click.echo(f"The champion is now {registry.promote(version, why=why).id}.")
 
 
@@ -139,6 +163,10 @@ def _description(model: Model) -> list[tuple[str, str]]:
     lines += [("trained on", _inline(meta.training))] if meta.training else []
     lines += [("measured", _inline(meta.metrics))] if meta.metrics else []
     return lines
+
+
+def _speed(us_per_sample: float) -> str:
+    return f"{us_per_sample:,.0f} µs of processor time to score a sample ({LIMITS.us_per_sample:,.0f} allowed)"
 
 
 def _inline(values: Mapping[str, Any]) -> str:

@@ -73,8 +73,9 @@ def run(
         click.echo(config.to_toml(), nl=False)
         return
     if check:
-        check_config(config)
-        click.echo("The configuration is valid.")
+        model = check_config(config)
+        speed = "" if model.us_per_sample is None else f" ({model.us_per_sample:,.0f} µs to score a sample)"
+        click.echo(f"The configuration is valid: model {model.version}{speed}.")
         return
     set_up_logging(config.log.level, config.log.format)
     try:

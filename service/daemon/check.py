@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from models.choice import choose_model
+from models.choice import ChosenModel, choose_model
 from models.registry import Registry
 from service.config.config import Config
 from service.config.source_url import ReplayUrl, SerialUrl, SourceUrl
@@ -14,19 +14,21 @@ from stinger.logs.reading import read_log
 from stinger.paths import registry_dir
 
 
-def check(config: Config) -> None:
+def check(config: Config) -> ChosenModel:
     """Check that what ``config`` names can be used: model, certificates, password, recordings to play, and serial ports.
 
+    Returns the model.
     Raises :class:`InputError` for what is missing or cannot be used. A serial port that is missing is an error here, while
     a running daemon waits until it is plugged in.
     """
-    choose_model(config.model, Registry(registry_dir(config.data_dir)))
+    model = choose_model(config.model, Registry(registry_dir(config.data_dir)))
     config.broker.address()
     for url in config.sources:
         try:
             _look_for(url)
         except InputError as error:
             raise InputError(f"source '{url}': {error}") from error
+    return model
 
 
 def _look_for(url: SourceUrl) -> None:

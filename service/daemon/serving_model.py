@@ -48,6 +48,7 @@ class ServingModel:
         self._opening: asyncio.Future[ChosenModel] | None = None
         self._trouble = ""
         self._set_trouble(trouble)
+        _LOG.info("model_opened", version=serving.version, us_per_sample=_rounded(serving.us_per_sample))
 
     async def choose(self, choice: str) -> ChosenModel:
         """Use the model of ``choice`` and return it: a version of the registry, ``champion`` or ``factory``.
@@ -85,7 +86,7 @@ class ServingModel:
             champion = self._registry.champion()
             if (FACTORY if champion is None else champion.id) == self.serving.version:
                 return None, ""
-            # Opening takes tens of milliseconds, for a large forest more: not on the event loop.
+            # Trying and opening takes half a second or more: not on the event loop.
             found = await asyncio.to_thread(self._choose, CHAMPION, self._registry)
         except InputError as error:
             return None, str(error)
@@ -95,7 +96,8 @@ class ServingModel:
 
     def _use(self, serving: ChosenModel) -> None:
         if serving.version != self.serving.version:
-            _LOG.info("model_changed", before=self.serving.version, now=serving.version)
+            us_per_sample = _rounded(serving.us_per_sample)
+            _LOG.info("model_changed", before=self.serving.version, now=serving.version, us_per_sample=us_per_sample)
         self.serving = serving
         self._on_change(serving)
 
@@ -103,6 +105,10 @@ class ServingModel:
         if trouble != self._trouble:
             self._trouble = trouble
             self._on_trouble(trouble)
+
+
+def _rounded(us_per_sample: float | None) -> float | None:
+    return None if us_per_sample is None else round(us_per_sample, 1)
 
 
 def _take_error(opening: asyncio.Future[ChosenModel]) -> None:

@@ -15,8 +15,9 @@ from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model
 from models.factory import factory_model
 from models.model_file import load_model
 from models.model_meta import ModelMeta
-from models.registry import Registry, Version
+from models.registry import Registry
 from models.task_runner import TaskRunner
+from models.version import Version
 from service.config.config import Config
 from service.ops.lock import retraining_lock
 from service.retraining.contest_plan import TooFewShotsError, plan_contest, seen_positions

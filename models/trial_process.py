@@ -1,0 +1,98 @@
+"""The process that :func:`models.trial.try_model` starts: ``python -m models.trial_process MEMORY_BYTES PROCESSOR_S``.
+
+Reads a model file from standard input, and writes one JSON object: ``us_per_sample`` and ``memory_bytes``, or ``problem``,
+or ``memory`` if the memory was not enough.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import numpy as np
+
+from models.model_file import Model, open_model, probe_windows
+from models.scorer import BATCH_WINDOWS
+from stinger.errors import InputError
+
+if sys.platform != "win32":  # there, only the parent limits the time
+    import resource
+
+_MEASURED_S: Final = 0.1
+_OUT_OF_MEMORY: Final = ("bad_alloc", "bfc_arena", "Failed to allocate", "MemoryError")
+"""Texts of ONNX Runtime's errors when it gets no memory."""
+
+
+def main() -> None:
+    """Try the model on standard input within the limits of the command line."""
+    memory_bytes, processor_s = int(sys.argv[1]), int(sys.argv[2])
+    data = sys.stdin.buffer.read()
+    before = _peak_bytes()
+    _limit(memory_bytes, processor_s)
+    try:
+        model = open_model(data)
+        us_per_sample = measure(model)
+    except MemoryError:
+        answer: dict[str, Any] = {"memory": True}
+    except InputError as error:
+        reason = f"{error} {error.__cause__!r}"
+        answer = {"memory": True} if any(text in reason for text in _OUT_OF_MEMORY) else {"problem": str(error)}
+    else:
+        used = max(0, _peak_bytes() - before)
+        answer = {"us_per_sample": us_per_sample, "memory_bytes": used}
+        if used > memory_bytes:  # where no limit could be set
+            answer = {"memory": True}
+    sys.stdout.write(json.dumps(answer))
+
+
+def measure(model: Model) -> float:
+    """Return the processor time that ``model`` takes for a sample, in microseconds: alone or in a full batch."""
+    windows = probe_windows()
+    batch = np.resize(windows, (BATCH_WINDOWS, *windows.shape[1:]))
+    alone_s = _mean_s(lambda: model.probability(windows[-1:]))
+    batch_s = _mean_s(lambda: model.probability(batch)) / BATCH_WINDOWS
+    return max(alone_s, batch_s) * 1e6
+
+
+def _mean_s(run: Callable[[], object]) -> float:
+    """Return the processor time of one run, over as many as the system's clock needs: it may count in steps of 10 ms."""
+    run()
+    runs, begun_s = 0, time.process_time()
+    while True:
+        run()
+        runs += 1
+        used_s = time.process_time() - begun_s
+        if used_s >= _MEASURED_S:
+            return used_s / runs
+
+
+def _limit(memory_bytes: int, processor_s: int) -> None:
+    """Limit the memory and processor time from now on, as far as the system can."""
+    if sys.platform == "win32":
+        return
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used_s = int(usage.ru_utime + usage.ru_stime) + 1
+    # A hardened service may not change limits; then the parent's time limit and the check of the peak remain.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CPU, (used_s + processor_s, used_s + processor_s + 1))
+    with suppress(OSError, ValueError):
+        with open("/proc/self/statm", "rb") as file:  # on Linux; other systems have no such file, and rarely a limit
+            pages = int(file.read().split()[0])
+        limit = pages * resource.getpagesize() + memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _peak_bytes() -> int:
+    """Return the peak of this process's memory; 0 where the system does not report it."""
+    if sys.platform == "win32":
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    main()

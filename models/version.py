@@ -1,0 +1,106 @@
+"""One version in the registry: its files, and what was measured when it was stored."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from stinger.errors import FileError
+from stinger.files import read_regular
+
+MODEL_FILE: Final = "model.onnx"
+BLASTER_FILE: Final = "model.mlmd"
+REPORT_FILE: Final = "report.json"
+RECORD_FILE: Final = "stored.json"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """What is known about a stored model file, so that damage is noticed and a model that was tried need not be tried again."""
+
+    sha256: str
+    us_per_sample: float | None = None
+    """Processor time to score a sample, in microseconds; ``None`` if the model was not tried when it was stored."""
+
+    def to_json(self) -> bytes:
+        """Return the content of its file."""
+        return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
+
+def record_of(model: bytes, us_per_sample: float | None) -> VersionRecord:
+    """Return the record of a model file."""
+    return VersionRecord(sha256(model).hexdigest(), us_per_sample)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One stored model. ``id`` is the name of its folder: the UTC time at which it was added, and a name."""
+
+    id: str
+    folder: Path
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX file."""
+        return self.folder / MODEL_FILE
+
+    @property
+    def blaster_path(self) -> Path | None:
+        """The file for the blaster; ``None`` if the blaster cannot run this model."""
+        path = self.folder / BLASTER_FILE
+        return path if path.is_file() else None
+
+    def report(self) -> dict[str, Any]:
+        """Read the report that was stored with the model. Raises :class:`FileError`."""
+        return _read_object(self.folder / REPORT_FILE)
+
+    def record(self) -> VersionRecord | None:
+        """Read the record that was stored with the model; ``None`` if it has none, or a damaged one.
+
+        Older versions of this program stored none. For a model that a person had added, the report has the hash.
+        """
+        try:
+            return _record(_read_object(self.folder / RECORD_FILE))
+        except FileError:
+            pass
+        try:
+            return _record({"sha256": self.report().get("sha256")})
+        except FileError:
+            return None
+
+    def check_content(self, model: bytes) -> VersionRecord | None:
+        """Return the record if ``model``, the content of the model file, is what was stored, ``None`` without a record.
+
+        Raises :class:`FileError` if it is not.
+        """
+        record = self.record()
+        if record is not None and sha256(model).hexdigest() != record.sha256:
+            raise FileError(self.model_path, "is damaged: its sha256 is not that of the file that was stored")
+        return record
+
+
+def _record(values: dict[str, Any]) -> VersionRecord | None:
+    digest, us_per_sample = values.get("sha256"), values.get("us_per_sample")
+    if not isinstance(digest, str):
+        return None
+    if (
+        isinstance(us_per_sample, bool)
+        or not isinstance(us_per_sample, int | float)
+        or not math.isfinite(us_per_sample)
+    ):
+        us_per_sample = None
+    return VersionRecord(digest, us_per_sample)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(read_regular(path))
+    except (ValueError, RecursionError) as error:
+        raise FileError(path, "is not JSON") from error
+    if not isinstance(values, dict):
+        raise FileError(path, "is not a JSON object")
+    return values
