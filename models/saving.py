@@ -15,7 +15,7 @@ from models.decision import DecisionParameters
 from models.estimators import Features, Labels, fit_estimator, make_estimator
 from models.features import compute_features
 from models.graph.export import export_estimator
-from models.model_file import Model, open_model
+from models.model_file import MODEL_MAX_BYTES, Model, open_model
 from models.model_meta import ModelMeta
 from models.spec import ModelSpec
 from models.training import TrainingResult
@@ -32,16 +32,22 @@ def now_utc() -> str:
 
 
 def fit_model(
-    features: Features, labels: Labels, meta: ModelMeta, *, seed: int, n_jobs: int = 1
+    features: Features,
+    labels: Labels,
+    meta: ModelMeta,
+    *,
+    seed: int,
+    n_jobs: int = 1,
+    max_bytes: int = MODEL_MAX_BYTES,
 ) -> tuple[Model, tuple[str, ...]]:
     """Fit the model that ``meta`` names on ``features`` ``(n, k)`` and ``labels`` ``(n,)``.
 
     Returns it exported and opened again, as it would run in the daemon, and warnings about the fit, a line each. Raises
-    :class:`InputError` if there is only one class, and for a model too large for a file.
+    :class:`InputError` if there is only one class, and for a model whose file has more than ``max_bytes``.
     """
     estimator = make_estimator(meta.estimator, meta.features, seed=seed, labels=labels, n_jobs=n_jobs)
     warnings = fit_estimator(estimator, features, labels)
-    return open_model(export_estimator(estimator, meta)), warnings
+    return open_model(export_estimator(estimator, meta), max_bytes=max_bytes), warnings
 
 
 def fit_dataset(dataset: Dataset, spec: ModelSpec, *, seed: int, n_jobs: int = -1) -> tuple[Model, tuple[str, ...]]:

@@ -1,13 +1,15 @@
 """The process that :func:`models.trial.try_model` starts: ``python -m models.trial_process MEMORY_BYTES PROCESSOR_S``.
 
 Reads a model file from standard input, and writes one JSON object: ``us_per_sample`` and ``memory_bytes``, or ``problem``,
-or ``memory`` if the memory was not enough.
+or ``memory`` if the memory was not enough. Ends with the exit code :data:`~models.trial.TOO_SLOW_EXIT` when the processor time is used up.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,22 +19,26 @@ import numpy as np
 
 from models.model_file import Model, open_model, probe_windows
 from models.scorer import BATCH_WINDOWS
+from models.trial import TOO_SLOW_EXIT
 from stinger.errors import InputError
 
 if sys.platform != "win32":  # there, only the parent limits the time
     import resource
 
 _MEASURED_S: Final = 0.1
+_CHECK_S: Final = 0.05
 _OUT_OF_MEMORY: Final = ("bad_alloc", "bfc_arena", "Failed to allocate", "MemoryError")
 """Texts of ONNX Runtime's errors when it gets no memory."""
 
 
 def main() -> None:
     """Try the model on standard input within the limits of the command line."""
-    memory_bytes, processor_s = int(sys.argv[1]), int(sys.argv[2])
+    memory_bytes, processor_s = int(sys.argv[1]), float(sys.argv[2])
     data = sys.stdin.buffer.read()
     before = _peak_bytes()
-    _limit(memory_bytes, processor_s)
+    _limit_memory(memory_bytes)
+    end_s = time.process_time() + processor_s
+    threading.Thread(target=_exit_at, args=(end_s,), name="time limit", daemon=True).start()
     try:
         model = open_model(data)
         us_per_sample = measure(model)
@@ -70,17 +76,20 @@ def _mean_s(run: Callable[[], object]) -> float:
             return used_s / runs
 
 
-def _limit(memory_bytes: int, processor_s: int) -> None:
-    """Limit the memory and processor time from now on, as far as the system can."""
+def _exit_at(end_s: float) -> None:
+    """End this process when it has used the processor until ``end_s``. Not all systems have a limit for that."""
+    while time.process_time() < end_s:
+        time.sleep(_CHECK_S)
+    os._exit(TOO_SLOW_EXIT)
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    """Limit the memory to what is in use now and ``memory_bytes``, where the system can; see also :func:`_peak_bytes`."""
     if sys.platform == "win32":
         return
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    used_s = int(usage.ru_utime + usage.ru_stime) + 1
-    # A hardened service may not change limits; then the parent's time limit and the check of the peak remain.
+    # A hardened service may not change limits, and only Linux has this file.
     with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CPU, (used_s + processor_s, used_s + processor_s + 1))
-    with suppress(OSError, ValueError):
-        with open("/proc/self/statm", "rb") as file:  # on Linux; other systems have no such file, and rarely a limit
+        with open("/proc/self/statm", "rb") as file:
             pages = int(file.read().split()[0])
         limit = pages * resource.getpagesize() + memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

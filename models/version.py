@@ -54,6 +54,10 @@ class Version:
         path = self.folder / BLASTER_FILE
         return path if path.is_file() else None
 
+    def state(self) -> tuple[object, ...]:
+        """Return a value that differs once the model file, or what is known about it, is replaced or changed."""
+        return (self.id, *(_file_state(self.folder / name) for name in (MODEL_FILE, RECORD_FILE, REPORT_FILE)))
+
     def report(self) -> dict[str, Any]:
         """Read the report that was stored with the model. Raises :class:`FileError`."""
         return _read_object(self.folder / REPORT_FILE)
@@ -81,6 +85,14 @@ class Version:
         if record is not None and sha256(model).hexdigest() != record.sha256:
             raise FileError(self.model_path, "is damaged: its sha256 is not that of the file that was stored")
         return record
+
+
+def _file_state(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _record(values: dict[str, Any]) -> VersionRecord | None:

@@ -9,7 +9,7 @@ from functools import partial
 from models.decision import DecisionParameters
 from models.export import ExportOptions
 from models.folds import HeldOut
-from models.model_file import Model
+from models.model_file import MODEL_MAX_BYTES, Model
 from models.spec import ModelSpec
 from models.task_runner import TaskRunner
 from replay.evaluation.evaluate import AveragePrecision, Evaluation, average_precision, evaluate
@@ -71,13 +71,15 @@ def run_contest(
     budget: Budget,
     *,
     runner: TaskRunner,
+    model_max_bytes: int = MODEL_MAX_BYTES,
 ) -> Contest:
     """Score the held-out sessions with the unchanged champion, and with each of ``specs`` trained without them.
 
-    The caller makes sure that the champion was not trained on the sessions that ``test`` holds out.
+    The caller makes sure that the champion was not trained on the sessions that ``test`` holds out. A challenger whose
+    file has more than ``model_max_bytes`` has failed.
     """
     name, model = champion
-    candidates, warnings = score_candidates(specs, test, options, runner)
+    candidates, warnings = score_candidates(specs, test, options, runner, model_max_bytes=model_max_bytes)
     sessions = test.held_out_sessions
     own = _Entry(name, score_sessions(model, sessions), model.meta.decision)
     entries = [

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from models.export import ExportOptions
 from models.folds import HeldOut, Stretch
-from models.model_file import Model, open_model
+from models.model_file import MODEL_MAX_BYTES, Model, open_model
 from models.model_meta import ModelMeta
 from models.saving import fit_model, now_utc, software
 from models.scorer import Probability
@@ -74,18 +74,23 @@ def _fit_on_all(rows: Sequence[TrainingRows], seed: int, meta: ModelMeta) -> tup
 
 
 def score_candidates(
-    specs: Sequence[ModelSpec], test: HeldOut, options: ExportOptions, runner: TaskRunner
+    specs: Sequence[ModelSpec],
+    test: HeldOut,
+    options: ExportOptions,
+    runner: TaskRunner,
+    *,
+    model_max_bytes: int = MODEL_MAX_BYTES,
 ) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """Train each of ``specs`` on the training sessions of each fold, and score the sessions that the fold tests.
 
-    The models score as exported model files. Returns the candidates, and a warning for each session that cannot be used
+    The models score as exported model files of at most ``model_max_bytes``. Returns the candidates, and a warning for each session that cannot be used
     for training.
     """
     sessions = {session.name: session for fold in test.folds for session in fold.train}
     rows = build_all_rows(tuple(sessions.values()), specs, options, runner)
     # Names instead of sessions: workers do not need the samples.
     folds = [(tuple(session.name for session in fold.train), fold.test) for fold in test.folds]
-    fit_and_score = partial(_fit_and_score, rows, test.sessions, folds, options)
+    fit_and_score = partial(_fit_and_score, rows, test.sessions, folds, options, model_max_bytes=model_max_bytes)
     tasks = [_Task(spec, fold) for spec in specs for fold in range(len(folds))]
     tasks.sort(key=_start_order)
     scored_folds = sorted(runner.run("Fitting", fit_and_score, tasks), key=lambda one: one.task.fold)
@@ -122,6 +127,8 @@ def _fit_and_score(
     folds: Sequence[tuple[tuple[str, ...], tuple[Stretch, ...]]],
     options: ExportOptions,
     task: _Task,
+    *,
+    model_max_bytes: int,
 ) -> _FoldScores:
     train, tested = folds[task.fold]
     spec = task.spec
@@ -131,7 +138,7 @@ def _fit_and_score(
     try:
         with threadpool_limits(1):
             features, labels = join_rows([rows[name] for name in train], spec.features)
-            model, warnings = fit_model(features, labels, meta, seed=options.seed)
+            model, warnings = fit_model(features, labels, meta, seed=options.seed, max_bytes=model_max_bytes)
     except InputError as error:
         return _FoldScores(task, (), failure=str(error))
     outputs = tuple((stretch, score_stretch(model, sessions, stretch)) for stretch in tested)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from models.choice import CHAMPION, FACTORY, ChosenModel, choose_stored_model
@@ -13,11 +15,22 @@ from stinger.errors import InputError
 
 CHECK_S: Final = 0.5
 """How often the registry is checked: a new champion is in use within two seconds, the time to open it included."""
+RETRY_S: Final = 60.0
+"""After how long a champion that could not be used is tried again if nothing about it has changed."""
 
 _LOG = get_logger(__name__)
 
 Choose = Callable[[str, Registry], ChosenModel]
 """Opens and tries the model of a choice, as :func:`choose_stored_model` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class _FailedChampion:
+    """A champion that could not be used: trying it again at each check would keep a processor busy."""
+
+    state: object
+    tried_s: float
+    trouble: str
 
 
 class ServingModel:
@@ -38,6 +51,7 @@ class ServingModel:
         on_trouble: Callable[[str], None],
         trouble: str = "",
         choose: Choose = choose_stored_model,
+        retry_s: float = RETRY_S,
     ) -> None:
         self.serving = serving
         self._following = choice == CHAMPION
@@ -45,6 +59,8 @@ class ServingModel:
         self._on_change = on_change
         self._on_trouble = on_trouble
         self._choose = choose
+        self._retry_s = retry_s
+        self._failed: _FailedChampion | None = None
         self._opening: asyncio.Future[ChosenModel] | None = None
         self._trouble = ""
         self._set_trouble(trouble)
@@ -86,13 +102,26 @@ class ServingModel:
             champion = self._registry.champion()
             if (FACTORY if champion is None else champion.id) == self.serving.version:
                 return None, ""
+            state = None if champion is None else champion.state()
+        except InputError as error:
+            return None, str(error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the registry, the model in use stays
+            return None, _unexpected(error)
+        failed, now_s = self._failed, time.monotonic()
+        if failed is not None and failed.state == state and now_s - failed.tried_s < self._retry_s:
+            return None, failed.trouble
+        try:
             # Trying and opening takes half a second or more: not on the event loop.
             found = await asyncio.to_thread(self._choose, CHAMPION, self._registry)
         except InputError as error:
-            return None, str(error)
+            trouble = str(error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a new champion, the old one stays in use
-            return None, f"the champion cannot be opened: {error!r:.200}"
-        return (None if found.version == self.serving.version else found), ""
+            trouble = _unexpected(error)
+        else:
+            self._failed = None
+            return (None if found.version == self.serving.version else found), ""
+        self._failed = _FailedChampion(state, now_s, trouble)
+        return None, trouble
 
     def _use(self, serving: ChosenModel) -> None:
         if serving.version != self.serving.version:
@@ -105,6 +134,10 @@ class ServingModel:
         if trouble != self._trouble:
             self._trouble = trouble
             self._on_trouble(trouble)
+
+
+def _unexpected(error: Exception) -> str:
+    return f"the champion cannot be opened: {error!r:.200}"
 
 
 def _rounded(us_per_sample: float | None) -> float | None:

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model
 from models.factory import factory_model
-from models.model_file import load_model
+from models.model_file import MODEL_MAX_BYTES, load_model
 from models.model_meta import ModelMeta
 from models.registry import Registry
 from models.task_runner import TaskRunner
+from models.trial import check_speed, try_model
 from models.version import Version
 from service.config.config import Config
 from service.ops.lock import retraining_lock
@@ -33,7 +34,9 @@ _THRESHOLD_OVERRIDDEN: Final = (
 )
 
 
-def retrain(config: Config, logs: Sequence[str], runner: TaskRunner) -> RetrainingResult:
+def retrain(
+    config: Config, logs: Sequence[str], runner: TaskRunner, *, model_max_bytes: int = MODEL_MAX_BYTES
+) -> RetrainingResult:
     """Train on the recordings below ``config.data_dir`` and on ``logs``, and promote a challenger that is better.
 
     First the report is written, then the entry in the journal, and only then a new champion is promoted: if the process
@@ -41,15 +44,16 @@ def retrain(config: Config, logs: Sequence[str], runner: TaskRunner) -> Retraini
     another process is retraining on this folder, and for a file of ``logs`` that cannot be read.
     """
     with retraining_lock(config.data_dir):
-        return _Attempt(config, runner).run(logs)
+        return _Attempt(config, runner, model_max_bytes).run(logs)
 
 
 class _Attempt:
     """One retraining; the caller holds the lock."""
 
-    def __init__(self, config: Config, runner: TaskRunner) -> None:
+    def __init__(self, config: Config, runner: TaskRunner, model_max_bytes: int) -> None:
         self._config = config
         self._runner = runner
+        self._model_max_bytes = model_max_bytes
         self._registry = Registry(registry_dir(config.data_dir))
 
     def run(self, logs: Sequence[str]) -> RetrainingResult:
@@ -122,6 +126,7 @@ class _Attempt:
             settings.export_options(),
             Budget(settings.max_false_per_minute, settings.max_duty),
             runner=self._runner,
+            model_max_bytes=self._model_max_bytes,
         )
         verdict = judge(contest, Rules(settings.margin, settings.session_margin, settings.session_false_margin))
         judged = JudgedContest(plan, contest, verdict)
@@ -139,8 +144,10 @@ class _Attempt:
         winner = result.judged.best_challenger
         try:
             model, warnings = train_winner(result, winner, self._runner)
+            us_per_sample = try_model(model.data).us_per_sample
+            check_speed(us_per_sample)
         except InputError as error:  # such as a forest that is too large only when trained on all data
-            why = f"{winner.name} won, but could not be trained on all data: {error}."
+            why = f"{winner.name} won, but cannot be used when trained on all data: the model {error}."
             return self._record(replace(result, outcome=Outcome.KEPT, why=(why,)))
         if choose_model(CHAMPION, self._registry).version != result.champion:
             why = (
@@ -152,7 +159,11 @@ class _Attempt:
         if result.champion == FACTORY:
             self._add_factory_model()
         added = self._registry.add(
-            winner.name.replace(":", "-"), model.data, report_values(result), blaster_model=blaster_file_of(model)
+            winner.name.replace(":", "-"),
+            model.data,
+            report_values(result),
+            blaster_model=blaster_file_of(model),
+            us_per_sample=us_per_sample,
         )
         result = self._record(replace(result, version=added.id))
         self._registry.promote(added.id, why=f"retraining: {result.why[0]}")

@@ -319,7 +319,10 @@ def test_mistake_in_the_configuration_is_one_line_and_exit_code_2(
 
 def test_configuration_is_checked_and_printed_without_running(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('threshold = 0.4\n[broker]\nurl = "mqtt://hall"\n')
-    assert run_stinger("run", "--config", str(tmp_path / "c.toml"), "--check").stdout == "The configuration is valid.\n"
+    assert (
+        run_stinger("run", "--config", str(tmp_path / "c.toml"), "--check").stdout
+        == "The configuration is valid: model factory.\n"
+    )
     printed = run_stinger("run", "--config", str(tmp_path / "c.toml"), "--threshold", "0.6", "--print-config").stdout
     assert "threshold = 0.6" in printed
     assert 'url = "mqtt://hall"' in printed

@@ -264,3 +264,26 @@ async def test_trouble_at_the_start_ends_when_the_champion_can_be_used(tmp_path:
     await asyncio.wait([task])
     assert used[0].version == version.id
     assert troubles == [trouble, ""]
+
+
+async def test_champion_that_failed_is_tried_again_only_after_a_change_or_a_while(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    champion = registry.add("m", factory_model().data, {})
+    broken, attempts = True, 0
+
+    def choose(choice: str, registry: Registry) -> ChosenModel:
+        nonlocal attempts
+        attempts += 1
+        if broken:
+            raise InputError("too large")
+        return choose_model(choice, registry)
+
+    async with following(registry, choose) as (used, troubles):
+        registry.promote(champion.id, why="")
+        await until(troubles)
+        await asyncio.sleep(0.2)
+        assert attempts == 1
+        broken = False
+        champion.model_path.touch()
+        await until(used)
+    assert attempts == 2

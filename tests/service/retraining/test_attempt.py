@@ -191,11 +191,11 @@ def test_model_that_somebody_promotes_meanwhile_stays(tmp_path: Path) -> None:
     assert champion(tmp_path) == chosen[0]
 
 
-def test_report_names_a_candidate_that_could_not_be_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_names_a_candidate_that_could_not_be_trained(tmp_path: Path) -> None:
     promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
-    monkeypatch.setattr("models.model_file.MODEL_MAX_BYTES", 10_000)
-    result = attempt(tmp_path, settings=replace(EASY, candidates=("et:summary", "logreg:summary")))
+    settings = replace(EASY, candidates=("et:summary", "logreg:summary"))
+    result = retrain(config(tmp_path, settings), [], TaskRunner(Workers(jobs=1)), model_max_bytes=10_000)
     assert result.outcome is Outcome.PROMOTED
     assert result.folder is not None
     assert (
