@@ -59,7 +59,7 @@ def test_small_file_that_takes_gigabytes_is_refused(side: int) -> None:
 
 @needs_limits
 def test_model_that_takes_too_much_processor_time_is_refused() -> None:
-    with pytest.raises(InputError, match="needs more than 0.3 s of processor time"):
+    with pytest.raises(InputError, match=r"needs more than 0\.3 s of processor time"):
         try_model(greedy_model(12_000), replace(LIMITS, processor_s=0.3))
 
 
