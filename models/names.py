@@ -10,14 +10,24 @@ from stinger.files import StrPath
 
 
 def stems(paths: Sequence[StrPath]) -> list[str]:
-    """Return the name of each file without its suffix; preceded by the name of its folder where several are equal.
+    """Return the name of each file without its suffix.
 
-    >>> stems(["day1/log.bin", "day2/log.bin", "other.csv"])
-    ['day1/log', 'day2/log', 'other']
+    Where several are equal, return it with the suffix; where these are equal too, preceded by the name of its folder.
+
+    >>> stems(["day1/log.bin", "day2/log.bin", "other.csv", "a.bin", "a.csv"])
+    ['day1/log', 'day2/log', 'other', 'a.bin', 'a.csv']
     """
     files = [Path(path) for path in paths]
-    shared = Counter(file.stem for file in files)
-    return [f"{file.absolute().parent.name}/{file.stem}" if shared[file.stem] > 1 else file.stem for file in files]
+    same_stem = Counter(file.stem for file in files)
+    same_name = Counter(file.name for file in files)
+    return [
+        file.stem
+        if same_stem[file.stem] == 1
+        else file.name
+        if same_name[file.name] == 1
+        else f"{file.absolute().parent.name}/{file.stem}"
+        for file in files
+    ]
 
 
 def unused(name: str, taken: Collection[str]) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from models.names import stems, unused
 from stinger.errors import FileError
@@ -18,13 +22,15 @@ class Session:
     """One recording of a set of recordings, with a name that is unique in the set and its shots.
 
     ``first_shot_num`` is the number of its first accepted shot: accepted shots are numbered from 0 over the whole set, in
-    the order of its sessions.
+    the order of its sessions. ``readings`` ``(m, 6)`` are those at the sensor's full rate, if its file holds more than
+    the samples.
     """
 
     name: str
     recording: Recording
     shots: Shots
     first_shot_num: int
+    readings: npt.NDArray[np.int16] | None = None
 
     @property
     def accepted_shots(self) -> int:
@@ -38,10 +44,11 @@ def open_sessions(
     """Return the sessions of ``logs`` in their order, one for each boot.
 
     A session is named by its log's entry in ``names``, or by the name of its file without the suffix, preceded by the
-    name of the folder where several files have the same name. Further boots in a file get ``#2``, ``#3`` after it. Raises
-    :class:`FileError` if two logs have the same bytes: the copy would be on both sides of every split.
+    name of the folder where several files have the same name. Further boots in a file get ``#2``, ``#3`` after it.
+    Raises :class:`FileError` for a file that is given twice. Copies in different files are for
+    :func:`models.repeats.without_repeats` to find.
     """
-    _refuse_copies(logs)
+    _refuse_same_file(logs)
     sessions: list[Session] = []
     taken: set[str] = set()
     shot_num = 0
@@ -50,7 +57,7 @@ def open_sessions(
             name = unused(stem if boot == 1 else f"{stem}#{boot}", taken)
             taken.add(name)
             shots = find_shots(recording, min_shot_gap_ms=min_shot_gap_ms)
-            session = Session(name=name, recording=recording, shots=shots, first_shot_num=shot_num)
+            session = Session(name, recording, shots, first_shot_num=shot_num, readings=log.readings)
             sessions.append(session)
             shot_num += session.accepted_shots
     return tuple(sessions)
@@ -67,9 +74,10 @@ def check_rates(log: Log, sessions: Sequence[Session]) -> None:
             raise FileError(log.path, f"has {recording.rate.problem}")
 
 
-def _refuse_copies(logs: Sequence[Log]) -> None:
-    seen: dict[str, str] = {}
+def _refuse_same_file(logs: Sequence[Log]) -> None:
+    seen = set()
     for log in logs:
-        if log.sha256 in seen:
-            raise FileError(log.path, f"has the same content as {seen[log.sha256]}: give each log once")
-        seen[log.sha256] = log.path
+        path = Path(log.path).absolute()
+        if path in seen:
+            raise FileError(log.path, "is given twice, with the same content: give each log once")
+        seen.add(path)

@@ -11,6 +11,7 @@ import click
 from models.dataset import Dataset
 from models.export import ExportOptions, build_dataset
 from models.negatives import NegativeOptions
+from models.repeats import without_repeats
 from models.sessions import Session, open_sessions
 from models.windows import WINDOW_MS
 from replay.cli.negative_options import negative_options, negatives_of
@@ -82,7 +83,8 @@ def explore(
 ) -> None:
     """Plot the recordings LOG and each of their shots; with --export-dataset, also write a training set.
 
-    Several logs, and the boots within a log, become sessions of one training set. A window is positive if it ends --lead-ms
+    Several logs, and the boots within a log, become sessions of one training set. Samples that are in several of them, such
+    as those of a log fetched twice, are used once. A window is positive if it ends --lead-ms
     before an accepted shot; negatives are drawn from the other windows as the --neg options describe.
     """
     options = ExportOptions(
@@ -92,7 +94,10 @@ def explore(
         seed=seed,
     )
     read = [_read(path, rate_hz, every) for path in logs]
-    sessions = open_sessions(read, min_shot_gap_ms=min_shot_gap_ms)
+    distinct = without_repeats(open_sessions(read, min_shot_gap_ms=min_shot_gap_ms))
+    for line in distinct.warnings:
+        click.echo(f"Warning: {line}", err=True)
+    sessions = distinct.sessions
     about = {
         "inputs": [{"path": log.path, "sha256": log.sha256} for log in read],
         "min_shot_gap_ms": min_shot_gap_ms,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from models.repeats import without_repeats
 from models.sessions import Session, check_rates, open_sessions
 from replay.evaluation.report import DataFile
 from stinger.logs import Log
@@ -23,23 +24,28 @@ class EvaluationData:
 def evaluation_data(
     logs: Sequence[Log], *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS, warn: Callable[[str], object]
 ) -> EvaluationData:
-    """Open the sessions of ``logs``, without those too short to have a rate; ``warn`` is called with a line for each.
+    """Open the sessions of ``logs``; ``warn`` is called with a line for each that is left out or changed.
 
-    Raises :class:`~stinger.errors.FileError` for a log that is not at 100 Hz.
+    Sessions too short to have a rate are left out, and samples that are in several sessions are kept in one of them. Raises :class:`~stinger.errors.FileError` for a log that is not at 100 Hz.
     """
     everything = open_sessions(logs, min_shot_gap_ms=min_shot_gap_ms)
     for session in everything:
         if session.recording.rate_hz is None:
             warn(f"{session.name}: left out, because its time does not advance")
-    files = []
-    position = 0
-    for log in logs:
-        own = everything[position : position + len(log.recordings)]
-        position += len(own)
+    log_of: list[int] = []
+    for number, log in enumerate(logs):
+        own = everything[len(log_of) : len(log_of) + len(log.recordings)]
         check_rates(log, own)
-        files.append(_describe(log, own))
-    sessions = tuple(session for session in everything if session.recording.rate_hz is not None)
-    return EvaluationData(sessions, tuple(logs), tuple(files))
+        log_of += [number] * len(own)
+    timed = [position for position, session in enumerate(everything) if session.recording.rate_hz is not None]
+    distinct = without_repeats([everything[position] for position in timed])
+    for line in distinct.warnings:
+        warn(line)
+    own_sessions: list[list[Session]] = [[] for _ in logs]
+    for position, session in zip(distinct.positions, distinct.sessions, strict=True):
+        own_sessions[log_of[timed[position]]].append(session)
+    files = [_describe(log, own) for log, own in zip(logs, own_sessions, strict=True)]
+    return EvaluationData(distinct.sessions, tuple(logs), tuple(files))
 
 
 def _describe(log: Log, sessions: Sequence[Session]) -> DataFile:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from stinger.logs.records import CutBytes
 from stinger.recording import Recording
 from stinger.sample import CHANNELS, SampleArray
@@ -94,3 +97,5 @@ class Log:
     repairs: Repairs
     sha256: str
     """Of the file's bytes, in hex."""
+    readings: npt.NDArray[np.int16] | None = None
+    """Of a capture CSV: its channels at the full rate, ``(m, 6)``, of which only every 16th row is a sample; else ``None``."""

@@ -55,12 +55,13 @@ def parse_log(data: bytes, path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, e
     if not data:
         raise FileError(path, "is empty: expected sample records or a CSV header")
     format_ = _recognise(data, path)
+    readings = None
     if format_ is LogFormat.BIN:
         samples, places, repairs = _parse_bin(data, path)
     elif format_ is LogFormat.CSV:
         samples, places, repairs = _parse_csv(data, path)
     else:
-        samples, places, repairs = _parse_capture(data, path, rate_hz, every)
+        samples, places, repairs, readings = _parse_capture(data, path, rate_hz, every)
     recordings, late = split_samples(samples)
     if late.size:
         repairs = replace(repairs, late=places(late))
@@ -72,6 +73,7 @@ def parse_log(data: bytes, path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, e
         recordings=recordings,
         repairs=repairs,
         sha256=hashlib.sha256(data).hexdigest(),
+        readings=readings,
     )
 
 
@@ -146,13 +148,16 @@ def _parse_csv(data: bytes, path: StrPath) -> tuple[SampleArray, _Places, Repair
     return samples, table.lines_of, _table_repairs(table, clipped)
 
 
-def _parse_capture(data: bytes, path: StrPath, rate_hz: float, every: int) -> tuple[SampleArray, _Places, Repairs]:
+def _parse_capture(
+    data: bytes, path: StrPath, rate_hz: float, every: int
+) -> tuple[SampleArray, _Places, Repairs, npt.NDArray[np.int16]]:
     table = parse_table(data.removeprefix(_BOM), CAPTURE_COLUMNS, path, complete_end="trigger_state")
     table.check("trigger_state", 0, 1)
     kept = table.values[::every]
     channels, clipped = clip_to_int16(kept[:, :6])
     time_ms = np.rint(np.arange(kept.shape[0]) * (every * 1000.0 / rate_hz)).astype(np.int64)
-    return make_samples(time_ms, channels, kept[:, 6]), table.lines_of, _table_repairs(table, clipped)
+    samples = make_samples(time_ms, channels, kept[:, 6])
+    return samples, table.lines_of, _table_repairs(table, clipped), clip_to_int16(table.values[:, :6])[0]
 
 
 def _table_repairs(table: Table, clipped: int) -> Repairs:
