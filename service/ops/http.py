@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv6Address, ip_address
 from socketserver import TCPServer
 from types import TracebackType
 from typing import Final, Self
@@ -19,9 +22,11 @@ from stinger.errors import InputError
 
 LOOPBACK: Final = "127.0.0.1"
 
-# Limits for clients that connect and send nothing: how long each occupies a thread, and how many may at once.
-_IDLE_TIMEOUT_S: Final = 5.0
+REQUEST_S: Final = 5.0
+"""How long a client may take for its whole request and for reading the answer."""
 _MAX_CONNECTIONS: Final = 32
+_MAX_LOCAL_CONNECTIONS: Final = 8
+"""On top of the others: kept for this machine's own checks, such as a container's."""
 _POLL_S: Final = 0.1
 _TEXT: Final = "text/plain; charset=utf-8"
 _LOG = get_logger(__name__)
@@ -36,10 +41,16 @@ class HttpServer:
     """
 
     def __init__(
-        self, *, port: int, metrics: Callable[[], bytes], unready_reason: Callable[[], str], host: str = LOOPBACK
+        self,
+        *,
+        port: int,
+        metrics: Callable[[], bytes],
+        unready_reason: Callable[[], str],
+        host: str = LOOPBACK,
+        request_s: float = REQUEST_S,
     ) -> None:
         try:
-            self._server = _Server(host, port, metrics, unready_reason)
+            self._server = _Server(host, port, metrics, unready_reason, request_s)
         except (OSError, UnicodeError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise InputError(
@@ -76,17 +87,42 @@ class HttpServer:
         self.close()
 
 
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """A client that is connected."""
+
+    socket: socket.socket
+    local: bool
+    """Whether it is on this machine."""
+    ends_s: float
+    """When it is disconnected at the latest, by the monotonic clock."""
+    asked: bool = False
+    """Whether its request has been received."""
+
+    def disconnect(self) -> None:
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 2 * _MAX_CONNECTIONS
     # On Windows this would allow two processes to listen on the same port.
     allow_reuse_address = os.name != "nt"
 
-    def __init__(self, host: str, port: int, metrics: Callable[[], bytes], unready_reason: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        metrics: Callable[[], bytes],
+        unready_reason: Callable[[], str],
+        request_s: float,
+    ) -> None:
         self.metrics = metrics
         self.unready_reason = unready_reason
+        self._request_s = request_s
         self._lock = threading.Lock()
-        self._connections: set[socket.socket] = set()
+        self._connections: dict[socket.socket, _Connection] = {}
         if ":" in host:
             self.address_family = socket.AF_INET6
         super().__init__((host, port), _Handler)
@@ -97,18 +133,33 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "stinger", int(self.server_address[1])
 
     def verify_request(self, request: object, client_address: object) -> bool:
-        del client_address
         assert isinstance(request, socket.socket)
+        assert isinstance(client_address, tuple)
+        local = is_loopback(str(client_address[0]))
         with self._lock:
-            if len(self._connections) >= _MAX_CONNECTIONS:
+            if not self._make_place(local=local):
                 return False
-            self._connections.add(request)
+            self._connections[request] = _Connection(request, local, time.monotonic() + self._request_s)
         return True
+
+    def service_actions(self) -> None:
+        """Disconnect clients that have taken too long; called in every round of the server's thread."""
+        now_s = time.monotonic()
+        with self._lock:
+            for connection in self._connections.values():
+                if connection.ends_s < now_s:
+                    connection.disconnect()
+
+    def on_request(self, request: socket.socket) -> None:
+        """Keep the place of a client whose request has been received."""
+        with self._lock:
+            if request in self._connections:
+                self._connections[request].asked = True
 
     def shutdown_request(self, request: object) -> None:
         assert isinstance(request, socket.socket)
         with self._lock:
-            self._connections.discard(request)
+            self._connections.pop(request, None)
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -116,18 +167,38 @@ class _Server(ThreadingHTTPServer):
 
     def disconnect_all(self) -> None:
         with self._lock:
-            for connection in self._connections:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+            for connection in self._connections.values():
+                connection.disconnect()
+
+    def _make_place(self, *, local: bool) -> bool:
+        """Return whether there is a place for a new client; if all are taken, an old client loses its own.
+
+        That is the oldest that has sent no whole request, or else the oldest. A client on another machine takes no place of
+        one on this machine.
+        """
+        connections = list(self._connections.values())
+        others = [connection for connection in connections if not connection.local]
+        if local and len(connections) < _MAX_CONNECTIONS + _MAX_LOCAL_CONNECTIONS:
+            return True
+        if not local and len(others) < _MAX_CONNECTIONS:
+            return True
+        candidates = connections if local else others
+        oldest = min(candidates, key=lambda connection: (connection.asked, connection.local), default=None)
+        if oldest is None:
+            return False
+        oldest.disconnect()
+        del self._connections[oldest.socket]
+        return True
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _IDLE_TIMEOUT_S
+    timeout = REQUEST_S
     server_version = "stinger"
     sys_version = ""
 
     def do_GET(self) -> None:
+        self.server.on_request(self.connection)
         try:
             response = self._respond(self.path.partition("?")[0])
         except Exception:  # noqa: BLE001 - a bug behind one path must not take down the others
@@ -160,6 +231,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Do not log requests: they come every few seconds."""
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether ``address``, of a client, is this machine's own.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::ffff:127.0.0.1"), is_loopback("192.168.1.7")
+    (True, True, False)
+    """
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (mapped or parsed).is_loopback
 
 
 def _bracketed(host: str) -> str:

@@ -14,12 +14,11 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 from typing import Final
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-
 from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched
 from service.base.source import LinkCounters, LinkReport, LinkState
 from service.base.states import RecorderStats
 from service.ops.exposition import Family, expose, histogram_rows, label
+from service.ops.process_metrics import process_metrics
 from stinger.shots import MIN_LEAD_MS
 
 BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -106,7 +105,7 @@ class DeviceMetrics:
 
 
 class Metrics:
-    """All metrics of a daemon; none is global. :attr:`registry` holds collectors of prometheus-client.
+    """All metrics of a daemon; none is global.
 
     The histograms of latency are ``read``: from reading a sample's bytes to the start of its processing; ``score``: the
     model's run; ``decision``: from reading to the decision; ``acknowledged``: from an event to the broker's acknowledgement.
@@ -115,7 +114,6 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry(auto_describe=False)
         self.read = Histogram(BUCKETS_S)
         self.score = Histogram(BUCKETS_S)
         self.decision = Histogram(BUCKETS_S)
@@ -150,7 +148,6 @@ class Metrics:
         self._devices: dict[str, DeviceMetrics] = {}
         self._models: dict[str, str] = {}
         self._started_s = time.time()
-        ProcessCollector(registry=self.registry)
 
     def device(self, name: str) -> DeviceMetrics:
         """Return the counters of a device, created at the first call. Too slow for every sample: callers keep the result."""
@@ -181,7 +178,7 @@ class Metrics:
 
     def expose(self) -> bytes:
         """Return everything in Prometheus' text format, :data:`service.ops.exposition.CONTENT_TYPE`. From any thread."""
-        return expose(self._families()) + generate_latest(self.registry)
+        return expose(self._families()) + process_metrics()
 
     def _families(self) -> Iterator[Family]:
         yield from self._device_families(list(self._devices.values()))

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import http.client
 import socket
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from service.ops.http import HttpServer
+from service.ops.http import HttpServer, is_loopback
 from stinger.errors import InputError
 
 
@@ -103,13 +106,103 @@ def test_close_disconnects_a_client_at_once(daemon: _Daemon) -> None:
         assert silent.recv(1) == b""
 
 
-def test_number_of_silent_connections_is_limited(server: HttpServer) -> None:
-    clients = [socket.create_connection((server.host, server.port), timeout=5) for _ in range(40)]
+def test_number_of_silent_connections_is_limited_and_the_oldest_are_closed(server: HttpServer) -> None:
+    clients = [socket.create_connection((server.host, server.port), timeout=5) for _ in range(50)]
     try:
-        refused = 0
-        for connection in clients[32:]:
-            refused += connection.recv(1) == b""
-        assert refused == 8
+        assert [connection.recv(1) for connection in clients[:10]] == [b""] * 10
     finally:
         for connection in clients:
+            connection.close()
+
+
+@contextmanager
+def trickling(server: HttpServer, count: int) -> Iterator[None]:
+    """Keep ``count`` clients connected that send a byte of their request every 20 ms, each as long as it is let."""
+    ended = threading.Event()
+
+    def trickle() -> None:
+        while not ended.is_set():
+            with suppress(OSError), socket.create_connection((server.host, server.port), timeout=5) as client:
+                for byte in b"GET /metrics HTTP/1.1\r\nX-Filler: " + b"x" * 100_000:
+                    client.send(bytes([byte]))
+                    if ended.wait(0.02):
+                        break
+
+    threads = [threading.Thread(target=trickle) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_clients_that_send_a_byte_at_a_time_shut_nobody_out(server: HttpServer) -> None:
+    with trickling(server, 60):
+        for _ in range(50):
+            assert request(server, "/readyz") == (200, b"ready\n")
+
+
+def test_the_time_for_a_whole_request_is_limited_however_often_a_byte_arrives(daemon: _Daemon) -> None:
+    with (
+        HttpServer(port=0, metrics=daemon.metrics, unready_reason=daemon.unready_reason, request_s=0.3) as server,
+        socket.create_connection((server.host, server.port), timeout=0.02) as client,
+    ):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                client.send(b"x")
+                if client.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        else:
+            pytest.fail("still connected after 20 s")
+
+
+def test_a_client_that_does_not_read_the_answer_is_disconnected(daemon: _Daemon) -> None:
+    answers = HttpServer(port=0, metrics=lambda: bytes(50_000_000), unready_reason=daemon.unready_reason, request_s=0.3)
+    with answers as server, socket.create_connection((server.host, server.port), timeout=5) as client:
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        time.sleep(1)
+        received = 0
+        with suppress(ConnectionResetError):
+            while part := client.recv(1_000_000):
+                received += len(part)
+        assert received < 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.0.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.1", False),
+        ("fe80::1%eth0", False),
+        ("", False),
+    ],
+)
+def test_which_clients_are_on_this_machine(address: str, local: bool) -> None:
+    assert is_loopback(address) is local
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a second loopback address")
+def test_clients_of_other_machines_leave_places_for_this_one(daemon: _Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    # All addresses of a test are loopback ones: those of 127.0.0.2 stand for another machine.
+    monkeypatch.setattr("service.ops.http.is_loopback", lambda address: address == "127.0.0.1")
+    with HttpServer(port=0, metrics=daemon.metrics, unready_reason=daemon.unready_reason) as server:
+        local = socket.create_connection((server.host, server.port), timeout=5)
+        others = [
+            socket.create_connection((server.host, server.port), timeout=5, source_address=("127.0.0.2", 0))
+            for _ in range(60)
+        ]
+        local.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+        assert local.recv(12) == b"HTTP/1.0 200"
+        for connection in (local, *others):
             connection.close()

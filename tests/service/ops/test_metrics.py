@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,8 @@ def test_every_metric_is_documented() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     names = {line.split()[2] for line in busy_metrics().expose().decode().splitlines() if line.startswith("# TYPE ")}
     assert [name for name in sorted(names) if f"`{name}`" not in page and not name.startswith("process_")] == []
+
+
+def test_a_daemon_without_a_port_for_metrics_does_not_import_prometheus_client() -> None:
+    code = "import sys, service.cli.run; sys.exit('prometheus_client' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
