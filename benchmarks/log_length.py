@@ -13,7 +13,9 @@ import numpy as np
 from models.decision import DecisionParameters
 from models.scorer import score_recording
 from models.sessions import Session
+from models.stream_rows import StreamOptions
 from models.synthetic import synthesise
+from models.task_runner import TaskRunner
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.evaluation.evaluate import evaluate
 from replay.trace import Trace
@@ -35,7 +37,7 @@ def measure(data: EvaluationData, tested: Sequence[Session]) -> list[tuple[float
     """Return for each kind of model: recall, recall by chance, false spin-ups per minute."""
     figures = []
     for spec in SPECS:
-        model, _ = fit_on_all(data, spec, seed=1)
+        model, _ = fit_on_all(data, spec, StreamOptions(), TaskRunner())
         traces = [Trace(session, score_recording(model, session.recording)) for session in tested]
         result = evaluate(traces, DecisionParameters())
         figures.append((result.accepted.value, result.by_chance, result.false.value))

@@ -24,6 +24,9 @@ EARLY_STOPPING_ROWS: Final = 80
 EARLY_STOPPING_ROWS_A_CLASS: Final = 10
 """With at least this many rows in total and of each class, an MLP reserves a tenth of them to decide when to stop."""
 
+_PATIENCE: Final = 10
+"""Epochs without progress after which an MLP stops (scikit-learn's default)."""
+
 
 Estimator = Any
 """An estimator or pipeline of scikit-learn, which has no type hints of its own."""
@@ -41,6 +44,7 @@ def make_estimator(
     mlp_hidden: tuple[int, ...] | None = None,
     mlp_alpha: float = 1e-4,
     mlp_max_iter: int = 800,
+    mlp_epochs: int | None = None,
     mlp_early_stopping: bool | None = None,
     mlp_batch_rows: int | None = None,
     mlp_learning_rate: float = 1e-3,
@@ -52,8 +56,8 @@ def make_estimator(
 
     Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled.
     ``mlp_hidden`` is the width of each hidden layer, by default ``(64, 32)``, or ``(32,)`` for ``flatten``. Without
-    ``mlp_early_stopping``, ``labels`` ``(n,)``, those it will be fitted on, decide about it: it needs enough rows. An MLP's
-    step uses ``mlp_batch_rows`` rows, by default at most 200. ``trees`` and ``n_jobs`` (threads) apply to rf, et and xgb,
+    ``mlp_early_stopping``, ``labels`` ``(n,)``, those it will be fitted on, decide about it: it needs enough rows. With
+    ``mlp_epochs``, the MLP makes exactly that many passes over the rows, without early stopping. An MLP's step uses ``mlp_batch_rows`` rows, by default at most 200. ``trees`` and ``n_jobs`` (threads) apply to rf, et and xgb,
     ``min_leaf_rows``, the least number of rows in a leaf, to rf and et. Raises :class:`InputError` for an unknown name, an ``mlp_alpha``
     outside 0 to :data:`MLP_MAX_ALPHA`, and xgb without its package.
     """
@@ -66,6 +70,8 @@ def make_estimator(
         if not 0 <= mlp_alpha <= MLP_MAX_ALPHA:
             raise InputError(f"the MLP's alpha is between 0 and {MLP_MAX_ALPHA:g}, not {mlp_alpha:g}")
         hidden = mlp_hidden or ((32,) if spec.features == "flatten" else (64, 32))
+        if mlp_epochs is not None:
+            mlp_max_iter, mlp_early_stopping = mlp_epochs, False
         if mlp_early_stopping is None:
             mlp_early_stopping = labels is not None and _allows_early_stopping(labels)
         return _scaled(
@@ -75,6 +81,7 @@ def make_estimator(
                 solver="adam",
                 alpha=mlp_alpha,
                 max_iter=mlp_max_iter,
+                n_iter_no_change=mlp_epochs or _PATIENCE,
                 early_stopping=mlp_early_stopping,
                 batch_size=mlp_batch_rows or "auto",
                 learning_rate_init=mlp_learning_rate,
@@ -151,7 +158,8 @@ def _xgb(*, seed: int, trees: int, n_jobs: int) -> Estimator:
 
 def _fit_warnings(estimator: Estimator, rows: int) -> tuple[str, ...]:
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    if isinstance(last, MLPClassifier | LogisticRegression) and np.max(last.n_iter_) >= last.max_iter:
+    fixed = isinstance(last, MLPClassifier) and last.n_iter_no_change >= last.max_iter
+    if isinstance(last, MLPClassifier | LogisticRegression) and np.max(last.n_iter_) >= last.max_iter and not fixed:
         return (f"did not converge within {last.max_iter} iterations",)
     if isinstance(last, HistGradientBoostingClassifier) and rows < 2 * last.min_samples_leaf:
         # Without the number of rows, which differs from run to run, so that all runs give the same line.

@@ -7,13 +7,20 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from models.candidate_windows import CandidateWindows, find_candidates
-from models.dataset import Dataset, Rows
+from models.dataset import Dataset
+from models.labelled_windows import (
+    LabelledWindows,
+    accepted_ms,
+    join_windows,
+    labelled_windows,
+    nearest_shots,
+    usable_sessions,
+)
 from models.negatives import NegativeOptions, choose_negatives
 from models.sessions import Session
-from models.windows import LEAD_MS, WINDOW_MS, Indices, Span, span_of, unbroken_before, windows_at
+from models.windows import LEAD_MS, WINDOW_MS, Indices, Span, unbroken_before
 from stinger.errors import InputError
 from stinger.sample import CHANNELS
 
@@ -35,7 +42,8 @@ def build_dataset(sessions: Sequence[Session], options: ExportOptions, *, about:
     :class:`InputError` if no positive or no negative is left, with the number that each filter removed, or if the
     rates of the sessions differ.
     """
-    usable, spans, too_short = _usable(sessions, options)
+    long_enough = usable_sessions(sessions, lead_ms=options.lead_ms, window_ms=options.window_ms)
+    usable, spans = long_enough.sessions, long_enough.spans
     shots = [_whole_shots(session, span) for session, span in zip(usable, spans, strict=True)]
     left_out = sum(session.accepted_shots for session in sessions) - sum(index.size for index in shots)
     if not any(index.size for index in shots):
@@ -76,42 +84,14 @@ def build_dataset(sessions: Sequence[Session], options: ExportOptions, *, about:
         "estimated_dt_ms": usable[0].recording.step_ms,
         "estimated_hz": usable[0].recording.rate_hz,
         "sessions": [session.name for session in usable],
-        "sessions_too_short": [session.name for session in too_short],
+        "sessions_too_short": [session.name for session in long_enough.too_short],
         "positives": positives,
         "positives_left_out": left_out,
         "negatives": negatives.ends.size,
         "negative_filters": {name: dict(count) for name, count in negatives.counts.items()},
     }
-    return Dataset(
-        windows=np.concatenate([part.windows for part in parts]),
-        labels=labels,
-        rows=_joined([part.rows for part in parts]),
-        meta=meta,
-    )
-
-
-def _usable(sessions: Sequence[Session], options: ExportOptions) -> tuple[list[Session], list[Span], list[Session]]:
-    """Return the sessions that are long enough for a window, their spans, and the other sessions."""
-    usable, spans, too_short = [], [], []
-    for session in sessions:
-        recording = session.recording
-        span = None if recording.step_ms is None else _span(session, options)
-        if span is None or len(recording) <= span.total:
-            too_short.append(session)
-        else:
-            usable.append(session)
-            spans.append(span)
-    for session, span in zip(usable, spans, strict=True):
-        if span.window_samples != spans[0].window_samples:
-            raise InputError(
-                f"{session.name} has {span.window_samples} samples in {options.window_ms:g} ms, {usable[0].name} has "
-                f"{spans[0].window_samples}: all recordings of a training set must have the same rate"
-            )
-    return usable, spans, too_short
-
-
-def _span(session: Session, options: ExportOptions) -> Span:
-    return span_of(session.recording, lead_ms=options.lead_ms, window_ms=options.window_ms)
+    joined = join_windows(parts)
+    return Dataset(windows=joined.windows, labels=labels, rows=joined.rows, meta=meta)
 
 
 def _whole_shots(session: Session, span: Span) -> Indices:
@@ -120,60 +100,21 @@ def _whole_shots(session: Session, span: Span) -> Indices:
     return index[unbroken_before(session.recording)[index] >= span.total]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    windows: npt.NDArray[np.int16]
-    rows: Rows
+def _positives(session: Session, shots: Indices, span: Span) -> LabelledWindows:
+    numbers = np.searchsorted(session.shots.index[session.shots.accepted], shots)
+    event_ms = session.recording.time_ms[shots]
+    return labelled_windows(session, shots - span.lead_samples, span.window_samples, event_ms=event_ms, shots=numbers)
 
 
-def _positives(session: Session, shots: Indices, span: Span) -> _Part:
-    accepted = session.shots.index[session.shots.accepted]
-    return _part(session, shots - span.lead_samples, shots, np.searchsorted(accepted, shots), span.window_samples)
-
-
-def _negatives(session: Session, ends: Indices, window_samples: int) -> _Part:
-    shot_ms = session.shots.time_ms[session.shots.accepted]
-    return _part(session, ends, ends, _nearest(shot_ms, session.recording.time_ms[ends]), window_samples)
-
-
-def _part(session: Session, ends: Indices, events: Indices, shots: Indices, window_samples: int) -> _Part:
-    """Build the rows of the windows at ``ends``; ``shots`` number the accepted shots of the session, -1 for none."""
-    time_ms = session.recording.time_ms
-    event_ms = time_ms[events]
-    shot_ms = np.append(session.shots.time_ms[session.shots.accepted], 0)[shots]
-    known = shots >= 0
-    return _Part(
-        windows=windows_at(session.recording.axes, ends, window_samples),
-        rows=Rows(
-            shot_num=np.where(known, shots + session.first_shot_num, -1),
-            shot_timestamp_ms=shot_ms,
-            distance_to_shot_ms=np.where(known, event_ms - shot_ms, 0),
-            event_timestamp_ms=event_ms,
-            window_start_ms=time_ms[ends - window_samples],
-            window_end_ms=time_ms[ends - 1],
-            session=np.full(ends.shape, session.name),
-        ),
-    )
-
-
-def _nearest(shot_ms: npt.NDArray[np.int64], time_ms: npt.NDArray[np.int64]) -> Indices:
-    """Return for each time the index of the nearest shot, the earlier one of two at equal distance; -1 if there is none."""
-    if not shot_ms.size:
-        return np.full(time_ms.shape, -1, dtype=np.intp)
-    after = np.clip(np.searchsorted(shot_ms, time_ms), 0, shot_ms.size - 1)
-    before = np.maximum(after - 1, 0)
-    return np.where(np.abs(time_ms - shot_ms[before]) <= np.abs(shot_ms[after] - time_ms), before, after)
+def _negatives(session: Session, ends: Indices, window_samples: int) -> LabelledWindows:
+    event_ms = session.recording.time_ms[ends]
+    nearest = nearest_shots(accepted_ms(session), event_ms)
+    return labelled_windows(session, ends, window_samples, event_ms=event_ms, shots=nearest)
 
 
 def _by_session(field: CandidateWindows, ends: Indices) -> list[Indices]:
     cuts = np.searchsorted(ends, field.starts[1:-1])
     return [part - start for part, start in zip(np.split(ends, cuts), field.starts, strict=False)]
-
-
-def _joined(parts: Sequence[Rows]) -> Rows:
-    names = ("shot_num", "shot_timestamp_ms", "distance_to_shot_ms", "event_timestamp_ms", "window_start_ms")
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in (*names, "window_end_ms")}
-    return Rows(session=np.concatenate([part.session for part in parts]), **columns)
 
 
 def _options_meta(options: ExportOptions) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from models.model_file import MODEL_MAX_BYTES, Model, open_model
 from models.model_meta import ModelMeta
 from models.spec import ModelSpec
 from models.training import TrainingResult
+
+_NO_OPTIONS: Final[Mapping[str, Any]] = {}
 
 
 def software() -> str:
@@ -39,13 +42,17 @@ def fit_model(
     seed: int,
     n_jobs: int = 1,
     max_bytes: int = MODEL_MAX_BYTES,
+    estimator_options: Mapping[str, Any] = _NO_OPTIONS,
 ) -> tuple[Model, tuple[str, ...]]:
     """Fit the model that ``meta`` names on ``features`` ``(n, k)`` and ``labels`` ``(n,)``.
 
-    Returns it exported and opened again, as it would run in the daemon, and warnings about the fit, a line each. Raises
-    :class:`InputError` if there is only one class, and for a model whose file has more than ``max_bytes``.
+    ``estimator_options`` are further arguments of :func:`models.estimators.make_estimator`. Returns the model exported and
+    opened again, as it would run in the daemon, and warnings about the fit, a line each. Raises :class:`InputError` if
+    there is only one class, and for a model whose file has more than ``max_bytes``.
     """
-    estimator = make_estimator(meta.estimator, meta.features, seed=seed, labels=labels, n_jobs=n_jobs)
+    estimator = make_estimator(
+        meta.estimator, meta.features, seed=seed, labels=labels, n_jobs=n_jobs, **estimator_options
+    )
     warnings = fit_estimator(estimator, features, labels)
     return open_model(export_estimator(estimator, meta), max_bytes=max_bytes), warnings
 

@@ -1,6 +1,6 @@
 """The training rows of single sessions, which can be combined to the training set of any fold.
 
-The rows of a session depend on that session only, so workers build them once and every fold reuses them.
+The rows of a session depend on that session and on a rule, so workers build them once and every fold reuses them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,61 @@ from models.export import ExportOptions, build_dataset
 from models.features import compute_features
 from models.negatives import choose_far
 from models.sessions import Session
+from models.stream_rows import STREAM_FIT, StreamOptions, Thinning, build_stream_dataset, choose_thinning
 from models.windows import span_of, windows_at
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS
+from stinger.wording import counted
+
+RowOptions = ExportOptions | StreamOptions
+"""Which windows a model is trained on: chosen ones around shots, or those of a whole stream."""
+
+
+def fit_options(options: RowOptions) -> Mapping[str, Any]:
+    """Return the arguments of :func:`models.estimators.make_estimator` that suit such rows."""
+    return STREAM_FIT if isinstance(options, StreamOptions) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRule:
+    """Rows are windows before shots and chosen negatives; ``quiet_a_minute`` negatives a minute in a session without a shot."""
+
+    options: ExportOptions
+    quiet_a_minute: float
+
+    def rows_of(self, session: Session) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+        """Return the windows ``(n, 50, 6)`` of ``session`` and their labels ``(n,)``. Raises :class:`InputError` for none."""
+        if session.accepted_shots:
+            dataset = build_dataset([session], self.options, about={})
+            return dataset.windows, dataset.labels
+        windows = _quiet_windows(session, self.options, self.quiet_a_minute)
+        return windows, np.zeros(windows.shape[0], dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRule:
+    """Rows are the samples of the stream, thinned so that all sessions together have a limited number of them."""
+
+    options: StreamOptions
+    thinning: Thinning
+
+    def rows_of(self, session: Session) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+        """Return the windows ``(n, 50, 6)`` of ``session`` and their labels ``(n,)``. Raises :class:`InputError` for none."""
+        dataset = build_stream_dataset([session], self.options, about={}, thinning=self.thinning)
+        return dataset.windows, dataset.labels
+
+
+RowRule = WindowRule | StreamRule
+
+
+def row_rule(sessions: Sequence[Session], options: RowOptions) -> RowRule:
+    """Return how the rows of each of ``sessions`` are chosen, given all of them."""
+    if isinstance(options, StreamOptions):
+        return StreamRule(options, choose_thinning(sessions, WINDOW_SAMPLES, options))
+    shots = sum(session.accepted_shots for session in sessions)
+    minutes = sum(session.recording.recorded_ms for session in sessions if session.accepted_shots) / 60_000
+    return WindowRule(options, options.negatives.mult * shots / minutes if minutes else 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,27 +95,16 @@ class TrainingRows:
         return int(np.count_nonzero(self.labels))
 
 
-def build_training_rows(
-    feature_sets: Collection[str], options: ExportOptions, quiet_a_minute: float, session: Session
-) -> TrainingRows:
-    """Build the training rows of ``session``.
-
-    If it has shots, they are the training set of this session alone. Otherwise they are ``quiet_a_minute`` negatives per
-    recorded minute, from anywhere in it: motion without a shot.
-    """
+def build_training_rows(feature_sets: Collection[str], rule: RowRule, session: Session) -> TrainingRows:
+    """Build the training rows of ``session`` by ``rule``."""
     warning = None
-    windows = np.empty((0, WINDOW_SAMPLES, len(CHANNELS)), dtype=np.int16)
-    labels = np.empty(0, dtype=np.uint8)
     try:
-        if session.accepted_shots:
-            dataset = build_dataset([session], options, about={})
-            windows, labels = dataset.windows, dataset.labels
-        else:
-            windows = _quiet_windows(session, options, quiet_a_minute)
-            labels = np.zeros(windows.shape[0], dtype=np.uint8)
+        windows, labels = rule.rows_of(session)
     except InputError as error:
         warning = f"{session.name}: not used for training: {error}"
-    digest = sha256(windows.tobytes())
+        windows = np.empty((0, WINDOW_SAMPLES, len(CHANNELS)), dtype=np.int16)
+        labels = np.empty(0, dtype=np.uint8)
+    digest = sha256(np.ascontiguousarray(windows).data)
     digest.update(labels.tobytes())
     return TrainingRows(
         session=session.name,
@@ -78,7 +118,8 @@ def build_training_rows(
 def join_rows(parts: Sequence[TrainingRows], feature_set: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
     """Return features ``(n, k)`` and labels ``(n,)`` of all of ``parts``. Raises :class:`InputError` without a shot."""
     if not any(part.positives for part in parts):
-        raise InputError(f"no shot to train on in {len(parts)} recordings")
+        reason = next((f" ({part.warning})" for part in parts if part.warning is not None), "")
+        raise InputError(f"no shot to train on in {counted(len(parts), 'recording')}{reason}")
     features = np.concatenate([part.features[feature_set] for part in parts])
     return features, np.concatenate([part.labels for part in parts])
 

@@ -60,6 +60,19 @@ def unbroken_before(recording: Recording) -> Indices:
     return index - np.maximum.accumulate(starts)
 
 
+def followed_within(
+    time_ms: npt.NDArray[np.int64], event_ms: npt.NDArray[np.int64], soonest_ms: float, latest_ms: float
+) -> npt.NDArray[np.bool_]:
+    """Return whether an event comes ``soonest_ms`` to ``latest_ms`` after each time ``(n,)``, inclusive: ``(n,)``.
+
+    Both times are ascending; a negative ``soonest_ms`` finds events before a time.
+    """
+    first = np.searchsorted(event_ms, time_ms + soonest_ms, side="left")
+    last = np.searchsorted(event_ms, time_ms + latest_ms, side="right")
+    followed: npt.NDArray[np.bool_] = last > first
+    return followed
+
+
 def windows_at(axes: npt.NDArray[np.int16], ends: Indices, window_samples: int) -> npt.NDArray[np.int16]:
     """Return the windows of ``axes`` ``(n, 6)`` at ``ends`` ``(k,)``, each in [window_samples, n]: ``(k, window_samples, 6)``."""
     if ends.size == 0:

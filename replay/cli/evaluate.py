@@ -8,13 +8,17 @@ from typing import Any
 
 import click
 
+from models.cli.label_options import STREAM, label_options, stream_options
 from models.cli.options import ThresholdType
 from models.decision import DecisionParameters
 from models.export import ExportOptions
 from models.model_file import load_model
 from models.negatives import RECOMMENDED
 from models.spec import parse_spec
+from models.task_runner import TaskRunner
 from models.threshold import Threshold
+from models.training_rows import RowOptions
+from models.workers import Workers
 from replay.cli.evaluation_input import (
     evaluation_options,
     model_traces,
@@ -55,7 +59,11 @@ from stinger.errors import InputError
     show_default=True,
     help="Random seed for drawing negatives and training.",
 )
+@label_options(STREAM)
 @negative_options(RECOMMENDED)
+@click.option(
+    "--jobs", type=click.IntRange(0), default=0, help="Number of parallel trainings.  [default: 0, one per core]"
+)
 @click.option(
     "--threshold",
     type=ThresholdType(),
@@ -78,6 +86,11 @@ def evaluate_command(
     folds: int | None,
     folds_by: str | None,
     seed: int,
+    labels: str,
+    horizon_ms: float,
+    thin: int,
+    stream_rows: int,
+    jobs: int,
     threshold: Threshold | None,
     min_lead_ms: float,
     with_sweep: bool,
@@ -101,10 +114,12 @@ def evaluate_command(
     model = None if model_file is None else load_model(model_file)
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
     if parsed is not None:
-        options = ExportOptions(negatives=negatives_of(negative_values), seed=seed)
+        options: RowOptions = ExportOptions(negatives=negatives_of(negative_values), seed=seed)
+        if labels == STREAM:
+            options = stream_options(horizon_ms=horizon_ms, thin=thin, stream_rows=stream_rows, seed=seed)
         by, parts = choose_folds(data.sessions, count=folds, by=folds_by)
-        with progress_bar("Training", len(parts)) as progress:
-            traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, progress=progress)
+        runner = TaskRunner(Workers(jobs=jobs), progress_bar)
+        traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, runner)
         subject, method = str(parsed), describe_folds(by, parts, seed)
     else:
         assert model is not None

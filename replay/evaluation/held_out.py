@@ -10,19 +10,26 @@ from typing import Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from models.export import ExportOptions
-from models.folds import HeldOut, Stretch
+from models.folds import HeldOut, Stretch, slice_session
 from models.model_file import MODEL_MAX_BYTES, Model, open_model
 from models.model_meta import ModelMeta
 from models.saving import fit_model, now_utc, software
-from models.scorer import Probability
+from models.scorer import Probability, WindowModel, score_recording
 from models.sessions import Session
 from models.spec import ModelSpec
 from models.task_runner import TaskRunner
-from models.training_rows import TrainingRows, build_training_rows, join_rows, rows_metadata
-from replay.evaluation.out_of_fold import score_stretch
+from models.training_rows import (
+    RowOptions,
+    TrainingRows,
+    build_training_rows,
+    fit_options,
+    join_rows,
+    row_rule,
+    rows_metadata,
+)
 from replay.trace import Trace
 from stinger.errors import InputError
+from stinger.mlmd import WINDOW_SAMPLES
 
 _SLOWEST_FIRST: Final = ("et", "rf", "hgb", "xgb", "mlp")
 """Models that take long to fit, the slowest first: they are started first, so that all workers finish at about the same time."""
@@ -39,19 +46,24 @@ class Candidate:
 
 
 def build_all_rows(
-    sessions: Sequence[Session], specs: Sequence[ModelSpec], options: ExportOptions, runner: TaskRunner
+    sessions: Sequence[Session],
+    specs: Sequence[ModelSpec],
+    options: RowOptions,
+    runner: TaskRunner,
+    *,
+    parts: Sequence[Session] | None = None,
 ) -> dict[str, TrainingRows]:
-    """Build the training rows of each of ``sessions``, by its name, with the features that ``specs`` need."""
-    shots = sum(session.accepted_shots for session in sessions)
-    minutes = sum(session.recording.recorded_ms for session in sessions if session.accepted_shots) / 60_000
-    quiet_a_minute = options.negatives.mult * shots / minutes if minutes else 0.0
-    build = partial(build_training_rows, frozenset(spec.features for spec in specs), options, quiet_a_minute)
-    ordered = sorted(sessions, key=lambda session: -len(session.recording))
-    return {part.session: part for part in runner.run("Building", build, ordered)}
+    """Build the training rows of each of ``sessions``, by its name, with the features that ``specs`` need.
+
+    With ``parts``, build the rows of these parts of the sessions instead.
+    """
+    build = partial(build_training_rows, frozenset(spec.features for spec in specs), row_rule(sessions, options))
+    ordered = sorted(sessions if parts is None else parts, key=lambda session: -len(session.recording))
+    return {rows.session: rows for rows in runner.run("Building", build, ordered)}
 
 
 def train_on_all(
-    sessions: Sequence[Session], meta: ModelMeta, options: ExportOptions, runner: TaskRunner
+    sessions: Sequence[Session], meta: ModelMeta, options: RowOptions, runner: TaskRunner
 ) -> tuple[Model, tuple[str, ...]]:
     """Train the model that ``meta`` names on all of ``sessions``; return it and warnings about the fit.
 
@@ -62,32 +74,34 @@ def train_on_all(
     rows = [built[session.name] for session in sessions]
     training = {**meta.training, **rows_metadata(rows), "fitted_on": "all rows", "seed": options.seed}
     meta = replace(meta, training=training)
-    ((data, warnings),) = runner.run("Training on all", partial(_fit_on_all, rows, options.seed), [meta])
+    ((data, warnings),) = runner.run("Training on all", partial(_fit_on_all, rows, options), [meta])
     return open_model(data), warnings
 
 
-def _fit_on_all(rows: Sequence[TrainingRows], seed: int, meta: ModelMeta) -> tuple[bytes, tuple[str, ...]]:
+def _fit_on_all(rows: Sequence[TrainingRows], options: RowOptions, meta: ModelMeta) -> tuple[bytes, tuple[str, ...]]:
     features, labels = join_rows(rows, meta.features)
     # The only fit at this time, unlike those of a contest, so it may use all cores.
-    model, warnings = fit_model(features, labels, meta, seed=seed, n_jobs=-1)
+    model, warnings = fit_model(
+        features, labels, meta, seed=options.seed, n_jobs=-1, estimator_options=fit_options(options)
+    )
     return model.data, warnings
 
 
 def score_candidates(
     specs: Sequence[ModelSpec],
     test: HeldOut,
-    options: ExportOptions,
+    options: RowOptions,
     runner: TaskRunner,
     *,
     model_max_bytes: int = MODEL_MAX_BYTES,
 ) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """Train each of ``specs`` on the training sessions of each fold, and score the sessions that the fold tests.
 
-    The models score as exported model files of at most ``model_max_bytes``. Returns the candidates, and a warning for each session that cannot be used
-    for training.
+    The models score as exported model files of at most ``model_max_bytes``. Returns the candidates, and a warning for each
+    session that cannot be used for training.
     """
-    sessions = {session.name: session for fold in test.folds for session in fold.train}
-    rows = build_all_rows(tuple(sessions.values()), specs, options, runner)
+    parts = {session.name: session for fold in test.folds for session in fold.train}
+    rows = build_all_rows(test.sessions, specs, options, runner, parts=tuple(parts.values()))
     # Names instead of sessions: workers do not need the samples.
     folds = [(tuple(session.name for session in fold.train), fold.test) for fold in test.folds]
     fit_and_score = partial(_fit_and_score, rows, test.sessions, folds, options, model_max_bytes=model_max_bytes)
@@ -96,6 +110,13 @@ def score_candidates(
     scored_folds = sorted(runner.run("Fitting", fit_and_score, tasks), key=lambda one: one.task.fold)
     candidates = (_candidate(spec, test, [one for one in scored_folds if one.task.spec == spec]) for spec in specs)
     return tuple(candidates), tuple(part.warning for part in rows.values() if part.warning is not None)
+
+
+def score_stretch(model: WindowModel, sessions: Sequence[Session], stretch: Stretch) -> Probability:
+    """Score each sample of ``stretch``; the first windows use the samples before it."""
+    begin = max(0, stretch.start - WINDOW_SAMPLES + 1)
+    recording = slice_session(sessions[stretch.session], begin, stretch.stop).recording
+    return score_recording(model, recording)[stretch.start - begin :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +146,7 @@ def _fit_and_score(
     rows: Mapping[str, TrainingRows],
     sessions: Sequence[Session],
     folds: Sequence[tuple[tuple[str, ...], tuple[Stretch, ...]]],
-    options: ExportOptions,
+    options: RowOptions,
     task: _Task,
     *,
     model_max_bytes: int,
@@ -138,9 +159,16 @@ def _fit_and_score(
     try:
         with threadpool_limits(1):
             features, labels = join_rows([rows[name] for name in train], spec.features)
-            model, warnings = fit_model(features, labels, meta, seed=options.seed, max_bytes=model_max_bytes)
+            model, warnings = fit_model(
+                features,
+                labels,
+                meta,
+                seed=options.seed,
+                max_bytes=model_max_bytes,
+                estimator_options=fit_options(options),
+            )
     except InputError as error:
-        return _FoldScores(task, (), failure=str(error))
+        return _FoldScores(task, (), failure=f"fold {task.fold + 1} of {len(folds)} cannot be trained: {error}")
     outputs = tuple((stretch, score_stretch(model, sessions, stretch)) for stretch in tested)
     return _FoldScores(task, outputs, tuple(f"fold {task.fold + 1}: {warning}" for warning in warnings))
 

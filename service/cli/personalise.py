@@ -14,6 +14,8 @@ from typing import Final
 import click
 
 from models.spec import ModelSpec
+from models.task_runner import TaskRunner
+from models.workers import Workers
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.plots.predictions import PredictionOptions
 from service.cli.port_options import connect, notify, port_options
@@ -31,7 +33,6 @@ from service.round_trip.personalising import (
     NotYetError,
     PersonalModel,
     choose_test_folds,
-    fits,
     personalise,
 )
 from service.round_trip.pulling import PulledLog, pull_log
@@ -87,8 +88,8 @@ def personalise_command(
     try:
         data = _fetch(port, baud, folder)
         division, folds = choose_test_folds(data)
-        with progress_bar("Training and testing", fits(folds, settings.specs)) as progress:
-            models = personalise(data, division, folds, specs=settings.specs, progress=progress)
+        runner = TaskRunner(Workers(), progress_bar)
+        models = personalise(data, division, folds, specs=settings.specs, runner=runner)
     except NotYetError as not_yet:
         click.echo(f"Not yet: {not_yet}")
         if not_yet.reason:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from models.decision import DecisionParameters
-from models.export import ExportOptions, build_dataset
 from models.folds import Fold
 from models.graph.export import blaster_model_of
-from models.model_file import Model, open_model
-from models.negatives import RECOMMENDED
-from models.saving import model_file_bytes
+from models.model_file import Model
+from models.model_meta import ModelMeta
+from models.provenance import trained_on
+from models.saving import now_utc, software
 from models.spec import ModelSpec
-from models.training import TrainingOptions, train
+from models.stream_rows import StreamOptions
+from models.task_runner import TaskRunner
+from models.training_rows import RowOptions
 from replay.evaluation.data import EvaluationData
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.fold_choice import choose_folds, describe_folds
+from replay.evaluation.held_out import train_on_all
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
@@ -32,6 +35,7 @@ SPECS: Final = {ModelSpec("logreg", "summary"): ModelSlot.LR, ModelSpec("mlp", "
 MIN_SHOTS: Final = 20
 """With fewer shots, a model that is right every time cannot be distinguished from one that misses a sixth of them (Wilson's
 interval)."""
+_UNKNOWN: Final[Mapping[str, Any]] = {}
 _ADVICE: Final = "carry, aim and wait between the shots, as you do in a game"
 
 
@@ -90,34 +94,40 @@ def personalise(
     *,
     specs: Mapping[ModelSpec, ModelSlot] = SPECS,
     seed: int = 1,
-    progress: Callable[[int], object] = lambda _: None,
+    runner: TaskRunner,
 ) -> tuple[PersonalModel, ...]:
-    """Train a model of each kind in ``specs`` on all of ``data``, with the recommended options.
+    """Train a model of each kind in ``specs`` on all of ``data``, on rows from the stream.
 
-    They are tested with a blaster's default decision (wheels on at 0.5). ``progress`` is called after each fit, with 1; there
-    are :func:`fits` in all. Raises :class:`NotYetError` if there is too little data to train or to test on.
+    They are tested with a blaster's default decision (wheels on at 0.5). Raises :class:`NotYetError` if there is too little
+    data to train or to test on.
     """
-    return tuple(_train_and_test(data, (by, folds), spec, slot, seed, progress) for spec, slot in specs.items())
+    options = StreamOptions(seed=seed)
+    return tuple(_train_and_test(data, (by, folds), spec, slot, options, runner) for spec, slot in specs.items())
 
 
-def fit_on_all(data: EvaluationData, spec: ModelSpec, *, seed: int) -> tuple[Model, tuple[str, ...]]:
-    """Train a model on all of ``data`` with the recommended options; return it, and warnings about the training.
+def fit_on_all(
+    data: EvaluationData,
+    spec: ModelSpec,
+    options: RowOptions,
+    runner: TaskRunner,
+    *,
+    metrics: Mapping[str, Any] = _UNKNOWN,
+) -> tuple[Model, tuple[str, ...]]:
+    """Train a model on all of ``data``; return it, and warnings about the training.
 
-    Its metadata holds the results of a model that was trained on three quarters of the shots. Raises :class:`InputError`.
+    ``metrics`` are the results of models that were trained without what they were tested on, for its metadata. Raises
+    :class:`InputError`.
     """
-    about = {"inputs": [{"path": log.path, "sha256": log.sha256} for log in data.logs]}
-    dataset = build_dataset(data.sessions, _options(seed), about=about)
-    result = train(dataset, TrainingOptions(spec=spec, split="group", seed=seed, n_jobs=-1, refit=True))
-    return open_model(model_file_bytes(dataset, result)), result.warnings
-
-
-def fits(folds: Sequence[Fold], specs: Mapping[ModelSpec, ModelSlot] = SPECS) -> int:
-    """Return the number of models that :func:`personalise` fits."""
-    return len(specs) * (len(folds) + 1)
-
-
-def _options(seed: int) -> ExportOptions:
-    return ExportOptions(negatives=RECOMMENDED, seed=seed)
+    meta = ModelMeta(
+        estimator=spec.model,
+        features=spec.features,
+        software=software(),
+        created=now_utc(),
+        lead_ms=options.lead_ms,
+        training=trained_on(data.sessions, [log.sha256 for log in data.logs]),
+        metrics=metrics,
+    )
+    return train_on_all(data.sessions, meta, options, runner)
 
 
 def _too_little_data(error: InputError) -> NotYetError:
@@ -129,25 +139,36 @@ def _train_and_test(  # noqa: PLR0917 - all are needed, and it has one caller
     division: tuple[str, Sequence[Fold]],
     spec: ModelSpec,
     slot: ModelSlot,
-    seed: int,
-    progress: Callable[[int], object],
+    options: RowOptions,
+    runner: TaskRunner,
 ) -> PersonalModel:
     by, folds = division
     try:
-        traces, warnings = out_of_fold_traces(data.sessions, folds, spec, _options(seed), progress=progress)
-        model, fit_warnings = fit_on_all(data, spec, seed=seed)
+        traces, warnings = out_of_fold_traces(data.sessions, folds, spec, options, runner)
     except InputError as error:
         raise _too_little_data(error) from error
-    progress(1)
     parameters = DecisionParameters()
     at = thresholds(FINE_STEPS, parameters.on)
     rows = sweep(traces, parameters, at, min_lead_ms=MIN_LEAD_MS)
+    operating, precision = rows[at.index(parameters.on)], average_precision(traces)
+    metrics = {
+        "tested": describe_folds(by, folds, options.seed),
+        "average_precision": 0.0 if precision is None else precision.value,
+        "shots": operating.accepted.total,
+        "shots_in_time": operating.accepted.count,
+        "false_per_minute": operating.false.value,
+        "duty": operating.duty,
+    }
+    try:
+        model, fit_warnings = fit_on_all(data, spec, options, runner, metrics=metrics)
+    except InputError as error:
+        raise _too_little_data(error) from error
     report = EvaluationReport(
         subject=str(spec),
-        method=describe_folds(by, folds, seed),
+        method=describe_folds(by, folds, options.seed),
         data=data.files,
-        operating=rows[at.index(parameters.on)],
-        average_precision=average_precision(traces),
+        operating=operating,
+        average_precision=precision,
         rows=rows,
         warnings=(*warnings, *fit_warnings),
     )

@@ -8,7 +8,8 @@ import pytest
 from models.export import ExportOptions, build_dataset
 from models.features import compute_features
 from models.negatives import RECOMMENDED
-from models.training_rows import build_training_rows, join_rows, rows_metadata
+from models.stream_rows import StreamOptions, build_stream_dataset
+from models.training_rows import WindowRule, build_training_rows, join_rows, row_rule, rows_metadata
 from stinger.errors import InputError
 from stinger.sample import SampleArray
 from tests.helpers.retraining import session_of
@@ -26,7 +27,7 @@ def without_shots(samples: SampleArray) -> SampleArray:
 
 def test_piece_of_a_session_with_shots_is_its_training_set() -> None:
     session = session_of(synthetic_samples(6000, 15))
-    part = build_training_rows(SETS, OPTIONS, 100, session)
+    part = build_training_rows(SETS, WindowRule(OPTIONS, 100), session)
     dataset = build_dataset([session], OPTIONS, about={})
     assert np.array_equal(part.labels, dataset.labels)
     for name in SETS:
@@ -35,14 +36,14 @@ def test_piece_of_a_session_with_shots_is_its_training_set() -> None:
 
 def test_session_without_a_shot_gives_as_many_negatives_a_minute_as_asked_for() -> None:
     session = session_of(without_shots(synthetic_samples(12_000, 15)))
-    part = build_training_rows(SETS, OPTIONS, 30, session)
+    part = build_training_rows(SETS, WindowRule(OPTIONS, 30), session)
     assert part.labels.size == 60
     assert part.positives == 0
     assert part.features["summary"].shape == (60, 18)
 
 
 def test_session_too_short_for_a_window_gives_nothing_and_says_so() -> None:
-    part = build_training_rows(SETS, OPTIONS, 30, session_of(synthetic_samples(6000, 15)[:40], "short"))
+    part = build_training_rows(SETS, WindowRule(OPTIONS, 30), session_of(synthetic_samples(6000, 15)[:40], "short"))
     assert part.labels.size == 0
     assert part.features["rich"].shape == (0, 30)
 
@@ -51,7 +52,7 @@ def test_session_whose_shots_have_no_whole_window_is_left_out_with_the_reason() 
     samples = synthetic_samples(300, 1)
     samples["trigger"] = 0
     samples["trigger"][20:25] = 1
-    part = build_training_rows(SETS, OPTIONS, 30, session_of(samples, "early"))
+    part = build_training_rows(SETS, WindowRule(OPTIONS, 30), session_of(samples, "early"))
     assert part.labels.size == 0
     assert part.warning is not None
     assert "early: not used for training: no positive window is left" in part.warning
@@ -59,7 +60,8 @@ def test_session_whose_shots_have_no_whole_window_is_left_out_with_the_reason() 
 
 def test_pieces_join_in_order_whatever_built_them() -> None:
     parts = [
-        build_training_rows(SETS, OPTIONS, 30, session_of(synthetic_samples(3000, 8, seed=seed))) for seed in (1, 2)
+        build_training_rows(SETS, WindowRule(OPTIONS, 30), session_of(synthetic_samples(3000, 8, seed=seed)))
+        for seed in (1, 2)
     ]
     features, labels = join_rows(parts, "rich")
     assert np.array_equal(features, np.concatenate([part.features["rich"] for part in parts]))
@@ -69,13 +71,38 @@ def test_pieces_join_in_order_whatever_built_them() -> None:
 
 
 def test_pieces_without_a_shot_cannot_be_learnt_from() -> None:
-    part = build_training_rows(SETS, OPTIONS, 30, session_of(without_shots(synthetic_samples(3000, 8))))
-    with pytest.raises(InputError, match="no shot to train on in 1 recordings"):
+    part = build_training_rows(SETS, WindowRule(OPTIONS, 30), session_of(without_shots(synthetic_samples(3000, 8))))
+    with pytest.raises(InputError, match="no shot to train on in 1 recording"):
         join_rows([part], "rich")
 
 
 def test_another_seed_takes_other_negatives_of_a_session_without_shots() -> None:
     session = session_of(without_shots(synthetic_samples(6000, 8)))
-    one, other = (build_training_rows(SETS, replace(OPTIONS, seed=seed), 30, session) for seed in (1, 2))
+    one, other = (build_training_rows(SETS, WindowRule(replace(OPTIONS, seed=seed), 30), session) for seed in (1, 2))
     assert one.sha256 != other.sha256
-    assert one.sha256 == build_training_rows(SETS, OPTIONS, 30, session).sha256
+    assert one.sha256 == build_training_rows(SETS, WindowRule(OPTIONS, 30), session).sha256
+
+
+def test_rows_from_the_stream_are_those_of_all_sessions_together() -> None:
+    sessions = [session_of(synthetic_samples(3000, 8, seed=seed), f"s{seed}") for seed in (1, 2)]
+    options = StreamOptions(max_rows=600)
+    rule = row_rule(sessions, options)
+    labels = np.concatenate([build_training_rows(SETS, rule, session).labels for session in sessions])
+    assert np.array_equal(labels, build_stream_dataset(sessions, options, about={}).labels)
+
+
+def test_session_of_a_stream_without_a_shot_is_all_negative() -> None:
+    session = session_of(without_shots(synthetic_samples(3000, 8)))
+    part = build_training_rows(SETS, row_rule([session], StreamOptions(every=10)), session)
+    assert part.labels.size == 295
+    assert part.positives == 0
+
+
+def test_reason_why_no_recording_can_be_used_is_given() -> None:
+    samples = synthetic_samples(300, 1)
+    samples["trigger"] = 0
+    samples["trigger"][20:25] = 1
+    session = session_of(samples, "early")
+    part = build_training_rows(SETS, row_rule([session], OPTIONS), session)
+    with pytest.raises(InputError, match=r"no shot to train on in 1 recording \(early: not used for training"):
+        join_rows([part], "rich")

@@ -9,6 +9,10 @@ from models.export import ExportOptions
 from models.folds import folds_by_time
 from models.sessions import Session
 from models.spec import ModelSpec
+from models.stream_rows import StreamOptions
+from models.task_runner import TaskRunner
+from models.training_rows import RowOptions
+from models.workers import Workers
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from stinger.errors import InputError
 from stinger.logs import read_log
@@ -19,6 +23,7 @@ from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples
 
 LOGREG = ModelSpec("logreg", "summary")
+ALONE = TaskRunner(Workers(jobs=1))
 
 
 def session_of(samples: SampleArray) -> Session:
@@ -28,7 +33,7 @@ def session_of(samples: SampleArray) -> Session:
 
 def test_each_sample_with_a_whole_window_has_an_output() -> None:
     session = session_of(synthetic_samples(6000, 15, gaps=1))
-    ((trace,), warnings) = out_of_fold_traces([session], folds_by_time([session], 3), LOGREG, ExportOptions())
+    ((trace,), warnings) = out_of_fold_traces([session], folds_by_time([session], 3), LOGREG, ExportOptions(), ALONE)
     known = ~np.isnan(trace.probability)
     (gap,) = session.recording.gaps()
     expected = np.ones(6000, dtype=bool)
@@ -38,7 +43,8 @@ def test_each_sample_with_a_whole_window_has_an_output() -> None:
     assert warnings == ()
 
 
-def test_output_in_a_block_does_not_change_with_what_happens_in_it() -> None:
+@pytest.mark.parametrize("options", [ExportOptions(), StreamOptions()])
+def test_output_in_a_block_does_not_change_with_what_happens_in_it(options: RowOptions) -> None:
     """What a fold is tested on can have had no part in its model: other trigger edges in a block change nothing there."""
     samples = synthetic_samples(6000, 15)
     (fold, *_) = folds = folds_by_time([session_of(samples)], 3)
@@ -46,7 +52,7 @@ def test_output_in_a_block_does_not_change_with_what_happens_in_it() -> None:
     changed = samples.copy()
     changed["trigger"][:stop] = 0
     one, other = (
-        out_of_fold_traces([session_of(version)], folds_by_time([session_of(version)], 3), LOGREG, ExportOptions())
+        out_of_fold_traces([session_of(version)], folds_by_time([session_of(version)], 3), LOGREG, options, ALONE)
         for version in (samples, changed)
     )
     assert len(folds) == 3
@@ -58,12 +64,12 @@ def test_fold_that_leaves_no_shot_to_learn_from_is_named() -> None:
     trigger = np.zeros(1000)
     trigger[100] = 1
     session = session_of(samples_at(np.arange(1000) * 10, trigger=trigger))
-    with pytest.raises(InputError, match="fold 1 of 2 cannot be trained: no positive window"):
-        out_of_fold_traces([session], folds_by_time([session], 2), LOGREG, ExportOptions())
+    with pytest.raises(InputError, match="fold 1 of 2 cannot be trained: no shot to train on"):
+        out_of_fold_traces([session], folds_by_time([session], 2), LOGREG, ExportOptions(), ALONE)
 
 
 def test_real_capture_can_be_tested_unseen(capture_csv: Path) -> None:
     (recording,) = read_log(capture_csv).recordings
     session = Session("capture", recording, find_shots(recording), 0)
-    ((trace,), _) = out_of_fold_traces([session], folds_by_time([session], 5), LOGREG, ExportOptions())
+    ((trace,), _) = out_of_fold_traces([session], folds_by_time([session], 5), LOGREG, ExportOptions(), ALONE)
     assert np.isnan(trace.probability).sum() == 49

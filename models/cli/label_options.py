@@ -1,0 +1,63 @@
+"""The options that choose the windows that a model is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from models.stream_rows import HORIZON_MS, StreamOptions
+from stinger.cli.options import Milliseconds
+
+STREAM: Final = "stream"
+WINDOWS: Final = "windows"
+
+_DEFAULTS: Final = StreamOptions()
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def label_options(default: str) -> Callable[[_Command], _Command]:
+    """Return a decorator that adds ``--labels``, with ``default``, and the options of stream labels."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in (
+            click.option(
+                "--stream-rows",
+                type=click.IntRange(2),
+                default=_DEFAULTS.max_rows,
+                show_default=True,
+                help="With --labels stream: use at most about N rows; of long recordings, fewer samples become rows.",
+            ),
+            click.option(
+                "--thin",
+                type=click.IntRange(1, 10_000),
+                default=_DEFAULTS.every,
+                show_default=True,
+                help="With --labels stream: use every Nth negative sample.",
+            ),
+            click.option(
+                "--horizon-ms",
+                type=Milliseconds(),
+                default=HORIZON_MS,
+                show_default=True,
+                help="With --labels stream: a sample is positive up to this long before a shot.",
+            ),
+            click.option(
+                "--labels",
+                type=click.Choice([STREAM, WINDOWS]),
+                default=default,
+                show_default=True,
+                help="Train on samples of the whole stream, or on windows chosen around shots (--neg-...).",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def stream_options(*, horizon_ms: float, thin: int, stream_rows: int, seed: int) -> StreamOptions:
+    """Return the values of the options of :func:`label_options`. Raises :class:`~stinger.errors.InputError`."""
+    return StreamOptions(horizon_ms=horizon_ms, every=thin, max_rows=stream_rows, seed=seed)
