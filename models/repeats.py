@@ -45,7 +45,7 @@ def without_repeats(sessions: Sequence[Session]) -> DistinctSessions:
     """
     ranked = sorted(range(len(sessions)), key=lambda i: -len(sessions[i].recording))
     readings = [readings_of(sessions[i]) for i in ranked]
-    per_sample = [_per_sample(sessions[i]) for i in ranked]
+    per_sample = [readings_per_sample(sessions[i]) for i in ranked]
     found: dict[int, list[Overlap]] = {}
     for overlap in find_overlaps(readings, per_sample=per_sample):
         found.setdefault(overlap.recording, []).append(overlap)
@@ -76,6 +76,11 @@ def readings_of(session: Session) -> Readings:
     return session.recording.axes if session.readings is None else session.readings
 
 
+def readings_per_sample(session: Session) -> int:
+    """Return the number of readings for each sample of ``session``."""
+    return max(1, round(len(readings_of(session)) / len(session.recording)))
+
+
 def duration_text(samples: int) -> str:
     """Return how long ``samples`` at 100 Hz take, for people.
 
@@ -84,11 +89,6 @@ def duration_text(samples: int) -> str:
     """
     seconds = samples / SAMPLE_RATE_HZ
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"  # noqa: PLR2004
-
-
-def _per_sample(session: Session) -> int:
-    """Return the number of readings for each sample of ``session``."""
-    return max(1, round(len(readings_of(session)) / len(session.recording)))
 
 
 def _covered(overlaps: Iterable[Overlap], per_sample: int, count: int) -> npt.NDArray[np.bool_]:

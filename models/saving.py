@@ -18,6 +18,7 @@ from models.features import compute_features
 from models.graph.export import export_estimator
 from models.model_file import MODEL_MAX_BYTES, Model, open_model
 from models.model_meta import ModelMeta
+from models.provenance import trained_on_rows
 from models.spec import ModelSpec
 from models.training import TrainingResult
 
@@ -108,6 +109,7 @@ def _training(dataset: Dataset, result: TrainingResult) -> dict[str, Any]:
         "inputs_sha256": [
             str(entry.get("sha256")) for entry in dataset.meta.get("inputs", []) if isinstance(entry, dict)
         ],
+        **trained_on_rows(dataset, fitted),
         "rows": int(fitted.size),
         "positives": int(dataset.labels[fitted].sum()),
         "fitted_on": "all rows" if result.refitted else "the train side of the split",

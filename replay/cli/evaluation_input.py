@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from models.model_file import Model
+from models.provenance import part_seen
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.trace import Trace, score_sessions
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
@@ -63,12 +63,11 @@ def model_traces(model: Model, data: EvaluationData) -> tuple[Trace, ...]:
 
 
 def overlap_warnings(model: Model, data: EvaluationData) -> tuple[str, ...]:
-    """Return a warning for each log that the model was trained on, by its metadata."""
-    training = json.dumps(model.meta.training)
+    """Return a warning for each log that the model was trained on, by its metadata, whatever the log's name and format."""
     return tuple(
-        f"The model was trained on {log.path}, so its results on this log are better than on new ones."
-        for log in data.logs
-        if log.sha256 in training
+        f"The model was trained on {part}{log.path}, so its results on this log are better than on new ones."
+        for log, sessions in zip(data.logs, data.sessions_of_logs, strict=True)
+        if (part := part_seen(model.meta, sessions, log.sha256)) is not None
     )
 
 

@@ -14,10 +14,11 @@ from stinger.shots import MIN_SHOT_GAP_MS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationData:
-    """The sessions to evaluate, their logs, and a description of each log."""
+    """The sessions to evaluate, their logs, the sessions of each log, and a description of each log."""
 
     sessions: tuple[Session, ...]
     logs: tuple[Log, ...]
+    sessions_of_logs: tuple[tuple[Session, ...], ...]
     files: tuple[DataFile, ...]
 
 
@@ -45,7 +46,7 @@ def evaluation_data(
     for position, session in zip(distinct.positions, distinct.sessions, strict=True):
         own_sessions[log_of[timed[position]]].append(session)
     files = [_describe(log, own) for log, own in zip(logs, own_sessions, strict=True)]
-    return EvaluationData(distinct.sessions, tuple(logs), tuple(files))
+    return EvaluationData(distinct.sessions, tuple(logs), tuple(map(tuple, own_sessions)), tuple(files))
 
 
 def _describe(log: Log, sessions: Sequence[Session]) -> DataFile:

@@ -31,7 +31,7 @@ def seen_positions(models: Sequence[ModelMeta], data: TrainingData) -> frozenset
     return frozenset(
         position
         for position, item in enumerate(data.items)
-        if any(has_seen(model, item.session.recording, item.sha256) for model in models)
+        if any(has_seen(model, item.session, item.sha256) for model in models)
     )
 
 
