@@ -2,7 +2,8 @@
 
 A frame is 22 bytes: type (1), sequence number (u16, little-endian), the 17-byte sample record, and CRC-16/CCITT-FALSE
 (polynomial 0x1021, initial value 0xFFFF) of these 20 bytes with its high byte first, so that the CRC of a whole frame is 0.
-COBS encodes it as 23 bytes without a zero; a zero byte ends it. The second of the 23 is always 1, which is not text.
+A frame of type 2 has the device's own score of the sample after the record: probability (f32) and flags (u8). COBS encodes
+either without a zero, one byte longer; a zero byte ends it. The second encoded byte is the type, which is not text.
 """
 
 from __future__ import annotations
@@ -13,14 +14,25 @@ from struct import Struct
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from cobs import cobs
 
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 
 FRAME_TYPE: Final = 1
+SCORED_FRAME_TYPE: Final = 2
 FRAME_BYTES: Final = 22
 ENCODED_BYTES: Final = 23
 """Length of a COBS-encoded frame, without the zero byte that ends it."""
+SCORED_FRAME_BYTES: Final = 27
+SCORED_ENCODED_BYTES: Final = 28
+"""The same for a frame with a score."""
+WHEELS_FLAG: Final = 1
+"""Bit of a score's flags: the device's wheels are on."""
+KNOWN_FLAG: Final = 2
+"""Bit of a score's flags: the probability is a model's output. Without it, the window was not full yet."""
+DEVICE_SCORE_DTYPE: Final = np.dtype([("probability", "<f4"), ("flags", "u1")])
+"""The device's own score of a sample; the probability is NaN where there is none."""
 SEQUENCE_MODULUS: Final = 2**16
 
 TAIL_MAX_BYTES: Final = 4096
@@ -29,11 +41,14 @@ TAIL_MAX_BYTES: Final = 4096
 LATE_MAX_RUN: Final = 4
 """Up to this many frames in a row behind the newest are late or repeated ones; more mean that the device restarted."""
 
+_ENCODED_SIZES: Final = {ENCODED_BYTES: FRAME_BYTES, SCORED_ENCODED_BYTES: SCORED_FRAME_BYTES}
+_TYPES: Final = {FRAME_BYTES: FRAME_TYPE, SCORED_FRAME_BYTES: SCORED_FRAME_TYPE}
 _TELNET_ESCAPE: Final = b"\xff\xff"
 _TELNET_FRAMES_MIN: Final = 3
 _HEAD: Final = Struct("<BH")
 _CRC_START: Final = 0xFFFF
 _TRIGGER_AT: Final = 19
+_SCORE_AT: Final = 20
 _TEXT: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\t")
 
 
@@ -43,19 +58,32 @@ def encode_frames(samples: SampleArray, sequence: int) -> bytes:
     out = bytearray()
     for i in range(samples.shape[0]):
         body = _HEAD.pack(FRAME_TYPE, (sequence + i) % SEQUENCE_MODULUS)
+        _append_frame(out, body + records[i * SAMPLE_BYTES : (i + 1) * SAMPLE_BYTES])
+    return bytes(out)
+
+
+def encode_scored_frames(samples: SampleArray, scores: npt.NDArray[np.void], sequence: int) -> bytes:
+    """Encode ``samples`` ``(n,)`` with the device's ``scores`` ``(n,)`` of DEVICE_SCORE_DTYPE, as :func:`encode_frames`."""
+    records, scored = samples.astype(SAMPLE_DTYPE, copy=False).tobytes(), scores.tobytes()
+    out, size = bytearray(), DEVICE_SCORE_DTYPE.itemsize
+    for i in range(samples.shape[0]):
+        body = _HEAD.pack(SCORED_FRAME_TYPE, (sequence + i) % SEQUENCE_MODULUS)
         body += records[i * SAMPLE_BYTES : (i + 1) * SAMPLE_BYTES]
-        out += cobs.encode(body + crc_hqx(body, _CRC_START).to_bytes(2, "big"))
-        out.append(0)
+        _append_frame(out, body + scored[i * size : (i + 1) * size])
     return bytes(out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameBlock:
-    """What was decoded from one call: ``samples`` ``(n,)``, the sequence number of each, and text lines."""
+    """What was decoded from one call: ``samples`` ``(n,)``, the sequence number of each, and text lines.
+
+    ``scores`` ``(n,)`` of DEVICE_SCORE_DTYPE are the device's own; ``None`` if no frame had one.
+    """
 
     samples: SampleArray
     sequence: tuple[int, ...]
     lines: tuple[str, ...]
+    scores: npt.NDArray[np.void] | None = None
 
 
 class FrameDecoder:
@@ -92,11 +120,11 @@ class FrameDecoder:
         for chunk in chunks:
             frame = _decode(chunk)
             if frame is None and chunk:
-                # Damage before a frame must not lose the frame: try the last 23 bytes.
-                frame = _decode(chunk[-ENCODED_BYTES:])
+                # Damage before a frame must not lose the frame: try the last bytes.
+                frame = _decode_end(chunk)
                 if frame is None and _TELNET_ESCAPE in chunk:
-                    self.telnet_escaped += _decode(chunk.replace(_TELNET_ESCAPE, b"\xff")[-ENCODED_BYTES:]) is not None
-                self._end_text(chunk[:-ENCODED_BYTES] if frame else chunk, lines)
+                    self.telnet_escaped += _decode_end(chunk.replace(_TELNET_ESCAPE, b"\xff")) is not None
+                self._end_text(chunk[: -len(frame) - 1] if frame else chunk, lines)
             if frame:
                 frames.append(frame)
             self._read, self._noise = 0, None
@@ -124,7 +152,7 @@ class FrameDecoder:
 
     def _trim(self) -> None:
         """Drop what can no longer be part of a frame: text that was returned, and the excess of a tail that is too long."""
-        surplus = len(self._tail) - ENCODED_BYTES
+        surplus = len(self._tail) - SCORED_ENCODED_BYTES
         drop = surplus if len(self._tail) > TAIL_MAX_BYTES else min(self._read, surplus)
         if drop <= 0:
             return
@@ -141,10 +169,12 @@ class FrameDecoder:
         numbers = [_HEAD.unpack_from(frame)[1] for frame in frames]
         self._count(numbers)
         records = bytearray().join([frame[_HEAD.size : _HEAD.size + SAMPLE_BYTES] for frame in frames])
+        scored = any(len(frame) == SCORED_FRAME_BYTES for frame in frames)
         return FrameBlock(
             samples=np.frombuffer(records, dtype=SAMPLE_DTYPE),
             sequence=tuple(numbers),
             lines=tuple(lines),
+            scores=_scores_of(frames) if scored else None,
         )
 
     def _count(self, numbers: list[int]) -> None:
@@ -166,16 +196,36 @@ class FrameDecoder:
         self._last_sequence = last
 
 
+def _append_frame(out: bytearray, body: bytes) -> None:
+    out += cobs.encode(body + crc_hqx(body, _CRC_START).to_bytes(2, "big"))
+    out.append(0)
+
+
 def _decode(encoded: bytes) -> bytes | None:
-    """Return the 22 bytes of a frame, or ``None`` if ``encoded`` is not an intact frame."""
-    if len(encoded) != ENCODED_BYTES:
+    """Return the 22 or 27 bytes of a frame, or ``None`` if ``encoded`` is not an intact frame."""
+    size = _ENCODED_SIZES.get(len(encoded))
+    if size is None:
         return None
     try:
         frame = cobs.decode(encoded)
     except cobs.DecodeError:
         return None
-    if len(frame) != FRAME_BYTES or frame[0] != FRAME_TYPE or crc_hqx(frame, _CRC_START):
+    if len(frame) != size or frame[0] != _TYPES[size] or crc_hqx(frame, _CRC_START):
         return None
     if frame[_TRIGGER_AT] > 1:  # not a valid sample: reading a log with it would fail
         return None
     return bytes(frame)
+
+
+def _decode_end(chunk: bytes) -> bytes | None:
+    """Return the frame at the end of ``chunk``, or ``None``."""
+    return _decode(chunk[-ENCODED_BYTES:]) or _decode(chunk[-SCORED_ENCODED_BYTES:])
+
+
+def _scores_of(frames: list[bytes]) -> npt.NDArray[np.void]:
+    scores = np.zeros(len(frames), dtype=DEVICE_SCORE_DTYPE)
+    for i, frame in enumerate(frames):
+        if len(frame) == SCORED_FRAME_BYTES:
+            scores[i] = np.frombuffer(frame, DEVICE_SCORE_DTYPE, count=1, offset=_SCORE_AT)[0]
+    scores["probability"][(scores["flags"] & KNOWN_FLAG) == 0] = np.nan
+    return scores

@@ -1,0 +1,7 @@
+/* The whole library: include this one. */
+#ifndef STINGER_H
+#define STINGER_H
+
+#include "stinger_device.h"
+
+#endif
