@@ -89,11 +89,14 @@ stinger_score_t stinger_inference_push(stinger_inference_t *inference, const sti
     stinger_window_push(&inference->window, sample);
     lr_serves = inference->serving == STINGER_MODEL_LR;
     if (stinger_window_full(&inference->window) && (lr_serves ? inference->has_lr : inference->has_mlp)) {
-        score.probability = lr_serves ? stinger_lr_probability(&inference->lr, &inference->window)
+        float probability = lr_serves ? stinger_lr_probability(&inference->lr, &inference->window)
                                       : stinger_mlp_probability(&inference->mlp, &inference->window);
-        score.flags = STINGER_SCORE_KNOWN;
-        STINGER_STORE(inference->output_ms, sample->timestamp_ms);
-        STINGER_STORE(inference->outputs, inference->outputs + 1U);
+        if (probability >= 0.0F && probability <= 1.0F) {   /* huge weights can give NaN, which would never leave the envelope */
+            score.probability = probability;
+            score.flags = STINGER_SCORE_KNOWN;
+            STINGER_STORE(inference->output_ms, sample->timestamp_ms);
+            STINGER_STORE(inference->outputs, inference->outputs + 1U);
+        }
     }
     if (stinger_decision_step(&inference->decision, sample->timestamp_ms, score.probability, score.flags != 0U)) {
         score.flags |= STINGER_SCORE_WHEELS;

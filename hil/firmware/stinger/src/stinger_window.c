@@ -69,7 +69,7 @@ bool stinger_window_at_rest(const stinger_window_t *window)
     return energy < (int64_t)STINGER_GATE_LSB * STINGER_GATE_LSB * WIDTH;
 }
 
-void stinger_window_summary(const stinger_window_t *window, float features[STINGER_SUMMARY_FEATURES])
+void stinger_window_summary(const stinger_window_t *window, double features[STINGER_SUMMARY_FEATURES])
 {
     size_t channel;
     size_t i;
@@ -81,20 +81,20 @@ void stinger_window_summary(const stinger_window_t *window, float features[STING
             int32_t size = absolute(window->axes[i][channel]);
             largest = size > largest ? size : largest;
         }
-        features[channel] = (float)sum / (float)WIDTH;
-        features[6U + channel] = (float)(sqrt((double)spread) / WIDTH);
-        features[12U + channel] = (float)largest;
+        features[channel] = (double)sum / WIDTH;
+        features[6U + channel] = sqrt((double)spread) / WIDTH;
+        features[12U + channel] = (double)largest;
     }
 }
 
-void stinger_window_rich(const stinger_window_t *window, float features[STINGER_RICH_FEATURES])
+void stinger_window_rich(const stinger_window_t *window, double features[STINGER_RICH_FEATURES])
 {
     size_t channel;
     size_t sensor;
     size_t i;
     stinger_window_summary(window, features);
     for (channel = 0; channel < STINGER_CHANNELS; channel++) {
-        features[18U + channel] = (float)window->absolute_sum[channel] / (float)WIDTH;
+        features[18U + channel] = (double)window->absolute_sum[channel] / WIDTH;
     }
     for (sensor = 0; sensor < 2U; sensor++) {
         const double *magnitude = window->magnitude[sensor];
@@ -111,8 +111,8 @@ void stinger_window_rich(const stinger_window_t *window, float features[STINGER_
             double deviation = magnitude[i] - mean;
             squares += deviation * deviation;
         }
-        features[24U + 3U * sensor] = (float)mean;
-        features[25U + 3U * sensor] = (float)sqrt(squares / WIDTH);
-        features[26U + 3U * sensor] = (float)largest;
+        features[24U + 3U * sensor] = mean;
+        features[25U + 3U * sensor] = sqrt(squares / WIDTH);
+        features[26U + 3U * sensor] = largest;
     }
 }

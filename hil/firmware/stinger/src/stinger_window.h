@@ -43,11 +43,11 @@ bool stinger_window_at_rest(const stinger_window_t *window);
 
 /* Write the `summary` features of a full window: mean, population standard deviation and largest absolute value of
  * each channel. */
-void stinger_window_summary(const stinger_window_t *window, float features[STINGER_SUMMARY_FEATURES]);
+void stinger_window_summary(const stinger_window_t *window, double features[STINGER_SUMMARY_FEATURES]);
 
 /* Write the `rich` features of a full window: `summary`, the mean absolute value of each channel, and mean, deviation
  * and maximum of the accelerometer's magnitude, then of the gyroscope's. */
-void stinger_window_rich(const stinger_window_t *window, float features[STINGER_RICH_FEATURES]);
+void stinger_window_rich(const stinger_window_t *window, double features[STINGER_RICH_FEATURES]);
 
 #ifdef __cplusplus
 }
