@@ -25,8 +25,10 @@ from models.spec import ModelSpec
 from models.synthetic import synthesise
 from models.task_runner import TaskRunner
 from models.workers import Workers
-from replay.evaluation.contest import Budget, Contest, run_contest
+from replay.evaluation.contest import Contest, run_contest
+from replay.evaluation.verdict import judge
 from service.config.retraining import RetrainConfig
+from service.retraining.rules import rules_of
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
 
@@ -68,15 +70,19 @@ def main() -> None:
 
 def _contest(sessions: tuple[Session, ...], specs: Sequence[ModelSpec], workers: Workers) -> Contest:
     settings = RetrainConfig()
+    rules = rules_of(settings)
     held_out = tuple(range(len(sessions)))
-    return run_contest(
+    contest = run_contest(
         ("factory", factory_model()),
         specs,
         HeldOut(sessions, held_out, folds_holding_out(sessions, held_out, settings.folds)),
         settings.export_options(),
-        Budget(settings.max_false_per_minute, settings.max_duty),
+        rules.budget,
+        weights=rules.weights,
         runner=TaskRunner(workers),
     )
+    judge(contest, rules)
+    return contest
 
 
 def _sessions(count: int) -> tuple[Session, ...]:

@@ -224,8 +224,7 @@ class Decision:
             self._follow(index, before_ms + self._missed * STEP_MS, False)
         if until_ms < stale_ms:
             return
-        if self._wheels:
-            self._switch(index, stale_ms, False)
+        self._force_off(index, stale_ms)
         if self._missed < missed:
             # With p = 0 every missed step is a release: s -= release * s.
             self._envelope *= (1 - self.parameters.release) ** (missed - self._missed)
@@ -250,6 +249,12 @@ class Decision:
         self._sample_ms = self._output_ms = int(time_ms[-1])
         levels = envelope[start : start + len(followed)]
         levels[:] = followed
+        self._switch_wheels(start, time_ms, levels)
+
+    def _switch_wheels(
+        self, start: int, time_ms: npt.NDArray[np.integer[Any]], levels: npt.NDArray[np.float64]
+    ) -> None:
+        """Switch the wheels by the ``levels`` of the envelope at the samples from ``start`` on; none of them is stale."""
         high = levels >= self.parameters.on
         outside = np.flatnonzero(high | (levels < self.parameters.off))
         wanted = high[outside]
@@ -258,9 +263,13 @@ class Decision:
             self._switch(start + i, int(time_ms[i]), not self._wheels)
 
     def _restart(self, index: int, now_ms: int) -> None:
+        self._force_off(index, now_ms)
+        self._envelope, self._held, self._output_ms = 0.0, 0.0, _NEVER
+
+    def _force_off(self, index: int, now_ms: int) -> None:
+        """Switch the wheels off whatever the envelope is."""
         if self._wheels:
             self._switch(index, now_ms, False)
-        self._envelope, self._held, self._output_ms = 0.0, 0.0, _NEVER
 
     def _switch(self, index: int, now_ms: int, on: bool) -> None:
         self._wheels = on

@@ -1,10 +1,11 @@
-"""Compare the champion with challengers on recordings that none of them was trained on, within a budget."""
+"""Compare the champion with challengers on recordings that none of them was trained on, by the cost of their behaviour."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 from models.decision import DecisionParameters
 from models.export import ExportOptions
@@ -12,54 +13,65 @@ from models.folds import HeldOut
 from models.model_file import MODEL_MAX_BYTES, Model
 from models.spec import ModelSpec
 from models.task_runner import TaskRunner
-from replay.evaluation.evaluate import AveragePrecision, Evaluation, average_precision, evaluate
+from replay.evaluation.cost import Blocks, CostWeights, cost_table, divide_into_blocks
+from replay.evaluation.cost_choice import Budget, HeldOutCounts, held_out_counts, least_cost
+from replay.evaluation.evaluate import (
+    AveragePrecision,
+    Evaluation,
+    average_precision,
+    evaluate_followed,
+    follow_traces,
+)
 from replay.evaluation.held_out import score_candidates
-from replay.evaluation.sweep import FINE_STEPS, choose, sweep, thresholds
+from replay.evaluation.sweep import FINE_STEPS, parameters_at, thresholds
 from replay.trace import Trace, score_sessions
-from stinger.shots import MIN_LEAD_MS
 
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Upper limits for a model: false spin-ups per minute, and duty, the fraction of time with wheels on."""
-
-    max_false_per_minute: float
-    max_duty: float
+_CLEARLY: Final = 2.0
+"""Standard errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
     """The results of one model on the held-out sessions.
 
-    ``rows`` are the results at every threshold over all sessions together; ``point`` is the row with the most shots in
-    time within the budget, ``None`` if there is none; ``sessions`` are the results of each session at that threshold.
+    ``rows`` are the results at every threshold over all sessions together; ``best`` is the row with the least cost, ``within``
+    the one with the least cost within the budget, ``None`` if no row within the budget has a shot in time; ``sessions`` are
+    the results of each session at the threshold of ``best``. ``held_out`` is what the model did in each block of time with
+    thresholds chosen on the other sessions, and ``held_out_within`` the same within the budget: for the champion, without
+    those thresholds that clearly exceed it. So neither model gains from a figure that is just below a limit by chance.
     """
 
     name: str
     rows: tuple[Evaluation, ...]
-    point: Evaluation | None
+    best: Evaluation
+    within: Evaluation | None
     sessions: tuple[Evaluation, ...]
+    held_out: HeldOutCounts
+    held_out_within: HeldOutCounts
     average_precision: AveragePrecision | None
     warnings: tuple[str, ...] = ()
 
     @property
-    def in_time(self) -> int:
-        """Number of accepted shots in time, at the threshold within the budget."""
-        return 0 if self.point is None else self.point.accepted.count
+    def best_is_within(self) -> bool:
+        """Whether the row with the least cost is within the budget."""
+        return self.within is not None and self.within.parameters == self.best.parameters
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
     """The results of champion and challengers on the sessions named in ``held_out``.
 
-    ``failed`` maps each challenger that could not be trained to the reason. ``warnings`` name the sessions that could
-    not be used for training.
+    ``champion_threshold`` is the one in the champion's file. ``failed`` maps each challenger that could not be trained to the
+    reason. ``warnings`` name the sessions that could not be used for training. ``blocks`` are the blocks of time of the
+    sessions.
     """
 
     held_out: tuple[str, ...]
     champion: Contender
     challengers: tuple[Contender, ...]
     failed: Mapping[str, str]
+    blocks: Blocks = field(compare=False)
+    champion_threshold: float = 0.5
     warnings: tuple[str, ...] = ()
 
 
@@ -70,6 +82,7 @@ def run_contest(
     options: ExportOptions,
     budget: Budget,
     *,
+    weights: CostWeights,
     runner: TaskRunner,
     model_max_bytes: int = MODEL_MAX_BYTES,
 ) -> Contest:
@@ -86,13 +99,16 @@ def run_contest(
         own,
         *(_Entry(str(one.spec), one.traces, DecisionParameters(), one.warnings) for one in candidates if one.traces),
     ]
-    contend = partial(_contend, budget, entries)
+    blocks = divide_into_blocks(own.traces)
+    contend = partial(_contend, (weights, budget), blocks, entries)
     contenders = {contender.name: contender for contender in runner.run("Thresholds", contend, range(len(entries)))}
     return Contest(
         held_out=tuple(session.name for session in sessions),
         champion=contenders[name],
         challengers=tuple(contenders[entry.name] for entry in entries[1:]),
         failed={str(one.spec): one.failure for one in candidates if one.failure is not None},
+        blocks=blocks,
+        champion_threshold=model.meta.decision.on,
         warnings=warnings,
     )
 
@@ -105,10 +121,24 @@ class _Entry:
     warnings: tuple[str, ...] = ()
 
 
-def _contend(budget: Budget, entries: Sequence[_Entry], position: int) -> Contender:
+def _contend(terms: tuple[CostWeights, Budget], blocks: Blocks, entries: Sequence[_Entry], position: int) -> Contender:
+    weights, budget = terms
     entry = entries[position]
-    at = thresholds(FINE_STEPS, entry.parameters.on)
-    rows = sweep(entry.traces, entry.parameters, at, min_lead_ms=MIN_LEAD_MS)
-    point = choose(rows, max_false_per_minute=budget.max_false_per_minute, max_duty=budget.max_duty)
-    each = () if point is None else tuple(evaluate([trace], point.parameters) for trace in entry.traces)
-    return Contender(entry.name, rows, point, each, average_precision(entry.traces), entry.warnings)
+    at = [parameters_at(entry.parameters, on) for on in thresholds(FINE_STEPS, entry.parameters.on)]
+    followed = follow_traces(entry.traces, entry.parameters)
+    rows = tuple(evaluate_followed(followed, parameters) for parameters in at)
+    table = cost_table(followed, blocks, at)
+    applied = replace(budget, tolerance=_CLEARLY) if position == 0 else budget
+    best, within = least_cost(table, blocks, weights), least_cost(table, blocks, weights, budget)
+    assert best is not None
+    return Contender(
+        name=entry.name,
+        rows=rows,
+        best=rows[best],
+        within=None if within is None else rows[within],
+        sessions=tuple(evaluate_followed([one], at[best]) for one in followed),
+        held_out=held_out_counts(table, blocks, weights),
+        held_out_within=held_out_counts(table, blocks, weights, applied),
+        average_precision=average_precision(entry.traces),
+        warnings=entry.warnings,
+    )

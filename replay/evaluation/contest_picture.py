@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from replay.evaluation.contest import Budget, Contender, Contest
+from replay.evaluation.contest import Contender, Contest
+from replay.evaluation.cost_choice import Budget
 from replay.plots.style import BLACK, GREY, MODEL_LINES, ORANGE, THRESHOLD_LINE, Picture, legend_above, short_name
 from stinger.files import StrPath
 
@@ -23,7 +24,7 @@ _NAME_CHARACTERS: Final = 26
 _MARK_OFFSET: Final = 0.16
 """Horizontal distance of the two models from the centre of a session."""
 _SHOWN_BUDGETS: Final = 1.6
-"""The trade-off is shown up to this multiple of the budget."""
+"""The trade-off is shown at least up to this multiple of the limit."""
 
 
 def draw_contest(
@@ -50,16 +51,14 @@ def _draw_trade_offs(panel: Axes, contest: Contest, budget: Budget) -> None:
             label=_label(contender, contest),
         )
         lines.append(line)
-        if contender.point is not None:
-            point = contender.point
-            panel.vlines(
-                point.false.value, 100 * point.accepted.low, 100 * point.accepted.high, color=colour, linewidth=0.8
-            )
-            panel.plot(point.false.value, 100 * point.accepted.value, "D", color=colour, markersize=6)
+        best = contender.best
+        panel.vlines(best.false.value, 100 * best.accepted.low, 100 * best.accepted.high, color=colour, linewidth=0.8)
+        panel.plot(best.false.value, 100 * best.accepted.value, "D", color=colour, markersize=6)
     panel.axvline(budget.max_false_per_minute, **THRESHOLD_LINE)
-    mark = Line2D([], [], color=BLACK, marker="D", linestyle="none", markersize=6, label="within the budget, 95 %")
-    allowed = Line2D([], [], label=f"budget: {budget.max_false_per_minute:g} a minute", **THRESHOLD_LINE)
-    panel.set_xlim(0, _SHOWN_BUDGETS * max(budget.max_false_per_minute, 0.5))
+    mark = Line2D([], [], color=BLACK, marker="D", linestyle="none", markersize=6, label="least cost, 95 %")
+    allowed = Line2D([], [], label=f"limit: {budget.max_false_per_minute:g} a minute", **THRESHOLD_LINE)
+    marked = max(contender.best.false.value for contender in contenders)
+    panel.set_xlim(0, max(_SHOWN_BUDGETS * max(budget.max_false_per_minute, 0.5), 1.1 * marked))
     panel.set_ylim(-3, 103)
     panel.set_xlabel(
         f"false spin-ups a minute, thresholds with wheels on at most {100 * budget.max_duty:g} % of the time"
@@ -73,7 +72,7 @@ def _draw_sessions(panel: Axes, contest: Contest, rival: Contender | None) -> No
     handles = []
     shown = [(contest.champion, -_MARK_OFFSET, BLACK, "o"), (rival, _MARK_OFFSET, ORANGE, "D")]
     for contender, offset, colour, marker in shown:
-        if contender is None or contender.point is None:
+        if contender is None:
             continue
         values = [100 * one.accepted.value for one in contender.sessions]  # NaN, which draws no mark, without a shot
         low = [100 * one.accepted.low if one.accepted.total else np.nan for one in contender.sessions]

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score
 
 from models.decision import DecisionParameters
+from models.levels import Levels
 from replay.evaluation.events import Events, SpinUpKind, match_events, near_a_shot
 from replay.evaluation.intervals import Rate, Ratio, poisson, wilson
-from replay.trace import Trace, decide
+from replay.trace import Trace, levels_of
 from stinger.shots import MIN_LEAD_MS
 
 SOONEST_MS: Final = 100
@@ -109,7 +110,29 @@ def evaluate(
 
     Only recorded minutes count, without gaps.
     """
-    parts = [_part(trace, parameters, min_lead_ms) for trace in traces]
+    return evaluate_followed(follow_traces(traces, parameters), parameters, min_lead_ms=min_lead_ms)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FollowedTrace:
+    """A trace with the levels of its envelope, and the minutes in which no shot is near: the same at any threshold."""
+
+    trace: Trace
+    levels: Levels
+    quiet_minutes: float
+
+
+def follow_traces(traces: Sequence[Trace], parameters: DecisionParameters) -> tuple[FollowedTrace, ...]:
+    """Compute what does not depend on the threshold, with the ``attack``, ``release`` and ``stale_ms`` of ``parameters``."""
+    return tuple(FollowedTrace(trace, levels_of(trace, parameters), _quiet_minutes(trace)) for trace in traces)
+
+
+def evaluate_followed(
+    followed: Sequence[FollowedTrace], parameters: DecisionParameters, *, min_lead_ms: float = MIN_LEAD_MS
+) -> Evaluation:
+    """Do the same as :func:`evaluate`, for traces whose envelope was followed with the same ``parameters``, thresholds aside."""
+    traces = [one.trace for one in followed]
+    parts = [_part(one, parameters, min_lead_ms) for one in followed]
     minutes = sum(part.minutes for part in parts)
     quiet_minutes = sum(part.quiet_minutes for part in parts)
     accepted = _joined([part.accepted for part in parts])
@@ -163,25 +186,30 @@ def average_precision(traces: Sequence[Trace]) -> AveragePrecision | None:
     return AveragePrecision(value=value, by_chance=float(label.mean()), samples=label.size)
 
 
-def _part(trace: Trace, parameters: DecisionParameters, min_lead_ms: float) -> _Part:
-    decided, spin_ups = decide(trace, parameters)
+def _part(followed: FollowedTrace, parameters: DecisionParameters, min_lead_ms: float) -> _Part:
+    trace = followed.trace
+    spin_ups = followed.levels.spin_ups(parameters.on, parameters.off)
+    on_ms, off_ms = spin_ups.times_ms.T
     shots = trace.session.shots
-    events = match_events(spin_ups, shots.time_ms, min_lead_ms=min_lead_ms)
-    quiet = ~near_a_shot(trace.time_ms, shots.time_ms)
-    false_on_ms = spin_ups[events.false, 0]
+    events = match_events(spin_ups.times_ms, shots.time_ms, min_lead_ms=min_lead_ms)
     at = np.searchsorted(trace.time_ms, shots.time_ms - min_lead_ms, side="right") - 1
-    ready = np.searchsorted(trace.time_ms, spin_ups[:, 0] + min_lead_ms, side="left")
-    off_index = np.searchsorted(trace.time_ms, spin_ups[:, 1], side="left")
+    ready = np.searchsorted(trace.time_ms, on_ms + min_lead_ms, side="left")
+    off_index = np.searchsorted(trace.time_ms, off_ms, side="left")
     return _Part(
         events=events,
         accepted=shots.accepted,
         has_output=(at >= 0) & ~np.isnan(trace.probability[at]),
-        false_quiet=_count(~near_a_shot(false_on_ms, shots.time_ms)),
-        samples_on=_count(decided.wheels),
+        false_quiet=_count(~near_a_shot(on_ms[events.false], shots.time_ms)),
+        samples_on=int(np.diff(spin_ups.samples).sum()),
         samples_ready=int(np.maximum(off_index - ready, 0).sum()),
         minutes=trace.session.recording.recorded_ms / 60_000,
-        quiet_minutes=_count(quiet) * trace.step_ms / 60_000,
+        quiet_minutes=followed.quiet_minutes,
     )
+
+
+def _quiet_minutes(trace: Trace) -> float:
+    quiet = ~near_a_shot(trace.time_ms, trace.session.shots.time_ms)
+    return _count(quiet) * trace.step_ms / 60_000
 
 
 def _lead(parts: Sequence[_Part]) -> Lead | None:

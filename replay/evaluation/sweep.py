@@ -7,7 +7,7 @@ from typing import Final
 
 from models.decision import DecisionParameters
 from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
-from replay.evaluation.evaluate import Evaluation, evaluate
+from replay.evaluation.evaluate import Evaluation, evaluate_followed, follow_traces
 from replay.trace import Trace
 
 TABLE_STEPS: Final = 18
@@ -35,10 +35,16 @@ def sweep(
     At the threshold of ``parameters`` itself, wheels go off at ``parameters.off``. ``progress(1)`` is called after each.
     """
     rows = []
+    followed = follow_traces(traces, parameters)
     for on in at:
-        rows.append(evaluate(traces, parameters if on == parameters.on else parameters.at(on), min_lead_ms=min_lead_ms))
+        rows.append(evaluate_followed(followed, parameters_at(parameters, on), min_lead_ms=min_lead_ms))
         progress(1)
     return tuple(rows)
+
+
+def parameters_at(parameters: DecisionParameters, on: float) -> DecisionParameters:
+    """Return ``parameters`` with the threshold ``on`` and ``off`` at half of it; unchanged if that is their threshold."""
+    return parameters if on == parameters.on else parameters.at(on)
 
 
 def choose(rows: Sequence[Evaluation], *, max_false_per_minute: float, max_duty: float = 1.0) -> Evaluation | None:

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from replay.evaluation.comparison import Comparison, PairedBootstrap
+from replay.evaluation.comparison_wording import felt_text, probability_text
 from replay.evaluation.contest import Contender, Contest
-from replay.evaluation.evaluate import Evaluation
+from replay.evaluation.cost import CostWeights
+from replay.evaluation.cost_choice import Budget
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The conditions for a challenger, with each model at its threshold within the budget.
+    """The conditions for a challenger.
 
-    The challenger must have more shots in time than the champion by at least ``margin``, a fraction of all accepted shots.
-    In each session it may have fewer shots in time than the champion by at most ``session_margin``, a fraction of the
-    session's accepted shots, and more false spin-ups by at most ``session_false_margin`` per minute. A difference of one
-    shot, or of one false spin-up, in a session is always allowed.
+    At thresholds within ``budget``, its cost by ``weights`` must be less than the champion's so clearly that the interval of
+    the difference, with ``confidence`` for all challengers together, excludes that it is no better. ``seed`` is for the draws
+    of the bootstrap.
     """
 
-    margin: float
-    session_margin: float
-    session_false_margin: float
+    weights: CostWeights
+    budget: Budget
+    confidence: float
+    seed: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The result for one challenger: the ``reasons`` why it may not become champion, a sentence each; none if it may."""
+    """The result for one challenger: the ``reasons`` why it may not become champion, a sentence each; none if it may.
+
+    ``comparison`` is that with the champion, each at the thresholds of least cost; ``within`` is the same with thresholds
+    within the budget, which decides. Both are ``None`` for a challenger that could not be trained.
+    """
 
     challenger: str
     reasons: tuple[str, ...]
+    comparison: Comparison | None = None
+    within: Comparison | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,59 +47,71 @@ class Verdict:
     winner: str | None
     rulings: tuple[Ruling, ...]
 
+    def ruling(self, challenger: str) -> Ruling:
+        """Return the ruling for ``challenger``."""
+        return next(one for one in self.rulings if one.challenger == challenger)
+
 
 def judge(contest: Contest, rules: Rules) -> Verdict:
-    """Apply ``rules`` to ``contest``. The best challenger has the most shots in time, then the lowest duty."""
-    ranked = sorted(contest.challengers, key=_rank)
-    rulings = tuple(Ruling(one.name, _reasons(one, contest, rules)) for one in ranked)
+    """Apply ``rules`` to ``contest``. The best challenger that may become champion is the one with the least cost."""
+    bootstrap = PairedBootstrap(
+        contest.blocks,
+        rules.weights,
+        confidence=rules.confidence,
+        comparisons=len(contest.challengers),
+        seed=rules.seed,
+    )
+    rulings = [_rule(one, contest.champion, bootstrap, rules) for one in contest.challengers]
+    rulings.sort(key=_rank)
     failed = tuple(Ruling(name, (f"It could not be trained: {why}.",)) for name, why in contest.failed.items())
     winner = next((ruling.challenger for ruling in rulings if not ruling.reasons), None)
-    return Verdict(winner, rulings + failed)
+    return Verdict(winner, tuple(rulings) + failed)
 
 
-def _rank(contender: Contender) -> tuple[int, float]:
-    return -contender.in_time, contender.point.duty if contender.point else 1.0
+def _rank(ruling: Ruling) -> tuple[bool, float]:
+    compared = ruling.comparison if ruling.reasons else ruling.within
+    assert compared is not None
+    return bool(ruling.reasons), compared.cost.value
 
 
-def _reasons(challenger: Contender, contest: Contest, rules: Rules) -> tuple[str, ...]:
-    champion = contest.champion
-    if challenger.point is None:
-        return ("It has no threshold within the budget that has a shot in time.",)
-    shots = challenger.point.accepted.total
-    more = challenger.in_time - champion.in_time
-    reasons = []
-    # The tolerance is for margins such as 0.03 of 100, which is not 3 to the last bit.
-    if more <= 0 or more < rules.margin * shots - 1e-9:
-        reasons.append(
-            f"It has {challenger.in_time} of {shots} accepted shots in time, {_difference(more)} than the champion: "
-            f"it would need {_at_least(rules.margin, shots)}."
+def _rule(challenger: Contender, champion: Contender, bootstrap: PairedBootstrap, rules: Rules) -> Ruling:
+    comparison = bootstrap.compare(champion.held_out.array, challenger.held_out.array)
+    within = bootstrap.compare(champion.held_out_within.array, challenger.held_out_within.array)
+    if challenger.within is not None and within.is_better:
+        reasons = []
+    elif comparison.is_better:
+        reasons = [_reason_of_budget(challenger, within, rules.budget)]
+    else:
+        reasons = [f"It is {_standing(comparison)}: {felt_text(comparison)}; {probability_text(comparison)}."]
+        if challenger.within is None:
+            reasons.append("No threshold within the limits has a shot in time.")
+    return Ruling(challenger.name, tuple(reasons), comparison, within)
+
+
+def _standing(comparison: Comparison) -> str:
+    if comparison.is_worse:
+        return "worse than the champion"
+    if comparison.is_better:
+        return "better than the champion"
+    return "equal to the champion, as far as the data can tell"
+
+
+def _reason_of_budget(challenger: Contender, within: Comparison, budget: Budget) -> str:
+    """Return why a challenger that costs less than the champion, but not within ``budget``, may not become champion."""
+    best = challenger.best
+    exceeded = []
+    if best.false.value > budget.max_false_per_minute:
+        exceeded.append(
+            f"{best.false.value:.2f} false spin-ups a minute (the limit is {budget.max_false_per_minute:g})"
         )
-    for name, own, other in zip(contest.held_out, challenger.sessions, champion.sessions, strict=False):
-        reasons += _reasons_of_session(name, own, other, rules)
-    return tuple(reasons)
-
-
-def _reasons_of_session(name: str, challenger: Evaluation, champion: Evaluation, rules: Rules) -> list[str]:
-    reasons = []
-    fewer = champion.accepted.count - challenger.accepted.count
-    if fewer > max(1.0, rules.session_margin * challenger.accepted.total + 1e-9):
-        reasons.append(
-            f"In {name} it has {challenger.accepted.count} of {challenger.accepted.total} shots in time, the champion "
-            f"{champion.accepted.count}: that is worse by more than {100 * rules.session_margin:g} %."
-        )
-    extra = challenger.false.count - champion.false.count
-    if extra > max(1.0, rules.session_false_margin * challenger.minutes + 1e-9):
-        reasons.append(
-            f"In {name} it has {challenger.false.value:.2f} false spin-ups a minute, the champion {champion.false.value:.2f}: "
-            f"that is worse by more than {rules.session_false_margin:g}."
-        )
-    return reasons
-
-
-def _difference(more: int) -> str:
-    return f"{abs(more)} {'more' if more > 0 else 'fewer'}" if more else "no more"
-
-
-def _at_least(margin: float, shots: int) -> str:
-    needed = max(1, -int(-(margin * shots - 1e-9) // 1))
-    return f"at least {needed} more ({100 * margin:g} %)"
+    if best.duty > budget.max_duty:
+        exceeded.append(f"wheels on {100 * best.duty:.0f} % of the time (the limit is {100 * budget.max_duty:g} %)")
+    found = (
+        f"It is better than the champion, but at its threshold, {best.parameters.on:.2f}, it has {' and '.join(exceeded)}; "
+        if exceeded
+        else ""
+    )
+    if challenger.within is None:
+        return f"{found}no threshold within the limits has a shot in time."
+    standing = f"within the limits it is {_standing(within)}: {felt_text(within)}."
+    return found + standing if found else standing.capitalize()

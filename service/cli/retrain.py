@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
@@ -13,6 +14,7 @@ from models.workers import LOCAL, Workers
 from service.cli.config_options import option_values, retraining_options
 from service.config.config import Config
 from service.config.loading import load_config
+from service.config.retraining import REPLACED_KEYS
 from service.retraining.attempt import retrain
 from service.retraining.repeating import repeat_forever, sigterm_as_interrupt
 from service.retraining.result import Outcome, RetrainingResult
@@ -42,9 +44,23 @@ class _Interval(click.ParamType[float]):
         return interval_s
 
 
+def _refuse_replaced(_: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise InputError(f"{option.opts[0]} is no longer used: {REPLACED_KEYS[str(option.name)]}")
+
+
+def _replaced_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add options of earlier versions, which end the command with a line about what to use instead."""
+    for name in REPLACED_KEYS:
+        flag = f"--{name.replace('_', '-')}"
+        command = click.option(flag, name, hidden=True, expose_value=False, callback=_refuse_replaced)(command)
+    return command
+
+
 @click.command("retrain", short_help="Train better models on the daemon's recordings.")
 @click.argument("logs", metavar="[LOG ...]", nargs=-1, type=ANY_PATH)
 @retraining_options
+@_replaced_options
 @click.option(
     "--config", "config_file", type=ANY_PATH, metavar="FILE", help="The daemon's TOML file, with more settings."
 )

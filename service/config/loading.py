@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from service.config.config import KEYS, Config
 from service.config.key import ENV_PREFIX, Key
+from service.config.retraining import REPLACED_KEYS
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, home_resolved, read_bytes
 
@@ -23,6 +24,9 @@ _MAX_BYTES: Final = 1_000_000
 _FOREIGN: Final = re.compile(ENV_PREFIX + r"(SERVICE_.*|PORT(_.*)?)")
 _BY_NAME: Final = {entry.name: entry for entry in KEYS}
 _BY_VARIABLE: Final = {entry.variable: entry for entry in KEYS}
+_REPLACED: Final = {f"retrain.{name}": instead for name, instead in REPLACED_KEYS.items()} | {
+    f"{ENV_PREFIX}RETRAIN_{name.upper()}": instead for name, instead in REPLACED_KEYS.items()
+}
 _TABLES: Final = {entry.name.rpartition(".")[0] for entry in KEYS} - {""}
 
 
@@ -61,6 +65,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         if entry is None:
             if name in _TABLES:
                 raise FileError(path, f"{name} is a table: expected [{name}] and its keys below", place=place)
+            if name in _REPLACED:
+                raise FileError(path, f"{name} is no longer used: {_REPLACED[name]}", place=place)
             raise FileError(
                 path, f"unknown key {_shown(name)}{_similar(name, list(_BY_NAME) + sorted(_TABLES))}", place=place
             )
@@ -81,6 +87,8 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
             continue
         entry = _BY_VARIABLE.get(variable)
         if entry is None:
+            if variable in _REPLACED:
+                raise InputError(f"environment variable {variable} is no longer used: {_REPLACED[variable]}")
             similar = _similar(variable, list(_BY_VARIABLE))
             raise InputError(f"environment variable {_shown(variable)}: unknown{similar}")
         if environ[variable] == "":

@@ -12,6 +12,13 @@ from models.windows import LEAD_MS
 from service.config.key import key
 from stinger.errors import InputError
 
+REPLACED_KEYS: Final = {
+    "margin": "models are compared by cost, with an interval: set retrain.confidence",
+    "session_margin": "sessions are compared together, by cost: set retrain.confidence or retrain.cost_missed_shot",
+    "session_false_margin": "sessions are compared together, by cost: set retrain.confidence or retrain.cost_false_spin_up",
+}
+"""Keys of earlier versions, and what to set instead."""
+
 _LONGEST_MS: Final = 3_600_000
 _NEGATIVES: Final = "neg_"
 
@@ -58,26 +65,33 @@ class RetrainConfig:
         high=1,
         option="--max-duty",
     )
-    margin: float = key(
-        0.03,
-        "A new champion must have more shots in time than the old one, by at least this fraction of all shots.",
-        low=0,
-        high=1,
-        option="--margin",
-    )
-    session_margin: float = key(
-        0.1,
-        "In each held-out session a new champion may have fewer shots in time, by at most this fraction of the session's shots.",
-        low=0,
-        high=1,
-        option="--session-margin",
-    )
-    session_false_margin: float = key(
+    cost_missed_shot: float = key(
         1.0,
-        "In each held-out session a new champion may have more false spin-ups, by at most this many a minute.",
+        "Cost of an accepted shot that is not in time. Models are compared by cost; only the ratios of the three costs matter.",
+        low=0.001,
+        high=1000,
+        option="--cost-missed-shot",
+    )
+    cost_false_spin_up: float = key(
+        0.1,
+        "Cost of a false spin-up, in addition to that of the time with wheels on. By default ten are as bad as a missed shot.",
         low=0,
         high=1000,
-        option="--session-false-margin",
+        option="--cost-false-spin-up",
+    )
+    cost_minute_on: float = key(
+        3.0,
+        "Cost of a minute with wheels on: noise and battery. By default 20 seconds are as bad as a missed shot.",
+        low=0,
+        high=1000,
+        option="--cost-minute-on",
+    )
+    confidence: float = key(
+        0.95,
+        "A new champion must cost less than the old one with this confidence, for all candidates together.",
+        low=0.5,
+        high=0.9999,
+        option="--confidence",
     )
     max_hours: float = key(
         24.0,

@@ -116,19 +116,22 @@ class _Attempt:
         settings = result.config.retrain
         plan = plan_contest(result.data, champion.model.meta, settings, seen=result.seen, rolled_back=rolled_back)
         # Imported only now: scikit-learn takes a second to load, and most retrainings end before this.
-        from replay.evaluation.contest import Budget, run_contest  # noqa: PLC0415
-        from replay.evaluation.verdict import Rules, judge  # noqa: PLC0415
+        from replay.evaluation.contest import run_contest  # noqa: PLC0415
+        from replay.evaluation.verdict import judge  # noqa: PLC0415
+        from service.retraining.rules import rules_of  # noqa: PLC0415
 
+        rules = rules_of(settings)
         contest = run_contest(
             (champion.version, champion.model),
             settings.specs(),
             plan.test,
             settings.export_options(),
-            Budget(settings.max_false_per_minute, settings.max_duty),
+            rules.budget,
+            weights=rules.weights,
             runner=self._runner,
             model_max_bytes=self._model_max_bytes,
         )
-        verdict = judge(contest, Rules(settings.margin, settings.session_margin, settings.session_false_margin))
+        verdict = judge(contest, rules)
         judged = JudgedContest(plan, contest, verdict)
         outcome = Outcome.KEPT if verdict.winner is None else Outcome.PROMOTED
         return replace(result, outcome=outcome, why=judged.summary(), judged=judged)

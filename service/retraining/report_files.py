@@ -48,11 +48,11 @@ def write_report(result: RetrainingResult) -> Path:
 
 def _draw(result: RetrainingResult, path: Path) -> None:
     # Imported here as it loads matplotlib, which most retrainings do not need.
-    from replay.evaluation.contest import Budget  # noqa: PLC0415
     from replay.evaluation.contest_picture import draw_contest  # noqa: PLC0415
+    from service.retraining.rules import rules_of  # noqa: PLC0415
 
-    judged, settings = result.judged, result.config.retrain
+    judged = result.judged
     assert judged is not None
     title = f"Retraining of {result.started:%Y-%m-%d %H:%M} UTC: {result.outcome.value}"
-    budget = Budget(settings.max_false_per_minute, settings.max_duty)
+    budget = rules_of(result.config.retrain).budget
     draw_contest(judged.contest, judged.best_challenger, budget, path, title=title, dpi=_DPI)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+from replay.evaluation.comparison import Estimate
+from replay.evaluation.comparison_wording import change_text, cost_text
 from replay.evaluation.contest import Contender, Contest
+from replay.evaluation.cost import CostWeights, cost_per_minute
 from replay.evaluation.report import FEW_SHOTS, table_markdown
+from replay.evaluation.verdict import Rules
 from replay.evaluation.wording import number_text, percent_text, rate_text, ratio_text
-from service.retraining.report_values import data_of, options_of
+from service.retraining.report_values import data_of, held_out_values, options_of
 from service.retraining.result import JudgedContest, Outcome, RetrainingResult
+from service.retraining.rules import rules_of
 from stinger.wording import counted
 
-_AT_BUDGET: Final = (
-    "Each model is shown at the threshold with the most accepted shots in time, among those with at most {:g} false "
-    "spin-ups a minute and wheels on at most {:g} % of the time."
+_COST: Final = (
+    "Models are compared by cost: {:g} for each accepted shot that is not in time, {:g} for each false spin-up, {:g} for each "
+    "minute with wheels on. Each session is measured at the thresholds that cost least on the other sessions (with a single "
+    "session: each fifth of it at those that cost least on the rest), so no figure is from data that its threshold was chosen "
+    "on."
 )
-_SAME_DATA: Final = (
-    "The thresholds were chosen on the same sessions that the figures are from: on other sessions, all models will do a "
-    "little worse."
-)
-_BEST_OF_SEVERAL: Final = (
-    "The best of several challengers looks a little better than it is, because chance favours one of them: the margin "
-    "makes up for that."
+_INTERVAL: Final = "The intervals are from a paired bootstrap over {} {}; they hold for all challengers together with {:g} % confidence."
+_LIMITS: Final = (
+    "The verdict is by thresholds within the limits: at most {:g} false spin-ups a minute, wheels on at most {:g} % of the "
+    "time. A challenger must keep to them; of the champion's thresholds, only those that clearly exceed them are left out."
 )
 
 
@@ -45,61 +50,140 @@ def report_page(result: RetrainingResult, *, picture: str) -> str:
 def _comparison(result: RetrainingResult, judged: JudgedContest, picture: str) -> list[str]:
     contest = judged.contest
     contenders = [contest.champion, *contest.challengers]
-    settings = result.config.retrain
-    notes = [_SAME_DATA, *([_BEST_OF_SEVERAL] if len(contest.challengers) > 1 else [])]
-    shots = next((one.rows[0].accepted.total for one in contenders if one.rows), 0)
+    rules = rules_of(result.config.retrain)
+    weights, budget = rules.weights, rules.budget
+    notes = []
+    shots = int(contest.blocks.shots.sum())
     if shots < FEW_SHOTS:
         notes.append(f"{shots} accepted shots are few: the wide intervals show how uncertain the figures are.")
+    notes += _champion_threshold(contest, rules)
     return [
+        *_difference_table(judged),
         f"![Accepted shots in time against false spin-ups for each model, and each held-out session]({picture})",
         "",
-        "## Comparison",
+        "## Verdict",
+        "",
+        *_rulings(judged),
+        "",
+        "## How they were compared",
         "",
         judged.plan.method,
         "",
-        _AT_BUDGET.format(settings.max_false_per_minute, 100 * settings.max_duty),
+        _COST.format(weights.missed_shot, weights.false_spin_up, weights.minute_on),
         "",
-        *_comparison_table(contenders, contest),
+        *_interval_note(judged, rules.confidence),
+        _LIMITS.format(budget.max_false_per_minute, 100 * budget.max_duty),
+        "",
+        *_comparison_table(contenders, contest, weights),
         "",
         *(f"- {note}" for note in notes),
         *(f"- {one.name}: {warning}." for one in contenders for warning in one.warnings),
         *(f"- {warning}." for warning in contest.warnings),
         "",
-        *_rulings(judged),
         *_sessions(judged),
         *_thresholds(contenders, contest),
     ]
 
 
-def _figures(one: Contender) -> dict[str, str]:
-    """Return one column of the comparison table, by the labels of the rows."""
-    point, precision = one.point, one.average_precision
-    figures = (
-        {}
-        if point is None
-        else {
-            "accepted shots in time": ratio_text(point.accepted),
-            "by chance": percent_text(point.by_chance),
-            "threshold": f"{point.parameters.on:.2f}",
-            "false spin-ups": rate_text(point.false),
-            "false spin-ups far from any shot": rate_text(point.false_quiet),
-            "lead p50 (p5, p95)": "-"
-            if point.lead is None
-            else f"{point.lead.p50_ms:.0f} ms ({point.lead.p5_ms:.0f}, {point.lead.p95_ms:.0f})",
-            "duty": percent_text(point.duty),
-        }
+def _difference_table(judged: JudgedContest) -> list[str]:
+    """Return a table of each challenger's differences from the champion, as a user would notice them."""
+    rows = []
+    compared = [
+        (ruling.challenger, thresholds, one)
+        for ruling in judged.verdict.rulings
+        for thresholds, one in (("of least cost", ruling.comparison), ("within the limits", ruling.within))
+        if one is not None
+    ]
+    for challenger, thresholds, one in compared:
+        probability = "-" if math.isnan(one.probability) else f"{100 * one.probability:.1f} %"
+        duty = Estimate(100 * one.duty.value, 100 * one.duty.low, 100 * one.duty.high)
+        rows.append(
+            [
+                challenger,
+                thresholds,
+                change_text(one.in_time, "more", "fewer", ".1f"),
+                change_text(one.false_per_minute, "more", "fewer", ".2f"),
+                change_text(duty, "more", "less", ".1f", unit=" %"),
+                cost_text(one),
+                probability,
+            ]
+        )
+    if not rows:
+        return []
+    header = [
+        "compared with the champion",
+        "at thresholds",
+        "shots in time, of 100",
+        "false spin-ups a minute",
+        "time with wheels on",
+        "cost",
+        "probability of being better",
+    ]
+    return [*_table(header, rows), ""]
+
+
+def _interval_note(judged: JudgedContest, confidence: float) -> list[str]:
+    comparison = next((one.comparison for one in judged.verdict.rulings if one.comparison is not None), None)
+    if comparison is None:
+        return []
+    if math.isnan(comparison.probability):
+        return [f"There are only {comparison.count} {comparison.units}: too few for an interval.", ""]
+    return [_INTERVAL.format(comparison.count, comparison.units, 100 * confidence), ""]
+
+
+def _champion_threshold(contest: Contest, rules: Rules) -> list[str]:
+    """Return a note if the champion would cost clearly less at another threshold than at the one in its file."""
+    own = next((row for row in contest.champion.rows if row.parameters.on == contest.champion_threshold), None)
+    best = contest.champion.within or contest.champion.best
+    if own is None or cost_per_minute(own, rules.weights) < 1.1 * cost_per_minute(best, rules.weights):
+        return []
+    note = (
+        f"The champion's file has the threshold {own.parameters.on:.2f}, at which it costs "
+        f"{cost_per_minute(own, rules.weights):.2f} a minute; at {best.parameters.on:.2f} it would cost "
+        f"{cost_per_minute(best, rules.weights):.2f}. `stinger calibrate` changes the threshold of a model."
     )
+    return [note]
+
+
+def _figures(one: Contender, contest: Contest, weights: CostWeights) -> dict[str, str]:
+    """Return one column of the comparison table, by the labels of the rows."""
+    held_out = held_out_values(one.held_out, contest.blocks, weights)
+    best, precision = one.best, one.average_precision
+    figures = {
+        "cost a minute": number_text(held_out["cost_per_minute"]),
+        "accepted shots in time": percent_text(held_out["in_time"]),
+        "false spin-ups a minute": number_text(held_out["false_per_minute"]),
+        "wheels on": percent_text(held_out["duty"]),
+        "threshold of least cost, over all sessions": f"{best.parameters.on:.2f}",
+        "- accepted shots in time": f"{ratio_text(best.accepted)}; {percent_text(best.by_chance)} by chance",
+        "- false spin-ups": rate_text(best.false),
+        "- false spin-ups far from any shot": rate_text(best.false_quiet),
+        "- lead p50 (p5, p95)": "-"
+        if best.lead is None
+        else f"{best.lead.p50_ms:.0f} ms ({best.lead.p5_ms:.0f}, {best.lead.p95_ms:.0f})",
+        "- wheels on": percent_text(best.duty),
+        "least cost within the limits": _within_text(one),
+    }
     if precision is not None:
         figures["average precision"] = f"{precision.value:.3f} ({precision.by_chance:.3f} by chance)"
     return figures
 
 
-def _comparison_table(contenders: Sequence[Contender], contest: Contest) -> list[str]:
-    columns = [_figures(one) for one in contenders]
-    labels = dict.fromkeys(label for column in sorted(columns, key=len, reverse=True) for label in column)
-    for column, one in zip(columns, contenders, strict=True):
-        if one.point is None:
-            column[next(iter(labels))] = "no threshold is within the budget"
+def _within_text(one: Contender) -> str:
+    if one.within is None:
+        return "no threshold"
+    if one.best_is_within:
+        return "the same threshold"
+    row = one.within
+    return (
+        f"at {row.parameters.on:.2f}: {percent_text(row.accepted.value)} in time, {number_text(row.false.value)} false a "
+        f"minute, wheels on {percent_text(row.duty)}"
+    )
+
+
+def _comparison_table(contenders: Sequence[Contender], contest: Contest, weights: CostWeights) -> list[str]:
+    columns = [_figures(one, contest, weights) for one in contenders]
+    labels = dict.fromkeys(label for column in columns for label in column)
     return _table(
         ["", *(f"champion: {one.name}" if one is contest.champion else one.name for one in contenders)],
         [[label, *(column.get(label, "-") for column in columns)] for label in labels],
@@ -107,32 +191,20 @@ def _comparison_table(contenders: Sequence[Contender], contest: Contest) -> list
 
 
 def _rulings(judged: JudgedContest) -> list[str]:
-    lines = ["## Verdict", ""]
+    lines = []
     for ruling in judged.verdict.rulings:
         if ruling.challenger == judged.verdict.winner:
             lines.append(f"- **{ruling.challenger}** becomes champion.")
         elif not ruling.reasons:
-            lines.append(
-                f"- {ruling.challenger} also follows the rules, but {_reason_not_best(judged, ruling.challenger)}."
-            )
+            lines.append(f"- {ruling.challenger} is better than the champion too, but costs more than the winner.")
         else:
             lines.append(f"- {ruling.challenger} does not become champion. {' '.join(ruling.reasons)}")
-    return [*lines, ""]
-
-
-def _reason_not_best(judged: JudgedContest, name: str) -> str:
-    best = judged.best_challenger
-    other = next(one for one in judged.contest.challengers if one.name == name)
-    if best is not None and other.in_time == best.in_time:
-        return "has no more shots in time, and no lower duty"
-    return "has fewer shots in time"
+    return lines
 
 
 def _sessions(judged: JudgedContest) -> list[str]:
     contest = judged.contest
-    shown = [one for one in (contest.champion, judged.best_challenger) if one is not None and one.point is not None]
-    if not shown:
-        return []
+    shown = [one for one in (contest.champion, judged.best_challenger) if one is not None]
     header = ["session", "minutes", "shots"]
     header += [f"{one.name}: {what}" for one in shown for what in ("in time", "false spin-ups a minute")]
     rows = []
@@ -143,14 +215,15 @@ def _sessions(judged: JudgedContest) -> list[str]:
             own = one.sessions[i]
             cells += [str(own.accepted.count) if own.accepted.total else "-", number_text(own.false.value)]
         rows.append(cells)
-    return ["## Each held-out session", "", *_table(header, rows), ""]
+    note = "Each model at its threshold of least cost over all sessions."
+    return ["## Each held-out session", "", note, "", *_table(header, rows), ""]
 
 
 def _thresholds(contenders: Sequence[Contender], contest: Contest) -> list[str]:
     lines = ["## All thresholds", ""]
     for one in contenders:
         name = f"The champion, {one.name}" if one is contest.champion else one.name
-        lines += [f"{name}:", "", *table_markdown(one.rows, one.point), ""]
+        lines += [f"{name}:", "", *table_markdown(one.rows, one.best), ""]
     return lines
 
 

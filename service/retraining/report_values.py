@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 from models.saving import software
 from replay.evaluation.contest import Contender, Contest
+from replay.evaluation.cost import Blocks, CostWeights
+from replay.evaluation.cost_choice import HeldOutCounts
 from replay.evaluation.evaluate import Evaluation
 from replay.evaluation.report import finite, rows_to_read
 from service.retraining.result import RetrainingResult
+from service.retraining.rules import rules_of
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 
 def report_values(result: RetrainingResult) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def report_values(result: RetrainingResult) -> dict[str, Any]:
         "data": list(data_of(result)),
         "warnings": list(result.all_warnings),
         "method": None if judged is None else judged.plan.method,
-        "contest": None if judged is None else _contest(judged.contest),
+        "contest": None if judged is None else _contest(judged.contest, rules_of(result.config.retrain).weights),
         "verdict": None if judged is None else [asdict(ruling) for ruling in judged.verdict.rulings],
         "basis": result.inputs_hash,
     }
@@ -44,7 +48,7 @@ def journal_values(result: RetrainingResult) -> dict[str, Any]:
     values["data"] = [{name: entry[name] for name in ("path", "sha256", "role")} for entry in values["data"]]
     contest = values.pop("contest")
     values["metrics"] = contest and {
-        one["name"]: one["point"] for one in (contest["champion"], *contest["challengers"])
+        one["name"]: one["held_out"] for one in (contest["champion"], *contest["challengers"])
     }
     for name in ("time", "schema"):
         del values[name]
@@ -90,16 +94,38 @@ def data_of(result: RetrainingResult) -> Iterator[dict[str, Any]]:
         }
 
 
-def _contest(contest: Contest) -> dict[str, Any]:
+def _contest(contest: Contest, weights: CostWeights) -> dict[str, Any]:
     def contender(one: Contender) -> dict[str, Any]:
-        return asdict(replace(one, rows=tuple(rows_to_read(one.rows, one.point))))
+        values = asdict(replace(one, rows=tuple(rows_to_read(one.rows, one.best))))
+        values["held_out"] = held_out_values(one.held_out, contest.blocks, weights)
+        values["held_out_within"] = held_out_values(one.held_out_within, contest.blocks, weights)
+        return values
 
     return {
         "held_out": contest.held_out,
         "champion": contender(contest.champion),
+        "champion_threshold": contest.champion_threshold,
         "challengers": [contender(one) for one in contest.challengers],
         "failed": dict(contest.failed),
         "warnings": contest.warnings,
+    }
+
+
+def held_out_values(counts: HeldOutCounts, blocks: Blocks, weights: CostWeights) -> dict[str, float]:
+    """Return what a model did in all blocks together, with thresholds that were chosen on other parts of the data.
+
+    ``cost_per_minute`` is in the units of ``weights``.
+    """
+    missed, false, on = counts.array.sum(axis=0).tolist()
+    shots, minutes = float(blocks.shots.sum()), float(blocks.minutes.sum())
+    cost = float((counts.array @ weights.each).sum())
+    return {
+        "accepted_shots": int(shots),
+        "minutes": minutes,
+        "in_time": 1 - missed / shots if shots else math.nan,
+        "false_per_minute": false / minutes if minutes else math.nan,
+        "duty": on / minutes if minutes else math.nan,
+        "cost_per_minute": cost / minutes if minutes else math.nan,
     }
 
 

@@ -46,17 +46,23 @@ class JudgedContest:
 
     def summary(self) -> tuple[str, ...]:
         """Return the verdict in one or more sentences."""
-        champion, best = self.contest.champion, self.best_challenger
-        if self.verdict.winner is None or best is None or best.point is None:
+        # Imported here as it loads scipy, which most retrainings do not need.
+        from replay.evaluation.comparison_wording import felt_text, probability_text  # noqa: PLC0415
+
+        champion = self.contest.champion.name
+        if self.verdict.winner is None:
             ruling = self.verdict.rulings[0]
             return (
-                f"No challenger replaces the champion {champion.name}. The best is {ruling.challenger}:",
+                f"No challenger replaces the champion {champion}. The best is {ruling.challenger}:",
                 *ruling.reasons,
             )
-        shots = best.point.accepted
-        own = f"{best.name} has {shots.count} of {shots.total} accepted shots in time within the budget"
-        other = f"has {champion.in_time}" if champion.point else "has no threshold within the budget"
-        return (f"{own}, the champion {champion.name} {other}: {best.name} replaces it.",)
+        comparison = self.verdict.ruling(self.verdict.winner).within
+        assert comparison is not None
+        felt, probability = felt_text(comparison), probability_text(comparison)
+        sentences = [f"{self.verdict.winner} replaces the champion {champion}: {felt}; {probability}."]
+        if not self.contest.champion.best_is_within:
+            sentences.append("Both were compared within the limits, which the champion exceeds at its best threshold.")
+        return tuple(sentences)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,10 +17,10 @@ from service.retraining.result import RetrainingResult
 def train_winner(result: RetrainingResult, winner: Contender, runner: TaskRunner) -> tuple[Model, tuple[str, ...]]:
     """Train a model like ``winner`` on all data of ``result``; return it, and warnings about the fit.
 
-    Its file holds the threshold that was chosen in the contest, and the winner's metrics on the held-out sessions. Raises
+    Its file holds the threshold with the least cost within the budget, and the winner's metrics on the held-out sessions at it. Raises
     :class:`~stinger.errors.InputError` if the model is too large for a file.
     """
-    assert winner.point is not None
+    assert winner.within is not None
     spec = parse_spec(winner.name)
     options = result.config.retrain.export_options()
     sessions = result.data.sessions
@@ -30,8 +30,8 @@ def train_winner(result: RetrainingResult, winner: Contender, runner: TaskRunner
         software=software(),
         created=now_utc(),
         lead_ms=options.lead_ms,
-        decision=winner.point.parameters,
+        decision=winner.within.parameters,
         training=trained_on(sessions, [item.sha256 for item in result.data.items]),
-        metrics=metrics_of(winner.point, len(winner.sessions)),
+        metrics=metrics_of(winner.within, len(winner.sessions)),
     )
     return train_on_all(sessions, meta, options, runner)

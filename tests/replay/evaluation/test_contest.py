@@ -15,9 +15,12 @@ from models.sessions import Session
 from models.spec import ModelSpec, parse_spec
 from models.task_runner import TaskRunner
 from models.workers import Workers
-from replay.evaluation.contest import Budget, Contest, run_contest
+from replay.evaluation.contest import Contest, run_contest
+from replay.evaluation.cost import CostWeights
+from replay.evaluation.cost_choice import Budget
 from replay.evaluation.evaluate import evaluate
 from replay.evaluation.held_out import score_candidates, train_on_all
+from replay.evaluation.verdict import Rules, judge
 from replay.trace import Trace
 from tests.helpers.retraining import blind_model, session_of
 from tests.helpers.synthetic import synthetic_samples
@@ -38,7 +41,7 @@ def holding_out(sessions: tuple[Session, ...], *positions: int) -> HeldOut:
 
 def contest(test: HeldOut, specs: tuple[ModelSpec, ...] = (LOGREG,), runner: TaskRunner = ALONE) -> Contest:
     champion: tuple[str, Model] = ("old", open_model(blind_model()))
-    return run_contest(champion, specs, test, OPTIONS, BUDGET, runner=runner)
+    return run_contest(champion, specs, test, OPTIONS, BUDGET, weights=CostWeights(), runner=runner)
 
 
 def outputs(sessions: tuple[Session, ...], *positions: int) -> list[bytes]:
@@ -67,20 +70,21 @@ def test_one_session_is_tested_in_blocks_and_every_block_has_outputs() -> None:
 def test_a_model_that_learnt_aiming_beats_one_that_knows_nothing() -> None:
     found = contest(holding_out(made_sessions(), 0, 1, 2))
     (challenger,) = found.challengers
-    assert found.champion.point is None
-    assert challenger.point is not None
-    assert challenger.in_time > 30
-    assert challenger.point.false.value <= BUDGET.max_false_per_minute
-    assert challenger.point.duty <= BUDGET.max_duty
+    assert found.champion.within is None
+    assert challenger.within is not None
+    assert challenger.within.accepted.count > 30
+    assert challenger.within.false.value <= BUDGET.max_false_per_minute
+    assert challenger.within.duty <= BUDGET.max_duty
+    rules = Rules(CostWeights(), BUDGET, confidence=0.95)
+    assert judge(found, rules).winner == "logreg:summary"
 
 
 def test_sessions_of_a_contender_add_up_to_its_whole() -> None:
     found = contest(holding_out(made_sessions(), 0, 2))
     (challenger,) = found.challengers
     assert found.held_out == ("s0", "s2")
-    assert challenger.point is not None
-    assert sum(one.accepted.count for one in challenger.sessions) == challenger.in_time
-    assert sum(one.false.count for one in challenger.sessions) == challenger.point.false.count
+    assert sum(one.accepted.count for one in challenger.sessions) == challenger.best.accepted.count
+    assert sum(one.false.count for one in challenger.sessions) == challenger.best.false.count
 
 
 def test_champion_is_judged_with_its_own_way_of_deciding() -> None:
@@ -88,7 +92,9 @@ def test_champion_is_judged_with_its_own_way_of_deciding() -> None:
     model = open_model(blind_model())
     model.meta = replace(model.meta, decision=own)
     sessions = made_sessions(2)
-    found = run_contest(("old", model), [LOGREG], holding_out(sessions, 0), OPTIONS, BUDGET, runner=ALONE)
+    found = run_contest(
+        ("old", model), [LOGREG], holding_out(sessions, 0), OPTIONS, BUDGET, weights=CostWeights(), runner=ALONE
+    )
     (row,) = (row for row in found.champion.rows if row.parameters == own)
     trace = Trace(sessions[0], score_recording(model, sessions[0].recording))
     assert row == evaluate([trace], own)

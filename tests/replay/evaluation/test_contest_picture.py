@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from replay.evaluation.contest import Budget, Contest
+from replay.evaluation.contest import Contest
 from replay.evaluation.contest_picture import draw_contest
-from tests.replay.evaluation.contests import contender, contest_of, nobody
+from replay.evaluation.cost_choice import Budget
+from tests.replay.evaluation.contests import contender, contest_of
 
 BUDGET = Budget(max_false_per_minute=2, max_duty=0.5)
 OLD = contender("20260131T170203.456Z-mlp-rich", (40, 50, 5), (0, 0, 3), (9, 10, 0))
@@ -19,8 +20,8 @@ NEW = contender("et:rich", (45, 50, 5), (0, 0, 1), (10, 10, 0))
     "contest",
     [
         contest_of(OLD, NEW),
-        contest_of(nobody("factory"), NEW),
-        contest_of(OLD, nobody("et:rich")),
+        contest_of(contender("factory", (40, 50, 90), (0, 0, 60), (9, 10, 0), within=None), NEW),
+        contest_of(OLD, contender("et:rich", (40, 50, 90), (0, 0, 60), (9, 10, 0), within=None)),
         contest_of(OLD, failed={"et:rich": "too large"}),
         contest_of(contender("old", *[(4, 5, 1)] * 40), contender("new", *[(5, 5, 1)] * 40)),
     ],

@@ -23,10 +23,10 @@ def test_windows_are_chosen_as_recommended_by_default() -> None:
 
 
 def test_file_sets_candidates_rules_and_windows(tmp_path: Path) -> None:
-    text = 'candidates = ["hgb:rich"]\nmargin = 0.1\nneg_mult = 4\nlead_ms = 120'
+    text = 'candidates = ["hgb:rich"]\nconfidence = 0.9\nneg_mult = 4\nlead_ms = 120'
     settings = load_config(written(tmp_path, text), {}, {}).retrain
     assert settings.specs() == (ModelSpec("hgb", "rich"),)
-    assert settings.margin == 0.1
+    assert settings.confidence == 0.9
     assert (settings.export_options().negatives.mult, settings.export_options().lead_ms) == (4, 120)
 
 
@@ -37,7 +37,9 @@ def test_file_sets_candidates_rules_and_windows(tmp_path: Path) -> None:
         ('candidates = ["mlp"]', "expected MODEL:FEATURES"),
         ("candidates = []", "expected at least one MODEL:FEATURES"),
         ('candidates = ["mlp:rich", " mlp : rich"]', "names a candidate twice: mlp:rich, mlp:rich"),
-        ("margin = 2", "expected a number from 0 to 1, not 2"),
+        ("confidence = 2", "expected a number from 0.5 to 0.9999, not 2"),
+        ("margin = 0.1", "line 2: retrain.margin is no longer used: .* set retrain.confidence"),
+        ("session_margin = 0.1", "retrain.session_margin is no longer used: .* retrain.cost_missed_shot"),
         ("neg_near_min_ms = 3000", "the near band is 3000 to 2000 ms"),
         ("window_ms = 400", "unknown key retrain.window_ms"),
     ],
@@ -53,3 +55,8 @@ def test_environment_and_options_reach_it() -> None:
     settings = load_config(None, environ, {"retrain.min_shots": 40}).retrain
     assert settings.candidates == ("rf:rich", "et:rich")
     assert settings.min_shots == 40
+
+
+def test_variable_of_an_earlier_version_is_refused_with_what_to_use() -> None:
+    with pytest.raises(InputError, match=r"STINGER_RETRAIN_MARGIN is no longer used: .* set retrain\.confidence"):
+        load_config(None, {"STINGER_RETRAIN_MARGIN": "0.1"}, {})

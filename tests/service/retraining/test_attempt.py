@@ -60,8 +60,8 @@ def test_better_challenger_becomes_champion_with_its_threshold_and_metrics(tmp_p
     model = load_model(version.model_path)
     assert result.judged is not None
     assert result.judged.best_challenger is not None
-    assert result.judged.best_challenger.point is not None
-    assert model.meta.decision == result.judged.best_challenger.point.parameters
+    assert result.judged.best_challenger.within is not None
+    assert model.meta.decision == result.judged.best_challenger.within.parameters
     assert model.meta.training["inputs_sha256"] == [item.sha256 for item in result.data.items]
     assert model.meta.metrics["accepted_shots"] == 45
     assert version.blaster_path is not None
@@ -77,8 +77,10 @@ def test_journal_and_report_hold_data_and_outcome(tmp_path: Path) -> None:
     assert (entry["outcome"], entry["version"]) == ("promoted", result.version)
     assert [one["sha256"] for one in entry["data"]] == [item.sha256 for item in result.data.items]
     assert entry["options"]["candidates"] == ["logreg:summary"]
-    assert entry["metrics"]["logreg:summary"]["accepted"]["total"] == 30
-    assert entry["verdict"] == [{"challenger": "logreg:summary", "reasons": []}]
+    assert entry["metrics"]["logreg:summary"]["accepted_shots"] == 30
+    (ruling,) = entry["verdict"]
+    assert (ruling["challenger"], ruling["reasons"]) == ("logreg:summary", [])
+    assert ruling["within"]["cost"]["high"] < 0
     assert result.folder is not None
     assert result.folder == tmp_path / "reports" / entry["report"]
     assert sorted(path.name for path in result.folder.iterdir()) == [
@@ -121,19 +123,19 @@ def test_new_champion_has_seen_everything_so_the_next_retraining_is_not_yet(tmp_
     assert second.outcome is Outcome.NOT_YET
     assert "There are 0 accepted shots that the champion was not trained on, and 30 that" in second.why[0]
     recorded(tmp_path, 3)
-    third = attempt(tmp_path, settings=replace(EASY, min_shots=10, margin=1.0))
+    third = attempt(tmp_path, settings=replace(EASY, min_shots=10))
     assert third.outcome is Outcome.KEPT
     assert third.judged is not None
     assert third.judged.contest.held_out == ("b1 2026-01-01 15:00:00",)
     assert champion(tmp_path) == first.version
 
 
-def test_challenger_that_is_not_better_by_the_margin_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_challenger_that_exceeds_the_limits_is_refused_with_the_reason(tmp_path: Path) -> None:
     old = promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
     result = attempt(tmp_path, settings=replace(EASY, max_false_per_minute=0.0, max_duty=0.001))
     assert result.outcome is Outcome.KEPT
-    assert "It has no threshold within the budget that has a shot in time." in result.why
+    assert result.why[-1] == "No threshold within the limits has a shot in time."
     assert champion(tmp_path) == old
     assert len(Registry(tmp_path / "registry").versions()) == 1
 
@@ -210,9 +212,8 @@ def test_report_says_why_another_good_challenger_did_not_win(tmp_path: Path) -> 
     result = attempt(tmp_path, settings=replace(EASY, candidates=("logreg:summary", "logreg:flatten")))
     assert result.judged is not None
     assert result.folder is not None
-    first, second = (one.in_time for one in result.judged.contest.challengers)
-    why = "has no more shots in time, and no lower duty" if first == second else "has fewer shots in time"
-    assert f" also follows the rules, but {why}." in (result.folder / "retraining.md").read_text()
+    page = (result.folder / "retraining.md").read_text()
+    assert " is better than the champion too, but costs more than the winner." in page
 
 
 def test_second_retraining_at_the_same_time_is_refused(tmp_path: Path) -> None:

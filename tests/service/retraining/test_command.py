@@ -38,7 +38,7 @@ def test_new_champion_and_report_are_printed(tmp_path: Path) -> None:
     result = retrain(tmp_path, QUICK)
     assert result.exit_code == 0, result.output
     outcome, champion, report = result.stdout.splitlines()
-    assert outcome.startswith("promoted: logreg:summary has ")
+    assert outcome.startswith("promoted: logreg:summary replaces the champion 20")
     assert champion.startswith("The champion is now 20")
     assert Path(report.removeprefix("report: ")).is_file()
 
@@ -47,7 +47,7 @@ def test_json_is_one_document_with_everything(tmp_path: Path) -> None:
     recorded(tmp_path)
     values = json.loads(retrain(tmp_path, f"{QUICK} --json").stdout)
     assert values["outcome"] == "promoted"
-    assert values["contest"]["challengers"][0]["point"]["accepted"]["total"] == 30
+    assert values["contest"]["challengers"][0]["held_out"]["accepted_shots"] == 30
     assert Path(values["folder"], "retraining.json").is_file()
 
 
@@ -75,7 +75,11 @@ def test_configuration_file_of_the_daemon_is_used(tmp_path: Path) -> None:
         ("--every 0.5s", "expected 1s to 366d, not '0.5s'"),
         ("--every 9000d", "expected 1s to 366d, not '9000d'"),
         ("--candidate cnn:rich", "--candidate: there is no model 'cnn'"),
-        ("--margin 2", "--margin: expected a number from 0 to 1, not 2.0"),
+        ("--confidence 2", "--confidence: expected a number from 0.5 to 0.9999, not 2.0"),
+        (
+            "--margin 0.1",
+            "--margin is no longer used: models are compared by cost, with an interval: set retrain.confi",
+        ),
         ("none.bin", "none.bin: No such file or directory"),
         ("--config none.toml --every 1s", "none.toml: No such file or directory"),
     ],
