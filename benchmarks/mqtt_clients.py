@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from service.config.broker_address import BrokerAddress
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import DeliveryPolicy
-from service.mqtt.connection import Connector
+from service.mqtt.connector import Connector
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.sample_subscription import SampleSubscription
 

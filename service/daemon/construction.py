@@ -161,6 +161,8 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     metrics.outbox_unwritten = lambda: outbox.unwritten
     metrics.events_set_aside = lambda: outbox.set_aside_messages
     metrics.outbox_files_set_aside = lambda: outbox.set_aside_files
+    metrics.messages_refused = lambda: link.publisher.problems.refused
+    metrics.messages_too_long = lambda: link.publisher.problems.too_long
     metrics.recorder = recorder.stats
     metrics.free_bytes = partial(_free_bytes, config.data_dir)
     return Parts(

@@ -1,4 +1,4 @@
-"""Connections that publish, through aiomqtt and the paho-mqtt below it. Only this file knows these two libraries.
+"""Connections that publish, through aiomqtt and the paho-mqtt below it. Only this file and ``aiomqtt_client`` know these two libraries.
 
 aiomqtt connects and disconnects, has the event loop read paho's socket, and pings. Messages and subscriptions go through
 paho's public methods and callbacks, because aiomqtt needs two tasks for each publish. Where neither library has a public
@@ -8,9 +8,6 @@ way, private names are used; ``tests/service/mqtt/test_private_names.py`` fails 
 from __future__ import annotations
 
 import asyncio
-import logging
-import math
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,27 +20,30 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from service.base.logs import get_logger
+from service.mqtt.aiomqtt_client import explanation_of, limits_of, new_client, refuse_socket
 from service.mqtt.connection import (
-    BrokerLimits,
     ConnectionSettings,
     IncomingMessage,
     MessageHandler,
+    MessageTooLongError,
     MqttError,
     ProtocolVersion,
     PublishingConnection,
     QoS,
+    Refusal,
+    RefusedHandler,
     WritableHandler,
 )
 from service.mqtt.messages import OutgoingMessage
+from service.mqtt.publishable import publish_packet_bytes, topic_problem
 from service.mqtt.reason_codes import connack_text, disconnect_text, puback_text
 
 _CONNACK: Final = 0x20
 _CONNACK_BYTES: Final = 4
 """Type, length, flags and code, up to where both versions of MQTT are the same."""
+_SHORT_KEEPALIVE_S: Final = 3
+_NO_TOPIC: Final = "stinger/daemon/nothing"
 _LOG: Final = get_logger(__name__)
-# The libraries log nothing that our errors and log lines do not report.
-_library_logger = logging.getLogger(f"{__name__}.paho")
-_library_logger.setLevel(logging.CRITICAL + 1)
 
 
 class AiomqttConnection(PublishingConnection):
@@ -55,13 +55,14 @@ class AiomqttConnection(PublishingConnection):
         super().__init__(settings)
         self._on_message = on_message
         self._on_writable = on_writable
-        self._client = _new_client(settings)
+        self._client = new_client(settings)
         # aiomqtt has no way to publish at once, to read what the broker announced, or to give up a connection.
         paho: Any = self._client._client  # noqa: SLF001
         self._paho = paho
         self._beginning = b""
-        self._unacknowledged: dict[int, Callable[[], None] | None] = {}
-        self._refusal_logged = False
+        self._unacknowledged: dict[int, tuple[Callable[[], None] | None, RefusedHandler | None]] = {}
+        self._unconfirmed: list[Callable[[], None]] = []
+        self._confirming: list[Callable[[], None]] = []
         self._writing_now = False
         self._congested = False
         self._closing = False
@@ -77,6 +78,7 @@ class AiomqttConnection(PublishingConnection):
         paho.on_message = self._take_message
         paho.on_publish = self._on_publish
         paho.on_subscribe = self._on_subscribe
+        paho.on_unsubscribe = self._on_unsubscribe
         self._loop_read: Any = paho.loop_read
         paho.loop_read = self._read
         # All reads of paho go through this method. No public callback reports the length of a packet before it is read.
@@ -92,23 +94,29 @@ class AiomqttConnection(PublishingConnection):
         self,
         message: OutgoingMessage,
         acknowledged: Callable[[], None] | None = None,
+        refused: RefusedHandler | None = None,
         *,
         correlation_data: bytes | None = None,
     ) -> None:
         """See :meth:`PublishingConnection.publish`."""
         self._raise_if_lost()
-        if not message.topic or "\0" in message.topic:  # paho checks everything else
-            raise ValueError(f"{message.topic!r} is not a topic to publish to")
+        problem = topic_problem(message.topic)
+        if problem:
+            raise ValueError(f"{message.topic!r:.100} {problem}")
+        qos = min(message.qos, self._limits.maximum_qos)
+        self._check_length(message, qos, correlation_data)
+        retain = message.retain and self._limits.retain_available
         # aiomqtt would have the event loop write, two of its turns later. While a callback of paho runs, paho must not write.
         self._writing_now = not self._paho._in_callback_mutex.locked()  # noqa: SLF001
         try:
-            info = self._paho.publish(
-                message.topic, message.payload, message.qos, message.retain, self._properties(correlation_data)
-            )
+            info = self._paho.publish(message.topic, message.payload, qos, retain, self._properties(correlation_data))
             if info.rc != MQTT_ERR_SUCCESS:
                 raise MqttError(self._lost_reason or error_string(info.rc))
-            if message.qos:
-                self._unacknowledged[info.mid] = acknowledged
+            if qos:
+                self._unacknowledged[info.mid] = (acknowledged, refused)
+            elif message.qos and acknowledged is not None:
+                self._unconfirmed.append(acknowledged)
+                self._confirm()
             if self._writing_now:
                 self._write()
         finally:
@@ -159,7 +167,7 @@ class AiomqttConnection(PublishingConnection):
         self._paho._sock_close()  # noqa: SLF001 - disconnect() only closes behind what could be written
         self._paho.on_socket_close = None
         # A thread that still connects must not open it again: its CONNECT would end the next connection.
-        self._paho.on_socket_open = _refuse_socket
+        self._paho.on_socket_open = refuse_socket
 
     def _send_subscribe(self, filters: Sequence[tuple[str, QoS]]) -> int:
         code, packet_id = self._paho.subscribe(list(filters))
@@ -181,6 +189,13 @@ class AiomqttConnection(PublishingConnection):
         sock = self._paho.socket()
         if sock is not None and self._paho.want_write():
             self._loop.add_writer(sock.fileno(), self._paho.loop_write)
+
+    def _check_length(self, message: OutgoingMessage, qos: int, correlation_data: bytes | None) -> None:
+        longest = self._limits.maximum_packet_bytes  # only MQTT 5 has it
+        if longest is not None:
+            size = publish_packet_bytes(message.topic, message.payload, qos, correlation_data)
+            if size > longest:
+                raise MessageTooLongError(f"{size} bytes, the broker takes at most {longest}")
 
     def _properties(self, correlation_data: bytes | None) -> Properties | None:
         if correlation_data is None or self.version is not ProtocolVersion.V5:
@@ -213,21 +228,26 @@ class AiomqttConnection(PublishingConnection):
 
     def _on_connect(self, paho: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
         if code.is_failure:
-            self._lose(f"refused by the broker: {connack_text(code.value, _explanation(properties))}")
+            self._lose(f"refused by the broker: {connack_text(code.value, explanation_of(properties))}", code.value)
             return
         keepalive_s = self._settings.times.keepalive_s
         # A broker may ask for a longer pause, or for none to be checked; its own death must still be noticed. The public
         # property cannot be set while connected.
         if not 0 < paho.keepalive <= keepalive_s:
             paho._keepalive = keepalive_s  # noqa: SLF001
-        self._accept(_limits(properties))
+        limits = limits_of(properties)
+        if 0 < paho.keepalive <= _SHORT_KEEPALIVE_S:
+            every_s = paho.keepalive / 4
+            self._loop.call_soon_threadsafe(self._loop.call_later, every_s, self._keep_alive, every_s)
+        self._accept(limits)
         self._aiomqtt_on_connect(paho, userdata, flags, code, properties)
 
     def _on_disconnect(self, paho: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
         if self._closing:
             self._aiomqtt_on_disconnect(paho, userdata, flags, code, properties)
         elif flags.is_disconnect_packet_from_server:
-            self._lose(f"disconnected by the broker: {disconnect_text(code.value, _explanation(properties))}")
+            reason = disconnect_text(code.value, explanation_of(properties))
+            self._lose(f"disconnected by the broker: {reason}", code.value)
         elif code == "Keep alive timeout":
             self._lose(f"nothing from the broker for {2 * paho.keepalive} s")
         elif code == "Protocol error":
@@ -264,14 +284,41 @@ class AiomqttConnection(PublishingConnection):
         self._take_suback(packet_id, [code.value for code in codes])
 
     def _on_publish(self, _paho: Any, _userdata: Any, packet_id: int, code: ReasonCode, properties: Any) -> None:
-        if code.is_failure and not self._refusal_logged:
-            # Sending it again would not help: what is refused is the right to publish there.
-            self._refusal_logged = True
-            reason = puback_text(code.value, _explanation(properties))
-            _LOG.warning("broker_refused_message", reason=reason)
-        acknowledged = self._unacknowledged.pop(packet_id, None)
-        if acknowledged is not None:
+        acknowledged, refused = self._unacknowledged.pop(packet_id, (None, None))
+        if code.is_failure and refused is not None:
+            refused(Refusal(code.value, puback_text(code.value, explanation_of(properties))))
+        elif acknowledged is not None:
             acknowledged()
+
+    def _confirm(self) -> None:
+        """Learn that the broker has read what was sent at QoS 0: it answers packets in order.
+
+        UNSUBSCRIBE from a topic that was never subscribed to is the only packet with an answer and without an effect that
+        paho can send and report.
+        """
+        if self._unconfirmed and not self._confirming:
+            self._confirming, self._unconfirmed = self._unconfirmed, []
+            code, _ = self._paho.unsubscribe(_NO_TOPIC)
+            if code != MQTT_ERR_SUCCESS:
+                raise MqttError(self._lost_reason or error_string(code))
+
+    def _on_unsubscribe(self, *_: Any) -> None:
+        confirmed, self._confirming = self._confirming, []
+        for acknowledged in confirmed:
+            acknowledged()
+        # While a callback of paho runs, paho must not write.
+        self._loop.call_soon(self._confirm_rest)
+
+    def _confirm_rest(self) -> None:
+        with suppress(MqttError):  # the connection's owner learns of it
+            if not self._lost.is_set():
+                self._confirm()
+
+    def _keep_alive(self, every_s: float) -> None:
+        """Have paho ping in time for a broker with a short keep alive: aiomqtt lets it look once a second only."""
+        if not self._lost.is_set() and not self._closing:
+            self._paho.loop_misc()
+            self._loop.call_later(every_s, self._keep_alive, every_s)
 
     def _on_socket_register_write(self, _paho: Any, _userdata: Any, _sock: Any) -> None:
         # aiomqtt would add the writer later without looking again: to a socket that is closed by then, or with nothing left
@@ -285,48 +332,3 @@ class AiomqttConnection(PublishingConnection):
             self._congested = False
             if self._on_writable is not None:
                 self._on_writable()
-
-
-def _new_client(settings: ConnectionSettings) -> aiomqtt.Client:
-    address, will, version_5 = settings.address, settings.will, settings.version is ProtocolVersion.V5
-    properties = None
-    if version_5:
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it so
-        properties.MaximumPacketSize = settings.max_packet_bytes
-    return aiomqtt.Client(
-        address.host,
-        address.port,
-        username=address.user,
-        password=address.password,
-        logger=_library_logger,
-        identifier=settings.identifier,
-        protocol=aiomqtt.ProtocolVersion.V5 if version_5 else aiomqtt.ProtocolVersion.V311,
-        will=None if will is None else aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
-        clean_session=None if version_5 else True,
-        timeout=math.inf,  # the caller limits the time
-        keepalive=settings.times.keepalive_s,
-        properties=properties,
-        tls_context=address.tls,
-        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-    )
-
-
-def _refuse_socket(paho: Any, _userdata: Any, _sock: Any) -> None:
-    paho._sock_close()  # noqa: SLF001 - paho would leave it open
-    raise ConnectionAbortedError("this connection has been given up")
-
-
-def _limits(properties: Any) -> BrokerLimits:
-    defaults = BrokerLimits()
-    return BrokerLimits(
-        receive_maximum=getattr(properties, "ReceiveMaximum", defaults.receive_maximum),
-        maximum_packet_bytes=getattr(properties, "MaximumPacketSize", None),
-        maximum_qos=getattr(properties, "MaximumQoS", defaults.maximum_qos),
-        retain_available=bool(getattr(properties, "RetainAvailable", defaults.retain_available)),
-        server_keep_alive_s=getattr(properties, "ServerKeepAlive", None),
-        assigned_identifier=getattr(properties, "AssignedClientIdentifier", None),
-    )
-
-
-def _explanation(properties: Any) -> str:
-    return str(getattr(properties, "ReasonString", ""))

@@ -16,17 +16,19 @@ from service.base.logs import get_logger
 from service.base.states import DaemonStatus
 from service.config.broker_address import BrokerAddress
 from service.mqtt.aiomqtt_connection import AiomqttConnection
-from service.mqtt.channels import COMMAND_FILTER, HOME_ASSISTANT_STATUS, is_command
+from service.mqtt.broker_lacks import lacks_of
+from service.mqtt.channels import COMMAND_FILTER, COMMANDS, HOME_ASSISTANT_STATUS, command_channels, is_command
 from service.mqtt.command_queue import CommandHandler, CommandQueue
 from service.mqtt.connection import (
+    BrokerLimits,
     ConnectionTimes,
-    Connector,
     IncomingMessage,
     MqttError,
     PublishingConnection,
     QoS,
     Will,
 )
+from service.mqtt.connector import Connector
 from service.mqtt.messages import OutgoingMessage, status_message
 from service.mqtt.outbox import Outbox
 from service.mqtt.publisher import AcknowledgedHandler, Publisher
@@ -105,6 +107,7 @@ class BrokerLink:
         self._stop_requested = asyncio.Event()
         self._stop_by_s = 0.0
         self._failures: set[str] = set()
+        self._lacks: set[str] = set()
 
     @property
     def state(self) -> BrokerState:
@@ -192,18 +195,30 @@ class BrokerLink:
             self._enter(BrokerState.CONNECTED)
             self._connections += 1
             _LOG.info("broker_connected", broker=self._address, mqtt=self.protocol, connections=self._connections)
+            self._report_limits(connection.limits)
             self._publisher.announce()
             self._publisher.put(self._status())
             await self._serve(connection)
 
     async def _subscribe(self, connection: PublishingConnection) -> None:
-        filters: list[tuple[str, QoS]] = [(COMMAND_FILTER, 1)] if self._commands is not None else []
+        filters: list[tuple[str, QoS]] = []
+        if self._commands is not None:
+            wildcards = connection.limits.wildcards_available
+            commands = [COMMAND_FILTER] if wildcards else [command_channels(name)[1].address for name in COMMANDS]
+            filters += [(name, 1) for name in commands]
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
         if filters:
             codes = await connection.subscribe(filters)
             for (name, _), code in zip(filters, codes, strict=True):
                 if code >= REFUSED:
                     _LOG.warning("broker_refused_subscription", topic=name, reason=suback_text(code))
+
+    def _report_limits(self, limits: BrokerLimits) -> None:
+        """Log what the broker cannot do, each once."""
+        for lack in lacks_of(limits):
+            if lack not in self._lacks:
+                self._lacks.add(lack)
+                _LOG.warning("broker_limited", broker=self._address, reason=lack)
 
     async def _serve(self, connection: PublishingConnection) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -225,7 +240,7 @@ class BrokerLink:
         """Publish that the daemon is offline: DISCONNECT keeps the broker from publishing the will. Wait unless cancelled."""
         offline = self._status(online=False)
         task = asyncio.current_task()
-        with suppress(MqttError, TimeoutError):
+        with suppress(MqttError, TimeoutError, ValueError):
             if task is not None and task.cancelling():
                 connection.publish(offline)
             else:

@@ -74,6 +74,8 @@ def command_channels(name: str) -> tuple[Channel, Channel, Channel, Channel]:
 
 SAMPLES = Channel("stinger/{device}/samples", "samples", 0, retain=False)
 COMMAND_FILTER = f"{ROOT}/+/command/+"
+RESPONSES = f"{ROOT}/{DAEMON}/response/"
+"""Commands of MQTT 5 may name response topics below it."""
 
 
 def is_command(topic: str) -> bool:

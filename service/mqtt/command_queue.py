@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from service.base.logs import get_logger
-from service.mqtt.channels import DeliveryPolicy
+from service.base.logs import RepeatedFailure, get_logger
+from service.mqtt.channels import RESPONSES, DeliveryPolicy
 from service.mqtt.commands import Command, CommandRequest, answer, parse_command, read_content, request_on, take_id
 from service.mqtt.connection import IncomingMessage, PublishingConnection
 from service.mqtt.messages import OutgoingMessage
+from service.mqtt.publishable import topic_problem
 from stinger.errors import StingerError
 
 CommandHandler = Callable[[Command], Awaitable[Mapping[str, Any]]]
@@ -25,8 +26,9 @@ _LOG: Final = get_logger(__name__)
 class CommandQueue:
     """Has ``handler`` carry out commands in the order in which they arrived, and answers each.
 
-    The answer goes to the response topic that the command names (MQTT 5), with its correlation data, or else to the
-    command's own topic with ``/response`` appended. Retained commands are ignored: the broker delivers them again at each
+    The answer goes to the response topic that the command names (MQTT 5), with its correlation data, if that is below
+    :data:`~service.mqtt.channels.RESPONSES`, or else to the command's own topic with ``/response`` appended: otherwise
+    everyone who may send commands could have the daemon write to topics where only the daemon may. Retained commands are ignored: the broker delivers them again at each
     connection. At most ``max_waiting`` commands wait, and each may take ``handler_s`` seconds.
     """
 
@@ -35,6 +37,7 @@ class CommandQueue:
     ) -> None:
         self._handler = handler
         self._handler_s = handler_s
+        self._refused_topic = RepeatedFailure(_LOG, "response_topic_refused")
         self._waiting: asyncio.Queue[IncomingMessage] = asyncio.Queue(max_waiting)
 
     def put(self, message: IncomingMessage) -> None:
@@ -55,7 +58,7 @@ class CommandQueue:
         while True:
             message = await self._waiting.get()
             payload = await self._execute(message)
-            topic = message.response_topic
+            topic = self._response_topic(message)
             response = OutgoingMessage(
                 topic=f"{message.topic}/response" if topic is None else topic,
                 payload=payload,
@@ -66,8 +69,16 @@ class CommandQueue:
             correlation_data = None if topic is None else message.correlation_data
             try:
                 await connection.deliver(response, correlation_data=correlation_data)
-            except ValueError as error:  # the response topic cannot be published to
+            except ValueError as error:  # it is too long for the broker, or refused
                 _LOG.warning("command_not_answered", topic=message.topic, reason=error)
+
+    def _response_topic(self, message: IncomingMessage) -> str | None:
+        """Return the response topic that the command names; ``None`` if it names none, or one that is not allowed."""
+        topic = message.response_topic
+        if topic is None or (topic.startswith(RESPONSES) and topic != RESPONSES and not topic_problem(topic)):
+            return topic
+        self._refused_topic.log(f"not below {RESPONSES}", topic=message.topic, response_topic=f"{topic:.200}")
+        return None
 
     async def _execute(self, message: IncomingMessage) -> bytes:
         """Carry out the command in ``message`` and return the payload of its answer."""

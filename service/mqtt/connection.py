@@ -1,22 +1,20 @@
 """Connections to a broker, one interface for all of this package: MQTT 5 if the broker speaks it, else 3.1.1.
 
 Two libraries speak MQTT below it: :mod:`service.mqtt.aiomqtt_connection` publishes, :mod:`service.mqtt.gmqtt_connection`
-receives samples. This module has what both share: the choice of the version, time limits, waiting, and errors.
+receives samples. This module has what both share: values, time limits, waiting, and errors;
+:mod:`service.mqtt.connector` chooses the version.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple
 
-from service.base.link_errors import reason_of
 from service.config.broker_address import BrokerAddress
 from service.mqtt.messages import OutgoingMessage
 
@@ -39,7 +37,22 @@ class ProtocolVersion(Enum):
 
 
 class MqttError(ConnectionError):
-    """There is no connection, or none any longer; the text is the reason, for a person."""
+    """There is no connection, or none any longer; the text is the reason, for a person.
+
+    ``code`` is the broker's reason code if it gave one.
+    """
+
+    def __init__(self, reason: str, *, code: int | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class MessageTooLongError(ValueError):
+    """A message is longer than the broker accepts."""
+
+
+class MessageRefusedError(ValueError):
+    """The broker refused a message."""
 
 
 class IncomingMessage(NamedTuple):
@@ -81,6 +94,21 @@ class BrokerLimits:
     server_keep_alive_s: int | None = None
     """The keep alive to use instead of ours, in seconds; 0 is none."""
     assigned_identifier: str | None = None
+    """The client identifier that the broker chose in place of ours."""
+    wildcards_available: bool = True
+    """Whether it takes subscriptions with ``+`` and ``#``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A broker's negative acknowledgement of a message."""
+
+    code: int
+    reason: str
+    """The code in words, with the broker's own explanation if it gave one."""
+
+
+RefusedHandler = Callable[[Refusal], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +136,7 @@ class ConnectionSettings:
 
 
 class Connection(ABC):
-    """One connection to a broker, open until it is lost; it never reconnects. Made by :class:`Connector`."""
+    """One connection to a broker, open until it is lost; it never reconnects. Made by :class:`~service.mqtt.connector.Connector`."""
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
@@ -185,15 +213,18 @@ class Connection(ABC):
         if answer is not None and not answer.done():
             answer.set_result(tuple(codes))
 
-    def _lose(self, reason: str) -> None:
-        """Fail everything that waits for the broker, for the first ``reason`` that is given: the connection is lost."""
+    def _lose(self, reason: str, code: int | None = None) -> None:
+        """Fail everything that waits for the broker, for the first ``reason`` that is given: the connection is lost.
+
+        ``code`` is the broker's reason code, if it gave one.
+        """
         if self._lost.is_set():
             return
         self._lost_reason = reason
         waiting: list[asyncio.Future[Any]] = [self._accepted, *self._subscribing.values(), *self._answers]
         for future in waiting:
             if not future.done():
-                future.set_exception(MqttError(reason))
+                future.set_exception(MqttError(reason, code=code))
                 future.exception()  # nobody may be waiting for it any longer: asyncio would log it as never retrieved
         self._lost.set()
 
@@ -219,126 +250,42 @@ class PublishingConnection(Connection):
         self,
         message: OutgoingMessage,
         acknowledged: Callable[[], None] | None = None,
+        refused: RefusedHandler | None = None,
         *,
         correlation_data: bytes | None = None,
     ) -> None:
         """Send ``message`` at once; ``acknowledged`` is called when the broker has it, for QoS 0 before this returns.
 
-        Messages leave in the order of the calls. Raises :class:`MqttError` if the connection is lost, ``ValueError`` for a
-        topic that cannot be published to.
+        ``refused`` is called instead if the broker refuses it; without ``refused``, that counts as an acknowledgement. To
+        a broker without retained messages or without QoS 1, the message is sent without them; at QoS 0 it is acknowledged
+        when the broker has answered something that was sent after it.
+
+        Messages leave in the order of the calls. Raises :class:`MqttError` if the connection is lost,
+        :class:`MessageTooLongError` for a message longer than the broker accepts, and another ``ValueError`` for a topic
+        that cannot be published to.
         """
 
     async def deliver(self, message: OutgoingMessage, *, correlation_data: bytes | None = None) -> None:
-        """Publish ``message`` and wait until the broker has it. Raises as :meth:`publish` does."""
+        """Publish ``message`` and wait until the broker has it.
+
+        Raises as :meth:`publish` does, and :class:`MessageRefusedError` if the broker refuses it.
+        """
         answer: asyncio.Future[None] = self._loop.create_future()
         self._answers.add(answer)
         try:
-            self.publish(message, partial(_resolve, answer), correlation_data=correlation_data)
+            self.publish(
+                message, partial(_resolve, answer), partial(_refuse, answer), correlation_data=correlation_data
+            )
             await answer
         finally:
             self._answers.discard(answer)
 
 
-AnyConnection = TypeVar("AnyConnection", bound=Connection)
-ConnectionMaker = Callable[[ConnectionSettings, MessageHandler, WritableHandler | None], AnyConnection]
-
-
-class Connector(Generic[AnyConnection]):
-    """Opens connections to the broker at ``address``, and remembers which version of MQTT it speaks.
-
-    ``make`` is the class of the connections. Old brokers refuse version 5 in many ways (a code, silence, a closed
-    connection), so the versions alternate until the broker has accepted one. ``identifier`` is the client's; ``None`` draws
-    a new one for each connection. Two connections with the same identifier end each other. ``will`` is what the broker
-    publishes when a connection is lost.
-    """
-
-    def __init__(
-        self,
-        make: ConnectionMaker[AnyConnection],
-        address: BrokerAddress,
-        *,
-        identifier: str | None = None,
-        will: Will | None = None,
-        max_packet_bytes: int = MAX_PACKET_BYTES,
-        times: ConnectionTimes | None = None,
-    ) -> None:
-        self._make = make
-        self._address = address
-        self._identifier = identifier
-        self._will = will
-        self._max_packet_bytes = max_packet_bytes
-        self._times = ConnectionTimes() if times is None else times
-        self._version = ProtocolVersion.V311 if address.embedded else ProtocolVersion.V5
-        self._version_accepted = address.embedded
-
-    @property
-    def version(self) -> ProtocolVersion:
-        """The version of MQTT that the broker has accepted, or else the one that is tried next."""
-        return self._version
-
-    @asynccontextmanager
-    async def connect(
-        self, on_message: MessageHandler, on_writable: WritableHandler | None = None
-    ) -> AsyncIterator[AnyConnection]:
-        """Open a connection that the broker has accepted; at the end send DISCONNECT and close it.
-
-        ``on_message`` takes the messages of subscriptions. ``on_writable`` is called when a congested connection takes data
-        again. Raises :class:`MqttError` if the broker cannot be reached, refuses or does not answer.
-        """
-        connection = await self._open(on_message, on_writable)
-        try:
-            yield connection
-        finally:
-            await connection.close()
-
-    async def _open(self, on_message: MessageHandler, on_writable: WritableHandler | None) -> AnyConnection:
-        try:
-            async with asyncio.timeout(self._times.connect_s):
-                await _reach(self._address)
-                connection = self._make(self._settings(), on_message, on_writable)
-                try:
-                    await connection.open()
-                except BaseException:
-                    connection.abort()
-                    if not self._version_accepted:
-                        self._version = _OTHER_VERSION[self._version]
-                    raise
-        except MqttError:
-            raise
-        except TimeoutError as error:
-            raise MqttError(f"no answer within {self._times.connect_s:g} s") from error
-        except OSError as error:
-            raise MqttError(reason_of(error)) from error
-        self._version_accepted = True
-        return connection
-
-    def _settings(self) -> ConnectionSettings:
-        return ConnectionSettings(
-            address=self._address,
-            version=self._version,
-            identifier=self._identifier or f"stinger-{secrets.token_hex(6)}",
-            will=self._will,
-            max_packet_bytes=self._max_packet_bytes,
-            times=self._times,
-        )
-
-
-async def _reach(address: BrokerAddress) -> None:
-    """Connect and close again, TLS included. Raises ``OSError`` if that fails.
-
-    aiomqtt connects in a thread that cannot be cancelled: a broker that does not answer would delay the end of the process.
-    It also hides what is wrong with a certificate. And a broker that is away must not change the version that is tried.
-    """
-    _, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls)
-    writer.transport.abort()
-
-
-_OTHER_VERSION: Final = {
-    ProtocolVersion.V5: ProtocolVersion.V311,
-    ProtocolVersion.V311: ProtocolVersion.V5,
-}
-
-
 def _resolve(answer: asyncio.Future[None]) -> None:
     if not answer.done():
         answer.set_result(None)
+
+
+def _refuse(answer: asyncio.Future[None], refusal: Refusal) -> None:
+    if not answer.done():
+        answer.set_exception(MessageRefusedError(f"refused by the broker: {refusal.reason}"))

@@ -231,4 +231,5 @@ def _limits(properties: dict[str, Any]) -> BrokerLimits:
         retain_available=bool(announced("retain_available", defaults.retain_available)),
         server_keep_alive_s=announced("server_keep_alive", None),
         assigned_identifier=announced("assigned_client_identifier", None),
+        wildcards_available=bool(announced("wildcard_subscription_available", defaults.wildcards_available)),
     )

@@ -12,10 +12,12 @@ from functools import partial
 from typing import Final
 
 from service.mqtt.channels import DeliveryPolicy
-from service.mqtt.connection import IN_FLIGHT, MqttError, PublishingConnection
+from service.mqtt.connection import IN_FLIGHT, MqttError, PublishingConnection, Refusal
+from service.mqtt.message_problems import MessageProblems
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.outbox import Outbox
 from service.mqtt.outbox_mirror import Entry
+from service.mqtt.reason_codes import TEMPORARY
 
 AcknowledgedHandler = Callable[[float], None]
 """Takes the seconds from :meth:`Outbox.put` to the broker's acknowledgement."""
@@ -27,13 +29,17 @@ _STATES_IN_FLIGHT: Final = 4
 """Events leave so much room for states: a long backlog of events must not delay them."""
 _OTHERS_IN_FLIGHT: Final = 2
 """The answer to a command and the last status, which are not published here."""
+_ATTEMPTS: Final = 5
+"""How often an event is sent that the broker refuses for a reason that may pass."""
 
 
 class Publisher:
     """Takes messages at any time and publishes them through one connection after another, by their delivery policies.
 
     A broker that leaves a message unacknowledged for ``acknowledge_s`` seconds is given up. (Whether it is alive at all,
-    its answers to pings show sooner.)
+    its answers to pings show sooner.) An event that the broker refuses, or that is too long for it, is set aside in the
+    outbox, and a state is dropped; :attr:`problems` counts them. If the refusal may pass, the connection is given up
+    instead, and the event sent again, five times at most.
     """
 
     def __init__(
@@ -46,6 +52,10 @@ class Publisher:
         self._outbox = outbox
         self._on_acknowledged = on_acknowledged
         self._acknowledge_s = acknowledge_s
+        self.problems = MessageProblems()
+        """The messages that the broker did not take."""
+        self._attempts: dict[int, int] = {}  # of events that the broker refused, by their numbers
+        self._refused_for_now = ""
         self._retained: dict[str, OutgoingMessage] = {}
         self._latest: dict[str, OutgoingMessage] = {}
         self._live: deque[OutgoingMessage] = deque(maxlen=_LIVE_MESSAGES)
@@ -82,9 +92,10 @@ class Publisher:
     async def publish_through(self, connection: PublishingConnection) -> None:
         """Publish through ``connection`` until cancelled; then requeue what is in flight.
 
-        Raises :class:`MqttError` if the broker does not acknowledge in time.
+        Raises :class:`MqttError` if the broker does not acknowledge in time, or refuses an event for now.
         """
         self._connection = connection
+        self._refused_for_now = ""
         self._max_in_flight = max(1, min(IN_FLIGHT, connection.limits.receive_maximum - _OTHERS_IN_FLIGHT))
         try:
             while True:
@@ -93,6 +104,8 @@ class Publisher:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._acknowledge_s / _CHECKS_PER_LIMIT):
                         await self._wake.wait()
+                if self._refused_for_now:
+                    raise MqttError(f"the broker refuses a message for now: {self._refused_for_now}")
                 self._check_acknowledgements()
         finally:
             self._connection = None
@@ -124,15 +137,36 @@ class Publisher:
                 entry = self._outbox.take()
                 if entry is None:
                     break
-                self._events_in_flight[entry.number] = time.monotonic()
-                connection.publish(entry.message, partial(self._event_acknowledged, entry))
+                self._send_event(connection, entry)
             while self._latest and not connection.congested and self._count_in_flight() < self._max_in_flight:
-                message = self._latest.pop(next(iter(self._latest)))
-                number = next(self._state_numbers)
-                self._states_in_flight[number] = time.monotonic()
-                connection.publish(message, partial(self._state_acknowledged, number))
+                self._send_state(connection, self._latest.pop(next(iter(self._latest))))
             while self._live and not connection.congested:
-                connection.publish(self._live.popleft())
+                message = self._live.popleft()
+                try:
+                    connection.publish(message)
+                except ValueError as error:
+                    self.problems.add_unsent(message.topic, error)
+
+    def _send_event(self, connection: PublishingConnection, entry: Entry) -> None:
+        self._events_in_flight[entry.number] = time.monotonic()
+        try:
+            connection.publish(
+                entry.message, partial(self._event_acknowledged, entry), partial(self._event_refused, entry)
+            )
+        except ValueError as error:
+            self.problems.add_unsent(entry.message.topic, error)
+            self._set_aside(entry, str(error))
+
+    def _send_state(self, connection: PublishingConnection, message: OutgoingMessage) -> None:
+        number = next(self._state_numbers)
+        self._states_in_flight[number] = time.monotonic()
+        try:
+            connection.publish(
+                message, partial(self._state_acknowledged, number), partial(self._state_refused, number, message.topic)
+            )
+        except ValueError as error:
+            self.problems.add_unsent(message.topic, error)
+            self._state_acknowledged(number)
 
     def _count_in_flight(self) -> int:
         return len(self._events_in_flight) + len(self._states_in_flight)
@@ -141,10 +175,32 @@ class Publisher:
         # An event of an earlier connection has been requeued and is sent again.
         if self._events_in_flight.pop(entry.number, None) is None:
             return
+        self._attempts.pop(entry.number, None)
         self._outbox.acknowledge(entry.number)
         if entry.put_ns is not None and self._on_acknowledged is not None:
             self._on_acknowledged((time.monotonic_ns() - entry.put_ns) / 1e9)
         self._continue()
+
+    def _event_refused(self, entry: Entry, refusal: Refusal) -> None:
+        if entry.number not in self._events_in_flight:
+            return
+        self.problems.add_refused(entry.message.topic, refusal.reason)
+        attempts = self._attempts[entry.number] = self._attempts.get(entry.number, 0) + 1
+        if refusal.code in TEMPORARY and attempts < _ATTEMPTS:
+            self._refused_for_now = refusal.reason
+            self._wake.set()
+        else:
+            self._set_aside(entry, f"refused by the broker: {refusal.reason}")
+
+    def _set_aside(self, entry: Entry, reason: str) -> None:
+        self._attempts.pop(entry.number, None)
+        del self._events_in_flight[entry.number]
+        self._outbox.set_aside(entry.number, reason)
+        self._continue()
+
+    def _state_refused(self, number: int, topic: str, refusal: Refusal) -> None:
+        self.problems.add_refused(topic, refusal.reason)
+        self._state_acknowledged(number)
 
     def _state_acknowledged(self, number: int) -> None:
         self._states_in_flight.pop(number, None)

@@ -11,6 +11,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 REFUSED: Final = 0x80
 """From here up, a code is a refusal."""
+RETAIN_NOT_SUPPORTED: Final = 0x9A
+QOS_NOT_SUPPORTED: Final = 0x9B
+TEMPORARY: Final = frozenset({0x80, 0x83, 0x97})
+"""Refusals of a message that may be accepted later: for no stated reason, of the implementation's own, quota exceeded."""
 
 
 def connack_text(code: int, explanation: str = "") -> str:

@@ -11,7 +11,8 @@ from typing import Final
 
 from service.base.logs import get_logger
 from service.config.broker_address import BrokerAddress
-from service.mqtt.connection import Connection, ConnectionTimes, Connector, IncomingMessage, MqttError
+from service.mqtt.connection import Connection, ConnectionTimes, IncomingMessage, MqttError
+from service.mqtt.connector import Connector
 from service.mqtt.gmqtt_connection import GmqttConnection
 from service.mqtt.reason_codes import REFUSED, suback_text
 from service.sources.mqtt_devices import ReceivedMessage
@@ -51,6 +52,8 @@ class SampleSubscription:
         """See :data:`service.sources.mqtt_source.Subscription`."""
         queue = _SampleQueue(self._max_waiting)
         async with self._connector.connect(queue.put) as connection:
+            if not connection.limits.wildcards_available:
+                raise MqttError("the broker takes no wildcards in subscriptions, which samples need")
             # QoS 1 lets each publisher use the QoS that it chose.
             (code,) = await connection.subscribe([(self._filter, 1)])
             if code >= REFUSED:

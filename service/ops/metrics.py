@@ -137,6 +137,10 @@ class Metrics:
         """Number of events that cannot be published."""
         self.outbox_files_set_aside: Callable[[], int] = lambda: 0
         """Number of damaged outbox files."""
+        self.messages_refused: Callable[[], int] = lambda: 0
+        """Number of messages that the broker refused."""
+        self.messages_too_long: Callable[[], int] = lambda: 0
+        """Number of messages longer than the broker accepts."""
         self.recorder: Callable[[], RecorderStats | None] = lambda: None
         """Totals of the recorder; ``None`` while there is no recorder."""
         self.stored_recordings = self.stored_bytes = 0
@@ -275,6 +279,11 @@ class Metrics:
         )
         yield _single(
             "outbox_files_set_aside_total", "counter", "Damaged outbox files set aside.", self.outbox_files_set_aside()
+        )
+
+        yield _single("messages_refused_total", "counter", "Messages that the broker refused.", self.messages_refused())
+        yield _single(
+            "messages_too_long_total", "counter", "Messages longer than the broker accepts.", self.messages_too_long()
         )
 
     def _recorder_families(self) -> Iterator[Family]:

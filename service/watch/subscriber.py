@@ -15,7 +15,8 @@ from rich.live import Live
 from service.config.broker_address import BrokerAddress
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import ROOT, STATUS_TOPIC
-from service.mqtt.connection import Connector, IncomingMessage, MqttError
+from service.mqtt.connection import IncomingMessage, MqttError
+from service.mqtt.connector import Connector
 from service.watch.view import View
 from stinger.device_name import DeviceName
 

@@ -51,7 +51,7 @@ async def test_a_broker_that_forbids_publishing_is_logged_as_a_warning(
         link = BrokerLink(BrokerAddress("127.0.0.1", broker.port), outbox, version="1")
         async with running(link):
             link.publisher.put(event_message(shot()))
-            await until(lambda: 'broker_refused_message reason="Not authorized (0x87)"' in caplog.text)
+            await until(lambda: 'topic=stinger/b1/shot reason="Not authorized (0x87)"' in caplog.text)
             assert link.depth == 0
     finally:
         broker.kill()

@@ -40,6 +40,7 @@ from tests.service.mqtt.conftest import running
 
 STATUS = "stinger/daemon/status"
 SHOT = "stinger/b1/shot"
+ANSWERS = "stinger/daemon/response/desk"
 
 
 def make_link(port: int, outbox: Outbox, **more: Any) -> BrokerLink:
@@ -253,10 +254,10 @@ async def test_a_command_is_answered_on_its_response_topic_with_its_correlation_
 ) -> None:
     async with running(make_link(mosquitto.port, outbox, on_command=execute)) as link:
         await until(lambda: link.connected)
-        async with subscriber(mosquitto.port, "answers", protocol=aiomqtt.ProtocolVersion.V5) as heard:
+        async with subscriber(mosquitto.port, ANSWERS, protocol=aiomqtt.ProtocolVersion.V5) as heard:
             assert heard.client is not None
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it so
-            properties.ResponseTopic = "answers"
+            properties.ResponseTopic = ANSWERS
             properties.CorrelationData = b"\x01\x02"
             await heard.client.publish(
                 "stinger/b1/command/set_threshold", b'{"threshold":0.6,"id":"x"}', 1, properties=properties
@@ -272,6 +273,36 @@ async def test_a_command_is_answered_on_its_response_topic_with_its_correlation_
             }
             received: Any = message.properties
             assert received.CorrelationData == b"\x01\x02"
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "homeassistant/device/stinger_b1/config",
+        "stinger/b2/shot",
+        "stinger/daemon/status",
+        "stinger/daemon/response",
+        "stinger/daemon/response/",
+        "stinger/b1/response/desk",
+        "Stinger/daemon/response/desk",
+        "answers",
+        "stinger/daemon/responses/\N{SNOWMAN}",
+    ],
+)
+async def test_a_command_cannot_have_the_daemon_write_outside_of_its_responses(
+    mosquitto: Mosquitto, outbox: Outbox, topic: str
+) -> None:
+    command = "stinger/b1/command/set_threshold"
+    async with running(make_link(mosquitto.port, outbox, on_command=execute)) as link:
+        await until(lambda: link.connected)
+        async with subscriber(mosquitto.port, "#", protocol=aiomqtt.ProtocolVersion.V5) as heard:
+            assert heard.client is not None
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it so
+            properties.ResponseTopic = topic
+            await heard.client.publish(command, b'{"threshold":0.6}', 1, properties=properties)
+            await heard.until(lambda: len(heard.on(f"{command}/response")) == 1)
+            await asyncio.sleep(0.1)
+            assert {message.topic.value for message in heard.messages} - {STATUS} == {command, f"{command}/response"}
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from service.mqtt.connection import (
     BrokerLimits,
     Connection,
     ConnectionTimes,
-    Connector,
     IncomingMessage,
     MqttError,
     ProtocolVersion,
 )
+from service.mqtt.connector import Connector
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.gmqtt_connection import GmqttConnection
 from service.mqtt.messages import OutgoingMessage

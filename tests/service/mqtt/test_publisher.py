@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from service.mqtt.connection import BrokerLimits, PublishingConnection
+from service.mqtt.connection import BrokerLimits, PublishingConnection, RefusedHandler
 from service.mqtt.messages import OutgoingMessage, event_message, link_message
 from service.mqtt.outbox import Outbox
 from service.mqtt.publisher import Publisher
@@ -25,7 +25,7 @@ class Connection:
         self.limits = BrokerLimits(receive_maximum=receive_maximum)
         self.in_flight: list[tuple[OutgoingMessage, Callable[[], None]]] = []
 
-    def publish(self, message: OutgoingMessage, acknowledged: Callable[[], None]) -> None:
+    def publish(self, message: OutgoingMessage, acknowledged: Callable[[], None], _refused: RefusedHandler) -> None:
         self.in_flight.append((message, acknowledged))
 
 
