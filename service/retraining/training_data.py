@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from models.provenance import beginning_of
+from models.repeats import without_repeats
 from models.sessions import Session, open_sessions
 from models.task_runner import ProgressBar
 from models.windows import span_of
@@ -55,8 +55,8 @@ def read_training_data(
     """Read the daemon's recordings below ``data_dir``, the newest up to ``max_hours``, and the files ``logs``.
 
     Of a recording that is still being written, the samples that it holds now are read. A damaged recording is left out;
-    for a damaged or missing file of ``logs``, :class:`FileError` is raised. Among sessions with the same beginning,
-    such as those of a log that was pulled twice, only the longest is kept.
+    for a damaged or missing file of ``logs``, :class:`FileError` is raised. Samples that are in several sessions, such as
+    those of a recording and of a log that was pulled, are kept in one of them.
     """
     warnings: list[str] = []
     recordings = _choose_recordings(recordings_dir(data_dir), max_hours, warnings)
@@ -76,7 +76,14 @@ def read_training_data(
             else:
                 warnings.append(f"left out: {session.name}: {reason}")
         position += len(log.recordings)
-    return TrainingData(tuple(_without_copies(items, warnings)), tuple(warnings))
+    distinct = without_repeats([item.session for item in items])
+    return TrainingData(
+        tuple(
+            replace(items[position], session=session)
+            for position, session in zip(distinct.positions, distinct.sessions, strict=True)
+        ),
+        (*warnings, *distinct.warnings),
+    )
 
 
 def _choose_recordings(folder: Path, max_hours: float, warnings: list[str]) -> dict[Path, str]:
@@ -142,17 +149,3 @@ def _unusable(session: Session) -> str | None:
     if recording.rate.problem is None and span_of(recording).window_samples == WINDOW_SAMPLES:
         return None
     return f"it has {recording.rate.problem}"
-
-
-def _without_copies(items: Sequence[TrainingSession], warnings: list[str]) -> list[TrainingSession]:
-    longest: dict[str, TrainingSession] = {}
-    for item in items:
-        beginning = beginning_of(item.session.recording)
-        other = longest.get(beginning)
-        if other is None:
-            longest[beginning] = item
-            continue
-        shorter, longer = sorted((item, other), key=lambda one: len(one.session.recording))
-        longest[beginning] = longer
-        warnings.append(f"left out: {shorter.session.name} is the beginning of {longer.session.name}")
-    return list(longest.values())

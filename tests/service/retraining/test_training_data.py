@@ -72,7 +72,18 @@ def test_longer_copy_of_a_log_that_was_pulled_twice_is_used(tmp_path: Path) -> N
     for paths in (("monday.bin", "tuesday.bin"), ("tuesday.bin", "monday.bin")):
         found = gathered(tmp_path, *(tmp_path / path for path in paths))
         assert sorted(names(found)) == ["tuesday", "tuesday#2"]
-        assert found.warnings == ("left out: monday is the beginning of tuesday",)
+        assert found.warnings == ("left out: monday: its samples (20.0 s) are also in tuesday",)
+
+
+def test_log_of_the_same_time_as_a_recording_is_used_once_whatever_its_clock(tmp_path: Path) -> None:
+    whole = synthetic_samples(6000, 15)
+    live = whole[1000:4000].copy()
+    live["timestamp_ms"] += 123_456
+    keep_recording(tmp_path, live)
+    write_log(tmp_path / "pulled.csv", whole[:3000])
+    found = gathered(tmp_path, tmp_path / "pulled.csv")
+    assert found.warnings == ("pulled: 20.0 s of its 30.0 s are also in b1 2026-01-01 12:00:00, and are used once",)
+    assert [len(session.recording) for session in found.sessions] == [3000, 900]
 
 
 def test_damaged_recording_is_left_out_with_a_warning(tmp_path: Path) -> None:
