@@ -76,7 +76,7 @@ def _contest(sessions: tuple[Session, ...], specs: Sequence[ModelSpec], workers:
         ("factory", factory_model()),
         specs,
         HeldOut(sessions, held_out, folds_holding_out(sessions, held_out, settings.folds)),
-        settings.export_options(),
+        settings.row_options(),
         rules.budget,
         weights=rules.weights,
         runner=TaskRunner(workers),

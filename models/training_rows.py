@@ -17,6 +17,7 @@ from models.candidate_windows import find_candidates
 from models.export import ExportOptions, build_dataset
 from models.features import compute_features
 from models.negatives import choose_far
+from models.row_options import RowOptions
 from models.sessions import Session
 from models.stream_rows import STREAM_FIT, StreamOptions, Thinning, build_stream_dataset, choose_thinning
 from models.windows import span_of, windows_at
@@ -24,9 +25,6 @@ from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS
 from stinger.wording import counted
-
-RowOptions = ExportOptions | StreamOptions
-"""Which windows a model is trained on: chosen ones around shots, or those of a whole stream."""
 
 
 def fit_options(options: RowOptions) -> Mapping[str, Any]:

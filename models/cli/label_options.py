@@ -7,11 +7,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from models.row_options import STREAM, WINDOWS
 from models.stream_rows import HORIZON_MS, StreamOptions
 from stinger.cli.options import Milliseconds
-
-STREAM: Final = "stream"
-WINDOWS: Final = "windows"
 
 _DEFAULTS: Final = StreamOptions()
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from models.cli.label_options import STREAM, label_options, stream_options
+from models.cli.label_options import label_options, stream_options
 from models.cli.options import ThresholdType
 from models.decision import DecisionParameters
 from models.export import ExportOptions
 from models.model_file import load_model
 from models.negatives import RECOMMENDED
+from models.row_options import STREAM, RowOptions
 from models.spec import parse_spec
 from models.task_runner import TaskRunner
 from models.threshold import Threshold
-from models.training_rows import RowOptions
 from models.workers import Workers
 from replay.cli.evaluation_input import (
     evaluation_options,

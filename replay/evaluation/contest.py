@@ -8,9 +8,9 @@ from functools import partial
 from typing import Final
 
 from models.decision import DecisionParameters
-from models.export import ExportOptions
 from models.folds import HeldOut
 from models.model_file import MODEL_MAX_BYTES, Model
+from models.row_options import RowOptions
 from models.spec import ModelSpec
 from models.task_runner import TaskRunner
 from replay.evaluation.cost import Blocks, CostWeights, cost_table, divide_into_blocks
@@ -79,7 +79,7 @@ def run_contest(
     champion: tuple[str, Model],
     specs: Sequence[ModelSpec],
     test: HeldOut,
-    options: ExportOptions,
+    options: RowOptions,
     budget: Budget,
     *,
     weights: CostWeights,

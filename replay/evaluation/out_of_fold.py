@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.folds import Fold, HeldOut
+from models.row_options import RowOptions
 from models.sessions import Session
 from models.spec import ModelSpec
 from models.task_runner import TaskRunner
-from models.training_rows import RowOptions
 from replay.evaluation.held_out import score_candidates
 from replay.trace import Trace
 from stinger.errors import InputError

@@ -7,7 +7,9 @@ from typing import Final
 
 from models.export import ExportOptions
 from models.negatives import RECOMMENDED, NegativeOptions
+from models.row_options import STREAM, WINDOWS, RowOptions
 from models.spec import ModelSpec, parse_spec
+from models.stream_rows import HORIZON_MS, StreamOptions
 from models.windows import LEAD_MS
 from service.config.key import key
 from stinger.errors import InputError
@@ -102,8 +104,20 @@ class RetrainConfig:
     )
     folds: int = key(5, "Largest number of parts that are held out in turn.", low=2, high=100)
     seed: int = key(1, "Random seed for drawing windows and training.", low=0, high=2**32 - 1)
+    labels: str = key(
+        STREAM,
+        "Train on samples of the whole recordings (stream), or on windows chosen around shots (windows; see neg_...).",
+        choices=(STREAM, WINDOWS),
+        option="--labels",
+    )
     lead_ms: float = key(
         float(LEAD_MS), "Milliseconds before a shot at which its window ends.", low=0, high=_LONGEST_MS
+    )
+    horizon_ms: float = key(
+        float(HORIZON_MS),
+        "With labels = stream: a sample from lead_ms to this many milliseconds before a shot is positive.",
+        low=0,
+        high=_LONGEST_MS,
     )
     neg_strategy: str = key(
         RECOMMENDED.strategy,
@@ -162,14 +176,22 @@ class RetrainConfig:
     )
 
     def __post_init__(self) -> None:
-        self.export_options()  # raises for an empty near band
+        # These raise for an empty near band, or a horizon below lead_ms, also where the other kind of labels is in use.
+        self._window_options()
+        self._stream_options()
 
     def specs(self) -> tuple[ModelSpec, ...]:
         """Return the candidates."""
         return tuple(parse_spec(text) for text in self.candidates)
 
-    def export_options(self) -> ExportOptions:
-        """Return how windows are chosen. They have the length that model files require."""
+    def row_options(self) -> RowOptions:
+        """Return how training rows are chosen. Their windows have the length that model files require."""
+        return self._stream_options() if self.labels == STREAM else self._window_options()
+
+    def _stream_options(self) -> StreamOptions:
+        return StreamOptions(lead_ms=self.lead_ms, horizon_ms=self.horizon_ms, seed=self.seed)
+
+    def _window_options(self) -> ExportOptions:
         names = [entry.name for entry in fields(NegativeOptions)]
         negatives = NegativeOptions(**{name: getattr(self, _NEGATIVES + name) for name in names})
         return ExportOptions(lead_ms=self.lead_ms, negatives=negatives, seed=self.seed)

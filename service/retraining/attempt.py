@@ -125,7 +125,7 @@ class _Attempt:
             (champion.version, champion.model),
             settings.specs(),
             plan.test,
-            settings.export_options(),
+            settings.row_options(),
             rules.budget,
             weights=rules.weights,
             runner=self._runner,

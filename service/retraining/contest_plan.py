@@ -64,7 +64,7 @@ def plan_contest(
             how = f"Whole sessions were held out, in {len(folds)} turn{'' if len(folds) == 1 else 's'}"
         else:
             folds = folds_by_time(
-                sessions, settings.folds, clear_ms=settings.lead_ms + settings.export_options().window_ms
+                sessions, settings.folds, clear_ms=settings.lead_ms + settings.row_options().window_ms
             )
             how = (
                 f"Only one session has shots, so {len(folds)} blocks in time were held out, with a guard of "

@@ -22,7 +22,7 @@ def train_winner(result: RetrainingResult, winner: Contender, runner: TaskRunner
     """
     assert winner.within is not None
     spec = parse_spec(winner.name)
-    options = result.config.retrain.export_options()
+    options = result.config.retrain.row_options()
     sessions = result.data.sessions
     meta = ModelMeta(
         estimator=spec.model,

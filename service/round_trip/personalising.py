@@ -12,11 +12,11 @@ from models.graph.export import blaster_model_of
 from models.model_file import Model
 from models.model_meta import ModelMeta
 from models.provenance import trained_on
+from models.row_options import RowOptions
 from models.saving import now_utc, software
 from models.spec import ModelSpec
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
-from models.training_rows import RowOptions
 from replay.evaluation.data import EvaluationData
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.fold_choice import choose_folds, describe_folds

@@ -7,11 +7,11 @@ import pytest
 
 from models.export import ExportOptions
 from models.folds import folds_by_time
+from models.row_options import RowOptions
 from models.sessions import Session
 from models.spec import ModelSpec
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
-from models.training_rows import RowOptions
 from models.workers import Workers
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from stinger.errors import InputError

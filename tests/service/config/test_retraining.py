@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from models.export import ExportOptions
 from models.negatives import RECOMMENDED
 from models.spec import ModelSpec
+from models.stream_rows import StreamOptions
 from service.config.loading import load_config
 from service.config.retraining import RetrainConfig
 from stinger.errors import InputError
@@ -18,16 +20,22 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_windows_are_chosen_as_recommended_by_default() -> None:
-    assert RetrainConfig().export_options() == ExportOptions(negatives=RECOMMENDED)
+def test_rows_are_samples_of_the_stream_by_default_and_chosen_windows_as_recommended() -> None:
+    assert RetrainConfig().row_options() == StreamOptions()
+    assert RetrainConfig(labels="windows").row_options() == ExportOptions(negatives=RECOMMENDED)
 
 
 def test_file_sets_candidates_rules_and_windows(tmp_path: Path) -> None:
-    text = 'candidates = ["hgb:rich"]\nconfidence = 0.9\nneg_mult = 4\nlead_ms = 120'
+    text = 'candidates = ["hgb:rich"]\nconfidence = 0.9\nlabels = "windows"\nneg_mult = 4\nlead_ms = 120'
     settings = load_config(written(tmp_path, text), {}, {}).retrain
     assert settings.specs() == (ModelSpec("hgb", "rich"),)
     assert settings.confidence == 0.9
-    assert (settings.export_options().negatives.mult, settings.export_options().lead_ms) == (4, 120)
+    assert settings.row_options() == ExportOptions(negatives=replace(RECOMMENDED, mult=4), lead_ms=120)
+
+
+def test_file_sets_the_horizon_of_stream_labels(tmp_path: Path) -> None:
+    settings = load_config(written(tmp_path, "horizon_ms = 400\nseed = 3"), {}, {}).retrain
+    assert settings.row_options() == StreamOptions(horizon_ms=400, seed=3)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +49,8 @@ def test_file_sets_candidates_rules_and_windows(tmp_path: Path) -> None:
         ("margin = 0.1", "line 2: retrain.margin is no longer used: .* set retrain.confidence"),
         ("session_margin = 0.1", "retrain.session_margin is no longer used: .* retrain.cost_missed_shot"),
         ("neg_near_min_ms = 3000", "the near band is 3000 to 2000 ms"),
+        ("lead_ms = 400", "a shot 400 to 300 ms after a sample"),
+        ('labels = "both"', "expected one of stream, windows"),
         ("window_ms = 400", "unknown key retrain.window_ms"),
     ],
 )
