@@ -168,7 +168,7 @@ def _fit_and_score(
                 estimator_options=fit_options(options),
             )
     except InputError as error:
-        return _FoldScores(task, (), failure=f"fold {task.fold + 1} of {len(folds)} cannot be trained: {error}")
+        return _FoldScores(task, (), failure=f"fold {task.fold + 1} of {len(folds)}: {error}")
     outputs = tuple((stretch, score_stretch(model, sessions, stretch)) for stretch in tested)
     return _FoldScores(task, outputs, tuple(f"fold {task.fold + 1}: {warning}" for warning in warnings))
 

@@ -25,5 +25,5 @@ def out_of_fold_traces(
     test = HeldOut(tuple(sessions), tuple(range(len(sessions))), tuple(folds))
     (candidate,), warnings = score_candidates([spec], test, options, runner)
     if candidate.failure is not None:
-        raise InputError("\n".join([candidate.failure, *warnings]))
+        raise InputError(f"{spec} cannot be trained: {candidate.failure}")
     return candidate.traces, (*warnings, *candidate.warnings)

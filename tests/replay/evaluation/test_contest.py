@@ -111,7 +111,7 @@ def test_candidate_that_cannot_be_trained_is_told_of_and_keeps_nobody_else_from_
     )
     found = contest(test)
     assert found.challengers == ()
-    assert found.failed == {"logreg:summary": "fold 1 of 1 cannot be trained: no shot to train on in 1 recording"}
+    assert found.failed == {"logreg:summary": "fold 1 of 1: no shot to train on in 1 recording"}
 
 
 def test_session_that_teaches_nothing_is_told_of() -> None:

@@ -64,7 +64,7 @@ def test_fold_that_leaves_no_shot_to_learn_from_is_named() -> None:
     trigger = np.zeros(1000)
     trigger[100] = 1
     session = session_of(samples_at(np.arange(1000) * 10, trigger=trigger))
-    with pytest.raises(InputError, match="fold 1 of 2 cannot be trained: no shot to train on"):
+    with pytest.raises(InputError, match="logreg:summary cannot be trained: fold 1 of 2: no shot to train on"):
         out_of_fold_traces([session], folds_by_time([session], 2), LOGREG, ExportOptions(), ALONE)
 
 

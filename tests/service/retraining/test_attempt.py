@@ -201,7 +201,7 @@ def test_report_names_a_candidate_that_could_not_be_trained(tmp_path: Path) -> N
     assert result.outcome is Outcome.PROMOTED
     assert result.folder is not None
     assert (
-        "et:summary does not become champion. It could not be trained: has"
+        "et:summary does not become champion. It could not be trained: fold 1 of 2: has"
         in (result.folder / "retraining.md").read_text()
     )
 
