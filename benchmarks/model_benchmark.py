@@ -20,6 +20,7 @@ from models.dataset import Dataset
 from models.estimators import fit_estimator, make_estimator, predict_probability
 from models.features import compute_features
 from models.metrics import Metrics, compute_metrics
+from models.spec import EstimatorOptions
 from models.splits import make_split
 from models.workers import Workers
 
@@ -39,7 +40,7 @@ def main() -> None:
     lists = _list_features_seconds(dataset, fits=len(SPLITS) * len(seeds))
 
     def expected_of(fit: Fit, seed: int) -> Metrics:
-        return expected[fit.configuration.name, fit.configuration.spec.features, fit.split_name, seed]
+        return expected[fit.configuration.name, fit.configuration.member.features, fit.split_name, seed]
 
     worst = max(
         abs(getattr(fit.metrics, name) - getattr(expected_of(fit, seed), name))
@@ -69,22 +70,24 @@ def _one_by_one(dataset: Dataset, seeds: range) -> tuple[float, dict[tuple[str, 
         for name in SPLITS:
             for seed in seeds:
                 split = make_split(name, dataset.labels, dataset.rows, test_size=0.25, seed=seed)
-                rows, labels = features[configuration.spec.features], dataset.labels
+                rows, labels = features[configuration.member.features], dataset.labels
                 started = time.perf_counter()
                 estimator = make_estimator(
-                    configuration.spec.model,
-                    configuration.spec.features,
+                    configuration.member.model,
+                    configuration.member.features,
                     seed=seed,
                     labels=labels[split.train],
-                    mlp_hidden=configuration.mlp_hidden,
-                    mlp_max_iter=configuration.mlp_max_iter,
-                    trees=configuration.trees,
-                    n_jobs=-1,
+                    options=EstimatorOptions(
+                        mlp_hidden=configuration.mlp_hidden,
+                        mlp_max_iter=configuration.mlp_max_iter,
+                        trees=configuration.trees,
+                        n_jobs=-1,
+                    ),
                 )
                 fit_estimator(estimator, rows[split.train], labels[split.train])
                 metrics = compute_metrics(labels[split.test], predict_probability(estimator, rows[split.test]))
                 seconds += time.perf_counter() - started
-                results[configuration.name, configuration.spec.features, name, seed] = metrics
+                results[configuration.name, configuration.member.features, name, seed] = metrics
     return seconds, results
 
 
@@ -99,7 +102,7 @@ def _list_features_seconds(dataset: Dataset, *, fits: int) -> float:
     started = time.perf_counter()
     np.array([[value for sample in window for value in sample] for window in windows], dtype=np.float32)
     seconds["flatten"] = time.perf_counter() - started
-    return fits * sum(seconds[configuration.spec.features] for configuration in CONFIGURATIONS)
+    return fits * sum(seconds[configuration.member.features] for configuration in CONFIGURATIONS)
 
 
 if __name__ == "__main__":

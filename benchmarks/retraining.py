@@ -21,7 +21,7 @@ from distributed import LocalCluster
 from models.factory import factory_model
 from models.folds import HeldOut, folds_holding_out
 from models.sessions import Session
-from models.spec import ModelSpec
+from models.spec import ModelSpec, parse_spec
 from models.synthetic import synthesise
 from models.task_runner import TaskRunner
 from models.workers import Workers
@@ -34,7 +34,7 @@ from stinger.shots import find_shots
 
 MINUTES = 8
 ROUNDS = 5
-QUICK = (ModelSpec("logreg", "summary"),)
+QUICK = (parse_spec("logreg:summary"),)
 
 
 def main() -> None:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import side_by_side
-from models.estimators import fit_estimator, make_estimator, predict_probability
+from models.estimators import fit_members, predict_probability
 from models.features import compute_features
-from models.graph.export import export_estimator
+from models.graph.export import export_model
 from models.model_file import Model, open_model
 from models.model_meta import ModelMeta
 from models.scorer import Scorer
+from models.spec import EstimatorOptions, parse_spec
 from stinger.sample import SampleArray, make_samples
 
 SPECS = (("logreg", "summary", 300), ("mlp", "rich", 300), ("et", "rich", 600))
@@ -39,10 +40,10 @@ def trained(samples: SampleArray, model: str, features: str, trees: int) -> tupl
     windows = np.lib.stride_tricks.sliding_window_view(axes, 50, axis=0).transpose(0, 2, 1)[::83]
     table = compute_features(np.ascontiguousarray(windows), features)
     labels = (table[:, 9] > np.median(table[:, 9])).astype(np.uint8)
-    estimator = make_estimator(model, features, seed=1, labels=labels, trees=trees)
-    fit_estimator(estimator, table, labels)
-    meta = ModelMeta(estimator=model, features=features, software="benchmark", created="2026-01-01T00:00:00+00:00")
-    return estimator, open_model(export_estimator(estimator, meta))
+    spec = parse_spec(f"{model}:{features}")
+    fitted, _ = fit_members(spec, {features: table}, labels, seed=1, options=EstimatorOptions(trees=trees))
+    meta = ModelMeta(str(spec), software="benchmark", created="2026-01-01T00:00:00+00:00")
+    return fitted.estimators[0], open_model(export_model(fitted, meta))
 
 
 def one_at_a_time(scorer: Scorer, samples: SampleArray, count: int) -> None:

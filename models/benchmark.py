@@ -14,9 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from models.dataset import Dataset
 from models.estimators import fit_estimator, make_estimator, predict_probability
-from models.features import compute_features
+from models.features import TrainingInput, training_input
 from models.metrics import Metrics, compute_metrics
-from models.spec import ModelSpec
+from models.spec import EstimatorOptions, Member
 from models.splits import Split, make_split
 from models.workers import Workers, run_parallel
 from stinger.errors import InputError
@@ -27,7 +27,7 @@ class Configuration:
     """A model with its parameters. ``cost`` is the approximate time of a fit, relative to the cheapest model."""
 
     name: str
-    spec: ModelSpec
+    member: Member
     cost: int
     mlp_hidden: tuple[int, ...] | None = None
     mlp_max_iter: int = 800
@@ -36,18 +36,18 @@ class Configuration:
     @property
     def deterministic(self) -> bool:
         """Whether the fit does not depend on the seed."""
-        return self.spec.model in {"logreg", "ridge", "hgb"}
+        return self.member.model in {"logreg", "ridge", "hgb"}
 
 
 CONFIGURATIONS: Final = (
-    Configuration("logreg", ModelSpec("logreg", "summary"), cost=1),
-    Configuration("logreg", ModelSpec("logreg", "rich"), cost=1),
-    Configuration("ridge", ModelSpec("ridge", "summary"), cost=1),
-    Configuration("mlp_flat", ModelSpec("mlp", "flatten"), cost=8, mlp_hidden=(32,), mlp_max_iter=600),
-    Configuration("mlp_rich", ModelSpec("mlp", "rich"), cost=12, mlp_hidden=(64, 32), mlp_max_iter=800),
-    Configuration("rf", ModelSpec("rf", "rich"), cost=90, trees=400),
-    Configuration("et", ModelSpec("et", "rich"), cost=80, trees=600),
-    Configuration("hgb", ModelSpec("hgb", "rich"), cost=20),
+    Configuration("logreg", Member("logreg", "summary"), cost=1),
+    Configuration("logreg", Member("logreg", "rich"), cost=1),
+    Configuration("ridge", Member("ridge", "summary"), cost=1),
+    Configuration("mlp_flat", Member("mlp", "flatten"), cost=8, mlp_hidden=(32,), mlp_max_iter=600),
+    Configuration("mlp_rich", Member("mlp", "rich"), cost=12, mlp_hidden=(64, 32), mlp_max_iter=800),
+    Configuration("rf", Member("rf", "rich"), cost=90, trees=400),
+    Configuration("et", Member("et", "rich"), cost=80, trees=600),
+    Configuration("hgb", Member("hgb", "rich"), cost=20),
 )
 SHUFFLED: Final = CONFIGURATIONS[0]
 """The model for the check with shuffled labels, on random splits."""
@@ -145,8 +145,8 @@ def run_benchmark(
     ``KeyboardInterrupt`` ends it early and is not raised: the outcome then holds the finished fits and ``interrupted``.
     """
     started = time.perf_counter()
-    names = {job.configuration.spec.features for job in plan.jobs}
-    features = {name: compute_features(dataset.windows, name) for name in sorted(names)}
+    names = {job.configuration.member.features for job in plan.jobs}
+    features = {name: training_input(dataset.windows, name) for name in sorted(names)}
     outcome = Outcome()
     done: dict[int, Fit] = {}
     results = run_parallel(partial(_fit_job, features, dataset.labels), list(enumerate(plan.jobs)), workers)
@@ -167,24 +167,25 @@ def shuffled_labels(labels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.
 
 
 def _fit_job(
-    features: Mapping[str, npt.NDArray[np.float32]], labels: npt.NDArray[np.uint8], numbered: tuple[int, Job]
+    features: Mapping[str, TrainingInput], labels: npt.NDArray[np.uint8], numbered: tuple[int, Job]
 ) -> tuple[int, Fit]:
     number, job = numbered
     configuration, split, seed = job.configuration, job.split, job.seeds[0]
     if job.shuffled:
         labels = shuffled_labels(labels, seed)
-    rows = features[configuration.spec.features]
+    rows = features[configuration.member.features]
     started = time.perf_counter()
     with threadpool_limits(1):
         estimator = make_estimator(
-            configuration.spec.model,
-            configuration.spec.features,
+            configuration.member.model,
+            configuration.member.features,
             seed=seed,
             labels=labels[split.train],
-            mlp_hidden=configuration.mlp_hidden,
-            mlp_max_iter=configuration.mlp_max_iter,
-            trees=configuration.trees,
-            n_jobs=1,
+            options=EstimatorOptions(
+                mlp_hidden=configuration.mlp_hidden,
+                mlp_max_iter=configuration.mlp_max_iter,
+                trees=configuration.trees,
+            ),
         )
         warnings = fit_estimator(estimator, rows[split.train], labels[split.train])
         probability = predict_probability(estimator, rows[split.test])

@@ -191,8 +191,8 @@ def _row(configuration: Configuration, split: str, fits: Sequence[Fit]) -> Repor
 def _row_values(row: ReportRow) -> dict[str, Any]:
     return {
         "name": row.configuration.name,
-        "model": row.configuration.spec.model,
-        "features": row.configuration.spec.features,
+        "model": row.configuration.member.model,
+        "features": row.configuration.member.features,
         "split": row.split,
         "runs": row.runs,
         "fits": row.fits,
@@ -203,7 +203,7 @@ def _row_values(row: ReportRow) -> dict[str, Any]:
 
 
 def _table_line(row: ReportRow) -> str:
-    cells = [row.configuration.name, row.configuration.spec.features, row.split, str(row.runs)]
+    cells = [row.configuration.name, row.configuration.member.features, row.split, str(row.runs)]
     cells += [f"{getattr(row, name).mean:.3f}±{getattr(row, name).std:.3f}" for name in METRICS]
     return f"| {' | '.join(cells)} |"
 
@@ -213,7 +213,7 @@ def _notes(report: BenchmarkReport) -> list[str]:
     for split in report.plan.splits:
         shared = [row for row in report.rows if row.split == split and row.fits < row.runs]
         if shared:
-            named = ", ".join(f"{row.configuration.name}/{row.configuration.spec.features}" for row in shared)
+            named = ", ".join(f"{row.configuration.name}/{row.configuration.member.features}" for row in shared)
             notes.append(
                 f"- {split}: {named} fitted once for all seeds that split alike, as these models do not depend on the "
                 f"seed ({sum(row.fits for row in shared)} fits for {sum(row.runs for row in shared)} runs)."
@@ -221,7 +221,7 @@ def _notes(report: BenchmarkReport) -> list[str]:
     notes += [f"- {split}: left out, as {reason}." for split, reason in report.plan.left_out.items()]
     for row in report.rows:
         notes += [
-            f"- {row.configuration.name}/{row.configuration.spec.features}, {row.split}, in at least one run: {warning}."
+            f"- {row.configuration.name}/{row.configuration.member.features}, {row.split}, in at least one run: {warning}."
             for warning in row.warnings
         ]
     return [*notes, ""] if notes else []

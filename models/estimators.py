@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,11 +16,13 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.spec import ModelSpec
+from models.features import TrainingInput, training_input
+from models.spec import EstimatorOptions, Member, ModelSpec
 from stinger.errors import InputError
 
-Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.integer[Any]]
+
+Weights = npt.NDArray[np.floating[Any]]
 
 EARLY_STOPPING_ROWS: Final = 80
 EARLY_STOPPING_ROWS_A_CLASS: Final = 10
@@ -34,6 +38,51 @@ Estimator = Any
 MLP_MAX_ALPHA: Final = 1e6
 """A penalty above this only overflows."""
 
+_DEFAULTS: Final = EstimatorOptions()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedModel:
+    """The fitted estimators of the members of ``spec``, in their order."""
+
+    spec: ModelSpec
+    estimators: tuple[Estimator, ...]
+
+    def probability(self, inputs: Mapping[str, TrainingInput]) -> npt.NDArray[np.float64]:
+        """Return the probability ``(n,)`` of a shot; ``inputs`` are the rows ``(n, k)`` of each feature set."""
+        members = zip(self.spec.members, self.estimators, strict=True)
+        outputs = [predict_probability(estimator, inputs[member.features]) for member, estimator in members]
+        return np.asarray(np.mean(outputs, axis=0))
+
+
+def training_inputs(windows: npt.NDArray[np.int16], spec: ModelSpec) -> dict[str, TrainingInput]:
+    """Return the rows of each feature set of ``spec`` for ``windows`` ``(n, w, 6)``, those of :func:`training_input`."""
+    return {name: training_input(windows, name) for name in spec.feature_sets}
+
+
+def fit_members(
+    spec: ModelSpec,
+    inputs: Mapping[str, TrainingInput],
+    labels: Labels,
+    *,
+    seed: int,
+    weights: Weights | None = None,
+    options: EstimatorOptions = _DEFAULTS,
+) -> tuple[FittedModel, tuple[str, ...]]:
+    """Fit every member of ``spec`` on its rows in ``inputs`` and ``labels`` ``(n,)``; return warnings as well, a line each.
+
+    ``weights`` ``(n,)`` are the weights of the rows, all 1 by default. The first member has the random seed ``seed``, the
+    second ``seed + 1``, and so on. Raises :class:`InputError` as :func:`make_estimator` and :func:`fit_estimator` do.
+    """
+    estimators: list[Estimator] = []
+    warnings: list[str] = []
+    for number, member in enumerate(spec.members):
+        estimator = make_estimator(member.model, member.features, seed=seed + number, labels=labels, options=options)
+        lines = fit_estimator(estimator, inputs[member.features], labels, weights)
+        warnings += [f"{member}: {line}" if len(spec.members) > 1 else line for line in lines]
+        estimators.append(estimator)
+    return FittedModel(spec, tuple(estimators)), tuple(warnings)
+
 
 def make_estimator(
     model: str,
@@ -41,84 +90,62 @@ def make_estimator(
     *,
     seed: int,
     labels: Labels | None = None,
-    mlp_hidden: tuple[int, ...] | None = None,
-    mlp_alpha: float = 1e-4,
-    mlp_max_iter: int = 800,
-    mlp_epochs: int | None = None,
-    mlp_early_stopping: bool | None = None,
-    mlp_batch_rows: int | None = None,
-    mlp_learning_rate: float = 1e-3,
-    trees: int = 300,
-    min_leaf_rows: int = 2,
-    n_jobs: int = 1,
+    options: EstimatorOptions = _DEFAULTS,
 ) -> Estimator:
     """Return an unfitted estimator.
 
-    Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled.
-    ``mlp_hidden`` is the width of each hidden layer, by default ``(64, 32)``, or ``(32,)`` for ``flatten``. Without
-    ``mlp_early_stopping``, ``labels`` ``(n,)``, those it will be fitted on, decide about it: it needs enough rows. With
-    ``mlp_epochs``, the MLP makes exactly that many passes over the rows, without early stopping. An MLP's step uses ``mlp_batch_rows`` rows, by default at most 200. ``trees`` and ``n_jobs`` (threads) apply to rf, et and xgb,
-    ``min_leaf_rows``, the least number of rows in a leaf, to rf and et. Raises :class:`InputError` for an unknown name, an ``mlp_alpha``
-    outside 0 to :data:`MLP_MAX_ALPHA`, and xgb without its package.
+    Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled. Raises
+    :class:`InputError` for an unknown name, an ``mlp_alpha`` outside 0 to :data:`MLP_MAX_ALPHA`, and xgb without its
+    package.
     """
-    spec = ModelSpec(model, features)
-    if spec.model == "logreg":
+    member = Member(model, features)
+    if member.model == "logreg":
         return _scaled(LogisticRegression(max_iter=5000))
-    if spec.model == "ridge":
+    if member.model == "ridge":
         return _scaled(Ridge(alpha=1.0))
-    if spec.model == "mlp":
-        if not 0 <= mlp_alpha <= MLP_MAX_ALPHA:
-            raise InputError(f"the MLP's alpha is between 0 and {MLP_MAX_ALPHA:g}, not {mlp_alpha:g}")
-        hidden = mlp_hidden or ((32,) if spec.features == "flatten" else (64, 32))
-        if mlp_epochs is not None:
-            mlp_max_iter, mlp_early_stopping = mlp_epochs, False
-        if mlp_early_stopping is None:
-            mlp_early_stopping = labels is not None and _allows_early_stopping(labels)
-        return _scaled(
-            MLPClassifier(
-                hidden_layer_sizes=hidden,
-                activation="relu",
-                solver="adam",
-                alpha=mlp_alpha,
-                max_iter=mlp_max_iter,
-                n_iter_no_change=mlp_epochs or _PATIENCE,
-                early_stopping=mlp_early_stopping,
-                batch_size=mlp_batch_rows or "auto",
-                learning_rate_init=mlp_learning_rate,
-                random_state=seed,
-            )
-        )
-    if spec.model == "hgb":
+    if member.model == "mlp":
+        return _scaled(_mlp(features, options, seed=seed, labels=labels))
+    if member.model == "hgb":
         # Early stopping off for any number of rows: always 300 iterations, independent of the seed.
         return HistGradientBoostingClassifier(
             max_depth=3, learning_rate=0.1, max_iter=300, early_stopping=False, random_state=seed
         )
-    if spec.model == "xgb":
-        return _xgb(seed=seed, trees=trees, n_jobs=n_jobs)
-    forest = {"rf": RandomForestClassifier, "et": ExtraTreesClassifier}[spec.model]
+    if member.model == "xgb":
+        return _xgb(seed=seed, trees=options.trees, n_jobs=options.n_jobs)
+    forest = {"rf": RandomForestClassifier, "et": ExtraTreesClassifier}[member.model]
     return forest(
-        n_estimators=trees, min_samples_leaf=min_leaf_rows, class_weight="balanced", random_state=seed, n_jobs=n_jobs
+        n_estimators=options.trees,
+        min_samples_leaf=options.min_leaf_rows,
+        class_weight="balanced",
+        random_state=seed,
+        n_jobs=options.n_jobs,
     )
 
 
-def fit_estimator(estimator: Estimator, features: Features, labels: Labels) -> tuple[str, ...]:
+def fit_estimator(
+    estimator: Estimator, features: TrainingInput, labels: Labels, weights: Weights | None = None
+) -> tuple[str, ...]:
     """Fit ``estimator`` on features ``(n, k)`` and ``labels`` ``(n,)``; return warnings for the user, a line each.
 
-    Raises :class:`InputError` if there is only one class. Warnings of libraries are suppressed; one about convergence
+    ``weights`` ``(n,)`` are the weights of the rows; a scaler does not use them. Raises :class:`InputError` if there is only one class. Warnings of libraries are suppressed; one about convergence
     becomes a line. Not thread-safe, because Python's warning filters apply to the whole process.
     """
     if np.unique(labels).size < 2:  # noqa: PLR2004
         raise InputError(f"only one class to learn from: {labels.size:,} rows, all labelled {labels[0]}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        estimator.fit(features, labels)
+        if weights is None:
+            estimator.fit(features, labels)
+        else:
+            last = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+            estimator.fit(features, labels, **{f"{last}sample_weight": weights})
     if isinstance(estimator, RandomForestClassifier | ExtraTreesClassifier):
         # Several threads would add up the votes of the trees in varying order, with varying last digits.
         estimator.set_params(n_jobs=1)
     return _fit_warnings(estimator, labels.size)
 
 
-def predict_probability(estimator: Estimator, features: Features) -> npt.NDArray[np.float64]:
+def predict_probability(estimator: Estimator, features: TrainingInput) -> npt.NDArray[np.float64]:
     """Return the probability ``(n,)`` of a shot for features ``(n, k)``, from a fitted estimator; n may be 0.
 
     Ridge regression has no probability: the sigmoid of its output is used instead, which ranks windows correctly.
@@ -128,6 +155,26 @@ def predict_probability(estimator: Estimator, features: Features) -> npt.NDArray
     if hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict_proba(features)[:, 1], dtype=np.float64)
     return np.asarray(expit(estimator.predict(features).astype(np.float64)))
+
+
+def _mlp(features: str, options: EstimatorOptions, *, seed: int, labels: Labels | None) -> Estimator:
+    if not 0 <= options.mlp_alpha <= MLP_MAX_ALPHA:
+        raise InputError(f"the MLP's alpha is between 0 and {MLP_MAX_ALPHA:g}, not {options.mlp_alpha:g}")
+    epochs, early_stopping = options.mlp_epochs, options.mlp_early_stopping
+    if early_stopping is None:
+        early_stopping = labels is not None and _allows_early_stopping(labels)
+    return MLPClassifier(
+        hidden_layer_sizes=options.mlp_hidden or ((32,) if features == "flatten" else (64, 32)),
+        activation="relu",
+        solver="adam",
+        alpha=options.mlp_alpha,
+        batch_size=options.mlp_batch_rows or "auto",
+        learning_rate_init=options.mlp_learning_rate,
+        max_iter=epochs or options.mlp_max_iter,
+        n_iter_no_change=epochs or _PATIENCE,
+        early_stopping=early_stopping and epochs is None,
+        random_state=seed,
+    )
 
 
 def _scaled(estimator: Estimator) -> Estimator:

@@ -72,7 +72,7 @@ def open_model(data: bytes, *, max_bytes: int = MODEL_MAX_BYTES) -> Model:
         raise InputError(f"has {len(data):,} bytes, more than the {max_bytes:,} allowed for a model")
     check_contents(data)
     try:
-        session = _open_session(data)
+        session = open_session(data)
         _check_tensor(session.get_inputs(), "input", *_INPUT)
         _check_tensor(session.get_outputs(), "output", *_OUTPUT)
         document = session.get_modelmeta().custom_metadata_map.get(META_KEY)
@@ -88,7 +88,8 @@ def open_model(data: bytes, *, max_bytes: int = MODEL_MAX_BYTES) -> Model:
     return model
 
 
-def _open_session(data: bytes) -> InferenceSession:
+def open_session(data: bytes) -> InferenceSession:
+    """Return a session that runs the ONNX model in ``data``, as the daemon runs it: in the calling thread only."""
     options = SessionOptions()
     options.intra_op_num_threads = 1  # with more, one window of a large forest waits milliseconds for a thread
     options.inter_op_num_threads = 1

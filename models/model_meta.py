@@ -15,15 +15,15 @@ from stinger.sample import SAMPLE_RATE_HZ
 
 META_KEY: Final = "stinger"
 """The key of the document in the ONNX metadata."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""The newest schema: 2 has a list of members. A single model is written as schema 1, which earlier versions read too."""
 GATE_LSB: Final = 60.0
 """The blaster's motion gate: below this root mean square of the gyroscope's magnitude over a window, the output is 0."""
 LEAD_MS: Final = 100.0
 _NUMBER_MAX: Final = 1e9
+_MEMBER: Final = ("estimator", "features")
 
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "estimator": (str,),
-    "features": (str,),
     "window_samples": (int,),
     "rate_hz": (int, float),
     "lead_ms": (int, float),
@@ -38,10 +38,13 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelMeta:
-    """The document. ``training`` are hashes and counts of the training data, ``metrics`` the results on the test rows."""
+    """The document. ``training`` are hashes and counts of the training data, ``metrics`` the results on the test rows.
 
-    estimator: str
-    features: str
+    ``spec`` names the model, such as ``mlp:rich`` or ``mlp:motion+mlp:kernels``. It is a text, because a file may be from a
+    version that knows more models and features than this one; the graph runs all the same.
+    """
+
+    spec: str
     software: str
     created: str
     """UTC, ISO 8601."""
@@ -57,7 +60,9 @@ class ModelMeta:
     def to_json(self) -> str:
         """Return the document as one line of JSON."""
         values = {name: getattr(self, name) for name in _TYPES} | {"decision": self.decision.to_json()}
-        return json.dumps({"schema": SCHEMA_VERSION, **values})
+        members = [dict(zip(_MEMBER, member.split(":", 1), strict=True)) for member in self.spec.split("+")]
+        named = {"schema": 1, **members[0]} if len(members) == 1 else {"schema": 2, "members": members}
+        return json.dumps(named | values)
 
 
 def parse_meta(text: str) -> ModelMeta:
@@ -81,7 +86,11 @@ def parse_meta(text: str) -> ModelMeta:
         raise InputError(f"is for windows of {values['window_samples']} samples, expected {WINDOW_SAMPLES}")
     if not serves_rate(values["rate_hz"]):
         raise InputError(f"is for samples at {values['rate_hz']:g} Hz, expected {SAMPLE_RATE_HZ}")
-    return ModelMeta(**values | {"decision": DecisionParameters.from_json(values["decision"])})
+    members = [document] if schema == 1 else _value("members", document.get("members"), (list,))
+    spec = "+".join(map(_member, members))
+    if not spec:
+        raise InputError("the metadata has no valid 'members'")
+    return ModelMeta(**values | {"spec": spec, "decision": DecisionParameters.from_json(values["decision"])})
 
 
 def check_windows(window_samples: int, rate_hz: float) -> None:
@@ -95,6 +104,13 @@ def check_windows(window_samples: int, rate_hz: float) -> None:
             f"the training set has windows of {window_samples} samples, but a model needs {WINDOW_SAMPLES}: "
             "export it with --window-ms 500"
         )
+
+
+def _member(entry: Any) -> str:
+    """Return ``estimator:features`` of one entry of the members."""
+    if not isinstance(entry, dict):
+        raise InputError("the metadata has no valid 'members'")
+    return ":".join(_value(name, entry.get(name), (str,)) for name in _MEMBER)
 
 
 def _value(name: str, value: Any, types: tuple[type, ...]) -> Any:

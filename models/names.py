@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Final
 
 from stinger.files import StrPath
+
+MAX_VERSION_NAME_CHARS: Final = 61
 
 
 def stems(paths: Sequence[StrPath]) -> list[str]:
@@ -37,6 +41,15 @@ def unused(name: str, taken: Collection[str]) -> str:
         copy += 1
         candidate = f"{name}~{copy}"
     return candidate
+
+
+def version_name(text: str) -> str:
+    """Return ``text`` as a name that the registry takes, with at most 61 letters, digits, ``-`` and ``_``.
+
+    >>> version_name("mlp:motion+et:rich")
+    'mlp-motion-et-rich'
+    """
+    return re.sub(r"[^A-Za-z0-9_]+", "-", text)[:MAX_VERSION_NAME_CHARS].strip("-")
 
 
 def distinct(names: Sequence[str]) -> list[str]:

@@ -13,16 +13,16 @@ import numpy as np
 
 from models.dataset import Dataset
 from models.decision import DecisionParameters
-from models.estimators import Features, Labels, fit_estimator, make_estimator
-from models.features import compute_features
-from models.graph.export import export_estimator
+from models.estimators import Labels, Weights, fit_members, training_inputs
+from models.features import TrainingInput
+from models.graph.export import export_model
 from models.model_file import MODEL_MAX_BYTES, Model, open_model
 from models.model_meta import ModelMeta
 from models.provenance import trained_on_rows
-from models.spec import ModelSpec
+from models.spec import EstimatorOptions, ModelSpec, parse_spec
 from models.training import TrainingResult
 
-_NO_OPTIONS: Final[Mapping[str, Any]] = {}
+_DEFAULTS: Final = EstimatorOptions()
 
 
 def software() -> str:
@@ -36,26 +36,22 @@ def now_utc() -> str:
 
 
 def fit_model(
-    features: Features,
+    inputs: Mapping[str, TrainingInput],
     labels: Labels,
     meta: ModelMeta,
     *,
     seed: int,
-    n_jobs: int = 1,
+    weights: Weights | None = None,
+    options: EstimatorOptions = _DEFAULTS,
     max_bytes: int = MODEL_MAX_BYTES,
-    estimator_options: Mapping[str, Any] = _NO_OPTIONS,
 ) -> tuple[Model, tuple[str, ...]]:
-    """Fit the model that ``meta`` names on ``features`` ``(n, k)`` and ``labels`` ``(n,)``.
+    """Fit the model that ``meta`` names, as :func:`models.estimators.fit_members` does.
 
-    ``estimator_options`` are further arguments of :func:`models.estimators.make_estimator`. Returns the model exported and
-    opened again, as it would run in the daemon, and warnings about the fit, a line each. Raises :class:`InputError` if
-    there is only one class, and for a model whose file has more than ``max_bytes``.
+    Returns the model exported and opened again, as it would run in the daemon, and warnings about the fit, a line each.
+    Raises :class:`InputError` if there is only one class, and for a model whose file has more than ``max_bytes``.
     """
-    estimator = make_estimator(
-        meta.estimator, meta.features, seed=seed, labels=labels, n_jobs=n_jobs, **estimator_options
-    )
-    warnings = fit_estimator(estimator, features, labels)
-    return open_model(export_estimator(estimator, meta), max_bytes=max_bytes), warnings
+    fitted, warnings = fit_members(parse_spec(meta.spec), inputs, labels, seed=seed, weights=weights, options=options)
+    return open_model(export_model(fitted, meta), max_bytes=max_bytes), warnings
 
 
 def fit_dataset(dataset: Dataset, spec: ModelSpec, *, seed: int, n_jobs: int = -1) -> tuple[Model, tuple[str, ...]]:
@@ -64,16 +60,15 @@ def fit_dataset(dataset: Dataset, spec: ModelSpec, *, seed: int, n_jobs: int = -
     Raises :class:`InputError` also for windows or a rate that no model file takes.
     """
     meta = ModelMeta(
-        estimator=spec.model,
-        features=spec.features,
+        spec=str(spec),
         software=software(),
         created=now_utc(),
         window_samples=int(dataset.windows.shape[1]),
         rate_hz=dataset.rate_hz,
         lead_ms=dataset.lead_ms,
     )
-    features = compute_features(dataset.windows, spec.features)
-    return fit_model(features, dataset.labels, meta, seed=seed, n_jobs=n_jobs)
+    inputs = training_inputs(dataset.windows, spec)
+    return fit_model(inputs, dataset.labels, meta, seed=seed, options=EstimatorOptions(n_jobs=n_jobs))
 
 
 def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: DecisionParameters | None = None) -> bytes:
@@ -81,10 +76,8 @@ def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: Deci
 
     Raises :class:`InputError` if a model file cannot have its windows or their rate, or if it is too large.
     """
-    spec = result.options.spec
     meta = ModelMeta(
-        estimator=spec.model,
-        features=spec.features,
+        spec=str(result.options.spec),
         software=software(),
         created=now_utc(),
         window_samples=result.window_samples,
@@ -94,7 +87,7 @@ def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: Deci
         training=_training(dataset, result),
         metrics={**asdict(result.metrics), "split": result.options.split, "test_rows": int(result.split.test.size)},
     )
-    data = export_estimator(result.estimator, meta)
+    data = export_model(result.fitted, meta)
     open_model(data)  # raises for a file that could not be opened again
     return data
 

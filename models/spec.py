@@ -1,20 +1,23 @@
-"""Names of models and features. Without scikit-learn, so that a command line can be checked without importing it."""
+"""What a model is made of. Without scikit-learn, so that a command line can be checked without importing it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from models.features import check_feature_set
+from models.feature_sets import check_feature_set
 from stinger.errors import InputError
 
 MODELS: Final = ("logreg", "ridge", "mlp", "rf", "et", "hgb", "xgb")
 """The models of :func:`models.estimators.make_estimator`."""
 
+MAX_MEMBERS: Final = 16
+"""The largest ensemble; each member adds its time to that of every sample."""
+
 
 @dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """A model and its features. Raises :class:`InputError` for an unknown name."""
+class Member:
+    """One model of an ensemble and the features that it gets. Raises :class:`InputError` for an unknown name."""
 
     model: str
     features: str
@@ -27,21 +30,78 @@ class ModelSpec:
         return f"{self.model}:{self.features}"
 
 
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """An ensemble of one or several members, whose probability is the mean of theirs.
+
+    Members that are equal differ in their random seed. Raises :class:`InputError` for none or more than
+    :data:`MAX_MEMBERS`.
+    """
+
+    members: tuple[Member, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.members) <= MAX_MEMBERS:
+            raise InputError(f"an ensemble has 1 to {MAX_MEMBERS} members, not {len(self.members)}")
+
+    @property
+    def feature_sets(self) -> tuple[str, ...]:
+        """The feature sets of the members, each once."""
+        return tuple(dict.fromkeys(member.features for member in self.members))
+
+    def __str__(self) -> str:
+        return "+".join(map(str, self.members))
+
+    def description(self) -> str:
+        """Return the members in words, such as ``mlp on rich features``."""
+        return ", ".join(f"{member.model} on {member.features} features" for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorOptions:
+    """Parameters of estimators; the defaults are those of ``stinger train``. ``mlp_`` ones apply to the MLP only.
+
+    ``mlp_hidden`` is the width of each hidden layer, by default ``(64, 32)``, or ``(32,)`` for ``flatten``.
+    ``mlp_max_iter`` is the largest number of passes over the rows, ``mlp_batch_rows`` the rows of a step (by default 200, or
+    all if fewer) and ``mlp_learning_rate`` the size of the first steps. With ``mlp_early_stopping``, a tenth of the rows is
+    set aside to decide when to stop; by default where there are enough rows. With ``mlp_epochs``, the MLP makes exactly that
+    many passes, without early stopping. ``trees`` and ``n_jobs`` (threads) apply to rf, et and xgb, ``min_leaf_rows``, the
+    least number of rows in a leaf, to rf and et.
+    """
+
+    mlp_hidden: tuple[int, ...] | None = None
+    mlp_alpha: float = 1e-4
+    mlp_max_iter: int = 800
+    mlp_epochs: int | None = None
+    mlp_batch_rows: int | None = None
+    mlp_learning_rate: float = 1e-3
+    mlp_early_stopping: bool | None = None
+    trees: int = 300
+    min_leaf_rows: int = 2
+    n_jobs: int = 1
+
+
 def parse_spec(text: str) -> ModelSpec:
-    """Parse ``model:features``, such as ``mlp:rich``; ``str`` is the inverse.
+    """Parse ``model:features``, or several joined by ``+``, such as ``mlp:rich+et:rich``; ``str`` is the inverse.
 
     >>> parse_spec("mlp:rich")
-    ModelSpec(model='mlp', features='rich')
+    ModelSpec(members=(Member(model='mlp', features='rich'),))
 
     Raises :class:`InputError` with the valid names for anything else.
     """
-    model, colon, features = text.partition(":")
-    if not colon:
-        raise InputError(f"'{text}' is not a model: expected MODEL:FEATURES, such as mlp:rich")
-    return ModelSpec(model.strip(), features.strip())
+    return ModelSpec(tuple(_parse_member(part) for part in text.split("+")))
 
 
 def check_model(name: str) -> None:
     """Raise :class:`InputError`, with the valid names, unless ``name`` is one of :data:`MODELS`."""
     if name not in MODELS:
         raise InputError(f"there is no model '{name}': expected {', '.join(MODELS)}")
+
+
+def _parse_member(text: str) -> Member:
+    model, colon, features = text.partition(":")
+    if not colon:
+        raise InputError(
+            f"'{text}' is not a model: expected MODEL:FEATURES, such as mlp:rich, or several joined by '+'"
+        )
+    return Member(model.strip(), features.strip())

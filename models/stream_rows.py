@@ -24,6 +24,7 @@ from models.labelled_windows import (
     usable_sessions,
 )
 from models.sessions import Session
+from models.spec import EstimatorOptions
 from models.windows import LEAD_MS, WINDOW_MS, Indices, followed_within, unbroken_before
 from stinger.errors import InputError
 from stinger.sample import CHANNELS
@@ -31,13 +32,8 @@ from stinger.sample import CHANNELS
 HORIZON_MS: Final = 300
 """Latest time of a shot after a positive sample, in ms, as evaluations count it."""
 
-STREAM_FIT: Final[Mapping[str, Any]] = {
-    "mlp_epochs": 5,
-    "mlp_alpha": 0.1,
-    "trees": 100,
-    "min_leaf_rows": 10,
-}
-"""Arguments of :func:`models.estimators.make_estimator` for such rows; docs/training.md gives the reasons."""
+STREAM_FIT: Final = EstimatorOptions(mlp_epochs=5, mlp_alpha=0.1, trees=100, min_leaf_rows=10)
+"""Parameters of estimators for such rows; docs/training.md gives the reasons."""
 
 
 class SampleLabel(IntEnum):

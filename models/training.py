@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from models.dataset import Dataset
-from models.estimators import Estimator, Features, Labels, fit_estimator, make_estimator, predict_probability
-from models.features import compute_features
+from models.estimators import FittedModel, Labels, fit_members, training_inputs
+from models.features import TrainingInput
 from models.metrics import Metrics, ThresholdReport, compute_metrics, report_at
-from models.spec import ModelSpec
+from models.spec import EstimatorOptions, ModelSpec
 from models.splits import Split, make_split, stratified_subset
 
 
@@ -42,10 +44,10 @@ class TrainingResult:
     user, such as that the MLP did not converge.
     """
 
-    estimator: Estimator
+    fitted: FittedModel
     options: TrainingOptions
     window_samples: int
-    rows: np.typing.NDArray[np.intp]
+    rows: npt.NDArray[np.intp]
     split: Split
     train_positives: int
     test_positives: int
@@ -55,7 +57,7 @@ class TrainingResult:
 
     @property
     def refitted(self) -> bool:
-        """Whether ``estimator`` was fitted on the test side as well; the metrics are those of an estimator that was not."""
+        """Whether ``fitted`` was fitted on the test side as well; the metrics are those of a model that was not."""
         return self.options.refit
 
 
@@ -68,13 +70,13 @@ def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
     rows = stratified_subset(dataset.labels, options.max_rows or len(dataset), seed=options.seed)
     labels = dataset.labels[rows]
     split = make_split(options.split, labels, dataset.rows.take(rows), test_size=options.test_size, seed=options.seed)
-    features = compute_features(dataset.windows[rows], options.spec.features)
-    estimator, warnings = _fit(options, features[split.train], labels[split.train])
-    probability = predict_probability(estimator, features[split.test])
+    inputs = training_inputs(dataset.windows[rows], options.spec)
+    fitted, warnings = _fit(options, _at(inputs, split.train), labels[split.train])
+    probability = fitted.probability(_at(inputs, split.test))
     if options.refit:
-        estimator, warnings = _fit(options, features, labels)
+        fitted, warnings = _fit(options, inputs, labels)
     return TrainingResult(
-        estimator=estimator,
+        fitted=fitted,
         options=options,
         window_samples=int(dataset.windows.shape[1]),
         rows=rows,
@@ -87,15 +89,14 @@ def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
     )
 
 
-def _fit(options: TrainingOptions, features: Features, labels: Labels) -> tuple[Estimator, tuple[str, ...]]:
-    estimator = make_estimator(
-        options.spec.model,
-        options.spec.features,
-        seed=options.seed,
-        labels=labels,
-        mlp_hidden=options.mlp_hidden,
-        mlp_alpha=options.mlp_alpha,
-        trees=options.trees,
-        n_jobs=options.n_jobs,
+def _at(inputs: Mapping[str, TrainingInput], rows: npt.NDArray[np.intp]) -> dict[str, TrainingInput]:
+    return {name: values[rows] for name, values in inputs.items()}
+
+
+def _fit(
+    options: TrainingOptions, inputs: Mapping[str, TrainingInput], labels: Labels
+) -> tuple[FittedModel, tuple[str, ...]]:
+    estimator_options = EstimatorOptions(
+        mlp_hidden=options.mlp_hidden, mlp_alpha=options.mlp_alpha, trees=options.trees, n_jobs=options.n_jobs
     )
-    return estimator, fit_estimator(estimator, features, labels)
+    return fit_members(options.spec, inputs, labels, seed=options.seed, options=estimator_options)

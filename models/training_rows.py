@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from models.candidate_windows import find_candidates
 from models.export import ExportOptions, build_dataset
-from models.features import compute_features
+from models.features import TrainingInput, training_input
 from models.negatives import choose_far
 from models.row_options import RowOptions
 from models.sessions import Session
+from models.spec import EstimatorOptions
 from models.stream_rows import STREAM_FIT, StreamOptions, Thinning, build_stream_dataset, choose_thinning
 from models.windows import span_of, windows_at
 from stinger.errors import InputError
@@ -27,9 +28,9 @@ from stinger.sample import CHANNELS
 from stinger.wording import counted
 
 
-def fit_options(options: RowOptions) -> Mapping[str, Any]:
-    """Return the arguments of :func:`models.estimators.make_estimator` that suit such rows."""
-    return STREAM_FIT if isinstance(options, StreamOptions) else {}
+def fit_options(options: RowOptions) -> EstimatorOptions:
+    """Return the parameters of estimators that suit such rows."""
+    return STREAM_FIT if isinstance(options, StreamOptions) else EstimatorOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,12 @@ def row_rule(sessions: Sequence[Session], options: RowOptions) -> RowRule:
 class TrainingRows:
     """The training rows of one session.
 
-    ``features`` maps each feature set to ``(n, k) float32`` for ``n`` windows; ``labels`` are ``(n,) uint8``; ``sha256``
+    ``inputs`` maps each feature set to the rows ``(n, k)`` for ``n`` windows that estimators are fitted on; ``labels`` are ``(n,) uint8``; ``sha256``
     is the hash of windows and labels. If there are no rows, ``warning`` is the reason.
     """
 
     session: str
-    features: Mapping[str, npt.NDArray[np.float32]]
+    inputs: Mapping[str, TrainingInput]
     labels: npt.NDArray[np.uint8]
     sha256: str
     warning: str | None = None
@@ -106,20 +107,25 @@ def build_training_rows(feature_sets: Collection[str], rule: RowRule, session: S
     digest.update(labels.tobytes())
     return TrainingRows(
         session=session.name,
-        features={name: compute_features(windows, name) for name in sorted(feature_sets)},
+        inputs={name: training_input(windows, name) for name in sorted(feature_sets)},
         labels=labels,
         sha256=digest.hexdigest(),
         warning=warning,
     )
 
 
-def join_rows(parts: Sequence[TrainingRows], feature_set: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Return features ``(n, k)`` and labels ``(n,)`` of all of ``parts``. Raises :class:`InputError` without a shot."""
+def join_rows(
+    parts: Sequence[TrainingRows], feature_sets: Collection[str]
+) -> tuple[dict[str, TrainingInput], npt.NDArray[np.uint8]]:
+    """Return the rows ``(n, k)`` of each of ``feature_sets`` and the labels ``(n,)`` of all of ``parts``.
+
+    Raises :class:`InputError` without a shot.
+    """
     if not any(part.positives for part in parts):
         reason = next((f" ({part.warning})" for part in parts if part.warning is not None), "")
         raise InputError(f"no shot to train on in {counted(len(parts), 'recording')}{reason}")
-    features = np.concatenate([part.features[feature_set] for part in parts])
-    return features, np.concatenate([part.labels for part in parts])
+    inputs = {name: np.concatenate([part.inputs[name] for part in parts]) for name in feature_sets}
+    return inputs, np.concatenate([part.labels for part in parts])
 
 
 def rows_metadata(parts: Sequence[TrainingRows]) -> dict[str, Any]:

@@ -39,8 +39,7 @@ def import_model(file: str, output: str) -> None:
     data = read_bytes(file)
     model = parse_mlmd(data, file)
     meta = ModelMeta(
-        estimator="",
-        features="",
+        spec="",
         software=software(),
         created=now_utc(),
         training={"imported": sha256(data).hexdigest()},

@@ -13,6 +13,7 @@ import click
 from models.choice import open_version
 from models.cli.data_options import data_dir_option
 from models.model_file import Model, load_model, read_model
+from models.names import version_name
 from models.registry import Registry
 from models.trial import LIMITS, check_speed, try_file
 from models.version import Version
@@ -107,7 +108,7 @@ def add(file: str, data_dir: str | None, name: str | None) -> None:
     model = load_model(file)
     report = {"added_from": file, "sha256": model.sha256, "metrics": dict(model.meta.metrics)}
     version = Registry(registry_dir(data_dir)).add(
-        name or f"{model.meta.estimator}-{model.meta.features}",
+        name or version_name(model.meta.spec),
         model.data,
         report,
         blaster_model=blaster_file_of(model),
@@ -153,7 +154,7 @@ def _description(model: Model) -> list[tuple[str, str]]:
     meta, decision = model.meta, model.meta.decision
     pace = f"attack {decision.attack:g}, release {decision.release:g}"
     lines = [
-        ("model", f"{meta.estimator} on {meta.features} features"),
+        ("model", meta.spec),
         ("window", f"{meta.window_samples} samples at {meta.rate_hz:g} Hz, {meta.lead_ms:g} ms ahead"),
         ("wheels", f"on from {decision.on:g}, off below {decision.off:g} ({pace})"),
         ("motion gate", f"{meta.gate_lsb:g} LSB"),

@@ -11,9 +11,9 @@ import click
 
 from models.cli.options import test_size_option, train_dir_option
 from models.dataset import Dataset, check_savable, read_dataset
-from models.features import FEATURE_SETS
+from models.feature_sets import FEATURE_SETS
 from models.metrics import ClassReport
-from models.spec import MODELS, ModelSpec
+from models.spec import MODELS, parse_spec
 from models.splits import SPLITS
 from models.training import TrainingOptions, TrainingResult
 from models.training import train as train_model
@@ -47,6 +47,12 @@ class _Layers(click.ParamType[tuple[int, ...]]):
     help="Features of a window that the model gets.",
 )
 @click.option(
+    "--model-spec",
+    "spec",
+    metavar="MODEL:FEATURES[+...]",
+    help="Model and features in one; several joined by '+' are an ensemble, such as mlp:rich+et:rich.",
+)
+@click.option(
     "--split",
     type=click.Choice(SPLITS),
     default="random",
@@ -77,6 +83,7 @@ def train(
     train_dir: str,
     model: str,
     features: str,
+    spec: str | None,
     split: str,
     test_size: float,
     seed: int,
@@ -94,7 +101,7 @@ def train(
     estimate how the model does with another person, and --split group within one session.
     """
     options = TrainingOptions(
-        spec=ModelSpec(model, features),
+        spec=parse_spec(spec or f"{model}:{features}"),
         split=split,
         test_size=test_size,
         seed=seed,
@@ -141,8 +148,8 @@ def training_summary(folder: str, dataset: Dataset, result: TrainingResult) -> d
             "sessions": len(set(dataset.rows.session.tolist())),
             "window_samples": result.window_samples,
         },
-        "model": result.options.spec.model,
-        "features": result.options.spec.features,
+        "model": "+".join(member.model for member in result.options.spec.members),
+        "features": "+".join(member.features for member in result.options.spec.members),
         **options,
         "train": {"rows": int(result.split.train.size), "positives": result.train_positives},
         "test": {"rows": int(result.split.test.size), "positives": result.test_positives},
@@ -158,7 +165,7 @@ def _lines(folder: str, dataset: Dataset, result: TrainingResult) -> list[str]:
     pairs = [
         ("dataset", f"{_rows(len(dataset), int(dataset.labels.sum()))}{used}"),
         ("windows", f"{result.window_samples} samples of 6 channels"),
-        ("model", f"{options.spec.model} on {options.spec.features} features, seed {options.seed}"),
+        ("model", f"{options.spec.description()}, seed {options.seed}"),
         ("split", options.split),
         ("train", _rows(split.train.size, result.train_positives)),
         ("test", _rows(split.test.size, result.test_positives)),

@@ -14,7 +14,7 @@ from models.export import ExportOptions, build_dataset
 from models.negatives import RECOMMENDED
 from models.saving import model_file_bytes
 from models.sessions import open_sessions
-from models.spec import ModelSpec
+from models.spec import parse_spec
 from models.synthetic import synthesise
 from models.training import TrainingOptions, train
 from stinger.logs import parse_log
@@ -22,7 +22,7 @@ from stinger.logs.writing import encode_bin
 
 MINUTES: Final = 12
 SEEDS: Final = range(1, 13)
-SPEC: Final = ModelSpec("mlp", "rich")
+SPEC: Final = parse_spec("mlp:rich")
 DECISION: Final = DecisionParameters(on=0.3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -23,11 +24,17 @@ IR_VERSION: Final = 9
 
 
 class GraphBuilder:
-    """Collects nodes and constants of one graph; tensors are referred to by name."""
+    """Collects nodes and constants of one graph; tensors are referred to by name.
 
-    def __init__(self) -> None:
+    A node that is equal to an earlier one is not added again, so models in one graph share what they have in common.
+    """
+
+    def __init__(self, window_samples: int = WINDOW_SAMPLES) -> None:
+        self.window_samples = window_samples
+        """Length of the windows that the graph takes."""
         self.nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
+        self._outputs: dict[tuple[object, ...], str] = {}
 
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
         """Add a constant and return its name; equal constants are stored once."""
@@ -42,9 +49,13 @@ class GraphBuilder:
         return self.constant(axes, np.int64)
 
     def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Add a node and return the name of its output."""
+        """Add a node and return the name of its output; without ``output``, an equal node is used instead."""
+        key = (operator, inputs, *sorted((name, repr(value)) for name, value in attributes.items()))
+        if output is None and key in self._outputs:
+            return self._outputs[key]
         name = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [name], name=f"node_{name}", **attributes))
+        self._outputs[key] = name
         return name
 
     def adopt(self, graph: onnx.GraphProto) -> None:
@@ -52,13 +63,13 @@ class GraphBuilder:
         self.nodes.extend(graph.node)
         self._constants.update({f"adopted {tensor.name}": tensor for tensor in graph.initializer})
 
-    def finish(self, metadata: dict[str, str]) -> bytes:
-        """Check the graph and return it serialised. The node outputs must include :data:`OUTPUT`."""
+    def finish(self, metadata: dict[str, str], *, output: str = OUTPUT, shape: Sequence[str | int] = ("n",)) -> bytes:
+        """Check the graph and return it serialised. Its result is the tensor ``output``, of float32 and ``shape``."""
         graph = helper.make_graph(
             self.nodes,
             "stinger",
-            [helper.make_tensor_value_info(INPUT, TensorProto.INT16, ["n", WINDOW_SAMPLES, len(CHANNELS)])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n"])],
+            [helper.make_tensor_value_info(INPUT, TensorProto.INT16, ["n", self.window_samples, len(CHANNELS)])],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, list(shape))],
             list(self._constants.values()),
         )
         domains = {node.domain for node in self.nodes} | {""}

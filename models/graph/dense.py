@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
+from onnx import TensorProto, numpy_helper
 
-from models.graph.builder import OUTPUT, GraphBuilder
+from models.graph.builder import GraphBuilder
+from models.graph.samples import FeatureNodes
 from stinger.errors import InputError
 from stinger.mlmd import SCALE_FLOOR, BlasterModel, LrModel, MlpModel
 
@@ -65,18 +68,50 @@ def blaster_of_dense(network: DenseNetwork, features: str) -> BlasterModel:
     )
 
 
-def add_dense(graph: GraphBuilder, features: str, network: DenseNetwork) -> str:
-    """Add the nodes of ``network`` after the tensor ``features``; return the name of the ``(n,) float32`` sigmoid."""
-    centred = graph.add("Sub", features, graph.constant(network.mean, np.float32))
-    values = graph.add("Div", centred, graph.constant(network.scale, np.float32))
+def add_dense(graph: GraphBuilder, features: FeatureNodes, network: DenseNetwork) -> str:
+    """Add the nodes of ``network`` on ``features``; return the name of the sigmoid, ``(n, 1) float32``.
+
+    The scaler is one node, a batch normalisation in float64. It includes the factors of ``features``, and columns that are
+    not features get the weight 0.
+    """
+    mean, variance = np.zeros(features.width), np.ones(features.width)
+    mean[features.columns] = network.mean.astype(np.float32) / features.factors
+    variance[features.columns] = (network.scale.astype(np.float32) / features.factors) ** 2
+    scaler = [
+        graph.constant(values, np.float64)
+        for values in (np.ones(features.width), np.zeros(features.width), mean, variance)
+    ]
+    normalised = graph.add("BatchNormalization", features.values, *scaler, epsilon=0.0)
+    values = graph.add("Cast", normalised, to=TensorProto.FLOAT)
     for i, (weights, biases) in enumerate(network.layers):
         if i:
             values = graph.add("Relu", values)
-        values = graph.add("Gemm", values, graph.constant(weights, np.float32), graph.constant(biases, np.float32))
-    return graph.add("Sigmoid", graph.add("Squeeze", values, graph.axes(1)))
+            rows = weights
+        else:
+            rows = np.zeros((features.width, weights.shape[1]))
+            rows[features.columns] = weights
+        values = graph.add("Gemm", values, graph.constant(rows, np.float32), graph.constant(biases, np.float32))
+    return graph.add("Sigmoid", values)
 
 
-def add_gate(graph: GraphBuilder, probability: str, gyro_energy: str, gate_energy: float) -> None:
-    """Add the motion gate: the graph's output is 0 where ``gyro_energy`` is below ``gate_energy``."""
-    still = graph.add("Less", gyro_energy, graph.constant(gate_energy, np.float64))
-    graph.add("Where", still, graph.constant(0.0, np.float32), probability, output=OUTPUT)
+def read_dense(graph: onnx.GraphProto, features: FeatureNodes) -> DenseNetwork:
+    """Return the network in a graph from :func:`add_dense` on ``features``, with bit-identical weights in float32.
+
+    Also reads the graphs of earlier versions, which subtracted the mean and divided by the scale. Raises ``KeyError``,
+    ``IndexError`` or ``ValueError`` for any other graph.
+    """
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    maker = {node.output[0]: node for node in graph.node}
+    layers = [node for node in graph.node if node.op_type == "Gemm"]
+    weights = [(constants[node.input[1]], constants[node.input[2]]) for node in layers]
+    scaler = maker[layers[0].input[0]]
+    if scaler.op_type == "Div":
+        centred = maker[scaler.input[0]]
+        return DenseNetwork(constants[centred.input[1]], constants[scaler.input[1]], tuple(weights))
+    _, _, _, mean, variance = maker[scaler.input[0]].input
+    (first, biases), *others = weights
+    return DenseNetwork(
+        mean=(constants[mean][features.columns] * features.factors).astype(np.float32),
+        scale=(np.sqrt(constants[variance][features.columns]) * features.factors).astype(np.float32),
+        layers=((first[features.columns], biases), *others),
+    )

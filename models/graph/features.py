@@ -1,80 +1,62 @@
-"""The features of :func:`models.features.compute_features` as graph nodes, equal up to the last bit of float32.
+"""The feature sets as graph nodes. Training computes features by running these nodes, so each has one definition.
 
-Sums of raw channels and of their squares are integers below 2**53, which float64 represents exactly, in whatever
-order a runtime adds them. Only magnitudes are rounded before the last step, in float64. So a feature is on the same side
-of a tree's threshold in training and in the graph.
+Raw samples are integers, and nodes compute in float64: sums of samples are exact, in whatever order a runtime adds them, and
+everything else is rounded once more at the end, to float32. So a feature is practically always on the same side of a tree's
+threshold, however many windows are scored at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
-from onnx import TensorProto
 
-from models.graph.builder import INPUT, GraphBuilder
-from stinger.errors import InputError
-from stinger.mlmd import WINDOW_SAMPLES
+from models.feature_sets import check_feature_set
+from models.graph.builder import GraphBuilder
+from models.graph.motion import add_motion
+from models.graph.samples import FeatureNodes, add_channels, add_magnitudes, add_samples, add_statistics
 from stinger.sample import CHANNELS
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureNodes:
-    """Names of tensors: ``features`` ``(n, k) float32`` and ``gyro_energy`` ``(n,) float64``.
-
-    The latter is the sum over the window of the squared gyroscope magnitude, in LSB squared.
-    """
-
-    features: str
-    gyro_energy: str
-
-
 def add_features(graph: GraphBuilder, name: str) -> FeatureNodes:
-    """Add the nodes of feature set ``name``. Raises :class:`InputError` for an unknown one."""
-    if name not in {"summary", "rich", "flatten"}:
-        raise InputError(f"the feature set '{name}' has no graph")
-    values = graph.add("Cast", INPUT, to=TensorProto.DOUBLE)
-    squares = graph.add("Mul", values, values)
-    square_sums = graph.add("ReduceSum", squares, graph.axes(1), keepdims=0)
-    gyro = graph.add("Slice", square_sums, graph.axes(3), graph.axes(6), graph.axes(1))
-    energy = graph.add("ReduceSum", gyro, graph.axes(1), keepdims=0)
-    if name == "flatten":
-        flat = graph.add("Reshape", INPUT, graph.constant([0, WINDOW_SAMPLES * len(CHANNELS)], np.int64))
-        return FeatureNodes(graph.add("Cast", flat, to=TensorProto.FLOAT), energy)
-    parts = _summary(graph, values, square_sums)
-    if name == "rich":
-        parts += _rich(graph, values, squares)
-    joined = graph.add("Concat", *parts, axis=1)
-    return FeatureNodes(graph.add("Cast", joined, to=TensorProto.FLOAT), energy)
+    """Add the nodes of feature set ``name``. Raises :class:`~stinger.errors.InputError` for an unknown one."""
+    check_feature_set(name)
+    return _SETS[name](graph)
 
 
-def _summary(graph: GraphBuilder, values: str, square_sums: str) -> list[str]:
-    """Add mean, standard deviation and largest absolute value of each channel; return the names of three ``(n, 6)``."""
-    width = graph.constant(WINDOW_SAMPLES, np.float64)
-    sums = graph.add("ReduceSum", values, graph.axes(1), keepdims=0)
-    scaled = graph.add("Mul", square_sums, width)
-    spread = graph.add("Sub", scaled, graph.add("Mul", sums, sums))
-    largest = graph.add("ReduceMax", graph.add("Abs", values), graph.axes(1), keepdims=0)
-    return [graph.add("Div", sums, width), graph.add("Div", graph.add("Sqrt", spread), width), largest]
+def _flatten(graph: GraphBuilder) -> FeatureNodes:
+    count = graph.window_samples * len(CHANNELS)
+    values = graph.add("Reshape", add_channels(graph), graph.axes(0, count))
+    return FeatureNodes(values, count, np.arange(count), np.ones(count))
 
 
-def _rich(graph: GraphBuilder, values: str, squares: str) -> list[str]:
-    """Add mean absolute value of each channel, and mean, deviation and maximum of both magnitudes.
+def _summary(graph: GraphBuilder) -> FeatureNodes:
+    """Add mean, standard deviation and largest absolute value of each channel."""
+    joined = graph.add("Concat", *add_statistics(graph, add_channels(graph), mean_absolute=False), axis=1)
+    return FeatureNodes(
+        values=graph.add("Reshape", joined, graph.axes(0, 18)),
+        width=18,
+        columns=np.arange(18),
+        factors=np.repeat([1, graph.window_samples**-0.5, 1], 6),
+    )
 
-    Returns the names of two ``(n, 6)``.
-    """
-    width = graph.constant(WINDOW_SAMPLES, np.float64)
-    absolute = graph.add("ReduceSum", graph.add("Abs", values), graph.axes(1), keepdims=0)
-    # (n, 50, 2, 3): accelerometer and gyroscope, three axes each.
-    by_sensor = graph.add("Reshape", squares, graph.constant([0, WINDOW_SAMPLES, 2, 3], np.int64))
-    magnitude = graph.add("Sqrt", graph.add("ReduceSum", by_sensor, graph.axes(3), keepdims=0))
-    mean = graph.add("ReduceMean", magnitude, graph.axes(1), keepdims=1)
-    off = graph.add("Sub", magnitude, mean)
-    deviation = graph.add("Sqrt", graph.add("ReduceMean", graph.add("Mul", off, off), graph.axes(1), keepdims=1))
-    largest = graph.add("ReduceMax", magnitude, graph.axes(1), keepdims=1)
-    # (n, 3, 2) to (n, 2, 3) to (n, 6): the three of the accelerometer, then the three of the gyroscope.
-    stacked = graph.add("Transpose", graph.add("Concat", mean, deviation, largest, axis=1), perm=[0, 2, 1])
-    return [
-        graph.add("Div", absolute, width),
-        graph.add("Reshape", stacked, graph.constant([0, 6], np.int64)),
-    ]
+
+def _rich(graph: GraphBuilder) -> FeatureNodes:
+    """Add ``summary``, the mean absolute value of each channel, and mean, deviation and maximum of both magnitudes."""
+    values = graph.add("Concat", add_samples(graph), add_magnitudes(graph), axis=3)
+    joined = graph.add("Concat", *add_statistics(graph, values, mean_absolute=True), axis=1)
+    # Each statistic has eight columns: three axes and the magnitude of the accelerometer, then of the gyroscope.
+    column = np.arange(32).reshape(4, 2, 4)
+    columns = np.concatenate((column[:, :, :3].ravel(), column[:3, 0, 3], column[:3, 1, 3]))
+    factors = np.ones((4, 2, 4))
+    factors[1] = graph.window_samples**-0.5
+    return FeatureNodes(graph.add("Reshape", joined, graph.axes(0, 32)), 32, columns, factors.ravel()[columns])
+
+
+_SETS: Final[dict[str, Callable[[GraphBuilder], FeatureNodes]]] = {
+    "summary": _summary,
+    "rich": _rich,
+    "flatten": _flatten,
+    "motion": add_motion,
+}

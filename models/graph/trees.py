@@ -14,28 +14,27 @@ from skl2onnx.common.data_types import FloatTensorType
 from models.graph.builder import OPSETS, GraphBuilder
 from stinger.errors import InputError
 
-_PREFIX = "trees_"
 _INPUT = "features"
 _XGBOOST_OPSET = 15
 """The newest that onnxmltools supports; the few operators that it uses are the same in ours."""
 
 
-def add_trees(graph: GraphBuilder, features: str, estimator: Any, feature_count: int) -> str:
+def add_trees(graph: GraphBuilder, features: str, estimator: Any, feature_count: int, *, prefix: str) -> str:
     """Add the nodes of a fitted tree model after the tensor ``features`` ``(n, feature_count) float32``.
 
-    Returns the name of the probability of a shot, ``(n,) float32``.
+    The names of the nodes begin with ``prefix``, which differs from that of other trees in the graph. Returns the name of the probability of a shot, ``(n, 1) float32``.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converted = _convert(estimator, feature_count)
-    prefixed = compose.add_prefix(converted, _PREFIX)
+    prefixed = compose.add_prefix(converted, prefix)
     probabilities = prefixed.graph.output[-1].name
-    graph.add("Identity", features, output=f"{_PREFIX}{_INPUT}")
+    graph.add("Identity", features, output=f"{prefix}{_INPUT}")
     graph.adopt(prefixed.graph)
     shot = graph.add("Slice", probabilities, graph.axes(1), graph.axes(2), graph.axes(1))
     # Sums of many float32 leaves can be slightly outside 0 to 1.
     low, high = graph.constant(0.0, np.float32), graph.constant(1.0, np.float32)
-    return graph.add("Clip", graph.add("Squeeze", shot, graph.axes(1)), low, high)
+    return graph.add("Clip", shot, low, high)
 
 
 def _convert(estimator: Any, feature_count: int) -> onnx.ModelProto:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from models.cli.data_options import data_dir_option
 from models.graph.export import blaster_file_of, with_decision
-from models.model_file import Model, load_model
+from models.model_file import load_model
+from models.names import version_name
 from models.registry import Registry
 from replay.cli.evaluation_input import evaluation_options, model_traces, open_data, overlap_warnings
 from replay.evaluation.evaluate import average_precision
@@ -70,7 +69,7 @@ def calibrate(
         rows = sweep(traces, parameters, at, min_lead_ms=min_lead_ms, progress=progress)
     chosen = choose(rows, max_false_per_minute=max_false_per_minute, max_duty=max_duty)
     report = EvaluationReport(
-        subject=f"{model.meta.estimator}:{model.meta.features} (sha256 {model.sha256[:12]})",
+        subject=f"{model.meta.spec} (sha256 {model.sha256[:12]})",
         method=f"calibrated to at most {max_false_per_minute:g} false spin-ups a minute",
         data=data.files,
         operating=chosen or rows[at.index(parameters.on)],
@@ -93,7 +92,7 @@ def calibrate(
         click.echo(f"wrote {out}, threshold {chosen.parameters.on:.2f}")
         return
     version = Registry(registry_dir(data_dir)).add(
-        _name(model),
+        version_name(f"calibrated-{model.meta.spec}"),
         data_out,
         {"calibration": to_json(report)},
         blaster_model=blaster_file_of(model),
@@ -101,7 +100,3 @@ def calibrate(
     click.echo(
         f"added {version.id}, threshold {chosen.parameters.on:.2f}. To use it: stinger models promote {version.id}"
     )
-
-
-def _name(model: Model) -> str:
-    return re.sub(r"[^A-Za-z0-9_]+", "-", f"{model.meta.estimator}-{model.meta.features}-calibrated")

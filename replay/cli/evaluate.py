@@ -127,7 +127,7 @@ def evaluate_command(
         own = model.meta.decision
         parameters = own if threshold is None else own.at(threshold)
         traces, warnings = model_traces(model, data), overlap_warnings(model, data)
-        subject = f"{Path(model_file).name} ({model.meta.estimator}:{model.meta.features}, sha256 {model.sha256[:12]})"
+        subject = f"{Path(model_file).name} ({model.meta.spec}, sha256 {model.sha256[:12]})"
         method = "as a stream, from the start of each recording"
     at = thresholds(FINE_STEPS, parameters.on) if with_sweep or as_json or outdir is not None else ()
     with progress_bar("Thresholds", len(at)) as progress:

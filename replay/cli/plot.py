@@ -174,7 +174,7 @@ def plot(
     _warn_of_ignored(compare=compare, model_file=bool(model_files))
     check_inputs(outdir, [log_path, *model_files])
     models = [load_model(path) for path in model_files]
-    to_train = _distinct(specs or COMPARED) if compare else [ModelSpec(model, features)]
+    to_train = _distinct(specs or COMPARED) if compare else [parse_spec(f"{model}:{features}")]
     if models and not compare:
         to_train = []
     dataset = read_dataset(train_dir) if to_train or _given("train_dir") or train_dir.is_dir() else None

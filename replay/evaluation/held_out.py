@@ -17,7 +17,7 @@ from models.row_options import RowOptions
 from models.saving import fit_model, now_utc, software
 from models.scorer import Probability, WindowModel, score_recording
 from models.sessions import Session
-from models.spec import ModelSpec
+from models.spec import ModelSpec, parse_spec
 from models.task_runner import TaskRunner
 from models.training_rows import (
     TrainingRows,
@@ -57,7 +57,8 @@ def build_all_rows(
 
     With ``parts``, build the rows of these parts of the sessions instead.
     """
-    build = partial(build_training_rows, frozenset(spec.features for spec in specs), row_rule(sessions, options))
+    feature_sets = frozenset(name for spec in specs for name in spec.feature_sets)
+    build = partial(build_training_rows, feature_sets, row_rule(sessions, options))
     ordered = sorted(sessions if parts is None else parts, key=lambda session: -len(session.recording))
     return {rows.session: rows for rows in runner.run("Building", build, ordered)}
 
@@ -70,7 +71,7 @@ def train_on_all(
     Adds the number of rows and a hash of them to ``meta.training``. Raises :class:`InputError` if it is too large for a
     model file.
     """
-    built = build_all_rows(sessions, [ModelSpec(meta.estimator, meta.features)], options, runner)
+    built = build_all_rows(sessions, [parse_spec(meta.spec)], options, runner)
     rows = [built[session.name] for session in sessions]
     training = {**meta.training, **rows_metadata(rows), "fitted_on": "all rows", "seed": options.seed}
     meta = replace(meta, training=training)
@@ -79,10 +80,10 @@ def train_on_all(
 
 
 def _fit_on_all(rows: Sequence[TrainingRows], options: RowOptions, meta: ModelMeta) -> tuple[bytes, tuple[str, ...]]:
-    features, labels = join_rows(rows, meta.features)
+    inputs, labels = join_rows(rows, parse_spec(meta.spec).feature_sets)
     # The only fit at this time, unlike those of a contest, so it may use all cores.
     model, warnings = fit_model(
-        features, labels, meta, seed=options.seed, n_jobs=-1, estimator_options=fit_options(options)
+        inputs, labels, meta, seed=options.seed, options=replace(fit_options(options), n_jobs=-1)
     )
     return model.data, warnings
 
@@ -128,8 +129,10 @@ class _Task:
 
 
 def _start_order(task: _Task) -> int:
-    model = task.spec.model
-    return _SLOWEST_FIRST.index(model) if model in _SLOWEST_FIRST else len(_SLOWEST_FIRST)
+    return min(
+        (_SLOWEST_FIRST.index(m.model) for m in task.spec.members if m.model in _SLOWEST_FIRST),
+        default=len(_SLOWEST_FIRST),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,19 +156,17 @@ def _fit_and_score(
 ) -> _FoldScores:
     train, tested = folds[task.fold]
     spec = task.spec
-    meta = ModelMeta(
-        estimator=spec.model, features=spec.features, software=software(), created=now_utc(), lead_ms=options.lead_ms
-    )
+    meta = ModelMeta(spec=str(spec), software=software(), created=now_utc(), lead_ms=options.lead_ms)
     try:
         with threadpool_limits(1):
-            features, labels = join_rows([rows[name] for name in train], spec.features)
+            inputs, labels = join_rows([rows[name] for name in train], spec.feature_sets)
             model, warnings = fit_model(
-                features,
+                inputs,
                 labels,
                 meta,
                 seed=options.seed,
                 max_bytes=model_max_bytes,
-                estimator_options=fit_options(options),
+                options=fit_options(options),
             )
     except InputError as error:
         return _FoldScores(task, (), failure=f"fold {task.fold + 1} of {len(folds)}: {error}")

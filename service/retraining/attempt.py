@@ -15,6 +15,7 @@ from models.choice import CHAMPION, FACTORY, ChosenModel, choose_model
 from models.factory import factory_model
 from models.model_file import MODEL_MAX_BYTES, load_model
 from models.model_meta import ModelMeta
+from models.names import version_name
 from models.registry import Registry
 from models.task_runner import TaskRunner
 from models.trial import check_speed, try_model
@@ -162,7 +163,7 @@ class _Attempt:
         if result.champion == FACTORY:
             self._add_factory_model()
         added = self._registry.add(
-            winner.name.replace(":", "-"),
+            version_name(winner.name),
             model.data,
             report_values(result),
             blaster_model=blaster_file_of(model),

@@ -6,7 +6,6 @@ from models.model_file import Model
 from models.model_meta import ModelMeta
 from models.provenance import trained_on
 from models.saving import now_utc, software
-from models.spec import parse_spec
 from models.task_runner import TaskRunner
 from replay.evaluation.contest import Contender
 from replay.evaluation.held_out import train_on_all
@@ -21,12 +20,10 @@ def train_winner(result: RetrainingResult, winner: Contender, runner: TaskRunner
     :class:`~stinger.errors.InputError` if the model is too large for a file.
     """
     assert winner.within is not None
-    spec = parse_spec(winner.name)
     options = result.config.retrain.row_options()
     sessions = result.data.sessions
     meta = ModelMeta(
-        estimator=spec.model,
-        features=spec.features,
+        spec=winner.name,
         software=software(),
         created=now_utc(),
         lead_ms=options.lead_ms,

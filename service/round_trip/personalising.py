@@ -14,7 +14,7 @@ from models.model_meta import ModelMeta
 from models.provenance import trained_on
 from models.row_options import RowOptions
 from models.saving import now_utc, software
-from models.spec import ModelSpec
+from models.spec import ModelSpec, parse_spec
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
 from replay.evaluation.data import EvaluationData
@@ -30,7 +30,7 @@ from stinger.mlmd import BlasterModel
 from stinger.shots import MIN_LEAD_MS
 from stinger.wire.commands import ModelSlot
 
-SPECS: Final = {ModelSpec("logreg", "summary"): ModelSlot.LR, ModelSpec("mlp", "rich"): ModelSlot.MLP}
+SPECS: Final = {parse_spec("logreg:summary"): ModelSlot.LR, parse_spec("mlp:rich"): ModelSlot.MLP}
 """The kinds of model that a blaster supports, and the slot of each."""
 MIN_SHOTS: Final = 20
 """With fewer shots, a model that is right every time cannot be distinguished from one that misses a sixth of them (Wilson's
@@ -119,8 +119,7 @@ def fit_on_all(
     :class:`InputError`.
     """
     meta = ModelMeta(
-        estimator=spec.model,
-        features=spec.features,
+        spec=str(spec),
         software=software(),
         created=now_utc(),
         lead_ms=options.lead_ms,

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from models.estimators import make_estimator
-from models.graph.export import export_estimator
+from models.estimators import FittedModel, make_estimator
+from models.graph.export import export_model
 from models.model_meta import ModelMeta
 from models.registry import Registry
 from models.sessions import Session
+from models.spec import parse_spec
 from stinger.paths import recordings_dir
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
@@ -42,8 +43,8 @@ def blind_model() -> bytes:
     labels = np.arange(400) % 2
     estimator = make_estimator("logreg", "summary", seed=1)
     estimator.fit(rng.normal(scale=1e6, size=(400, 18)).astype(np.float32), labels)
-    meta = ModelMeta("logreg", "summary", software="test", created="2026-01-01", training={"inputs_sha256": ["none"]})
-    return export_estimator(estimator, meta)
+    meta = ModelMeta("logreg:summary", software="test", created="2026-01-01", training={"inputs_sha256": ["none"]})
+    return export_model(FittedModel(parse_spec("logreg:summary"), (estimator,)), meta)
 
 
 def promote_blind(data_dir: Path) -> str:

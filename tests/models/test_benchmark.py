@@ -21,7 +21,7 @@ QUICK = CONFIGURATIONS[:3]
 def test_models_that_ignore_the_seed_are_fitted_once_on_a_split_that_does_too() -> None:
     plan = plan_benchmark(make_dataset(), seeds=range(1, 4))
     for job in plan.jobs:
-        alone = job.configuration.spec.model in {"mlp", "rf", "et"}
+        alone = job.configuration.member.model in {"mlp", "rf", "et"}
         if job.split_name == "time":
             assert job.seeds == ((job.seeds[0],) if alone else (1, 2, 3))
     runs = sum(len(job.seeds) for job in plan.jobs if not job.shuffled)
@@ -37,7 +37,7 @@ def test_seeds_that_hold_out_the_same_session_share_a_fit() -> None:
 
 def test_the_eight_models_are_those_that_are_documented() -> None:
     assert [
-        (c.name, str(c.spec), c.mlp_hidden, c.mlp_max_iter) if c.spec.model == "mlp" else (c.name, str(c.spec))
+        (c.name, str(c.member), c.mlp_hidden, c.mlp_max_iter) if c.member.model == "mlp" else (c.name, str(c.member))
         for c in CONFIGURATIONS
     ] == [
         ("logreg", "logreg:summary"),
@@ -49,7 +49,7 @@ def test_the_eight_models_are_those_that_are_documented() -> None:
         ("et", "et:rich"),
         ("hgb", "hgb:rich"),
     ]
-    assert {c.name: c.trees for c in CONFIGURATIONS if c.spec.model in {"rf", "et"}} == {"rf": 400, "et": 600}
+    assert {c.name: c.trees for c in CONFIGURATIONS if c.member.model in {"rf", "et"}} == {"rf": 400, "et": 600}
 
 
 def test_dear_fits_come_first() -> None:

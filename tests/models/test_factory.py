@@ -15,7 +15,7 @@ from stinger.shots import find_shots
 
 def test_factory_model_says_that_it_knows_synthetic_sessions_only() -> None:
     meta = factory_model().meta
-    assert (meta.estimator, meta.features) == (SPEC.model, SPEC.features)
+    assert meta.spec == str(SPEC)
     assert meta.decision == DECISION
     assert len(meta.training["sessions"]) == 12
     assert all(name.startswith("synthetic-") for name in meta.training["sessions"])

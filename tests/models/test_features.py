@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.features import FEATURE_SETS, MAX_WINDOW_SAMPLES, compute_features, feature_count, feature_names
+from models.feature_sets import FEATURE_SETS, MAX_WINDOW_SAMPLES, feature_count, feature_names
+from models.features import compute_features
 from stinger.errors import InputError
 from stinger.sample import CHANNELS
 

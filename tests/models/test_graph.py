@@ -4,26 +4,25 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import pytest
 
 from models.decision import DecisionParameters
-from models.estimators import fit_estimator, make_estimator, predict_probability
-from models.features import FEATURE_SETS, compute_features
-from models.graph.builder import GraphBuilder
-from models.graph.dense import add_dense, add_gate, dense_of_blaster
-from models.graph.export import blaster_model_of, export_blaster_model, export_estimator, with_decision
-from models.graph.features import add_features
+from models.estimators import Estimator, FittedModel, fit_estimator, make_estimator, predict_probability
+from models.feature_sets import FEATURE_SETS
+from models.features import compute_features
+from models.graph.dense import dense_of_blaster
+from models.graph.export import blaster_model_of, export_blaster_model, export_model, with_decision
 from models.model_file import Model, open_model
 from models.model_meta import ModelMeta
-from models.runtime import InferenceSession
-from models.spec import MODELS
+from models.spec import MODELS, EstimatorOptions, parse_spec
 from stinger.errors import InputError
 from stinger.mlmd import BlasterModel, LrModel, MlpModel, encode_mlmd
 from tests.models.blaster_reference import probability as blaster_probability
 from tests.stinger.test_mlmd import random_model
 
 Windows = npt.NDArray[np.int16]
+
+NOTHING = FittedModel(parse_spec("logreg:summary"), (None,))
 
 
 def windows_like_life(count: int, *, seed: int) -> Windows:
@@ -43,7 +42,11 @@ def is_still(windows: Windows) -> npt.NDArray[np.bool_]:
 
 
 def meta(estimator: str, features: str) -> ModelMeta:
-    return ModelMeta(estimator=estimator, features=features, software="test", created="2026-01-01T00:00:00+00:00")
+    return ModelMeta(spec=f"{estimator}:{features}", software="test", created="2026-01-01T00:00:00+00:00")
+
+
+def exported(estimator: Estimator, spec: str) -> bytes:
+    return export_model(FittedModel(parse_spec(spec), (estimator,)), meta(*spec.split(":")))
 
 
 def imported(model: BlasterModel) -> Model:
@@ -56,11 +59,11 @@ def test_exported_model_agrees_with_scikit_learn_on_20000_windows(model: str, fe
     train, test = windows_like_life(400, seed=1), windows_like_life(20_000, seed=2)
     table = compute_features(train, features)
     labels = (np.abs(train[:, -10:, 3]).mean(axis=1) > 1200).astype(np.uint8)
-    estimator = make_estimator(model, features, seed=1, labels=labels, trees=100)
+    estimator = make_estimator(model, features, seed=1, labels=labels, options=EstimatorOptions(trees=100))
     fit_estimator(estimator, table, labels)
     expected = predict_probability(estimator, compute_features(test, features))
     expected[is_still(test)] = 0
-    got = open_model(export_estimator(estimator, meta(model, features))).probability(test)
+    got = open_model(exported(estimator, f"{model}:{features}")).probability(test)
     assert expected.std() > 0.01
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
 
@@ -88,7 +91,7 @@ def test_trained_model_goes_to_the_blaster_and_scores_the_same_there(estimator: 
     labels = (np.abs(windows[:, -10:, 3]).mean(axis=1) > 1200).astype(np.uint8)
     fitted = make_estimator(estimator, features, seed=1, labels=labels)
     fit_estimator(fitted, compute_features(windows, features), labels)
-    model = open_model(export_estimator(fitted, meta(estimator, features)))
+    model = open_model(exported(fitted, f"{estimator}:{features}"))
     on_blaster = blaster_model_of(model)
     expected = [blaster_probability(on_blaster, window) for window in windows[:100]]
     np.testing.assert_allclose(model.probability(windows[:100]), expected, rtol=0, atol=1e-5)
@@ -118,18 +121,18 @@ def test_model_that_the_blaster_has_not_is_not_written_for_it() -> None:
     ridge = make_estimator("ridge", "summary", seed=1)
     fit_estimator(ridge, compute_features(windows, "summary"), labels)
     with pytest.raises(InputError, match="cannot run ridge:summary"):
-        blaster_model_of(open_model(export_estimator(ridge, meta("ridge", "summary"))))
-    small = make_estimator("mlp", "rich", seed=1, mlp_hidden=(8,))
+        blaster_model_of(open_model(exported(ridge, "ridge:summary")))
+    small = make_estimator("mlp", "rich", seed=1, options=EstimatorOptions(mlp_hidden=(8,)))
     fit_estimator(small, compute_features(windows, "rich"), labels)
     with pytest.raises(InputError, match="can run logreg on summary, or mlp with 64, 32 on rich"):
-        blaster_model_of(open_model(export_estimator(small, meta("mlp", "rich"))))
+        blaster_model_of(open_model(exported(small, "mlp:rich")))
 
 
 def test_model_trained_on_other_windows_or_rates_is_not_exported() -> None:
     with pytest.raises(InputError, match="windows of 30 samples"):
-        export_estimator(None, replace(meta("logreg", "summary"), window_samples=30))
+        export_model(NOTHING, replace(meta("logreg", "summary"), window_samples=30))
     with pytest.raises(InputError, match="at 200 Hz"):
-        export_estimator(None, replace(meta("logreg", "summary"), rate_hz=200))
+        export_model(NOTHING, replace(meta("logreg", "summary"), rate_hz=200))
 
 
 def test_other_decision_changes_nothing_else() -> None:
@@ -138,26 +141,6 @@ def test_other_decision_changes_nothing_else() -> None:
     windows = windows_like_life(50, seed=6)
     assert changed.meta == replace(model.meta, decision=DecisionParameters(on=0.7, off=0.2))
     np.testing.assert_array_equal(changed.probability(windows), model.probability(windows))
-
-
-@pytest.mark.parametrize("name", ["summary", "rich"])
-def test_features_in_the_graph_are_those_of_training_to_the_last_bit(name: str) -> None:
-    windows = windows_like_life(20_000, seed=7)
-    graph = GraphBuilder()
-    nodes = add_features(graph, name)
-    add_gate(
-        graph,
-        add_dense(graph, nodes.features, dense_of_blaster(realistic(LrModel if name == "summary" else MlpModel))),
-        nodes.gyro_energy,
-        0,
-    )
-    proto = onnx.load_model_from_string(graph.finish({}))
-    proto.graph.output[0].CopyFrom(
-        onnx.helper.make_tensor_value_info(nodes.features, onnx.TensorProto.FLOAT, ["n", None])
-    )
-    session = InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    got = session.run(None, {"window": windows})[0]
-    np.testing.assert_array_equal(got, compute_features(windows, name))
 
 
 def realistic(kind: type[LrModel | MlpModel]) -> BlasterModel:

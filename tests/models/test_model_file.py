@@ -19,7 +19,7 @@ from models.model_file import MODEL_MAX_BYTES, load_model, open_model
 from models.model_meta import META_KEY, ModelMeta
 from stinger.errors import FileError, InputError
 
-META = ModelMeta(estimator="logreg", features="summary", software="test", created="2026-01-01T00:00:00+00:00")
+META = ModelMeta(spec="logreg:summary", software="test", created="2026-01-01T00:00:00+00:00")
 
 
 def built(value: float | None = 0.25, *, meta: str | None = None) -> bytes:
@@ -125,7 +125,7 @@ def test_metadata_comes_back() -> None:
         (without_metadata(), "no metadata"),
         (built(meta="{"), "not JSON"),
         (built(meta="{}"), "has no schema version"),
-        (built(meta=META.to_json().replace('"schema": 1', '"schema": 2')), "has schema 2, this program supports 1"),
+        (built(meta=META.to_json().replace('"schema": 1', '"schema": 3')), "has schema 3, this program supports 2"),
         (built(meta=META.to_json().replace('"estimator"', '"estimate"')), "no valid 'estimator'"),
         (built(meta=META.to_json().replace('"lead_ms": 100.0', '"lead_ms": NaN')), "no valid 'lead_ms'"),
         (

@@ -13,7 +13,7 @@ from stinger.recording import Recording, split_recordings
 from tests.helpers.retraining import session_of
 from tests.helpers.synthetic import synthetic_samples
 
-META = ModelMeta("logreg", "summary", software="test", created="2026-01-01")
+META = ModelMeta("logreg:summary", software="test", created="2026-01-01")
 
 
 def stored(meta: ModelMeta) -> ModelMeta:

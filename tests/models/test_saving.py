@@ -10,7 +10,7 @@ from models.dataset import Dataset, Rows, write_dataset
 from models.estimators import Estimator, fit_estimator, make_estimator, predict_probability
 from models.features import compute_features
 from models.model_file import load_model
-from models.spec import ModelSpec
+from models.spec import parse_spec
 from models.training import TrainingOptions, train
 from tests.helpers.cli import invoke
 from tests.models.test_graph import is_still, windows_like_life
@@ -51,7 +51,7 @@ def test_kept_model_says_what_it_was_trained_on_and_how_it_did(folder: Path) -> 
     result = invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
     assert result.exit_code == 0, result.output
     meta = load_model(folder / "m.onnx").meta
-    assert (meta.estimator, meta.features, meta.lead_ms) == ("logreg", "summary", 120)
+    assert (meta.spec, meta.lead_ms) == ("logreg:summary", 120)
     assert meta.training["inputs_sha256"] == ["abc"]
     assert meta.training["rows"] == 90
     assert meta.training["fitted_on"] == "the train side of the split"
@@ -59,9 +59,9 @@ def test_kept_model_says_what_it_was_trained_on_and_how_it_did(folder: Path) -> 
 
 
 def test_kept_model_is_the_one_that_was_measured(folder: Path) -> None:
-    measured = train(dataset(), TrainingOptions(spec=ModelSpec("logreg", "summary")))
+    measured = train(dataset(), TrainingOptions(spec=parse_spec("logreg:summary")))
     invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
-    assert_serves(folder / "m.onnx", measured.estimator)
+    assert_serves(folder / "m.onnx", measured.fitted.estimators[0])
 
 
 def test_refitted_model_saw_every_row_and_carries_the_metrics_of_the_one_that_did_not(folder: Path) -> None:

@@ -31,7 +31,7 @@ def test_piece_of_a_session_with_shots_is_its_training_set() -> None:
     dataset = build_dataset([session], OPTIONS, about={})
     assert np.array_equal(part.labels, dataset.labels)
     for name in SETS:
-        assert np.array_equal(part.features[name], compute_features(dataset.windows, name))
+        assert np.array_equal(part.inputs[name], compute_features(dataset.windows, name))
 
 
 def test_session_without_a_shot_gives_as_many_negatives_a_minute_as_asked_for() -> None:
@@ -39,13 +39,13 @@ def test_session_without_a_shot_gives_as_many_negatives_a_minute_as_asked_for() 
     part = build_training_rows(SETS, WindowRule(OPTIONS, 30), session)
     assert part.labels.size == 60
     assert part.positives == 0
-    assert part.features["summary"].shape == (60, 18)
+    assert part.inputs["summary"].shape == (60, 18)
 
 
 def test_session_too_short_for_a_window_gives_nothing_and_says_so() -> None:
     part = build_training_rows(SETS, WindowRule(OPTIONS, 30), session_of(synthetic_samples(6000, 15)[:40], "short"))
     assert part.labels.size == 0
-    assert part.features["rich"].shape == (0, 30)
+    assert part.inputs["rich"].shape == (0, 30)
 
 
 def test_session_whose_shots_have_no_whole_window_is_left_out_with_the_reason() -> None:
@@ -63,8 +63,8 @@ def test_pieces_join_in_order_whatever_built_them() -> None:
         build_training_rows(SETS, WindowRule(OPTIONS, 30), session_of(synthetic_samples(3000, 8, seed=seed)))
         for seed in (1, 2)
     ]
-    features, labels = join_rows(parts, "rich")
-    assert np.array_equal(features, np.concatenate([part.features["rich"] for part in parts]))
+    inputs, labels = join_rows(parts, ["rich"])
+    assert np.array_equal(inputs["rich"], np.concatenate([part.inputs["rich"] for part in parts]))
     assert rows_metadata(parts)["positives"] == int(labels.sum())
     assert rows_metadata(parts)["rows"] == labels.size
     assert rows_metadata(parts)["dataset_sha256"] != rows_metadata(parts[::-1])["dataset_sha256"]
@@ -73,7 +73,7 @@ def test_pieces_join_in_order_whatever_built_them() -> None:
 def test_pieces_without_a_shot_cannot_be_learnt_from() -> None:
     part = build_training_rows(SETS, WindowRule(OPTIONS, 30), session_of(without_shots(synthetic_samples(3000, 8))))
     with pytest.raises(InputError, match="no shot to train on in 1 recording"):
-        join_rows([part], "rich")
+        join_rows([part], ["rich"])
 
 
 def test_another_seed_takes_other_negatives_of_a_session_without_shots() -> None:

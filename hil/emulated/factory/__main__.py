@@ -13,7 +13,7 @@ from models.factory.recipe import factory_dataset
 from models.graph.export import blaster_model_of
 from models.model_file import open_model
 from models.saving import model_file_bytes
-from models.spec import ModelSpec
+from models.spec import parse_spec
 from models.training import TrainingOptions, train
 from stinger.mlmd import write_mlmd
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Write both files into the package."""
     folder = Path(__file__).parent
     dataset = factory_dataset()
-    trained = train(dataset, TrainingOptions(spec=ModelSpec("logreg", "summary"), split="session", refit=True))
+    trained = train(dataset, TrainingOptions(spec=parse_spec("logreg:summary"), split="session", refit=True))
     write_mlmd(folder / LR_FILE, blaster_model_of(open_model(model_file_bytes(dataset, trained))))
     write_mlmd(folder / MLP_FILE, blaster_model_of(factory_model()))
 

@@ -43,7 +43,7 @@ def test_factory_mlp_of_the_device_is_the_factory_model_of_the_host() -> None:
 @MODELS
 def test_device_and_host_agree_sample_by_sample(model: BlasterModel) -> None:
     samples = synthesise(minutes=2, seed=5)
-    host = open_model(export_blaster_model(model, ModelMeta("", "", "test", "2026-01-01T00:00:00Z")))
+    host = open_model(export_blaster_model(model, ModelMeta("", "test", "2026-01-01T00:00:00Z")))
     expected = Scorer(host).push("", samples).probability
     decided = Decision().push(samples["timestamp_ms"].astype(np.int64), expected)
     journal = Journal()

@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.estimators import fit_estimator, make_estimator
 from models.export import ExportOptions, build_dataset
-from models.features import compute_features
-from models.graph.export import export_estimator
-from models.model_meta import ModelMeta
+from models.saving import fit_dataset
 from models.sessions import open_sessions
+from models.spec import parse_spec
 from stinger.logs import read_log, write_log
 from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples
@@ -27,8 +25,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_log(folder / "quiet.bin", samples_at(np.arange(1000) * 10))
     log = read_log(folder / "log.bin")
     dataset = build_dataset(open_sessions([log]), ExportOptions(), about={})
-    estimator = make_estimator("logreg", "summary", seed=1, labels=dataset.labels)
-    fit_estimator(estimator, compute_features(dataset.windows, "summary"), dataset.labels)
-    meta = ModelMeta("logreg", "summary", "test", "2026-01-01", training={"sha256": [log.sha256]})
-    (folder / "model.onnx").write_bytes(export_estimator(estimator, meta))
+    model, _ = fit_dataset(dataset, parse_spec("logreg:summary"), seed=1)
+    (folder / "model.onnx").write_bytes(model.data)
     return folder

@@ -9,7 +9,7 @@ from models.export import ExportOptions
 from models.folds import folds_by_time
 from models.row_options import RowOptions
 from models.sessions import Session
-from models.spec import ModelSpec
+from models.spec import parse_spec
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
 from models.workers import Workers
@@ -22,7 +22,7 @@ from stinger.shots import find_shots
 from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples
 
-LOGREG = ModelSpec("logreg", "summary")
+LOGREG = parse_spec("logreg:summary")
 ALONE = TaskRunner(Workers(jobs=1))
 
 

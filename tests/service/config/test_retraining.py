@@ -7,7 +7,7 @@ import pytest
 
 from models.export import ExportOptions
 from models.negatives import RECOMMENDED
-from models.spec import ModelSpec
+from models.spec import parse_spec
 from models.stream_rows import StreamOptions
 from service.config.loading import load_config
 from service.config.retraining import RetrainConfig
@@ -28,7 +28,7 @@ def test_rows_are_samples_of_the_stream_by_default_and_chosen_windows_as_recomme
 def test_file_sets_candidates_rules_and_windows(tmp_path: Path) -> None:
     text = 'candidates = ["hgb:rich"]\nconfidence = 0.9\nlabels = "windows"\nneg_mult = 4\nlead_ms = 120'
     settings = load_config(written(tmp_path, text), {}, {}).retrain
-    assert settings.specs() == (ModelSpec("hgb", "rich"),)
+    assert settings.specs() == (parse_spec("hgb:rich"),)
     assert settings.confidence == 0.9
     assert settings.row_options() == ExportOptions(negatives=replace(RECOMMENDED, mult=4), lead_ms=120)
 

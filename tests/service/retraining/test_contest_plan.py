@@ -26,7 +26,7 @@ def plan(
     *items: TrainingSession, seen: tuple[TrainingSession, ...] = (), settings: RetrainConfig = SETTINGS
 ) -> ContestPlan:
     training = trained_on([one.session for one in seen], [one.sha256 for one in seen])
-    meta = ModelMeta("mlp", "rich", software="test", created="2026-01-01", training=training)
+    meta = ModelMeta("mlp:rich", software="test", created="2026-01-01", training=training)
     data = TrainingData(items, ())
     return plan_contest(data, meta, settings, seen=seen_positions([meta], data))
 

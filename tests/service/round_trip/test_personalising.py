@@ -68,7 +68,7 @@ def test_folder_holds_models_in_both_formats_reports_and_pictures(
     for path in (files.overview, *files.sweeps, *files.shots.iterdir()):
         assert path.read_bytes().startswith(b"\x89PNG")
     assert "Recall against false spin-ups" in files.reports[0].read_text()
-    assert load_model(tmp_path / "mlp-rich.onnx").meta.estimator == "mlp"
+    assert load_model(tmp_path / "mlp-rich.onnx").meta.spec == "mlp:rich"
 
 
 def test_result_lists_three_thresholds_per_model(models: tuple[PersonalModel, ...]) -> None:

@@ -218,7 +218,7 @@ def test_converting_without_the_packages_for_training_says_what_to_install(
 def test_wrong_file_for_a_slot_is_one_line_that_names_it(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "text.bin").write_text("no model")
     (tmp_path / "broken.onnx").write_text("no model")
-    meta = ModelMeta("logreg", "summary", "test", "2026-01-01")
+    meta = ModelMeta("logreg:summary", "test", "2026-01-01")
     (tmp_path / "lr.onnx").write_bytes(export_blaster_model(lr_model(), meta))
     for path, slot, problem in (
         (tmp_path / "text.bin", ModelSlot.LR, "expected at least a 24-byte header"),
