@@ -171,7 +171,7 @@ def _mlp(features: str, options: EstimatorOptions, *, seed: int, labels: Labels 
         batch_size=options.mlp_batch_rows or "auto",
         learning_rate_init=options.mlp_learning_rate,
         max_iter=epochs or options.mlp_max_iter,
-        n_iter_no_change=epochs or _PATIENCE,
+        n_iter_no_change=_PATIENCE if epochs is None else np.inf,
         early_stopping=early_stopping and epochs is None,
         random_state=seed,
     )
@@ -205,7 +205,7 @@ def _xgb(*, seed: int, trees: int, n_jobs: int) -> Estimator:
 
 def _fit_warnings(estimator: Estimator, rows: int) -> tuple[str, ...]:
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    fixed = isinstance(last, MLPClassifier) and last.n_iter_no_change >= last.max_iter
+    fixed = isinstance(last, MLPClassifier) and last.n_iter_no_change == np.inf
     if isinstance(last, MLPClassifier | LogisticRegression) and np.max(last.n_iter_) >= last.max_iter and not fixed:
         return (f"did not converge within {last.max_iter} iterations",)
     if isinstance(last, HistGradientBoostingClassifier) and rows < 2 * last.min_samples_leaf:

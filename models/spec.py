@@ -52,10 +52,6 @@ class ModelSpec:
     def __str__(self) -> str:
         return "+".join(map(str, self.members))
 
-    def description(self) -> str:
-        """Return the members in words, such as ``mlp on rich features``."""
-        return ", ".join(f"{member.model} on {member.features} features" for member in self.members)
-
 
 @dataclass(frozen=True, slots=True)
 class EstimatorOptions:
@@ -90,6 +86,16 @@ def parse_spec(text: str) -> ModelSpec:
     Raises :class:`InputError` with the valid names for anything else.
     """
     return ModelSpec(tuple(_parse_member(part) for part in text.split("+")))
+
+
+def spec_in_words(text: str) -> str:
+    """Return the text of a spec, which may be of a newer version, in words.
+
+    >>> spec_in_words("mlp:rich+et:rich")
+    'mlp on rich features + et on rich features'
+    """
+    members = (member.partition(":") for member in text.split("+"))
+    return " + ".join(f"{model} on {features} features" for model, _, features in members)
 
 
 def check_model(name: str) -> None:

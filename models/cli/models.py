@@ -15,6 +15,7 @@ from models.cli.data_options import data_dir_option
 from models.model_file import Model, load_model, read_model
 from models.names import version_name
 from models.registry import Registry
+from models.spec import spec_in_words
 from models.trial import LIMITS, check_speed, try_file
 from models.version import Version
 from stinger.cli.options import ANY_PATH, json_option
@@ -154,7 +155,7 @@ def _description(model: Model) -> list[tuple[str, str]]:
     meta, decision = model.meta, model.meta.decision
     pace = f"attack {decision.attack:g}, release {decision.release:g}"
     lines = [
-        ("model", meta.spec),
+        ("model", spec_in_words(meta.spec)),
         ("window", f"{meta.window_samples} samples at {meta.rate_hz:g} Hz, {meta.lead_ms:g} ms ahead"),
         ("wheels", f"on from {decision.on:g}, off below {decision.off:g} ({pace})"),
         ("motion gate", f"{meta.gate_lsb:g} LSB"),

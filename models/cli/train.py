@@ -13,7 +13,7 @@ from models.cli.options import test_size_option, train_dir_option
 from models.dataset import Dataset, check_savable, read_dataset
 from models.feature_sets import FEATURE_SETS
 from models.metrics import ClassReport
-from models.spec import MODELS, parse_spec
+from models.spec import MODELS, parse_spec, spec_in_words
 from models.splits import SPLITS
 from models.training import TrainingOptions, TrainingResult
 from models.training import train as train_model
@@ -165,7 +165,7 @@ def _lines(folder: str, dataset: Dataset, result: TrainingResult) -> list[str]:
     pairs = [
         ("dataset", f"{_rows(len(dataset), int(dataset.labels.sum()))}{used}"),
         ("windows", f"{result.window_samples} samples of 6 channels"),
-        ("model", f"{options.spec.description()}, seed {options.seed}"),
+        ("model", f"{spec_in_words(str(options.spec))}, seed {options.seed}"),
         ("split", options.split),
         ("train", _rows(split.train.size, result.train_positives)),
         ("test", _rows(split.test.size, result.test_positives)),

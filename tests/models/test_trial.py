@@ -23,7 +23,7 @@ from models.version import RECORD_FILE
 from stinger.errors import FileError, InputError
 from tests.helpers.cli import run_stinger
 
-META = ModelMeta(estimator="", features="", software="test", created="2026-01-01T00:00:00+00:00")
+META = ModelMeta(spec="logreg:summary", software="test", created="2026-01-01T00:00:00+00:00")
 needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process reliably")
 
 
