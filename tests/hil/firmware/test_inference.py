@@ -38,7 +38,7 @@ def recordings() -> list[Recording]:
 
 
 def host_scores(model: LrModel | MlpModel, recording: Recording) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    meta = ModelMeta("", "", "test", "2026-01-01T00:00:00Z")
+    meta = ModelMeta("", "test", "2026-01-01T00:00:00Z")
     return score_recording(open_model(export_blaster_model(model, meta)), recording)
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.estimators import training_inputs
 from models.export import ExportOptions, build_dataset
-from models.saving import fit_dataset
+from models.model_meta import ModelMeta
+from models.saving import fit_model
 from models.sessions import open_sessions
 from models.spec import parse_spec
 from stinger.logs import read_log, write_log
@@ -25,6 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_log(folder / "quiet.bin", samples_at(np.arange(1000) * 10))
     log = read_log(folder / "log.bin")
     dataset = build_dataset(open_sessions([log]), ExportOptions(), about={})
-    model, _ = fit_dataset(dataset, parse_spec("logreg:summary"), seed=1)
+    spec = parse_spec("logreg:summary")
+    meta = ModelMeta(str(spec), "test", "2026-01-01", training={"sha256": [log.sha256]})
+    model, _ = fit_model(training_inputs(dataset.windows, spec), dataset.labels, meta, seed=1)
     (folder / "model.onnx").write_bytes(model.data)
     return folder
