@@ -45,6 +45,11 @@ def trained_on(sessions: Sequence[Session], inputs_sha256: Sequence[str]) -> dic
 
 def trained_on_rows(dataset: Dataset, rows: npt.NDArray[np.intp]) -> dict[str, Any]:
     """Return what the metadata of a model that is trained on ``rows`` of ``dataset`` says of their content."""
+    return {CONTENT: fingerprint_of_rows(dataset, rows).to_json()}
+
+
+def fingerprint_of_rows(dataset: Dataset, rows: npt.NDArray[np.intp]) -> Fingerprint:
+    """Return the fingerprint of ``rows`` of ``dataset``."""
     sessions, number = np.unique(dataset.rows.session[rows], return_inverse=True)
     start_ms, end_ms = dataset.rows.window_start_ms[rows], dataset.rows.window_end_ms[rows]
     span_ms = sum(
@@ -52,7 +57,7 @@ def trained_on_rows(dataset: Dataset, rows: npt.NDArray[np.intp]) -> dict[str, A
     )
     in_time = rows[np.lexsort((start_ms, number))]
     stretch = round(span_ms * dataset.rate_hz / 1000 / max(1, rows.size))
-    return {CONTENT: fingerprint_of_windows(dataset.windows[in_time], stretch).to_json()}
+    return fingerprint_of_windows(dataset.windows[in_time], stretch)
 
 
 def names_its_data(meta: ModelMeta) -> bool:
@@ -86,22 +91,28 @@ def part_seen(meta: ModelMeta, sessions: Sequence[Session], file_sha256: str) ->
 
     It is a phrase to come before the name of the file, which is empty for nearly all of it; ``None`` for nothing.
     """
-    seen, count = _seen_samples(meta, sessions, file_sha256), sum(len(session.recording) for session in sessions)
+    fingerprint = fingerprint_in(meta)
+    if fingerprint is not None:
+        return part_within(fingerprint, sessions)
+    is_named = file_sha256 in json.dumps(dict(meta.training))
+    seen = [session for session in sessions if is_named or has_seen(meta, session, file_sha256)]
+    return _part(sum(len(session.recording) for session in seen), sessions)
+
+
+def part_within(fingerprint: Fingerprint, sessions: Sequence[Session]) -> str | None:
+    """Return how much of ``sessions`` is in the data with this ``fingerprint``, as :func:`part_seen` does."""
+    seen = 0
+    for session in sessions:
+        per_sample = readings_per_sample(session)
+        seen += int(fingerprint.seen(readings_of(session), per_sample=per_sample).sum()) // per_sample
+    return _part(seen, sessions)
+
+
+def _part(seen: int, sessions: Sequence[Session]) -> str | None:
+    count = sum(len(session.recording) for session in sessions)
     if not seen:
         return None
     return "" if seen >= _NEARLY_ALL * count else f"about {duration_text(seen)} of the {duration_text(count)} of "
-
-
-def _seen_samples(meta: ModelMeta, sessions: Sequence[Session], file_sha256: str) -> int:
-    fingerprint = fingerprint_in(meta)
-    if fingerprint is None:
-        is_named = file_sha256 in json.dumps(dict(meta.training))
-        return sum(len(session.recording) for session in sessions if is_named or has_seen(meta, session, file_sha256))
-    count = 0
-    for session in sessions:
-        per_sample = readings_per_sample(session)
-        count += int(fingerprint.seen(readings_of(session), per_sample=per_sample).sum()) // per_sample
-    return count
 
 
 def _texts(meta: ModelMeta, name: str) -> frozenset[str]:

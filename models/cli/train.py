@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from models.cli.options import test_size_option, train_dir_option
-from models.dataset import Dataset, check_savable, read_dataset
+from models.cli.training_set import read_training_set
+from models.dataset import Dataset, check_savable
 from models.feature_sets import FEATURE_SETS
 from models.metrics import ClassReport
 from models.spec import MODELS, parse_spec, spec_in_words
@@ -117,7 +118,7 @@ def train(
         check_output(out)
     elif refit:
         click.echo("Warning: --refit has no effect without --out", err=True)
-    dataset = read_dataset(train_dir)
+    dataset = read_training_set(train_dir)
     if out is None:
         result = train_model(dataset, options)
     else:

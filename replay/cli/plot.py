@@ -22,7 +22,7 @@ from replay.cli.picture_options import (
     shot_post_option,
     shot_pre_option,
 )
-from replay.cli.plot_input import check_dataset, check_window, sessions_to_plot
+from replay.cli.plot_input import check_dataset, check_window, sessions_to_plot, warn_of_overlap
 from replay.plots.forecast import Probabilities, forecast_of
 from replay.plots.predictions import Prediction, PredictionOptions, check_inputs, pictures_at_most, write_predictions
 from replay.trace import score_sessions
@@ -181,6 +181,8 @@ def plot(
     log = read_log(log_path, rate_hz=rate_hz, every=every)
     warn_of_repairs(log)
     sessions, spans = sessions_to_plot(log, min_shot_gap_ms=min_shot_gap_ms, lead_ms=lead_ms)
+    trained_on = dataset if to_train else None
+    warn_of_overlap(log, sessions, dict(zip(model_files, models, strict=True)), trained_on)
     if dataset is not None:
         check_dataset(dataset, train_dir, lead_ms=lead_ms)
         models += _trained(dataset, to_train, seed)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
+import numpy as np
 
 from models.dataset import Dataset, check_savable
+from models.model_file import Model
+from models.provenance import fingerprint_of_rows, part_seen, part_within
 from models.sessions import Session, check_rates, open_sessions
 from models.windows import WINDOW_MS, Span, span_of
 from stinger.errors import FileError, InputError
@@ -41,6 +45,24 @@ def sessions_to_plot(
         needed = min(span.total for span in spans) + 1
         raise FileError(log.path, f"too short for one prediction: {lead_ms:g} + {WINDOW_MS} ms need {needed} samples")
     return sessions, spans
+
+
+def warn_of_overlap(
+    log: Log, sessions: Sequence[Session], models: Mapping[str, Model], dataset: Dataset | None
+) -> None:
+    """Warn if one of ``models``, by the names of their files, was trained on ``log``, or if ``dataset`` is from it.
+
+    ``dataset`` is what other models are trained on; ``None`` if there are none.
+    """
+    parts = {f"{name} was": part_seen(model.meta, sessions, log.sha256) for name, model in models.items()}
+    if dataset is not None:
+        parts["the models are"] = part_within(fingerprint_of_rows(dataset, np.arange(len(dataset))), sessions)
+    for subject, part in parts.items():
+        if part is not None:
+            click.echo(
+                f"Warning: {subject} trained on {part}{log.path}: there the output looks better than on a new recording",
+                err=True,
+            )
 
 
 def check_dataset(dataset: Dataset, train_dir: Path, *, lead_ms: float) -> None:

@@ -1,0 +1,113 @@
+"""The same samples under other names, formats and clocks: found by every command that splits or tests, and used once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stinger.logs import read_log, write_log
+from stinger.sample import SampleArray
+from tests.conftest import CAPTURE
+from tests.helpers.cli import invoke
+from tests.helpers.synthetic import synthetic_samples
+
+
+def recorded(seed: int = 1) -> SampleArray:
+    return synthetic_samples(9000, 25, seed=seed)
+
+
+def retimed(samples: SampleArray) -> SampleArray:
+    changed = samples.copy()
+    changed["timestamp_ms"] += 987_654
+    return changed
+
+
+def thinned(samples: SampleArray) -> SampleArray:
+    """Return ``samples`` as a link leaves them that loses one of ten."""
+    return samples[np.random.default_rng(1).random(samples.size) > 0.1]
+
+
+COPIES: dict[str, Callable[[SampleArray], SampleArray]] = {
+    "csv": lambda samples: samples,
+    "earlier pull": lambda samples: samples[:6000],
+    "from the middle on": lambda samples: retimed(samples[3500:]),
+    "other clock": retimed,
+    "lost samples": lambda samples: retimed(thinned(samples)),
+}
+
+
+@pytest.fixture(params=COPIES)
+def copy(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Write a.bin, other.bin, and a copy of a.bin; return what kind of copy it is."""
+    monkeypatch.chdir(tmp_path)
+    write_log("a.bin", recorded())
+    write_log("other.bin", recorded(seed=2))
+    write_log("copy.csv", COPIES[request.param](recorded()))
+    return str(request.param)
+
+
+def evaluated(*logs: str) -> tuple[dict[str, object], str]:
+    result = invoke("evaluate", "--train", "logreg:summary", "--json", *logs)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)["operating"]["accepted"], result.stderr
+
+
+def test_evaluate_tests_as_if_the_copy_were_not_given(copy: str) -> None:
+    del copy
+    with_copy, warnings = evaluated("a.bin", "copy.csv", "other.bin")
+    assert with_copy == evaluated("a.bin", "other.bin")[0]
+    assert warnings.startswith("Warning: left out: copy: its samples (")
+    assert warnings.endswith(" are also in a\n")
+
+
+def test_training_set_has_no_window_twice(copy: str) -> None:
+    del copy
+    result = invoke("explore", "a.bin", "copy.csv", "--export-dataset", "--max-shots", 1)
+    assert result.exit_code == 0, result.output
+    assert "Warning: left out: copy: its samples" in result.stderr
+    assert json.loads(Path("ml_out/train/meta.json").read_text())["sessions"] == ["a"]
+
+
+def test_model_recognises_what_it_was_trained_on_in_a_copy(copy: str, tmp_path: Path) -> None:
+    del copy
+    assert invoke("explore", "a.bin", "--export-dataset", "--max-shots", 1).exit_code == 0
+    train_dir = tmp_path / "ml_out" / "train"
+    assert invoke("train", "--train-dir", train_dir, "--refit", "--out", "model.onnx").exit_code == 0
+    evaluate = ("evaluate", "--model-file", "model.onnx")
+    assert "The model was trained on " in invoke(*evaluate, "copy.csv").output
+    assert "The model was trained on " not in invoke(*evaluate, "other.bin").output
+    limits = ("--max-false-per-minute", 100, "--dry-run")
+    assert "The model was trained on " in invoke("calibrate", "--model-file", "model.onnx", *limits, "copy.csv").output
+    few = ("--max-shots", 0, "--max-negs", 0, "--dpi", 30, "--train-dir", train_dir)
+    own, file = (
+        invoke("plot", "--csv", "copy.csv", *few),
+        invoke("plot", "--csv", "copy.csv", "--model-file", "model.onnx", *few),
+    )
+    assert "Warning: the models are trained on " in own.stderr
+    assert "Warning: model.onnx was trained on " in file.stderr
+    assert " trained on " not in invoke("plot", "--csv", "other.bin", *few).stderr
+
+
+def test_parts_of_two_recordings_that_overlap_are_used_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_log("early.bin", recorded()[:6000])
+    write_log("late.csv", retimed(recorded()[2000:]))
+    accepted, warnings = evaluated("early.bin", "late.csv")
+    assert warnings == "Warning: early: 40.0 s of its 1.0 min are also in late, and are used once\n"
+    assert accepted["total"] <= 25  # type: ignore[operator]
+
+
+@pytest.mark.skipif(not CAPTURE.exists(), reason="needs ../shared/data")
+@pytest.mark.parametrize("first_row", [1, 5000, 16_009])
+def test_capture_cut_at_any_row_is_found_though_other_rows_become_samples(tmp_path: Path, first_row: int) -> None:
+    header, *rows = CAPTURE.read_text().splitlines()
+    (tmp_path / "part.csv").write_text("\n".join([header, *rows[first_row:]]) + "\n")
+    write_log(tmp_path / "converted.bin", read_log(CAPTURE).samples)
+    for other in (CAPTURE, tmp_path / "converted.bin"):
+        result = invoke("evaluate", "--train", "logreg:summary", "--folds", 3, other, tmp_path / "part.csv")
+        assert result.exit_code == 0, result.output
+        assert "Warning: left out: part: its samples" in result.stderr
