@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any, Final
+
 import click
 
 from models.cli.data_options import data_dir_option
+from models.decision import DecisionParameters
 from models.graph.export import blaster_file_of, with_decision
 from models.model_file import load_model
 from models.names import version_name
 from models.registry import Registry
 from replay.cli.evaluation_input import evaluation_options, model_traces, open_data, overlap_warnings
-from replay.evaluation.evaluate import average_precision
-from replay.evaluation.report import EvaluationReport, caveats, table, table_rows, to_json
-from replay.evaluation.sweep import FINE_STEPS, choose, sweep, thresholds
+from replay.evaluation.calibration import Calibration, calibrate_envelope, calibrate_threshold, envelope_steps
+from replay.evaluation.comparison_wording import cost_text
+from replay.evaluation.cost import CostWeights
+from replay.evaluation.cost_choice import Budget
+from replay.evaluation.evaluate import average_precision, evaluate
+from replay.evaluation.report import EvaluationReport, caveats, finite, table, table_rows, to_json
+from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
+from replay.evaluation.wording import percent_text
 from stinger.cli.options import ANY_PATH, FiniteRange
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
 from stinger.files import check_output, write_bytes
 from stinger.paths import registry_dir
 
+_DAEMON: Final = "daemon"
+_BLASTER: Final = "blaster"
+_DEFAULTS: Final = CostWeights()
+
 
 @click.command("calibrate", short_help="Choose a model's threshold within a limit on false spin-ups.")
 @click.option("--model-file", type=ANY_PATH, required=True, help="The model to calibrate.")
+@click.option(
+    "--for",
+    "target",
+    type=click.Choice([_DAEMON, _BLASTER]),
+    default=_DAEMON,
+    show_default=True,
+    help="Choose threshold, attack and release for the daemon, or the threshold alone, all that a blaster's menu can set.",
+)
 @click.option(
     "--max-false-per-minute",
     type=FiniteRange(0, 1e6),
@@ -35,6 +56,27 @@ from stinger.paths import registry_dir
     show_default=True,
     help="Upper limit for duty: the fraction of time with wheels on.",
 )
+@click.option(
+    "--cost-missed-shot",
+    type=FiniteRange(0.001, 1000),
+    default=_DEFAULTS.missed_shot,
+    show_default=True,
+    help="Cost of an accepted shot that is not in time.",
+)
+@click.option(
+    "--cost-false-spin-up",
+    type=FiniteRange(0, 1000),
+    default=_DEFAULTS.false_spin_up,
+    show_default=True,
+    help="Cost of a false spin-up, in addition to that of the time with wheels on.",
+)
+@click.option(
+    "--cost-minute-on",
+    type=FiniteRange(0, 1000),
+    default=_DEFAULTS.minute_on,
+    show_default=True,
+    help="Cost of a minute with wheels on.",
+)
 @click.option("--out", type=ANY_PATH, help="Write the new model to this file instead of the registry.")
 @data_dir_option
 @click.option("--dry-run", is_flag=True, help="Only show the choice; write nothing.")
@@ -43,8 +85,12 @@ def calibrate(
     *,
     log_paths: tuple[str, ...],
     model_file: str,
+    target: str,
     max_false_per_minute: float,
     max_duty: float,
+    cost_missed_shot: float,
+    cost_false_spin_up: float,
+    cost_minute_on: float,
     min_lead_ms: float,
     out: str | None,
     data_dir: str | None,
@@ -53,50 +99,98 @@ def calibrate(
     rate_hz: float,
     every: int,
 ) -> None:
-    """Choose the threshold with the most shots of LOG in time, within an upper limit for false spin-ups.
+    """Choose when a model switches the wheels: with the least cost on LOG, within the limits.
 
-    If several are equally good, choose the one with the wheels on for the least time. The model with this threshold is
-    added to the registry as a new version; it is in use once it is promoted.
+    The cost is that of missed shots, false spin-ups and time with wheels on. For the daemon, attack and release of the
+    envelope are changed too if that costs clearly less on parts of the data that they were not chosen on. The model with the
+    new parameters is added to the registry as a new version; it is in use once it is promoted.
     """
     if out is not None and not dry_run:
         check_output(out)
     model = load_model(model_file)
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
     traces = model_traces(model, data)
-    parameters = model.meta.decision
-    at = thresholds(FINE_STEPS, parameters.on)
+    start = model.meta.decision if target == _DAEMON else DecisionParameters(on=model.meta.decision.on)
+    weights = CostWeights(cost_missed_shot, cost_false_spin_up, cost_minute_on)
+    budget = Budget(max_false_per_minute, max_duty)
+    if target == _DAEMON:
+        with progress_bar("Searching", envelope_steps()) as progress:
+            found = calibrate_envelope(traces, start, weights, budget, min_lead_ms=min_lead_ms, progress=progress)
+    else:
+        found = calibrate_threshold(traces, start, weights, budget, min_lead_ms=min_lead_ms)
+    chosen = start if found is None else found.parameters
+    at = thresholds(FINE_STEPS, chosen.on)
     with progress_bar("Thresholds", len(at)) as progress:
-        rows = sweep(traces, parameters, at, min_lead_ms=min_lead_ms, progress=progress)
-    chosen = choose(rows, max_false_per_minute=max_false_per_minute, max_duty=max_duty)
+        rows = sweep(traces, chosen, at, min_lead_ms=min_lead_ms, progress=progress)
     report = EvaluationReport(
         subject=f"{model.meta.spec} (sha256 {model.sha256[:12]})",
-        method=f"calibrated to at most {max_false_per_minute:g} false spin-ups a minute",
+        method=f"calibrated for a {target} to at most {max_false_per_minute:g} false spin-ups a minute",
         data=data.files,
-        operating=chosen or rows[at.index(parameters.on)],
+        operating=evaluate(traces, chosen, min_lead_ms=min_lead_ms),
         average_precision=average_precision(traces),
         rows=rows,
         warnings=overlap_warnings(model, data),
     )
-    if chosen is None:
+    if found is None:
         click.echo("\n".join(table(table_rows(report))))
         bounds = f"{max_false_per_minute:g} false spin-ups a minute" + (
             f" and {100 * max_duty:g} % of duty" if max_duty < 1 else ""
         )
         raise InputError(f"no threshold has a shot in time within {bounds}: choose limits by the table above")
-    click.echo("\n".join([*table([chosen]), *(f"Note: {line}" for line in caveats(report))]))
+    click.echo("\n".join([*table([report.operating]), "", *_result(found, start), *_notes(report)]))
+    if target == _BLASTER:
+        click.echo(f"Set {100 * chosen.on:.0f} % in the blaster's menu.")
     if dry_run:
         return
-    data_out = with_decision(model, chosen.parameters)
+    data_out = with_decision(model, chosen)
     if out is not None:
         write_bytes(out, data_out)
-        click.echo(f"wrote {out}, threshold {chosen.parameters.on:.2f}")
+        click.echo(f"wrote {out}, threshold {chosen.on:.2f}")
         return
     version = Registry(registry_dir(data_dir)).add(
         version_name(f"calibrated-{model.meta.spec}"),
         data_out,
-        {"calibration": to_json(report)},
+        {"calibration": {**to_json(report), **_values(found, weights, budget, target)}},
         blaster_model=blaster_file_of(model),
     )
-    click.echo(
-        f"added {version.id}, threshold {chosen.parameters.on:.2f}. To use it: stinger models promote {version.id}"
+    click.echo(f"added {version.id}, threshold {chosen.on:.2f}. To use it: stinger models promote {version.id}")
+
+
+def _result(found: Calibration, start: DecisionParameters) -> list[str]:
+    """Return lines on the parts that nothing was chosen on, and on attack and release."""
+    held_out, chosen = found.held_out, found.parameters
+    lines = [
+        f"On parts that it was not chosen on: {percent_text(held_out.in_time)} in time, "
+        f"{held_out.false_per_minute:.2f} false a minute, wheels on {percent_text(held_out.duty)}.",
+    ]
+    if found.envelope is None:
+        return lines
+    if (chosen.attack, chosen.release) != (start.attack, start.release):
+        lines.append(
+            f"Attack {chosen.attack:g} and release {chosen.release:g}, before {start.attack:g} and {start.release:g}."
+        )
+    verdict = "so they are changed" if found.envelope_changed else "not clearly less, so they stay"
+    lines.append(
+        f"Other attack and release: cost {cost_text(found.envelope)} on parts they were not chosen on, {verdict}."
     )
+<<<<<<< HEAD
+=======
+    return lines
+
+
+def _notes(report: EvaluationReport) -> list[str]:
+    return [f"Note: {line}" for line in caveats(report)]
+
+
+def _values(found: Calibration, weights: CostWeights, budget: Budget, target: str) -> dict[str, Any]:
+    """Return the choice as values for JSON."""
+    values: dict[str, Any] = finite(
+        {
+            "chosen_for": target,
+            "weights": asdict(weights),
+            "limits": {"max_false_per_minute": budget.max_false_per_minute, "max_duty": budget.max_duty},
+            "held_out": asdict(found.held_out),
+            "envelope": None if found.envelope is None else asdict(found.envelope),
+        }
+    )
+    return values

@@ -47,16 +47,27 @@ class HeldOutCounts:
         return np.array(self.blocks).reshape(-1, 3)
 
 
-def least_cost(table: CostTable, blocks: Blocks, weights: CostWeights, budget: Budget | None = None) -> int | None:
-    """Return the position of the parameters with the least cost over all blocks, among those within ``budget``.
+def least_cost(
+    table: CostTable,
+    blocks: Blocks,
+    weights: CostWeights,
+    budget: Budget | None = None,
+    *,
+    chosen: Flags | None = None,
+) -> int | None:
+    """Return the position of the parameters with the least cost over the ``chosen`` blocks, among those within ``budget``.
+
+    By default, over all blocks.
 
     If several are equal, it is the one with the highest threshold. ``None`` if none is within the budget, and if none of
     those has a shot in time: wheels that never turn would keep to any budget.
     """
-    totals = table.counts.sum(axis=1)
-    allowed = _within(table, blocks, np.ones(blocks.part.size, dtype=bool), budget)
+    if chosen is None:
+        chosen = np.ones(blocks.part.size, dtype=bool)
+    totals = table.counts[:, chosen].sum(axis=1)
+    allowed = _within(table, blocks, chosen, budget)
     if budget is not None:
-        allowed &= totals[:, 0] < blocks.shots.sum()
+        allowed &= totals[:, 0] < blocks.shots[chosen].sum()
     if not allowed.any():
         return None
     cost = np.where(allowed, totals @ weights.each, np.inf)
