@@ -110,7 +110,7 @@ def calibrate(
     model = load_model(model_file)
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
     traces = model_traces(model, data)
-    start = model.meta.decision if target == _DAEMON else DecisionParameters(on=model.meta.decision.on)
+    start = model.meta.decision if target == _DAEMON else DecisionParameters()
     weights = CostWeights(cost_missed_shot, cost_false_spin_up, cost_minute_on)
     budget = Budget(max_false_per_minute, max_duty)
     if target == _DAEMON:
@@ -159,10 +159,11 @@ def calibrate(
 def _result(found: Calibration, start: DecisionParameters) -> list[str]:
     """Return lines on the parts that nothing was chosen on, and on attack and release."""
     held_out, chosen = found.held_out, found.parameters
-    lines = [
-        f"On parts that it was not chosen on: {percent_text(held_out.in_time)} in time, "
-        f"{held_out.false_per_minute:.2f} false a minute, wheels on {percent_text(held_out.duty)}.",
-    ]
+    figures = (
+        f"{percent_text(held_out.in_time)} in time, {held_out.false_per_minute:.2f} false a minute, "
+        f"wheels on {percent_text(held_out.duty)}"
+    )
+    lines = [f"On parts that it was not chosen on: {figures}."]
     if found.envelope is None:
         return lines
     if (chosen.attack, chosen.release) != (start.attack, start.release):
@@ -173,8 +174,6 @@ def _result(found: Calibration, start: DecisionParameters) -> list[str]:
     lines.append(
         f"Other attack and release: cost {cost_text(found.envelope)} on parts they were not chosen on, {verdict}."
     )
-<<<<<<< HEAD
-=======
     return lines
 
 

@@ -60,16 +60,13 @@ def calibrate_threshold(
     traces: Sequence[Trace],
     start: DecisionParameters,
     weights: CostWeights,
-    budget: Budget,
+    budget: Budget | None,
     *,
     min_lead_ms: float,
-    progress: Callable[[int], object] = lambda _: None,
 ) -> Calibration | None:
-    """Choose the threshold with the least cost within ``budget``; ``None`` if none is within it. ``progress(1)`` is called once."""
+    """Choose the threshold with the least cost within ``budget``; ``None`` if none is within it."""
     search = _Search(traces, start, weights, budget, min_lead_ms)
-    table = search.table([(start.attack, start.release)], thresholds(FINE_STEPS, start.on))
-    progress(1)
-    return search.calibration(table)
+    return search.calibration(search.table([(start.attack, start.release)], thresholds(FINE_STEPS, start.on)))
 
 
 def calibrate_envelope(
@@ -133,7 +130,7 @@ class _Search:
         traces: Sequence[Trace],
         start: DecisionParameters,
         weights: CostWeights,
-        budget: Budget,
+        budget: Budget | None,
         min_lead_ms: float,
     ) -> None:
         self.blocks: Blocks = divide_into_blocks(traces)

@@ -161,7 +161,7 @@ def _push(port: str | None, baud: int, chosen: Sequence[tuple[PersonalModel, Pat
     except StingerError:
         notify(f"The models are kept. To try again: {_push_command(chosen)}")
         raise
-    names = " or ".join(f"ML:{MENU_NAMES[model.slot]}" for model, _ in chosen)
+    names = " or ".join(f"ML:{MENU_NAMES[model.slot]} (threshold {model.threshold_percent} %)" for model, _ in chosen)
     click.echo(f"Done. Unplug the blaster and choose {names} in its menu, under Motor, Idling.")
 
 

@@ -27,6 +27,8 @@ def result_lines(models: Sequence[PersonalModel]) -> list[str]:
         "",
         *_table(models),
         "",
+        *threshold_lines(models),
+        "",
         "threshold    probability at which the wheels are switched on; set in the blaster's menu, 50 % by default",
         "in time      shots with the wheels up to speed when the trigger was pulled; in brackets, the lower limit of the",
         "             true rate with 95 % confidence",
@@ -40,6 +42,15 @@ def result_lines(models: Sequence[PersonalModel]) -> list[str]:
             f"These are few shots: with {FEW_SHOTS} or more, the models are better and the numbers more certain.",
         ]
     return lines
+
+
+def threshold_lines(models: Sequence[PersonalModel]) -> list[str]:
+    """Return a line for each model: the threshold to set in the blaster's menu."""
+    return [
+        f"{MENU_NAMES[model.slot]}: set {model.threshold_percent} % in the blaster's menu. Chosen and tested on different parts: "
+        f"{_percent(model.held_out.in_time)} in time, {model.held_out.false_per_minute:.1f} false a minute."
+        for model in models
+    ]
 
 
 def verdict_lines(models: Sequence[PersonalModel]) -> list[str]:
@@ -63,7 +74,8 @@ def _table(models: Sequence[PersonalModel]) -> list[str]:
     rows: list[tuple[str, ...]] = [("model", "threshold", "in time", "by chance", "false", "on")]
     for model in models:
         by_threshold = {row.parameters.on: row for row in model.report.rows}
-        shown = [by_threshold[on] for on in _SHOWN_THRESHOLDS if on in by_threshold]
+        at = sorted({*_SHOWN_THRESHOLDS, model.report.operating.parameters.on})
+        shown = [by_threshold[on] for on in at if on in by_threshold]
         rows += [(MENU_NAMES[model.slot] if i == 0 else "", *_cells(row)) for i, row in enumerate(shown)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

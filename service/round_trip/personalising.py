@@ -17,6 +17,9 @@ from models.saving import now_utc, software
 from models.spec import ModelSpec, parse_spec
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
+from replay.evaluation.calibration import Calibration, HeldOutFigures, calibrate_threshold
+from replay.evaluation.cost import CostWeights
+from replay.evaluation.cost_choice import Budget
 from replay.evaluation.data import EvaluationData
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.fold_choice import choose_folds, describe_folds
@@ -25,6 +28,7 @@ from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
 from replay.trace import Trace
+from service.config.retraining import RetrainConfig
 from stinger.errors import InputError, StingerError
 from stinger.mlmd import BlasterModel
 from stinger.shots import MIN_LEAD_MS
@@ -32,9 +36,12 @@ from stinger.wire.commands import ModelSlot
 
 SPECS: Final = {parse_spec("logreg:summary"): ModelSlot.LR, parse_spec("mlp:rich"): ModelSlot.MLP}
 """The kinds of model that a blaster supports, and the slot of each."""
+LIMITS: Final = Budget(RetrainConfig().max_false_per_minute, RetrainConfig().max_duty)
+"""Limits for the threshold that is chosen: those of retraining."""
 MIN_SHOTS: Final = 20
 """With fewer shots, a model that is right every time cannot be distinguished from one that misses a sixth of them (Wilson's
 interval)."""
+_DEFAULT_DECISION: Final = DecisionParameters()
 _UNKNOWN: Final[Mapping[str, Any]] = {}
 _ADVICE: Final = "carry, aim and wait between the shots, as you do in a game"
 
@@ -57,6 +64,13 @@ class PersonalModel:
     blaster_model: BlasterModel
     traces: tuple[Trace, ...]
     report: EvaluationReport
+    held_out: HeldOutFigures
+    """The results of thresholds that were chosen on other parts of the log than those that they were tested on."""
+
+    @property
+    def threshold_percent(self) -> int:
+        """The threshold to set in the blaster's menu, in percent."""
+        return round(100 * self.report.operating.parameters.on)
 
     @property
     def beats_chance(self) -> bool:
@@ -98,8 +112,8 @@ def personalise(
 ) -> tuple[PersonalModel, ...]:
     """Train a model of each kind in ``specs`` on all of ``data``, on rows from the stream.
 
-    They are tested with a blaster's default decision (wheels on at 0.5). Raises :class:`NotYetError` if there is too little
-    data to train or to test on.
+    They are tested as on a blaster, with the threshold that costs least within :data:`LIMITS`, or at all if none is within
+    them. Raises :class:`NotYetError` if there is too little data to train or to test on.
     """
     options = StreamOptions(seed=seed)
     return tuple(_train_and_test(data, (by, folds), spec, slot, options, runner) for spec, slot in specs.items())
@@ -111,9 +125,10 @@ def fit_on_all(
     options: RowOptions,
     runner: TaskRunner,
     *,
+    decision: DecisionParameters = _DEFAULT_DECISION,
     metrics: Mapping[str, Any] = _UNKNOWN,
 ) -> tuple[Model, tuple[str, ...]]:
-    """Train a model on all of ``data``; return it, and warnings about the training.
+    """Train a model on all of ``data``, whose file holds ``decision``; return it, and warnings about the training.
 
     ``metrics`` are the results of models that were trained without what they were tested on, for its metadata. Raises
     :class:`InputError`.
@@ -123,10 +138,19 @@ def fit_on_all(
         software=software(),
         created=now_utc(),
         lead_ms=options.lead_ms,
+        decision=decision,
         training=trained_on(data.sessions, [log.sha256 for log in data.logs]),
         metrics=metrics,
     )
     return train_on_all(data.sessions, meta, options, runner)
+
+
+def _choose_threshold(traces: Sequence[Trace]) -> Calibration:
+    weights, start = CostWeights(), DecisionParameters()
+    chosen = calibrate_threshold(traces, start, weights, LIMITS, min_lead_ms=MIN_LEAD_MS)
+    chosen = chosen or calibrate_threshold(traces, start, weights, None, min_lead_ms=MIN_LEAD_MS)
+    assert chosen is not None  # without a budget, one threshold always costs least
+    return chosen
 
 
 def _too_little_data(error: InputError) -> NotYetError:
@@ -146,10 +170,10 @@ def _train_and_test(  # noqa: PLR0917 - all are needed, and it has one caller
         traces, warnings = out_of_fold_traces(data.sessions, folds, spec, options, runner)
     except InputError as error:
         raise _too_little_data(error) from error
-    parameters = DecisionParameters()
-    at = thresholds(FINE_STEPS, parameters.on)
-    rows = sweep(traces, parameters, at, min_lead_ms=MIN_LEAD_MS)
-    operating, precision = rows[at.index(parameters.on)], average_precision(traces)
+    chosen = _choose_threshold(traces)
+    at = thresholds(FINE_STEPS, chosen.parameters.on)
+    rows = sweep(traces, chosen.parameters, at, min_lead_ms=MIN_LEAD_MS)
+    operating, precision = rows[at.index(chosen.parameters.on)], average_precision(traces)
     metrics = {
         "tested": describe_folds(by, folds, options.seed),
         "average_precision": 0.0 if precision is None else precision.value,
@@ -159,7 +183,7 @@ def _train_and_test(  # noqa: PLR0917 - all are needed, and it has one caller
         "duty": operating.duty,
     }
     try:
-        model, fit_warnings = fit_on_all(data, spec, options, runner, metrics=metrics)
+        model, fit_warnings = fit_on_all(data, spec, options, runner, decision=chosen.parameters, metrics=metrics)
     except InputError as error:
         raise _too_little_data(error) from error
     report = EvaluationReport(
@@ -171,4 +195,4 @@ def _train_and_test(  # noqa: PLR0917 - all are needed, and it has one caller
         rows=rows,
         warnings=(*warnings, *fit_warnings),
     )
-    return PersonalModel(spec, slot, model.data, blaster_model_of(model), traces, report)
+    return PersonalModel(spec, slot, model.data, blaster_model_of(model), traces, report, chosen.held_out)

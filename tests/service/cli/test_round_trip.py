@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -174,7 +175,10 @@ def test_personalise_uploads_models_trained_on_the_log(port: Port, tmp_path: Pat
     assert (folder / "ml_log.bin").read_bytes() == PLAYED.tobytes()
     assert str(folder / "overview.png") in result.stdout
     assert "trying again" in result.stderr
-    assert result.stdout.endswith("choose ML:LR or ML:MLP in its menu, under Motor, Idling.\n")
+    assert re.search(
+        r"choose ML:LR \(threshold \d+ %\) or ML:MLP \(threshold \d+ %\) in its menu, under Motor, Idling\.\n$",
+        result.stdout,
+    )
 
 
 @pytest.mark.usefixtures("fonts")

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.decision import DecisionParameters
 from models.model_file import load_model
 from models.task_runner import TaskRunner
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.evaluation.intervals import wilson
 from service.round_trip.personal_files import PICTURE_OPTIONS, count_pictures, write_personal
-from service.round_trip.personal_report import result_lines, verdict_lines
+from service.round_trip.personal_report import result_lines, threshold_lines, verdict_lines
 from service.round_trip.personalising import (
+    LIMITS,
     NotYetError,
     PersonalModel,
     check_enough,
@@ -71,12 +73,26 @@ def test_folder_holds_models_in_both_formats_reports_and_pictures(
     assert load_model(tmp_path / "mlp-rich.onnx").meta.spec == "mlp:rich"
 
 
-def test_result_lists_three_thresholds_per_model(models: tuple[PersonalModel, ...]) -> None:
+def test_threshold_for_the_menu_is_the_one_that_the_model_was_tested_and_written_with(
+    models: tuple[PersonalModel, ...], tmp_path: Path
+) -> None:
+    for name, line, model in zip(("LR", "MLP"), threshold_lines(models), models, strict=True):
+        assert line.startswith(f"{name}: set {model.threshold_percent} % in the blaster's menu. Chosen and tested on")
+        assert model.report.operating.parameters == DecisionParameters(on=model.threshold_percent / 100)
+        (tmp_path / "model.onnx").write_bytes(model.onnx)
+        assert load_model(tmp_path / "model.onnx").meta.decision == model.report.operating.parameters
+        within = model.report.operating
+        assert within.false.value <= LIMITS.max_false_per_minute
+        assert within.duty <= LIMITS.max_duty
+
+
+def test_result_lists_the_chosen_and_three_other_thresholds_per_model(models: tuple[PersonalModel, ...]) -> None:
     lines = result_lines(models)
     assert lines[0] == "The recording: 1.0 minutes with 24 accepted shots."
     at = [line for line in lines if " of 24, " in line]
-    assert [line.split()[:2] for line in at[::3]] == [["LR", "30"], ["MLP", "30"]]
-    assert len(at) == 6
+    shown = sorted({30, 50, 70, models[0].threshold_percent})
+    assert [line.replace("LR", "").split()[0] for line in at[: len(shown)]] == [str(percent) for percent in shown]
+    assert at[len(shown)].startswith("MLP")
     assert "few shots" in lines[-1]
 
 
