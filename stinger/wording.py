@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from unicodedata import category
 
 _QUOTED_CHARACTERS: Final = 30
 
@@ -16,14 +17,33 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def printable(text: str, *, keep: str = "", instead: str | None = None) -> str:
+    r"""Return ``text``, which may come from outside, for a terminal or a line of a log.
+
+    Characters that do not print are escaped, or replaced by ``instead``, except those in ``keep`` and spaces of all kinds. A
+    terminal may obey control characters, a line break may begin a line that looks like another message, and characters that
+    change the direction of writing may hide what is there.
+
+    >>> print(printable("b1\x1b[2J\nready:"))
+    b1\x1b[2J\nready:
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable() or character in keep or category(character) == "Zs"
+        else instead or character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 def quoted(text: str) -> str:
     r"""Return the start of ``text`` in quotes; control characters and others that do not print are escaped.
 
     >>> print(quoted("1\x1b[2J"))
     '1\x1b[2J'
     """
-    shown = text[:_QUOTED_CHARACTERS]
-    return f"'{shown if shown.isprintable() else repr(shown)[1:-1]}'"
+    return f"'{printable(text[:_QUOTED_CHARACTERS])}'"
 
 
 def without_user(text: str) -> str:

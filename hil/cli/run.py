@@ -26,8 +26,10 @@ from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.formatting import VERDICT_WORDS
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, FiniteRange
+from stinger.cli.streams import unguarded
 from stinger.errors import InputError
 from stinger.files import check_output, write_bytes
+from stinger.wording import printable
 
 EXIT_FAILED: Final = 1
 
@@ -168,13 +170,13 @@ def _select(names: tuple[str, ...], seconds: float | None, seed: int | None, *, 
 @contextmanager
 def _progress(total: int) -> Iterator[OnDone]:
     """Print a line to stderr as each scenario ends, and on a terminal show a progress bar."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=unguarded(sys.stderr), highlight=False)
     columns = (TextColumn("scenarios"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=total)
 
         def on_done(record: ScenarioRecord) -> None:
-            console.print(f"{record.name}: {VERDICT_WORDS[record.verdict]}", soft_wrap=True)
+            console.print(printable(f"{record.name}: {VERDICT_WORDS[record.verdict]}"), soft_wrap=True, markup=False)
             progress.advance(task)
 
         yield on_done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -15,6 +16,8 @@ from hil.limits import Verdict
 from hil.record import RunRecord
 from hil.report.baseline import Change, Comparison, rule
 from hil.report.formatting import VERDICT_WORDS, count, duration_s, headline, reasons
+from stinger.cli.streams import unguarded
+from stinger.wording import printable
 
 _STYLES: Final = {
     Verdict.SKIPPED: "dim",
@@ -32,7 +35,7 @@ _MAX_CHANGES: Final = 40
 
 def print_report(record: RunRecord, comparison: Comparison | None = None, *, console: Console | None = None) -> None:
     """Print the report: coloured and wrapped on a terminal, otherwise plain, one line per row."""
-    console = Console(highlight=False) if console is None else console
+    console = Console(file=unguarded(sys.stdout), highlight=False) if console is None else console
     if console.is_terminal:
         _print(record, comparison, console)
     else:
@@ -137,5 +140,5 @@ def _changes(changes: Sequence[Change]) -> Table:
 
 
 def _line(text: str) -> str:
-    """Return ``text`` with unprintable characters, such as line breaks and escapes, replaced by spaces."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    """Return ``text`` on one line that controls no terminal and keeps its width."""
+    return printable(text, instead=" ")

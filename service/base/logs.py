@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import Final, TextIO
 
+from stinger.wording import printable
+
 _HANDLER: Final = "stinger"
 # Priorities of sd-daemon(3) by the lowest logging level that has each.
 _PRIORITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.NOTSET: 7}
@@ -144,23 +146,11 @@ def _quoted(text: str) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def _on_one_line(text: str) -> str:
-    r"""Return ``text`` with ``\n``, control and other unprintable characters escaped.
-
-    Text from outside must neither begin a line of its own nor control a terminal.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
-
-
 class _TextFormatter(logging.Formatter):
     """Writes ``2026-01-31T17:02:03.456Z warning service.recording.recorder recording_resumed lost=12``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_time(record)} {record.levelname.lower()} {record.name} {_on_one_line(record.getMessage())}"
+        line = f"{_time(record)} {record.levelname.lower()} {record.name} {printable(record.getMessage())}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

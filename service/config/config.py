@@ -238,6 +238,7 @@ class Config:
         return [entry.name for entry in KEYS if self.value(entry.name) != other.value(entry.name)]
 
 
+_LAST_OF_FOUR_DIGITS: Final = 0xFFFF
 KEYS: Final = tuple(keys_of(Config))
 """Every key, in the order of the documentation."""
 
@@ -250,5 +251,11 @@ def toml_value(value: Any) -> str:
         return repr(value)
     if isinstance(value, tuple):
         return f"[{', '.join(map(toml_value, value))}]"
-    # A TOML basic string has the escapes of JSON, and must escape DEL as well.
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+    # A TOML basic string has the escapes of JSON. What does not print, such as DEL, is escaped as well.
+    quoted = json.dumps(str(value), ensure_ascii=False)
+    return "".join(_toml_escape(character) if not character.isprintable() else character for character in quoted)
+
+
+def _toml_escape(character: str) -> str:
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= _LAST_OF_FOUR_DIGITS else f"\\U{number:08x}"

@@ -15,6 +15,7 @@ from service.config.key import ENV_PREFIX, Key
 from service.config.retraining import REPLACED_KEYS
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, home_resolved, read_bytes
+from stinger.wording import printable
 
 FILE_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 """The environment variable that names the file, unless an option does."""
@@ -161,7 +162,7 @@ def _similar(name: str, known: list[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    return name[:80] if name.isprintable() else repr(name[:80])
+    return name[:80] if name.isprintable() else f"'{printable(name[:80])}'"
 
 
 def _option_of(entry: Key) -> str:

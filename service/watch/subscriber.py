@@ -18,6 +18,7 @@ from service.mqtt.channels import ROOT, STATUS_TOPIC
 from service.mqtt.connection import IncomingMessage, MqttError
 from service.mqtt.connector import Connector
 from service.watch.view import View
+from stinger.cli.streams import unguarded
 from stinger.device_name import DeviceName
 
 _REDRAW_S: Final = 0.1
@@ -34,7 +35,11 @@ async def watch(address: BrokerAddress, device: DeviceName | None, *, stop: asyn
     view = View(title)
     with _display(view) as display:
         listening = asyncio.create_task(_listen(address, device, view, display), name="watch")
-        await stop.wait()
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if listening.done():
+            stopping.cancel()
+            listening.result()  # raises what ended it
         listening.cancel()
         await asyncio.wait({listening})
 
@@ -64,7 +69,7 @@ def _display(view: View) -> Iterator[_Display]:
         display.update(view.title)
         yield display
         return
-    console = Console()
+    console = Console(file=unguarded(sys.stdout))
     with Live(view.picture(console.width), console=console, auto_refresh=False) as live:
         yield _Display(view, live)
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import io
-import json
-import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from service.watch.content import Content, parse_content
 from stinger.device_name import DAEMON, DeviceName, parse_device_name
 from stinger.errors import InputError
 from stinger.shots import MIN_LEAD_MS
+from stinger.wording import printable
 
 BARS: Final = " ▁▂▃▄▅▆▇█"
 STRIP_WIDTH: Final = 48
 SCORES_PER_BAR: Final = 5
 """At 100 Hz a bar stands for 50 ms; it shows the highest score in them."""
 EVENTS_SHOWN: Final = 8
+MOST_DEVICES: Final = 1_000
+"""Messages of further devices are ignored."""
 _NARROWEST_STRIP: Final = 10
 _OTHER_COLUMNS: Final = 70
 """Width of a row without its strip of bars, with a name of ten letters. With the narrowest strip it fits into 80 columns."""
@@ -58,7 +60,7 @@ class _Device:
     lead_ms: float | None = None
     link: str = ""
     link_reason: str = ""
-    telemetry: dict[str, Any] = field(default_factory=dict)
+    telemetry: Content = field(default_factory=lambda: Content({}))
 
     def add_scores(self, probabilities: list[float | None]) -> None:
         """Add scores to the strip, one bar for each :data:`SCORES_PER_BAR` of them."""
@@ -74,25 +76,25 @@ class View:
     """The state of a daemon and its devices as known from messages, fed by :meth:`feed` and drawn by :meth:`picture`."""
 
     def __init__(self, title: str) -> None:
-        self.title = title
+        self.title = printable(title, keep="\n")
         self._daemon = "no message from a daemon yet"
         self._devices: dict[DeviceName, _Device] = {}
         self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
 
     def feed(self, topic: str, payload: bytes) -> str | None:
-        """Take a message, and return the line to print for it, or None. Ignore a message that is not understood."""
+        """Take a message, and return the line to print for it, or None. Ignore a message that is not understood.
+
+        Messages come from any program that may publish: no value in them is of the type or length that it should have.
+        """
+        content = parse_content(payload)
         parts = topic.split("/")
-        try:
-            content = json.loads(payload)
-        except ValueError:
-            return None
-        if len(parts) != 3 or parts[0] != "stinger" or not isinstance(content, dict):  # noqa: PLR2004 - stinger/x/kind
+        if content is None or len(parts) != 3 or parts[0] != "stinger":  # noqa: PLR2004 - stinger/x/kind
             return None
         _, name, kind = parts
         if name == DAEMON:
             before = self._daemon
-            self._daemon = f"daemon {content.get('state', '?')}, version {content.get('version', '?')}"
-            alarm = content.get("alarm")
+            self._daemon = f"daemon {content.text('state') or '?'}, version {content.text('version') or '?'}"
+            alarm = content.text("alarm")
             if self._daemon == before and not alarm:
                 return None  # the retained state, published again
             line = f"{self._daemon}{f', ALARM: {alarm}' if alarm else ''}"
@@ -101,16 +103,17 @@ class View:
         try:
             device = parse_device_name(name)
         except InputError:
-            return None  # another program's topic; its name could hold control characters for the terminal
-        event = self._take(device, kind, content)
+            return None  # another program's topic
+        known = device in self._devices or len(self._devices) < MOST_DEVICES
+        event = self._take(device, kind, content) if known else None
         if event is not None:
             self._events.append(event)
         return event
 
     def lost(self, why: str) -> str:
-        """Show ``why`` there is no connection in place of the daemon's state; return ``why``."""
-        self._daemon = why
-        return why
+        """Show ``why`` there is no connection in place of the daemon's state; return ``why``, as it is shown."""
+        self._daemon = printable(why)
+        return self._daemon
 
     def picture(self, width: int) -> RenderableType:
         """Return the present state as a table, for a terminal of ``width`` columns."""
@@ -124,41 +127,42 @@ class View:
         lines = [Text(line, overflow="ellipsis", no_wrap=True) for line in self._events]
         return Group(Text(self.title, style="bold"), Text(self._daemon), "", table, "", *lines)
 
-    def _take(self, name: DeviceName, kind: str, content: dict[str, Any]) -> str | None:
+    def _take(self, name: DeviceName, kind: str, content: Content) -> str | None:
         device = self._devices.setdefault(name, _Device())
         line = None
         match kind:
             case "telemetry":
                 device.telemetry = content
-                device.wheels_on = bool(content.get("wheels_on"))
+                device.wheels_on = content.flag("wheels_on")
                 if not device.has_scores:
-                    device.strip.append(content.get("probability"))
+                    device.strip.append(content.number("probability"))
             case "scores":
-                device.add_scores(content.get("probabilities", []))
+                device.add_scores(content.numbers("probabilities"))
             case "link":
                 before = (device.link, device.link_reason)
-                device.link, device.link_reason = str(content.get("state", "?")), str(content.get("reason") or "")
+                device.link, device.link_reason = content.text("state") or "?", content.text("reason")
                 if before != (device.link, device.link_reason):
                     line = f"{name}: link {device.link}" + (f", {device.link_reason}" if device.link_reason else "")
             case "shot":
                 line = self._shot(name, device, content)
             case "spinup":
-                device.wheels_on = content.get("state") == "on"
+                device.wheels_on = content.text("state") == "on"
             case "false_spinup":
                 device.false_spin_ups += 1
-                line = f"{_clock(content)} {name}: false spin-up of {_whole(content.get('duration_ms'))} ms"
+                line = f"{_clock(content)} {name}: false spin-up of {_whole(content.number('duration_ms'))} ms"
         return line
 
-    def _shot(self, name: str, device: _Device, content: dict[str, Any]) -> str:
-        lead_ms = content.get("lead_ms")
+    def _shot(self, name: str, device: _Device, content: Content) -> str:
+        lead_ms = content.number("lead_ms")
+        accepted = content.flag("accepted")
         device.lead_ms = lead_ms
-        if content.get("accepted"):
+        if accepted:
             device.shots += 1
             device.in_time += lead_ms is not None and lead_ms >= MIN_LEAD_MS
         else:
             device.bursts += 1
         wheels = "wheels off" if lead_ms is None else f"wheels on for {_whole(lead_ms)} ms"
-        return f"{_clock(content)} {name}: {'shot' if content.get('accepted') else 'burst'}, {wheels}"
+        return f"{_clock(content)} {name}: {'shot' if accepted else 'burst'}, {wheels}"
 
 
 def _table(rows: list[tuple[RenderableType, ...]], columns: int) -> Table:
@@ -174,37 +178,35 @@ def _table(rows: list[tuple[RenderableType, ...]], columns: int) -> Table:
 
 def _row(name: str, device: _Device, strip_width: int) -> tuple[RenderableType, ...]:
     telemetry = device.telemetry
-    probability = telemetry.get("probability")
+    probability = telemetry.number("probability")
     strip = "".join(_bar(value) for value in device.strip)[-strip_width:].rjust(strip_width)
-    latency = f"{_tenths(telemetry.get('latency_p50_ms'))} / {_tenths(telemetry.get('latency_p99_ms'))}"
+    latency = f"{_tenths(telemetry.number('latency_p50_ms'))} / {_tenths(telemetry.number('latency_p99_ms'))}"
     return (
         name,
-        device.link or "?",
+        Text(device.link or "?"),  # not a str, in which rich would obey what is in brackets
         Text("● on", style="bold red") if device.wheels_on else Text("○ off", style="dim"),
         f"{strip} {'----' if probability is None else f'{probability:.2f}'}",
         f"{device.shots}{f' +{device.bursts}' if device.bursts else ''}",
         f"{device.in_time}",
         _whole(device.lead_ms),
         f"{device.false_spin_ups}",
-        _whole(telemetry.get("rate_hz")),
+        _whole(telemetry.number("rate_hz")),
         latency,
     )
 
 
 def _bar(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return "·"
-    return BARS[min(len(BARS) - 1, max(0, round(value * (len(BARS) - 1))))]
+    return "·" if value is None else BARS[min(len(BARS) - 1, max(0, round(value * (len(BARS) - 1))))]
 
 
-def _clock(content: dict[str, Any]) -> str:
+def _clock(content: Content) -> str:
     """Return the time of day in the message of an event."""
-    return str(content.get("time", ""))[11:23]
+    return content.text("time")[11:23]
 
 
-def _whole(value: Any) -> str:
-    return f"{value:.0f}" if isinstance(value, int | float) else "-"
+def _whole(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
 
 
-def _tenths(value: Any) -> str:
-    return f"{value:.{1 if value < _WITHOUT_TENTHS else 0}f}" if isinstance(value, int | float) else "-"
+def _tenths(value: float | None) -> str:
+    return "-" if value is None else f"{value:.{1 if value < _WITHOUT_TENTHS else 0}f}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
@@ -9,8 +12,10 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from stinger.cli.streams import OutputError, guarded_output
 from stinger.errors import StingerError
 from stinger.packages import PACKAGES, check_packages
+from stinger.wording import printable
 
 COMMANDS: Final = {
     "benchmark": ("models.cli.benchmark:benchmark", "Compare models on a training set, over splits and seeds."),
@@ -42,10 +47,34 @@ COMMANDS: Final = {
 """Module and function of each subcommand, and its line in the list of commands, shown without importing it."""
 
 
+_REFUSED_BY_SYSTEM: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.EMFILE,
+        errno.ENAMETOOLONG,
+        errno.ENFILE,
+        errno.ENOENT,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""Errors of files and folders that say what the system refuses; all others of the system may be faults of the program."""
+
+
 class _UserError(click.ClickException):
     """One line on stderr and exit code 2."""
 
     exit_code = 2
+
+    def format_message(self) -> str:
+        """Return the message on one line."""
+        return printable(self.message)
 
 
 class LazyGroup(click.Group):
@@ -103,8 +132,25 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except StingerError as error:
             raise _UserError(str(error)) from error
+        except OSError as error:
+            if error.errno not in _REFUSED_BY_SYSTEM:
+                raise
+            names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+            raise _UserError(": ".join([*names, error.strerror or str(error)])) from error
         except click.UsageError as error:
             raise _in_one_line(error) from error
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command line. What it prints controls no terminal, and an output that is full or closed is no traceback."""
+        try:
+            with guarded_output():
+                return super().main(*arguments, **options)
+        except OutputError as error:
+            with guarded_output():
+                _UserError(str(error)).show()
+            sys.exit(_UserError.exit_code)
+        except BrokenPipeError:
+            sys.exit(1)
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         """Parse the command line. A usage error ends as one line and exit code 2."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import click
 
+from stinger.cli.streams import unguarded
+
 
 @contextmanager
 def progress_bar(label: str, length: int) -> Iterator[Callable[[int], object]]:
@@ -15,5 +17,5 @@ def progress_bar(label: str, length: int) -> Iterator[Callable[[int], object]]:
     if not sys.stderr.isatty() or length < 1:
         yield lambda _: None
         return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+    with click.progressbar(length=length, label=label, file=unguarded(sys.stderr)) as bar:
         yield bar.update
