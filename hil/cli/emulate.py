@@ -189,7 +189,10 @@ def emulate(*, recording: str | None, seconds: float | None, stats: bool, journa
     gc.collect()
     gc.freeze()  # everything allocated so far stays: the collector need not look through it again
     journals = [] if journal is None else journal_paths(journal, len(setup.ports))
-    asyncio.run(run_fleet(make_devices, announce=announce, seconds=seconds, journals=journals))
+    # On Windows the default loop cannot watch the sockets of a device.
+    factory = asyncio.SelectorEventLoop if sys.platform == "win32" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(run_fleet(make_devices, announce=announce, seconds=seconds, journals=journals))
     for number, device in enumerate(devices if stats else ()):
         click.echo(f"device {number}: {_statistics(device)}")
 

@@ -1,13 +1,11 @@
-"""Exchanges bytes with one host over a file descriptor, without blocking when the host does not read."""
+"""Exchanges bytes with one host over a pty or a socket, without blocking when the host does not read."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import os
-import select
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 READ_BYTES: Final = 4096
 SLOW_INTERVAL_S: Final = 0.02
@@ -16,15 +14,32 @@ MAX_UNSENT_BYTES: Final = 65_536
 """While more bytes are unsent, no further line is read: a host that asks and never reads cannot fill the memory."""
 
 
+class ByteChannel(Protocol):
+    """A pty or a socket that does not block; the calls are those of the system, and raise its errors."""
+
+    def fileno(self) -> int:
+        """Return the descriptor for the event loop to watch."""
+
+    def read(self, size: int) -> bytes:
+        """Return at most ``size`` received bytes; none if the other end is closed."""
+
+    def write(self, data: bytes | bytearray) -> int:
+        """Send ``data``; return the number of bytes that the system accepted."""
+
+    def is_hung_up(self) -> bool:
+        """Return whether the other end is closed, if writing does not show it."""
+
+
 class HostConnection:
-    """One host, from connecting to leaving. ``fd`` must be non-blocking; the caller closes it.
+    """One host, from connecting to leaving. The caller closes ``channel``.
 
     Frames are written at once or not at all. Answers are kept until the host reads them, and frames that come in the
     meantime are dropped, as a USB CDC device does. ``on_closed`` is called once, when the host is found to be gone.
     """
 
-    def __init__(self, fd: int, on_data: Callable[[bytes], None], on_closed: Callable[[], None]) -> None:
-        self._fd = fd
+    def __init__(self, channel: ByteChannel, on_data: Callable[[bytes], None], on_closed: Callable[[], None]) -> None:
+        self._channel = channel
+        self._fd = channel.fileno()
         self._on_data = on_data
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
@@ -33,7 +48,7 @@ class HostConnection:
         self._open = True
         self._bytes_per_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self._loop.add_reader(fd, self._readable)
+        self._loop.add_reader(self._fd, self._readable)
 
     def send_frame(self, data: bytes) -> bool:
         """Write ``data``, and return whether it was accepted.
@@ -69,7 +84,7 @@ class HostConnection:
 
     def _readable(self) -> None:
         try:
-            data = os.read(self._fd, READ_BYTES)
+            data = self._channel.read(READ_BYTES)
         except BlockingIOError:
             return
         except OSError:  # EIO: the last process that had the pty open closed it; otherwise the connection broke
@@ -92,7 +107,9 @@ class HostConnection:
         self._timer = None
         part_bytes = max(1, int(self._bytes_per_s * SLOW_INTERVAL_S)) if self._is_limited else None
         sent = self._write(self._unsent if part_bytes is None else self._unsent[:part_bytes])
-        if not sent and self._open and hung_up(self._fd):  # a pty without a host accepts nothing, without an error
+        if (
+            not sent and self._open and self._channel.is_hung_up()
+        ):  # a pty without a host accepts nothing, without an error
             self._host_gone()
         if not self._open:
             return
@@ -125,7 +142,7 @@ class HostConnection:
 
     def _write(self, data: bytes | bytearray) -> int:
         try:
-            return os.write(self._fd, data)
+            return self._channel.write(data)
         except BlockingIOError:
             return 0
         except OSError:
@@ -136,10 +153,3 @@ class HostConnection:
         if self._open:
             self.close()
             self._on_closed()
-
-
-def hung_up(fd: int) -> bool:
-    """Return whether the other end of ``fd`` is closed."""
-    poll = select.poll()
-    poll.register(fd, 0)
-    return any(event & select.POLLHUP for _, event in poll.poll(0))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import select
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from hil.emulated.host_connection import HostConnection, hung_up
+from hil.emulated.host_connection import HostConnection
 from hil.emulated.port import PortListener
 from stinger.errors import FileError, InputError
 
@@ -73,9 +74,10 @@ class PtyPort:
         """See :class:`~hil.emulated.port.Port`: the opening of a pty can only be polled."""
         if self._master < 0 or self.connection is not None or self._listener is None:
             return
-        if hung_up(self._master):
+        channel = _PtyChannel(self._master)
+        if channel.is_hung_up():
             return
-        self.connection = HostConnection(self._master, self._listener.data_received, self._host_left)
+        self.connection = HostConnection(channel, self._listener.data_received, self._host_left)
         self._listener.host_connected()
 
     def _host_left(self) -> None:
@@ -95,6 +97,27 @@ class PtyPort:
             self.connection = None
             if self._listener is not None:
                 self._listener.host_disconnected()
+
+
+class _PtyChannel:
+    """The device's end of a pty."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def read(self, size: int) -> bytes:
+        return os.read(self._fd, size)
+
+    def write(self, data: bytes | bytearray) -> int:
+        return os.write(self._fd, data)
+
+    def is_hung_up(self) -> bool:
+        poll = select.poll()
+        poll.register(self._fd, 0)
+        return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def _replace_link(link: Path, target: str) -> None:

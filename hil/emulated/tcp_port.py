@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from contextlib import suppress
 from typing import Final
 
@@ -42,7 +43,8 @@ class TcpPort:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         server = socket.socket(family, socket.SOCK_STREAM)
         try:
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sys.platform != "win32":  # there it would allow two programs to listen on the same port
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # inherited by connections
             server.bind((self._host, self._number))
             server.listen()
@@ -80,7 +82,7 @@ class TcpPort:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._socket = accepted
-        self.connection = HostConnection(accepted.fileno(), self._listener.data_received, self._drop_host)
+        self.connection = HostConnection(_SocketChannel(accepted), self._listener.data_received, self._drop_host)
         self._listener.host_connected()
 
     def _drop_host(self) -> None:
@@ -92,3 +94,22 @@ class TcpPort:
         with suppress(OSError):
             accepted.close()
         self._listener.host_disconnected()
+
+
+class _SocketChannel:
+    """The device's end of a connection. On Windows a socket has no file descriptor that ``os.read`` takes."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def read(self, size: int) -> bytes:
+        return self._socket.recv(size)
+
+    def write(self, data: bytes | bytearray) -> int:
+        return self._socket.send(data)
+
+    def is_hung_up(self) -> bool:
+        return False  # writing shows it

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import Final
 
 import click
@@ -48,7 +48,8 @@ def demo(seconds: float | None, seed: int) -> None:
 async def _show(folder: Path, seconds: float | None, seed: int) -> None:
     stop = asyncio.Event()
     on_signals(asyncio.get_running_loop(), stop.set)
-    async with _emulated_blaster(seed) as address:
+    with _emulated_blaster(seed) as process:
+        address = await _address_of(process)
         config = Config(
             sources=parse_source_urls([f"tcp://{address}?device=demo"]),
             data_dir=folder,
@@ -69,33 +70,38 @@ async def _show(folder: Path, seconds: float | None, seed: int) -> None:
             daemon_stop.set()
 
 
-@asynccontextmanager
-async def _emulated_blaster(seed: int) -> AsyncIterator[str]:
-    """Run an emulated blaster as a process of its own, and yield the ``host:port`` where it listens."""
+@contextmanager
+def _emulated_blaster(seed: int) -> Iterator[Popen[bytes]]:
+    """Run an emulated blaster as a process of its own while the block runs."""
     command = python_module("stinger", "emulate", "--tcp", "127.0.0.1:0", "--seed", str(seed))
-    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
-    try:
-        yield await _address_of(process)
-    finally:
-        if process.returncode is None:
+    # Not asyncio's processes: on Windows, the event loop that the MQTT library needs has none.
+    with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE) as process:  # noqa: S603 - our own command
+        try:
+            yield process
+        finally:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), _STOP_TIMEOUT_S)
-            except TimeoutError:
+                process.wait(_STOP_TIMEOUT_S)
+            except TimeoutExpired:
                 process.kill()
-                await process.wait()
 
 
-async def _address_of(process: Process) -> str:
+async def _address_of(process: Popen[bytes]) -> str:
+    """Return the ``host:port`` where the emulated blaster listens."""
     assert process.stdout is not None
-    assert process.stderr is not None
     try:
         async with asyncio.timeout(_START_TIMEOUT_S):
-            line = (await process.stdout.readline()).decode(errors="replace")
+            line = (await asyncio.to_thread(process.stdout.readline)).decode(errors="replace")
     except TimeoutError:
         line = ""
     found = re.search(r"(127\.0\.0\.1:\d+)", line)
     if found is None:
-        problem = (await process.stderr.read()).decode(errors="replace").strip() if process.returncode else line
-        raise InputError(f"the emulated blaster did not start: {problem or 'no answer'}")
+        problem = line or await asyncio.to_thread(_last_words, process)
+        raise InputError(f"the emulated blaster did not start: {problem.strip() or 'no answer'}")
     return found[1]
+
+
+def _last_words(process: Popen[bytes]) -> str:
+    """End the process, and return what it wrote to its standard error."""
+    process.kill()
+    return process.communicate()[1].decode(errors="replace")
