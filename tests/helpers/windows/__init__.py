@@ -13,7 +13,7 @@ from typing import Final
 
 from tests.helpers.places import ROOT
 
-FOLDER_VARIABLE: Final = "STINGER_TEST_WINDOWS"
+FOLDER_VARIABLE: Final = "WINDOWS_LIMITS_FOLDER"
 """The environment variable with the folder in which the processes keep notes: who runs, and what was refused."""
 REFUSALS: Final = "refusals.txt"
 

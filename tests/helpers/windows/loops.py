@@ -13,7 +13,6 @@ import selectors
 import signal
 import stat
 import threading
-from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from tests.helpers.windows.clock import TICK_S, coarse
@@ -35,7 +34,7 @@ class _SocketSelector(selectors.SelectSelector):
         return super().register(fileobj, events, data)
 
 
-def _refused(name: str) -> Callable[..., NoReturn]:
+def _refused(name: str) -> Any:
     def refuse(self: object, *_args: object, **_options: object) -> NoReturn:
         note(f"{type(self).__name__}.{name}")
         raise NotImplementedError
@@ -74,7 +73,7 @@ class ProactorLoop(_Loop):
     def run_forever(self) -> None:
         is_main = threading.current_thread() is threading.main_thread()
         if is_main:
-            before = signal.set_wakeup_fd(self._csock.fileno())
+            before = signal.set_wakeup_fd(vars(self)["_csock"].fileno())
         try:
             super().run_forever()
         finally:

@@ -33,25 +33,137 @@ MISSING_MODULES: Final = frozenset(
 _PREFIX: Final = "_on_windows_"
 
 _MISSING_OS: Final = frozenset(
-    "chown chroot copy_file_range ctermid eventfd fchdir fchmod fchown fdatasync fork forkpty fpathconf fstatvfs get_blocking "
-    "getegid geteuid getgid getgroups getloadavg getpgid getpgrp getpriority getresuid getsid getuid getxattr initgroups "
-    "killpg lchown lockf major makedev memfd_create minor mkfifo mknod nice openpty pathconf pidfd_open pipe2 "
-    "posix_fadvise posix_fallocate posix_spawn pread preadv pwrite pwritev readv register_at_fork sched_getaffinity "
-    "sched_setaffinity sched_yield sendfile set_blocking setegid seteuid setgid setpgid setsid setuid splice statvfs sync "
-    "sysconf tcgetpgrp ttyname uname wait wait3 wait4 waitid writev "
-    "O_CLOEXEC O_DIRECT O_DIRECTORY O_DSYNC O_NOATIME O_NOCTTY O_NOFOLLOW O_NONBLOCK O_NDELAY O_PATH O_SYNC O_TMPFILE".split()
+    [
+        "chown",
+        "chroot",
+        "copy_file_range",
+        "ctermid",
+        "eventfd",
+        "fchdir",
+        "fchmod",
+        "fchown",
+        "fdatasync",
+        "fork",
+        "forkpty",
+        "fpathconf",
+        "fstatvfs",
+        "get_blocking",
+        "getegid",
+        "geteuid",
+        "getgid",
+        "getgroups",
+        "getloadavg",
+        "getpgid",
+        "getpgrp",
+        "getpriority",
+        "getresuid",
+        "getsid",
+        "getuid",
+        "getxattr",
+        "initgroups",
+        "killpg",
+        "lchown",
+        "lockf",
+        "major",
+        "makedev",
+        "memfd_create",
+        "minor",
+        "mkfifo",
+        "mknod",
+        "nice",
+        "openpty",
+        "pathconf",
+        "pidfd_open",
+        "pipe2",
+        "posix_fadvise",
+        "posix_fallocate",
+        "posix_spawn",
+        "pread",
+        "preadv",
+        "pwrite",
+        "pwritev",
+        "readv",
+        "register_at_fork",
+        "sched_getaffinity",
+        "sched_setaffinity",
+        "sched_yield",
+        "sendfile",
+        "set_blocking",
+        "setegid",
+        "seteuid",
+        "setgid",
+        "setpgid",
+        "setsid",
+        "setuid",
+        "splice",
+        "statvfs",
+        "sync",
+        "sysconf",
+        "tcgetpgrp",
+        "ttyname",
+        "uname",
+        "wait",
+        "wait3",
+        "wait4",
+        "waitid",
+        "writev",
+        "O_CLOEXEC",
+        "O_DIRECT",
+        "O_DIRECTORY",
+        "O_DSYNC",
+        "O_NOATIME",
+        "O_NOCTTY",
+        "O_NOFOLLOW",
+        "O_NONBLOCK",
+        "O_NDELAY",
+        "O_PATH",
+        "O_SYNC",
+        "O_TMPFILE",
+    ]
 )
 _MISSING_SIGNAL: Final = frozenset(
-    "SIGALRM SIGBUS SIGCHLD SIGCONT SIGHUP SIGIO SIGKILL SIGPIPE SIGPROF SIGQUIT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGUSR1 "
-    "SIGUSR2 SIGVTALRM SIGWINCH SIGXCPU SIG_BLOCK SIG_SETMASK SIG_UNBLOCK alarm getitimer pause pthread_kill "
-    "pthread_sigmask setitimer siginterrupt sigpending sigtimedwait sigwait".split()
+    [
+        "SIGALRM",
+        "SIGBUS",
+        "SIGCHLD",
+        "SIGCONT",
+        "SIGHUP",
+        "SIGIO",
+        "SIGKILL",
+        "SIGPIPE",
+        "SIGPROF",
+        "SIGQUIT",
+        "SIGSTOP",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGURG",
+        "SIGUSR1",
+        "SIGUSR2",
+        "SIGVTALRM",
+        "SIGWINCH",
+        "SIGXCPU",
+        "SIG_BLOCK",
+        "SIG_SETMASK",
+        "SIG_UNBLOCK",
+        "alarm",
+        "getitimer",
+        "pause",
+        "pthread_kill",
+        "pthread_sigmask",
+        "setitimer",
+        "siginterrupt",
+        "sigpending",
+        "sigtimedwait",
+        "sigwait",
+    ]
 )
 _MISSING_SOCKET: Final = frozenset(
-    "AF_UNIX MSG_DONTWAIT MSG_NOSIGNAL SO_REUSEPORT CMSG_LEN sethostname socketpair_unix".split()
+    ["AF_UNIX", "MSG_DONTWAIT", "MSG_NOSIGNAL", "SO_REUSEPORT", "CMSG_LEN", "sethostname", "socketpair_unix"]
 )
-_MISSING_SELECT: Final = frozenset("devpoll epoll kqueue poll".split())
+_MISSING_SELECT: Final = frozenset(["devpoll", "epoll", "kqueue", "poll"])
 _MISSING_TIME: Final = frozenset(
-    "CLOCK_MONOTONIC CLOCK_REALTIME clock_getres clock_gettime clock_gettime_ns clock_settime tzset".split()
+    ["CLOCK_MONOTONIC", "CLOCK_REALTIME", "clock_getres", "clock_gettime", "clock_gettime_ns", "clock_settime", "tzset"]
 )
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
 _SIGBREAK: Final = signal.SIGUSR1

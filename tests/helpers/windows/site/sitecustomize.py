@@ -1,5 +1,8 @@
 """Imported by Python at its start, as this folder is in PYTHONPATH: sets up the limits of Windows."""
 
+# Python imports this file by its name, and would ignore an error in it.
+# ruff: noqa: INP001, BLE001
+
 import os
 import traceback
 

@@ -1,0 +1,256 @@
+"""The commands of a user, in processes with the limits of Windows: see ``tests/helpers/windows``. Nothing may be refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from models.factory import factory_model_bytes
+from models.registry import Registry
+from stinger.logs.writing import write_log
+from tests.helpers.cli import STINGER
+from tests.helpers.daemons import DaemonProcess
+from tests.helpers.synthetic import synthetic_samples
+from tests.helpers.windows import environment, refusals
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the limits of Windows are made from those of Linux"),
+    pytest.mark.timeout(300),
+]
+
+CTRL_C, CTRL_BREAK = signal.SIGINT, signal.SIGUSR1
+HANDLED = ("SelectorLoop.add_signal_handler [fleet.py",)
+"""What the program tries and does without."""
+
+
+class Windows:
+    """Runs ``stinger`` with the limits of Windows, in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.notes = folder / "limits"
+        self.environment = os.environ | environment(self.notes)
+
+    def run(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, and check its exit code."""
+        done = subprocess.run(
+            [*STINGER, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            encoding="cp1252",
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == code, (done.stdout, done.stderr, refusals(self.notes))
+        return done
+
+    @contextmanager
+    def running(self, *arguments: object, name: str = "process") -> Iterator[DaemonProcess]:
+        """Run a command while the block runs; what it prints goes to one file."""
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*STINGER, *map(str, arguments)],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield DaemonProcess(process, log)
+        finally:
+            process.kill()
+            process.wait(30)
+
+    @contextmanager
+    def blaster(self, recording: Path) -> Iterator[str]:
+        """Run an emulated blaster with ``recording`` as its log; the URL of its port."""
+        with self.running("emulate", "--tcp", "127.0.0.1:0", "--log", recording, name="blaster") as blaster:
+            address = blaster.wait_for(r"127\.0\.0\.1:[0-9]+")[0]
+            yield f"tcp://{address}"
+            blaster.process.send_signal(CTRL_C)
+            blaster.end()
+            assert "Traceback" not in blaster.log_text()
+
+    def unexpected(self) -> list[str]:
+        """Return what Windows would have refused, without what the program does without."""
+        return [line for line in refusals(self.notes) if not line.startswith(HANDLED)]
+
+
+@pytest.fixture
+def windows(tmp_path: Path) -> Iterator[Windows]:
+    """Commands under the limits of Windows, none of which may have been refused anything."""
+    limited = Windows(tmp_path)
+    yield limited
+    assert limited.unexpected() == []
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A recording of a minute with 24 shots."""
+    path = tmp_path / "session.bin"
+    write_log(path, synthetic_samples(6000, 24))
+    return path
+
+
+def test_demo_shows_a_shot_and_ends(windows: Windows) -> None:
+    done = windows.run("demo", "--seconds", "12")
+    assert "demo: link streaming" in done.stdout
+    assert "demo: shot, wheels" in done.stdout
+    assert done.stderr == ""
+
+
+def test_demo_ends_at_ctrl_c(windows: Windows) -> None:
+    with windows.running("demo") as demo:
+        demo.wait_for("link streaming")
+        demo.process.send_signal(CTRL_C)
+        assert demo.end() == 0
+        assert "Error" not in demo.log_text()
+
+
+def test_log_is_pulled_and_models_are_pushed(windows: Windows, recording: Path, tmp_path: Path) -> None:
+    with windows.blaster(recording) as port:
+        windows.run("pull", "--port", port, "-o", "pulled.bin")
+        assert (tmp_path / "pulled.bin").read_bytes().startswith(recording.read_bytes())
+        windows.run("push", "--port", port, "--mlp", _model_for_the_blaster(tmp_path))
+
+
+def test_personalise_trains_on_the_log_and_uploads(windows: Windows, recording: Path) -> None:
+    with windows.blaster(recording) as port:
+        done = windows.run("personalise", "--port", port, "--outdir", "mine", "--yes")
+    assert "Done. Unplug the blaster" in done.stdout, done.stdout
+
+
+def test_daemon_records_and_is_watched_and_stops_at_ctrl_break(
+    windows: Windows, recording: Path, tmp_path: Path
+) -> None:
+    registry = Registry(tmp_path / "data" / "registry")
+    first = registry.add("a", factory_model_bytes(), {}).id
+    run = ("--data-dir", "data", "--metrics-port", "0", "--scores", "--broker", "embedded:0")
+    with windows.blaster(recording) as port:
+        with windows.running("run", "--source", f"{port}?device=COM3", *run, name="daemon") as daemon:
+            broker = f"mqtt://127.0.0.1:{daemon.port()}"
+            with windows.running("watch", "--broker", broker, "--data-dir", "data", name="watch") as watch:
+                watch.wait_for("COM3: link streaming")
+                watch.process.send_signal(CTRL_C)
+                assert watch.end() == 0
+            windows.run("models", "promote", first, "--data-dir", "data")
+            daemon.wait_for("model_changed")
+            daemon.process.send_signal(CTRL_BREAK)
+            assert daemon.end() == 0, daemon.log_text()
+        assert "Traceback" not in daemon.log_text()
+    listed = windows.run("recordings", "list", "--data-dir", "data").stdout
+    assert "COM3" in listed
+    assert [path.name for path in (tmp_path / "data" / "recordings").iterdir()] == ["COM3="]
+    windows.run("recordings", "prune", "--data-dir", "data", "--keep-size", "1KB")
+
+
+def test_recordings_are_played_and_retrained_on_in_two_processes(
+    windows: Windows, recording: Path, tmp_path: Path
+) -> None:
+    write_log(tmp_path / "second.bin", synthetic_samples(6000, 24, seed=2))
+    sources = (f"replay:{recording}?speed=0&device=a", "replay:second.bin?speed=0&device=b")
+    windows.run("run", "--data-dir", "data", "--broker", "embedded:0", *(f"--source={source}" for source in sources))
+    done = windows.run(
+        *("retrain", "--data-dir", "data", "--jobs", "2", "--min-shots", "20"),
+        *("--candidate", "logreg:summary", "--candidate", "logreg:flatten"),
+    )
+    assert "report:" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+CHECKS = """
+import asyncio, os, sys
+from pathlib import Path
+refused = []
+
+def attempt(what, call):
+    try:
+        call()
+    except (OSError, NotImplementedError, ValueError, AttributeError, ImportError) as error:
+        refused.append(what)
+
+open("open.txt", "wb").write(b"x")
+held = open("open.txt", "rb")
+attempt("replace", lambda: (Path("new.txt").write_bytes(b""), os.replace("new.txt", "open.txt")))
+attempt("unlink", lambda: os.unlink("open.txt"))
+attempt("name", lambda: open("a:b.txt", "wb"))
+attempt("reserved", lambda: os.mkdir("nul"))
+attempt("dot", lambda: os.mkdir("dot."))
+attempt("link", lambda: os.symlink("open.txt", "link"))
+attempt("folder", lambda: os.open(".", os.O_RDONLY))
+attempt("long", lambda: open("x" * 255 + "/" + "y" * 100, "wb"))
+held.close()
+os.unlink("open.txt")
+
+async def on_loop(create):
+    read, write = os.pipe()
+    loop = asyncio.get_running_loop()
+    attempt("handler", lambda: loop.add_signal_handler(2, print))
+    attempt("pipe", lambda: loop.add_reader(read, print))
+    try:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+        await process.wait()
+    except NotImplementedError:
+        refused.append("subprocess")
+
+asyncio.run(on_loop(None))
+asyncio.Runner(loop_factory=asyncio.SelectorEventLoop).run(on_loop(None))
+print(*refused)
+"""
+MODULE = """
+import os, signal, sys, time
+print(sys.platform, os.name, hasattr(os, "fork"), hasattr(signal, "SIGHUP"), time.monotonic() * 64 % 1)
+try:
+    import fcntl
+except ImportError:
+    print("no fcntl")
+"""
+
+
+def test_limits_are_those_of_windows(tmp_path: Path) -> None:
+    limits = os.environ | environment(tmp_path / "limits")
+    done = subprocess.run(
+        [sys.executable, "-c", CHECKS],
+        cwd=tmp_path,
+        env=limits,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == [
+        *("replace", "unlink", "name", "reserved", "dot", "link", "folder", "long"),
+        *("handler", "pipe"),  # the default loop
+        *("handler", "pipe", "subprocess"),  # the selector loop
+    ], done.stderr
+    assert len(refusals(tmp_path / "limits")) == 13
+
+
+def test_the_programs_modules_see_windows_and_others_do_not(tmp_path: Path) -> None:
+    (tmp_path / "stinger").mkdir()
+    (tmp_path / "stinger" / "__init__.py").write_text(MODULE)
+    (tmp_path / "other.py").write_text(MODULE)
+    limits = os.environ | environment(tmp_path / "limits")
+    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import stinger, other"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=limits, capture_output=True, text=True, timeout=60, check=False
+    )
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["win32 nt False False 0.0", "no fcntl"], done
+    assert lines[2].startswith("linux posix True True")
+
+
+def _model_for_the_blaster(folder: Path) -> Path:
+    path = folder / "factory.onnx"
+    path.write_bytes(factory_model_bytes())
+    return path
