@@ -1,4 +1,4 @@
-"""``stinger recordings``: lists the daemon's recordings, and deletes those that are too old or take too much room."""
+"""``stinger recordings``: lists the daemon's recordings, packs them, and deletes old ones."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from models.cli.data_options import data_dir_option
 from models.registry import Registry
+from service.cli.bundle import bundle
 from service.config.loading import load_config
 from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
 from service.recording.retention import Pruned, Retention, limits_of
@@ -23,12 +24,15 @@ from stinger.paths import recordings_dir, registry_dir
 from stinger.quantities import size_text
 
 
-@click.group(short_help="List recordings, and delete old ones.")
+@click.group(short_help="List, pack and delete recordings.")
 def recordings() -> None:
-    """List the daemon's recordings, and delete old ones.
+    """List the daemon's recordings, pack them to pass on, and delete old ones.
 
     A daemon with --keep or --keep-size deletes old recordings by itself, every hour.
     """
+
+
+recordings.add_command(bundle)
 
 
 @recordings.command("list", short_help="List the recordings.")

@@ -37,7 +37,7 @@ COMMANDS: Final = {
     "plot": ("replay.cli.plot:plot", "Train models and plot their output over a recording."),
     "pull": ("service.cli.pull:pull", "Fetch a blaster's log."),
     "push": ("service.cli.push:push", "Upload models to a blaster."),
-    "recordings": ("service.cli.recordings:recordings", "List recordings, and delete old ones."),
+    "recordings": ("service.cli.recordings:recordings", "List, pack and delete recordings."),
     "retrain": ("service.cli.retrain:retrain_command", "Train better models on the daemon's recordings."),
     "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
     "synth": ("models.cli.synth:synth", "Generate a synthetic session."),

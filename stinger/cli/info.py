@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stinger.cli.options import ANY_PATH, every_option, json_option, min_shot_gap_option, rate_option
-from stinger.logs import read_log
+from stinger.logs import LogFormat, read_log
 from stinger.rate import rate_text
 from stinger.summary import summarise
 from stinger.wording import counted
@@ -36,7 +36,7 @@ def info(file: str, rate_hz: float, every: int, min_shot_gap_ms: float, as_json:
         ("duration", f"{summary['duration_s']:,.1f} s"),
         ("rate", ", ".join(dict.fromkeys(_rate(part) for part in summary["recordings"]))),
         *_rate_problems(summary),
-        *_recordings(summary),
+        *_recordings(summary, "" if log.format is LogFormat.BUNDLE else ", one for each boot"),
         ("gaps", _gaps(summary)),
         ("shots", _shots(summary)),
         ("repairs", "; ".join(log.repairs.messages()) or "none needed"),
@@ -62,13 +62,13 @@ def _rate_problems(summary: dict[str, Any]) -> list[tuple[str, str]]:
     return [("models", f"cannot use {which}: it has {'; '.join(dict.fromkeys(problems))}")]
 
 
-def _recordings(summary: dict[str, Any]) -> list[tuple[str, str]]:
+def _recordings(summary: dict[str, Any], origin: str) -> list[tuple[str, str]]:
     parts = summary["recordings"]
     if len(parts) == 1:
         return []
     lengths = ", ".join(f"{part['duration_s']:.1f} s" for part in parts[:_GAPS_SHOWN])
     more = ", ..." if len(parts) > _GAPS_SHOWN else ""
-    return [("recordings", f"{len(parts)}, one for each boot: {lengths}{more}")]
+    return [("recordings", f"{len(parts)}{origin}: {lengths}{more}")]
 
 
 def _gaps(summary: dict[str, Any]) -> str:

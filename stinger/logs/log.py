@@ -26,6 +26,7 @@ class LogFormat(Enum):
     BIN = "sample records (.bin)"
     CSV = "CSV (.csv)"
     CAPTURE = "capture CSV of older firmware"
+    BUNDLE = "bundle of recordings (.zip)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Repairs:
     torn_lines: tuple[int, ...] = ()
     """Numbers of the lines of a CSV that were written in part only: the last one, and those with zeros."""
     late: tuple[str, ...] = ()
-    """The place, such as ``line 7``, of each sample that is a little older than one before it or repeats it; left out."""
+    """The place, such as ``line 7`` or ``byte 34``, of each sample that is a little older than one before it or repeats it; left out."""
 
     @property
     def zero_bytes(self) -> int:

@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, read_bytes
+from stinger.logs.bundle import is_bundle, read_bundle
 from stinger.logs.foreign import foreign_format
 from stinger.logs.log import CAPTURE_COLUMNS, CSV_COLUMNS, Log, LogFormat, Repairs
 from stinger.logs.records import begins_with_records, find_records
 from stinger.logs.table import Table, parse_table
-from stinger.recording import split_samples
+from stinger.recording import Recording, split_samples
 from stinger.sample import (
     CLOCK_WRAP_MS,
     IMU_RATE_HZ,
@@ -55,6 +56,8 @@ def parse_log(data: bytes, path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, e
     if not data:
         raise FileError(path, "is empty: expected sample records or a CSV header")
     format_ = _recognise(data, path)
+    if format_ is LogFormat.BUNDLE:
+        return _parse_bundle(data, path)
     readings = None
     if format_ is LogFormat.BIN:
         samples, places, repairs = _parse_bin(data, path)
@@ -90,6 +93,8 @@ def _recognise(data: bytes, path: StrPath) -> LogFormat:
     if names & set(CAPTURE_COLUMNS):
         return LogFormat.CAPTURE
     if not _TEXT_BYTES.issuperset(head):
+        if is_bundle(data):
+            return LogFormat.BUNDLE
         foreign = foreign_format(data)
         # The first bytes of a record are its time, which may happen to be those of another format.
         if foreign is not None and not begins_with_records(data):
@@ -158,6 +163,23 @@ def _parse_capture(
     time_ms = np.rint(np.arange(kept.shape[0]) * (every * 1000.0 / rate_hz)).astype(np.int64)
     samples = make_samples(time_ms, channels, kept[:, 6])
     return samples, table.lines_of, _table_repairs(table, clipped), clip_to_int16(table.values[:, :6])[0]
+
+
+def _parse_bundle(data: bytes, path: StrPath) -> Log:
+    recordings: list[Recording] = []
+    late_places: list[str] = []
+    for number, samples in enumerate(read_bundle(data, path), start=1):
+        found, late = split_samples(samples)
+        recordings += found
+        late_places += [f"recording {number} sample {index}" for index in late.tolist()]
+    return Log(
+        path=str(path),
+        format=LogFormat.BUNDLE,
+        samples=np.concatenate([recording.samples for recording in recordings]),
+        recordings=tuple(recordings),
+        repairs=Repairs(late=tuple(late_places)),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def _table_repairs(table: Table, clipped: int) -> Repairs:

@@ -1,0 +1,213 @@
+"""``stinger recordings bundle``: packs recordings into one file to pass on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import click
+
+from models.cli.data_options import data_dir_option
+from service.config.loading import load_config
+from service.recording.store import StoredRecording, read_store, stem_time
+from stinger.cli.options import ANY_PATH, json_option
+from stinger.cli.progress import progress_bar
+from stinger.errors import FileError, InputError
+from stinger.files import atomic_output
+from stinger.logs import read_log
+from stinger.logs.bundle import RECORDINGS_MAX, SAMPLES_MAX, BundledRecording, BundleWriter, relative_samples
+from stinger.paths import recordings_dir
+from stinger.quantities import parse_duration, size_text
+from stinger.recording import Recording
+from stinger.sample import SAMPLE_RATE_HZ
+from stinger.shots import find_shots
+from stinger.wording import counted
+
+_SAMPLES_MIN: Final = 2 * SAMPLE_RATE_HZ
+"""A shorter recording is left out: nothing can be learned from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file to pack: a recording of the daemon, with its notes, or a log."""
+
+    path: Path
+    notes: tuple[str, ...] = ()
+    is_own: bool = False
+    """Whether it is a recording of the daemon: a damaged one is left out, a damaged log is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """One recording of a file, as it will be in the bundle."""
+
+    source: _Source
+    position: int
+    """Its index among the recordings of its file."""
+    sha256: str
+    line: BundledRecording
+
+
+@click.command("bundle", short_help="Pack recordings into one file to pass on.")
+@click.argument("devices", metavar="[DEVICE]...", nargs=-1)
+@click.option(
+    "-o", "--out", type=ANY_PATH, required=True, metavar="FILE", help="The bundle to write, such as mine.zip."
+)
+@click.option(
+    "--since", metavar="TIME", help="Only recordings that began since then: 2026-01-31, or 30d for 30 days ago."
+)
+@click.option("--log", "logs", multiple=True, type=ANY_PATH, metavar="FILE", help="Also pack this log; repeatable.")
+@click.option("--with-notes", is_flag=True, help="Also pack the texts of notes, which may hold names and dates.")
+@data_dir_option
+@json_option
+def bundle(
+    *,
+    devices: tuple[str, ...],
+    out: str,
+    since: str | None,
+    logs: tuple[str, ...],
+    with_notes: bool,
+    data_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Pack recordings of DEVICE, or of all devices, into one file that others can train on.
+
+    \b
+    stinger recordings bundle -o mine.zip
+    stinger recordings bundle -o mine.zip blaster-1 --since 30d
+    stinger recordings bundle -o mine.zip --log ml_log.bin
+
+    The bundle holds samples with their triggers, and times since the start of each recording. It holds no names of devices
+    or files and no dates; the order of recordings does not show when they were made. Commands that read recordings read it:
+    stinger info mine.zip, stinger evaluate --train mlp:rich mine.zip.
+    """  # noqa: D301 - click needs the backspace itself
+    folder = recordings_dir(load_config(None, os.environ, {"data_dir": data_dir}).data_dir)
+    sources = [
+        *_stored_sources(folder, devices, None if since is None else _parse_since(since), with_notes=with_notes),
+        *(_Source(Path(log)) for log in logs),
+    ]
+    warnings: list[str] = []
+    with progress_bar("Reading", len(sources)) as progress:
+        packed = _read(sources, warnings, progress)
+    for line in warnings:
+        click.echo(f"Warning: {line}", err=True)
+    _check(packed, folder)
+    with progress_bar("Packing", len(packed)) as progress:
+        _write(out, packed, progress)
+    samples, shots = sum(one.line.samples for one in packed), sum(one.line.shots for one in packed)
+    if as_json:
+        values = {"path": out, "recordings": len(packed), "samples": samples, "shots": shots, "warnings": warnings}
+        click.echo(json.dumps(values, indent=2))
+        return
+    click.echo(
+        f"{out}: {counted(len(packed), 'recording')}, {samples / SAMPLE_RATE_HZ / 60:.1f} min, "
+        f"{counted(shots, 'trigger edge')}, {size_text(Path(out).stat().st_size)}"
+    )
+
+
+def _parse_since(text: str) -> float:
+    """Return ``text``, a date in UTC or a duration before now, as Unix time. Raises :class:`InputError`."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        pass
+    try:
+        return time.time() - parse_duration(text).seconds
+    except InputError as error:
+        raise InputError(
+            f"--since: expected a date such as 2026-01-31, or a duration such as 30d, not '{text}'"
+        ) from error
+
+
+def _stored_sources(folder: Path, devices: Sequence[str], since_s: float | None, *, with_notes: bool) -> list[_Source]:
+    """Return the recordings below ``folder`` that are asked for."""
+    store = read_store(folder)
+    for problem in store.problems:
+        click.echo(f"Warning: {problem}", err=True)
+    there = {recording.device for recording in store.recordings}
+    for device in devices:
+        if device not in there:
+            known = f"there are {', '.join(sorted(there))}" if there else "there are none at all"
+            raise InputError(f"no recordings of '{device}' in {folder}: {known}")
+    return [
+        _Source(recording.path, _notes(recording) if with_notes else (), is_own=True)
+        for recording in store.recordings
+        if (not devices or recording.device in devices) and (since_s is None or _started_s(recording) >= since_s)
+    ]
+
+
+def _started_s(recording: StoredRecording) -> float:
+    started = stem_time(recording.path.stem)
+    return recording.ended_s if started is None else started.timestamp()
+
+
+def _notes(recording: StoredRecording) -> tuple[str, ...]:
+    return () if recording.sidecar is None else tuple(note.text for note in recording.sidecar.notes)
+
+
+def _read(sources: Sequence[_Source], warnings: list[str], progress: Callable[[int], object]) -> list[_Packed]:
+    """Read all ``sources`` once; return what to pack, in an order that depends on the samples only."""
+    packed: dict[str, _Packed] = {}
+    short = 0
+    for source in sources:
+        try:
+            log = read_log(source.path)
+        except FileError as error:
+            if not source.is_own:
+                raise
+            warnings.append(f"left out: {error}")
+            progress(1)
+            continue
+        for position, recording in enumerate(log.recordings):
+            if len(recording) < _SAMPLES_MIN:
+                short += 1
+                continue
+            digest = sha256(relative_samples(recording).tobytes()).hexdigest()
+            line = BundledRecording(
+                samples=len(recording),
+                rate_hz=None if recording.rate_hz is None else round(recording.rate_hz, 3),
+                shots=len(find_shots(recording)),
+                notes=source.notes,
+            )
+            packed.setdefault(digest, _Packed(source, position, digest, line))
+        progress(1)
+    if short:
+        warnings.append(f"left out: {counted(short, 'recording')} of less than {_SAMPLES_MIN // SAMPLE_RATE_HZ} s")
+    return [packed[digest] for digest in sorted(packed)]
+
+
+def _check(packed: Sequence[_Packed], folder: Path) -> None:
+    """Raise :class:`InputError` if there is nothing to pack, or more than a bundle may hold."""
+    if not packed:
+        raise InputError(f"there is nothing to pack: no recordings in {folder} that fit, and no --log with any")
+    samples = sum(one.line.samples for one in packed)
+    if samples > SAMPLES_MAX or len(packed) > RECORDINGS_MAX:
+        raise InputError(
+            f"{counted(len(packed), 'recording')} of {samples / SAMPLE_RATE_HZ / 3600:.0f} hours are more than a bundle "
+            f"may hold ({RECORDINGS_MAX:,}, {SAMPLES_MAX // SAMPLE_RATE_HZ // 3600} hours): choose by DEVICE and --since"
+        )
+
+
+def _write(out: str, packed: Sequence[_Packed], progress: Callable[[int], object]) -> None:
+    """Write the bundle; each file is read again, so that no more than one is in memory."""
+    with atomic_output(out) as file:
+        writer = BundleWriter(file, [one.line for one in packed])
+        for one in packed:
+            writer.add(relative_samples(_reread(one))[: one.line.samples])
+            progress(1)
+        writer.close()
+
+
+def _reread(one: _Packed) -> Recording:
+    recordings = read_log(one.source.path).recordings
+    # A recording may have grown since, but not become shorter.
+    if one.position >= len(recordings) or len(recordings[one.position]) < one.line.samples:
+        raise FileError(one.source.path, "was changed or deleted while it was read: try again")
+    return recordings[one.position]
