@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, record_of
 from stinger.errors import FileError, InputError
-from stinger.files import StrPath, os_errors, read_regular, sync_folder, write_bytes
+from stinger.files import StrPath, os_errors, read_regular, replace_path, sync_folder, write_bytes
 
 LOCK_TIMEOUT_S: Final = 10.0
 
@@ -138,7 +138,7 @@ class Registry:
             write_bytes(aside / RECORD_FILE, record_of(model, us_per_sample).to_json())
             if blaster_model is not None:
                 write_bytes(aside / BLASTER_FILE, blaster_model)
-            os.replace(aside, versions / version_id)
+            replace_path(aside, versions / version_id)
             sync_folder(versions)
             self._note("add", {"version": version_id})
         return Version(version_id, self.folder / "versions" / version_id)
@@ -196,7 +196,7 @@ class Registry:
             for version in to_delete:
                 # Renamed first, in one step: a kill during the deletion leaves no incomplete version in the list.
                 aside = version.folder.with_name(f"{_UNFINISHED}{version.id}")
-                os.replace(version.folder, aside)
+                replace_path(version.folder, aside)
                 shutil.rmtree(aside)
                 self._note("prune", {"version": version.id})
         return to_delete

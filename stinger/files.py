@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -18,6 +19,8 @@ StrPath = str | PathLike[str]
 
 READ_MAX_BYTES: Final = 4 * 2**30
 """The largest file that is read into memory: 700 hours of samples."""
+REPLACE_PATIENCE_S: Final = 2.0
+_REPLACE_INTERVAL_S: Final = 0.02
 _PART_BYTES: Final = 2**20
 
 
@@ -112,7 +115,7 @@ def atomic_output(path: StrPath, *, lasting: bool = True, secret: bool = False) 
                 file.flush()
                 if lasting:
                     os.fsync(file.fileno())
-            os.replace(temporary, target)
+            replace_path(temporary, target)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()
@@ -146,11 +149,29 @@ def write_many(files: Mapping[Path, bytes]) -> None:
         os.sync()
         for path in files:
             with os_errors(path):
-                os.replace(temporary_paths.pop(path), path)
+                replace_path(temporary_paths.pop(path), path)
     finally:
         for temporary in temporary_paths.values():
             with suppress(OSError):
                 temporary.unlink()
+
+
+def replace_path(source: StrPath, target: StrPath, *, patience_s: float = REPLACE_PATIENCE_S) -> None:
+    """Rename ``source`` to ``target``, replacing a file of that name. Raises ``OSError``.
+
+    Windows refuses this while another program has one of them open, such as a reader or a virus scanner; there it is tried
+    again for ``patience_s`` seconds.
+    """
+    end_s = time.monotonic() + patience_s
+    while True:
+        try:
+            os.replace(source, target)
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() >= end_s:
+                raise
+            time.sleep(_REPLACE_INTERVAL_S)
+        else:
+            return
 
 
 def check_output(path: StrPath) -> None:

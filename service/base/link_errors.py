@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 
 from stinger.errors import StingerError
@@ -16,5 +17,11 @@ def reason_of(error: Exception) -> str:
     """Return why a link failed, in the operating system's words if there are any."""
     # A TLS error has a number that is not the operating system's, so its own text is the reason.
     number = error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
-    text = os.strerror(number) if number is not None and number > 0 else str(error)
+    text = _system_text(number) if number is not None and number > 0 else str(error)
     return " ".join(text.split()) or type(error).__name__
+
+
+def _system_text(number: int) -> str:
+    # On Windows, errors of sockets have numbers of their own, whose texts only this table has.
+    texts: dict[int, str] = getattr(socket, "errorTab", {})
+    return texts.get(number) or os.strerror(number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,7 @@ from service.recording.store import recording_stem
 from service.retraining.report_page import report_page
 from service.retraining.report_values import report_values
 from service.retraining.result import RetrainingResult
-from stinger.files import make_folder, os_errors, sync_folder, write_bytes
+from stinger.files import make_folder, os_errors, replace_path, sync_folder, write_bytes
 
 REPORTS_FOLDER: Final = "reports"
 JSON_FILE: Final = "retraining.json"
@@ -41,7 +40,7 @@ def write_report(result: RetrainingResult) -> Path:
     if result.judged is not None:
         _draw(result, unfinished / PICTURE_FILE)
     with os_errors(folder):
-        os.replace(unfinished, folder)
+        replace_path(unfinished, folder)
     sync_folder(reports)
     return folder
 

@@ -250,6 +250,43 @@ def test_the_programs_modules_see_windows_and_others_do_not(tmp_path: Path) -> N
     assert lines[2].startswith("linux posix True True")
 
 
+REPLACING = """
+import subprocess, sys, time
+from pathlib import Path
+from service.base.link_errors import reason_of
+from stinger.files import replace_path, write_bytes
+
+Path("state").write_bytes(b"old")
+reader = subprocess.Popen(
+    [sys.executable, "-c", "import time; file = open('state'); print(flush=True); time.sleep(0.5)"], stdout=subprocess.PIPE
+)
+reader.stdout.readline()
+write_bytes("state", b"new")
+print(Path("state").read_bytes().decode())
+with open("state"):
+    try:
+        write_bytes("state", b"newer")
+    except Exception as error:
+        print(type(error).__name__, [path.name for path in Path().iterdir() if path.name.startswith(".")])
+print(reason_of(OSError(10061, "Connect call failed ('127.0.0.1', 1)")))
+"""
+
+
+def test_a_file_that_another_program_reads_is_replaced_once_it_is_closed(tmp_path: Path) -> None:
+    limits = os.environ | environment(tmp_path / "limits")
+    done = subprocess.run(
+        [sys.executable, "-c", REPLACING],
+        cwd=tmp_path,
+        env=limits,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["new", "FileError []", "Connection refused."], done.stderr
+    assert refusals(tmp_path / "limits")
+
+
 def _model_for_the_blaster(folder: Path) -> Path:
     path = folder / "factory.onnx"
     path.write_bytes(factory_model_bytes())

@@ -292,7 +292,7 @@ _MODULES: Final[dict[str, ModuleType]] = {
     ),
     "sys": _Module(sys, frozenset({"getdlopenflags", "setdlopenflags"}), {"platform": "win32"}),
     "signal": _Module(signal, _MISSING_SIGNAL, {"SIGBREAK": _SIGBREAK, "signal": _signal}),
-    "socket": _Module(socket, _MISSING_SOCKET, {}),
+    "socket": _Module(socket, _MISSING_SOCKET, {"errorTab": {10061: "Connection refused."}}),
     "select": _Module(select, _MISSING_SELECT, {}),
     "time": _Module(
         time,
