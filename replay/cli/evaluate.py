@@ -27,6 +27,7 @@ from replay.cli.evaluation_input import (
 )
 from replay.cli.negative_options import negative_options, negatives_of
 from replay.cli.picture_options import dpi_option
+from replay.evaluation.dynamic_mode import IDLE_RPM, evaluate_dynamic
 from replay.evaluation.evaluate import average_precision, evaluate
 from replay.evaluation.files import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE, write_evaluation
 from replay.evaluation.fold_choice import FOLDS, choose_folds, describe_folds
@@ -69,6 +70,13 @@ from stinger.errors import InputError
     type=ThresholdType(),
     help="Level at which the wheels go on; they go off at half of it.  [default: the model's own, else 0.5]",
 )
+@click.option(
+    "--idle-rpm",
+    type=click.IntRange(1, 100_000),
+    default=IDLE_RPM,
+    show_default=True,
+    help="Full speed of idling wheels, for the blaster's idle mode Dynamic.",
+)
 @click.option("--sweep", "with_sweep", is_flag=True, help="Also show the results at other thresholds.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the results at all thresholds.")
 @click.option(
@@ -92,6 +100,7 @@ def evaluate_command(
     stream_rows: int,
     jobs: int,
     threshold: Threshold | None,
+    idle_rpm: int,
     min_lead_ms: float,
     with_sweep: bool,
     as_json: bool,
@@ -140,6 +149,7 @@ def evaluate_command(
         average_precision=average_precision(traces),
         rows=rows,
         warnings=warnings,
+        dynamic=evaluate_dynamic(traces, parameters, idle_rpm=idle_rpm, min_lead_ms=min_lead_ms),
     )
     written = [] if outdir is None else [f"wrote {path}" for path in write_evaluation(report, outdir, dpi=dpi)]
     if as_json:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from replay.evaluation.dynamic_mode import NEARLY_FULL, DynamicMode
 from replay.evaluation.evaluate import LATEST_MS, SOONEST_MS, AveragePrecision, Evaluation
 from replay.evaluation.events import EARLY_MS, NEAR_AFTER_MS, NEAR_BEFORE_MS
 from replay.evaluation.intervals import CONFIDENCE
@@ -37,7 +38,10 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """An evaluation. ``subject`` is the model and ``method`` how it was tested, a line each; ``rows`` are a sweep."""
+    """An evaluation. ``subject`` is the model and ``method`` how it was tested, a line each; ``rows`` are a sweep.
+
+    ``dynamic`` is the same in the blaster's other idle mode, if it was evaluated.
+    """
 
     subject: str
     method: str
@@ -46,6 +50,7 @@ class EvaluationReport:
     average_precision: AveragePrecision | None
     rows: tuple[Evaluation, ...]
     warnings: tuple[str, ...] = ()
+    dynamic: DynamicMode | None = None
 
 
 def to_json(report: EvaluationReport) -> dict[str, Any]:
@@ -194,6 +199,7 @@ def _results(report: EvaluationReport) -> list[tuple[str, str]]:
             else f"{lead.p50_ms:.0f} ms (p5 {lead.p5_ms:.0f}, p95 {lead.p95_ms:.0f}) over {counted(lead.shots, 'shot')}",
         ),
         ("duty", f"wheels on {percent_text(result.duty)} of the time"),
+        *_dynamic(report.dynamic),
         (
             "per sample",
             "no sample has a shot ahead"
@@ -201,6 +207,25 @@ def _results(report: EvaluationReport) -> list[tuple[str, str]]:
             else f"average precision {precision.value:.3f} for a shot in {SOONEST_MS} to {LATEST_MS} ms "
             f"({precision.by_chance:.3f} by chance)",
         ),
+    ]
+
+
+def _dynamic(dynamic: DynamicMode | None) -> list[tuple[str, str]]:
+    """Return the results in the idle mode Dynamic, where the speed of the wheels follows the probability."""
+    if dynamic is None:
+        return []
+    over_time = (
+        f"over time {percent_text(dynamic.by_chance)}, the same by chance; turning {percent_text(dynamic.turning)}"
+    )
+    if dynamic.at_shot is None:
+        return [("mode Dynamic", f"no accepted shot; wheel speed of {dynamic.idle_rpm} rpm: {over_time} of the time")]
+    mean, p5, p50, p95 = (f"{100 * share:.0f}" for share in dynamic.at_shot)
+    at_shot = f"wheel speed at the shot {mean} % of {dynamic.idle_rpm} rpm (p5 {p5}, p50 {p50}, p95 {p95} %)"
+    in_time = f"{ratio_text(dynamic.in_time)} of the accepted shots at {percent_text(NEARLY_FULL)} speed in time"
+    return [
+        ("mode Dynamic", at_shot),
+        ("", f"{over_time} of the time"),
+        ("", f"{in_time}; {percent_text(dynamic.in_time_by_chance)} by chance"),
     ]
 
 
