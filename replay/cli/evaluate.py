@@ -34,6 +34,7 @@ from replay.evaluation.fold_choice import FOLDS, choose_folds, describe_folds
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport, to_json, to_text
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
+from replay.evaluation.uncertainty import uncertainty_of
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
@@ -141,14 +142,16 @@ def evaluate_command(
     at = thresholds(FINE_STEPS, parameters.on) if with_sweep or as_json or outdir is not None else ()
     with progress_bar("Thresholds", len(at)) as progress:
         rows = sweep(traces, parameters, at, min_lead_ms=min_lead_ms, progress=progress)
+    precision = average_precision(traces)
     report = EvaluationReport(
         subject=subject,
         method=method,
         data=data.files,
         operating=rows[at.index(parameters.on)] if at else evaluate(traces, parameters, min_lead_ms=min_lead_ms),
-        average_precision=average_precision(traces),
+        average_precision=precision,
         rows=rows,
         warnings=warnings,
+        uncertainty=uncertainty_of(traces, parameters, precision, min_lead_ms=min_lead_ms),
         dynamic=evaluate_dynamic(traces, parameters, idle_rpm=idle_rpm, min_lead_ms=min_lead_ms),
     )
     written = [] if outdir is None else [f"wrote {path}" for path in write_evaluation(report, outdir, dpi=dpi)]

@@ -10,10 +10,12 @@ from typing import Final
 import numpy as np
 
 from models.decision import DecisionParameters
-from replay.evaluation.comparison import Comparison, PairedBootstrap
+from replay.evaluation.block_bootstrap import BlockBootstrap
+from replay.evaluation.comparison import Comparison, compare
 from replay.evaluation.cost import Blocks, CostTable, CostWeights, Numbers, cost_table, divide_into_blocks
 from replay.evaluation.cost_choice import Budget, held_out_counts, least_cost
 from replay.evaluation.evaluate import follow_traces
+from replay.evaluation.intervals import CONFIDENCE
 from replay.evaluation.sweep import FINE_STEPS, TABLE_STEPS, parameters_at, thresholds
 from replay.trace import Trace
 
@@ -21,7 +23,6 @@ _ATTACKS: Final = (0.06, 0.12, 0.25, 0.5, 1.0)
 _RELEASES: Final = (0.01, 0.02, 0.05, 0.1, 0.25)
 _REFINEMENTS: Final = (math.sqrt(2), 2**0.25)
 """Factors by which attack and release around the best are varied, one round each."""
-_CONFIDENCE: Final = 0.95
 
 Pair = tuple[float, float]
 """Attack and release."""
@@ -103,8 +104,8 @@ def calibrate_envelope(
     threshold_only, together = search.calibration(alone), search.calibration(everything)
     if together is None:
         return None
-    bootstrap = PairedBootstrap(search.blocks, weights, confidence=_CONFIDENCE)
-    envelope = bootstrap.compare(search.held_out(alone), search.held_out(everything))
+    bootstrap = BlockBootstrap(search.blocks, confidence=CONFIDENCE)
+    envelope = compare(search.held_out(alone), search.held_out(everything), search.blocks, weights, bootstrap)
     if threshold_only is None or envelope.is_better:
         return replace(together, envelope=envelope)
     return replace(threshold_only, envelope=envelope)

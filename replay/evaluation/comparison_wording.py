@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from replay.evaluation.comparison import Comparison, Estimate
+from replay.evaluation.block_bootstrap import Estimate
+from replay.evaluation.comparison import Comparison
 
 _SURE: Final = 0.999
 """A bootstrap cannot tell a higher probability from certainty."""

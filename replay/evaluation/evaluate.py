@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 from models.decision import DecisionParameters
 from models.levels import Levels
 from replay.evaluation.events import Events, SpinUpKind, match_events, near_a_shot
-from replay.evaluation.intervals import Rate, Ratio, poisson, wilson
+from replay.evaluation.intervals import Rate, Ratio, median_interval, poisson, wilson
 from replay.trace import Trace, levels_of
 from stinger.shots import MIN_LEAD_MS
 
@@ -24,12 +24,17 @@ LATEST_MS: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Percentiles, in ms, of the time from wheels on to shot, over ``shots`` accepted shots: the first in each spin-up."""
+    """Percentiles, in ms, of the time from wheels on to shot, over ``shots`` accepted shots: the first in each spin-up.
+
+    ``p50_low_ms`` to ``p50_high_ms`` is the 95 % interval of the median.
+    """
 
     shots: int
     p5_ms: float
     p50_ms: float
     p95_ms: float
+    p50_low_ms: float
+    p50_high_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +179,7 @@ def average_precision(traces: Sequence[Trace]) -> AveragePrecision | None:
     """
     labels, outputs = [], []
     for trace in traces:
-        shots = trace.session.shots
-        positive = _ahead(trace.time_ms, shots.time_ms[shots.accepted])
-        counted = ~np.isnan(trace.probability) & (positive | ~_ahead(trace.time_ms, shots.time_ms))
+        positive, counted = positive_samples(trace)
         labels.append(positive[counted])
         outputs.append(trace.probability[counted])
     label = _joined(labels)
@@ -184,6 +187,13 @@ def average_precision(traces: Sequence[Trace]) -> AveragePrecision | None:
         return None
     value = float(average_precision_score(label, np.concatenate(outputs)))
     return AveragePrecision(value=value, by_chance=float(label.mean()), samples=label.size)
+
+
+def positive_samples(trace: Trace) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which samples ``(n,)`` an accepted shot follows 100 to 300 ms later, and which count for the average precision."""
+    shots = trace.session.shots
+    positive = _ahead(trace.time_ms, shots.time_ms[shots.accepted])
+    return positive, ~np.isnan(trace.probability) & (positive | ~_ahead(trace.time_ms, shots.time_ms))
 
 
 def _part(followed: FollowedTrace, parameters: DecisionParameters, min_lead_ms: float) -> _Part:
@@ -221,7 +231,8 @@ def _lead(parts: Sequence[_Part]) -> Lead | None:
     if not lead_ms.size:
         return None
     p5, p50, p95 = np.percentile(lead_ms, (5, 50, 95)).tolist()
-    return Lead(shots=lead_ms.size, p5_ms=p5, p50_ms=p50, p95_ms=p95)
+    low, high = median_interval(lead_ms)
+    return Lead(shots=lead_ms.size, p5_ms=p5, p50_ms=p50, p95_ms=p95, p50_low_ms=low, p50_high_ms=high)
 
 
 def _ahead(time_ms: npt.NDArray[np.int64], shot_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from scipy.special import gammaincinv
+import numpy as np
+import numpy.typing as npt
+from scipy.special import bdtr, gammaincinv
 
 CONFIDENCE: Final = 0.95
 _Z: Final = 1.959963984540054
@@ -70,3 +72,20 @@ def poisson(count: int, minutes: float) -> Rate:
     low = float(gammaincinv(count, beyond / 2)) / minutes
     high = float(gammaincinv(count + 1, 1 - beyond / 2)) / minutes
     return Rate(count, minutes, count / minutes, low, high)
+
+
+def median_interval(values: npt.NDArray[np.floating]) -> tuple[float, float]:
+    """Return the 95 % interval of the median of ``values`` ``(n,)``, at least one: two of the sorted values.
+
+    The number of values below the median is binomial. Below six values, the interval is from the smallest to the largest,
+    and less certain.
+
+    >>> median_interval(np.arange(1.0, 11.0))
+    (2.0, 9.0)
+    """
+    ordered = np.sort(values)
+    count = ordered.size
+    at_most = bdtr(np.arange(count), count, 0.5)
+    rank = int(np.count_nonzero(at_most <= (1 - CONFIDENCE) / 2))  # values below this rank are left out on both sides
+    rank = max(rank, 1)
+    return float(ordered[rank - 1]), float(ordered[count - rank])

@@ -13,6 +13,7 @@ from replay.evaluation.evaluate import LATEST_MS, SOONEST_MS, AveragePrecision, 
 from replay.evaluation.events import EARLY_MS, NEAR_AFTER_MS, NEAR_BEFORE_MS
 from replay.evaluation.intervals import CONFIDENCE
 from replay.evaluation.sweep import TABLE_STEPS, thresholds
+from replay.evaluation.uncertainty import Uncertainty
 from replay.evaluation.wording import number_text, percent_text, rate_text, ratio_text
 from stinger.wording import counted
 
@@ -40,7 +41,7 @@ class DataFile:
 class EvaluationReport:
     """An evaluation. ``subject`` is the model and ``method`` how it was tested, a line each; ``rows`` are a sweep.
 
-    ``dynamic`` is the same in the blaster's other idle mode, if it was evaluated.
+    ``dynamic`` is the same in the blaster's other idle mode, and ``uncertainty`` further intervals, if they were computed.
     """
 
     subject: str
@@ -51,6 +52,7 @@ class EvaluationReport:
     rows: tuple[Evaluation, ...]
     warnings: tuple[str, ...] = ()
     dynamic: DynamicMode | None = None
+    uncertainty: Uncertainty | None = None
 
 
 def to_json(report: EvaluationReport) -> dict[str, Any]:
@@ -166,7 +168,7 @@ def _data(report: EvaluationReport) -> list[tuple[str, str]]:
 def _results(report: EvaluationReport) -> list[tuple[str, str]]:
     result, spin_ups = report.operating, report.operating.spin_ups
     precision = report.average_precision
-    lead = result.lead
+    lead, uncertainty = result.lead, report.uncertainty
     return [
         ("decision", f"wheels on at {result.parameters.on:g}, off below {result.parameters.off:g}"),
         (
@@ -192,22 +194,43 @@ def _results(report: EvaluationReport) -> list[tuple[str, str]]:
         ),
         ("false spin-ups", f"{rate_text(result.false)}, in total"),
         ("", f"{rate_text(result.false_quiet)}, where no shot is near"),
+        *(
+            []
+            if uncertainty is None
+            else [("", f"{uncertainty.false_by_chance:.2f} a minute by chance: with shots at random moments")]
+        ),
         (
             "lead",
             "none: no accepted shot came with wheels on"
             if lead is None
-            else f"{lead.p50_ms:.0f} ms (p5 {lead.p5_ms:.0f}, p95 {lead.p95_ms:.0f}) over {counted(lead.shots, 'shot')}",
+            else f"{lead.p50_ms:.0f} ms ({lead.p50_low_ms:.0f} to {lead.p50_high_ms:.0f}), p5 {lead.p5_ms:.0f}, "
+            f"p95 {lead.p95_ms:.0f}, over {counted(lead.shots, 'shot')}",
         ),
-        ("duty", f"wheels on {percent_text(result.duty)} of the time"),
+        ("duty", f"wheels on {percent_text(result.duty)}{_percent_interval(uncertainty)} of the time"),
         *_dynamic(report.dynamic),
         (
             "per sample",
             "no sample has a shot ahead"
             if precision is None
-            else f"average precision {precision.value:.3f} for a shot in {SOONEST_MS} to {LATEST_MS} ms "
+            else f"average precision {precision.value:.3f}{_precision_interval(uncertainty)} for a shot in {SOONEST_MS} to {LATEST_MS} ms "
             f"({precision.by_chance:.3f} by chance)",
         ),
     ]
+
+
+def _percent_interval(uncertainty: Uncertainty | None) -> str:
+    """Return the interval of the duty, such as `` (45 to 53 %)``; nothing if it is not known."""
+    if uncertainty is None or math.isinf(uncertainty.duty.low):
+        return ""
+    return f" ({100 * uncertainty.duty.low:.0f} to {percent_text(uncertainty.duty.high)})"
+
+
+def _precision_interval(uncertainty: Uncertainty | None) -> str:
+    """Return the interval of the average precision, such as `` (0.098 to 0.133)``; nothing if it is not known."""
+    interval = None if uncertainty is None else uncertainty.average_precision
+    if interval is None or math.isinf(interval.low):
+        return ""
+    return f" ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def _dynamic(dynamic: DynamicMode | None) -> list[tuple[str, str]]:

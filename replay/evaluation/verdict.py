@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from replay.evaluation.comparison import Comparison, PairedBootstrap
+from replay.evaluation.block_bootstrap import BlockBootstrap
+from replay.evaluation.comparison import Comparison, compare
 from replay.evaluation.comparison_wording import felt_text, probability_text
 from replay.evaluation.contest import Contender, Contest
 from replay.evaluation.cost import CostWeights
@@ -54,14 +55,13 @@ class Verdict:
 
 def judge(contest: Contest, rules: Rules) -> Verdict:
     """Apply ``rules`` to ``contest``. The best challenger that may become champion is the one with the least cost."""
-    bootstrap = PairedBootstrap(
+    bootstrap = BlockBootstrap(
         contest.blocks,
-        rules.weights,
         confidence=rules.confidence,
         comparisons=len(contest.challengers),
         seed=rules.seed,
     )
-    rulings = [_rule(one, contest.champion, bootstrap, rules) for one in contest.challengers]
+    rulings = [_rule(one, contest, bootstrap, rules) for one in contest.challengers]
     rulings.sort(key=_rank)
     failed = tuple(Ruling(name, (f"It could not be trained: {why}.",)) for name, why in contest.failed.items())
     winner = next((ruling.challenger for ruling in rulings if not ruling.reasons), None)
@@ -74,9 +74,15 @@ def _rank(ruling: Ruling) -> tuple[bool, float]:
     return bool(ruling.reasons), compared.cost.value
 
 
-def _rule(challenger: Contender, champion: Contender, bootstrap: PairedBootstrap, rules: Rules) -> Ruling:
-    comparison = bootstrap.compare(champion.held_out.array, challenger.held_out.array)
-    within = bootstrap.compare(champion.held_out_within.array, challenger.held_out_within.array)
+def _rule(challenger: Contender, contest: Contest, bootstrap: BlockBootstrap, rules: Rules) -> Ruling:
+    champion = contest.champion
+    comparison, within = (
+        compare(old.array, new.array, contest.blocks, rules.weights, bootstrap)
+        for old, new in (
+            (champion.held_out, challenger.held_out),
+            (champion.held_out_within, challenger.held_out_within),
+        )
+    )
     if challenger.within is not None and within.is_better:
         reasons = []
     elif comparison.is_better:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from replay.evaluation.comparison import Estimate
+from replay.evaluation.block_bootstrap import Estimate
 from replay.evaluation.comparison_wording import change_text, cost_text
 from replay.evaluation.contest import Contender, Contest
 from replay.evaluation.cost import CostWeights, cost_per_minute

@@ -39,7 +39,7 @@ def test_report_names_its_data_and_gives_every_number() -> None:
         "1 of 3, 33 % (6 to 79 %) of the accepted ones",
         "2: 1 with a shot (0 further shots in them), 0 repeats, 1 false (0 of them early)",
         "1 in 1.00 min, 1.00 a minute (0.03 to 5.57), in total",
-        "500 ms (p5 500, p95 500) over 1 shot",
+        "500 ms (500 to 500), p5 500, p95 500, over 1 shot",
         "wheels on 3 % of the time",
         "average precision",
         "false/min",
