@@ -19,6 +19,7 @@ from stinger.logs import write_log
 from stinger.sample import SampleArray
 
 EMULATED: Final = "emulated"
+QEMU: Final = "qemu"
 _KINDS: Final = ("pty", "tcp", "serial")
 
 
@@ -53,21 +54,26 @@ class DeviceSpec:
 
     @property
     def emulated(self) -> bool:
-        """Whether the bench starts an emulated device, so that it knows every sample sent."""
-        return self.kind == EMULATED
+        """Whether the bench starts the device itself, so that it knows every sample sent."""
+        return self.kind in {EMULATED, QEMU}
+
+    @property
+    def description(self) -> str:
+        """What the device is, for reports."""
+        return "ARM code in QEMU" if self.kind == QEMU else str(self)
 
 
 def parse_device(text: str) -> DeviceSpec:
-    """Parse ``emulated``, ``pty:PATH``, ``tcp:HOST:PORT`` or ``serial:PORT``. Raises :class:`InputError`."""
+    """Parse ``emulated``, ``qemu``, ``pty:PATH``, ``tcp:HOST:PORT`` or ``serial:PORT``. Raises :class:`InputError`."""
     kind, _, address = text.partition(":")
-    if text == EMULATED:
-        return DeviceSpec(EMULATED)
+    if text in {EMULATED, QEMU}:
+        return DeviceSpec(text)
     valid = kind in _KINDS and address != ""
     if kind == "tcp":
         address = address.removeprefix("//")
         valid = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:/\[\]]+):\d{1,5}", address) is not None
     if not valid:
-        raise InputError(f"--dut {text}: expected emulated, pty:PATH, tcp:HOST:PORT or serial:PORT")
+        raise InputError(f"--dut {text}: expected emulated, qemu, pty:PATH, tcp:HOST:PORT or serial:PORT")
     return DeviceSpec(kind, address)
 
 
@@ -113,6 +119,8 @@ class EmulatorOptions:
     threshold: float
     faults: Sequence[str] = ()
     seed: int = 1
+    qemu: bool = False
+    """Whether the device is ARM code in QEMU."""
 
 
 class EmulatorProcess:
@@ -124,7 +132,8 @@ class EmulatorProcess:
         self._journal = folder / f"{name}.journal"
         recording = folder / f"{name}.bin"
         write_log(recording, options.samples)
-        command = stinger_command("emulate", str(recording), "--wait", "--count", str(options.count))
+        mode = "--qemu" if options.qemu else "--wait"
+        command = stinger_command("emulate", str(recording), mode, "--count", str(options.count))
         if options.link == "tcp" or sys.platform == "win32":
             port = free_port() if options.count == 1 else _free_ports(options.count)
             command += ["--tcp", f"{LOOPBACK}:{port}"]

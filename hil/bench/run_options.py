@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hil.bench.broker import EMBEDDED, EXTERNAL, BrokerSpec
-from hil.bench.device_under_test import DeviceSpec
+from hil.bench.device_under_test import QEMU, DeviceSpec
 from hil.bench.scenario import Scenario
 from hil.bench.small_disk import SmallDisk
+from hil.qemu.device import check_faults
+from stinger.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,11 @@ def skip_reason(scenario: Scenario, options: RunOptions) -> str | None:
     kinds = scenario.bench_fault_kinds()
     if not options.dut.emulated and not scenario.any_device:
         return f"it needs a device that keeps a journal of what it sent, and {options.dut} does not"
+    if options.dut.kind == QEMU:
+        try:
+            check_faults(list(scenario.device_faults().values()))
+        except InputError as error:
+            return str(error)
     if any(kind.startswith("broker_") for kind in kinds) and not options.broker.restartable:
         return "it controls the broker, which needs mosquitto installed, or --broker mosquitto"
     if "daemon_killed" in kinds and options.broker.kind == EMBEDDED:

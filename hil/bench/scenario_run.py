@@ -16,7 +16,7 @@ import numpy as np
 
 from hil.bench.broker import BROKER_READY, EMBEDDED, free_port, mosquitto_process
 from hil.bench.daemon import DaemonOptions, DaemonUnderTest, read_recordings
-from hil.bench.device_under_test import DeviceUnderTest, EmulatorOptions, EmulatorProcess, ExternalDevice
+from hil.bench.device_under_test import QEMU, DeviceUnderTest, EmulatorOptions, EmulatorProcess, ExternalDevice
 from hil.bench.host_wakeup import HostWakeupMonitor
 from hil.bench.latency_floor import FLOOR_DEVICE, FLOOR_READY
 from hil.bench.observer import MessageObserver
@@ -63,7 +63,7 @@ async def run_scenario(
     record = ScenarioRecord(
         name=scenario.name,
         title=scenario.title,
-        dut=str(options.dut),
+        dut=options.dut.description,
         seed=scenario.seed,
         started_s=(began_ns - run_began_ns) / 1e9,
         duration_s=0.0,
@@ -181,6 +181,7 @@ class _ScenarioRun:
             threshold=factory_model().meta.decision.on,
             faults=list(scenario.device_faults()),
             seed=scenario.seed,
+            qemu=options.dut.kind == QEMU,
         )
         return EmulatorProcess(emulator, self._folder)
 

@@ -7,17 +7,20 @@ import gc
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import click
+import numpy as np
 
 from hil.emulated.blaster import EmulatedBlaster
 from hil.emulated.device import DeviceOptions, EmulatedDevice
+from hil.emulated.factory import factory_models
 from hil.emulated.faults import FAULTS, DeviceFaults, parse_fault
 from hil.emulated.faults.fault import Fault
 from hil.emulated.faults.parsing import keys_of
-from hil.emulated.fleet import run_fleet
+from hil.emulated.fleet import Device, run_fleet
 from hil.emulated.journal_file import journal_paths
 from hil.emulated.links import Firmware
 from hil.emulated.playback import PlaybackBlock, play_recordings, play_synthetic
@@ -25,6 +28,8 @@ from hil.emulated.port import Port
 from hil.emulated.pty_port import PtyPort
 from hil.emulated.tcp_port import TcpPort
 from hil.emulated.wakeup_timer import WakeupTimer
+from hil.qemu.device import QemuDevice, check_faults
+from hil.qemu.image import recording_block, settings_block
 from models.cli.options import ThresholdType
 from models.decision import DecisionParameters
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED, FiniteRange, every_option, rate_option
@@ -33,6 +38,8 @@ from stinger.logs import Log, read_log
 from stinger.sample import SAMPLE_RATE_HZ, SampleArray
 
 _MAX_DEVICES: Final = 1000
+_QEMU_BLOCKS: Final = 4
+"""Blocks of a synthetic session that a device in QEMU repeats: 80 s."""
 _MAX_TCP_PORT: Final = 65_535
 _SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread that generates samples may delay the others; Python's default is 5 ms."""
@@ -69,12 +76,29 @@ class _Setup:
     usb_safe: bool
     decision: DecisionParameters
     options: DeviceOptions
+    qemu: bool
 
-    def make_devices(self, timer: WakeupTimer, generating: asyncio.Lock) -> list[EmulatedDevice]:
+    def make_devices(self, timer: WakeupTimer, generating: asyncio.Lock) -> list[Device]:
         """Return a device for each port, starting at different times within a sample's 10 ms."""
+        if self.qemu:
+            return [self._make_qemu_device(i, port, timer) for i, port in enumerate(self.ports)]
         return [self._make_device(i, port, timer, generating) for i, port in enumerate(self.ports)]
 
-    def _make_device(self, number: int, port: Port, timer: WakeupTimer, generating: asyncio.Lock) -> EmulatedDevice:
+    def _make_qemu_device(self, number: int, port: Port, timer: WakeupTimer) -> Device:
+        if self.log is None:
+            blocks = islice(self._samples(number), _QEMU_BLOCKS)
+            samples = np.concatenate([block.samples for block in blocks])
+        else:
+            samples = self.log.samples
+        return QemuDevice(
+            port,
+            settings_block(*factory_models(), self.decision.on, repeat=self.loop or self.log is None),
+            recording_block(samples),
+            faults=DeviceFaults(self.faults, seed=f"{self.seed}/{number}"),
+            timer=timer,
+        )
+
+    def _make_device(self, number: int, port: Port, timer: WakeupTimer, generating: asyncio.Lock) -> Device:
         phase_s = number / (len(self.ports) * SAMPLE_RATE_HZ * self.options.speed)
         return EmulatedDevice(
             port,
@@ -105,6 +129,11 @@ class _Setup:
     default=Firmware.LIVE.value,
     show_default=True,
     help="live: commands and live stream. stock: only commands. old: only the text stream.",
+)
+@click.option(
+    "--qemu",
+    is_flag=True,
+    help="Run the ARM code of hil/firmware in QEMU as the device. RECORDING has at most 86 s.",
 )
 @click.option("--loop", is_flag=True, help="Repeat RECORDING endlessly.")
 @click.option(
@@ -175,13 +204,13 @@ def emulate(*, recording: str | None, seconds: float | None, stats: bool, journa
     each device is printed once it is ready. Ctrl-C stops it.
     """
     setup = _parse_options(recording, options)
-    devices: list[EmulatedDevice] = []
+    devices: list[Device] = []
 
-    def make_devices(timer: WakeupTimer, generating: asyncio.Lock) -> list[EmulatedDevice]:
+    def make_devices(timer: WakeupTimer, generating: asyncio.Lock) -> list[Device]:
         devices.extend(setup.make_devices(timer, generating))
         return devices
 
-    def announce(number: int, device: EmulatedDevice) -> None:
+    def announce(number: int, device: Device) -> None:
         click.echo(f"device {number}: {device.port.address}")
         sys.stdout.flush()
 
@@ -204,10 +233,14 @@ def _parse_options(recording: str | None, options: dict[str, Any]) -> _Setup:
     log = None if recording is None else read_log(recording, rate_hz=rate_hz, every=every)
     logged = None if log_path is None else read_log(log_path, rate_hz=rate_hz, every=every).samples
     wait = options["wait"]
+    faults = [parse_fault(text) for text in options["faults"]]
+    if options["qemu"]:
+        _check_qemu_options(options)
+        check_faults(faults)
     return _Setup(
         log=log,
         logged=logged,
-        faults=[parse_fault(text) for text in options["faults"]],
+        faults=faults,
         ports=_make_ports(options["tcp"], options["link"], options["count"], pty=options["pty"]),
         seed=options["seed"],
         loop=options["loop"],
@@ -219,7 +252,23 @@ def _parse_options(recording: str | None, options: dict[str, Any]) -> _Setup:
             speed=options["speed"],
             wait=(log is not None and not options["loop"]) if wait is None else wait,
         ),
+        qemu=options["qemu"],
     )
+
+
+def _check_qemu_options(options: dict[str, Any]) -> None:
+    """Raise :class:`InputError` for options of the emulation in Python, which the firmware does not have."""
+    given = {
+        "--firmware": Firmware(options["firmware"]) is not Firmware.LIVE,
+        "--speed": options["speed"] != 1.0,
+        "--log": options["log_path"] is not None,
+        "--model": options["serving"] == "lr",
+        "--wait or --no-wait": options["wait"] is not None,
+        "--no-usb-safe": not options["usb_safe"],
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise InputError(f"{name} cannot be combined with --qemu: the firmware decides this by itself")
 
 
 def _make_ports(tcp: str | None, link: Path | None, count: int, *, pty: bool) -> list[Port]:
@@ -239,10 +288,10 @@ def _make_ports(tcp: str | None, link: Path | None, count: int, *, pty: bool) ->
     return [TcpPort(host, first + i if first else 0) for i in range(count)]
 
 
-def _statistics(device: EmulatedDevice) -> str:
+def _statistics(device: Device) -> str:
     counts = device.transmitter.counts
     text = (
-        f"{device.blaster.journal.count:,} samples taken, {counts.written:,} packets written, "
+        f"{device.journal.count:,} samples taken, {counts.written:,} packets written, "
         f"{counts.dropped:,} dropped (host did not read), {counts.withheld:,} withheld by faults"
     )
     figures = device.transmitter.lateness.figures()

@@ -44,7 +44,7 @@ _SECONDS_PER_HOUR: Final = 3600.0
     "--dut",
     default="emulated",
     show_default=True,
-    help="The device under test: emulated, pty:PATH, tcp:HOST:PORT or serial:PORT.",
+    help="The device under test: emulated, qemu (ARM code in QEMU), pty:PATH, tcp:HOST:PORT or serial:PORT.",
 )
 @click.option(
     "--broker",

@@ -10,7 +10,7 @@ from typing import Final
 
 from hil.emulated.blaster import EmulatedBlaster
 from hil.emulated.faults import DeviceFaults, Packet
-from hil.emulated.journal import Written
+from hil.emulated.journal import Journal, Written
 from hil.emulated.links import Firmware, Link, open_link
 from hil.emulated.pacing import Pacing
 from hil.emulated.playback import PlaybackBlock
@@ -88,6 +88,15 @@ class EmulatedDevice:
         self._plugged_in = False
         self._updated_s = 0.0
         self.blaster.refuses = lambda: self._faults.busy(self._now_s())
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the blaster."""
+        return self.blaster.journal
+
+    def complete_journal(self) -> None:
+        """See :class:`~hil.emulated.journal_file.JournalOwner`."""
+        self.blaster.inference.catch_up()
 
     async def run(self) -> None:
         """Run until cancelled, then unplug. Raises :class:`~stinger.errors.InputError` if the port cannot be opened."""

@@ -7,17 +7,33 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from hil.emulated.device import EmulatedDevice
-from hil.emulated.journal_file import write_journals
+from hil.emulated.journal_file import JournalOwner, write_journals
+from hil.emulated.port import Port
+from hil.emulated.transmitter import Transmitter
 from hil.emulated.wakeup_timer import WakeupTimer
 from stinger.errors import StingerError, first_error
 
 
+class Device(JournalOwner, Protocol):
+    """A device at a port, whatever runs in it."""
+
+    port: Port
+    transmitter: Transmitter
+    ready: asyncio.Event
+
+    async def run(self) -> None:
+        """Run until cancelled; ``ready`` is set once the port is open."""
+
+
+_Device = TypeVar("_Device", bound=Device)
+
+
 async def run_fleet(
-    make_devices: Callable[[WakeupTimer, asyncio.Lock], Sequence[EmulatedDevice]],
+    make_devices: Callable[[WakeupTimer, asyncio.Lock], Sequence[_Device]],
     *,
-    announce: Callable[[int, EmulatedDevice], None],
+    announce: Callable[[int, _Device], None],
     seconds: float | None = None,
     journals: Sequence[Path] = (),
 ) -> None:
@@ -41,8 +57,7 @@ async def run_fleet(
                 await device.ready.wait()
                 announce(i, device)
             if journals:
-                blasters = [device.blaster for device in devices]
-                running.append(tasks.create_task(write_journals(journals, blasters), name="journals"))
+                running.append(tasks.create_task(write_journals(journals, devices), name="journals"))
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await stop.wait()

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from hil.emulated.blaster import EmulatedBlaster
-from hil.emulated.journal import CAPACITY, ENTRY_DTYPE
+from hil.emulated.journal import CAPACITY, ENTRY_DTYPE, Journal
 from stinger.errors import FileError
 from stinger.files import os_errors, read_bytes
 from stinger.sample import SampleArray
@@ -22,25 +21,36 @@ _UNWRITTEN_ENTRIES: Final = CAPACITY // 2
 """The latest entries, 82 s at 100 Hz, are not written yet: they still change if a fault delays a sample."""
 
 
+class JournalOwner(Protocol):
+    """A device that keeps a journal."""
+
+    @property
+    def journal(self) -> Journal:
+        """The journal."""
+
+    def complete_journal(self) -> None:
+        """Enter the scores that are still missing."""
+
+
 class JournalFile:
-    """Appends the entries of ``blaster``'s journal to a new file, each once, without any header.
+    """Appends the entries of ``owner``'s journal to a new file, each once, without any header.
 
     Raises :class:`~stinger.errors.FileError` if the file cannot be created.
     """
 
-    def __init__(self, path: Path, blaster: EmulatedBlaster) -> None:
-        self._blaster = blaster
+    def __init__(self, path: Path, owner: JournalOwner) -> None:
+        self._owner = owner
         self._next = 0
         with os_errors(path):
             self._file = path.open("wb", buffering=0)
 
     def append(self, *, everything: bool = False) -> None:
         """Append the entries that no longer change, or ``everything``."""
-        journal = self._blaster.journal
+        journal = self._owner.journal
         end = journal.count if everything else journal.count - _UNWRITTEN_ENTRIES
         if end <= self._next:
             return
-        self._blaster.inference.catch_up()
+        self._owner.complete_journal()
         entries = journal.since(self._next)
         entries = entries[entries["number"] < end]
         self._file.write(entries.tobytes())
@@ -59,12 +69,12 @@ def journal_paths(path: Path, count: int) -> list[Path]:
     return [path] if count == 1 else [path.with_name(f"{path.name}.{i}") for i in range(count)]
 
 
-async def write_journals(paths: Sequence[Path], blasters: Sequence[EmulatedBlaster]) -> None:
-    """Write the journal of each of ``blasters`` to its file until cancelled, when all of it is written."""
+async def write_journals(paths: Sequence[Path], owners: Sequence[JournalOwner]) -> None:
+    """Write the journal of each of ``owners`` to its file until cancelled, when all of it is written."""
     with ExitStack() as stack:
         files = []
-        for path, blaster in zip(paths, blasters, strict=True):
-            files.append(JournalFile(path, blaster))
+        for path, owner in zip(paths, owners, strict=True):
+            files.append(JournalFile(path, owner))
             stack.callback(files[-1].close)
         while True:
             await asyncio.sleep(WRITE_INTERVAL_S)

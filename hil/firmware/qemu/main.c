@@ -1,22 +1,11 @@
 /* A blaster on QEMU's micro:bit: plays the recording in its flash in place of a sensor, and keeps uploaded models.
- *
- * The program that starts QEMU places in the flash: at RECORDING the number of samples (u32) and their records; at
- * FACTORY the lengths of two model files (u32 each, 0 for none) and the files, LR first, each padded to 4 bytes. */
+ * The program that starts QEMU places recording, models and settings in the flash: see layout.h. */
 #include <string.h>
 
 #include "board.h"
+#include "layout.h"
 #include "stinger.h"
 #include "stinger_bytes.h"
-
-#define FACTORY 0x0000E000U             /* 20 kB */
-#define RECORDING 0x00013000U           /* 144 kB: 8,673 samples, 86 s */
-#define RECORDING_BYTES 0x00024000U
-#define STORED 0x00037000U              /* 36 pages: the size (u32) and the file in each slot */
-#define STORED_LR (STORED)
-#define STORED_MLP (STORED + 0x0400U)
-#define STORED_SINGLE (STORED + 0x4800U)
-#define STORED_HEAD 4U
-#define THRESHOLD 0.5F
 
 static stinger_device_t device;
 static uint8_t stored[STORED_HEAD + STINGER_MLP_BYTES];
@@ -53,7 +42,7 @@ static uint32_t now_ms(void *context)
 static bool store(void *context, stinger_slot_t slot, const uint8_t *file, size_t size)
 {
     (void)context;
-    if (slot == STINGER_SLOT_LR && size > 1024U - STORED_HEAD) {
+    if (slot == STINGER_SLOT_LR && size > 1024U - (size_t)STORED_HEAD) {
         return false;
     }
     stinger_put_u32(stored, (uint32_t)size);
@@ -104,20 +93,37 @@ static void log_read(void *context, size_t offset, uint8_t *out, size_t size)
     memcpy(out, flash(RECORDING) + 4U + offset, size);
 }
 
-/* Take the next sample of the recording, which repeats, at the time that is due on the device's clock. */
-static void take_sample(uint32_t due_ms)
+/* Take the next sample of the recording at the time that is due on the device's clock; return false at its end. */
+static bool take_sample(uint32_t due_ms, bool repeats)
 {
     uint32_t count = recorded();
     stinger_sample_t sample;
-    if (count == 0U) {
-        memset(&sample, 0, sizeof sample);
-        sample.axes[2] = 2048;
-    } else {
-        stinger_sample_decode(flash(RECORDING) + 4U + taken % count * STINGER_SAMPLE_BYTES, &sample);
+    if (count == 0U || (taken >= count && !repeats)) {
+        return false;
     }
+    stinger_sample_decode(flash(RECORDING) + 4U + taken % count * STINGER_SAMPLE_BYTES, &sample);
     sample.timestamp_ms = due_ms;
     taken++;
     (void)stinger_device_push(&device, &sample);
+    return true;
+}
+
+/* Take the samples that are due. A recording that repeats plays from the reset on, any other one from the first stream
+ * on, and as the host must not miss its end, only once. */
+static void play(bool repeats)
+{
+    static uint32_t due_ms;
+    static bool playing;
+    static bool ended;
+    uint32_t now = now_ms(NULL);
+    if (!playing) {
+        playing = repeats || device.streaming;
+        due_ms = now / STINGER_STEP_MS * STINGER_STEP_MS + STINGER_STEP_MS;
+    }
+    while (playing && !ended && (int32_t)(now - due_ms) >= 0) {
+        ended = !take_sample(due_ms, repeats);
+        due_ms += STINGER_STEP_MS;
+    }
 }
 
 static void listen(void)
@@ -135,8 +141,8 @@ static void listen(void)
 int main(void)
 {
     static stinger_port_t port;
-    const uint8_t *factory = flash(FACTORY);
-    uint32_t due_ms = STINGER_STEP_MS;
+    const uint8_t *settings = flash(SETTINGS);
+    bool repeats;
     board_init();
     port.write = write_bytes;
     port.now_ms = now_ms;
@@ -145,18 +151,17 @@ int main(void)
     port.erase = erase;
     port.log_bytes = log_bytes;
     port.log_read = log_read;
-    port.factory.lr_bytes = stinger_get_u32(factory);
-    port.factory.mlp_bytes = stinger_get_u32(factory + 4);
+    port.factory.lr_bytes = stinger_get_u32(settings + 8);
+    port.factory.mlp_bytes = stinger_get_u32(settings + 12);
     if (port.factory.lr_bytes <= STINGER_LR_BYTES && port.factory.mlp_bytes <= STINGER_MLP_BYTES) {
-        port.factory.lr = factory + 8;
-        port.factory.mlp = factory + 8 + (port.factory.lr_bytes + 3U) / 4U * 4U;
+        port.factory.lr = settings + SETTINGS_HEAD;
+        port.factory.mlp = settings + SETTINGS_HEAD + STINGER_LR_BYTES;
     }
-    stinger_device_init(&device, &port, THRESHOLD);
+    port.always_scores = true;          /* for a bench, which compares the device with the host */
+    repeats = stinger_get_u32(settings + 4) != 0U;
+    stinger_device_init(&device, &port, stinger_get_f32(settings));
     for (;;) {
-        if ((int32_t)(now_ms(NULL) - due_ms) >= 0) {
-            take_sample(due_ms);
-            due_ms += STINGER_STEP_MS;
-        }
+        play(repeats);
         listen();
         stinger_device_poll(&device);
     }

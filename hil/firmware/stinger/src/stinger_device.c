@@ -68,7 +68,7 @@ static void begin_stream(stinger_device_t *device, const char *at)
     }
     device->counts.commands++;
     device->stream_hz = hz > STINGER_SAMPLE_HZ ? STINGER_SAMPLE_HZ : hz;
-    device->stream_scores = with_scores;
+    device->stream_scores = with_scores || device->port->always_scores;
     device->stream_started = false;
     stinger_ring_clear(&device->ring);
     STINGER_STORE(device->streaming, hz ? 1U : 0U);

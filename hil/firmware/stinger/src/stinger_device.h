@@ -55,6 +55,9 @@ typedef struct {
     size_t (*log_bytes)(void *context);
     void (*log_read)(void *context, size_t offset, uint8_t *out, size_t size);
 
+    /* Send scores with every sample, whether the host asks for them or not. */
+    bool always_scores;
+
     stinger_factory_t factory;
 } stinger_port_t;
 
