@@ -144,3 +144,13 @@ def test_file_that_is_not_a_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b"x")
     with pytest.raises(FileError, match="not a journal"):
         read_journal(tmp_path / "journal")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--firmware", "stock"], ["--speed", "2"], ["--model", "lr"], ["--wait"], ["--fault", "stuck:start=1,for=1"]],
+)
+def test_option_that_the_firmware_decides_is_refused_with_qemu(options: list[str]) -> None:
+    result = invoke("emulate", "--qemu", *options)
+    assert result.exit_code == 2
+    assert "QEMU" in result.output or "--qemu" in result.output
