@@ -272,7 +272,7 @@ def test_device_is_parsed_into_kind_and_address(text: str, spec: DeviceSpec) -> 
 
 @pytest.mark.parametrize("text", ["", "emulated:x", "serial:", "usb:1", "tcp:host", "tcp:host:x", "/dev/ttyACM0"])
 def test_invalid_device_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="expected emulated, pty:PATH, tcp:HOST:PORT or serial:PORT"):
+    with pytest.raises(InputError, match="expected emulated, qemu, pty:PATH, tcp:HOST:PORT or serial:PORT"):
         parse_device(text)
 
 

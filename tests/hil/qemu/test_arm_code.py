@@ -77,7 +77,7 @@ async def test_scores_and_samples_are_those_of_the_host(machine: QemuMachine) ->
     for name in ("ax", "ay", "az", "gx", "gy", "gz", "trigger"):
         np.testing.assert_array_equal(received[name], played[name])
     assert (np.diff(received["timestamp_ms"].astype(int)) == 10).all()
-    meta = ModelMeta("", "", "test", "2026-01-01T00:00:00Z")
+    meta = ModelMeta("", "test", "2026-01-01T00:00:00Z")
     expected = score_recording(open_model(export_blaster_model(MLP, meta)), split_recordings(received)[0])
     np.testing.assert_allclose(np.concatenate(scores)["probability"], expected, rtol=0, atol=BOUND)
     assert (decoder.lost, decoder.corrupted) == (0, 0)
