@@ -21,6 +21,7 @@ from service.ops.lock import retraining_lock
 from service.retraining.attempt import retrain
 from service.retraining.result import Outcome, RetrainingResult
 from stinger.errors import FileError, InputError
+from stinger.logs import write_log
 from tests.helpers.retraining import keep_recording, promote_blind
 from tests.helpers.synthetic import synthetic_samples
 
@@ -128,6 +129,21 @@ def test_new_champion_has_seen_everything_so_the_next_retraining_is_not_yet(tmp_
     assert third.judged is not None
     assert third.judged.contest.held_out == ("b1 2026-01-01 15:00:00",)
     assert champion(tmp_path) == first.version
+
+
+def test_new_champion_has_seen_the_same_samples_in_another_file_by_another_clock(tmp_path: Path) -> None:
+    promote_blind(tmp_path)
+    recorded(tmp_path, 1, 2)
+    assert attempt(tmp_path).outcome is Outcome.PROMOTED
+    for path in (tmp_path / "recordings").rglob("*.*"):
+        path.unlink()
+    for seed in (1, 2):
+        later = synthetic_samples(6000, 15, seed=seed)[500:]
+        later["timestamp_ms"] += 3_456_789
+        write_log(tmp_path / f"pulled{seed}.csv", later)
+    again = attempt(tmp_path, tmp_path / "pulled1.csv", tmp_path / "pulled2.csv")
+    assert again.outcome is Outcome.NOT_YET
+    assert "There are 0 accepted shots that the champion was not trained on" in again.why[0]
 
 
 def test_challenger_that_exceeds_the_limits_is_refused_with_the_reason(tmp_path: Path) -> None:
