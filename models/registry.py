@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, record_of
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, os_errors, read_regular, replace_path, sync_folder, write_bytes
+from stinger.private_files import private_files
 
 LOCK_TIMEOUT_S: Final = 10.0
 
@@ -124,8 +125,7 @@ class Registry:
         """
         if not _NAME.fullmatch(name):
             raise InputError(f"'{name}' cannot name a model: expected at most 61 letters, digits, '-' and '_'")
-        with os_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        self._create_folder()
         with self._locked():
             versions = self.folder / "versions"
             versions.mkdir(exist_ok=True)
@@ -170,8 +170,7 @@ class Registry:
 
     def note(self, action: str, values: Mapping[str, Any]) -> None:
         """Add a line with ``values`` to the journal, about an action that changed no model."""
-        with os_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        self._create_folder()
         with self._locked():
             self._note(action, values)
 
@@ -281,11 +280,19 @@ class Registry:
             if entry.name.startswith(_UNFINISHED):
                 shutil.rmtree(entry, ignore_errors=True)
 
+    def _create_folder(self) -> None:
+        with os_errors(self.folder), private_files(self.folder.parent):
+            self.folder.mkdir(parents=True, exist_ok=True)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other processes from changing the registry. Raises :class:`InputError` if it does not exist or is busy."""
         if not self.folder.is_dir():
             raise InputError(f"{self.folder} contains no model yet")
+        with private_files(self.folder.parent):
+            yield from self._hold_lock()
+
+    def _hold_lock(self) -> Iterator[None]:
         lock = FileLock(self.folder / "lock", timeout=self._lock_timeout_s)
         try:
             with os_errors(self.folder):

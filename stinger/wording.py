@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from unicodedata import category
 
 _QUOTED_CHARACTERS: Final = 30
+_SCHEME: Final = re.compile(r"'?[A-Za-z][A-Za-z0-9+.-]*:")
+_PATH_SCHEMES: Final = ("replay:", "serial:", "'replay:", "'serial:")
+_BROKER_SCHEMES: Final = ("mqtt:", "mqtts:")
+_SECRET_OPTION: Final = re.compile(r"((?:pass|pw|secret|token|key)[^=&?/@]*=)[^&]+", re.IGNORECASE)
 
 
 def counted(number: int, noun: str) -> str:
@@ -47,11 +52,26 @@ def quoted(text: str) -> str:
 
 
 def without_user(text: str) -> str:
-    """Return ``text``, which may be a URL, for messages: dots replace the part that may hold a user and a password.
+    """Return ``text``, which may be a malformed URL, for messages: dots replace what may be a user, a password or a token.
+
+    A path may have an ``@`` in it.
 
     >>> without_user("mqtt://anna:sesame@host:1883"), without_user("replay:~/a@b.bin")
     ('mqtt:...@host:1883', 'replay:~/a@b.bin')
+    >>> without_user("mqtts//anna:sesame@host"), without_user("mqtt://anna:sesame"), without_user("tcp://h:1?token=sesame")
+    ('...@host', 'mqtt:...', 'tcp://h:1?token=...')
     """
-    before, at, after = text.rpartition("@")
-    scheme, colon, user = before.partition(":")
-    return f"{scheme}:...@{after}" if at and colon and ":" in user else text
+    text = _SECRET_OPTION.sub(r"\1...", text)
+    scheme = _SCHEME.match(text)
+    name = "" if scheme is None else scheme[0]
+    before, at, after = text[len(name) :].rpartition("@")
+    if at:
+        is_path = before.startswith(("/", "./", "~", "'/")) if not name else name.lower() in _PATH_SCHEMES
+        return text if is_path and ":" not in before else f"{name}...@{after}"
+    if name.lower() not in _PATH_SCHEMES and re.search("%40|%3a", after, re.IGNORECASE):
+        return f"{name}..."
+    host = after.partition("?")[0]
+    last = host.rpartition(":")[2].rstrip("/'\"")
+    # Only brokers have passwords: for other URLs, what follows the last colon is a port with a mistake in it.
+    is_broker = name.lower().strip("'") in _BROKER_SCHEMES and ":" in host and "]" not in last
+    return f"{name}..." if is_broker and not last.isdecimal() else text

@@ -17,6 +17,7 @@ from hil.emulated.journal_file import journal_paths, read_journal
 from stinger.errors import InputError
 from stinger.logs import write_log
 from stinger.sample import SampleArray
+from stinger.wording import without_user
 
 EMULATED: Final = "emulated"
 QEMU: Final = "qemu"
@@ -73,7 +74,7 @@ def parse_device(text: str) -> DeviceSpec:
         address = address.removeprefix("//")
         valid = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:/\[\]]+):\d{1,5}", address) is not None
     if not valid:
-        raise InputError(f"--dut {text}: expected emulated, qemu, pty:PATH, tcp:HOST:PORT or serial:PORT")
+        raise InputError(f"--dut {without_user(text)}: expected emulated, qemu, pty:PATH, tcp:HOST:PORT or serial:PORT")
     return DeviceSpec(kind, address)
 
 

@@ -24,6 +24,7 @@ _MAX_PORT: Final = 65_535
 _PORTS: Final[dict[Scheme, int]] = {"mqtt": 1883, "mqtts": 8883}
 _MAX_PASSWORD_BYTES: Final = 4096
 _MAX_FILE_BYTES: Final = 16_000_000
+_DECODED_MARK: Final = "\ufeff"
 _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -114,12 +115,17 @@ def read_password(path: StrPath) -> str:
     if len(first) > _MAX_PASSWORD_BYTES:
         raise FileError(path, f"is too long for a password: more than {_MAX_PASSWORD_BYTES:,} bytes", place="line 1")
     try:
-        password = first.rstrip(b"\r").decode("utf-8-sig")
+        password = clean_password(first.decode())
     except UnicodeDecodeError as error:
         raise FileError(path, "is not UTF-8 text", place=f"byte {error.start}") from error
     if not password:
         raise FileError(path, "has no password in its first line", place="line 1")
     return password
+
+
+def clean_password(text: str) -> str:
+    """Return a password without the byte order mark and the line end that it may have from the file where it was stored."""
+    return text.removeprefix(_DECODED_MARK).rstrip("\r\n")
 
 
 def tls_context(ca: StrPath | None, cert: StrPath | None, key: StrPath | None) -> ssl.SSLContext:

@@ -11,6 +11,7 @@ from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, Threshold, par
 from service.config.broker_address import (
     BrokerAddress,
     BrokerUrl,
+    clean_password,
     parse_broker_url,
     read_password,
     tls_context,
@@ -36,7 +37,9 @@ class BrokerConfig:
         parse=parse_broker_url,
     )
     user: str | None = key(None, "User name at the broker.")
-    password: str | None = key(None, "Password at the broker. Read from the environment only.", secret=True)
+    password: str | None = key(
+        None, "Password at the broker. Read from the environment only.", secret=True, parse=clean_password
+    )
     password_file: Path | None = key(None, "File whose first line is the password for the broker.")
     ca_file: Path | None = key(
         None, "Certificates that the broker's certificate is checked against.", default_text="the system's"
@@ -178,6 +181,11 @@ class Config:
         option="--data-dir",
         metavar="FOLDER",
         default_text="the user's data folder",
+    )
+    group_readable: bool = key(
+        False,
+        "Let the group read the data folder: modes 0750 and 0640 instead of 0700 and 0600.",
+        option="--group-readable/--no-group-readable",
     )
     model: str = key(
         "champion", "Model: champion, factory, a version in the registry, or a file.", option="--model", metavar="MODEL"

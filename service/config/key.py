@@ -20,6 +20,7 @@ _FLAGS: Final = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
+_SHOWN_CHARACTERS: Final = 60
 _PLAIN_KINDS: Final = (bool, int, float, str, tuple, Path)
 
 
@@ -126,7 +127,7 @@ class Key:
         return value
 
     def _unexpected(self, value: Any) -> InputError:
-        shown = "the given one (secret, not shown)" if self.traits.secret else f"{without_user(repr(value)):.60}"
+        shown = "the given one (secret, not shown)" if self.traits.secret else _shown(value)
         return InputError(f"expected {self.expectation()}, not {shown}")
 
 
@@ -157,6 +158,15 @@ def keys_of(config: type, prefix: str = "") -> Iterator[Key]:
             default=_default_of(entry),
             traits=entry.metadata["traits"],
         )
+
+
+def _shown(value: Any) -> str:
+    """Return ``value`` for a message; a URL in it without what may be a password."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_shown, value))}]"[:_SHOWN_CHARACTERS]
+    if isinstance(value, dict):
+        return "a table"
+    return repr(without_user(value) if isinstance(value, str) else value)[:_SHOWN_CHARACTERS]
 
 
 def _plain_kind(hint: Any) -> type:

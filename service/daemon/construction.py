@@ -48,6 +48,7 @@ from service.recording.retention import Retention, limits_of
 from service.sources.build import build_sources
 from stinger.errors import InputError, UnavailableError
 from stinger.paths import recordings_dir, registry_dir
+from stinger.private_files import private_folder
 
 CLOSE_RECORDINGS_S: Final = 1.0
 """How long closing the recordings may take when the daemon stops."""
@@ -106,6 +107,8 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     """
     health, metrics, room_needed = Health(), Metrics(), asyncio.Event()
     alarms = Alarms(health, metrics, room_needed)
+    if not stack.enter_context(private_folder(config.data_dir, group=config.group_readable)):
+        _LOG.warning("data_folder_open_to_others", folder=config.data_dir)
     lock = DaemonLock(config.data_dir)
     stack.callback(lock.release)
     registry = Registry(registry_dir(config.data_dir))

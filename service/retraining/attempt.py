@@ -27,6 +27,7 @@ from service.retraining.result import JudgedContest, Outcome, RetrainingResult
 from service.retraining.training_data import TrainingData, read_training_data
 from stinger.errors import FileError, InputError
 from stinger.paths import registry_dir
+from stinger.private_files import private_folder
 
 JOURNAL_ACTION: Final = "retrain"
 
@@ -44,7 +45,7 @@ def retrain(
     is killed at any moment, the registry is as before, or has one more complete version. Raises :class:`InputError` if
     another process is retraining on this folder, and for a file of ``logs`` that cannot be read.
     """
-    with retraining_lock(config.data_dir):
+    with private_folder(config.data_dir, group=config.group_readable), retraining_lock(config.data_dir):
         return _Attempt(config, runner, model_max_bytes).run(logs)
 
 

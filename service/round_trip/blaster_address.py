@@ -65,7 +65,7 @@ def resolve_address(
         path = url.path
     else:
         path = "" if colon and rest.startswith("//") else port
-    if not PurePath(path).name:
+    if not PurePath(path).name or ("@" in path and not path.startswith(("/", "\\"))):  # an @ is of a URL with a user
         raise InputError(f"--port {shown}: expected {FORMS}")
     return BlasterAddress(path=path)
 

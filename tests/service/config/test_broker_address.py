@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.config.broker_address import BrokerAddress, BrokerUrl, parse_broker_url, read_password
+from service.config.loading import load_config
 from stinger.errors import FileError, InputError
 from tests.helpers.broker_addresses import address_of
 
@@ -194,3 +195,11 @@ def test_settings_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
 
 def test_the_embedded_broker_needs_no_password_even_if_the_environment_has_one() -> None:
     assert address_of("embedded", password="x") == BrokerAddress("127.0.0.1", 1883, embedded=True)
+
+
+@pytest.mark.parametrize("written", ["\ufeffsesame", "sesame\n", "sesame\r\n", "\ufeffsesame\r\n\n"])
+def test_a_password_in_the_environment_may_have_what_files_have_around_it(written: str) -> None:
+    config = load_config(
+        None, {"STINGER_BROKER_PASSWORD": written, "STINGER_BROKER_USER": "u"}, {"broker.url": "mqtt://h"}
+    )
+    assert config.broker.address().password == "sesame"
