@@ -6,7 +6,7 @@ Source of the rule and of its numbers: the Stinger firmware, which decides once 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, Final
@@ -288,20 +288,6 @@ class Decision:
         for (index, switch), after in zip(self._switches, [*edges[1:], len(wheels)], strict=False):
             wheels[index:after] = switch.on
         return Decisions(wheels, envelope, self._take_switches())
-
-
-def spin_ups(switches: Sequence[Switch], end_ms: int) -> npt.NDArray[np.int64]:
-    """Return the times ``(k, 2)`` at which wheels go on and off, from ``switches`` that begin with wheels off.
-
-    Wheels that are on at the end count as going off at ``end_ms``. The caller divides switches at a reset of the clock.
-
-    >>> spin_ups([Switch(1000, True), Switch(1400, False), Switch(3000, True)], end_ms=3500).tolist()
-    [[1000, 1400], [3000, 3500]]
-    """
-    times = [switch.time_ms for switch in switches]
-    if len(times) % 2:
-        times.append(max(end_ms, times[-1]))
-    return np.array(times, dtype=np.int64).reshape(-1, 2)
 
 
 def _run_bounds(time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> list[int]:

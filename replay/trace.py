@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.decision import Decision, DecisionParameters, Decisions, spin_ups
+from models.decision import DecisionParameters
 from models.levels import Levels, follow
 from models.scorer import WindowModel, score_recording
 from models.sessions import Session
@@ -53,16 +53,7 @@ def score_sessions(
     return tuple(traces)
 
 
-def decide(trace: Trace, parameters: DecisionParameters) -> tuple[Decisions, npt.NDArray[np.int64]]:
-    """Return the decision at each sample of ``trace``, and its spin-ups ``(k, 2)``: on and off in ms since boot."""
-    decided = Decision(parameters).push(trace.time_ms, trace.probability)
-    return decided, spin_ups(decided.switches, _end_ms(trace))
-
-
 def levels_of(trace: Trace, parameters: DecisionParameters) -> Levels:
-    """Return the envelope over ``trace``, whose spin-ups at any threshold are those of :func:`decide`."""
-    return follow(trace.time_ms, trace.probability, parameters, end_ms=_end_ms(trace))
-
-
-def _end_ms(trace: Trace) -> int:
-    return int(trace.time_ms[-1] + trace.step_ms)
+    """Return the envelope over ``trace``, from which follow the spin-ups at any threshold."""
+    end_ms = int(trace.time_ms[-1] + trace.step_ms)
+    return follow(trace.time_ms, trace.probability, parameters, end_ms=end_ms)

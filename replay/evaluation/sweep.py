@@ -1,4 +1,4 @@
-"""Evaluate traces at many thresholds, and choose one."""
+"""Evaluate traces at many thresholds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from replay.trace import Trace
 TABLE_STEPS: Final = 18
 """Thresholds 0.05 apart: for tables."""
 FINE_STEPS: Final = 90
-"""Thresholds 0.01 apart: for pictures and for the choice."""
+"""Thresholds 0.01 apart: for pictures and for a choice."""
 
 
 def thresholds(steps: int, *also: float) -> tuple[float, ...]:
@@ -45,17 +45,3 @@ def sweep(
 def parameters_at(parameters: DecisionParameters, on: float) -> DecisionParameters:
     """Return ``parameters`` with the threshold ``on`` and ``off`` at half of it; unchanged if that is their threshold."""
     return parameters if on == parameters.on else parameters.at(on)
-
-
-def choose(rows: Sequence[Evaluation], *, max_false_per_minute: float, max_duty: float = 1.0) -> Evaluation | None:
-    """Return the row with the most accepted shots in time among those within the limits.
-
-    If several are equal, return the one with the lowest duty, then the one with the highest threshold; ``None`` if no row
-    within the limits has a shot in time, because wheels that never turn would satisfy all limits.
-    """
-    fit = [
-        row
-        for row in rows
-        if row.false.value <= max_false_per_minute and row.duty <= max_duty and row.accepted.count > 0
-    ]
-    return max(fit, key=lambda row: (row.accepted.count, -row.duty, row.parameters.on), default=None)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.decision import Decision, DecisionParameters, Switch, spin_ups
+from models.decision import Decision, DecisionParameters, Switch
 from stinger.errors import InputError
 
 NAN = math.nan
@@ -217,12 +217,6 @@ def test_time_that_falls_back_starts_over() -> None:
     decided = decision.push(np.array([10]), np.array([0.0]))
     assert decided.switches == (Switch(10, False),)
     assert decision.envelope == 0.0
-
-
-def test_spin_ups_pair_the_switches_and_close_the_last_one_at_the_end() -> None:
-    switches = [Switch(10, True), Switch(50, False), Switch(90, True)]
-    assert spin_ups(switches, 120).tolist() == [[10, 50], [90, 120]]
-    assert spin_ups([], 120).shape == (0, 2)
 
 
 def test_wheels_go_off_at_half_the_threshold_unless_told_otherwise() -> None:

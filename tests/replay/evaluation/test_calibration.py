@@ -44,6 +44,12 @@ def test_threshold_is_the_one_of_the_sweep_with_the_least_cost_within_the_limits
     assert np.isclose(cost_per_minute(evaluate(traces, found.parameters), WEIGHTS), best)
 
 
+def test_wheels_that_never_turn_satisfy_no_budget() -> None:
+    session = session_of(synthetic_samples(6000, 15))
+    silent = [Trace(session, np.zeros(len(session.recording), dtype=np.float32))]
+    assert calibrate_threshold(silent, START, WEIGHTS, Budget(100, 1), min_lead_ms=MIN_LEAD_MS) is None
+
+
 def test_no_threshold_within_the_limits_is_none() -> None:
     traces = [late_bursts(1)]
     nothing = Budget(max_false_per_minute=0, max_duty=0)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from models.decision import DecisionParameters
 from models.sessions import Session
 from replay.evaluation.evaluate import SpinUpCounts, average_precision, evaluate
-from replay.evaluation.sweep import choose, sweep, thresholds
-from replay.trace import Trace, decide
+from replay.evaluation.sweep import sweep, thresholds
+from replay.trace import Trace, levels_of
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
 from tests.helpers.samples import samples_at
@@ -88,7 +88,7 @@ def test_time_of_a_gap_is_in_no_rate_and_wheels_go_off_in_it() -> None:
     trace = trace_of(pulses(2000, (900, 1000)), times=times)
     result = evaluate([trace], SUDDEN)
     assert result.minutes == pytest.approx(2000 * 10 / 60_000)
-    assert decide(trace, SUDDEN)[1].tolist() == [[9000, 9990 + 250]]
+    assert levels_of(trace, SUDDEN).spin_ups(SUDDEN.on, SUDDEN.off).times_ms.tolist() == [[9000, 9990 + 250]]
 
 
 def test_each_recording_starts_with_wheels_off() -> None:
@@ -159,18 +159,3 @@ def test_own_threshold_keeps_its_own_hysteresis() -> None:
     own = DecisionParameters(on=0.5, off=0.45)
     rows = sweep([trace_of(pulses(10))], own, (0.4, 0.5), min_lead_ms=100)
     assert [row.parameters.off for row in rows] == [0.2, 0.45]
-
-
-def test_choice_is_the_best_recall_within_the_budget_then_the_lowest_duty() -> None:
-    # One shot at full height; at 0.6 false spin-ups besides.
-    output = 0.6 * pulses(6000, (1000, 1100), (2000, 2100)) + 0.92 * pulses(6000, (3000, 3100))
-    rows = sweep([trace_of(output, shots=[3050])], SUDDEN, thresholds(18), min_lead_ms=100)
-    chosen = choose(rows, max_false_per_minute=0)
-    assert chosen is not None
-    assert (chosen.parameters.on, chosen.accepted.count, chosen.false.count) == (0.9, 1, 0)
-    assert choose(rows, max_false_per_minute=0, max_duty=0.01) is None
-
-
-def test_wheels_that_never_turn_satisfy_no_budget() -> None:
-    rows = sweep([trace_of(pulses(6000), shots=[3000])], SUDDEN, thresholds(18), min_lead_ms=100)
-    assert choose(rows, max_false_per_minute=100) is None
