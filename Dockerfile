@@ -17,7 +17,7 @@ ENV PYTHONUNBUFFERED=1 \
     MPLCONFIGDIR=/tmp/matplotlib
 RUN groupadd --gid 10001 stinger \
     && useradd --uid 10001 --gid stinger --home-dir /data --no-create-home --shell /usr/sbin/nologin stinger \
-    && install --directory --owner=stinger --group=stinger --mode=0750 /data
+    && install --directory --owner=stinger --group=stinger --mode=0700 /data
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip install --no-cache-dir --compile /wheels/*.whl
 WORKDIR /data

@@ -68,6 +68,23 @@ def test_lasting_service_restarts_after_a_reboot(name: str) -> None:
     assert services()[name].get("restart") == (None if name == "accounts" else "unless-stopped")
 
 
+@pytest.mark.parametrize("name", services())
+def test_every_service_is_confined(name: str) -> None:
+    service = services()[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert set(service.get("cap_add", ())) == ({"CHOWN", "DAC_OVERRIDE", "FOWNER"} if name == "accounts" else set())
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert 0 < service["pids_limit"] <= 512
+
+
+@pytest.mark.parametrize("name", [name for name, service in services().items() if "ports" in service])
+def test_ports_are_open_to_this_machine_only_unless_that_is_set(name: str) -> None:
+    for port in services()[name]["ports"]:
+        assert interpolated(port, {}).startswith("127.0.0.1:")
+
+
 def test_files_hold_no_secrets() -> None:
     for path in [COMPOSE, USB, DEMO]:
         assert not re.search(r"(?i)password\w*\s*[:=]\s*(?!/)\S", path.read_text(encoding="utf-8"))

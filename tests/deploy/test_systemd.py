@@ -67,6 +67,14 @@ def test_command_and_its_options_exist(name: str) -> None:
     assert {argument for argument in arguments if argument.startswith("--")} <= options
 
 
+@pytest.mark.parametrize("name", UNITS[:2])
+def test_memory_and_processes_are_limited_and_files_are_private(name: str) -> None:
+    assert setting(name, "MemoryMax")
+    assert int(setting(name, "TasksMax")[0]) <= 512
+    assert setting(name, "UMask") == ["0077"]
+    assert setting(name, "StateDirectoryMode") == ["0700"]
+
+
 def test_watchdog_accepts_heartbeats_of_the_main_process_only() -> None:
     assert setting("stinger.service", "Type") == ["notify"]
     assert setting("stinger.service", "NotifyAccess") == ["main"]
