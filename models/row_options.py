@@ -1,10 +1,11 @@
-"""The two ways of choosing the windows that a model is trained on."""
+"""The two ways of choosing the windows that a model is trained on, and the parameters of estimators that suit each."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from models.export import ExportOptions
+from models.spec import EstimatorOptions
 from models.stream_rows import StreamOptions
 
 RowOptions = ExportOptions | StreamOptions
@@ -13,3 +14,12 @@ RowOptions = ExportOptions | StreamOptions
 STREAM: Final = "stream"
 WINDOWS: Final = "windows"
 """Their names for users."""
+
+WINDOW_FIT: Final = EstimatorOptions()
+STREAM_FIT: Final = EstimatorOptions(mlp_epochs=5, mlp_alpha=0.1, trees=100, min_leaf_rows=10)
+"""Rows of a stream are many and alike: a few passes over them are enough; docs/training.md gives the measurements."""
+
+
+def fit_options(options: RowOptions) -> EstimatorOptions:
+    """Return the parameters of estimators for rows that are chosen by ``options``."""
+    return STREAM_FIT if isinstance(options, StreamOptions) else WINDOW_FIT

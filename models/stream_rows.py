@@ -6,6 +6,7 @@ all of the stream show it the same as it will be measured and used on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum
@@ -24,16 +25,12 @@ from models.labelled_windows import (
     usable_sessions,
 )
 from models.sessions import Session
-from models.spec import EstimatorOptions
 from models.windows import LEAD_MS, WINDOW_MS, Indices, followed_within, unbroken_before
 from stinger.errors import InputError
 from stinger.sample import CHANNELS
 
 HORIZON_MS: Final = 300
 """Latest time of a shot after a positive sample, in ms, as evaluations count it."""
-
-STREAM_FIT: Final = EstimatorOptions(mlp_epochs=5, mlp_alpha=0.1, trees=100, min_leaf_rows=10)
-"""Parameters of estimators for such rows; docs/training.md gives the reasons."""
 
 
 class SampleLabel(IntEnum):
@@ -51,8 +48,8 @@ class StreamOptions:
     A sample is positive if an accepted shot comes ``lead_ms`` to ``horizon_ms`` after it. Left out are samples less than
     ``lead_ms`` before an accepted shot (too late to predict it, too early to be wrong), and those less than
     ``horizon_ms`` before or ``rejected_clear_ms`` after a rejected edge. All others are negative, also those right after
-    a shot: its recoil must not start the wheels again. Every ``every``-th negative is used; if there were more than
-    ``max_rows`` / 2 rows of a class, fewer of that class are.
+    a shot: its recoil must not start the wheels again. Every ``every``-th negative is used; if that makes more than about
+    ``max_rows`` rows, fewer of both classes are.
     """
 
     lead_ms: float = LEAD_MS
@@ -101,14 +98,17 @@ def label_samples(session: Session, window_samples: int, options: StreamOptions)
 
 
 def choose_thinning(sessions: Sequence[Session], window_samples: int, options: StreamOptions) -> Thinning:
-    """Choose how many samples of ``sessions`` to leave out, so that there are at most ``options.max_rows`` rows."""
+    """Choose how many samples of ``sessions`` to leave out, so that there are about ``options.max_rows`` rows at most.
+
+    Of longer recordings, as many more positives as negatives are left out: their shares, and so the meaning of a
+    probability, stay the same.
+    """
     count = np.zeros(len(SampleLabel), dtype=np.int64)
     for session in sessions:
         count += np.bincount(label_samples(session, window_samples, options), minlength=len(SampleLabel))
-    most = options.max_rows // 2
-    positives = -(-int(count[SampleLabel.POSITIVE]) // most)
-    negatives = -(-int(count[SampleLabel.NEGATIVE]) // most)
-    return Thinning(max(1, positives), max(options.every, negatives))
+    rows = int(count[SampleLabel.POSITIVE]) + int(count[SampleLabel.NEGATIVE]) / options.every
+    factor = max(1, math.ceil(rows / options.max_rows))
+    return Thinning(factor, factor * options.every)
 
 
 def choose_rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +28,9 @@ class TrainingOptions:
     split: str = "random"
     test_size: float = 0.25
     seed: int = 1
-    mlp_hidden: tuple[int, ...] | None = None
-    mlp_alpha: float = 1e-4
-    trees: int = 300
     max_rows: int = 0
-    n_jobs: int = 1
     refit: bool = False
+    estimators: EstimatorOptions = field(default_factory=EstimatorOptions)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +93,4 @@ def _at(inputs: Mapping[str, TrainingInput], rows: npt.NDArray[np.intp]) -> dict
 def _fit(
     options: TrainingOptions, inputs: Mapping[str, TrainingInput], labels: Labels
 ) -> tuple[FittedModel, tuple[str, ...]]:
-    estimator_options = EstimatorOptions(
-        mlp_hidden=options.mlp_hidden, mlp_alpha=options.mlp_alpha, trees=options.trees, n_jobs=options.n_jobs
-    )
-    return fit_members(options.spec, inputs, labels, seed=options.seed, options=estimator_options)
+    return fit_members(options.spec, inputs, labels, seed=options.seed, options=options.estimators)

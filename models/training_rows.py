@@ -19,18 +19,12 @@ from models.features import TrainingInput, training_input
 from models.negatives import choose_far
 from models.row_options import RowOptions
 from models.sessions import Session
-from models.spec import EstimatorOptions
-from models.stream_rows import STREAM_FIT, StreamOptions, Thinning, build_stream_dataset, choose_thinning
+from models.stream_rows import StreamOptions, Thinning, build_stream_dataset, choose_thinning
 from models.windows import span_of, windows_at
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS
 from stinger.wording import counted
-
-
-def fit_options(options: RowOptions) -> EstimatorOptions:
-    """Return the parameters of estimators that suit such rows."""
-    return STREAM_FIT if isinstance(options, StreamOptions) else EstimatorOptions()
 
 
 @dataclass(frozen=True, slots=True)

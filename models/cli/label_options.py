@@ -47,7 +47,7 @@ def label_options(default: str) -> Callable[[_Command], _Command]:
                 type=click.Choice([STREAM, WINDOWS]),
                 default=default,
                 show_default=True,
-                help="Train on samples of the whole stream, or on windows chosen around shots (--neg-...).",
+                help="Train on samples of the whole stream, or on windows chosen around shots.",
             ),
         ):
             command = option(command)

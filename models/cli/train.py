@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from models.cli.options import test_size_option, train_dir_option
+from models.cli.label_options import label_options, stream_options
+from models.cli.options import test_size_option
+from models.cli.stream_input import stream_dataset
 from models.cli.training_set import read_training_set
 from models.dataset import Dataset, check_savable
 from models.feature_sets import FEATURE_SETS
 from models.metrics import ClassReport
+from models.row_options import STREAM, STREAM_FIT, WINDOW_FIT, WINDOWS
 from models.spec import MODELS, parse_spec, spec_in_words
 from models.splits import SPLITS
 from models.training import TrainingOptions, TrainingResult
 from models.training import train as train_model
-from stinger.cli.options import ANY_PATH, MAX_SEED, json_option
+from stinger.cli.options import (
+    ANY_PATH,
+    MAX_SEED,
+    every_option,
+    json_option,
+    min_shot_gap_option,
+    rate_option,
+)
+from stinger.errors import InputError
 from stinger.files import check_output, make_folder, write_bytes
 
 
@@ -37,8 +49,14 @@ class _Layers(click.ParamType[tuple[int, ...]]):
         return layers
 
 
-@click.command(short_help="Train a model on a training set and measure it.")
-@train_dir_option
+@click.command(short_help="Train a model on a training set or on recordings, and measure it.")
+@click.argument("logs", metavar="[LOG]...", nargs=-1, type=ANY_PATH)
+@click.option(
+    "--train-dir",
+    type=ANY_PATH,
+    metavar="FOLDER",
+    help="With --labels windows: the training set, written by 'stinger explore --export-dataset'.",
+)
 @click.option("--model", type=click.Choice(MODELS), default="logreg", show_default=True, help="The model to train.")
 @click.option(
     "--features",
@@ -65,9 +83,15 @@ class _Layers(click.ParamType[tuple[int, ...]]):
     "--seed", type=click.IntRange(0, MAX_SEED), default=1, show_default=True, help="Random seed of split and model."
 )
 @click.option("--mlp-hidden", type=_Layers(), help="Hidden layers of the MLP.  [default: 64,32; flatten: 32]")
-@click.option("--mlp-alpha", type=click.FloatRange(0), default=1e-4, show_default=True, help="L2 penalty of the MLP.")
 @click.option(
-    "--trees", type=click.IntRange(1, 100_000), default=300, show_default=True, help="Trees of rf, et and xgb."
+    "--mlp-alpha",
+    type=click.FloatRange(0),
+    help=f"L2 penalty of the MLP.  [default: {WINDOW_FIT.mlp_alpha}; --labels stream: {STREAM_FIT.mlp_alpha}]",
+)
+@click.option(
+    "--trees",
+    type=click.IntRange(1, 100_000),
+    help=f"Trees of rf, et and xgb.  [default: {WINDOW_FIT.trees}; --labels stream: {STREAM_FIT.trees}]",
 )
 @click.option(
     "--max-rows", type=click.IntRange(0), default=0, show_default=True, help="Use at most N random rows; 0: all."
@@ -78,10 +102,15 @@ class _Layers(click.ParamType[tuple[int, ...]]):
     is_flag=True,
     help="Save a model fitted on all rows; the figures are those of one fitted without the test rows.",
 )
+@label_options(WINDOWS)
+@min_shot_gap_option
+@rate_option
+@every_option
 @json_option
 def train(
     *,
-    train_dir: str,
+    logs: tuple[str, ...],
+    train_dir: str | None,
     model: str,
     features: str,
     spec: str | None,
@@ -89,36 +118,56 @@ def train(
     test_size: float,
     seed: int,
     mlp_hidden: tuple[int, ...] | None,
-    mlp_alpha: float,
-    trees: int,
+    mlp_alpha: float | None,
+    trees: int | None,
     max_rows: int,
     out: str | None,
     refit: bool,
+    labels: str,
+    horizon_ms: float,
+    thin: int,
+    stream_rows: int,
+    min_shot_gap_ms: float,
+    rate_hz: float,
+    every: int,
     as_json: bool,
 ) -> None:
     """Train a model on one part of a training set and measure it on the other.
 
+    With --labels stream, the training set consists of samples of the recordings LOG; without it, it is read from
+    --train-dir.
+
     The figures of a random split are too good, because windows of one shot are on both sides. Use --split session to
     estimate how the model does with another person, and --split group within one session.
     """
+    _check_source(labels, train_dir, logs)
+    defaults = STREAM_FIT if labels == STREAM else WINDOW_FIT
     options = TrainingOptions(
         spec=parse_spec(spec or f"{model}:{features}"),
         split=split,
         test_size=test_size,
         seed=seed,
-        mlp_hidden=mlp_hidden,
-        mlp_alpha=mlp_alpha,
-        trees=trees,
         max_rows=max_rows,
-        n_jobs=-1,
         refit=refit,
+        estimators=replace(
+            defaults,
+            mlp_hidden=mlp_hidden or defaults.mlp_hidden,
+            mlp_alpha=defaults.mlp_alpha if mlp_alpha is None else mlp_alpha,
+            trees=trees or defaults.trees,
+            n_jobs=-1,
+        ),
     )
     if out is not None:
         make_folder(Path(out).parent)
         check_output(out)
     elif refit:
         click.echo("Warning: --refit has no effect without --out", err=True)
-    dataset = read_training_set(train_dir)
+    if train_dir is not None:
+        source, dataset = train_dir, read_training_set(train_dir)
+    else:
+        rows = stream_options(horizon_ms=horizon_ms, thin=thin, stream_rows=stream_rows, seed=seed)
+        source = ", ".join(logs)
+        dataset = stream_dataset(logs, rows, min_shot_gap_ms=min_shot_gap_ms, rate_hz=rate_hz, every=every)
     if out is None:
         result = train_model(dataset, options)
     else:
@@ -129,18 +178,30 @@ def train(
         result = train_model(dataset, options)
         write_bytes(out, model_file_bytes(dataset, result))
     if as_json:
-        click.echo(json.dumps(training_summary(train_dir, dataset, result), indent=2))
+        click.echo(json.dumps(training_summary(source, dataset, result), indent=2))
         return
-    for line in _lines(train_dir, dataset, result):
+    for line in _lines(source, dataset, result):
         click.echo(line)
     if out is not None:
         click.echo(f"{out}: saved, fitted on {'all rows' if refit else 'the train side'}")
 
 
+def _check_source(labels: str, train_dir: str | None, logs: Sequence[str]) -> None:
+    """Raise :class:`InputError` unless there is a training set for ``labels``, and only one."""
+    if labels == STREAM and (train_dir is not None or not logs):
+        raise InputError("--labels stream trains on recordings: give them as LOG, without --train-dir")
+    if labels == WINDOWS and (train_dir is None or logs):
+        raise InputError(
+            "--labels windows trains on a training set: give --train-dir, written by 'stinger explore --export-dataset', "
+            "or use --labels stream to train on recordings"
+        )
+
+
 def training_summary(folder: str, dataset: Dataset, result: TrainingResult) -> dict[str, Any]:
     """Return ``result`` without the model as JSON-ready values."""
     options = asdict(result.options)
-    del options["spec"], options["n_jobs"]
+    del options["spec"]
+    estimators = options.pop("estimators")
     return {
         "dataset": {
             "path": folder,
@@ -152,6 +213,7 @@ def training_summary(folder: str, dataset: Dataset, result: TrainingResult) -> d
         "model": "+".join(member.model for member in result.options.spec.members),
         "features": "+".join(member.features for member in result.options.spec.members),
         **options,
+        **{name: estimators[name] for name in ("mlp_hidden", "mlp_alpha", "trees")},
         "train": {"rows": int(result.split.train.size), "positives": result.train_positives},
         "test": {"rows": int(result.split.test.size), "positives": result.test_positives},
         **asdict(result.metrics),

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from models.folds import HeldOut, Stretch, slice_session
 from models.model_file import MODEL_MAX_BYTES, Model, open_model
 from models.model_meta import ModelMeta
-from models.row_options import RowOptions
+from models.row_options import RowOptions, fit_options
 from models.saving import fit_model, now_utc, software
 from models.scorer import Probability, WindowModel, score_recording
 from models.sessions import Session
@@ -22,7 +22,6 @@ from models.task_runner import TaskRunner
 from models.training_rows import (
     TrainingRows,
     build_training_rows,
-    fit_options,
     join_rows,
     row_rule,
     rows_metadata,

@@ -96,10 +96,10 @@ def test_rows_are_windows_of_the_recording_with_their_labels_and_at_most_as_many
     axes = session.recording.axes
     assert all(np.array_equal(w, axes[i - 49 : i + 1]) for w, i in zip(dataset.windows, samples, strict=True))
     assert dataset.rows.window_end_ms.tolist() == session.recording.time_ms[samples].tolist()
-    # One more for each class: a step through positions may meet one more than a step through the rows of a class.
-    runs = 2 + len(session.shots)
+    # A step through the samples may meet one row more of each run of samples with the same label.
+    runs = 1 + np.count_nonzero(np.diff(by_hand))
     assert len(dataset) <= max_rows + runs
-    assert step.negatives >= every
+    assert step.negatives == every * step.positives
 
 
 def test_event_of_a_positive_row_is_its_shot() -> None:
@@ -124,10 +124,13 @@ def test_recoil_is_among_the_negatives() -> None:
 def test_longer_recordings_are_thinned_more() -> None:
     options = StreamOptions(max_rows=1000)
     short, long = (session_of(synthetic_samples(count, count // 600)) for count in (3000, 30_000))
-    assert choose_thinning([short], WINDOW_SAMPLES, options) == Thinning(1, 6)
+    assert choose_thinning([short], WINDOW_SAMPLES, options) == Thinning(1, 5)
     thinning = choose_thinning([short, long], WINDOW_SAMPLES, options)
-    assert thinning.negatives > 60
-    assert thinning.positives == 3
+    assert thinning == Thinning(8, 40)
+    shares = [
+        build_stream_dataset([long], options, about={}, thinning=t).labels.mean() for t in (Thinning(1, 5), thinning)
+    ]
+    assert shares[1] == pytest.approx(shares[0], rel=0.1)
 
 
 def test_training_set_can_be_written_and_read_again(tmp_path: Path) -> None:

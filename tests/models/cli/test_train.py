@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from models.model_file import load_model
+from models.row_options import STREAM_FIT
+from stinger.logs.writing import encode_bin
 from tests.helpers.cli import invoke_line
+from tests.helpers.synthetic import synthetic_samples
 from tests.models.datasets import make_dataset, write_train_dir
 
 
@@ -58,6 +62,12 @@ def test_max_rows_limits_what_is_used() -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
+        ("train", "--labels windows trains on a training set: give --train-dir"),
+        ("train --train-dir ml_out/train some.bin", "--labels windows trains on a training set"),
+        ("train --labels stream", "--labels stream trains on recordings: give them as LOG"),
+        ("train --labels stream --train-dir ml_out/train some.bin", "give them as LOG, without --train-dir"),
+        ("train --labels stream nowhere.bin", "nowhere.bin: No such file or directory"),
+        ("train --labels stream --horizon-ms 50 nowhere.bin", "a shot 100 to 50 ms after a sample"),
         ("train --train-dir nowhere", "nowhere/meta.json: No such file or directory"),
         ("train --train-dir ml_out/train --mlp-hidden 64,x", "not a list of layer widths"),
         ("train --train-dir ml_out/train --mlp-hidden 0", "not a list of layer widths"),
@@ -87,3 +97,28 @@ def test_a_training_set_without_positives_is_refused(tmp_path: Path) -> None:
     result = invoke_line(f"train --train-dir {write_train_dir(tmp_path / 'none', dataset)}")
     assert result.exit_code == 2
     assert "Error: the training set has no positives" in result.stderr
+
+
+def test_recordings_are_trained_on_without_an_exported_set(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        (tmp_path / f"s{seed}.bin").write_bytes(encode_bin(synthetic_samples(6000, 15, seed=seed)))
+    line = "train --labels stream s1.bin s2.bin --model mlp --features rich --split session --out m/model.onnx --json"
+    result = invoke_line(line)
+    assert result.exit_code == 0, result.output
+    values = json.loads(result.stdout)
+    assert values["dataset"]["sessions"] == 2
+    assert values["dataset"]["positives"] == 30 * 21
+    assert (values["mlp_alpha"], values["trees"]) == (STREAM_FIT.mlp_alpha, STREAM_FIT.trees)
+    model = load_model(tmp_path / "m" / "model.onnx")
+    assert len(model.meta.training["inputs_sha256"]) == 2
+    assert model.meta.metrics["split"] == "session"
+
+
+def test_samples_in_two_logs_are_used_once(tmp_path: Path) -> None:
+    samples = synthetic_samples(6000, 15)
+    (tmp_path / "whole.bin").write_bytes(encode_bin(samples))
+    (tmp_path / "begin.bin").write_bytes(encode_bin(samples[:3000]))
+    result = invoke_line("train --labels stream whole.bin begin.bin --json")
+    assert result.exit_code == 0, result.output
+    assert "begin" in result.stderr
+    assert json.loads(result.stdout)["dataset"]["sessions"] == 1

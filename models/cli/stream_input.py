@@ -1,0 +1,41 @@
+"""Read recordings and build a training set of their samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from models.dataset import Dataset
+from models.repeats import without_repeats
+from models.sessions import open_sessions
+from models.stream_rows import StreamOptions, build_stream_dataset
+from stinger.cli.progress import progress_bar
+from stinger.cli.repairs import warn_of_repairs
+from stinger.logs import read_log
+
+
+def stream_dataset(
+    paths: Sequence[str], options: StreamOptions, *, min_shot_gap_ms: float, rate_hz: float, every: int
+) -> Dataset:
+    """Return the training set of the logs at ``paths``; samples that are in several of them are used once.
+
+    Prints warnings. Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is too short.
+    """
+    logs = []
+    with progress_bar("Reading", len(paths)) as progress:
+        for path in paths:
+            logs.append(read_log(path, rate_hz=rate_hz, every=every))
+            progress(1)
+    for log in logs:
+        warn_of_repairs(log)
+    distinct = without_repeats(open_sessions(logs, min_shot_gap_ms=min_shot_gap_ms))
+    for line in distinct.warnings:
+        click.echo(f"Warning: {line}", err=True)
+    about = {
+        "inputs": [{"path": log.path, "sha256": log.sha256} for log in logs],
+        "min_shot_gap_ms": min_shot_gap_ms,
+        "capture_rate_hz": rate_hz,
+        "capture_every": every,
+    }
+    return build_stream_dataset(distinct.sessions, options, about=about)
