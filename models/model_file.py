@@ -13,7 +13,7 @@ from models.onnx_wire import check_contents
 from models.runtime import InferenceSession, NodeArg, SessionOptions
 from models.scorer import BATCH_WINDOWS
 from stinger.errors import FileError, InputError
-from stinger.files import StrPath, read_regular
+from stinger.files import StrPath, read_bytes
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS, INT16_MAX, INT16_MIN
 
@@ -57,7 +57,7 @@ def load_model(path: StrPath) -> Model:
 
 def read_model(path: StrPath) -> bytes:
     """Return the content of a model file, unopened. Raises :class:`FileError`."""
-    return read_regular(path, at_most=MODEL_MAX_BYTES)
+    return read_bytes(path, at_most=MODEL_MAX_BYTES)
 
 
 def open_model(data: bytes, *, max_bytes: int = MODEL_MAX_BYTES) -> Model:

@@ -14,7 +14,7 @@ from models.onnx_wire import metadata_value
 from models.registry import Registry
 from models.version import Version
 from stinger.errors import FileError, InputError
-from stinger.files import read_regular
+from stinger.files import read_bytes
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -46,7 +46,7 @@ class ModelReferences:
 
 def _named_by(version: Version) -> ReferencedData:
     try:
-        text = metadata_value(read_regular(version.model_path, at_most=MODEL_MAX_BYTES), META_KEY)
+        text = metadata_value(read_bytes(version.model_path, at_most=MODEL_MAX_BYTES), META_KEY)
         document = json.loads(text) if text else None
     except (ValueError, RecursionError) as error:
         raise FileError(version.model_path, "has metadata that is not JSON") from error

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, record_of
 from stinger.errors import FileError, InputError
-from stinger.files import StrPath, os_errors, read_regular, replace_path, sync_folder, write_bytes
+from stinger.files import StrPath, os_errors, read_bytes, replace_path, sync_folder, write_bytes
 from stinger.private_files import private_files
 
 LOCK_TIMEOUT_S: Final = 10.0
@@ -101,7 +101,7 @@ class Registry:
         if not self._exists(path):
             return []
         entries = []
-        for line in read_regular(path).split(b"\n"):
+        for line in read_bytes(path).split(b"\n"):
             try:
                 entry = json.loads(line)
             except (ValueError, RecursionError):
@@ -218,7 +218,7 @@ class Registry:
     def _champion_id(self) -> str | None:
         """Return the content of the file that names the champion; ``None`` if there is no such file."""
         path = self.folder / "champion"
-        return read_regular(path).decode("utf-8", errors="replace").strip() if self._exists(path) else None
+        return read_bytes(path).decode("utf-8", errors="replace").strip() if self._exists(path) else None
 
     def _predecessor(self) -> str | None:
         """Return the id of the previous champion."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stinger.errors import FileError
-from stinger.files import read_regular
+from stinger.files import read_bytes
 
 MODEL_FILE: Final = "model.onnx"
 BLASTER_FILE: Final = "model.mlmd"
@@ -110,7 +110,7 @@ def _record(values: dict[str, Any]) -> VersionRecord | None:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(read_regular(path))
+        values = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise FileError(path, "is not JSON") from error
     if not isinstance(values, dict):

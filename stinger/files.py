@@ -25,27 +25,11 @@ _PART_BYTES: Final = 2**20
 
 
 def read_bytes(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
-    """Return the content of a file.
+    """Return the content of a regular file.
 
-    Raises :class:`FileError` if the operating system refuses, and for a file of more than ``at_most`` bytes.
-    """
-    with os_errors(path), open(path, "rb", buffering=0) as file:
-        status = os.fstat(file.fileno())
-        if stat.S_ISREG(status.st_mode):
-            data = file.readall() if status.st_size <= at_most else None
-        else:
-            # A pipe has no size, and a device such as /dev/zero no end.
-            data = _read_up_to(file, at_most)
-    if data is None or len(data) > at_most:
-        raise FileError(path, f"is larger than {at_most:,} bytes")
-    return data
-
-
-def read_regular(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
-    """Return the content of a regular file, as :func:`read_bytes` does.
-
-    Raises :class:`FileError` also for anything else, such as a pipe or a device, without opening it: opening or reading
-    one may wait for ever, and opening some has effects of its own.
+    Raises :class:`FileError` if the operating system refuses, for a file of more than ``at_most`` bytes, and for anything
+    that is not a regular file, such as a pipe or a device: opening or reading one may wait for ever, and opening some has
+    effects of its own.
     """
     with open_regular(path) as file:
         too_large = os.fstat(file.fileno()).st_size > at_most

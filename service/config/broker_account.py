@@ -10,7 +10,7 @@ from typing import Final
 
 from service.config.broker_address import read_password
 from stinger.errors import InputError
-from stinger.files import StrPath, read_regular, write_bytes
+from stinger.files import StrPath, read_bytes, write_bytes
 
 PASSWORD_FILE: Final = "broker-password"  # noqa: S105 - its name
 """Name of the file in the data folder: the password in its first line, and in the second the port that it is for."""
@@ -55,7 +55,7 @@ def local_account(data_dir: StrPath, port: int) -> Account | None:
     """
     path = Path(data_dir) / PASSWORD_FILE
     try:
-        lines = read_regular(path, at_most=_MAX_BYTES).decode("ascii", "replace").splitlines()
+        lines = read_bytes(path, at_most=_MAX_BYTES).decode("ascii", "replace").splitlines()
         return Account(USER, read_password(path)) if lines[1:2] == [str(port)] else None
     except InputError:
         return None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from stinger.errors import StingerError
-from stinger.files import read_regular, write_bytes
+from stinger.files import read_bytes, write_bytes
 
 AGE_CLOCK_NAME: Final = "retention.json"
 """The name of its file in the data folder."""
@@ -91,7 +91,7 @@ class AgeClock:
 def _read(file: Path) -> _State | None:
     """Return the state in ``file``; ``None`` if there is none that can be used."""
     try:
-        values = json.loads(read_regular(file, at_most=_MAX_BYTES))
+        values = json.loads(read_bytes(file, at_most=_MAX_BYTES))
         trusted_s, trial_since_s = float(values["trusted_s"]), values["trial_since_s"]
         state = _State(trusted_s, None if trial_since_s is None else float(trial_since_s))
     except (StingerError, ValueError, TypeError, KeyError, OverflowError, RecursionError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stinger.errors import FileError
-from stinger.files import StrPath, os_errors, read_regular
+from stinger.files import StrPath, os_errors, read_bytes
 from stinger.sample import SAMPLE_RATE_HZ
 
 SCHEMA: Final = 1
@@ -88,7 +88,7 @@ def read_sidecar(path: StrPath) -> Sidecar:
         if Path(path).stat().st_size > _MAX_BYTES:
             raise FileError(path, f"is not a sidecar: more than {_MAX_BYTES:,} bytes")
     try:
-        values = json.loads(read_regular(path))
+        values = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise FileError(path, "is not JSON") from error
     if not isinstance(values, dict) or values.pop("schema", None) != SCHEMA:
