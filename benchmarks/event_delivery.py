@@ -37,7 +37,7 @@ def show(name: str, seconds: list[float]) -> None:
 
 
 def a_shot(n: int) -> Shot:
-    return Shot(DeviceName("b1"), n, time.time(), True, 84.5, 0.97, True, "lr-1")
+    return Shot(DeviceName("b1"), n, time.time(), True, 84.5, 0.97, True, "lr-1", id=f"{n}")
 
 
 def measure_outbox(folder: Path) -> None:

@@ -28,9 +28,10 @@ FILES = 1000
 def blocks_of(size: int) -> list[Block]:
     channels = np.random.default_rng(1).integers(-2000, 2000, (SAMPLES, 6))
     samples = make_samples(10 * np.arange(SAMPLES), channels, np.zeros(SAMPLES))
-    taken_s = 1.7e9 + 0.01 * np.arange(SAMPLES, dtype=np.float64)
+    taken_ns = 1e7 * np.arange(SAMPLES, dtype=np.float64)
     return [
-        Block(DeviceName("d"), samples[at : at + size], taken_s[at : at + size], 0) for at in range(0, SAMPLES, size)
+        Block(DeviceName("d"), samples[at : at + size], taken_ns[at : at + size], 1.7e9, 0, 0)
+        for at in range(0, SAMPLES, size)
     ]
 
 
@@ -91,7 +92,7 @@ def time_many_devices(folder: Path) -> None:
     recorder = Recorder(folder)
     start = time.perf_counter()
     for number in range(FILES):
-        recorder.append(Block(DeviceName(f"d{number}"), block.samples, block.taken_s, 0))
+        recorder.append(Block(DeviceName(f"d{number}"), block.samples, block.taken_ns, block.unix_offset_s, 0, 0))
     begun = time.perf_counter()
     recorder.flush()
     described = time.perf_counter()

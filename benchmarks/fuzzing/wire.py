@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.fuzzing.decoder import NUMBERS, Decoder
 from service.base.source import Block, Intake, LinkReport
+from service.base.wall_clock import HOST_CLOCK
 from service.sources.block_builder import BlockBuilder
 from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
-from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import parse_device_name
 from stinger.errors import DeviceError
 from stinger.mlmd import LrModel, MlpModel, decode_mlmd, encode_mlmd, fingerprint

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final
 
 from stinger.device_name import DeviceName
 
+_TIME_MODULUS: Final = 2**48
 
-def new_event_id() -> str:
-    """Return a unique id that sorts by time: 12 hex digits of Unix time in milliseconds, then 10 random ones."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(5)}"
+
+def event_id(kind: str, device: DeviceName, clock_zero_ms: int, device_ms: int) -> str:
+    """Return the id of the event of ``kind`` that ``device`` had at ``device_ms`` of the boot ``clock_zero_ms``.
+
+    These identify the event, so an event that is found again has the same id. Ids sort by time: 12 hex digits of Unix time
+    in milliseconds come before 10 of a hash. ``clock_zero_ms`` is that of the event's :class:`~service.base.source.Block`.
+    """
+    digest = blake2b(f"{kind} {device} {clock_zero_ms} {device_ms}".encode(), digest_size=5).hexdigest()
+    return f"{(clock_zero_ms + device_ms) % _TIME_MODULUS:012x}{digest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,8 @@ class Shot:
     """False for a trigger edge of a burst, too soon after the last accepted shot."""
     model: str
     """Version of the model that scored the sample."""
-    id: str = field(default_factory=new_event_id)
+    id: str = field(kw_only=True)
+    """See :func:`event_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,8 @@ class WheelsSwitched:
     """At the end of a spin-up: whether it had a shot."""
     duration_ms: float | None = None
     """At the end of a spin-up: how long the wheels were on."""
-    id: str = field(default_factory=new_event_id)
+    id: str = field(kw_only=True)
+    """See :func:`event_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,8 @@ class FalseSpinUp:
     duration_ms: float
     peak_probability: float | None
     model: str
-    id: str = field(default_factory=new_event_id)
+    id: str = field(kw_only=True)
+    """See :func:`event_id`."""
 
 
 Event = Shot | WheelsSwitched | FalseSpinUp

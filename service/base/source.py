@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from stinger.device_name import DeviceName
 from stinger.sample import SampleArray
+
+_NS_PER_S: Final = 1e9
 
 
 class LinkState(Enum):
@@ -60,20 +62,29 @@ class LinkReport:
 class Block:
     """Consecutive samples of one device, at least one, at 100 Hz; time never decreases within a block.
 
-    ``taken_s`` ``(n,) float64`` is when each sample was taken, in seconds of the host's wall clock (Unix time), by the
-    source's estimate of the device's clock. ``read_ns`` is ``time.monotonic_ns()`` when the bytes were read. ``boot``
-    grows by one whenever the device's clock started over (reboot, wrap, a recording played again). ``samples`` may be
-    read-only. ``rate_problem`` is why the samples must not be scored, as a phrase after "has": their rate is not about
-    100 Hz; ``None`` if they may be. The age of a sample is ``service.sources.wall_clock.HOST_CLOCK.now_s()`` less its
-    ``taken_s``.
+    ``samples`` may be read-only. Ages and durations are measured on the host's monotonic clock, which no one sets: only
+    :attr:`taken_s` is Unix time.
     """
 
     device: DeviceName
     samples: SampleArray
-    taken_s: npt.NDArray[np.float64]
+    taken_ns: npt.NDArray[np.float64]
+    """``(n,)``: when each sample was taken, on the host's monotonic clock, by the source's estimate of the device's clock."""
+    unix_offset_s: float
+    """What to add to a monotonic time to get Unix time, in seconds, as of when the block was built."""
     read_ns: int
+    """``time.monotonic_ns()`` when the bytes were read."""
+    clock_zero_ms: int
+    """Unix time in ms at which the device's clock was 0, as estimated at the boot's first sample: it identifies the boot."""
     boot: int = 0
+    """Grows by one whenever the device's clock started over: reboot, wrap, a recording played again."""
     rate_problem: str | None = None
+    """Why the samples must not be scored, as a phrase after "has": their rate is not about 100 Hz; ``None`` if they may be."""
+
+    @property
+    def taken_s(self) -> npt.NDArray[np.float64]:
+        """``(n,)``: when each sample was taken, in seconds of Unix time."""
+        return self.taken_ns / _NS_PER_S + self.unix_offset_s
 
 
 class Intake(Protocol):

@@ -26,6 +26,7 @@ from service.daemon.command_executor import CommandExecutor
 from service.daemon.flow import Flow
 from service.daemon.metrics_server import MetricsServer
 from service.daemon.pipeline import Pipeline
+from service.daemon.recovering import BackgroundRecovery
 from service.daemon.serving_model import ServingModel
 from service.daemon.sinks import MetricsSink, MqttSink
 from service.daemon.telemetry import TelemetryReporter, TelemetrySink
@@ -43,8 +44,8 @@ from service.ops.systemd import Notifier
 from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
-from service.recording.recovery import recover
 from service.recording.retention import Retention, limits_of
+from service.recording.store import list_files
 from service.sources.build import build_sources
 from stinger.errors import InputError, UnavailableError
 from stinger.paths import recordings_dir, registry_dir
@@ -88,6 +89,7 @@ class Parts:
     link: BrokerLink
     mqtt_sink: MqttSink
     telemetry: TelemetryReporter
+    recovery: BackgroundRecovery
     retention: Retention
     room_needed: asyncio.Event
     """Set to have old recordings deleted at once."""
@@ -118,7 +120,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     recordings = recordings_dir(config.data_dir)
     retention = Retention(recordings, registry, clock=AgeClock(config.data_dir / AGE_CLOCK_NAME))
     await _make_room(config, retention, metrics)
-    await _recover(recordings)
+    left_open = await asyncio.to_thread(list_files, recordings)  # before the recorder adds its own
     lock.try_again()
     alarms.on_data_folder(lock.problem)
 
@@ -184,6 +186,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         link=link,
         mqtt_sink=mqtt_sink,
         telemetry=TelemetryReporter(figures, model, mqtt_sink, link, health=health, metrics=metrics, notifier=notifier),
+        recovery=BackgroundRecovery(left_open, pipeline, mqtt_sink.publish_lost, lambda: outbox.depth),
         retention=retention,
         room_needed=room_needed,
         alarms=alarms,
@@ -222,13 +225,6 @@ async def _make_room(config: Config, retention: Retention, metrics: Metrics) -> 
         metrics.set_stored(kept=pruned.left, kept_bytes=pruned.left_bytes, deleted=len(pruned.deleted))
         if pruned.deleted:
             _LOG.warning("recordings_pruned", deleted=len(pruned.deleted), bytes=pruned.deleted_bytes, free_before=free)
-
-
-async def _recover(recordings: Path) -> None:
-    """Close the recordings that a killed daemon left open."""
-    recovery = await asyncio.to_thread(recover, recordings)
-    if recovery.closed or recovery.problems:
-        _LOG.warning("recordings_recovered", closed=recovery.closed, problems=len(recovery.problems))
 
 
 def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: Alarms) -> Recorder:

@@ -116,6 +116,7 @@ class Daemon:
                 tasks.create_task(parts.telemetry.run(), name="telemetry"),
                 tasks.create_task(parts.model.follow(), name="champion"),
                 tasks.create_task(self._prune(), name="pruning"),
+                tasks.create_task(parts.recovery.run(), name="recovery"),
                 tasks.create_task(self._supervise_recorder(), name="recorder supervision"),
                 tasks.create_task(parts.metrics_server.supervise(), name="metrics server"),
                 tasks.create_task(self._supervise_broker(), name="embedded broker"),

@@ -9,14 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from models.decision import Decision, DecisionParameters, Switch
-from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched
+from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched, event_id
+from service.base.source import Block
 from stinger.device_name import DeviceName
-from stinger.sample import SampleArray
 
 PEAK_MS: Final = 1000
 """A shot's peak probability is the highest of this long before it."""
 KEPT_SAMPLES: Final = 200
 """At least this many of the newest scores are kept: two seconds."""
+
+_NS_PER_MS: Final = 1e6
+_NS_PER_S: Final = 1e9
 
 _Times = npt.NDArray[np.integer[Any]]
 _Scores = npt.NDArray[np.float32]
@@ -25,8 +28,8 @@ _Scores = npt.NDArray[np.float32]
 class EventDetector:
     """Decides on the wheels of one device and finds its shots, block by block.
 
-    ``model`` is the version that events name. Times in ms are on the device's clock, as in its samples; times in s are on
-    the host's wall clock, Unix time.
+    ``model`` is the version that events name. Times in ms are on the device's clock, as in its samples; times in ns are on
+    the host's monotonic clock, so that no step of its wall clock changes a decision; times in s are Unix time.
     """
 
     def __init__(
@@ -42,7 +45,9 @@ class EventDetector:
         self._on_ms: int | None = None
         self._with_shot = False
         self._last_ms: int | None = None
-        self._last_s = 0.0
+        self._last_s = 0.0  # when the newest sample was taken
+        self._read_ns = 0  # and when it arrived
+        self._clock_zero_ms = 0  # of its boot
 
     @property
     def wheels_on(self) -> bool:
@@ -58,33 +63,40 @@ class EventDetector:
     def parameters(self, parameters: DecisionParameters) -> None:
         self._decision.parameters = parameters
 
-    def push(
-        self, samples: SampleArray, taken_s: npt.NDArray[np.float64], probability: npt.NDArray[np.float32]
-    ) -> list[Event]:
-        """Process the next samples ``(n,)``, n >= 1, taken at ``taken_s``, and their scores; return their events in order."""
+    def push(self, block: Block, probability: npt.NDArray[np.float32]) -> list[Event]:
+        """Process the device's next block and its scores ``(n,)``; return the events in it, in order."""
+        samples = block.samples
         times = samples["timestamp_ms"]
-        last_ms, last_s, newest = int(times[-1]), float(taken_s[-1]), float(probability[-1])
+        last_ms, newest = int(times[-1]), float(probability[-1])
         events = self.restart() if self._last_ms is not None and int(times[0]) < self._last_ms else []
+        self._last_s = float(block.taken_ns[-1]) / _NS_PER_S + block.unix_offset_s
+        self._read_ns = block.read_ns
+        self._clock_zero_ms = block.clock_zero_ms
         self._recent.add(times, probability)
         if samples.shape[0] == 1:  # live: avoids NumPy's overhead for short arrays
             switches, pressed = self._decision.step(last_ms, newest), bool(samples["trigger"][0])
             for switch in switches:
-                events += self._switched(switch, last_s - (last_ms - switch.time_ms) / 1000)
+                events += self._switched(switch, self._last_s - (last_ms - switch.time_ms) / 1000)
             if pressed and not (self._trigger or self._last_ms is None):
-                events.append(self._shot(last_ms, last_s))
+                events.append(self._shot(last_ms, self._last_s))
             self._trigger = pressed
         else:
-            events += self._events_of_block(samples, taken_s, probability)
-        self._last_ms, self._last_s = last_ms, last_s
+            events += self._events_of_block(block, probability)
+        self._last_ms = last_ms
         return events
 
-    def tick(self, now_s: float) -> list[Event]:
-        """Advance to ``now_s`` without samples: switch off wheels whose last score is too old, and return the events."""
+    def tick(self, now_ns: int) -> list[Event]:
+        """Advance to ``now_ns`` without samples: switch off wheels whose last score is too old, and return the events.
+
+        Its age counts from when its sample arrived: samples that arrive late, as after the process was stopped for a
+        while, are no silence.
+        """
         if self._last_ms is None or not self._decision.wheels:
             return []
-        if (now_s - self._last_s) * 1000 < self._decision.parameters.stale_ms / 2:
+        age_ms = (now_ns - self._read_ns) / _NS_PER_MS
+        if age_ms < self._decision.parameters.stale_ms / 2:
             return []  # the wheels cannot be due yet
-        now_ms = self._last_ms + round((now_s - self._last_s) * 1000)
+        now_ms = self._last_ms + round(age_ms)
         events: list[Event] = []
         for switch in self._decision.tick(now_ms):
             events += self._switched(switch, self._last_s + (switch.time_ms - self._last_ms) / 1000)
@@ -101,19 +113,17 @@ class EventDetector:
         self._accepted_ms = self._last_ms = None
         return events
 
-    def _events_of_block(
-        self, samples: SampleArray, taken_s: npt.NDArray[np.float64], probability: npt.NDArray[np.float32]
-    ) -> list[Event]:
+    def _events_of_block(self, block: Block, probability: npt.NDArray[np.float32]) -> list[Event]:
         """Return the events of a block. At the same time, a switch comes before a shot, whose lead is then 0."""
-        time_ms = samples["timestamp_ms"].astype(np.int64)
+        time_ms = block.samples["timestamp_ms"].astype(np.int64)
         switches = self._decision.push(time_ms, probability).switches
         found: list[tuple[int, Switch | None]] = [(switch.time_ms, switch) for switch in switches]
-        found += [(int(time_ms[i]), None) for i in self._edges(samples["trigger"])]
+        found += [(int(time_ms[i]), None) for i in self._edges(block.samples["trigger"])]
         events: list[Event] = []
         for at_ms, switch in sorted(found, key=lambda entry: (entry[0], entry[1] is None)):
-            host_s = float(np.interp(at_ms, time_ms, taken_s))
+            host_s = float(np.interp(at_ms, time_ms, block.taken_s))
             if at_ms < time_ms[0]:  # in the gap before this block
-                host_s = float(taken_s[0]) - (int(time_ms[0]) - at_ms) / 1000
+                host_s = float(block.taken_s[0]) - (int(time_ms[0]) - at_ms) / 1000
             events += [self._shot(at_ms, host_s)] if switch is None else self._switched(switch, host_s)
         return events
 
@@ -144,6 +154,7 @@ class EventDetector:
             peak_probability=self._recent.peak(at_ms - PEAK_MS, at_ms),
             accepted=accepted,
             model=self.model,
+            id=self._id("shot", at_ms),
         )
 
     def _switched(self, switch: Switch, host_s: float) -> list[Event]:
@@ -151,18 +162,31 @@ class EventDetector:
         if switch.on:
             self._on_ms, self._with_shot = switch.time_ms, False
             self._recent.mark(switch.time_ms)
-            return [WheelsSwitched(self.device, switch.time_ms, host_s, True, probability, self.model)]
+            id_ = self._id("on", switch.time_ms)
+            return [WheelsSwitched(self.device, switch.time_ms, host_s, True, probability, self.model, id=id_)]
         on_ms, self._on_ms = self._on_ms, None
         assert on_ms is not None, "wheels went off that were not on"
         duration_ms = float(switch.time_ms - on_ms)
         ended = WheelsSwitched(
-            self.device, switch.time_ms, host_s, False, probability, self.model, self._with_shot, duration_ms
+            device=self.device,
+            device_ms=switch.time_ms,
+            host_s=host_s,
+            on=False,
+            probability=probability,
+            model=self.model,
+            with_shot=self._with_shot,
+            duration_ms=duration_ms,
+            id=self._id("off", switch.time_ms),
         )
         if self._with_shot:
             return [ended]
         peak = self._recent.peak(on_ms, switch.time_ms)
         started_s = host_s - duration_ms / 1000
-        return [ended, FalseSpinUp(self.device, on_ms, started_s, duration_ms, peak, self.model)]
+        id_ = self._id("false spin-up", on_ms)
+        return [ended, FalseSpinUp(self.device, on_ms, started_s, duration_ms, peak, self.model, id=id_)]
+
+    def _id(self, kind: str, device_ms: int) -> str:
+        return event_id(kind, self.device, self._clock_zero_ms, device_ms)
 
 
 class RecentScores:

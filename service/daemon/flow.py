@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from service.base.hold_up import HoldUpDetector
 from service.base.source import Block, LinkReport
 from service.daemon.pipeline import Pipeline
 from stinger.device_name import DeviceName
@@ -104,20 +105,8 @@ class Flow:
 
         Raises the exception of the model or of a sink; after that, nothing is scored, and every call raises it again.
         """
-        if self._failure is not None:
-            raise self._failure
-        started_s = time.monotonic()
-        try:
-            while self._queue:
-                self._pipeline.score([self._next_block()] if len(self._queue) == 1 else self._next_blocks())
-                self._runs += 1
-        except Exception as error:
-            self._failure = error
-            raise
-        self._cadence.count_scoring(time.monotonic() - started_s)
-        if self._pipeline.any_wheels_on:
-            self._wheels_on.set()
-        self._has_room.set()
+        while self._queue or self._failure is not None:
+            self._score_once()
 
     def check_progress(self) -> bool:
         """Return whether the flow has run since the last check and, if blocks are queued, has scored some."""
@@ -130,7 +119,28 @@ class Flow:
             if self._cadence.delay_s:
                 await asyncio.sleep(self._cadence.delay_s)
             self._has_blocks.clear()
-            self.score_queued()
+            while self._queue or self._failure is not None:
+                self._score_once()
+                if not self._queue:
+                    break
+                # The outbox gets a turn to write: a killed daemon loses the events of one run of the model at most.
+                await asyncio.sleep(0)
+
+    def _score_once(self) -> None:
+        """Score the first queued block of each device, in one run of the model."""
+        if self._failure is not None:
+            raise self._failure
+        started_s = time.monotonic()
+        try:
+            self._pipeline.score([self._next_block()] if len(self._queue) == 1 else self._next_blocks())
+        except Exception as error:
+            self._failure = error
+            raise
+        self._runs += 1
+        self._cadence.count_scoring(time.monotonic() - started_s)
+        if self._pipeline.any_wheels_on:
+            self._wheels_on.set()
+        self._has_room.set()
 
     def _score_for_source(self) -> None:
         """Score in the task of a source."""
@@ -145,15 +155,19 @@ class Flow:
         self._has_blocks.set()
 
     async def _tick(self) -> None:
+        hold_up = HoldUpDetector()
         while True:
             if self._pipeline.any_wheels_on:
-                await asyncio.sleep(TICK_S)
+                held_up = await hold_up.sleep(TICK_S)
             else:
                 self._wheels_on.clear()
+                hold_up.begin(self._idle_s)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._idle_s):
                         await self._wheels_on.wait()
-            self._pipeline.tick()
+                held_up = hold_up.was_held_up()
+            if not held_up:  # otherwise the samples that arrived meanwhile are scored first
+                self._pipeline.tick()
             self._ticks += 1
 
     def _next_block(self) -> Block:

@@ -17,6 +17,7 @@ from service.base.logs import get_logger
 from service.base.sink import Sink
 from service.base.source import Block, LinkReport, LinkState
 from service.base.states import ModelInUse, Stamps
+from service.base.wall_clock import HOST_CLOCK
 from service.daemon.event_detector import EventDetector
 from stinger.device_name import DeviceName
 
@@ -26,8 +27,8 @@ _LOG = get_logger(__name__)
 class Pipeline:
     """Scores blocks, decides on the wheels, and passes everything to the subscribed sinks.
 
-    ``threshold`` replaces the one that comes with each model; ``None`` keeps the model's. ``wall_clock`` returns Unix time
-    in seconds. An exception of the model or of a sink reaches the caller.
+    ``threshold`` replaces the one that comes with each model; ``None`` keeps the model's. ``monotonic_ns`` and
+    ``unix_s`` return the time. An exception of the model or of a sink reaches the caller.
     """
 
     def __init__(
@@ -36,15 +37,17 @@ class Pipeline:
         *,
         min_shot_gap_ms: float,
         threshold: Threshold | None = None,
-        wall_clock: Callable[[], float] = time.time,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        unix_s: Callable[[], float] = HOST_CLOCK.now_s,
     ) -> None:
         self._serving = serving
         self._threshold = threshold
         self._decision = _decision(serving, threshold)
         self._device_thresholds: dict[DeviceName, Threshold] = {}
         self._scorer = Scorer(serving.model)
-        self._min_shot_gap_ms = min_shot_gap_ms
-        self._wall_clock = wall_clock
+        self.min_shot_gap_ms = min_shot_gap_ms
+        self._monotonic_ns = monotonic_ns
+        self._unix_s = unix_s
         self._sinks: tuple[Sink, ...] = ()
         self._devices: dict[DeviceName, _Device] = {}
         self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels were switched on; some may be off again
@@ -53,6 +56,11 @@ class Pipeline:
     def model(self) -> str:
         """Version of the model in use."""
         return self._serving.version
+
+    @property
+    def serving(self) -> ChosenModel:
+        """The model in use."""
+        return self._serving
 
     @property
     def devices(self) -> tuple[DeviceName, ...]:
@@ -73,6 +81,11 @@ class Pipeline:
         """Pass everything to ``sink`` too, after the sinks subscribed before it. Call it before the first device is added."""
         assert not self._devices, "a sink subscribed now would miss a device"
         self._sinks += (sink,)
+
+    def decision_of(self, name: DeviceName) -> DecisionParameters:
+        """Return when the wheels of a device, known or not, go on and off."""
+        threshold = self._device_thresholds.get(name)
+        return self._decision if threshold is None else self._decision.at(threshold)
 
     def add_device(self, name: DeviceName) -> None:
         """Add a device before it delivers anything; do nothing if it is known already."""
@@ -109,9 +122,9 @@ class Pipeline:
 
     def tick(self) -> None:
         """Switch off the wheels of devices whose last score is too old."""
-        now_s = self._wall_clock()
+        now_ns = self._monotonic_ns()
         for name, device in list(self._spinning.items()):
-            self._emit(device.detector.tick(now_s), None)
+            self._emit(device.detector.tick(now_ns), None)
             if not device.detector.wheels_on:
                 del self._spinning[name]
 
@@ -170,7 +183,7 @@ class Pipeline:
         stamps: list[Stamps] = []
         for i, block in enumerate(blocks):
             device = self._devices[block.device]
-            events = device.detector.push(block.samples, block.taken_s, scores.block(i))
+            events = device.detector.push(block, scores.block(i))
             stamps.append(Stamps(block.read_ns, time.monotonic_ns()))
             if device.detector.wheels_on:
                 self._spinning[block.device] = device
@@ -185,7 +198,7 @@ class Pipeline:
             device = self._devices[block.device]
             self._scorer.forget(block.device)
             probability = np.full(block.samples.shape[0], np.nan, dtype=np.float32)
-            events = device.detector.push(block.samples, block.taken_s, probability)
+            events = device.detector.push(block, probability)
             stamps = Stamps(block.read_ns, time.monotonic_ns())
             self._emit(events, stamps)
             for sink in self._sinks:
@@ -209,7 +222,7 @@ class Pipeline:
     def _device(self, name: DeviceName) -> _Device:
         device = self._devices.get(name)
         if device is None:
-            detector = EventDetector(name, self.model, self._decision_of(name), min_shot_gap_ms=self._min_shot_gap_ms)
+            detector = EventDetector(name, self.model, self.decision_of(name), min_shot_gap_ms=self.min_shot_gap_ms)
             device = self._devices[name] = _Device(detector)
             _LOG.info("device_added", device=name)
             for sink in self._sinks:
@@ -222,17 +235,13 @@ class Pipeline:
         for name in names:
             detector = self._devices[name].detector
             detector.model = self.model
-            detector.parameters = self._decision_of(name)
+            detector.parameters = self.decision_of(name)
             self._emit_model(name)
 
     def _emit_model(self, name: DeviceName) -> None:
-        in_use = ModelInUse(name, self._wall_clock(), self.model, self._decision_of(name).on)
+        in_use = ModelInUse(name, self._unix_s(), self.model, self.decision_of(name).on)
         for sink in self._sinks:
             sink.on_model(in_use)
-
-    def _decision_of(self, name: DeviceName) -> DecisionParameters:
-        threshold = self._device_thresholds.get(name)
-        return self._decision if threshold is None else self._decision.at(threshold)
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from service.base.events import Event, Shot, Telemetry, WheelsSwitched
 from service.base.sink import Sink
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.base.states import ModelInUse, ScoreBlock, Stamps
+from service.base.wall_clock import HOST_CLOCK
 from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import event_message, link_message, model_message, scores_message, telemetry_message
 from service.mqtt.publisher import Publisher
@@ -96,6 +98,7 @@ class MqttSink(Sink):
         self._home_assistant = home_assistant
         self._add_stamps = stamps
         self._links: dict[DeviceName, tuple[LinkState, str, LinkCounters]] = {}  # as last published
+        self._switched: set[DeviceName] = set()  # whose wheels were switched since the daemon started
 
     def on_device(self, device: DeviceName) -> None:
         """See :class:`service.base.sink.Sink`."""
@@ -108,6 +111,8 @@ class MqttSink(Sink):
 
     def on_event(self, event: Event, stamps: Stamps | None) -> None:
         """See :class:`service.base.sink.Sink`."""
+        if isinstance(event, WheelsSwitched):
+            self._switched.add(event.device)
         # Wheels may also go off for lack of samples, so no message about wheels going off has stamps.
         stamped = isinstance(event, Shot) or (isinstance(event, WheelsSwitched) and event.on)
         self._publisher.put(event_message(event, stamps if self._add_stamps and stamped else None))
@@ -124,7 +129,17 @@ class MqttSink(Sink):
         shown = (report.state, report.reason, replace(report.counters, samples=0))
         if self._links.get(report.device) != shown:
             self._links[report.device] = shown
-            self._publisher.put(link_message(report, time.time()))
+            self._publisher.put(link_message(report, HOST_CLOCK.now_s()))
+
+    def publish_lost(self, events: Sequence[Event], model: str | None) -> None:
+        """Publish events that were lost when the daemon was killed, and found again in a recording made with ``model``.
+
+        Spin-ups are only published if they were found with the same model, and before the wheels of the device were
+        switched again: they are retained, and must not replace a newer state.
+        """
+        for event in events:
+            if isinstance(event, Shot) or (event.model == model and event.device not in self._switched):
+                self._publisher.put(event_message(event))
 
     def publish_telemetry(self, telemetry: Telemetry) -> None:
         """Publish a device's figures of the last second."""

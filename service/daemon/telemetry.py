@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +13,7 @@ from service.base.events import Event, Telemetry, WheelsSwitched
 from service.base.sink import Sink
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.base.states import ModelInUse, Stamps
+from service.base.wall_clock import HOST_CLOCK
 from service.daemon.serving_model import ServingModel
 from service.daemon.sinks import MqttSink
 from service.mqtt.broker_link import BrokerLink
@@ -98,14 +98,14 @@ class TelemetryReporter:
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while True:
-            due_s += PERIOD_S
+            due_s = max(due_s + PERIOD_S, loop.time())  # reports that a suspended process missed are not made up for
             await asyncio.sleep(due_s - loop.time())
             await self.report()
 
     async def report(self) -> None:
         """Publish the figures since the last report."""
         self._health.heartbeat()
-        figures = self._counted.take(time.time())
+        figures = self._counted.take(HOST_CLOCK.now_s())
         for number, telemetry in enumerate(figures, start=1):
             self._mqtt_sink.publish_telemetry(telemetry)
             if number % _MESSAGES_A_TURN == 0:

@@ -14,6 +14,7 @@ from typing import Final
 from service.base.backoff import Backoff
 from service.base.logs import get_logger
 from service.base.states import DaemonStatus
+from service.base.wall_clock import HOST_CLOCK
 from service.config.broker_address import BrokerAddress
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.broker_lacks import lacks_of
@@ -256,7 +257,7 @@ class BrokerLink:
 
     def _status(self, *, online: bool = True) -> OutgoingMessage:
         reason = "started" if online else "stopped"
-        return status_message(DaemonStatus(online, time.time(), reason, self._version, self._alarm))
+        return status_message(DaemonStatus(online, HOST_CLOCK.now_s(), reason, self._version, self._alarm))
 
     async def _checkpoint(self) -> None:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from service.base.source import Block
 from service.recording.recording_file import RecordingFile
 from service.recording.sidecar import RecordingNote, Sidecar, utc_text
 from service.recording.store import storable_time
@@ -31,16 +32,17 @@ class DeviceRecording:
     notes: tuple[RecordingNote, ...] = ()
     """Notes for the next recording."""
 
-    def open_file(self, started_s: float, now_s: float, boot: int, *, max_bytes: int) -> RecordingFile:
-        """Begin a new recording that starts at ``started_s``, or at ``now_s`` if ``started_s`` cannot be stored.
+    def open_file(self, block: Block, now_s: float, *, max_bytes: int) -> RecordingFile:
+        """Begin a new recording with ``block``; it starts at ``now_s`` (Unix time) if the block's time cannot be stored.
 
-        Times are Unix times. Raises ``OSError``.
+        Raises ``OSError``.
         """
-        started_s = storable_time(started_s, now_s)
+        started_s = storable_time(float(block.taken_s[0]), now_s)
         sidecar = Sidecar(
             device=self.device,
             started=utc_text(started_s),
-            boot=boot,
+            boot=block.boot,
+            clock_zero_ms=block.clock_zero_ms,
             firmware=self.firmware,
             model=self.model,
             notes=self.notes,

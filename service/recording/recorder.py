@@ -15,6 +15,7 @@ from typing import Final
 from service.base.note import NoteText, parse_note
 from service.base.source import Block
 from service.base.states import RecorderStats
+from service.base.wall_clock import HOST_CLOCK
 from service.recording.device_recording import DeviceRecording
 from service.recording.disk_alarm import DiskAlarm, RecorderAlarm
 from service.recording.disk_worker import DiskWorker
@@ -147,7 +148,7 @@ class Recorder:
         Raises :class:`InputError` if the recording has too many notes already.
         """
         noted = self._device(device)
-        note = RecordingNote(utc_text(time.time()), text)
+        note = RecordingNote(utc_text(HOST_CLOCK.now_s()), text)
         file = noted.file
         if len(noted.notes if file is None else file.sidecar.notes) >= _MAX_NOTES:
             raise InputError(f"the recording of {device} has {_MAX_NOTES:,} notes: no room for more")
@@ -237,7 +238,7 @@ class Recorder:
         if self._open >= self._max_open:
             recorded = [other for other in self._devices.values() if other.file]
             self._end_file(min(recorded, key=lambda other: other.last_read_ns), EndReason.REST)
-        file = device.open_file(float(block.taken_s[0]), time.time(), block.boot, max_bytes=self._max_bytes)
+        file = device.open_file(block, HOST_CLOCK.now_s(), max_bytes=self._max_bytes)
         self._files += 1
         self._open += 1
         self._disk.add(file)

@@ -1,19 +1,21 @@
-"""Recovery at the start of the daemon: closing the recordings that a killed daemon left open."""
+"""Recovery of the recordings that a killed daemon left open: each is read, and closed after its last events were found."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from service.recording.sidecar import EndReason, Sidecar, utc_text
-from service.recording.store import find_sidecar, list_files, recorded_device, sidecar_path, stem_time
+from service.recording.store import StoredFiles, find_sidecar, list_files, recorded_device, sidecar_path, stem_time
 from stinger.errors import FileError, StingerError
-from stinger.files import StrPath, os_errors, write_bytes
+from stinger.files import StrPath, os_errors, read_bytes, write_bytes
+from stinger.logs.records import TORN_ZEROS
 from stinger.recording import split_recordings
-from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE
+from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,60 +27,128 @@ class Recovery:
     samples: int = 0
     """Number of samples in them."""
     torn_bytes: int = 0
-    """Number of bytes cut off from incomplete last records."""
+    """Number of bytes cut off from their ends: incomplete last records, and zeros that a power cut left."""
     removed: int = 0
     """Number of recordings without a sample, which were deleted."""
     problems: tuple[str, ...] = ()
     """One line for each folder or file that could not be recovered; it is left as it is."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenRecording:
+    """A recording that a killed daemon left open. :meth:`close` completes it on the disk."""
+
+    path: Path
+    sidecar: Sidecar
+    """As it was, or made from the names of the recording and its folder."""
+    samples: SampleArray
+    """``(n,)``: its whole records."""
+    torn_bytes: int
+    """Number of bytes after them that are to be cut off."""
+
+    @property
+    def clock_zero_ms(self) -> int:
+        """Unix time in ms at which its device's clock was 0: see :class:`service.base.source.Block`."""
+        if self.sidecar.clock_zero_ms is not None:
+            return self.sidecar.clock_zero_ms
+        # The sidecar may be missing where the boot had just begun: with the first sample of the file.
+        started = stem_time(self.path.stem)
+        started_ms = 0 if started is None else round(started.timestamp() * 1000)
+        return started_ms - int(self.samples["timestamp_ms"][0])
+
+    def close(self) -> Recovery:
+        """Cut off what is torn and write the closed sidecar; delete a recording without samples and notes.
+
+        Raises :class:`FileError`.
+        """
+        count = self.samples.size
+        with os_errors(self.path):
+            if self.torn_bytes:
+                os.truncate(self.path, count * SAMPLE_BYTES)
+            if not count and not self.sidecar.notes:
+                self.path.unlink()
+                sidecar_path(self.path).unlink(missing_ok=True)
+                return Recovery(removed=1, torn_bytes=self.torn_bytes)
+        gaps = sum(len(recording.gaps()) for recording in split_recordings(self.samples))
+        zero_ms = self.clock_zero_ms if count else self.sidecar.clock_zero_ms
+        closed = replace(
+            self.sidecar, clock_zero_ms=zero_ms, samples=count, gaps=gaps, closed=True, end=EndReason.RECOVERED
+        )
+        write_bytes(sidecar_path(self.path), closed.to_json())
+        return Recovery(closed=1, samples=count, torn_bytes=self.torn_bytes)
+
+
 def recover(recordings: StrPath) -> Recovery:
     """Close every recording below the folder ``recordings`` whose sidecar is missing or marks it as open.
 
-    An incomplete last record is cut off. Call this before a recorder uses the folder. Files that cannot be
-    recovered are listed in the result.
+    Call this while no recorder uses the folder. Files that cannot be recovered are listed in the result.
     """
     files = list_files(recordings)
-    problems = list(files.problems)
+    found = Recovery(problems=files.problems)
+    for result in open_recordings(files):
+        found = merged(found, result if isinstance(result, Recovery) else close(result))
+    return found
+
+
+def open_recordings(files: StoredFiles) -> Iterator[OpenRecording | Recovery]:
+    """Examine each recording of ``files``, the newest first: yield it if it is open, else an empty result, or the problem.
+
+    ``files`` must have been listed before a recorder uses the folder: its new recordings are open as well. Sidecars that
+    were written in part are deleted first.
+    """
     for path in files.unfinished_sidecars:
         try:
             with os_errors(path):
                 path.unlink(missing_ok=True)
         except FileError as error:
-            problems.append(str(error))
-    found = Recovery()
-    for path in files.recordings:
+            yield Recovery(problems=(str(error),))
+    for path in sorted(files.recordings, key=lambda path: path.name, reverse=True):
         try:
-            found = _recover(path, found)
+            opened = _read_if_open(path)
         except StingerError as error:
-            problems.append(str(error))
-    return replace(found, problems=tuple(problems))
+            yield Recovery(problems=(str(error),))
+        else:
+            yield Recovery() if opened is None else opened
 
 
-def _recover(path: Path, found: Recovery) -> Recovery:
-    """Close the recording ``path`` if it is open; return ``found``, updated. Raises :class:`FileError`."""
+def close(opened: OpenRecording) -> Recovery:
+    """Close ``opened`` as :meth:`OpenRecording.close` does; a failure becomes a problem in the result."""
+    try:
+        return opened.close()
+    except StingerError as error:
+        return Recovery(problems=(str(error),))
+
+
+def merged(first: Recovery, second: Recovery) -> Recovery:
+    """Return the sums of two results."""
+    return Recovery(
+        closed=first.closed + second.closed,
+        samples=first.samples + second.samples,
+        torn_bytes=first.torn_bytes + second.torn_bytes,
+        removed=first.removed + second.removed,
+        problems=first.problems + second.problems,
+    )
+
+
+def _read_if_open(path: Path) -> OpenRecording | None:
+    """Read the recording ``path`` if it is open. Raises :class:`FileError`."""
     sidecar = find_sidecar(path) or _sidecar_from_name(path)
     if sidecar.closed:
-        return found
-    with os_errors(path):
-        size = path.stat().st_size
-        torn = size % SAMPLE_BYTES
-        if torn:
-            os.truncate(path, size - torn)
-        if size == torn and not sidecar.notes:
-            path.unlink()
-            sidecar_path(path).unlink(missing_ok=True)
-            return replace(found, removed=found.removed + 1, torn_bytes=found.torn_bytes + torn)
-        samples = np.fromfile(path, dtype=SAMPLE_DTYPE)
-    gaps = sum(len(recording.gaps()) for recording in split_recordings(samples))
-    sidecar = replace(sidecar, samples=len(samples), gaps=gaps, closed=True, end=EndReason.RECOVERED)
-    write_bytes(sidecar_path(path), sidecar.to_json())
-    return replace(
-        found,
-        closed=found.closed + 1,
-        samples=found.samples + len(samples),
-        torn_bytes=found.torn_bytes + torn,
-    )
+        return None
+    data = read_bytes(path)
+    size = _intact_bytes(data)
+    samples = np.frombuffer(data, dtype=SAMPLE_DTYPE, count=size // SAMPLE_BYTES)
+    return OpenRecording(path, sidecar, samples, len(data) - size)
+
+
+def _intact_bytes(data: bytes) -> int:
+    """Return the size of the whole records in ``data``, without the records of zeros that a power cut leaves at the end."""
+    end = -(-len(data.rstrip(b"\0")) // SAMPLE_BYTES) * SAMPLE_BYTES
+    if len(data) - end < SAMPLE_BYTES:
+        return len(data) - len(data) % SAMPLE_BYTES
+    # A record in front of the zeros that ends with zeros itself was written in part only.
+    torn = end and not any(data[end - TORN_ZEROS : end])
+    return end - SAMPLE_BYTES if torn else end
 
 
 def _sidecar_from_name(path: Path) -> Sidecar:

@@ -57,6 +57,8 @@ class Sidecar:
     """When the first sample was taken."""
     boot: int = 0
     """Increases with every start of the device's clock, within one run of the daemon."""
+    clock_zero_ms: int | None = None
+    """Unix time in ms at which the device's clock was 0, by which events of this boot are identified; None if unknown."""
     rate_hz: int = SAMPLE_RATE_HZ
     firmware: str | None = None
     model: str | None = None
@@ -112,6 +114,7 @@ def _checked(values: dict[str, Any]) -> Sidecar:
         **dict.fromkeys(("device", "started"), str),
         **dict.fromkeys(("boot", "rate_hz", "samples", "gaps", "lost_to_disk"), int),
         **dict.fromkeys(("firmware", "model", "end"), (str, type(None))),
+        "clock_zero_ms": (int, type(None)),
         "closed": bool,
     }
     for name, kind in kinds.items():

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 
 from service.base.source import Block
+from service.base.wall_clock import WallClock, clock_zero_ms
 from service.sources.device_clock import DeviceClock
 from service.sources.rate_monitor import RateMonitor
-from service.sources.wall_clock import WallClock
 from stinger.device_name import DeviceName
 from stinger.rate import GAP_MS
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray
@@ -24,7 +24,7 @@ REBOOT_DRIFT: Final = 100e-6
 """After a link was reopened, the device has rebooted if its clock is more than REBOOT_OFFSET_MS from where it should be, plus
 REBOOT_DRIFT of the time that it was away: two crystals may differ by that much."""
 
-_NS: Final = 1_000_000_000
+_NS_PER_S: Final = 1e9
 
 
 class BlockBuilder:
@@ -53,6 +53,8 @@ class BlockBuilder:
         self._due_ms = 0  # device time, with wraps undone, at which the next sample of the 100 Hz is due
         self._reopened = False
         self._taken_ns = float("-inf")  # when the newest sample of the last block was taken
+        self._clock_zero_ms = 0  # of the boot _dated_boot
+        self._dated_boot: int | None = None
 
     @property
     def rate_problem(self) -> str | None:
@@ -179,13 +181,20 @@ class BlockBuilder:
     def _block(self, samples: SampleArray, times_ms: list[int], boot: int, clock: DeviceClock, read_ns: int) -> Block:
         clock.observe(times_ms[-1], read_ns)
         # A better estimate must not turn time back, and no sample can have been taken after it was read.
-        earliest_ns, offset_s = self._taken_ns, self._wall.offset_s()
+        earliest_ns = self._taken_ns
         taken_ns = clock.taken_ns(times_ms)
         if taken_ns[0] < earliest_ns or taken_ns[-1] > read_ns:  # taken_ns ascends
             taken_ns = [min(max(time_ns, earliest_ns), read_ns) for time_ns in taken_ns]
         self._taken_ns = taken_ns[-1]
-        taken_s = np.array([time_ns / _NS + offset_s for time_ns in taken_ns])
+        unix_offset_s = self._wall.offset_s()
+        if boot != self._dated_boot:
+            self._dated_boot = boot
+            self._clock_zero_ms = clock_zero_ms(
+                taken_ns[0] / _NS_PER_S + unix_offset_s, int(samples["timestamp_ms"][0])
+            )
         problem = self._rate.problem
         if problem is not None:
             self.unscored += samples.shape[0]
-        return Block(self._device, samples, taken_s, read_ns, boot, problem)
+        return Block(
+            self._device, samples, np.array(taken_ns), unix_offset_s, read_ns, self._clock_zero_ms, boot, problem
+        )

@@ -11,10 +11,10 @@ from service.base.backoff import FIRST_S, LONGEST_S
 from service.base.link_errors import LinkLostError
 from service.base.logs import get_logger
 from service.base.source import Intake, LinkCounters, LinkReport, LinkState
+from service.base.wall_clock import HOST_CLOCK
 from service.sources.block_builder import BlockBuilder
 from service.sources.link_reader import LinkReader
 from service.sources.rate_log import RateLog
-from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import DeviceName
 from stinger.wire.stream import SampleStream, StreamKind
 

@@ -85,7 +85,8 @@ class LinkReader(asyncio.Protocol):
         if loop.time() < self._until_s and self._lost is None:
             self._timer = loop.call_at(self._until_s, self._on_timer)
         else:
-            self._wake()
+            # Not at once: when a stopped process continues, timers run before the data that has arrived meanwhile is read.
+            loop.call_soon(self._wake)
 
     def _wake(self) -> None:
         if self._lost is not None:

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from service.base.logs import get_logger
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
+from service.base.wall_clock import HOST_CLOCK
 from service.sources.block_builder import BlockBuilder
 from service.sources.rate_log import RateLog
-from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import DeviceName
 from stinger.errors import ProtocolError
 from stinger.wire.sample_messages import MessageCounter, decode_message, device_of

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from service.base.backoff import Backoff
+from service.base.hold_up import HoldUpDetector
 from service.base.logs import get_logger
 from service.base.source import Intake
 from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
@@ -77,6 +78,7 @@ class MqttSource:
             await asyncio.sleep(self._backoff.next_s())
 
     async def _check_silence(self, intake: Intake) -> None:
+        hold_up = HoldUpDetector()
         while True:
-            await asyncio.sleep(self._silence_s / _CHECKS_PER_SILENCE)
-            self._devices.check_silence(intake)
+            if not await hold_up.sleep(self._silence_s / _CHECKS_PER_SILENCE):
+                self._devices.check_silence(intake)

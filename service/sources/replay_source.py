@@ -10,8 +10,8 @@ from typing import Final
 from replay.schedule import Playback, Schedule
 from service.base.logs import get_logger
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
+from service.base.wall_clock import HOST_CLOCK, clock_zero_ms
 from service.sources.rate_log import RateLog
-from service.sources.wall_clock import HOST_CLOCK
 from stinger.device_name import DeviceName
 from stinger.logs import read_log
 
@@ -52,6 +52,7 @@ class ReplaySource:
         playback = Playback(schedule, speed=self._speed, loops=self._loops, start_ns=time.monotonic_ns())
         samples = unscored = 0
         streaming_reason = ""
+        boot, zero_ms = -1, 0
 
         def report(state: LinkState, reason: str = "") -> None:
             intake.link(LinkReport(self.device, state, reason, LinkCounters(samples=samples, unscored=unscored)))
@@ -64,9 +65,15 @@ class ReplaySource:
             if due is None:
                 await asyncio.sleep(playback.wait_s(now_ns))
                 continue
-            taken_s = due.taken_ns / _NS + HOST_CLOCK.offset_s()
             problem = due.rate.problem
-            await intake.put(Block(self.device, due.samples, taken_s, now_ns, due.boot, problem))
+            unix_offset_s = HOST_CLOCK.offset_s()
+            if due.boot != boot:
+                boot = due.boot
+                first_s = float(due.taken_ns[0]) / _NS + unix_offset_s
+                zero_ms = clock_zero_ms(first_s, int(due.samples["timestamp_ms"][0]))
+            await intake.put(
+                Block(self.device, due.samples, due.taken_ns, unix_offset_s, now_ns, zero_ms, boot, problem)
+            )
             samples += due.samples.shape[0]
             unscored += 0 if problem is None else due.samples.shape[0]
             before, streaming_reason = streaming_reason, rate_log.reason(problem)

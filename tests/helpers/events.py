@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.base.events import FalseSpinUp, Shot, Telemetry, WheelsSwitched
+from service.base.events import FalseSpinUp, Shot, Telemetry, WheelsSwitched, event_id
 from service.base.source import LinkCounters, LinkReport, LinkState
 from service.base.states import DaemonStatus, ModelInUse, ScoreBlock
 from service.mqtt.discovery import discovery_message
@@ -20,14 +20,19 @@ from service.mqtt.messages import (
 from stinger.device_name import DeviceName
 
 NOW_S = 1_700_000_000.125
+ID = "018bcfe568001f0a9c3b7d"
 
 
 def shot(device: str = "b1", device_ms: int = 1000, *, accepted: bool = True) -> Shot:
-    return Shot(DeviceName(device), device_ms, NOW_S, True, 84.5, 0.97, accepted, "lr-1")
+    name = DeviceName(device)
+    id_ = event_id("shot", name, 0, device_ms)
+    return Shot(name, device_ms, NOW_S, True, 84.5, 0.97, accepted, "lr-1", id=id_)
 
 
 def spin_up(device: str = "b1", *, on: bool = True) -> WheelsSwitched:
-    return WheelsSwitched(DeviceName(device), 900, NOW_S, on, 0.8, "lr-1", None if on else True, None if on else 320.0)
+    return WheelsSwitched(
+        DeviceName(device), 900, NOW_S, on, 0.8, "lr-1", None if on else True, None if on else 320.0, id=ID
+    )
 
 
 def telemetry(device: str = "b1", probability: float | None = 0.25) -> Telemetry:
@@ -47,7 +52,7 @@ def one_message_of_each_kind() -> dict[str, OutgoingMessage]:
     return {
         "shot": event_message(shot()),
         "spinup": event_message(spin_up()),
-        "false_spinup": event_message(FalseSpinUp(DeviceName("b1"), 5, NOW_S, 200.0, None, "lr-1")),
+        "false_spinup": event_message(FalseSpinUp(DeviceName("b1"), 5, NOW_S, 200.0, None, "lr-1", id=ID)),
         "telemetry": telemetry_message(telemetry()),
         "link": link_message(link_report(), NOW_S),
         "model": model_message(model()),

@@ -124,7 +124,7 @@ async def test_killed_daemon_loses_no_sample_that_it_read_and_the_next_start_clo
     assert kept.tobytes() == session[: kept.size].tobytes()
     assert json.loads(path.with_suffix(".json").read_text())["closed"] is False
     with daemon(tmp_path, "--broker", "embedded:0", name="second") as process:
-        await asyncio.to_thread(process.port)
+        await asyncio.to_thread(process.wait_for, "recordings_recovered closed=1 ")
         sidecar = json.loads(path.with_suffix(".json").read_text())
         assert (sidecar["closed"], sidecar["samples"]) == (True, kept.size)
 

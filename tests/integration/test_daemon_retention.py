@@ -19,11 +19,11 @@ from stinger.quantities import parse_duration, parse_size
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
+from tests.helpers.fake_clock import FAKETIME
 from tests.helpers.recordings import DAY_S, write_old_recording, write_recording
 from tests.helpers.samples import random_samples
 
 OLD_DAYS = 400.0
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
 def wait_for_metric(address: str, line: str) -> None:

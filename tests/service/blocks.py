@@ -16,8 +16,10 @@ def block_of(samples: SampleArray, *, device: str = "d", boot: int = 0, taken_s:
     return Block(
         device=DeviceName(device),
         samples=samples,
-        taken_s=taken_s + 0.01 * np.arange(len(samples), dtype=np.float64),
+        taken_ns=1e7 * np.arange(len(samples), dtype=np.float64),
+        unix_offset_s=taken_s,
         read_ns=time.monotonic_ns(),
+        clock_zero_ms=1_760_000_000_000 + boot,
         boot=boot,
     )
 

@@ -112,7 +112,15 @@ def block(device: str, first: int, count: int, *, boot: int = 0, pull: int | Non
     if pull is not None:
         trigger[pull] = 1
     samples = samples_at(times, trigger=trigger)
-    return Block(DeviceName(device), samples, HOST_S + times / 1000, time.monotonic_ns(), boot)
+    return Block(
+        DeviceName(device),
+        samples,
+        times.astype(np.float64) * 1e6,
+        HOST_S,
+        time.monotonic_ns(),
+        int(HOST_S * 1000) + boot,
+        boot,
+    )
 
 
 def report(device: str, state: LinkState) -> LinkReport:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.decision import Decision, DecisionParameters
-from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched
+from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched, event_id
+from service.base.source import Block
 from service.daemon.event_detector import EventDetector
 from stinger.device_name import DeviceName
 from stinger.recording import split_recordings
@@ -16,6 +17,7 @@ from stinger.shots import find_shots
 from tests.helpers.samples import samples_at
 
 HOST_S = 1_700_000_000.0
+MS = 1_000_000
 
 
 def detector() -> EventDetector:
@@ -23,8 +25,9 @@ def detector() -> EventDetector:
 
 
 def push(target: EventDetector, samples: SampleArray, probability: npt.ArrayLike) -> list[Event]:
-    taken_s = HOST_S + samples["timestamp_ms"].astype(np.float64) / 1000
-    return target.push(samples, taken_s, np.asarray(probability, dtype=np.float32))
+    taken_ns = samples["timestamp_ms"].astype(np.float64) * MS
+    block = Block(target.device, samples, taken_ns, HOST_S, int(taken_ns[-1]), int(HOST_S * 1000))
+    return target.push(block, np.asarray(probability, dtype=np.float32))
 
 
 def played(probability: npt.ArrayLike, *, shots: tuple[int, ...] = (), step_ms: int = 10) -> list[Event]:
@@ -80,8 +83,8 @@ def test_wheels_go_off_after_the_last_score_is_too_old() -> None:
     target = detector()
     push(target, samples_at(np.arange(20) * 10), np.full(20, 0.9))
     assert target.wheels_on
-    assert target.tick(HOST_S + 0.19 + 0.2) == []
-    off, false = target.tick(HOST_S + 0.19 + 0.3)
+    assert target.tick((190 + 200) * MS) == []
+    off, false = target.tick((190 + 300) * MS)
     assert isinstance(off, WheelsSwitched)
     assert isinstance(false, FalseSpinUp)
     assert off.device_ms == 190 + 250
@@ -188,3 +191,19 @@ def _comparable(event: Event) -> tuple[object, ...]:
         for name in event.__dataclass_fields__
         if (value := getattr(event, name)) is not None and name != "id"
     )
+
+
+def test_ids_are_those_of_the_event_in_its_boot_and_sort_by_time() -> None:
+    values, shots = np.r_[np.zeros(10), np.full(40, 0.9), np.zeros(150)], (45, 120)
+    events, again = played(values, shots=shots), played(values, shots=shots)
+    assert len({event.id for event in events}) == len(events) == 4
+    assert [event.id for event in again] == [event.id for event in events]
+    on, shot = events[:2]
+    assert on.id < shot.id
+    assert int(shot.id[:12], 16) == round(shot.host_s * 1000)
+
+
+def test_same_event_of_another_boot_or_device_has_another_id() -> None:
+    name = DeviceName("a")
+    ids = {event_id("shot", name, 5, 100), event_id("shot", name, 6, 100), event_id("shot", DeviceName("b"), 5, 100)}
+    assert len(ids | {event_id("shot", name, 5, 101), event_id("on", name, 5, 100)}) == 5

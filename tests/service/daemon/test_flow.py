@@ -234,7 +234,7 @@ async def test_flow_that_ticks_but_does_not_score_what_is_queued_does_not_progre
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flow, _, _ = flow_of(FakeModel())
-    monkeypatch.setattr(flow, "score_queued", lambda: None)
+    monkeypatch.setattr(flow, "_score_once", lambda: None)
     async with running(flow):
         await progress(flow)
         await flow.put(block("a", 0, 60))

@@ -13,9 +13,10 @@ from service.base.states import Stamps
 from service.daemon.pipeline import Pipeline
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
-from tests.service.daemon.fakes import HOST_S, BrokenModel, FakeModel, KeepingSink, block, report, serving
+from tests.service.daemon.fakes import BrokenModel, FakeModel, KeepingSink, block, report, serving
 
 A, B = DeviceName("a"), DeviceName("b")
+MS = 1_000_000
 
 
 def pipeline_of(model: FakeModel, *, threshold: Threshold | None = None) -> tuple[Pipeline, KeepingSink]:
@@ -147,14 +148,15 @@ def test_gap_is_counted_and_passed_on() -> None:
 
 
 def test_wheels_of_a_silent_device_go_off_at_a_tick() -> None:
-    now_s = HOST_S + 0.6
-    pipeline, sink = Pipeline(serving(FakeModel()), min_shot_gap_ms=1000, wall_clock=lambda: now_s), KeepingSink()
+    silent = block("a", 0, 60)
+    now_ns = silent.read_ns + 10 * MS
+    pipeline, sink = Pipeline(serving(FakeModel()), min_shot_gap_ms=1000, monotonic_ns=lambda: now_ns), KeepingSink()
     pipeline.subscribe(sink)
-    pipeline.score([block("a", 0, 60)])
+    pipeline.score([silent])
     pipeline.tick()
     assert sink.switches() == [True]
     assert pipeline.any_wheels_on
-    now_s = HOST_S + 0.9
+    now_ns += 300 * MS
     pipeline.tick()
     assert sink.switches() == [True, False]
     assert sink.event_stamps[-1] is None

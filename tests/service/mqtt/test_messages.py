@@ -25,7 +25,7 @@ from service.mqtt.discovery import discovery_message, object_id
 from service.mqtt.messages import event_message, iso_time, scores_message, status_message, telemetry_message
 from stinger.device_name import DeviceName
 from tests.helpers.device_names import device_names
-from tests.helpers.events import NOW_S, one_message_of_each_kind, shot, spin_up, telemetry
+from tests.helpers.events import ID, NOW_S, one_message_of_each_kind, shot, spin_up, telemetry
 from tests.helpers.places import ROOT
 
 NAMES = sorted(path.stem for path in (ROOT / "service" / "mqtt" / "schemas").glob("*.json"))
@@ -91,7 +91,7 @@ moments = st.floats(0, 4e9)
 def test_whatever_a_shot_holds_its_message_fits_the_schema(
     *, device: DeviceName, at: float, ms: int, lead: float | None, peak: float | None, model: str
 ) -> None:
-    message = event_message(Shot(device, ms, at, True, lead, peak, True, model))
+    message = event_message(Shot(device, ms, at, True, lead, peak, True, model, id=ID))
     content = check("shot", message.payload)
     assert content["device_ms"] == ms
     assert message.topic == f"stinger/{device}/shot"
@@ -101,8 +101,10 @@ def test_whatever_a_shot_holds_its_message_fits_the_schema(
 def test_whatever_a_spin_up_holds_its_message_fits_the_schema(
     at: float, on: bool, probability: float | None, came: bool | None, took: float | None
 ) -> None:
-    check("spinup", event_message(WheelsSwitched(DeviceName("b"), 1, at, on, probability, "m", came, took)).payload)
-    check("false_spinup", event_message(FalseSpinUp(DeviceName("b"), 1, at, 3.0, probability, "m")).payload)
+    check(
+        "spinup", event_message(WheelsSwitched(DeviceName("b"), 1, at, on, probability, "m", came, took, id=ID)).payload
+    )
+    check("false_spinup", event_message(FalseSpinUp(DeviceName("b"), 1, at, 3.0, probability, "m", id=ID)).payload)
 
 
 @given(at=moments, probability=fractions, p50=st.none() | numbers)

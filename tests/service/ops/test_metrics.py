@@ -36,10 +36,10 @@ def busy_metrics() -> Metrics:
     device.scores += 4
     device.gaps += 1
     for lead_ms, accepted in ((99.0, True), (100.0, True), (None, True), (200.0, False)):
-        device.count(Shot(DeviceName("a"), 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"))
-    device.count(WheelsSwitched(DeviceName("a"), 0, 0.0, True, 0.9, "m"))
-    device.count(WheelsSwitched(DeviceName("a"), 9, 0.0, False, 0.1, "m", with_shot=False))
-    device.count(FalseSpinUp(DeviceName("a"), 0, 0.0, 9.0, 0.9, "m"))
+        device.count(Shot(DeviceName("a"), 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m", id=""))
+    device.count(WheelsSwitched(DeviceName("a"), 0, 0.0, True, 0.9, "m", id=""))
+    device.count(WheelsSwitched(DeviceName("a"), 9, 0.0, False, 0.1, "m", with_shot=False, id=""))
+    device.count(FalseSpinUp(DeviceName("a"), 0, 0.0, 9.0, 0.9, "m", id=""))
     counters = LinkCounters(samples=5, lost=2, corrupted=3, out_of_order=1, reconnects=4)
     metrics.set_link(LinkReport(DeviceName("a"), LinkState.STREAMING, "", counters))
     metrics.set_model("a", "m")
@@ -96,7 +96,7 @@ def test_sink_observes_the_lead_of_accepted_shots_with_the_wheels_on() -> None:
     sink = MetricsSink(metrics)
     sink.on_device(DeviceName("a"))
     for lead_ms, accepted in ((120.0, True), (None, True), (130.0, False)):
-        sink.on_event(Shot(DeviceName("a"), 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m"), None)
+        sink.on_event(Shot(DeviceName("a"), 0, 0.0, lead_ms is not None, lead_ms, 0.9, accepted, "m", id=""), None)
     shown = values(metrics)
     assert shown["stinger_lead_seconds_count",] == 1
     assert shown["stinger_lead_seconds_sum",] == pytest.approx(0.12)

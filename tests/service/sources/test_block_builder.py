@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from service.base.source import Block
+from service.base.wall_clock import WallClock
 from service.sources.block_builder import BlockBuilder
-from service.sources.wall_clock import WallClock
 from stinger.device_name import DeviceName
 from stinger.sample import CLOCK_WRAP_MS
 from tests.helpers.samples import samples_at

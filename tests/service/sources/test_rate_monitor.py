@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from service.base.source import Block
+from service.base.wall_clock import WallClock
 from service.sources.block_builder import BlockBuilder
-from service.sources.wall_clock import WallClock
 from stinger.device_name import DeviceName
 from stinger.rate import measure_rate
 from tests.helpers.samples import samples_at

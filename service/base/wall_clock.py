@@ -14,6 +14,14 @@ SET_S: Final = 60.0
 _NS: Final = 1_000_000_000
 
 
+def clock_zero_ms(taken_s: float, device_ms: int) -> int:
+    """Return the Unix time in ms at which a device's clock was 0, if it was ``device_ms`` at the Unix time ``taken_s``.
+
+    The time is rounded down to ms before, as in the name of a recording.
+    """
+    return round(taken_s * 1e6) // 1000 - device_ms
+
+
 class WallClock:
     """Unix time for monotonic times. A step of the system's wall clock of up to a minute is followed gradually.
 
@@ -47,4 +55,4 @@ class WallClock:
 
 
 HOST_CLOCK: Final = WallClock()
-"""The clock that all sources use: a sample's age is ``HOST_CLOCK.now_s()`` minus its ``taken_s``."""
+"""The daemon's clock: everything that it publishes or records is dated by it. Durations are measured on the monotonic clock."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from service.sources.wall_clock import WallClock
+from service.base.wall_clock import WallClock
 
 SECOND = 1_000_000_000
 
