@@ -16,7 +16,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.feature_sets import FITTED_SETS
 from models.features import TrainingInput, training_input
+from models.kernel_features import KernelFeatures
 from models.spec import EstimatorOptions, Member, ModelSpec
 from stinger.errors import InputError
 
@@ -37,6 +39,9 @@ Estimator = Any
 
 MLP_MAX_ALPHA: Final = 1e6
 """A penalty above this only overflows."""
+
+SCALED: Final = ("logreg", "ridge", "mlp")
+"""Models that get standardised features."""
 
 _DEFAULTS: Final = EstimatorOptions()
 
@@ -94,17 +99,26 @@ def make_estimator(
 ) -> Estimator:
     """Return an unfitted estimator.
 
-    Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled. Raises
+    Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled. Features that
+    are fitted, those of :data:`~models.feature_sets.FITTED_SETS`, are the first step of the pipeline. Raises
     :class:`InputError` for an unknown name, an ``mlp_alpha`` outside 0 to :data:`MLP_MAX_ALPHA`, and xgb without its
     package.
     """
     member = Member(model, features)
+    steps = [KernelFeatures(random_state=seed)] if features in FITTED_SETS else []
+    if member.model in SCALED:
+        steps.append(StandardScaler(copy=not steps))
+    last = _last_step(member, seed=seed, labels=labels, options=options)
+    return make_pipeline(*steps, last) if steps else last
+
+
+def _last_step(member: Member, *, seed: int, labels: Labels | None, options: EstimatorOptions) -> Estimator:
     if member.model == "logreg":
-        return _scaled(LogisticRegression(max_iter=5000))
+        return LogisticRegression(max_iter=5000)
     if member.model == "ridge":
-        return _scaled(Ridge(alpha=1.0))
+        return Ridge(alpha=1.0)
     if member.model == "mlp":
-        return _scaled(_mlp(features, options, seed=seed, labels=labels))
+        return _mlp(member.features, options, seed=seed, labels=labels)
     if member.model == "hgb":
         # Early stopping off for any number of rows: always 300 iterations, independent of the seed.
         return HistGradientBoostingClassifier(
@@ -175,10 +189,6 @@ def _mlp(features: str, options: EstimatorOptions, *, seed: int, labels: Labels 
         early_stopping=early_stopping and epochs is None,
         random_state=seed,
     )
-
-
-def _scaled(estimator: Estimator) -> Estimator:
-    return make_pipeline(StandardScaler(), estimator)
 
 
 def _allows_early_stopping(labels: Labels) -> bool:

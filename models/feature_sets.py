@@ -8,7 +8,7 @@ from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS, SAMPLE_RATE_HZ
 
-FEATURE_SETS: Final = ("summary", "rich", "flatten", "motion")
+FEATURE_SETS: Final = ("summary", "rich", "flatten", "motion", "kernels")
 """The feature sets of :func:`models.features.compute_features`."""
 
 MAX_WINDOW_SAMPLES: Final = 65_536
@@ -22,6 +22,15 @@ MOTION_SPANS: Final = (10, 25, 50)
 MOTION_SLICES: Final = 5
 """``motion`` has the extremes of each of five slices of a window, 100 ms each."""
 
+KERNELS: Final = 84
+KERNEL_LENGTH: Final = 9
+KERNEL_DILATIONS: Final = (1, 2, 4, 6)
+"""``kernels`` has 84 kernels of nine samples, each applied to every, every second, fourth and sixth sample."""
+KERNEL_THRESHOLDS: Final = 3
+"""Of each output of a kernel, ``kernels`` has the shares above three thresholds, and the maximum."""
+FITTED_SETS: Final = frozenset({"kernels"})
+"""Feature sets that are fitted: their definition depends on the training rows."""
+
 
 def check_feature_set(name: str) -> None:
     """Raise :class:`InputError`, with the valid names, unless ``name`` is one of :data:`FEATURE_SETS`."""
@@ -33,7 +42,7 @@ def feature_count(name: str, window_samples: int) -> int:
     """Return the number of features per window in feature set ``name``. Raises as :func:`feature_names` does.
 
     >>> [feature_count(name, 50) for name in FEATURE_SETS]
-    [18, 30, 300, 124]
+    [18, 30, 300, 124, 1344]
     """
     return len(feature_names(name, window_samples))
 
@@ -44,10 +53,16 @@ def feature_names(name: str, window_samples: int) -> tuple[str, ...]:
     Raises :class:`InputError` for an unknown set, and for windows that are too short or too long for it.
     """
     check_feature_set(name)
-    if name == "motion" and window_samples != WINDOW_SAMPLES:
+    if name in {"motion", "kernels"} and window_samples != WINDOW_SAMPLES:
         raise InputError(f"{name} features need windows of {WINDOW_SAMPLES} samples, not {window_samples:,}")
     if window_samples > MAX_WINDOW_SAMPLES:
         raise InputError(f"a window has at most {MAX_WINDOW_SAMPLES:,} samples, not {window_samples:,}")
+    if name == "kernels":
+        pooled = [*(f"above{number}" for number in range(KERNEL_THRESHOLDS)), "max"]
+        of_kernels = [
+            f"kernel{kernel}_dilation{dilation}" for dilation in KERNEL_DILATIONS for kernel in range(KERNELS)
+        ]
+        return tuple(f"{kernel}_{value}" for kernel in of_kernels for value in pooled)
     if name == "flatten":
         return tuple(f"{channel}[{sample}]" for sample in range(window_samples) for channel in CHANNELS)
     names = [f"{channel}_{statistic}" for statistic in ("mean", "std", "absmax") for channel in CHANNELS]

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.feature_sets import feature_count
+from models.feature_sets import FITTED_SETS, feature_count
 from models.graph.builder import GraphBuilder
 from models.graph.features import add_features
 from models.graph.samples import add_table
@@ -25,8 +25,12 @@ TrainingInput = npt.NDArray[np.float32] | npt.NDArray[np.int16]
 def training_input(windows: npt.NDArray[np.int16], name: str) -> TrainingInput:
     """Return what an estimator on feature set ``name`` is fitted on and applied to, ``(n, k)`` for ``windows`` ``(n, w, 6)``.
 
-    Raises as :func:`compute_features` does.
+    They are the features, or for a set of :data:`FITTED_SETS` the windows, ``(n, 6 w) int16``; the estimator's first step then
+    computes the features. Raises as :func:`compute_features` does.
     """
+    if name in FITTED_SETS:
+        feature_count(name, windows.shape[1])  # raises for windows that the set does not have
+        return np.ascontiguousarray(windows).reshape(windows.shape[0], -1)
     return compute_features(windows, name)
 
 
@@ -46,14 +50,25 @@ def compute_features(
         raise ValueError(f"windows are (n, w, {len(CHANNELS)}) with w >= 1, not {windows.shape}")
     if windows.dtype != np.int16:
         raise ValueError(f"windows are int16, not {windows.dtype}")
+    width = windows.shape[1]
+    return run_in_chunks(_session(name, width), windows, (feature_count(name, width),), chunk_samples=chunk_samples)
+
+
+def run_in_chunks(
+    session: InferenceSession,
+    windows: npt.NDArray[np.int16],
+    shape: tuple[int, ...],
+    *,
+    chunk_samples: int = CHUNK_SAMPLES,
+) -> npt.NDArray[np.float32]:
+    """Return the only output of ``session`` for ``windows`` ``(n, w, 6)``, ``(n, *shape) float32``; n may be 0."""
     count, width = windows.shape[:2]
-    features = np.empty((count, feature_count(name, width)), dtype=np.float32)
-    session = _session(name, width)
+    output = np.empty((count, *shape), dtype=np.float32)
     chunk = max(1, chunk_samples // width)
     for start in range(0, count, chunk):
         part = np.ascontiguousarray(windows[start : start + chunk])
-        (features[start : start + chunk],) = session.run(None, {"window": part})
-    return features
+        (output[start : start + chunk],) = session.run(None, {"window": part})
+    return output
 
 
 @lru_cache(maxsize=16)

@@ -71,18 +71,18 @@ def blaster_of_dense(network: DenseNetwork, features: str) -> BlasterModel:
 def add_dense(graph: GraphBuilder, features: FeatureNodes, network: DenseNetwork) -> str:
     """Add the nodes of ``network`` on ``features``; return the name of the sigmoid, ``(n, 1) float32``.
 
-    The scaler is one node, a batch normalisation in float64. It includes the factors of ``features``, and columns that are
+    The scaler is one node, a batch normalisation. It includes the factors of ``features``, and columns that are
     not features get the weight 0.
     """
     mean, variance = np.zeros(features.width), np.ones(features.width)
     mean[features.columns] = network.mean.astype(np.float32) / features.factors
     variance[features.columns] = (network.scale.astype(np.float32) / features.factors) ** 2
     scaler = [
-        graph.constant(values, np.float64)
+        graph.constant(values, features.dtype)
         for values in (np.ones(features.width), np.zeros(features.width), mean, variance)
     ]
     normalised = graph.add("BatchNormalization", features.values, *scaler, epsilon=0.0)
-    values = graph.add("Cast", normalised, to=TensorProto.FLOAT)
+    values = normalised if features.dtype is np.float32 else graph.add("Cast", normalised, to=TensorProto.FLOAT)
     for i, (weights, biases) in enumerate(network.layers):
         if i:
             values = graph.add("Relu", values)

@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 
 from models.decision import DecisionParameters
-from models.estimators import FittedModel
+from models.estimators import SCALED, FittedModel
+from models.feature_sets import FITTED_SETS
 from models.graph.builder import GraphBuilder
 from models.graph.dense import (
     DenseNetwork,
@@ -28,7 +29,6 @@ from models.spec import Member
 from stinger.errors import InputError
 from stinger.mlmd import BlasterModel, LrModel, encode_mlmd
 
-_DENSE: Final = ("logreg", "ridge", "mlp")
 _AGREEMENT: Final = 1e-5
 _FOREIGN: Final = "the graph does not consist of a scaler and layers as this program writes them"
 _FOR_BLASTER: Final = {"logreg:summary", "mlp:rich"}
@@ -92,12 +92,19 @@ def with_decision(model: Model, decision: DecisionParameters) -> bytes:
 
 def _add_member(graph: GraphBuilder, number: int, member: Member, estimator: Any) -> str:
     """Add the nodes of one member; return the name of its probability ``(n, 1) float32``."""
-    features = add_features(graph, member.features)
-    if member.model in _DENSE:
+    fitted = estimator[0].parameters_ if member.features in FITTED_SETS else None
+    features = add_features(graph, member.features, fitted)
+    if member.model in SCALED:
         return add_dense(graph, features, dense_of_pipeline(estimator[-2], estimator[-1]))
     from models.graph.trees import add_trees  # noqa: PLC0415 - skl2onnx, only for trees: a tenth of a second to load
 
-    return add_trees(graph, add_table(graph, features), estimator, features.columns.size, prefix=f"trees_{number}_")
+    return add_trees(
+        graph,
+        add_table(graph, features),
+        estimator[-1] if fitted else estimator,
+        features.columns.size,
+        prefix=f"trees_{number}_",
+    )
 
 
 def _dense_of_graph(graph: onnx.GraphProto, features: str) -> DenseNetwork:

@@ -12,16 +12,24 @@ from typing import Final
 
 import numpy as np
 
-from models.feature_sets import check_feature_set
+from models.feature_sets import FITTED_SETS, check_feature_set
 from models.graph.builder import GraphBuilder
+from models.graph.kernels import KernelParameters, add_kernels
 from models.graph.motion import add_motion
 from models.graph.samples import FeatureNodes, add_channels, add_magnitudes, add_samples, add_statistics
 from stinger.sample import CHANNELS
 
 
-def add_features(graph: GraphBuilder, name: str) -> FeatureNodes:
-    """Add the nodes of feature set ``name``. Raises :class:`~stinger.errors.InputError` for an unknown one."""
+def add_features(graph: GraphBuilder, name: str, fitted: KernelParameters | None = None) -> FeatureNodes:
+    """Add the nodes of feature set ``name``, with the ``fitted`` parameters if it is one of :data:`FITTED_SETS`.
+
+    Raises :class:`~stinger.errors.InputError` for an unknown one, ``ValueError`` if ``fitted`` is missing.
+    """
     check_feature_set(name)
+    if name in FITTED_SETS:
+        if fitted is None:
+            raise ValueError(f"{name} features have to be fitted")
+        return add_kernels(graph, fitted)
     return _SETS[name](graph)
 
 

@@ -15,7 +15,7 @@ from models.graph.builder import INPUT, GraphBuilder
 class FeatureNodes:
     """The features of a window among the columns of a tensor.
 
-    ``values`` is the name of a tensor ``(n, width) float64``. Feature ``j`` is its column ``columns[j]`` times
+    ``values`` is the name of a tensor ``(n, width)`` of ``dtype``. Feature ``j`` is its column ``columns[j]`` times
     ``factors[j]``; both are ``(k,)``. A scaler or :func:`add_table` includes the factors, which saves nodes.
     """
 
@@ -23,6 +23,7 @@ class FeatureNodes:
     width: int
     columns: npt.NDArray[np.intp]
     factors: npt.NDArray[np.float64]
+    dtype: type[np.float64 | np.float32] = np.float64
 
 
 def add_table(graph: GraphBuilder, nodes: FeatureNodes) -> str:
@@ -31,8 +32,8 @@ def add_table(graph: GraphBuilder, nodes: FeatureNodes) -> str:
     if not np.array_equal(nodes.columns, np.arange(nodes.width)):
         values = graph.add("Gather", values, graph.constant(nodes.columns, np.int64), axis=1)
     if not (nodes.factors == 1).all():
-        values = graph.add("Mul", values, graph.constant(nodes.factors, np.float64))
-    return graph.add("Cast", values, to=TensorProto.FLOAT)
+        values = graph.add("Mul", values, graph.constant(nodes.factors, nodes.dtype))
+    return values if nodes.dtype is np.float32 else graph.add("Cast", values, to=TensorProto.FLOAT)
 
 
 def add_channels(graph: GraphBuilder) -> str:
@@ -48,6 +49,19 @@ def add_samples(graph: GraphBuilder) -> str:
 def add_magnitudes(graph: GraphBuilder) -> str:
     """Add the magnitude of each sensor's samples: ``(n, w, 2, 1) float64``."""
     return graph.add("ReduceL2", add_samples(graph), graph.axes(3), keepdims=1)
+
+
+def add_both(graph: GraphBuilder) -> str:
+    """Add each channel, and its change since the sample before, which is 0 for the first one: ``(n, w, 12) float64``."""
+    channels = add_channels(graph)
+    before = graph.add("Gather", channels, graph.axes(0, *range(graph.window_samples - 1)), axis=1)
+    return graph.add("Concat", channels, graph.add("Sub", channels, before), axis=2)
+
+
+def add_sizes(graph: GraphBuilder) -> str:
+    """Add the magnitudes of both sensors, and the sizes of the changes of both: ``(n, w, 4) float64``."""
+    by_sensor = graph.add("Reshape", add_both(graph), graph.axes(0, graph.window_samples, 4, 3))
+    return graph.add("ReduceL2", by_sensor, graph.axes(3), keepdims=0)
 
 
 def add_statistics(graph: GraphBuilder, values: str, *, mean_absolute: bool) -> list[str]:

@@ -1,0 +1,71 @@
+"""The feature set ``kernels`` as graph nodes: convolutions with random channels, pooled over time, as MiniRocket has them.
+
+Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost) deterministic transform for time series classification", KDD 2021.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from onnx import TensorProto
+
+from models.feature_sets import KERNEL_DILATIONS, KERNEL_LENGTH, KERNEL_THRESHOLDS, KERNELS
+from models.graph.builder import GraphBuilder
+from models.graph.samples import FeatureNodes, add_both, add_sizes
+
+KERNEL_CHANNELS: Final = 16
+"""Channels that kernels choose from: the six axes, their changes, and the sizes of both sensors and of their changes."""
+
+WEIGHTS: Final = np.array(
+    [[2.0 if i in twos else -1.0 for i in range(KERNEL_LENGTH)] for twos in combinations(range(KERNEL_LENGTH), 3)]
+)
+"""The weights of the kernels, ``(84, 9)``: all ways to choose three of nine places. Each has the sum 0."""
+
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KernelParameters:
+    """What is fitted: the factor of each channel for each kernel of each dilation, and the thresholds of its output.
+
+    ``factors`` are ``(dilations, 84, 16)``, 0 for a channel that a kernel does not use; ``thresholds`` are
+    ``(dilations, 84, 3)``.
+    """
+
+    factors: _Floats
+    thresholds: _Floats
+
+
+def add_kernels(graph: GraphBuilder, parameters: KernelParameters) -> FeatureNodes:
+    """Add the nodes of ``kernels``; :func:`models.feature_sets.feature_names` lists its features."""
+    outputs = add_outputs(graph, parameters.factors)
+    thresholds = parameters.thresholds.reshape(1, -1, KERNEL_THRESHOLDS, 1)
+    above = graph.add("Greater", outputs, graph.constant(thresholds, np.float32))
+    shares = graph.add("ReduceMean", graph.add("Cast", above, to=TensorProto.FLOAT), graph.axes(3), keepdims=1)
+    largest = graph.add("ReduceMax", outputs, graph.axes(3), keepdims=1)
+    count = len(KERNEL_DILATIONS) * KERNELS * (KERNEL_THRESHOLDS + 1)
+    joined = graph.add("Reshape", graph.add("Concat", shares, largest, axis=2), graph.axes(0, count))
+    return FeatureNodes(joined, count, np.arange(count), np.ones(count), np.float32)
+
+
+def add_outputs(graph: GraphBuilder, factors: _Floats) -> str:
+    """Add the convolutions; return the name of their outputs, ``(n, dilations * 84, 1, w) float32``."""
+    channels = add_kernel_channels(graph)
+    outputs = []
+    for dilation, of_kernels in zip(KERNEL_DILATIONS, factors, strict=True):
+        weights = graph.constant(of_kernels[:, :, None] * WEIGHTS[:, None], np.float32)
+        reach = dilation * (KERNEL_LENGTH // 2)
+        outputs.append(graph.add("Conv", channels, weights, dilations=[dilation], pads=[reach, reach]))
+    return graph.add("Unsqueeze", graph.add("Concat", *outputs, axis=1), graph.axes(2))
+
+
+def add_kernel_channels(graph: GraphBuilder) -> str:
+    """Add the channels of kernels without their means, so that nothing jumps at the ends: ``(n, 16, w) float32``."""
+    joined = graph.add("Concat", add_both(graph), add_sizes(graph), axis=2)
+    mean = graph.add("ReduceMean", joined, graph.axes(1), keepdims=1)
+    numbers = graph.add("Cast", graph.add("Sub", joined, mean), to=TensorProto.FLOAT)
+    return graph.add("Transpose", numbers, perm=[0, 2, 1])
