@@ -23,6 +23,8 @@ SAMPLED_ROWS: Final = 512
 """Rows of each class that scales and thresholds are taken from."""
 QUANTILES: Final = (0.5, 0.8, 0.95)
 """The thresholds of a kernel are these quantiles of its output."""
+LEAST_THRESHOLD: Final = 1e-3
+"""In standard deviations of a channel. At a threshold of 0, rounding errors would decide about a channel at rest."""
 
 Rows = npt.NDArray[np.int16]
 
@@ -52,6 +54,7 @@ class KernelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
         outputs = _run(graph, add_outputs(graph, factors), windows, (dilations * KERNELS, 1, WINDOW_SAMPLES))
         by_kernel = np.moveaxis(outputs, 1, 0).reshape(dilations * KERNELS, -1)
         thresholds = np.quantile(by_kernel, QUANTILES, axis=1).T.astype(np.float64)
+        thresholds = np.where(np.abs(thresholds) < LEAST_THRESHOLD, LEAST_THRESHOLD, thresholds)
         self.parameters_ = KernelParameters(factors, thresholds.reshape(dilations, KERNELS, -1))
         return self
 

@@ -8,12 +8,14 @@ threshold, however many windows are scored at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from models.feature_sets import FITTED_SETS, check_feature_set
 from models.graph.builder import GraphBuilder
+from models.graph.invariant import add_invariant
 from models.graph.kernels import KernelParameters, add_kernels
 from models.graph.motion import add_motion
 from models.graph.samples import FeatureNodes, add_channels, add_magnitudes, add_samples, add_statistics
@@ -67,4 +69,6 @@ _SETS: Final[dict[str, Callable[[GraphBuilder], FeatureNodes]]] = {
     "rich": _rich,
     "flatten": _flatten,
     "motion": add_motion,
+    "invariant": partial(add_invariant, rich=False),
+    "invariant_rich": partial(add_invariant, rich=True),
 }

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.feature_sets import MAX_WINDOW_SAMPLES, feature_count, feature_names
-from models.features import compute_features
+from models.feature_sets import FEATURE_SETS, MAX_WINDOW_SAMPLES, feature_count, feature_names
+from models.features import compute_features, training_input
+from models.graph.kernels import KernelParameters
+from models.kernel_features import KernelFeatures
 from stinger.errors import InputError
-from stinger.sample import CHANNELS
+from tests.models.feature_reference import features_of, kernel_features
+from tests.models.test_graph import windows_like_life
 
 Windows = npt.NDArray[np.int16]
 
@@ -21,24 +26,13 @@ windows_of_any_shape = hnp.arrays(
 )
 
 
-def scalar_features(window: Windows) -> dict[str, float]:
-    """The definitions, one number at a time, in Python's own whole numbers and floats."""
-    channels = [[int(value) for value in window[:, axis]] for axis in range(6)]
-    result: dict[str, float] = {}
-    for name, values in zip(CHANNELS, channels, strict=True):
-        result |= _statistics(name, [float(value) for value in values])
-        result[f"{name}_absmax"] = float(max(abs(value) for value in values))
-        result[f"{name}_absmean"] = sum(abs(value) for value in values) / len(values)
-    for sensor, axes in (("accel", channels[:3]), ("gyro", channels[3:])):
-        magnitude = [math.sqrt(x * x + y * y + z * z) for x, y, z in zip(*axes, strict=True)]
-        result |= _statistics(f"{sensor}_mag", magnitude)
-    return result
-
-
-def _statistics(name: str, values: list[float]) -> dict[str, float]:
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / len(values)
-    return {f"{name}_mean": mean, f"{name}_std": math.sqrt(variance), f"{name}_max": max(values)}
+SATURATED = st.sampled_from([-32768, 32767, 0, 1, 2048])
+windows_of_50 = hnp.arrays(
+    np.int16,
+    st.tuples(st.integers(0, 3), st.just(50), st.just(6)),
+    elements=st.one_of(st.integers(-32768, 32767), SATURATED),
+    fill=SATURATED,
+)
 
 
 @given(windows_of_any_shape, st.sampled_from(["summary", "rich"]))
@@ -48,8 +42,77 @@ def test_every_feature_is_what_its_name_says(windows: Windows, name: str) -> Non
     assert features.shape == (windows.shape[0], len(names))
     assert features.dtype == np.float32
     for row, window in zip(features, windows, strict=True):
-        expected = scalar_features(window)
+        expected = features_of(name, window)
         np.testing.assert_allclose(row, [expected[column] for column in names], rtol=1e-6, atol=1e-6)
+
+
+@given(windows_of_50, st.sampled_from(["motion", "invariant", "invariant_rich"]))
+def test_every_feature_of_any_window_of_50_samples_is_what_its_name_says(windows: Windows, name: str) -> None:
+    features = compute_features(windows, name)
+    names = feature_names(name, 50)
+    assert features.shape == (windows.shape[0], len(set(names)))
+    for row, window in zip(features, windows, strict=True):
+        expected = features_of(name, window)
+        np.testing.assert_allclose(row, [expected[column] for column in names], rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=25)
+@given(windows_of_50)
+def test_features_of_kernels_are_shares_above_thresholds_and_maxima(windows: Windows) -> None:
+    kernels = fitted_kernels()
+    features = kernels.transform(windows.reshape(-1, 300))
+    assert features.shape == (windows.shape[0], len(set(feature_names("kernels", 50))))
+    for row, window in zip(features, windows, strict=True):
+        # In float32 an output that is nearly equal to a threshold may be on its other side.
+        least, most = (kernel_features(window, moved(kernels.parameters_, by)) for by in (1e-4, -1e-4))
+        shares = np.arange(row.size) % 4 < 3
+        assert (row >= least - 1e-6)[shares].all()
+        assert (row <= most + 1e-6)[shares].all()
+        np.testing.assert_allclose(row[~shares], least[~shares], rtol=1e-4, atol=1e-2)
+
+
+def moved(parameters: KernelParameters, by: float) -> KernelParameters:
+    """Return ``parameters`` with thresholds a little higher or lower."""
+    return replace(parameters, thresholds=parameters.thresholds + by * (1 + np.abs(parameters.thresholds)))
+
+
+@pytest.mark.parametrize("value", [-32768, 0, 32767])
+def test_constant_windows_have_no_feature_that_is_not_a_number(value: int) -> None:
+    windows = np.full((2, 50, 6), value, dtype=np.int16)
+    for name in FEATURE_SETS:
+        features = (
+            fitted_kernels().transform(windows.reshape(-1, 300))
+            if name == "kernels"
+            else compute_features(windows, name)
+        )
+        assert np.isfinite(features).all(), name
+
+
+@lru_cache
+def fitted_kernels() -> KernelFeatures:
+    windows = windows_like_life(200, seed=5)
+    labels = np.arange(200) % 2
+    return KernelFeatures(random_state=1).fit(windows.reshape(200, -1), labels)
+
+
+def test_kernels_depend_on_the_seed_and_on_the_rows() -> None:
+    rows, labels = windows_like_life(200, seed=6).reshape(200, -1), np.arange(200) % 2
+    first, same, other = (KernelFeatures(random_state=seed).fit(rows, labels).transform(rows[:5]) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first, fitted_kernels().transform(rows[:5]))
+
+
+def test_estimators_on_kernels_get_the_windows_themselves() -> None:
+    windows = windows_like_life(4, seed=7)
+    np.testing.assert_array_equal(training_input(windows, "kernels"), windows.reshape(4, 300))
+    np.testing.assert_array_equal(training_input(windows, "rich"), compute_features(windows, "rich"))
+
+
+@pytest.mark.parametrize("name", ["motion", "kernels", "invariant"])
+def test_windows_of_another_length_are_refused_where_features_are_of_50_samples(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} features need windows of 50 samples, not 40"):
+        training_input(np.zeros((1, 40, 6), dtype=np.int16), name)
 
 
 @given(windows_of_any_shape)
@@ -101,7 +164,18 @@ def test_features_do_not_depend_on_the_size_of_chunks() -> None:
     np.testing.assert_array_equal(compute_features(windows, "rich", chunk_samples=7 * 50), whole)
 
 
-@pytest.mark.parametrize(("name", "count"), [("summary", 18), ("rich", 30), ("flatten", 300), ("kernels", 1344)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("summary", 18),
+        ("rich", 30),
+        ("flatten", 300),
+        ("motion", 94),
+        ("kernels", 1344),
+        ("invariant", 16),
+        ("invariant_rich", 22),
+    ],
+)
 def test_the_number_of_features_of_a_window_of_50_samples(name: str, count: int) -> None:
     assert feature_count(name, 50) == count == len(set(feature_names(name, 50)))
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from threadpoolctl import threadpool_limits
 
 from models.decision import DecisionParameters
 from models.estimators import Estimator, FittedModel, fit_estimator, fit_members, make_estimator, training_inputs
-from models.feature_sets import FEATURE_SETS
+from models.feature_sets import FEATURE_SETS, FITTED_SETS
 from models.features import compute_features
 from models.graph.dense import dense_of_blaster
 from models.graph.export import blaster_model_of, export_blaster_model, export_model, with_decision
@@ -56,7 +57,7 @@ def imported(model: BlasterModel) -> Model:
 @pytest.mark.parametrize("features", FEATURE_SETS)
 @pytest.mark.parametrize("model", MODELS)
 def test_exported_model_agrees_with_scikit_learn(model: str, features: str) -> None:
-    assert_exported_agrees(f"{model}:{features}", windows=2000 if features == "kernels" else 20_000)
+    assert_exported_agrees(f"{model}:{features}", windows=2000 if features in FITTED_SETS else 20_000)
 
 
 @pytest.mark.parametrize("spec", ["logreg:summary+et:rich", "mlp:rich+mlp:rich", "et:kernels+rf:flatten+mlp:motion"])
@@ -70,7 +71,8 @@ def assert_exported_agrees(spec: str, *, windows: int) -> None:
     labels = (np.abs(train[:, -10:, 3]).mean(axis=1) > 1200).astype(np.uint8)
     parsed = parse_spec(spec)
     options = EstimatorOptions(trees=100)
-    fitted, _ = fit_members(parsed, training_inputs(train, parsed), labels, seed=1, options=options)
+    with threadpool_limits(1):
+        fitted, _ = fit_members(parsed, training_inputs(train, parsed), labels, seed=1, options=options)
     expected = fitted.probability(training_inputs(test, parsed))
     expected[is_still(test)] = 0
     model = open_model(export_model(fitted, meta("", "")))
