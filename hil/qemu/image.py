@@ -21,6 +21,8 @@ from stinger.sample import SAMPLE_BYTES, SampleArray
 COMPILER: Final = "arm-none-eabi-gcc"
 INSTALL_COMPILER: Final = "on Debian: apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
 
+BLASTER: Final = "blaster"
+
 _OPTIONS: Final = (
     "-mcpu=cortex-m0", "-mthumb", "-std=c99", "-Os", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic",
     "-ffunction-sections", "-fdata-sections", "-nostartfiles", "--specs=nosys.specs", "-Wl,--gc-sections",
@@ -34,23 +36,24 @@ def firmware_folder() -> Path:
     return Path(str(resources.files("hil") / "firmware"))
 
 
-def build_image(folder: Path | None = None) -> Path:
+def build_image(folder: Path | None = None, *, program: str = BLASTER) -> Path:
     """Build the image, unless it was built from the same sources before, and return the path of the ELF file.
 
-    It is kept in ``folder``, by default the user's folder for caches. Raises :class:`InputError` if the compiler is
-    missing or fails.
+    ``program`` is the blaster, or ``cost``, which counts instructions. The image is kept in ``folder``, by default the
+    user's folder for caches. Raises :class:`InputError` if the compiler is missing or fails.
     """
     compiler = shutil.which(COMPILER)
     if compiler is None:
         raise InputError(f"building the firmware needs {COMPILER} ({INSTALL_COMPILER})")
     library, board = firmware_folder() / "stinger" / "src", firmware_folder() / "qemu"
-    sources = sorted([*library.glob("*.c"), *board.glob("*.c")])
+    main = board / "main.c" if program == BLASTER else firmware_folder() / program / "main.c"
+    sources = sorted([*library.glob("*.c"), board / "board.c", board / "startup.c", main])
     read = sorted([*sources, *library.glob("*.h"), *board.glob("*.h"), board / "microbit.ld"])
     digest = sha256("".join([compiler, *_OPTIONS]).encode())
     for path in read:
         digest.update(path.read_bytes())
     kept = (user_cache_path("stinger-ml") / "firmware" if folder is None else folder) / digest.hexdigest()[:16]
-    image = kept / "blaster.elf"
+    image = kept / f"{program}.elf"
     if image.exists():
         return image
     make_folder(kept)

@@ -23,8 +23,8 @@ from tests.models import blaster_reference
 
 LR, MLP = factory_models()
 MODELS = pytest.mark.parametrize("model", [LR, MLP], ids=["lr", "mlp"])
-BOUND = 2.5e-6
-"""Both sides compute in float32, in different orders; the exact value is within 2e-6 of either."""
+BOUND = 5e-6
+"""Both sides compute in float32, in different orders; the exact value is within 3e-6 of either."""
 
 
 def device_options(model: LrModel | MlpModel) -> dict[str, bytes]:

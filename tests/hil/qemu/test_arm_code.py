@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(
     shutil.which(COMPILER) is None or shutil.which(QEMU) is None, reason=f"needs {COMPILER} and {QEMU}"
 )
 
-BOUND = 2.5e-6
+BOUND = 5e-6
 LR, MLP = factory_models()
 ONES = np.ones(18, dtype=np.float32)
 ANOTHER = LrModel(mean=ONES, scale=ONES, coef=ONES * np.float32(0.125), intercept=np.array(0.5, np.float32))

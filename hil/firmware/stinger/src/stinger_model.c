@@ -115,29 +115,49 @@ static float sigmoid(float value)
     return 1.0F / (1.0F + expf(-(value < -80.0F ? -80.0F : value)));
 }
 
-static float dot(const float *weights, const float *values, size_t count)
+/* Sums of eight: a single long one would lose half a digit. */
+#define PART 8U
+
+/* Return the sum of weights[i] * values[i] over the `count` positions i in `positions`. */
+static float dot(const float *weights, const float *values, const uint8_t *positions, size_t count)
 {
     float sum = 0.0F;
-    size_t i;
-    size_t start;
-    for (start = 0; start < count; start += 8U) {
-        float part = 0.0F;              /* sums of eight: a single long one would lose half a digit */
-        for (i = start; i < count && i < start + 8U; i++) {
-            if (values[i] != 0.0F) {    /* half of what a ReLU passes on is 0, and multiplying is slow without an FPU */
-                part += weights[i] * values[i];
-            }
+    size_t i = 0;
+    while (i < count) {
+        size_t end = count - i < PART ? count : i + PART;
+        float part = 0.0F;
+        for (; i < end; i++) {
+            part += weights[positions[i]] * values[positions[i]];
         }
         sum += part;
     }
     return sum;
 }
 
-/* In double precision: a mean of thousands of LSB less the scaler's would lose three digits of a float. */
+/* Write the positions of the positive ones of `values`, and return how many they are. Half of what a ReLU passes on is
+ * 0, and multiplying is slow without an FPU. */
+static size_t positives(const float *values, size_t count, uint8_t *positions)
+{
+    size_t found = 0;
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (values[i] > 0.0F) {
+            positions[found++] = (uint8_t)i;
+        }
+    }
+    return found;
+}
+
+static const uint8_t all_positions[STINGER_RICH_FEATURES] = {
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29,
+};
+
+/* The difference in double precision: a mean of thousands of LSB less the scaler's would lose three digits of a float. */
 static void standardise(float *out, const double *features, const float *mean, const float *scale, size_t count)
 {
     size_t i;
     for (i = 0; i < count; i++) {
-        out[i] = (float)((features[i] - (double)mean[i]) / (double)scale[i]);
+        out[i] = (float)(features[i] - (double)mean[i]) / scale[i];
     }
 }
 
@@ -150,7 +170,7 @@ float stinger_lr_probability(const stinger_lr_t *model, const stinger_window_t *
     }
     stinger_window_summary(window, features);
     standardise(values, features, model->mean, model->scale, STINGER_SUMMARY_FEATURES);
-    return sigmoid(dot(model->coef, values, STINGER_SUMMARY_FEATURES) + model->intercept);
+    return sigmoid(dot(model->coef, values, all_positions, STINGER_SUMMARY_FEATURES) + model->intercept);
 }
 
 float stinger_mlp_probability(const stinger_mlp_t *model, const stinger_window_t *window)
@@ -159,6 +179,8 @@ float stinger_mlp_probability(const stinger_mlp_t *model, const stinger_window_t
     float values[STINGER_RICH_FEATURES];
     float hidden_1[STINGER_HIDDEN_1];
     float hidden_2[STINGER_HIDDEN_2];
+    uint8_t positions[STINGER_HIDDEN_1];
+    size_t active;
     size_t row;
     if (stinger_window_at_rest(window)) {
         return 0.0F;
@@ -166,12 +188,12 @@ float stinger_mlp_probability(const stinger_mlp_t *model, const stinger_window_t
     stinger_window_rich(window, features);
     standardise(values, features, model->mean, model->scale, STINGER_RICH_FEATURES);
     for (row = 0; row < STINGER_HIDDEN_1; row++) {
-        float sum = dot(model->w1[row], values, STINGER_RICH_FEATURES) + model->b1[row];
-        hidden_1[row] = sum > 0.0F ? sum : 0.0F;
+        hidden_1[row] = dot(model->w1[row], values, all_positions, STINGER_RICH_FEATURES) + model->b1[row];
     }
+    active = positives(hidden_1, STINGER_HIDDEN_1, positions);
     for (row = 0; row < STINGER_HIDDEN_2; row++) {
-        float sum = dot(model->w2[row], hidden_1, STINGER_HIDDEN_1) + model->b2[row];
-        hidden_2[row] = sum > 0.0F ? sum : 0.0F;
+        hidden_2[row] = dot(model->w2[row], hidden_1, positions, active) + model->b2[row];
     }
-    return sigmoid(dot(model->w3, hidden_2, STINGER_HIDDEN_2) + model->b3);
+    active = positives(hidden_2, STINGER_HIDDEN_2, positions);
+    return sigmoid(dot(model->w3, hidden_2, positions, active) + model->b3);
 }

@@ -98,21 +98,20 @@ void stinger_window_rich(const stinger_window_t *window, double features[STINGER
     }
     for (sensor = 0; sensor < 2U; sensor++) {
         const double *magnitude = window->magnitude[sensor];
+        const int64_t *squares = window->square_sum + 3U * sensor;
         double sum = 0.0;
-        double squares = 0.0;
         double largest = 0.0;
         double mean;
+        double variance;
         for (i = 0; i < STINGER_WINDOW_SAMPLES; i++) {
             sum += magnitude[i];
             largest = magnitude[i] > largest ? magnitude[i] : largest;
         }
         mean = sum / WIDTH;
-        for (i = 0; i < STINGER_WINDOW_SAMPLES; i++) {
-            double deviation = magnitude[i] - mean;
-            squares += deviation * deviation;
-        }
+        /* The magnitudes' squares are the channels' squares, whose sum is exact. */
+        variance = (double)(squares[0] + squares[1] + squares[2]) / WIDTH - mean * mean;
         features[24U + 3U * sensor] = mean;
-        features[25U + 3U * sensor] = sqrt(squares / WIDTH);
+        features[25U + 3U * sensor] = sqrt(variance > 0.0 ? variance : 0.0);
         features[26U + 3U * sensor] = largest;
     }
 }
