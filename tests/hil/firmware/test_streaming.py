@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from stinger.wire.frames import (
     encode_frames,
     encode_scored_frames,
 )
+from stinger.wire.sample_messages import decode_message
 from tests.helpers.samples import counting_samples, random_samples, samples_of_bytes
 from tests.hil.firmware.conftest import MakeDevice
 from tests.hil.firmware.library import Device
@@ -139,3 +142,23 @@ def test_closing_the_port_ends_the_stream(device: Device) -> None:
     device.play(random_samples(5))
     assert device.take() == b""
     assert device.counts.dropped == 0
+
+
+class Sample(ctypes.Structure):
+    """``stinger_sample_t``."""
+
+    _fields_ = [("timestamp_ms", ctypes.c_uint32), ("axes", ctypes.c_int16 * 6), ("trigger", ctypes.c_uint8)]
+
+
+def test_blocks_are_the_messages_that_the_host_reads(library: ctypes.CDLL) -> None:
+    library.stinger_block_add.restype = ctypes.c_bool
+    samples = random_samples(45)
+    block = ctypes.create_string_buffer(1024)
+    library.stinger_block_init(block)
+    received = []
+    for time_ms, *axes, trigger in samples.tolist():
+        if library.stinger_block_add(block, ctypes.byref(Sample(time_ms, (ctypes.c_int16 * 6)(*axes), trigger))):
+            received.append(decode_message(block.raw[: 4 + 20 * 17]))
+            library.stinger_block_next(block)
+    assert [one.first for one in received] == [0, 20]
+    assert b"".join(one.samples.tobytes() for one in received) == samples[:40].tobytes()

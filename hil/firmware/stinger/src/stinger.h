@@ -2,6 +2,7 @@
 #ifndef STINGER_H
 #define STINGER_H
 
+#include "stinger_block.h"
 #include "stinger_device.h"
 
 #endif
