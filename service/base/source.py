@@ -25,7 +25,7 @@ class LinkState(Enum):
     LOST = "lost"
     """Unplugged, refused or closed; the source is trying to reconnect."""
     ENDED = "ended"
-    """A recording was played to its end."""
+    """A recording was played to its end, or the daemon was stopped or serves the device no longer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         on_command=CommandExecutor(pipeline, recorder, pacing, model).execute,
         on_acknowledged=lambda seconds: metrics.acknowledged.observe(round(seconds * 1e9)),
         home_assistant=config.broker.home_assistant,
+        served=lambda: pipeline.devices,
     )
     alarms.subscribe(link.set_alarm)
     mqtt_sink = MqttSink(

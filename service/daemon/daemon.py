@@ -135,6 +135,7 @@ class Daemon:
                 sources.cancel()
                 await asyncio.wait({sources})
                 parts.flow.score_queued()
+                parts.pipeline.end_links("the daemon was stopped")
                 for task in (*workers, stopping, lock):
                     task.cancel()
                 parts.link.stop(STOP_S)

@@ -15,7 +15,7 @@ from models.threshold import Threshold
 from service.base.events import Event
 from service.base.logs import get_logger
 from service.base.sink import Sink
-from service.base.source import Block, LinkReport, LinkState
+from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.base.states import ModelInUse, Stamps
 from service.base.wall_clock import HOST_CLOCK
 from service.daemon.event_detector import EventDetector
@@ -116,9 +116,17 @@ class Pipeline:
         device = self._device(report.device)
         if self.ends_stream(report):
             self._restart(device)
-        device.link = report.state
+        device.link, device.counters = report.state, report.counters
         for sink in self._sinks:
             sink.on_link(report)
+
+    def end_links(self, reason: str) -> None:
+        """End all links for ``reason``, as the daemon stops; this switches off the wheels."""
+        for name, device in self._devices.items():
+            if device.link is not LinkState.ENDED and (
+                device.counters is not None or device.link is LinkState.STREAMING
+            ):
+                self.link(LinkReport(name, LinkState.ENDED, reason, device.counters or LinkCounters()))
 
     def tick(self) -> None:
         """Switch off the wheels of devices whose last score is too old."""
@@ -249,6 +257,8 @@ class _Device:
     detector: EventDetector
     boot: int = 0
     link: LinkState = LinkState.CONNECTING
+    counters: LinkCounters | None = None
+    """Those of the last link report; ``None`` before the first."""
 
 
 def _decision(serving: ChosenModel, threshold: Threshold | None) -> DecisionParameters:

@@ -63,6 +63,7 @@ class AiomqttConnection(PublishingConnection):
         self._unacknowledged: dict[int, tuple[Callable[[], None] | None, RefusedHandler | None]] = {}
         self._unconfirmed: list[Callable[[], None]] = []
         self._confirming: list[Callable[[], None]] = []
+        self._confirming_id: int | None = None
         self._writing_now = False
         self._congested = False
         self._closing = False
@@ -123,6 +124,11 @@ class AiomqttConnection(PublishingConnection):
             self._writing_now = False
         if not message.qos and acknowledged is not None:
             acknowledged()
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """See :meth:`PublishingConnection.unsubscribe`."""
+        self._raise_if_lost()
+        self._send_unsubscribe(list(filters))
 
     async def open(self) -> None:
         """Connect and wait until the broker accepts. Raises :class:`MqttError` if it cannot be reached, refuses or closes.
@@ -298,11 +304,17 @@ class AiomqttConnection(PublishingConnection):
         """
         if self._unconfirmed and not self._confirming:
             self._confirming, self._unconfirmed = self._unconfirmed, []
-            code, _ = self._paho.unsubscribe(_NO_TOPIC)
-            if code != MQTT_ERR_SUCCESS:
-                raise MqttError(self._lost_reason or error_string(code))
+            self._confirming_id = self._send_unsubscribe([_NO_TOPIC])
 
-    def _on_unsubscribe(self, *_: Any) -> None:
+    def _send_unsubscribe(self, filters: list[str]) -> int:
+        code, packet_id = self._paho.unsubscribe(filters)
+        if code != MQTT_ERR_SUCCESS:
+            raise MqttError(self._lost_reason or error_string(code))
+        return int(packet_id)
+
+    def _on_unsubscribe(self, _paho: Any, _userdata: Any, packet_id: int, *_: Any) -> None:
+        if packet_id != self._confirming_id:
+            return
         confirmed, self._confirming = self._confirming, []
         for acknowledged in confirmed:
             acknowledged()

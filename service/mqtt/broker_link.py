@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -34,6 +35,7 @@ from service.mqtt.messages import OutgoingMessage, status_message
 from service.mqtt.outbox import Outbox
 from service.mqtt.publisher import AcknowledgedHandler, Publisher
 from service.mqtt.reason_codes import REFUSED, suback_text
+from service.mqtt.retained_states import STATE_FILTERS, RetainedStates, Served
 
 _LOG: Final = get_logger(__name__)
 
@@ -59,6 +61,8 @@ class BrokerLinkTimes:
     """After a connection that lasted so long, pauses are short again and its end is worth a warning."""
     checkpoint_every_s: float = 60.0
     """Between two checkpoints of the outbox."""
+    states_s: float = 1.0
+    """After so long without another retained state, the broker has delivered them all."""
     outbox_retry_s: float = 1.0
     """Between two attempts to write what could not be written to the outbox's file."""
     farewell_s: float = 0.3
@@ -70,7 +74,8 @@ class BrokerLink:
 
     Messages are put into :attr:`publisher`. ``on_command`` carries out commands; ``on_acknowledged`` takes the seconds
     that the broker took for an event. With ``home_assistant``, retained messages are published again when Home Assistant
-    starts. All methods are for the event loop's thread.
+    starts. ``served`` returns the devices that are served: at the first connection, states are corrected that an earlier run
+    left at the broker; without ``served``, none are. All methods are for the event loop's thread.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class BrokerLink:
         on_command: CommandHandler | None = None,
         on_acknowledged: AcknowledgedHandler | None = None,
         home_assistant: bool = False,
+        served: Served | None = None,
         times: BrokerLinkTimes | None = None,
         connection_times: ConnectionTimes | None = None,
     ) -> None:
@@ -91,6 +97,11 @@ class BrokerLink:
         self._commands = CommandQueue(on_command) if on_command is not None else None
         self._publisher = Publisher(outbox, on_acknowledged)
         self._home_assistant = home_assistant
+        self._states = None if served is None else RetainedStates(self._publisher, served)
+        if self._states is not None:
+            self._states.correct_waiting(outbox.newest_retained())
+        self._state_received_s = 0.0
+        self._states_corrected = False
         self._times = BrokerLinkTimes() if times is None else times
         will = status_message(DaemonStatus(online=False, host_s=None, reason="lost", version=version))
         self._connector = Connector(
@@ -209,10 +220,13 @@ class BrokerLink:
             filters += [(name, 1) for name in commands]
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
         if filters:
-            codes = await connection.subscribe(filters)
-            for (name, _), code in zip(filters, codes, strict=True):
-                if code >= REFUSED:
-                    _LOG.warning("broker_refused_subscription", topic=name, reason=suback_text(code))
+            await self._subscribe_to(connection, filters)
+
+    async def _subscribe_to(self, connection: PublishingConnection, filters: Sequence[tuple[str, QoS]]) -> None:
+        codes = await connection.subscribe(filters)
+        for (name, _), code in zip(filters, codes, strict=True):
+            if code >= REFUSED:
+                _LOG.warning("broker_refused_subscription", topic=name, reason=suback_text(code))
 
     def _report_limits(self, limits: BrokerLimits) -> None:
         """Log what the broker cannot do, each once."""
@@ -227,6 +241,8 @@ class BrokerLink:
                 tasks.create_task(connection.wait_lost(), name="broker-connection"),
                 tasks.create_task(self._publisher.publish_through(connection), name="broker-publish"),
             ]
+            if self._states is not None and not self._states_corrected and connection.limits.wildcards_available:
+                working.append(tasks.create_task(self._correct_states(connection), name="broker-states"))
             if self._commands is not None:
                 working.append(tasks.create_task(self._commands.serve(connection), name="broker-commands"))
             try:
@@ -236,6 +252,16 @@ class BrokerLink:
                 await self._publish_offline(connection)
             for task in working:
                 task.cancel()
+
+    async def _correct_states(self, connection: PublishingConnection) -> None:
+        """Have the broker deliver the retained states, which :meth:`_receive` passes on."""
+        await self._subscribe_to(connection, [(name, 0) for name in STATE_FILTERS])
+        left_s = self._times.states_s
+        while left_s > 0:
+            await asyncio.sleep(left_s)
+            left_s = self._state_received_s + self._times.states_s - time.monotonic()
+        connection.unsubscribe(STATE_FILTERS)
+        self._states_corrected = True
 
     async def _publish_offline(self, connection: PublishingConnection) -> None:
         """Publish that the daemon is offline: DISCONNECT keeps the broker from publishing the will. Wait unless cancelled."""
@@ -254,6 +280,9 @@ class BrokerLink:
                 self._publisher.announce()
         elif self._commands is not None and is_command(message.topic):
             self._commands.put(message)
+        elif self._states is not None and message.retain:
+            self._state_received_s = time.monotonic()
+            self._states.take(message.topic, message.payload)
 
     def _status(self, *, online: bool = True) -> OutgoingMessage:
         reason = "started" if online else "stopped"

@@ -9,7 +9,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal
 
-from stinger.device_name import DAEMON, DeviceName
+from stinger.device_name import DAEMON, DeviceName, parse_device_name
+from stinger.errors import InputError
 
 ROOT = "stinger"
 
@@ -43,6 +44,21 @@ class Channel:
     def topic(self, device: DeviceName | None = None) -> str:
         """Return the topic of ``device``, or the daemon's own for None."""
         return self.address.replace("{device}", DAEMON if device is None else device)
+
+    @property
+    def filter(self) -> str:
+        """The topic filter for all devices."""
+        return self.address.replace("{device}", "+")
+
+    def device_of(self, topic: str) -> DeviceName | None:
+        """Return the device whose topic of this channel is ``topic``; ``None`` if it is none's."""
+        before, _, after = self.address.partition("{device}")
+        if not (topic.startswith(before) and topic.endswith(after)):
+            return None
+        try:
+            return parse_device_name(topic[len(before) : len(topic) - len(after)])
+        except InputError:
+            return None
 
 
 SHOT = Channel("stinger/{device}/shot", "shot", 1, retain=False, delivery=DeliveryPolicy.EVERY)

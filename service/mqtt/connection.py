@@ -265,6 +265,10 @@ class PublishingConnection(Connection):
         that cannot be published to.
         """
 
+    @abstractmethod
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """End subscriptions, without waiting for the answer. Raises :class:`MqttError` if the connection is lost."""
+
     async def deliver(self, message: OutgoingMessage, *, correlation_data: bytes | None = None) -> None:
         """Publish ``message`` and wait until the broker has it.
 

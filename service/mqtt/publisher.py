@@ -79,6 +79,10 @@ class Publisher:
             self._live.append(message)
         self._publish_waiting()
 
+    def has_retained(self, topic: str) -> bool:
+        """Return whether a message for ``topic`` that the broker retains was put."""
+        return topic in self._retained
+
     def announce(self) -> None:
         """Publish everything retained again, except the topics that the outbox is about to publish anyway."""
         pending = self._outbox.topics()

@@ -188,6 +188,7 @@ async def test_command_for_an_unknown_device_is_refused_and_leaves_nothing_behin
         port = await asyncio.to_thread(process.port)
         async with subscriber(port, "stinger/#") as heard:
             assert heard.client is not None
+            await heard.until(lambda: bool(heard.on("stinger/daemon/status")))  # it has subscribed to commands
             commands = [f"stinger/{device}/command/set_threshold" for device in ("b1", "b2")]  # b2 is configured
             for command in commands:
                 await heard.client.publish(command, json.dumps({"threshold": 0.7}), qos=1)

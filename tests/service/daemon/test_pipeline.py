@@ -123,6 +123,21 @@ def test_lost_link_ends_the_spin_up_and_empties_the_window() -> None:
     assert sink.reports[0].state is LinkState.LOST
 
 
+def test_ending_all_links_switches_off_wheels_and_reports_each_link_once() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.add_device(DeviceName("silent"))
+    pipeline.score([block("a", 0, 100)])
+    pipeline.link(report("b", LinkState.LOST))
+    pipeline.link(report("c", LinkState.ENDED))
+    reports = len(sink.reports)
+    pipeline.end_links("stopped")
+    assert sink.switches() == [True, False]
+    ended = [(one.device, one.state, one.reason) for one in sink.reports[reports:]]
+    assert ended == [("a", LinkState.ENDED, "stopped"), ("b", LinkState.ENDED, "stopped")]
+    pipeline.end_links("stopped")
+    assert len(sink.reports) == reports + 2
+
+
 def test_only_a_change_to_another_state_than_streaming_ends_the_stream() -> None:
     pipeline, _ = pipeline_of(FakeModel())
     assert not pipeline.ends_stream(report("a", LinkState.CONNECTING))

@@ -1,0 +1,99 @@
+"""Corrects states that an earlier run of the daemon left at the broker and that do not hold any longer.
+
+A daemon that is killed leaves its last states behind: wheels that are on, links that stream.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+from service.base.events import WheelsSwitched
+from service.base.logs import get_logger
+from service.base.source import LinkCounters, LinkReport, LinkState
+from service.mqtt.channels import LINK, SPINUP, Channel
+from service.mqtt.messages import OutgoingMessage, event_message, link_message
+from service.mqtt.publisher import Publisher
+from stinger.device_name import DeviceName
+
+_LOG: Final = get_logger(__name__)
+
+STATE_FILTERS: Final = (SPINUP.filter, LINK.filter)
+"""Topic filters of the states that are corrected."""
+_DEVICE_MS_LIMIT: Final = 1 << 32
+_MODEL_MAX: Final = 128
+
+Served = Callable[[], Collection[DeviceName]]
+"""Returns the devices that the daemon has a source for, or has received something from."""
+
+
+class RetainedStates:
+    """Takes the retained messages of a broker, and publishes through ``publisher`` what holds instead.
+
+    A state that this run of the daemon has published itself is left alone, and so is a message that is not the daemon's.
+    """
+
+    def __init__(self, publisher: Publisher, served: Served) -> None:
+        self._publisher = publisher
+        self._served = served
+        self._devices: set[DeviceName] = set()
+
+    @property
+    def gone(self) -> set[DeviceName]:
+        """The devices that the broker has states of and that are not served."""
+        return self._devices - set(self._served())
+
+    def correct_waiting(self, waiting: Mapping[str, OutgoingMessage]) -> None:
+        """Take the messages of an earlier run that wait for the broker: the newest of each topic."""
+        for topic, message in waiting.items():
+            self.take(topic, message.payload)
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """Take a retained message; publish a new state if it does not hold."""
+        device = SPINUP.device_of(topic) or LINK.device_of(topic)
+        content = _content(payload)
+        if device is None or content is None or content.get("device") != device:
+            return
+        self._devices.add(device)
+        state = content.get("state")
+        if self._publisher.has_retained(topic):
+            return
+        if topic == SPINUP.topic(device):
+            if state == "on":
+                self._correct(SPINUP, device, event_message(_switched_off(device, content)))
+        elif state in [each.value for each in LinkState if each is not LinkState.ENDED]:
+            served = device in self._served()
+            report = LinkReport(
+                device,
+                LinkState.CONNECTING if served else LinkState.ENDED,
+                "" if served else "not served by the daemon any longer",
+                LinkCounters(),
+            )
+            self._correct(LINK, device, link_message(report, time.time()))
+
+    def _correct(self, channel: Channel, device: DeviceName, message: OutgoingMessage) -> None:
+        _LOG.info("retained_state_corrected", device=device, topic=channel.topic(device))
+        self._publisher.put(message)
+
+
+def _content(payload: bytes) -> dict[str, Any] | None:
+    try:
+        content = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _switched_off(device: DeviceName, on: Mapping[str, Any]) -> WheelsSwitched:
+    """Return the end of the spin-up whose beginning is ``on``. When and why it ended is not known."""
+    device_ms, model = on.get("device_ms"), on.get("model")
+    return WheelsSwitched(
+        device=device,
+        device_ms=device_ms if isinstance(device_ms, int) and 0 <= device_ms < _DEVICE_MS_LIMIT else 0,
+        host_s=time.time(),
+        on=False,
+        probability=None,
+        model=model[:_MODEL_MAX] if isinstance(model, str) else "",
+    )
