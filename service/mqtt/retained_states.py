@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from service.base.events import WheelsSwitched
+from service.base.events import WheelsSwitched, event_id
 from service.base.logs import get_logger
 from service.base.source import LinkCounters, LinkReport, LinkState
 from service.mqtt.channels import LINK, SPINUP, Channel
@@ -89,11 +89,15 @@ def _content(payload: bytes) -> dict[str, Any] | None:
 def _switched_off(device: DeviceName, on: Mapping[str, Any]) -> WheelsSwitched:
     """Return the end of the spin-up whose beginning is ``on``. When and why it ended is not known."""
     device_ms, model = on.get("device_ms"), on.get("model")
+    if not isinstance(device_ms, int) or not 0 <= device_ms < _DEVICE_MS_LIMIT:
+        device_ms = 0
+    now_s = time.time()
     return WheelsSwitched(
         device=device,
-        device_ms=device_ms if isinstance(device_ms, int) and 0 <= device_ms < _DEVICE_MS_LIMIT else 0,
-        host_s=time.time(),
+        device_ms=device_ms,
+        host_s=now_s,
         on=False,
         probability=None,
         model=model[:_MODEL_MAX] if isinstance(model, str) else "",
+        id=event_id("correction", device, round(now_s * 1000) - device_ms, device_ms),
     )
