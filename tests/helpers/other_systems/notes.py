@@ -7,7 +7,7 @@ import sys
 import traceback
 from typing import Final
 
-from tests.helpers.windows import FOLDER_VARIABLE, REFUSALS
+from tests.helpers.other_systems import FOLDER_VARIABLE, REFUSALS
 
 FOLDER: Final = os.environ[FOLDER_VARIABLE]
 _FRAMES: Final = 3

@@ -1,4 +1,4 @@
-"""What the program's own modules see of Python's library: only what there is on Windows.
+"""What the program's own modules see of Python's library: only what there is on the other system.
 
 An import hook compiles them so that ``import os`` gives them another module in place of ``os``, and so on. Other packages
 are not affected.
@@ -23,148 +23,13 @@ from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
 from typing import Any, Final
 
-from tests.helpers.windows.clock import coarse, coarse_ns
-from tests.helpers.windows.notes import note
+from tests.helpers.other_systems import MACOS, WINDOWS, missing
+from tests.helpers.other_systems.clock import coarse, coarse_ns
+from tests.helpers.other_systems.notes import note
 
 PACKAGES: Final = frozenset({"stinger", "models", "replay", "service", "hil"})
-MISSING_MODULES: Final = frozenset(
-    {"fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"}
-)
-_PREFIX: Final = "_on_windows_"
+_PREFIX: Final = "_on_another_system_"
 
-_MISSING_OS: Final = frozenset(
-    [
-        "chown",
-        "chroot",
-        "copy_file_range",
-        "ctermid",
-        "eventfd",
-        "fchdir",
-        "fchmod",
-        "fchown",
-        "fdatasync",
-        "fork",
-        "forkpty",
-        "fpathconf",
-        "fstatvfs",
-        "get_blocking",
-        "getegid",
-        "geteuid",
-        "getgid",
-        "getgroups",
-        "getloadavg",
-        "getpgid",
-        "getpgrp",
-        "getpriority",
-        "getresuid",
-        "getsid",
-        "getuid",
-        "getxattr",
-        "initgroups",
-        "killpg",
-        "lchown",
-        "lockf",
-        "major",
-        "makedev",
-        "memfd_create",
-        "minor",
-        "mkfifo",
-        "mknod",
-        "nice",
-        "openpty",
-        "pathconf",
-        "pidfd_open",
-        "pipe2",
-        "posix_fadvise",
-        "posix_fallocate",
-        "posix_spawn",
-        "pread",
-        "preadv",
-        "pwrite",
-        "pwritev",
-        "readv",
-        "register_at_fork",
-        "sched_getaffinity",
-        "sched_setaffinity",
-        "sched_yield",
-        "sendfile",
-        "set_blocking",
-        "setegid",
-        "seteuid",
-        "setgid",
-        "setpgid",
-        "setsid",
-        "setuid",
-        "splice",
-        "statvfs",
-        "sync",
-        "sysconf",
-        "tcgetpgrp",
-        "ttyname",
-        "uname",
-        "wait",
-        "wait3",
-        "wait4",
-        "waitid",
-        "writev",
-        "O_CLOEXEC",
-        "O_DIRECT",
-        "O_DIRECTORY",
-        "O_DSYNC",
-        "O_NOATIME",
-        "O_NOCTTY",
-        "O_NOFOLLOW",
-        "O_NONBLOCK",
-        "O_NDELAY",
-        "O_PATH",
-        "O_SYNC",
-        "O_TMPFILE",
-    ]
-)
-_MISSING_SIGNAL: Final = frozenset(
-    [
-        "SIGALRM",
-        "SIGBUS",
-        "SIGCHLD",
-        "SIGCONT",
-        "SIGHUP",
-        "SIGIO",
-        "SIGKILL",
-        "SIGPIPE",
-        "SIGPROF",
-        "SIGQUIT",
-        "SIGSTOP",
-        "SIGTSTP",
-        "SIGTTIN",
-        "SIGTTOU",
-        "SIGURG",
-        "SIGUSR1",
-        "SIGUSR2",
-        "SIGVTALRM",
-        "SIGWINCH",
-        "SIGXCPU",
-        "SIG_BLOCK",
-        "SIG_SETMASK",
-        "SIG_UNBLOCK",
-        "alarm",
-        "getitimer",
-        "pause",
-        "pthread_kill",
-        "pthread_sigmask",
-        "setitimer",
-        "siginterrupt",
-        "sigpending",
-        "sigtimedwait",
-        "sigwait",
-    ]
-)
-_MISSING_SOCKET: Final = frozenset(
-    ["AF_UNIX", "MSG_DONTWAIT", "MSG_NOSIGNAL", "SO_REUSEPORT", "CMSG_LEN", "sethostname", "socketpair_unix"]
-)
-_MISSING_SELECT: Final = frozenset(["devpoll", "epoll", "kqueue", "poll"])
-_MISSING_TIME: Final = frozenset(
-    ["CLOCK_MONOTONIC", "CLOCK_REALTIME", "clock_getres", "clock_gettime", "clock_gettime_ns", "clock_settime", "tzset"]
-)
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
 _SIGBREAK: Final = signal.SIGUSR1
 _O_BINARY: Final = 1 << 29
@@ -172,14 +37,18 @@ _SLEEP_S: Final = 0.05
 _text_mode: set[int] = set()
 
 
-def install() -> None:
+def install(system: str) -> None:
     """Make later imports of the program's modules go through the hook."""
-    for name, module in _MODULES.items():
+    replaced, absent = (_WINDOWS, missing.WINDOWS_MODULES) if system == WINDOWS else (_MACOS, frozenset[str]())
+    for name, module in replaced.items():
         sys.modules[_PREFIX + name] = module
-    sys.meta_path.insert(0, _Finder())
+    sys.meta_path.insert(0, _Finder(frozenset(replaced) | absent))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, renamed: frozenset[str]) -> None:
+        self._renamed = renamed
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
@@ -187,30 +56,37 @@ class _Finder(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+            spec.loader = _Loader(spec.loader.name, spec.loader.path, self._renamed)
         return spec
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
+    def __init__(self, fullname: str, path: str, renamed: frozenset[str]) -> None:
+        super().__init__(fullname, path)
+        self._renamed = renamed
+
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        tree = _Imports().visit(ast.parse(self.get_data(path), path))
+        tree = _Imports(self._renamed).visit(ast.parse(self.get_data(path), path))
         code: CodeType = compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
         return code
 
 
 class _Imports(ast.NodeTransformer):
-    """Renames the modules that are imported; one that Windows lacks gets a name that does not exist."""
+    """Renames imported modules; one that the other system lacks gets a name that does not exist."""
+
+    def __init__(self, renamed: frozenset[str]) -> None:
+        self._renamed = renamed
 
     def visit_Import(self, node: ast.Import) -> ast.Import:
         for alias in node.names:
-            if alias.name in _MODULES or alias.name in MISSING_MODULES:
+            if alias.name in self._renamed:
                 alias.asname = alias.asname or alias.name
                 alias.name = _PREFIX + alias.name
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
-        if not node.level and (node.module in _MODULES or node.module in MISSING_MODULES):
+        if not node.level and node.module in self._renamed:
             node.module = f"{_PREFIX}{node.module}"
         return node
 
@@ -224,7 +100,7 @@ class _Module(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name in self._missing:
-            raise AttributeError(f"module '{self._real.__name__}' has no attribute '{name}' on Windows")
+            raise AttributeError(f"module '{self._real.__name__}' has no attribute '{name}' there")
         return getattr(self._real, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -277,10 +153,10 @@ def _get_context(method: str | None = None) -> Any:
     return multiprocessing.get_context(method)
 
 
-_MODULES: Final[dict[str, ModuleType]] = {
+_WINDOWS: Final[dict[str, ModuleType]] = {
     "os": _Module(
         os,
-        _MISSING_OS,
+        missing.WINDOWS_OS,
         {
             "name": "nt",
             "O_BINARY": _O_BINARY,
@@ -291,12 +167,12 @@ _MODULES: Final[dict[str, ModuleType]] = {
         },
     ),
     "sys": _Module(sys, frozenset({"getdlopenflags", "setdlopenflags"}), {"platform": "win32"}),
-    "signal": _Module(signal, _MISSING_SIGNAL, {"SIGBREAK": _SIGBREAK, "signal": _signal}),
-    "socket": _Module(socket, _MISSING_SOCKET, {"errorTab": {10061: "Connection refused."}}),
-    "select": _Module(select, _MISSING_SELECT, {}),
+    "signal": _Module(signal, missing.WINDOWS_SIGNAL, {"SIGBREAK": _SIGBREAK, "signal": _signal}),
+    "socket": _Module(socket, missing.WINDOWS_SOCKET, {"errorTab": {10061: "Connection refused."}}),
+    "select": _Module(select, missing.WINDOWS_SELECT, {}),
     "time": _Module(
         time,
-        _MISSING_TIME,
+        missing.WINDOWS_TIME,
         {
             "monotonic": lambda: coarse(time.monotonic()),
             "monotonic_ns": lambda: coarse_ns(time.monotonic_ns()),
@@ -305,5 +181,18 @@ _MODULES: Final[dict[str, ModuleType]] = {
             "sleep": _sleep,
         },
     ),
+    "multiprocessing": _Module(multiprocessing, frozenset(), {"get_context": _get_context}),
+}
+
+_MACOS: Final[dict[str, ModuleType]] = {
+    "os": _Module(
+        os,
+        missing.MACOS_OS,
+        {},
+    ),
+    "sys": _Module(sys, frozenset(), {"platform": MACOS}),
+    "signal": _Module(signal, missing.MACOS_SIGNAL, {}),
+    "select": _Module(select, missing.MACOS_SELECT, {}),
+    "time": _Module(time, missing.MACOS_TIME, {}),
     "multiprocessing": _Module(multiprocessing, frozenset(), {"get_context": _get_context}),
 }

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.helpers.windows.notes import FOLDER, note
+from tests.helpers.other_systems.notes import FOLDER, note
 
 _PATH_MAX: Final = 259
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)

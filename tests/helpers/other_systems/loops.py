@@ -15,8 +15,8 @@ import stat
 import threading
 from typing import Any, Final, NoReturn
 
-from tests.helpers.windows.clock import TICK_S, coarse
-from tests.helpers.windows.notes import note
+from tests.helpers.other_systems.clock import TICK_S, coarse
+from tests.helpers.other_systems.notes import note
 
 SOCKETS_MAX: Final = 512
 """``FD_SETSIZE`` of Python for Windows."""

@@ -1,4 +1,4 @@
-"""Imported by Python at its start, as this folder is in PYTHONPATH: sets up the limits of Windows."""
+"""Imported by Python at its start, as this folder is in PYTHONPATH: sets up the limits of another system."""
 
 # Python imports this file by its name, and would ignore an error in it.
 # ruff: noqa: INP001, BLE001
@@ -7,7 +7,7 @@ import os
 import traceback
 
 try:
-    from tests.helpers.windows.install import install
+    from tests.helpers.other_systems.install import install
 
     install()
 except BaseException:

@@ -1,4 +1,7 @@
-"""The commands of a user, in processes with the limits of Windows: see ``tests/helpers/windows``. Nothing may be refused."""
+"""The commands of a user, in processes with the limits of Windows and macOS: see ``tests/helpers/other_systems``.
+
+Nothing may be refused, not even an error that the program handles.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ from models.registry import Registry
 from stinger.logs.writing import write_log
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import DaemonProcess
+from tests.helpers.other_systems import MACOS, WINDOWS, environment, refusals
 from tests.helpers.synthetic import synthetic_samples
-from tests.helpers.windows import environment, refusals
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="the limits of Windows are made from those of Linux"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the limits of other systems are made from those of Linux"),
     pytest.mark.timeout(300),
 ]
 
@@ -30,13 +33,14 @@ HANDLED = ("SelectorLoop.add_signal_handler [fleet.py",)
 """What the program tries and does without."""
 
 
-class Windows:
-    """Runs ``stinger`` with the limits of Windows, in ``folder``."""
+class OtherSystem:
+    """Runs ``stinger`` with the limits of ``system``, in ``folder``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, system: str) -> None:
         self.folder = folder
         self.notes = folder / "limits"
-        self.environment = os.environ | environment(self.notes)
+        self.environment = os.environ | environment(self.notes, system)
+        self.stop = CTRL_BREAK if system == WINDOWS else signal.SIGTERM
 
     def run(self, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, and check its exit code."""
@@ -45,7 +49,7 @@ class Windows:
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
-            encoding="cp1252",
+            encoding=self.environment["PYTHONIOENCODING"],
             timeout=240,
             check=False,
         )
@@ -82,14 +86,14 @@ class Windows:
             assert "Traceback" not in blaster.log_text()
 
     def unexpected(self) -> list[str]:
-        """Return what Windows would have refused, without what the program does without."""
+        """Return what would have been refused, without what the program does without."""
         return [line for line in refusals(self.notes) if not line.startswith(HANDLED)]
 
 
-@pytest.fixture
-def windows(tmp_path: Path) -> Iterator[Windows]:
-    """Commands under the limits of Windows, none of which may have been refused anything."""
-    limited = Windows(tmp_path)
+@pytest.fixture(params=[WINDOWS, MACOS])
+def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[OtherSystem]:
+    """Commands under the limits of another system, none of which may have been refused anything."""
+    limited = OtherSystem(tmp_path, request.param)
     yield limited
     assert limited.unexpected() == []
 
@@ -102,65 +106,65 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_demo_shows_a_shot_and_ends(windows: Windows) -> None:
-    done = windows.run("demo", "--seconds", "12")
+def test_demo_shows_a_shot_and_ends(system: OtherSystem) -> None:
+    done = system.run("demo", "--seconds", "12")
     assert "demo: link streaming" in done.stdout
     assert "demo: shot, wheels" in done.stdout
     assert done.stderr == ""
 
 
-def test_demo_ends_at_ctrl_c(windows: Windows) -> None:
-    with windows.running("demo") as demo:
+def test_demo_ends_at_ctrl_c(system: OtherSystem) -> None:
+    with system.running("demo") as demo:
         demo.wait_for("link streaming")
         demo.process.send_signal(CTRL_C)
         assert demo.end() == 0
         assert "Error" not in demo.log_text()
 
 
-def test_log_is_pulled_and_models_are_pushed(windows: Windows, recording: Path, tmp_path: Path) -> None:
-    with windows.blaster(recording) as port:
-        windows.run("pull", "--port", port, "-o", "pulled.bin")
+def test_log_is_pulled_and_models_are_pushed(system: OtherSystem, recording: Path, tmp_path: Path) -> None:
+    with system.blaster(recording) as port:
+        system.run("pull", "--port", port, "-o", "pulled.bin")
         assert (tmp_path / "pulled.bin").read_bytes().startswith(recording.read_bytes())
-        windows.run("push", "--port", port, "--mlp", _model_for_the_blaster(tmp_path))
+        system.run("push", "--port", port, "--mlp", _model_for_the_blaster(tmp_path))
 
 
-def test_personalise_trains_on_the_log_and_uploads(windows: Windows, recording: Path) -> None:
-    with windows.blaster(recording) as port:
-        done = windows.run("personalise", "--port", port, "--outdir", "mine", "--yes")
+def test_personalise_trains_on_the_log_and_uploads(system: OtherSystem, recording: Path) -> None:
+    with system.blaster(recording) as port:
+        done = system.run("personalise", "--port", port, "--outdir", "mine", "--yes")
     assert "Done. Unplug the blaster" in done.stdout, done.stdout
 
 
-def test_daemon_records_and_is_watched_and_stops_at_ctrl_break(
-    windows: Windows, recording: Path, tmp_path: Path
+def test_daemon_records_and_is_watched_and_stops_when_asked(
+    system: OtherSystem, recording: Path, tmp_path: Path
 ) -> None:
     registry = Registry(tmp_path / "data" / "registry")
     first = registry.add("a", factory_model_bytes(), {}).id
     run = ("--data-dir", "data", "--metrics-port", "0", "--scores", "--broker", "embedded:0")
-    with windows.blaster(recording) as port:
-        with windows.running("run", "--source", f"{port}?device=COM3", *run, name="daemon") as daemon:
+    with system.blaster(recording) as port:
+        with system.running("run", "--source", f"{port}?device=COM3", *run, name="daemon") as daemon:
             broker = f"mqtt://127.0.0.1:{daemon.port()}"
-            with windows.running("watch", "--broker", broker, "--data-dir", "data", name="watch") as watch:
+            with system.running("watch", "--broker", broker, "--data-dir", "data", name="watch") as watch:
                 watch.wait_for("COM3: link streaming")
                 watch.process.send_signal(CTRL_C)
                 assert watch.end() == 0
-            windows.run("models", "promote", first, "--data-dir", "data")
+            system.run("models", "promote", first, "--data-dir", "data")
             daemon.wait_for("model_changed")
-            daemon.process.send_signal(CTRL_BREAK)
+            daemon.process.send_signal(system.stop)
             assert daemon.end() == 0, daemon.log_text()
         assert "Traceback" not in daemon.log_text()
-    listed = windows.run("recordings", "list", "--data-dir", "data").stdout
+    listed = system.run("recordings", "list", "--data-dir", "data").stdout
     assert "COM3" in listed
-    assert [path.name for path in (tmp_path / "data" / "recordings").iterdir()] == ["COM3="]
-    windows.run("recordings", "prune", "--data-dir", "data", "--keep-size", "1KB")
+    assert [path.name for path in (tmp_path / "data" / "recordings").iterdir()] == ["COM3="]  # COM3 is reserved
+    system.run("recordings", "prune", "--data-dir", "data", "--keep-size", "1KB")
 
 
 def test_recordings_are_played_and_retrained_on_in_two_processes(
-    windows: Windows, recording: Path, tmp_path: Path
+    system: OtherSystem, recording: Path, tmp_path: Path
 ) -> None:
     write_log(tmp_path / "second.bin", synthetic_samples(6000, 24, seed=2))
     sources = (f"replay:{recording}?speed=0&device=a", "replay:second.bin?speed=0&device=b")
-    windows.run("run", "--data-dir", "data", "--broker", "embedded:0", *(f"--source={source}" for source in sources))
-    done = windows.run(
+    system.run("run", "--data-dir", "data", "--broker", "embedded:0", *(f"--source={source}" for source in sources))
+    done = system.run(
         *("retrain", "--data-dir", "data", "--jobs", "2", "--min-shots", "20"),
         *("--candidate", "logreg:summary", "--candidate", "logreg:flatten"),
     )

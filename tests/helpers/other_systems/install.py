@@ -1,4 +1,4 @@
-"""Sets up the limits of Windows in this process."""
+"""Sets up the limits of another system in this process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import ctypes  # noqa: F401
 import multiprocessing
+import os
 import shutil
 import signal
 import ssl  # noqa: F401
@@ -14,7 +15,7 @@ import tempfile  # noqa: F401
 import threading
 from typing import Any
 
-from tests.helpers.windows import files, loops, modules
+from tests.helpers.other_systems import SYSTEM_VARIABLE, WINDOWS, files, loops, modules
 
 _CONSOLE_EVENTS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """Ctrl-C, the end of the process, and, in place of a signal that only Windows has, Ctrl-Break."""
@@ -22,16 +23,18 @@ _CONSOLE_EVENTS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 def install() -> None:
     """Set up all limits. Called once, before any module of the program is imported."""
-    _deliver_signals_in_a_thread()
-    replaced: Any = asyncio
-    replaced.SelectorEventLoop = loops.SelectorLoop
-    replaced.DefaultEventLoopPolicy = loops.Policy
-    asyncio.set_event_loop_policy(loops.Policy())
+    system = os.environ[SYSTEM_VARIABLE]
     multiprocessing.set_start_method("spawn")
-    rmtree: Any = shutil
-    rmtree._use_fd_functions = False  # it opens folders, which Windows cannot
-    modules.install()
-    files.install()
+    modules.install(system)
+    if system == WINDOWS:
+        _deliver_signals_in_a_thread()
+        replaced: Any = asyncio
+        replaced.SelectorEventLoop = loops.SelectorLoop
+        replaced.DefaultEventLoopPolicy = loops.Policy
+        asyncio.set_event_loop_policy(loops.Policy())
+        rmtree: Any = shutil
+        rmtree._use_fd_functions = False  # it opens folders, which Windows cannot
+        files.install()
 
 
 def _deliver_signals_in_a_thread() -> None:
