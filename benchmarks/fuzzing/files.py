@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 
 from benchmarks.fuzzing.decoder import JSON_TOKENS, NUMBERS, Decoder
@@ -13,13 +14,16 @@ from models.factory import factory_model
 from models.model_file import open_model
 from models.model_meta import META_KEY, parse_meta
 from models.onnx_wire import check_contents, metadata_value
+from models.provenance import names_its_data
 from models.registry import Registry
 from service.config.broker_address import read_password
 from service.config.loading import load_config
 from service.recording.age_clock import AgeClock
 from service.recording.sidecar import EndReason, RecordingNote, Sidecar, read_sidecar
 from stinger.logs import parse_log
+from stinger.logs.bundle import BundledRecording, BundleWriter
 from stinger.logs.writing import encode_bin, encode_csv
+from stinger.sample import SampleArray
 from stinger.shots import MIN_SHOT_GAP_MS
 from stinger.summary import summarise
 
@@ -36,6 +40,7 @@ def file_decoders(folder: Path) -> list[Decoder]:
         Decoder("log .bin", (encode_bin(samples[:20]), encode_bin(samples)), _log, 5, (b"\0" * 17, b"\0" * 100)),
         Decoder("log .csv", (csv[:400], csv), _log, 5, (b",", b"\n", b"\xef\xbb\xbf", b"\0" * 40, *NUMBERS)),
         Decoder("capture .csv of older firmware", (capture,), _log, 3, (b",", b"\n", b"accel_x", *NUMBERS)),
+        Decoder("bundle of recordings", (_bundle(samples[:20], samples),), _log, 2, _ZIP_TOKENS),
         Decoder("training set", _dataset_seeds(), _Dataset(folder).read, 1, (*JSON_TOKENS, b"|", b"\r\n")),
         Decoder("sidecar of a recording", sidecars, _Sidecar(folder).read, 3, JSON_TOKENS),
         Decoder("registry", (_JOURNAL,), _Registry(folder).read, 2, (*JSON_TOKENS, b"\n", b"20260101T000000.000Z-a")),
@@ -57,6 +62,7 @@ def file_decoders(folder: Path) -> list[Decoder]:
     ]
 
 
+_ZIP_TOKENS = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x07", b"\xff\xff\xff\xff", b"\0\0\0\0")
 _VERSIONS = ("20260101T000000.000Z-a", "20260102T000000.000Z-b")
 _JOURNAL = b"""20260102T000000.000Z-b
 {"time": "2026-01-01T00:00:00.000+00:00", "action": "add", "version": "20260101T000000.000Z-a"}
@@ -83,6 +89,15 @@ keep_size = "2GB"
 level = "info"
 format = "json"
 """
+
+
+def _bundle(*parts: SampleArray) -> bytes:
+    file = BytesIO()
+    writer = BundleWriter(file, [BundledRecording(part.size, 100.0, 1, ("a note",)) for part in parts])
+    for part in parts:
+        writer.add(part)
+    writer.close()
+    return file.getvalue()
 
 
 def _log(data: bytes) -> None:
@@ -197,4 +212,4 @@ def _check_onnx(data: bytes) -> None:
 
 
 def _meta(data: bytes) -> None:
-    parse_meta(data.decode(errors="replace"))
+    names_its_data(parse_meta(data.decode(errors="replace")))
