@@ -235,7 +235,7 @@ class Registry:
         changes = [
             entry
             for entry in self.journal()
-            if entry.get("action") in {"promote", "rollback"} and isinstance(entry.get("to"), str)
+            if entry.get("action") in ("promote", "rollback") and isinstance(entry.get("to"), str)
         ]
         readable = current is not None and any(current in (entry["to"], entry.get("from")) for entry in changes[-1:])
         for i, entry in enumerate(changes):

@@ -224,3 +224,13 @@ def test_note_is_kept_in_the_journal_and_changes_no_champion(tmp_path: Path) -> 
     registry.promote(second, why="")
     registry.note("retrain", {})
     assert registry.roll_back(why="").id == first
+
+
+@pytest.mark.parametrize("action", ['["promote"]', '{"promote": 1}', "7", "null"])
+def test_entry_with_an_action_that_is_no_text_is_ignored(tmp_path: Path, action: str) -> None:
+    registry, (first, second) = registry_with(tmp_path, "a", "b")
+    registry.promote(first, why="")
+    registry.promote(second, why="")
+    with (tmp_path / "journal.jsonl").open("a") as journal:
+        journal.write(f'{{"action": {action}, "from": [], "to": "{first}"}}\n')
+    assert [version.id for version in registry.earlier_champions()] == [first]
