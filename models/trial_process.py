@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ if sys.platform != "win32":  # there, only the parent limits the time
 
 _MEASURED_S: Final = 0.1
 _CHECK_S: Final = 0.05
+_FIRST_TO_END: Final = "1000"
 _OUT_OF_MEMORY: Final = ("bad_alloc", "bfc_arena", "Failed to allocate", "MemoryError")
 """Texts of ONNX Runtime's errors when it gets no memory."""
 
@@ -87,7 +89,10 @@ def _limit_memory(memory_bytes: int) -> None:
     """Limit the memory to what is in use now and ``memory_bytes``, where the system can; see also :func:`_peak_bytes`."""
     if sys.platform == "win32":
         return
-    # A hardened service may not change limits, and only Linux has this file.
+    # Where memory runs out nevertheless, this process is to be ended, not the one that serves. Only Linux has these files.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_END, encoding="ascii")
+    # A hardened service may not change limits.
     with suppress(OSError, ValueError):
         with open("/proc/self/statm", "rb") as file:
             pages = int(file.read().split()[0])
