@@ -11,11 +11,13 @@ from matplotlib.lines import Line2D
 
 from replay.evaluation.contest import Contender, Contest
 from replay.evaluation.cost_choice import Budget
+from replay.evaluation.differences_picture import draw_differences
+from replay.evaluation.verdict import Verdict
 from replay.plots.style import BLACK, GREY, MODEL_LINES, ORANGE, THRESHOLD_LINE, Picture, legend_above, short_name
 from stinger.files import StrPath
 
 _WIDTH_IN: Final = 8.0
-_HEIGHT_IN: Final = 7.6
+_HEIGHT_IN: Final = 9.2
 _NAMES_IN: Final = 0.9
 """Height for the names of sessions below the lower panel."""
 _MAX_NAMES: Final = 24
@@ -27,12 +29,16 @@ _SHOWN_BUDGETS: Final = 1.6
 """The trade-off is shown at least up to this multiple of the limit."""
 
 
-def draw_contest(
-    contest: Contest, rival: Contender | None, budget: Budget, path: StrPath, *, title: str, dpi: float
-) -> None:
-    """Write a PNG of ``contest``; the lower panel compares the challenger ``rival`` with the champion."""
+def draw_contest(contest: Contest, verdict: Verdict, budget: Budget, path: StrPath, *, title: str, dpi: float) -> None:
+    """Write a PNG of ``contest``: the differences of cost, each model's trade-off, and each session.
+
+    The lower panel compares the challenger that won, or came nearest to it, with the champion.
+    """
+    nearest = verdict.winner or (verdict.rulings[0].challenger if verdict.rulings else None)
+    rival = next((one for one in contest.challengers if one.name == nearest), None)
     picture = Picture(_WIDTH_IN, _HEIGHT_IN, dpi)
     picture.title(title, above_in=0.4)
+    draw_differences(picture.panel(7.75, 0.95, left_in=2.2), verdict.rulings, [one.name for one in contest.challengers])
     _draw_trade_offs(picture.panel(3.75, 2.9), contest, budget)
     _draw_sessions(picture.panel(0.3 + _NAMES_IN, 1.6), contest, rival)
     picture.save(path)

@@ -54,4 +54,4 @@ def _draw(result: RetrainingResult, path: Path) -> None:
     assert judged is not None
     title = f"Retraining of {result.started:%Y-%m-%d %H:%M} UTC: {result.outcome.value}"
     budget = rules_of(result.config.retrain).budget
-    draw_contest(judged.contest, judged.best_challenger, budget, path, title=title, dpi=_DPI)
+    draw_contest(judged.contest, judged.verdict, budget, path, title=title, dpi=_DPI)

@@ -59,7 +59,7 @@ def _comparison(result: RetrainingResult, judged: JudgedContest, picture: str) -
     notes += _champion_threshold(contest, rules)
     return [
         *_difference_table(judged),
-        f"![Accepted shots in time against false spin-ups for each model, and each held-out session]({picture})",
+        f"![Differences of cost, shots in time against false spin-ups of each model, and each held-out session]({picture})",
         "",
         "## Verdict",
         "",
