@@ -112,7 +112,7 @@ def test_unusable_content_is_one_line_with_its_place(data: str | bytes, message:
 
 
 def test_missing_file_directory_and_unreadable_file_are_one_line_each(tmp_path: Path) -> None:
-    for path, message in ((tmp_path / "none.bin", "No such file"), (tmp_path, "Is a directory")):
+    for path, message in ((tmp_path / "none.bin", "No such file"), (tmp_path, "is not a regular file")):
         with pytest.raises(FileError, match=message):
             read_log(path)
 
