@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from models.model_meta import LEAD_MS, check_windows
 from stinger.errors import FileError
-from stinger.files import StrPath, os_errors, read_bytes, write_bytes
+from stinger.files import StrPath, os_errors, read_bytes, text_bytes, write_bytes
 from stinger.sample import CHANNELS, SAMPLE_RATE_HZ
 from stinger.wording import counted, quoted
 
@@ -100,7 +100,7 @@ def write_dataset(folder: StrPath, dataset: Dataset) -> None:
         (target / META_FILE).unlink(missing_ok=True)
     write_bytes(target / WINDOWS_FILE, dataset.windows.astype("<i2", copy=False).tobytes())
     write_bytes(target / LABELS_FILE, dataset.labels.tobytes())
-    write_bytes(target / INDEX_FILE, _index_csv(dataset).encode())
+    write_bytes(target / INDEX_FILE, text_bytes(_index_csv(dataset)))
     write_bytes(target / META_FILE, (json.dumps(dict(dataset.meta), indent=2) + "\n").encode())
 
 

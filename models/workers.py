@@ -62,7 +62,7 @@ def run_parallel(
     if workers.scheduler is not None and workers.backend != "dask":
         raise InputError(f"a scheduler belongs to the backend dask, not to {workers.backend}")
     jobs = min(workers.jobs or joblib.cpu_count(), len(tasks))
-    if workers.backend == LOCAL and jobs <= 1:
+    if workers.backend == LOCAL and (jobs <= 1 or not _processes_can_share()):
         yield from map(function, tasks)
     elif workers.backend == LOCAL and sys.platform == "linux":
         yield from _fork(function, tasks, jobs, workers.check_interval_s)
@@ -72,6 +72,15 @@ def run_parallel(
         backend = "loky" if workers.backend == LOCAL else workers.backend
         with _configured(backend, workers.jobs or -1):
             yield from _joblib(function, tasks)
+
+
+def _processes_can_share() -> bool:
+    """Return whether the system has the locks that processes share: not in a container without a writable ``/dev/shm``."""
+    try:
+        multiprocessing.Lock()
+    except (OSError, ImportError):
+        return False
+    return True
 
 
 _forked_function: Callable[[Any], Any] | None = None

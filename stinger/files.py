@@ -114,6 +114,11 @@ def write_bytes(path: StrPath, data: bytes, *, lasting: bool = True, secret: boo
         file.write(data)
 
 
+def text_bytes(text: str) -> bytes:
+    """Return ``text`` as UTF-8. The bytes of a file's name that are none, as Python reads such a name, are escaped."""
+    return text.encode(errors="backslashreplace")
+
+
 def write_many(files: Mapping[Path, bytes]) -> None:
     """Write each of ``files`` as :func:`write_bytes` does, but flush the system's disks once for all of them.
 

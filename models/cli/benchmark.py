@@ -15,7 +15,7 @@ from models.workers import LOCAL, Workers
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
 from stinger.errors import FileError
-from stinger.files import check_output, make_folder, write_bytes
+from stinger.files import check_output, make_folder, text_bytes, write_bytes
 
 _EXIT_INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended, as shells report it."""
@@ -75,7 +75,7 @@ def benchmark(
         click.echo(json.dumps(report_values(report), indent=2))
     if outcome.fits:
         try:
-            write_bytes(out, markdown.encode())
+            write_bytes(out, text_bytes(markdown))
         except FileError:
             if not as_json:
                 click.echo(markdown)  # a full disk must not lose hours of work

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from replay.evaluation.report import EvaluationReport, to_json, to_markdown
-from stinger.files import make_folder, write_bytes
+from stinger.files import make_folder, text_bytes, write_bytes
 
 JSON_FILE: Final = "evaluation.json"
 MARKDOWN_FILE: Final = "evaluation.md"
@@ -30,5 +30,5 @@ def write_evaluation(report: EvaluationReport, folder: Path, *, dpi: float) -> t
         names += f" and {len(report.data) - _MAX_NAMED_LOGS} more"
     draw_sweep(report.rows, report.operating, folder / PICTURE_FILE, title=f"{report.subject} on {names}", dpi=dpi)
     write_bytes(folder / JSON_FILE, (json.dumps(to_json(report), indent=2) + "\n").encode())
-    write_bytes(folder / MARKDOWN_FILE, to_markdown(report, picture=PICTURE_FILE).encode())
+    write_bytes(folder / MARKDOWN_FILE, text_bytes(to_markdown(report, picture=PICTURE_FILE)))
     return tuple(folder / name for name in (JSON_FILE, MARKDOWN_FILE, PICTURE_FILE))

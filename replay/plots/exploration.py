@@ -30,7 +30,7 @@ from replay.plots.exploration_files import (
 )
 from replay.plots.outputs import refuse_inputs, remove
 from replay.plots.overview import draw_dataset
-from stinger.files import make_folder, write_bytes
+from stinger.files import make_folder, text_bytes, write_bytes
 from stinger.logs import Log
 from stinger.sample import INT16_MAX, INT16_MIN, axes
 from stinger.summary import summarise
@@ -110,7 +110,7 @@ def write_exploration(
     write_bytes(outdir / SUMMARY_FILE, (json.dumps(summary, indent=2) + "\n").encode())
     if dataset:
         write_dataset(outdir / TRAIN_FOLDER, dataset)
-    write_bytes(outdir / SHOT_INDEX, _index_csv(sessions, series).encode())
+    write_bytes(outdir / SHOT_INDEX, text_bytes(_index_csv(sessions, series)))
     draw_dataset(
         sessions,
         outdir / DATASET_PICTURE,

@@ -27,6 +27,7 @@ from replay.plots.style import (
 )
 from stinger.files import StrPath
 from stinger.sample import ACCEL_LSB_PER_G, CHANNELS, GYRO_LSB_PER_DPS
+from stinger.wording import printable
 
 _WIDTH_IN: Final = 11.0
 _BOTTOM_IN: Final = 0.45
@@ -197,7 +198,7 @@ def _name_sessions(placed: Sequence[_PlacedSession], panels: Sequence[Axes]) -> 
     inches_a_second = (_WIDTH_IN - 0.9) / (placed[-1].ends_s - placed[0].starts_s)
     for place in placed:
         room = int((place.ends_s - place.starts_s) * inches_a_second / _CHARACTER_IN)
-        name = place.session.name
+        name = printable(place.session.name)
         shown = name if len(name) <= room else f"{name[: room - 1]}\N{HORIZONTAL ELLIPSIS}"
         if room >= _SHORTEST_NAME:
             panels[0].text(place.starts_s, 2.15, shown, fontsize=7.5, va="bottom", clip_on=False, parse_math=False)

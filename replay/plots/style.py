@@ -24,6 +24,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from stinger.files import StrPath, write_bytes
+from stinger.wording import printable
 
 BLACK: Final = "#000000"
 GREY: Final = "#6e6e6e"
@@ -122,7 +123,8 @@ class Picture:
     def set_title(self, title: Text, text: str) -> None:
         """Set the text of ``title``, shortened if it would not fit."""
         room = int((self._size_in[0] - 0.9) / _TITLE_CHARACTER_IN)
-        title.set_text(text if len(text) <= room else f"{text[: room - 1]}\N{HORIZONTAL ELLIPSIS}")
+        text = printable(text)
+        title.set_text(_literal(text if len(text) <= room else f"{text[: room - 1]}\N{HORIZONTAL ELLIPSIS}"))
 
     def save(self, path: StrPath) -> None:
         """Draw, and write ``path`` as a PNG, atomically. Raises :class:`~stinger.errors.FileError`."""
@@ -167,10 +169,14 @@ def png_bytes(pixels: Pixels, dpi: float) -> bytes:
 
 def short_name(name: str) -> str:
     """Return ``name`` shortened for a legend: the start and the end of a long name, which distinguish it from others."""
-    if len(name) <= _LONGEST_NAME:
-        return name
+    name = printable(name)
     half = _LONGEST_NAME // 2
-    return f"{name[: half - 1]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
+    return _literal(name if len(name) <= _LONGEST_NAME else f"{name[: half - 1]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}")
+
+
+def _literal(text: str) -> str:
+    """Return ``text`` without a formula in it: Matplotlib would draw what is between two dollar signs as one, or fail."""
+    return text.replace("$", r"\$")
 
 
 def legend_columns(labels: Sequence[str], width_in: float) -> int:

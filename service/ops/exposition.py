@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stinger.files import text_bytes
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -36,7 +38,7 @@ def expose(families: Iterable[Family]) -> bytes:
     for family in families:
         lines = [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}"]
         lines += [f"{family.name}{row}" for row in family.rows]
-        parts.append("\n".join(lines).encode())
+        parts.append(text_bytes("\n".join(lines)))
         time.sleep(0)
     parts.append(b"")
     return b"\n".join(parts)

@@ -19,6 +19,7 @@ from typing import Final, Self
 from service.base.logs import get_logger
 from service.ops.exposition import CONTENT_TYPE
 from stinger.errors import InputError
+from stinger.files import text_bytes
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -217,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "/readyz":
                 reason = self.server.unready_reason()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
-                return status, f"{reason or 'ready'}\n".encode(), _TEXT
+                return status, text_bytes(f"{reason or 'ready'}\n"), _TEXT
         return HTTPStatus.NOT_FOUND, b"not found: expected /metrics, /healthz or /readyz\n", _TEXT
 
     def _send(self, status: HTTPStatus, body: bytes, content_type: str) -> None:

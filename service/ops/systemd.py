@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from service.base.logs import RepeatedFailure, get_logger
+from stinger.files import text_bytes
 
 _HEARTBEATS_PER_LIMIT: Final = 3
 """Heartbeats within the watchdog's limit: one of them may be late without harm."""
@@ -77,7 +78,7 @@ class Notifier:
         if self._socket is None or self._address is None:
             return
         try:
-            self._socket.sendto(message.encode(), self._address)
+            self._socket.sendto(text_bytes(message), self._address)
         except OSError as error:
             self._failure.log(error.strerror or str(error))
         else:

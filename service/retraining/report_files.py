@@ -11,7 +11,7 @@ from service.recording.store import recording_stem
 from service.retraining.report_page import report_page
 from service.retraining.report_values import report_values
 from service.retraining.result import RetrainingResult
-from stinger.files import make_folder, os_errors, replace_path, sync_folder, write_bytes
+from stinger.files import make_folder, os_errors, replace_path, sync_folder, text_bytes, write_bytes
 
 REPORTS_FOLDER: Final = "reports"
 JSON_FILE: Final = "retraining.json"
@@ -36,7 +36,7 @@ def write_report(result: RetrainingResult) -> Path:
     unfinished = reports / f"{_UNFINISHED}{folder.name}"
     make_folder(unfinished)
     write_bytes(unfinished / JSON_FILE, (json.dumps(report_values(result), indent=2) + "\n").encode())
-    write_bytes(unfinished / PAGE_FILE, report_page(result, picture=PICTURE_FILE).encode())
+    write_bytes(unfinished / PAGE_FILE, text_bytes(report_page(result, picture=PICTURE_FILE)))
     if result.judged is not None:
         _draw(result, unfinished / PICTURE_FILE)
     with os_errors(folder):

@@ -133,7 +133,8 @@ class LazyGroup(click.Group):
         except StingerError as error:
             raise _UserError(str(error)) from error
         except OSError as error:
-            if error.errno not in _REFUSED_BY_SYSTEM:
+            # A plain OSError without a number is a library's, such as Matplotlib's without a folder that it can write to.
+            if error.errno not in _REFUSED_BY_SYSTEM and not (type(error) is OSError and error.errno is None):
                 raise
             names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
             raise _UserError(": ".join([*names, error.strerror or str(error)])) from error

@@ -4,12 +4,13 @@ import subprocess
 import sys
 from importlib import import_module
 
+import click
 import pytest
 from click import Command
 from click.testing import CliRunner
 
 from stinger.cli import main
-from stinger.cli.group import COMMANDS
+from stinger.cli.group import COMMANDS, LazyGroup
 
 HEAVY = ("numpy", "sklearn", "matplotlib", "onnxruntime", "joblib", "scipy", "asyncio")
 
@@ -112,3 +113,30 @@ def test_command_whose_extra_is_not_installed_says_what_to_install(monkeypatch: 
 def test_module_of_ours_that_is_missing_is_a_bug_and_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COMMANDS, "far", ("stinger.cli.no_such_module:far", "Is not there."))
     assert isinstance(CliRunner().invoke(main, ["far"]).exception, ModuleNotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PermissionError(13, "Permission denied", "/a\x1b/b"), "Error: /a\\x1b/b: Permission denied\n"),
+        (OSError(30, "Read-only file system"), "Error: Read-only file system\n"),
+        (OSError("no folder that can be written to"), "Error: no folder that can be written to\n"),
+        (OSError(18, "Invalid cross-device link", "a", None, "b"), None),
+        (TimeoutError(), None),
+        (ConnectionResetError("gone"), None),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_and_what_may_be_a_fault_is_not(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, line: str | None
+) -> None:
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    group = LazyGroup("g", lazy={})
+    monkeypatch.setattr(group, "get_command", lambda _ctx, _name: failing)
+    ended = CliRunner().invoke(group, ["failing"])
+    if line is None:
+        assert ended.exception is error
+    else:
+        assert (ended.exit_code, ended.output) == (2, line)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.factory import factory_model_bytes
 from models.synthetic.session import synthesise
 from stinger.logs.writing import write_log
 from stinger.wording import printable
@@ -126,3 +127,20 @@ def test_a_current_folder_that_was_deleted_is_no_traceback(log: Path) -> None:
     ended = shell(line, log.parent)
     assert ended.returncode == 2
     assert ended.stderr == b"Error: log.bin: No such file or directory\n"
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "fsencode") or sys.platform == "darwin", reason="macOS refuses names that are no UTF-8"
+)
+def test_pictures_reports_and_data_sets_of_a_log_whose_name_is_no_utf8_and_looks_like_a_formula(tmp_path: Path) -> None:
+    name = os.fsdecode(b"x$\xff\\frac$")
+    write_log(tmp_path / f"{name}.bin", synthesise(minutes=2, seed=1))
+    (tmp_path / f"{name}.onnx").write_bytes(factory_model_bytes())
+    for arguments in (
+        ("explore", f"{name}.bin", "--export-dataset", "--outdir", f"{name}-explored"),
+        ("evaluate", f"{name}.bin", "--model-file", f"{name}.onnx", "--outdir", f"{name}-evaluated"),
+        ("plot", "--csv", f"{name}.bin", "--train-dir", f"{name}-explored/train", "--outdir", f"{name}-plotted"),
+    ):
+        ended = subprocess.run([*STINGER, *arguments], cwd=tmp_path, capture_output=True, check=False, timeout=100)
+        assert ended.returncode == 0, ended.stderr.decode()
+    assert (tmp_path / f"{name}-explored" / "dataset.png").exists()
