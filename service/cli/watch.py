@@ -10,12 +10,13 @@ from typing import Final
 
 import click
 
+from service.cli.broker_options import broker_options
 from service.cli.event_loop import on_signals, run_on_loop
 from service.config.broker_account import local_account
 from service.config.broker_address import LOOPBACK, PASSWORD_VARIABLE, BrokerAddress, parse_broker_url
 from service.config.config import BrokerConfig
+from service.config.topic_root import TopicRoot
 from service.watch.subscriber import watch as watch_daemon
-from stinger.cli.options import ANY_FOLDER
 from stinger.device_name import parse_device_name
 from stinger.errors import InputError
 from stinger.paths import data_dir as data_folder
@@ -26,25 +27,16 @@ DATA_DIR_VARIABLE: Final = "STINGER_DATA_DIR"
 
 
 @click.command(short_help="Show live what a daemon publishes.")
-@click.option("--broker", default="mqtt://localhost", show_default=True, metavar="URL", help="The daemon's broker.")
-@click.option(
-    "--data-dir",
-    type=ANY_FOLDER,
-    metavar="FOLDER",
-    help="The daemon's data folder, with the password of its embedded broker.  [default: the user's data folder]",
-)
 @click.option("--device", metavar="NAME", help="Show only this device.  [default: all]")
-@click.option(
-    "--password-file", type=ANY_FOLDER, metavar="FILE", help="File whose first line is the password for the broker."
-)
-@click.option(
-    "--ca-file",
-    type=ANY_FOLDER,
-    metavar="FILE",
-    help="Certificates that the broker's certificate is checked against.  [default: the system's]",
-)
+@broker_options
 def watch(
-    broker: str, data_dir: Path | None, device: str | None, password_file: Path | None, ca_file: Path | None
+    *,
+    broker: str,
+    topic_root: TopicRoot,
+    data_dir: Path | None,
+    device: str | None,
+    password_file: Path | None,
+    ca_file: Path | None,
 ) -> None:
     """Show live what a daemon publishes: probability, wheels, shots with their lead, latency.
 
@@ -58,7 +50,7 @@ def watch(
     async def watch_until_signal() -> None:
         stop = asyncio.Event()
         on_signals(asyncio.get_running_loop(), stop.set)
-        await watch_daemon(address, only, stop=stop)
+        await watch_daemon(address, only, stop=stop, root=topic_root)
 
     run_on_loop(watch_until_signal())
 

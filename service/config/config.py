@@ -19,6 +19,7 @@ from service.config.broker_address import (
 from service.config.key import key, keys_of
 from service.config.retraining import RetrainConfig
 from service.config.source_url import SourceUrl, parse_source_urls
+from service.config.topic_root import TopicRoot, parse_topic_root
 from stinger.errors import InputError
 from stinger.paths import data_dir as default_data_dir
 from stinger.quantities import Duration, Size, parse_duration, parse_size
@@ -50,6 +51,13 @@ class BrokerConfig:
         False,
         "Let every user of this machine use the embedded broker, without a password.",
         option="--broker-open/--no-broker-open",
+    )
+    topic_root: TopicRoot = key(
+        TopicRoot(),
+        "Beginning of all topics. Daemons that share a broker need different ones.",
+        option="--topic-root",
+        metavar="TOPIC",
+        parse=parse_topic_root,
     )
     home_assistant: bool = key(
         False, "Announce every device to Home Assistant.", option="--home-assistant/--no-home-assistant"

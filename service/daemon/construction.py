@@ -33,6 +33,7 @@ from service.daemon.telemetry import TelemetryReporter, TelemetrySink
 from service.mqtt.broker_link import BrokerLink
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.outbox import Outbox
+from service.mqtt.root_change import RootChange
 from service.mqtt.sample_subscription import SampleSubscription
 from service.ops.health import Health
 from service.ops.http import HttpServer
@@ -116,7 +117,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     registry = Registry(registry_dir(config.data_dir))
     serving, model_trouble = choose_model_that_works(config.model, registry)
     broker, embedded_broker = await _broker(stack, config)
-    sources = build_sources(config.sources, SampleSubscription(broker))
+    sources = build_sources(config.sources, SampleSubscription(broker, root=config.broker.topic_root))
     recordings = recordings_dir(config.data_dir)
     retention = Retention(recordings, registry, clock=AgeClock(config.data_dir / AGE_CLOCK_NAME))
     await _make_room(config, retention, metrics)
@@ -127,7 +128,9 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     daemon_version = version("stinger-ml")
     pipeline = Pipeline(serving, min_shot_gap_ms=config.min_shot_gap_ms, threshold=config.threshold)
     flow = Flow(pipeline)
-    outbox = _outbox(stack, config, alarms, lock)
+    outbox_path = config.data_dir / "outbox.sqlite3"
+    root_change = RootChange(config.data_dir, config.broker.topic_root, used_before=outbox_path.exists())
+    outbox = _outbox(stack, outbox_path, config, alarms, lock)
     recorder = _recorder(stack, config, recordings, alarms)
     pacing = PacedRecorder(recorder, flow.call_later)
     stack.callback(pacing.close)
@@ -147,6 +150,8 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         on_acknowledged=lambda seconds: metrics.acknowledged.observe(round(seconds * 1e9)),
         home_assistant=config.broker.home_assistant,
         served=lambda: pipeline.devices,
+        root=config.broker.topic_root,
+        on_first_connection=partial(root_change.clear_old, broker),
     )
     alarms.subscribe(link.set_alarm)
     mqtt_sink = MqttSink(
@@ -154,6 +159,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         version=daemon_version,
         publish_scores=config.scores,
         stamps=config.stamps,
+        root=config.broker.topic_root,
         home_assistant=config.broker.home_assistant,
     )
     figures = TelemetrySink()
@@ -242,10 +248,10 @@ def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: A
     return recorder
 
 
-def _outbox(stack: AsyncExitStack, config: Config, alarms: Alarms, lock: DaemonLock) -> Outbox:
+def _outbox(stack: AsyncExitStack, path: Path, config: Config, alarms: Alarms, lock: DaemonLock) -> Outbox:
     """Return the outbox in the data folder. It is opened while the folder is locked, so that no other daemon uses it."""
     outbox = Outbox(
-        config.data_dir / "outbox.sqlite3",
+        path,
         limit=config.outbox.max_events,
         defer=asyncio.get_running_loop().call_soon,
         on_problem=alarms.on_outbox,

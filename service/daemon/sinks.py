@@ -14,6 +14,7 @@ from service.base.sink import Sink
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.base.states import ModelInUse, ScoreBlock, Stamps
 from service.base.wall_clock import HOST_CLOCK
+from service.config.topic_root import TopicRoot
 from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import event_message, link_message, model_message, scores_message, telemetry_message
 from service.mqtt.publisher import Publisher
@@ -80,7 +81,7 @@ class MqttSink(Sink):
     """Publishes events and states and, if ``publish_scores``, every score.
 
     ``stamps`` adds to scores and events when their samples were read and scored; ``home_assistant`` announces each device
-    to Home Assistant. ``version`` is the daemon's.
+    to Home Assistant. ``version`` is the daemon's, ``root`` where topics below ``stinger`` are at the broker.
     """
 
     def __init__(
@@ -91,19 +92,21 @@ class MqttSink(Sink):
         publish_scores: bool,
         home_assistant: bool,
         stamps: bool = False,
+        root: TopicRoot | None = None,
     ) -> None:
         self.publish_scores = publish_scores
         self._publisher = publisher
         self._version = version
         self._home_assistant = home_assistant
         self._add_stamps = stamps
+        self._root = root
         self._links: dict[DeviceName, tuple[LinkState, str, LinkCounters]] = {}  # as last published
         self._switched: set[DeviceName] = set()  # whose wheels were switched since the daemon started
 
     def on_device(self, device: DeviceName) -> None:
         """See :class:`service.base.sink.Sink`."""
         if self._home_assistant:
-            self._publisher.put(discovery_message(device, self._version))
+            self._publisher.put(discovery_message(device, self._version, self._root))
 
     def on_model(self, model: ModelInUse) -> None:
         """See :class:`service.base.sink.Sink`."""

@@ -101,16 +101,17 @@ class AiomqttConnection(PublishingConnection):
     ) -> None:
         """See :meth:`PublishingConnection.publish`."""
         self._raise_if_lost()
-        problem = topic_problem(message.topic)
+        topic = self._settings.root.outward(message.topic)
+        problem = topic_problem(topic)
         if problem:
-            raise ValueError(f"{message.topic!r:.100} {problem}")
+            raise ValueError(f"{topic!r:.100} {problem}")
         qos = min(message.qos, self._limits.maximum_qos)
-        self._check_length(message, qos, correlation_data)
+        self._check_length(topic, message.payload, qos, correlation_data)
         retain = message.retain and self._limits.retain_available
         # aiomqtt would have the event loop write, two of its turns later. While a callback of paho runs, paho must not write.
         self._writing_now = not self._paho._in_callback_mutex.locked()  # noqa: SLF001
         try:
-            info = self._paho.publish(message.topic, message.payload, qos, retain, self._properties(correlation_data))
+            info = self._paho.publish(topic, message.payload, qos, retain, self._properties(correlation_data))
             if info.rc != MQTT_ERR_SUCCESS:
                 raise MqttError(self._lost_reason or error_string(info.rc))
             if qos:
@@ -128,7 +129,7 @@ class AiomqttConnection(PublishingConnection):
     def unsubscribe(self, filters: Sequence[str]) -> None:
         """See :meth:`PublishingConnection.unsubscribe`."""
         self._raise_if_lost()
-        self._send_unsubscribe(list(filters))
+        self._send_unsubscribe([self._settings.root.outward(name) for name in filters])
 
     async def open(self) -> None:
         """Connect and wait until the broker accepts. Raises :class:`MqttError` if it cannot be reached, refuses or closes.
@@ -176,7 +177,7 @@ class AiomqttConnection(PublishingConnection):
         self._paho.on_socket_open = refuse_socket
 
     def _send_subscribe(self, filters: Sequence[tuple[str, QoS]]) -> int:
-        code, packet_id = self._paho.subscribe(list(filters))
+        code, packet_id = self._paho.subscribe([(self._settings.root.outward(name), qos) for name, qos in filters])
         if code != MQTT_ERR_SUCCESS or packet_id is None:
             raise MqttError(self._lost_reason or error_string(code))
         return int(packet_id)
@@ -196,10 +197,10 @@ class AiomqttConnection(PublishingConnection):
         if sock is not None and self._paho.want_write():
             self._loop.add_writer(sock.fileno(), self._paho.loop_write)
 
-    def _check_length(self, message: OutgoingMessage, qos: int, correlation_data: bytes | None) -> None:
+    def _check_length(self, topic: str, payload: bytes, qos: int, correlation_data: bytes | None) -> None:
         longest = self._limits.maximum_packet_bytes  # only MQTT 5 has it
         if longest is not None:
-            size = publish_packet_bytes(message.topic, message.payload, qos, correlation_data)
+            size = publish_packet_bytes(topic, payload, qos, correlation_data)
             if size > longest:
                 raise MessageTooLongError(f"{size} bytes, the broker takes at most {longest}")
 
@@ -274,13 +275,14 @@ class AiomqttConnection(PublishingConnection):
             topic = message.topic
         except UnicodeDecodeError:  # no subscriber can want it
             return
-        properties = message.properties
+        properties, root = message.properties, self._settings.root
+        response_topic = getattr(properties, "ResponseTopic", None)
         self._on_message(
             IncomingMessage(
-                topic,
+                root.inward(topic),
                 message.payload,
                 message.retain,
-                getattr(properties, "ResponseTopic", None),
+                None if response_topic is None else root.inward(response_topic),
                 getattr(properties, "CorrelationData", None),
             ),
             now_ns,

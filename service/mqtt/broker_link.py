@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +17,7 @@ from service.base.logs import get_logger
 from service.base.states import DaemonStatus
 from service.base.wall_clock import HOST_CLOCK
 from service.config.broker_address import BrokerAddress
+from service.config.topic_root import TopicRoot
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.broker_lacks import lacks_of
 from service.mqtt.channels import COMMAND_FILTER, COMMANDS, HOME_ASSISTANT_STATUS, command_channels, is_command
@@ -38,6 +39,9 @@ from service.mqtt.reason_codes import REFUSED, suback_text
 from service.mqtt.retained_states import STATE_FILTERS, RetainedStates, Served
 
 _LOG: Final = get_logger(__name__)
+
+
+FirstConnectionHandler = Callable[[], Awaitable[None]]
 
 
 class BrokerState(Enum):
@@ -75,7 +79,8 @@ class BrokerLink:
     Messages are put into :attr:`publisher`. ``on_command`` carries out commands; ``on_acknowledged`` takes the seconds
     that the broker took for an event. With ``home_assistant``, retained messages are published again when Home Assistant
     starts. ``served`` returns the devices that are served: at the first connection, states are corrected that an earlier run
-    left at the broker; without ``served``, none are. All methods are for the event loop's thread.
+    left at the broker; without ``served``, none are. ``root`` is where topics below ``stinger`` are at the broker. ``on_first_connection`` is run beside the first connection;
+    it may raise :class:`MqttError`, which ends that connection. All methods are for the event loop's thread.
     """
 
     def __init__(
@@ -88,6 +93,8 @@ class BrokerLink:
         on_acknowledged: AcknowledgedHandler | None = None,
         home_assistant: bool = False,
         served: Served | None = None,
+        root: TopicRoot | None = None,
+        on_first_connection: FirstConnectionHandler | None = None,
         times: BrokerLinkTimes | None = None,
         connection_times: ConnectionTimes | None = None,
     ) -> None:
@@ -102,6 +109,7 @@ class BrokerLink:
             self._states.correct_waiting(outbox.newest_retained())
         self._state_received_s = 0.0
         self._states_corrected = False
+        self._on_first_connection = on_first_connection
         self._times = BrokerLinkTimes() if times is None else times
         will = status_message(DaemonStatus(online=False, host_s=None, reason="lost", version=version))
         self._connector = Connector(
@@ -112,6 +120,7 @@ class BrokerLink:
             identifier=f"stinger-{secrets.token_hex(6)}",
             will=Will(will.topic, will.payload, will.qos, will.retain),
             times=connection_times,
+            root=root,
         )
         self._state = BrokerState.STOPPED
         self._connections = 0
@@ -241,6 +250,8 @@ class BrokerLink:
                 tasks.create_task(connection.wait_lost(), name="broker-connection"),
                 tasks.create_task(self._publisher.publish_through(connection), name="broker-publish"),
             ]
+            if self._on_first_connection is not None:
+                working.append(tasks.create_task(self._handle_first_connection(), name="broker-first-connection"))
             if self._states is not None and not self._states_corrected and connection.limits.wildcards_available:
                 working.append(tasks.create_task(self._correct_states(connection), name="broker-states"))
             if self._commands is not None:
@@ -262,6 +273,11 @@ class BrokerLink:
             left_s = self._state_received_s + self._times.states_s - time.monotonic()
         connection.unsubscribe(STATE_FILTERS)
         self._states_corrected = True
+
+    async def _handle_first_connection(self) -> None:
+        if self._on_first_connection is not None:
+            await self._on_first_connection()
+            self._on_first_connection = None
 
     async def _publish_offline(self, connection: PublishingConnection) -> None:
         """Publish that the daemon is offline: DISCONNECT keeps the broker from publishing the will. Wait unless cancelled."""

@@ -9,10 +9,12 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal
 
+from service.config.topic_root import DEFAULT_ROOT
 from stinger.device_name import DAEMON, DeviceName, parse_device_name
 from stinger.errors import InputError
 
-ROOT = "stinger"
+ROOT = DEFAULT_ROOT
+"""Connections replace it by the configured root."""
 
 STATUS_TOPIC = f"{ROOT}/{DAEMON}/status"
 HOME_ASSISTANT_STATUS = "homeassistant/status"

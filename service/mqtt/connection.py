@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from service.config.broker_address import BrokerAddress
+from service.config.topic_root import TopicRoot
 from service.mqtt.messages import OutgoingMessage
 
 IN_FLIGHT: Final = 16
@@ -133,6 +134,8 @@ class ConnectionSettings:
     will: Will | None
     max_packet_bytes: int
     times: ConnectionTimes
+    root: TopicRoot
+    """Topics below ``stinger`` are below this one at the broker, and so are topic filters and the will."""
 
 
 class Connection(ABC):

@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from service.base.link_errors import reason_of
 from service.config.broker_address import BrokerAddress
+from service.config.topic_root import TopicRoot
 from service.mqtt.connection import (
     MAX_PACKET_BYTES,
     Connection,
@@ -34,7 +35,7 @@ class Connector(Generic[AnyConnection]):
     ``make`` is the class of the connections. Old brokers refuse version 5 in many ways (a code, silence, a closed
     connection), so the versions alternate until the broker has accepted one. ``identifier`` is the client's; ``None`` draws
     a new one for each connection. Two connections with the same identifier end each other. ``will`` is what the broker
-    publishes when a connection is lost.
+    publishes when a connection is lost. ``root`` is where topics below ``stinger`` are at the broker.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class Connector(Generic[AnyConnection]):
         will: Will | None = None,
         max_packet_bytes: int = MAX_PACKET_BYTES,
         times: ConnectionTimes | None = None,
+        root: TopicRoot | None = None,
     ) -> None:
         self._make = make
         self._address = address
         self._identifier = identifier
-        self._will = will
+        self._root = TopicRoot() if root is None else root
+        self._will = None if will is None else replace(will, topic=self._root.outward(will.topic))
         self._max_packet_bytes = max_packet_bytes
         self._times = ConnectionTimes() if times is None else times
         self._version = ProtocolVersion.V311 if address.embedded else ProtocolVersion.V5
@@ -120,6 +123,7 @@ class Connector(Generic[AnyConnection]):
             will=self._will,
             max_packet_bytes=self._max_packet_bytes,
             times=self._times,
+            root=self._root,
         )
 
 

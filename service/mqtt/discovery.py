@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
+from service.config.topic_root import TopicRoot
 from service.mqtt import channels
 from service.mqtt.messages import OutgoingMessage, message
 from stinger.device_name import DeviceName
@@ -16,9 +17,13 @@ _SHOT_TEMPLATE = "{{ dict(value_json, event_type='shot' if value_json.accepted e
 _FALSE_SPIN_UP_TEMPLATE = "{{ dict(value_json, event_type='false_spinup') | to_json }}"
 
 
-def discovery_message(device: DeviceName, version: str) -> OutgoingMessage:
-    """Return the retained message that makes Home Assistant show ``device``; ``version`` is the daemon's."""
-    identity = object_id(device)
+def discovery_message(device: DeviceName, version: str, root: TopicRoot | None = None) -> OutgoingMessage:
+    """Return the retained message that makes Home Assistant show ``device``; ``version`` is the daemon's.
+
+    ``root`` is where topics below ``stinger`` are at the broker.
+    """
+    root = TopicRoot() if root is None else root
+    identity = object_id(device, root)
     content = {
         "device": {
             "identifiers": [identity],
@@ -27,17 +32,27 @@ def discovery_message(device: DeviceName, version: str) -> OutgoingMessage:
             "model": "Stinger foam-dart blaster",
         },
         "origin": {"name": "stinger-ml", "sw_version": version},
-        "availability": [{"topic": channels.STATUS_TOPIC, "value_template": "{{ value_json.state }}"}],
+        "availability": [{"topic": root.outward(channels.STATUS_TOPIC), "value_template": "{{ value_json.state }}"}],
         "components": {
-            name: {**component, "unique_id": f"{identity}_{name}"} for name, component in _components(device).items()
+            name: {**_with_topics(component, root), "unique_id": f"{identity}_{name}"}
+            for name, component in _components(device).items()
         },
     }
-    return message(channels.DISCOVERY, channels.DISCOVERY.address.replace("{id}", identity), content)
+    return message(channels.DISCOVERY, discovery_topic(device, root), content)
 
 
-def object_id(device: DeviceName) -> str:
+def discovery_topic(device: DeviceName, root: TopicRoot) -> str:
+    """Return the topic of the discovery message of ``device``."""
+    return channels.DISCOVERY.address.replace("{id}", object_id(device, root))
+
+
+def object_id(device: DeviceName, root: TopicRoot) -> str:
     """Return the object id of ``device`` in discovery topics, which take letters, digits, ``_`` and ``-``, as its name."""
-    return f"stinger_{device}"
+    return f"{root.identifier}_{device}"
+
+
+def _with_topics(component: dict[str, Any], root: TopicRoot) -> dict[str, Any]:
+    return {key: root.outward(value) if key.endswith("_topic") else value for key, value in component.items()}
 
 
 def _components(device: DeviceName) -> dict[str, dict[str, Any]]:

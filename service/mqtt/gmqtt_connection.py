@@ -16,6 +16,7 @@ from typing import Any, Final
 import gmqtt
 from gmqtt.mqtt.utils import unpack_variable_byte_integer
 
+from service.config.topic_root import DEFAULT_ROOT
 from service.mqtt.connection import (
     BrokerLimits,
     Connection,
@@ -111,7 +112,8 @@ class GmqttConnection(Connection):
             self._transport.abort()
 
     def _send_subscribe(self, filters: Sequence[tuple[str, QoS]]) -> int:
-        subscriptions = [gmqtt.Subscription(name, qos=qos) for name, qos in filters]
+        root = self._settings.root
+        subscriptions = [gmqtt.Subscription(root.outward(name), qos=qos) for name, qos in filters]
         return int(self._client.subscribe(subscriptions))
 
     async def _create_guarded(self, *args: Any, **kwargs: Any) -> Any:
@@ -185,6 +187,8 @@ class GmqttConnection(Connection):
     ) -> None:
         if isinstance(topic, bytes):  # not UTF-8: no subscriber can want it
             return
+        if self._settings.root.text != DEFAULT_ROOT:
+            topic = self._settings.root.inward(topic)
         response_topic = correlation_data = None
         if len(properties) > _PLAIN_PROPERTIES:
             (response_topic,) = properties.get("response_topic", [None])

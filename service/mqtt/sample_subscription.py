@@ -11,6 +11,7 @@ from typing import Final
 
 from service.base.logs import get_logger
 from service.config.broker_address import BrokerAddress
+from service.config.topic_root import TopicRoot
 from service.mqtt.connection import Connection, ConnectionTimes, IncomingMessage, MqttError
 from service.mqtt.connector import Connector
 from service.mqtt.gmqtt_connection import GmqttConnection
@@ -32,7 +33,7 @@ class SampleSubscription:
     """Connects to the broker at ``address`` and subscribes, each time that it is called.
 
     A :class:`~service.sources.mqtt_source.MqttSource` receives its samples through it. ``max_waiting`` messages are kept
-    until they are fetched.
+    until they are fetched. ``root`` is where topics below ``stinger`` are at the broker.
     """
 
     def __init__(
@@ -42,10 +43,11 @@ class SampleSubscription:
         prefix: str = PREFIX,
         max_waiting: int = WAITING_MAX,
         times: ConnectionTimes | None = None,
+        root: TopicRoot | None = None,
     ) -> None:
         self._filter = f"{prefix}/+/{SAMPLES_LEVEL}"
         self._max_waiting = max_waiting
-        self._connector = Connector(GmqttConnection, address, max_packet_bytes=PACKET_MAX_BYTES, times=times)
+        self._connector = Connector(GmqttConnection, address, max_packet_bytes=PACKET_MAX_BYTES, times=times, root=root)
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[AsyncIterator[ReceivedMessage]]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from service.config.broker_address import BrokerAddress
+from service.config.topic_root import TopicRoot
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import ROOT, STATUS_TOPIC
 from service.mqtt.connection import IncomingMessage, MqttError
@@ -27,14 +28,20 @@ _NOT_AUTHORIZED: Final = "(0x87)"
 _EMBEDDED_HINT: Final = " (the embedded broker of a daemon: name the daemon's data folder with --data-dir)"
 
 
-async def watch(address: BrokerAddress, device: DeviceName | None, *, stop: asyncio.Event) -> None:
-    """Show what a daemon publishes about ``device``, or about all, until ``stop``; reconnect whenever the broker is lost."""
+async def watch(
+    address: BrokerAddress, device: DeviceName | None, *, stop: asyncio.Event, root: TopicRoot | None = None
+) -> None:
+    """Show what a daemon publishes about ``device``, or about all, until ``stop``; reconnect whenever the broker is lost.
+
+    ``root`` is the beginning of its topics.
+    """
+    root = TopicRoot() if root is None else root
     login = "" if address.user is None else f" -u {address.user} -P PASSWORD"
-    subscribe = f"mosquitto_sub -h {address.host} -p {address.port}{login} -v -t '{ROOT}/#'"
+    subscribe = f"mosquitto_sub -h {address.host} -p {address.port}{login} -v -t '{root}/#'"
     title = f"{address}\nfrom another terminal: {subscribe}"
     view = View(title)
     with _display(view) as display:
-        listening = asyncio.create_task(_listen(address, device, view, display), name="watch")
+        listening = asyncio.create_task(_listen(address, root, device, view, display), name="watch")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({listening, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if listening.done():
@@ -74,11 +81,13 @@ def _display(view: View) -> Iterator[_Display]:
         yield _Display(view, live)
 
 
-async def _listen(address: BrokerAddress, device: DeviceName | None, view: View, display: _Display) -> None:
+async def _listen(
+    address: BrokerAddress, root: TopicRoot, device: DeviceName | None, view: View, display: _Display
+) -> None:
     def show(message: IncomingMessage, _read_ns: int) -> None:
         display.update(view.feed(message.topic, message.payload))
 
-    connector = Connector(AiomqttConnection, address)
+    connector = Connector(AiomqttConnection, address, root=root)
     failure = ""
     while True:
         try:

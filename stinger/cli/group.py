@@ -29,6 +29,7 @@ COMMANDS: Final = {
     ),
     "explore": ("replay.cli.explore:explore", "Plot recordings and their shots, and export a training set."),
     "export-model": ("models.cli.exchange:export_model", "Convert a model to a file for the blaster."),
+    "forget": ("service.cli.forget:forget_command", "Remove devices that are gone from the broker and Home Assistant."),
     "import-model": ("models.cli.exchange:import_model", "Convert a model file of the blaster to a model."),
     "hil": ("hil.cli.hil:hil", "Test the daemon on a bench, with emulated or real blasters."),
     "info": ("stinger.cli.info:info", "Show what a recording contains."),

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from service.base.events import FalseSpinUp, Shot, Telemetry, WheelsSwitched
 from service.base.states import DaemonStatus, ScoreBlock, Stamps
+from service.config.topic_root import TopicRoot
 from service.mqtt import channels
 from service.mqtt.channels import Channel, DeliveryPolicy
 from service.mqtt.discovery import discovery_message, object_id
@@ -171,8 +172,8 @@ def test_discovery_names_only_topics_that_are_published_and_templates_fields_tha
 
 @given(device_names, device_names)
 def test_two_devices_never_share_a_discovery_topic(one: DeviceName, other: DeviceName) -> None:
-    assert re.fullmatch(r"[A-Za-z0-9_-]+", object_id(one))
-    assert (object_id(one) == object_id(other)) == (one == other)
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", object_id(one, TopicRoot()))
+    assert (object_id(one, TopicRoot()) == object_id(other, TopicRoot())) == (one == other)
 
 
 @given(device_names)
