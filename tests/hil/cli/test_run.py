@@ -39,7 +39,7 @@ def processes_using(folder: Path) -> list[str]:
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            command = entry.read_text().replace("\0", " ")
+            command = entry.read_text(errors="replace").replace("\0", " ")
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         if str(folder) in command:
