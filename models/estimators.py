@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from models.feature_sets import FITTED_SETS
 from models.features import TrainingInput, training_input
+from models.hard_negatives import hard_rows
 from models.kernel_features import KernelFeatures
 from models.spec import EstimatorOptions, Member, ModelSpec
 from stinger.errors import InputError
@@ -77,16 +79,31 @@ def fit_members(
     """Fit every member of ``spec`` on its rows in ``inputs`` and ``labels`` ``(n,)``; return warnings as well, a line each.
 
     ``weights`` ``(n,)`` are the weights of the rows, all 1 by default. The first member has the random seed ``seed``, the
-    second ``seed + 1``, and so on. Raises :class:`InputError` as :func:`make_estimator` and :func:`fit_estimator` do.
+    second ``seed + 1``, and so on. With ``options.hard_rounds``, the rows must be in order of time, and a member is fitted on
+    those of :func:`~models.hard_negatives.hard_rows`. Raises :class:`InputError` as :func:`make_estimator` and :func:`fit_estimator` do.
     """
     estimators: list[Estimator] = []
     warnings: list[str] = []
     for number, member in enumerate(spec.members):
-        estimator = make_estimator(member.model, member.features, seed=seed + number, labels=labels, options=options)
-        lines = fit_estimator(estimator, inputs[member.features], labels, weights)
+        new = partial(make_estimator, member.model, member.features, seed=seed + number, labels=labels, options=options)
+        values = inputs[member.features]
+        rows = _rows_to_fit(new, values, labels, weights, options.hard_rounds)
+        estimator = new()
+        lines = fit_estimator(estimator, values[rows], labels[rows], None if weights is None else weights[rows])
         warnings += [f"{member}: {line}" if len(spec.members) > 1 else line for line in lines]
         estimators.append(estimator)
     return FittedModel(spec, tuple(estimators)), tuple(warnings)
+
+
+def _rows_to_fit(
+    new: Callable[[], Estimator], values: TrainingInput, labels: Labels, weights: Weights | None, hard_rounds: int
+) -> npt.NDArray[np.intp] | slice:
+    def score(rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        estimator = new()
+        fit_estimator(estimator, values[rows], labels[rows], None if weights is None else weights[rows])
+        return predict_probability(estimator, values)
+
+    return hard_rows(labels, score, hard_rounds) if hard_rounds else slice(None)
 
 
 def make_estimator(

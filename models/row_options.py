@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from models.export import ExportOptions
@@ -22,4 +23,4 @@ STREAM_FIT: Final = EstimatorOptions(mlp_epochs=5, mlp_alpha=0.1, trees=100, min
 
 def fit_options(options: RowOptions) -> EstimatorOptions:
     """Return the parameters of estimators for rows that are chosen by ``options``."""
-    return STREAM_FIT if isinstance(options, StreamOptions) else WINDOW_FIT
+    return replace(STREAM_FIT, hard_rounds=options.hard_rounds) if isinstance(options, StreamOptions) else WINDOW_FIT

@@ -62,7 +62,8 @@ class EstimatorOptions:
     all if fewer) and ``mlp_learning_rate`` the size of the first steps. With ``mlp_early_stopping``, a tenth of the rows is
     set aside to decide when to stop; by default where there are enough rows. With ``mlp_epochs``, the MLP makes exactly that
     many passes, without early stopping. ``trees`` and ``n_jobs`` (threads) apply to rf, et and xgb, ``min_leaf_rows``, the
-    least number of rows in a leaf, to rf and et.
+    least number of rows in a leaf, to rf and et. In each of ``hard_rounds``, negatives that a model takes for positives are
+    added to a third of the negatives, for each kind of model (:mod:`models.hard_negatives`); 0 takes all rows at once.
     """
 
     mlp_hidden: tuple[int, ...] | None = None
@@ -75,6 +76,7 @@ class EstimatorOptions:
     trees: int = 300
     min_leaf_rows: int = 2
     n_jobs: int = 1
+    hard_rounds: int = 0
 
 
 def parse_spec(text: str) -> ModelSpec:

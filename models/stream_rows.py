@@ -49,14 +49,16 @@ class StreamOptions:
     ``lead_ms`` before an accepted shot (too late to predict it, too early to be wrong), and those less than
     ``horizon_ms`` before or ``rejected_clear_ms`` after a rejected edge. All others are negative, also those right after
     a shot: its recoil must not start the wheels again. Every ``every``-th negative is used; if that makes more than about
-    ``max_rows`` rows, fewer of both classes are.
+    ``max_rows`` rows, fewer of both classes are. With ``hard_rounds``, estimators are fitted on a third of these negatives and
+    on those that are hard to distinguish from positives (:mod:`models.hard_negatives`).
     """
 
     lead_ms: float = LEAD_MS
     horizon_ms: float = HORIZON_MS
     rejected_clear_ms: float = 300
     every: int = 5
-    max_rows: int = 200_000
+    max_rows: int = 150_000
+    hard_rounds: int = 0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -65,6 +67,8 @@ class StreamOptions:
                 f"a shot {self.lead_ms:g} to {self.horizon_ms:g} ms after a sample makes it positive: expected two times "
                 "of 0 or more, the shorter first"
             )
+        if self.hard_rounds < 0:
+            raise InputError(f"{self.hard_rounds} rounds of hard negatives: expected 0 or more")
         if self.every < 1 or self.max_rows < 2:  # noqa: PLR2004
             raise InputError(f"every {self.every}-th negative, at most {self.max_rows} rows: expected 1 and 2 or more")
 

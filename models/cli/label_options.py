@@ -22,6 +22,14 @@ def label_options(default: str) -> Callable[[_Command], _Command]:
     def decorate(command: _Command) -> _Command:
         for option in (
             click.option(
+                "--hard-rounds",
+                type=click.IntRange(0, 100),
+                default=_DEFAULTS.hard_rounds,
+                show_default=True,
+                help="With --labels stream: N times, train on a third of the negatives, and add those that the model takes "
+                "for positives.",
+            ),
+            click.option(
                 "--stream-rows",
                 type=click.IntRange(2),
                 default=_DEFAULTS.max_rows,
@@ -56,6 +64,6 @@ def label_options(default: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
-def stream_options(*, horizon_ms: float, thin: int, stream_rows: int, seed: int) -> StreamOptions:
+def stream_options(*, horizon_ms: float, thin: int, stream_rows: int, hard_rounds: int, seed: int) -> StreamOptions:
     """Return the values of the options of :func:`label_options`. Raises :class:`~stinger.errors.InputError`."""
-    return StreamOptions(horizon_ms=horizon_ms, every=thin, max_rows=stream_rows, seed=seed)
+    return StreamOptions(horizon_ms=horizon_ms, every=thin, max_rows=stream_rows, hard_rounds=hard_rounds, seed=seed)

@@ -17,7 +17,7 @@ from models.cli.training_set import read_training_set
 from models.dataset import Dataset, check_savable
 from models.feature_sets import FEATURE_SETS
 from models.metrics import ClassReport
-from models.row_options import STREAM, STREAM_FIT, WINDOW_FIT, WINDOWS
+from models.row_options import STREAM, STREAM_FIT, WINDOW_FIT, WINDOWS, fit_options
 from models.spec import MODELS, parse_spec, spec_in_words
 from models.splits import SPLITS
 from models.training import TrainingOptions, TrainingResult
@@ -127,6 +127,7 @@ def train(
     horizon_ms: float,
     thin: int,
     stream_rows: int,
+    hard_rounds: int,
     min_shot_gap_ms: float,
     rate_hz: float,
     every: int,
@@ -141,7 +142,8 @@ def train(
     estimate how the model does with another person, and --split group within one session.
     """
     _check_source(labels, train_dir, logs)
-    defaults = STREAM_FIT if labels == STREAM else WINDOW_FIT
+    rows = stream_options(horizon_ms=horizon_ms, thin=thin, stream_rows=stream_rows, hard_rounds=hard_rounds, seed=seed)
+    defaults = fit_options(rows) if labels == STREAM else WINDOW_FIT
     options = TrainingOptions(
         spec=parse_spec(spec or f"{model}:{features}"),
         split=split,
@@ -165,7 +167,6 @@ def train(
     if train_dir is not None:
         source, dataset = train_dir, read_training_set(train_dir)
     else:
-        rows = stream_options(horizon_ms=horizon_ms, thin=thin, stream_rows=stream_rows, seed=seed)
         source = ", ".join(logs)
         dataset = stream_dataset(logs, rows, min_shot_gap_ms=min_shot_gap_ms, rate_hz=rate_hz, every=every)
     if out is None:

@@ -99,6 +99,7 @@ def evaluate_command(
     horizon_ms: float,
     thin: int,
     stream_rows: int,
+    hard_rounds: int,
     jobs: int,
     threshold: Threshold | None,
     idle_rpm: int,
@@ -126,7 +127,9 @@ def evaluate_command(
     if parsed is not None:
         options: RowOptions = ExportOptions(negatives=negatives_of(negative_values), seed=seed)
         if labels == STREAM:
-            options = stream_options(horizon_ms=horizon_ms, thin=thin, stream_rows=stream_rows, seed=seed)
+            options = stream_options(
+                horizon_ms=horizon_ms, thin=thin, stream_rows=stream_rows, hard_rounds=hard_rounds, seed=seed
+            )
         by, parts = choose_folds(data.sessions, count=folds, by=folds_by)
         runner = TaskRunner(Workers(jobs=jobs), progress_bar)
         traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, runner)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models.estimators import Estimator, fit_estimator, make_estimator, predict_probability
+from models.estimators import Estimator, fit_estimator, fit_members, make_estimator, predict_probability
 from models.spec import MODELS, EstimatorOptions, Member, ModelSpec, parse_spec
 from stinger.errors import InputError
 
@@ -180,3 +180,16 @@ def test_forests_fitted_by_several_threads_give_the_same_bits_each_time(model: s
     fit_estimator(estimator, features, labels)
     first = predict_probability(estimator, features)
     assert all(np.array_equal(first, predict_probability(estimator, features)) for _ in range(30))
+
+
+def test_hard_rounds_change_what_each_member_is_fitted_on() -> None:
+    rng = np.random.default_rng(1)
+    labels = (np.arange(600) % 60 == 0).astype(np.uint8)
+    inputs = {"summary": (rng.normal(size=(600, 18)) + labels[:, None]).astype(np.float32)}
+    spec = parse_spec("logreg:summary")
+    scores = [
+        fit_members(spec, inputs, labels, seed=1, options=EstimatorOptions(hard_rounds=rounds))[0].probability(inputs)
+        for rounds in (0, 1, 2)
+    ]
+    # More of the easy negatives are left out, so positives get more weight.
+    assert scores[0].mean() < scores[2].mean() < scores[1].mean()

@@ -158,6 +158,7 @@ def test_recordings_too_short_for_a_window_are_named_or_refused() -> None:
         ({"lead_ms": 400}, "a shot 400 to 300 ms after a sample makes it positive: expected"),
         ({"lead_ms": -1}, "a shot -1 to 300 ms after"),
         ({"every": 0}, "every 0-th negative"),
+        ({"hard_rounds": -1}, "-1 rounds of hard negatives"),
         ({"max_rows": 1}, "at most 1 rows"),
     ],
 )
