@@ -1,32 +1,43 @@
-"""Score as the daemon does, compared with scikit-learn called for each window.
+"""Processor time of scoring, for each kind of model: one sample, warm and cold, and a sample of each of 1,000 devices.
 
-Run: python -m benchmarks.scoring
+A graph of an earlier version, kept for the tests, runs in turn with the others. Cold means once every 10 ms with other work in
+between, as a daemon with one blaster runs it; warm means without a pause. Only the processor time of this thread counts, so
+other programs disturb less.
+
+Run: python -m benchmarks.scoring [rounds]
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import onnx
 
-from benchmarks.timing import side_by_side
-from models.estimators import fit_members, predict_probability
-from models.features import compute_features
+from models.estimators import fit_members, training_inputs
 from models.graph.export import export_model
-from models.model_file import Model, open_model
+from models.model_file import Model, load_model, open_model
 from models.model_meta import ModelMeta
 from models.scorer import Scorer
 from models.spec import EstimatorOptions, parse_spec
-from stinger.sample import SampleArray, make_samples
+from stinger.sample import SampleArray, axes, make_samples
 
-SPECS = (("logreg", "summary", 300), ("mlp", "rich", 300), ("et", "rich", 600))
-RECORDING = 90_000
+SPECS = ("logreg:summary", "mlp:rich", "mlp:motion", "mlp:kernels", "mlp:motion+mlp:kernels", "et:rich")
+EARLIER = Path("tests/models/old_models/mlp_rich.onnx")
+FIT = EstimatorOptions(mlp_epochs=2, trees=600)
+RECORDING = 20_000
 DEVICES = 1000
-PUSHES = 500
+PUSHES = 200
+COLD = 30
+ROUNDS = 15
 
 
 def motion(count: int) -> SampleArray:
+    """Return samples of channels that wander."""
     rng = np.random.default_rng(1)
     steps = rng.normal(0, 150, (count, 6))
     channels = np.zeros((count, 6))
@@ -35,63 +46,71 @@ def motion(count: int) -> SampleArray:
     return make_samples(np.arange(count) * 10, channels.clip(-32768, 32767), np.zeros(count))
 
 
-def trained(samples: SampleArray, model: str, features: str, trees: int) -> tuple[Any, Model]:
-    axes = np.stack([samples[name] for name in ("ax", "ay", "az", "gx", "gy", "gz")], axis=1)
-    windows = np.lib.stride_tricks.sliding_window_view(axes, 50, axis=0).transpose(0, 2, 1)[::83]
-    table = compute_features(np.ascontiguousarray(windows), features)
-    labels = (table[:, 9] > np.median(table[:, 9])).astype(np.uint8)
-    spec = parse_spec(f"{model}:{features}")
-    fitted, _ = fit_members(spec, {features: table}, labels, seed=1, options=EstimatorOptions(trees=trees))
-    meta = ModelMeta(str(spec), software="benchmark", created="2026-01-01T00:00:00+00:00")
-    return fitted.estimators[0], open_model(export_model(fitted, meta))
+def trained(spec: str, windows: npt.NDArray[np.int16]) -> Model:
+    parsed = parse_spec(spec)
+    turning = np.abs(windows[:, :, 3]).mean(axis=1)
+    labels = (turning > np.median(turning)).astype(np.uint8)
+    fitted, _ = fit_members(parsed, training_inputs(windows, parsed), labels, seed=1, options=FIT)
+    return open_model(export_model(fitted, ModelMeta(spec, "benchmark", "2026-01-01T00:00:00+00:00")))
 
 
-def one_at_a_time(scorer: Scorer, samples: SampleArray, count: int) -> None:
-    for i in range(count):
-        scorer.push("a", samples[i : i + 1])
+class Way:
+    """One model, and the processor time that scoring took."""
+
+    def __init__(self, model: Model, samples: SampleArray) -> None:
+        self.nodes = len(onnx.load_model_from_string(model.data).graph.node)
+        self.times: dict[str, list[float]] = {"warm": [], "cold": [], "device": []}
+        self._samples = samples
+        self._one, self._hall = Scorer(model), Scorer(model)
+        self._one.push("a", samples[:50])
+        self._next = 50
+        self._hall.push_blocks([(str(i), samples[i : i + 60]) for i in range(DEVICES)])
+        self._blocks = [(str(i), samples[i + 60 : i + 61]) for i in range(DEVICES)]
+
+    def measure(self) -> None:
+        """Add a figure of each kind, in microseconds a sample."""
+        self.times["warm"].append(self._time(self._push_all, PUSHES))
+        cold = 0.0
+        for _ in range(COLD):
+            time.sleep(0.01)
+            cold += self._time(self._push, 1)
+        self.times["cold"].append(cold / COLD)
+        self.times["device"].append(self._time(lambda: self._hall.push_blocks(self._blocks), DEVICES))
+
+    def _push_all(self) -> None:
+        for _ in range(PUSHES):
+            self._push()
+
+    def _push(self) -> None:
+        """Push the next sample: a step back in time would empty the window."""
+        self._one.push("a", self._samples[self._next : self._next + 1])
+        self._next += 1
+
+    @staticmethod
+    def _time(work: Callable[[], object], samples: int) -> float:
+        started = time.thread_time()
+        work()
+        return (time.thread_time() - started) / samples * 1e6
 
 
-def all_at_once(model: Model, samples: SampleArray) -> None:
-    Scorer(model).push("a", samples)
-
-
-def sklearn_one_at_a_time(
-    estimator: Any, features: str, windows: np.ndarray[Any, np.dtype[np.int16]], count: int
-) -> None:
-    for i in range(count):
-        predict_probability(estimator, compute_features(windows[i : i + 1], features))
-
-
-def main() -> None:
+def main(rounds: int) -> None:
     samples = motion(RECORDING)
-    axes = np.stack([samples[name] for name in ("ax", "ay", "az", "gx", "gy", "gz")], axis=1)
-    windows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(axes[:1000], 50, axis=0).transpose(0, 2, 1))
-    for model, features, trees in SPECS:
-        estimator, served = trained(samples, model, features, trees)
-        name = f"{model}:{features}"
-        live, hall = Scorer(served), Scorer(served)
-        live.push("a", samples[:50])
-        hall.push_blocks([(str(i), samples[i : i + 60]) for i in range(DEVICES)])
-        blocks = [(str(i), samples[i + 60 : i + 61]) for i in range(DEVICES)]
-        slow = 20 if model == "et" else PUSHES
-        medians = side_by_side(
-            f"{name}: one device, one sample at a time",
-            {
-                f"Scorer.push, {PUSHES} times": partial(one_at_a_time, live, samples, PUSHES),
-                f"scikit-learn, {slow} times": partial(sklearn_one_at_a_time, estimator, features, windows, slow),
-            },
-        )
-        for way, count in zip(medians, (PUSHES, slow), strict=True):
-            print(f"  {way:<44}{medians[way] / count * 1e6:10.1f} us a sample")
-        side_by_side(
-            f"{name}: blocks",
-            {
-                f"{DEVICES:,} devices, a sample each": partial(hall.push_blocks, blocks),
-                f"{RECORDING:,} samples of one device": partial(all_at_once, served, samples),
-            },
-            rounds=5,
-        )
+    sliding = np.lib.stride_tricks.sliding_window_view(axes(samples), 50, axis=0)
+    windows = np.ascontiguousarray(sliding.transpose(0, 2, 1)[::11])
+    ways = {f"{load_model(EARLIER).meta.spec}, as before": Way(load_model(EARLIER), samples)}
+    ways |= {spec: Way(trained(spec, windows), samples) for spec in SPECS}
+    for lap in range(rounds + 1):
+        for way in ways.values():
+            way.measure()
+            if not lap:
+                for figures in way.times.values():
+                    figures.clear()
+    print(f"microseconds of processor time for a sample, median (least) of {rounds} rounds in turn")
+    print(f"  {'':<26}{'nodes':>6}{'one device':>16}{'cold':>16}{f'{DEVICES:,} devices':>16}")
+    for name, way in ways.items():
+        cells = (f"{np.median(figures):.1f} ({min(figures):.1f})" for figures in way.times.values())
+        print(f"  {name:<26}{way.nodes:>6}" + "".join(f"{cell:>16}" for cell in cells))
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)

@@ -158,9 +158,61 @@ def test_a_spec_reads_back_as_it_was_written() -> None:
     assert str(parse_spec("et:flatten")) == "et:flatten"
 
 
+def test_an_ensemble_reads_back_as_it_was_written() -> None:
+    spec = parse_spec(" mlp:motion + et:rich+mlp:rich")
+    assert str(spec) == "mlp:motion+et:rich+mlp:rich"
+    assert parse_spec(str(spec)) == spec
+    assert spec.feature_sets == ("motion", "rich")
+
+
+def test_an_ensemble_of_one_is_its_member() -> None:
+    features, labels = two_clouds()
+    fitted, _ = fit_members(parse_spec("logreg:summary"), {"summary": features}, labels, seed=1)
+    alone = make_estimator("logreg", "summary", seed=1)
+    fit_estimator(alone, features, labels)
+    np.testing.assert_array_equal(fitted.probability({"summary": features}), predict_probability(alone, features))
+
+
+def test_equal_members_of_an_ensemble_differ_in_their_seed() -> None:
+    features, labels = two_clouds()
+    fitted, warnings = fit_members(
+        parse_spec("mlp:summary+mlp:summary"),
+        {"summary": features},
+        labels,
+        seed=1,
+        options=EstimatorOptions(mlp_max_iter=2),
+    )
+    first, second = (predict_probability(estimator, features) for estimator in fitted.estimators)
+    assert not np.array_equal(first, second)
+    np.testing.assert_allclose(fitted.probability({"summary": features}), (first + second) / 2)
+    assert warnings == ("mlp:summary: did not converge within 2 iterations",) * 2
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_row_of_weight_zero_is_not_learned_from(model: str) -> None:
+    features, labels = two_clouds(400)
+    wrong = labels.copy()
+    wrong[:200] = 1 - wrong[:200]
+    weights = np.repeat([0.0, 1.0], 200)
+    options = EstimatorOptions(trees=10, mlp_early_stopping=False)
+    spec = parse_spec(f"{model}:summary")
+    fitted, _ = fit_members(spec, {"summary": features}, wrong, seed=1, weights=weights, options=options)
+    probability = fitted.probability({"summary": features})
+    assert probability[labels == 1].mean() > probability[labels == 0].mean() + 0.1
+
+
+def test_an_mlp_makes_exactly_the_passes_that_are_asked_for_without_a_warning() -> None:
+    features, labels = two_clouds(400)
+    estimator = make_estimator("mlp", "summary", seed=1, labels=labels, options=EstimatorOptions(mlp_epochs=3))
+    assert fit_estimator(estimator, features, labels) == ()
+    assert estimator[-1].n_iter_ == 3
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        ("mlp:rich+", "'' is not a model: expected MODEL:FEATURES, such as mlp:rich, or several joined by"),
+        ("+".join(["mlp:rich"] * 17), "an ensemble has 1 to 16 members, not 17"),
         ("mlp", "'mlp' is not a model: expected MODEL:FEATURES"),
         ("", "'' is not a model"),
         ("svm:rich", "no model 'svm': expected logreg, ridge, mlp, rf, et, hgb, xgb"),

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,8 @@ from models.model_meta import META_KEY, ModelMeta
 from stinger.errors import FileError, InputError
 
 META = ModelMeta(spec="logreg:summary", software="test", created="2026-01-01T00:00:00+00:00")
+
+ENSEMBLE = replace(META, spec="mlp:motion+et:rich").to_json()
 
 
 def built(value: float | None = 0.25, *, meta: str | None = None) -> bytes:
@@ -112,6 +116,22 @@ def test_metadata_comes_back() -> None:
     assert open_model(built()).meta == META
 
 
+def test_metadata_of_an_ensemble_comes_back_and_is_of_a_schema_that_earlier_versions_refuse() -> None:
+    meta = replace(META, spec="mlp:motion+et:rich")
+    assert open_model(built(meta=meta.to_json())).meta == meta
+    assert json.loads(meta.to_json())["schema"] == 2
+
+
+def test_single_model_is_of_the_schema_that_earlier_versions_read() -> None:
+    document = json.loads(META.to_json())
+    assert (document["schema"], document["estimator"], document["features"]) == (1, "logreg", "summary")
+
+
+def test_names_of_a_later_version_are_kept() -> None:
+    text = META.to_json().replace('"logreg"', '"transformer"').replace('"summary"', '"spectrum"')
+    assert open_model(built(meta=text)).meta.spec == "transformer:spectrum"
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -143,6 +163,8 @@ def test_metadata_comes_back() -> None:
         (with_function(), "defines functions"),
         (built(meta="[" * 200_000), "not JSON"),
         (built(meta=META.to_json().replace('"schema": 1', '"schema": -3')), "has no schema version"),
+        (built(meta=ENSEMBLE.replace('"members": [{', '"members": [3, {')), "no valid 'members'"),
+        (built(meta=ENSEMBLE.replace('"members"', '"memers"')), "no valid 'members'"),
         (built(meta=META.to_json().replace('"rate_hz": 100', '"rate_hz": 1600')), "at 1600 Hz"),
         (built(meta=META.to_json().replace('"gate_lsb": 60.0', f'"gate_lsb": {10**400}')), "no valid 'gate_lsb'"),
         (built(meta=META.to_json().replace('"logreg"', '"\\u001b[2J"')), "no valid 'estimator'"),

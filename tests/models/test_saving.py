@@ -58,6 +58,14 @@ def test_kept_model_says_what_it_was_trained_on_and_how_it_did(folder: Path) -> 
     assert f"PR AUC     {meta.metrics['pr_auc']:.3f}" in result.output
 
 
+def test_ensemble_is_trained_and_kept_in_one_file(folder: Path) -> None:
+    spec = "logreg:summary+mlp:motion"
+    result = invoke("train", "--train-dir", folder, "--model-spec", spec, "--out", folder / "m.onnx")
+    assert result.exit_code == 0, result.output
+    assert "logreg on summary features + mlp on motion features" in result.output
+    assert load_model(folder / "m.onnx").meta.spec == spec
+
+
 def test_kept_model_is_the_one_that_was_measured(folder: Path) -> None:
     measured = train(dataset(), TrainingOptions(spec=parse_spec("logreg:summary")))
     invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
