@@ -61,7 +61,7 @@ _DEFAULTS: Final = CostWeights()
     type=FiniteRange(0.001, 1000),
     default=_DEFAULTS.missed_shot,
     show_default=True,
-    help="Cost of an accepted shot that is not in time.",
+    help="Cost of an accepted shot that is not in time; only the ratios of the three costs matter.",
 )
 @click.option(
     "--cost-false-spin-up",

@@ -55,14 +55,14 @@ class RetrainConfig:
     )
     max_false_per_minute: float = key(
         2.0,
-        "Budget: upper limit for false spin-ups per minute.",
+        "Upper limit for false spin-ups per minute, at the chosen threshold.",
         low=0,
         high=1000,
         option="--max-false-per-minute",
     )
     max_duty: float = key(
         0.5,
-        "Budget: upper limit for duty, the fraction of time with wheels on.",
+        "Upper limit for duty, the fraction of time with wheels on, at the chosen threshold.",
         low=0.001,
         high=1,
         option="--max-duty",

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.decision import DecisionParameters
 from models.model_file import load_model
 from models.registry import Registry
 from tests.helpers.cli import invoke
@@ -60,3 +61,36 @@ def test_place_that_cannot_be_written_is_found_before_the_work(
     result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *budget)
     assert result.exit_code == 2
     assert "new.onnx: No such file or directory" in result.stderr
+
+
+def test_calibration_for_a_blaster_sets_the_threshold_alone_and_names_the_number_for_the_menu(
+    folder: Path, tmp_path: Path
+) -> None:
+    options = ("--for", "blaster", "--max-false-per-minute", 20, "--out", tmp_path / "new.onnx")
+    result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *options)
+    assert result.exit_code == 0, result.output
+    decision = load_model(tmp_path / "new.onnx").meta.decision
+    assert decision == DecisionParameters(on=decision.on)
+    assert f"Set {100 * decision.on:.0f} % in the blaster's menu." in result.output.splitlines()
+
+
+def test_calibration_reports_results_on_parts_that_it_was_not_chosen_on(folder: Path, tmp_path: Path) -> None:
+    options = ("--max-false-per-minute", 20, "--data-dir", tmp_path)
+    result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *options)
+    assert result.exit_code == 0, result.output
+    assert "On parts that it was not chosen on: " in result.output
+    (version,) = Registry(tmp_path / "registry").versions()
+    calibration = version.report()["calibration"]
+    assert calibration["chosen_for"] == "daemon"
+    assert 0 <= calibration["held_out"]["in_time"] <= 1
+    assert calibration["envelope"]["units"] == "blocks of time"
+
+
+def test_dearer_wheels_lead_to_a_higher_threshold(folder: Path) -> None:
+    thresholds = []
+    for cost in (0.1, 30):
+        options = ("--for", "blaster", "--max-false-per-minute", 100, "--cost-minute-on", cost, "--dry-run")
+        result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *options)
+        (line,) = (line for line in result.output.splitlines() if line.startswith("Set "))
+        thresholds.append(int(line.split()[1]))
+    assert thresholds[0] < thresholds[1]

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from models.decision import DecisionParameters
+from replay.evaluation.dynamic_mode import evaluate_dynamic
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.report import DataFile, EvaluationReport, caveats, to_json, to_markdown, to_text
 from replay.evaluation.sweep import sweep, thresholds
 from replay.evaluation.sweep_picture import draw_sweep
+from replay.evaluation.uncertainty import uncertainty_of
 from tests.replay.evaluation.test_evaluate import SUDDEN, pulses, trace_of
 
 
@@ -100,3 +102,32 @@ def test_a_picture_of_a_sweep_takes_a_title_with_any_file_name(tmp_path: Path) -
     rows = report_of((1450, 1550)).rows
     draw_sweep(rows, rows[0], tmp_path / "sweep.png", title=r"on log$\x$.bin", dpi=40)
     assert (tmp_path / "sweep.png").stat().st_size > 0
+
+
+def test_mode_dynamic_and_further_intervals_are_in_text_json_and_page() -> None:
+    stretches = [(start, start + 100) for start in range(1000, 11_000, 1000)]
+    edges = [start + 50 for start, _ in stretches]
+    trace = trace_of(pulses(12_000, *stretches), shots=edges)
+    rows = sweep([trace], SUDDEN, thresholds(18), min_lead_ms=100)
+    (operating,) = (row for row in rows if row.parameters.on == 0.5)
+    precision = average_precision([trace])
+    report = replace(
+        report_of((1450, 1550)),
+        operating=operating,
+        average_precision=precision,
+        dynamic=evaluate_dynamic([trace], SUDDEN),
+        uncertainty=uncertainty_of([trace], SUDDEN, precision, min_lead_ms=100),
+    )
+    text, page = "\n".join(to_text(report, with_sweep=False)), to_markdown(report, picture="sweep.png")
+    for part in (
+        "wheel speed at the shot 100 % of 5000 rpm (p5 100, p50 100, p95 100 %)",
+        "10 of 10, 100 % (72 to 100 %) of the accepted shots at 90 % speed in time; ",
+        "a minute by chance: with shots at random moments",
+        "wheels on 8 % (",
+        f"average precision {report.average_precision.value:.3f} (" if report.average_precision else "",
+    ):
+        assert part in text
+        assert part in page
+    values = to_json(report)
+    assert values["dynamic"]["in_time"]["count"] == 10
+    assert values["uncertainty"]["duty"]["low"] < values["operating"]["duty"] < values["uncertainty"]["duty"]["high"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -92,6 +93,23 @@ def test_journal_and_report_hold_data_and_outcome(tmp_path: Path) -> None:
     assert json.loads((result.folder / "retraining.json").read_text())["outcome"] == "promoted"
     page = (result.folder / "retraining.md").read_text()
     assert f"{result.version} is the new champion" in page
+    first = page.split("\n\n")[1]
+    assert re.match(
+        r"logreg:summary replaces the champion 20\S+: of 100 shots, [\d.]+ more in time \([\d.]+ to [\d.]+\); "
+        r"[\d.]+ (more|fewer) false spin-ups a minute \(.*\); wheels on .* of the time \(.*\); better with a probability",
+        first,
+    )
+    values = json.loads((result.folder / "retraining.json").read_text())
+    assert values["schema"] == 3
+    (challenger,) = values["contest"]["challengers"]
+    assert set(challenger["held_out"]) == {
+        "accepted_shots",
+        "minutes",
+        "in_time",
+        "false_per_minute",
+        "duty",
+        "cost_per_minute",
+    }
     assert "(retraining.png)" in page
 
 
