@@ -22,12 +22,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def printable(text: str, *, keep: str = "", instead: str | None = None) -> str:
+def printable(text: str, *, keep: str = "", instead: str | None = None, json: bool = False) -> str:
     r"""Return ``text``, which may come from outside, for a terminal or a line of a log.
 
     Characters that do not print are escaped, or replaced by ``instead``, except those in ``keep`` and spaces of all kinds. A
     terminal may obey control characters, a line break may begin a line that looks like another message, and characters that
-    change the direction of writing may hide what is there.
+    change the direction of writing may hide what is there. With ``json``, the escapes are those of JSON, so that a document in
+    ``text`` stays one.
 
     >>> print(printable("b1\x1b[2J\nready:"))
     b1\x1b[2J\nready:
@@ -37,9 +38,14 @@ def printable(text: str, *, keep: str = "", instead: str | None = None) -> str:
     return "".join(
         character
         if character.isprintable() or character in keep or category(character) == "Zs"
-        else instead or character.encode("unicode_escape").decode()
+        else instead or (_json_escape(character) if json else character.encode("unicode_escape").decode())
         for character in text
     )
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[n]:02x}{units[n + 1]:02x}" for n in range(0, len(units), 2))
 
 
 def quoted(text: str) -> str:

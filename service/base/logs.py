@@ -169,7 +169,7 @@ class _JsonFormatter(logging.Formatter):
             fields[f"{name}_" if name in _RECORD_FIELDS else name] = _json_value(value)
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields, ensure_ascii=False)
+        return json.dumps(fields)
 
 
 def _json_value(value: object) -> object:

@@ -26,8 +26,9 @@ Relative paths in the file start at its folder, other relative paths at the work
 the items of a list are separated by spaces, and an empty value sets nothing.
 
 **Passwords** come from a file or the environment, never from a URL or the command line. The password is the first line of
-`broker.password_file`, without the line end and a byte order mark; `STINGER_BROKER_PASSWORD` takes precedence over
-the file, and a user in the broker's URL over `broker.user`.
+`broker.password_file`, without the line end and a byte order mark, which are dropped from `STINGER_BROKER_PASSWORD` as well;
+that takes precedence over the file, and a user in the broker's URL over `broker.user`. The embedded broker has a password of its
+own ([mqtt.md](mqtt.md#brokers)).
 
 **Sources** are described in [sources.md](sources.md). The name of a device, given with `?device=NAME` or made of the port,
 the address or the file name, has 1 to 64 letters, digits, `_` or `-`, and is not `daemon`. Its recordings are in a folder

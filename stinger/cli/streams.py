@@ -72,7 +72,8 @@ class _GuardedStream:
         if not text:
             return 0
         with self._errors_reported():
-            self.below.write(printable(text, keep="\n\t").encode(encoding, "backslashreplace").decode(encoding))
+            shown = printable(text, keep="\n\t", json=True)
+            self.below.write(shown.encode(encoding, "backslashreplace").decode(encoding))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
