@@ -23,8 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     is_mlp = (data[0] & 0xF0U) == 0U;    /* seldom: they take a hundred times as long */
     if (data[0] & 1U) {                 /* a file of full size that begins with the input */
         size_t payload = is_mlp ? STINGER_MLP_BYTES - 24U : STINGER_LR_BYTES - 24U;
-        size_t part = size - 1U < sizeof file ? size - 1U : sizeof file;
-        memset(file, 0x3C, sizeof file);
+        size_t part = size - 1U < payload + 24U ? size - 1U : payload + 24U;
+        memset(file, 0x3C, payload + 24U);
         memcpy(file, data + 1, part);
         if (data[0] & 4U) {
             memcpy(file, "MLMD\1\0\62\0", 8);
@@ -43,8 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     memcpy(exact, data, size);
-    stinger_inference_init(&inference, &none, 0.5F);
     if (stinger_model_check(exact, size, &type) == STINGER_MODEL_OK) {
+        stinger_inference_init(&inference, &none, 0.5F);
         stinger_inference_use(&inference, exact, type);
         for (i = 0; i < 55U; i++) {
             stinger_score_t score;
