@@ -23,6 +23,9 @@ SMALLEST_HYSTERESIS: Final = 0.01
 
 STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
 """The envelope is updated at this interval, with or without a new sample."""
+STALE_RELEASES: Final = 32
+"""How many times the envelope falls in a step once the output is stale: once in each turn of the blaster's fast loop, 3,200
+a second. Within 50 ms it is near 0."""
 SHORTEST_STALE_MS: Final = 2 * STEP_MS
 LONGEST_STALE_MS: Final = 60_000
 
@@ -124,8 +127,8 @@ class Decision:
     Each sample updates the envelope s once, with its probability p: ``s += a * (p - s)``, where a is ``attack`` if p > s
     and ``release`` otherwise; then the wheels go on if s >= ``on``, off if s < ``off``. A sample without a probability
     (NaN), and each 10 ms step without a sample (the time between samples, rounded to steps), does the same with the last
-    probability, until that is ``stale_ms`` old: then the wheels go off, and until the next output they stay off and p
-    counts as 0. A step back in time is another boot: the state is reset.
+    probability, until that is ``stale_ms`` old: then the wheels go off, and until the next output they stay off and the
+    envelope falls :data:`STALE_RELEASES` times a step. A step back in time is another boot: the state is reset.
 
     >>> decision = Decision(DecisionParameters(attack=1.0))
     >>> decision.step(1000, 0.3), decision.step(1010, 0.9)
@@ -206,8 +209,11 @@ class Decision:
 
     def _follow(self, index: int, now_ms: int, stale: bool) -> None:
         """Update the envelope once, and switch the wheels by it."""
-        p, s, parameters = 0.0 if stale else self._held, self._envelope, self.parameters
-        s += (parameters.attack if p > s else parameters.release) * (p - s)
+        p, s, parameters = self._held, self._envelope, self.parameters
+        if stale:
+            s *= (1 - parameters.release) ** STALE_RELEASES
+        else:
+            s += (parameters.attack if p > s else parameters.release) * (p - s)
         self._envelope = s
         if self._wheels:
             if s < parameters.off:
@@ -226,8 +232,7 @@ class Decision:
             return
         self._force_off(index, stale_ms)
         if self._missed < missed:
-            # With p = 0 every missed step is a release: s -= release * s.
-            self._envelope *= (1 - self.parameters.release) ** (missed - self._missed)
+            self._envelope *= (1 - self.parameters.release) ** (STALE_RELEASES * (missed - self._missed))
             self._missed = missed
 
     def _run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from os import PathLike, fspath
 from typing import Any
@@ -34,10 +35,14 @@ class FileError(InputError):
 
 
 class DeviceError(StingerError):
-    """The blaster understood a command and refused it. ``reason`` is the word it sent, such as ``busy`` or ``crc``."""
+    """The blaster understood a command and refused it. ``reason`` is the word it sent, such as ``busy`` or ``crc``.
 
-    def __init__(self, reason: str, message: str) -> None:
+    ``lines`` are what it prints before that.
+    """
+
+    def __init__(self, reason: str, message: str, *, lines: Sequence[str] = ()) -> None:
         self.reason = reason
+        self.lines = tuple(lines)
         super().__init__(message)
 
 

@@ -18,8 +18,9 @@ from stinger.wire.commands import LOG_REFUSALS, MODEL_REFUSALS, NEVER_MS, ModelS
 class EmulatedBlaster:
     """Implements :class:`~stinger.wire.device.Blaster` for a :class:`~stinger.wire.device.DeviceLink`.
 
-    With ``usb_safe``, as in stock firmware, motors and logging stop while a host has the port open; a shot in progress
-    is finished. ``logged`` is the initial content of the log.
+    With ``usb_safe``, as in stock firmware, motors, logging and inference stop while a host has the port open; a shot in
+    progress is finished. Inference goes on while the host has a stream, which stock firmware does not have. ``logged`` is
+    the initial content of the log; without it, a recording is started at once, as by a user.
     """
 
     def __init__(
@@ -35,8 +36,11 @@ class EmulatedBlaster:
         self.models = ModelStore(serve_lr=serve_lr)
         self.inference = Inference(self.journal, self.models.serving, decision)
         self._firing = Firing()
+        if logged is None:
+            self.log.begin()
         self._usb_safe = usb_safe
         self._in_usb_mode = False
+        self._streaming = False
         self._now_ms = 0
         self.refuses: Callable[[], bool] = lambda: False
         """Called for each request of the log or an upload; returns whether a fault refuses it as busy."""
@@ -46,6 +50,8 @@ class EmulatedBlaster:
         number = self.journal.add(sample, time_ms, due_ns)
         self._now_ms = time_ms
         self.log.add(sample, paused=self._in_usb_mode)
+        if self._in_usb_mode and not self._streaming:
+            self.inference.skip_sample()
         if self._firing.pulls(pressed=bool(sample["trigger"][0])) and not self._in_usb_mode:
             self._firing.shoot(time_ms, wheels=self.inference.wheels())
         else:
@@ -59,6 +65,10 @@ class EmulatedBlaster:
     def set_host_connected(self, *, connected: bool) -> None:
         """Set whether a host has the port open."""
         self._in_usb_mode = connected and self._usb_safe
+
+    def set_streaming(self, *, streaming: bool) -> None:
+        """Set whether the host has a stream."""
+        self._streaming = streaming
 
     def reboot(self) -> None:
         """Reboot; only the content of flash remains: the log and the uploaded models."""
@@ -75,9 +85,11 @@ class EmulatedBlaster:
         return self._firing.phase(self._now_ms)
 
     def read_log(self) -> bytes:
-        """See :class:`~stinger.wire.device.Blaster`. Raises :class:`DeviceError` while firing, or for an empty log."""
+        """See :class:`~stinger.wire.device.Blaster`. Raises :class:`DeviceError` while firing, and without samples."""
         if self.phase is not Phase.IDLE or self.refuses():
             raise _log_refusal("busy (firing)")
+        if not self.log.exists:
+            raise _log_refusal("no log file")
         if not len(self.log):
             raise _log_refusal("no log data")
         return self.log.to_bytes()

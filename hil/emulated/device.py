@@ -116,7 +116,7 @@ class EmulatedDevice:
 
     def host_disconnected(self) -> None:
         """See :class:`~hil.emulated.port.PortListener`."""
-        self._link.stream_hz = 0
+        self._end_stream()
         self.transmitter.discard_delayed()
         self.blaster.set_host_connected(connected=False)
 
@@ -130,6 +130,7 @@ class EmulatedDevice:
         if self._link.awaited:
             data = self._faults.upload(data, self._link.awaited, t_s)
         self._answer(self._link.receive(data, time.monotonic()), t_s)
+        self.blaster.set_streaming(streaming=self._link.stream_hz > 0)
         if self._link.stream_hz and not streamed:
             self._pacing.restart()
             self._stream_requested.set()
@@ -229,17 +230,23 @@ class EmulatedDevice:
             self.blaster.reboot()
             self._clock = (time.monotonic_ns(), 0)
             self._link = self._open_link()
+            self._end_stream()
             self._answer(BOOT_TEXT, t_s)
         if not self._faults.powered(t_s):
-            self._link.stream_hz = 0
+            self._end_stream()
         plugged_in = self._faults.plugged_in(t_s)
         if plugged_in == self._plugged_in:
             return
         self._plugged_in = plugged_in
         if plugged_in:
+            self._link = self._open_link()
             self.port.plug_in(self)
         else:
             self.port.unplug()
+
+    def _end_stream(self) -> None:
+        self._link.stream_hz = 0
+        self.blaster.set_streaming(streaming=False)
 
     def _open_link(self) -> Link:
         return open_link(self.options.firmware, self.blaster, upload_timeout_s=self.options.upload_timeout_s)

@@ -9,6 +9,7 @@ from hil.emulated.journal import Journal
 from models.decision import Decision, DecisionParameters
 from models.scorer import Scorer
 from stinger.mlmd import BlasterModel
+from stinger.sample import SampleArray
 
 BLOCK_SAMPLES: Final = 100
 """How many samples are scored at a time, unless a result is needed sooner."""
@@ -41,16 +42,24 @@ class Inference:
         if self._journal.count - self._next >= BLOCK_SAMPLES:
             self.catch_up()
 
+    def skip_sample(self) -> None:
+        """Leave the newest sample without a score: the blaster's inference is off."""
+        self._score(self._journal.since(self._next)[:-1])
+        self._next = self._journal.count
+
     def catch_up(self) -> None:
         """Score all samples taken so far."""
-        block = self._journal.since(self._next)
+        self._score(self._journal.since(self._next))
+
+    def _score(self, block: SampleArray) -> None:
+        """Score the entries ``block`` ``(n,)`` of the journal, the next ones after those scored before."""
         if not block.shape[0]:
             return
         time_ms = block["time_ms"]
         scores = self._scorer.push("", block["sample"].copy())
         decided = self._decision.push(time_ms, scores.probability)
         self._journal.set_scores(int(block["number"][0]), scores.probability, decided.wheels)
-        self._next = self._journal.count
+        self._next = int(block["number"][-1]) + 1
         known = time_ms[scores.probability == scores.probability]
         if known.size:
             self._output_ms = int(known[-1])

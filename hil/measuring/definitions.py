@@ -8,8 +8,9 @@ from typing import Final
 from hil.limits import Limit
 
 ZERO: Final = Limit(at_most=0)
-SCORE_TOLERANCE: Final = 1e-5
-"""Largest difference between host and device: both compute in float32, but add in different orders."""
+SCORE_TOLERANCE: Final = 2e-4
+"""Largest difference between host and device. The blaster computes variances as differences of large float32 numbers; in 32
+minutes of synthetic sessions that changed a probability by at most 8.5e-5."""
 
 
 @dataclass(frozen=True, slots=True)

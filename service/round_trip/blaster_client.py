@@ -108,7 +108,8 @@ class BlasterClient:
             self._await_abandoned_upload()
             has_waited = True
         raise ProtocolError(
-            f"{self.link.name}: no blaster answers: is it the right port, and is the blaster switched on?"
+            f"{self.link.name}: no blaster answers: is it the right port, and is the blaster switched on? If it is, replug it: "
+            "a stray byte from another program silences its port"
         )
 
     def _count_samples(self) -> int:

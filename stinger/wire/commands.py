@@ -37,7 +37,7 @@ STREAM_HEADER: Final = "MLSTREAM1 "
 STREAM_DONE: Final = "MLSTREAM_DONE"
 
 COMMAND_MAX_CHARS: Final = 63
-"""Size of the firmware's command buffer. One more character empties it, and the next one begins a new command."""
+"""Size of the firmware's command buffer. A longer line silences the blaster until it is replugged."""
 UPLOAD_MAX_BYTES: Final = 199_999
 UPLOAD_TIMEOUT_S: Final = 10.0
 """The blaster aborts an upload after this time without a byte."""

@@ -15,7 +15,7 @@ from stinger.wire.frames import SEQUENCE_MODULUS, encode_frames
 
 STREAM_MAX_HZ: Final = 1600
 
-_UPLOAD_ARGS: Final = re.compile(r"\s*([0-9]{1,10})\s+(?:0[xX])?([0-9a-fA-F]{1,8})(?![0-9a-fA-F])")
+_UPLOAD_ARGS: Final = re.compile(r"\s*\+?([0-9]{1,10})\s+(?:0[xX])?([0-9a-fA-F]{1,8})(?![0-9a-fA-F])")
 _STREAM_ARGS: Final = re.compile(r"\s*([0-9]{1,5})\s*")
 
 
@@ -58,12 +58,16 @@ class DeviceLink:
 
     ``stream_hz`` is the sample rate that the host asked for, 0 for none; :meth:`samples` encodes them.
     With ``streams=False`` it behaves like stock firmware, which does not know ``MLSTREAM``.
+
+    The firmware looks at the first byte of a command without taking it. If that is not an ``M``, it leaves the byte there
+    and hears nothing more on this link: ``deaf``. A line of 64 characters does the same.
     """
 
     def __init__(
         self, blaster: Blaster, *, streams: bool = True, upload_timeout_s: float = commands.UPLOAD_TIMEOUT_S
     ) -> None:
         self.stream_hz = 0
+        self.deaf = False
         self._upload_timeout_s = upload_timeout_s
         self._streams = streams
         self._blaster = blaster
@@ -85,7 +89,7 @@ class DeviceLink:
         """Process the host's bytes, received at ``now_s`` on any monotonic clock, and return the answer."""
         answer = bytearray(self.tick(now_s))
         position = 0
-        while position < len(data):
+        while position < len(data) and not self.deaf:
             if self._upload is not None:
                 taken = data[position : position + self._upload.missing]
                 position += len(taken)
@@ -109,28 +113,27 @@ class DeviceLink:
         return encode_frames(samples, first)
 
     def _command_byte(self, byte: int, now_s: float) -> bytes:
-        # The firmware looks at a command only if its first byte is an M, and has room for 63 characters.
-        if byte in b"\r\n":
-            command = self._command.decode("latin-1")
+        if byte == ord("\n") and self._command:
+            command = self._command.decode("latin-1").rstrip("\r")
             self._command.clear()
             return self._execute(command, now_s)
-        if self._command or byte == ord("M"):
-            self._command.append(byte)
-            if len(self._command) > commands.COMMAND_MAX_CHARS:
-                self._command.clear()
+        if not self._command and byte != ord("M"):
+            self.deaf = True
+        self._command.append(byte)
+        self.deaf = self.deaf or len(self._command) > commands.COMMAND_MAX_CHARS
         return b""
 
     def _execute(self, command: str, now_s: float) -> bytes:
-        word, _, arguments = command.partition(" ")
+        word, space, arguments = command.partition(" ")
         try:
             if word == commands.STREAM:
                 return self._stream(arguments)
-            if word.startswith(commands.MODEL_PUT):
+            if word.startswith(commands.MODEL_PUT) and space:
                 return self._put(word, arguments, now_s)
             return self._simple(command)
         except DeviceError as refused:
             mark = commands.DUMP_ERROR if word == commands.DUMP else commands.MODEL_ERROR
-            return _answer(f"{mark}{refused.reason}")
+            return b"".join(map(_answer, [*refused.lines, f"{mark}{refused.reason}"]))
 
     def _simple(self, command: str) -> bytes:
         """Execute a command of one word; return nothing for any other line."""

@@ -71,5 +71,6 @@ def _mean_std_max(values: list[F]) -> list[F]:
     mean = F(total / F(50))
     squares = F(0)
     for value in values:
-        squares += F((value - mean) * (value - mean))
-    return [mean, np.sqrt(F(squares / F(50))), max(abs(value) for value in values)]
+        squares += F(value * value)
+    variance = F(F(squares / F(50)) - F(mean * mean))
+    return [mean, np.sqrt(max(variance, F(0))), max(abs(value) for value in values)]

@@ -40,8 +40,12 @@ class Plain:
             self.switches.append((at, on))
 
     def step(self, at: int, *, stale: bool) -> None:
-        p = 0.0 if stale else self.held
-        self.s += (self.parameters.attack if p > self.s else self.parameters.release) * (p - self.s)
+        if stale:
+            for _ in range(32):
+                self.s -= self.parameters.release * self.s
+        else:
+            rate = self.parameters.attack if self.held > self.s else self.parameters.release
+            self.s += rate * (self.held - self.s)
         if self.s < self.parameters.off:
             self.switch(at, False)
         elif self.s >= self.parameters.on and not stale:

@@ -7,6 +7,7 @@ from hil.emulated.arithmetic import DeviceArithmetic
 from hil.emulated.factory import factory_models
 from hil.emulated.inference import Inference
 from hil.emulated.journal import Journal
+from hil.measuring.definitions import SCORE_TOLERANCE
 from models.decision import Decision
 from models.factory import factory_model
 from models.graph.export import blaster_model_of, export_blaster_model
@@ -33,7 +34,7 @@ def test_probability_equals_that_of_the_reference(model: BlasterModel) -> None:
     expected = [blaster_reference.probability(model, window) for window in windows()]
     found = DeviceArithmetic(model).probability(windows())
     assert found.dtype == np.float32
-    assert np.abs(found - expected).max() <= 1e-5
+    assert np.abs(found - expected).max() <= SCORE_TOLERANCE
 
 
 def test_factory_mlp_of_the_device_is_the_factory_model_of_the_host() -> None:
@@ -54,6 +55,6 @@ def test_device_and_host_agree_sample_by_sample(model: BlasterModel) -> None:
             inference.sample_taken() if i % 2 else inference.catch_up()
     inference.catch_up()
     found = journal.since(0)
-    np.testing.assert_allclose(found["probability"], expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found["probability"], expected, rtol=0, atol=SCORE_TOLERANCE)
     assert np.nanmax(expected) > 0.5
     assert np.count_nonzero(found["wheels"] != decided.wheels) == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -32,30 +33,59 @@ def moving(count: int, start_ms: int = 0) -> SampleArray:
     return samples_at(start_ms + 10 * np.arange(count), channels=channels)
 
 
+def still(count: int, start_ms: int = 0) -> SampleArray:
+    return samples_at(start_ms + 10 * np.arange(count), channels=np.tile([3, -5, 2048, 45, -45, 0], (count, 1)))
+
+
+def times_of(log: LogMemory) -> list[int]:
+    times: list[int] = np.frombuffer(log.to_bytes(), dtype=SAMPLE_DTYPE)["timestamp_ms"].tolist()
+    return times
+
+
+def recorded(*parts: SampleArray) -> LogMemory:
+    log = LogMemory()
+    log.begin()
+    for samples in parts:
+        for i in range(samples.shape[0]):
+            log.add(samples[i : i + 1], paused=False)
+    return log
+
+
 class TestLog:
     def test_holds_fourteen_minutes_and_no_more(self) -> None:
-        log = LogMemory(np.resize(moving(1000), LOG_MAX_SAMPLES - 2))
-        for i in range(5):
-            log.add(moving(5)[i : i + 1], paused=False)
+        log = recorded(np.resize(moving(1000), LOG_MAX_SAMPLES + 3))
         assert log.full
         assert len(log) == LOG_MAX_SAMPLES == 84_000
-        assert np.frombuffer(log.to_bytes(), dtype=SAMPLE_DTYPE)["timestamp_ms"][-2:].tolist() == [0, 10]
 
-    def test_pauses_after_a_second_and_a_half_at_rest_until_the_blaster_moves(self) -> None:
-        still = samples_at(10 * np.arange(300))
-        log = LogMemory()
-        for i in range(300):
-            log.add(still[i : i + 1], paused=False)
-        assert len(log) == 150
-        log.add(moving(1, 3000), paused=False)
-        assert np.frombuffer(log.to_bytes(), dtype=SAMPLE_DTYPE)["timestamp_ms"][-2:].tolist() == [1490, 3000]
+    def test_pauses_after_150_still_samples(self) -> None:
+        assert times_of(recorded(still(300))) == list(range(0, 1500, 10))
 
-    def test_length_is_about_that_of_a_session_with_pauses(self) -> None:
-        blaster = EmulatedBlaster()
-        feed(blaster, synthesise(minutes=5, seed=4, still_pause=False))
-        expected = synthesise(minutes=5, seed=4, still_pause=True).shape[0]
-        assert blaster.samples_written() == pytest.approx(expected, rel=0.02)
-        assert blaster.samples_written() < 29_500
+    @pytest.mark.parametrize("channel", range(6))
+    def test_does_not_pause_while_a_channel_steps_by_more_than_30(self, channel: int) -> None:
+        samples = still(300)
+        samples[["ax", "ay", "az", "gx", "gy", "gz"][channel]][::2] -= 31
+        assert len(recorded(samples)) == 300
+
+    def test_does_not_pause_while_the_blaster_turns(self) -> None:
+        samples = still(300)
+        samples["gz"] = 46
+        assert len(recorded(samples)) == 300
+
+    def test_resumes_after_ten_moving_samples_in_a_row(self) -> None:
+        assert times_of(recorded(still(200), moving(15, 2000)))[149:] == [1490, *range(2090, 2150, 10)]
+
+    def test_does_not_resume_after_nine_moving_samples(self) -> None:
+        moved = recorded(still(200), moving(8, 2000), still(100, 2080))  # the step back to rest counts as moving
+        assert len(moved) == 150
+
+    def test_resumes_with_the_trigger(self) -> None:
+        shot = still(5, 2000)
+        shot["trigger"] = 1
+        assert times_of(recorded(still(200), shot))[149:] == [1490, *range(2000, 2050, 10)]
+
+    def test_never_pauses_at_the_noise_of_a_synthetic_session(self) -> None:
+        samples = synthesise(minutes=2, seed=4, still_pause=False)
+        assert len(recorded(samples)) == samples.shape[0]
 
     def test_pauses_while_a_host_has_the_port_open(self) -> None:
         blaster = EmulatedBlaster()
@@ -64,20 +94,55 @@ class TestLog:
         feed(blaster, moving(10, 100))
         blaster.set_host_connected(connected=False)
         feed(blaster, moving(10, 200))
-        times = np.frombuffer(blaster.read_log(), dtype=SAMPLE_DTYPE)["timestamp_ms"]
-        assert times.tolist() == [*range(0, 100, 10), *range(200, 300, 10)]
+        assert times_of(blaster.log) == [*range(0, 100, 10), *range(200, 300, 10)]
 
-    def test_survives_a_reboot(self) -> None:
+    def test_survives_a_reboot_which_ends_the_recording(self) -> None:
         blaster = EmulatedBlaster()
         feed(blaster, moving(10))
         blaster.reboot()
         feed(blaster, moving(5))
-        assert blaster.samples_written() == 15
+        assert blaster.samples_written() == 10
 
-    def test_is_refused_while_empty(self) -> None:
+    def test_is_cleared_by_the_first_recording_after_a_reboot(self) -> None:
+        blaster = EmulatedBlaster()
+        feed(blaster, moving(10))
+        blaster.reboot()
+        blaster.log.begin()
+        feed(blaster, moving(5))
+        assert blaster.samples_written() == 5
+
+    def test_given_at_the_start_stays_as_it_is(self) -> None:
+        blaster = EmulatedBlaster(logged=moving(10))
+        feed(blaster, moving(5))
+        assert blaster.samples_written() == 10
+
+    @pytest.mark.parametrize(("begun", "reason"), [(False, "no log file"), (True, "no log data")])
+    def test_is_refused_while_empty_and_before_it_was_begun(self, begun: bool, reason: str) -> None:
+        blaster = EmulatedBlaster()
+        blaster.log = LogMemory()
+        if begun:
+            blaster.log.begin()
         with pytest.raises(DeviceError) as refused:
-            EmulatedBlaster().read_log()
-        assert refused.value.reason == "no log data"
+            blaster.read_log()
+        assert refused.value.reason == reason
+
+
+class TestInference:
+    def test_stops_while_a_host_has_the_port_open(self) -> None:
+        blaster = EmulatedBlaster()
+        feed(blaster, moving(60))
+        blaster.set_host_connected(connected=True)
+        feed(blaster, moving(30, 600))
+        assert blaster.model_status().cached_age_ms == 300
+        assert np.isnan(blaster.journal.since(60)["probability"]).all()
+
+    def test_goes_on_while_the_host_has_a_stream(self) -> None:
+        blaster = EmulatedBlaster()
+        feed(blaster, moving(60))
+        blaster.set_host_connected(connected=True)
+        blaster.set_streaming(streaming=True)
+        feed(blaster, moving(30, 600))
+        assert blaster.model_status().cached_age_ms == 0
 
 
 class TestShot:
@@ -145,7 +210,55 @@ class TestModels:
         assert not store.user_mlp
         assert store.fingerprints == ModelStore().fingerprints
 
-    @pytest.mark.parametrize("data", [b"", b"MLMX" + bytes(240), encode_mlmd(MLP), encode_mlmd(LR)[:-4]])
+    def test_with_nan_are_named_in_a_line_before_the_refusal(self) -> None:
+        store = ModelStore()
+        file = bytearray(encode_mlmd(LR))
+        file[40:44] = b"\x00\x00\xc0\x7f"
+        file[20:24] = zlib.crc32(file[24:]).to_bytes(4, "little")
+        store.store(ModelSlot.LR, bytes(file))
+        with pytest.raises(DeviceError) as refused:
+            store.load(ModelSlot.LR)
+        assert refused.value.lines == ("WARNING: user LR model contains NaN/Inf, reverting to factory",)
+
+    def test_damaged_in_the_single_slot_reset_their_own_kind_alone(self) -> None:
+        store = ModelStore()
+        store.store(ModelSlot.MLP, encode_mlmd(OTHER_MLP))
+        store.load(ModelSlot.MLP)
+        good = encode_mlmd(OTHER_LR)
+        store.store(ModelSlot.SINGLE, good[:-1] + bytes([good[-1] ^ 1]))
+        with pytest.raises(DeviceError):
+            store.load(ModelSlot.SINGLE)
+        assert (store.user_lr, store.user_mlp) == (False, True)
+
+    def test_longer_than_their_payload_are_loaded(self) -> None:
+        store = ModelStore()
+        store.store(ModelSlot.LR, encode_mlmd(OTHER_LR) + b"more")
+        store.load(ModelSlot.LR)
+        assert store.fingerprints["lr_intercept"] == "-1.500000"
+
+    def test_cut_short_load_as_factory_weights(self) -> None:
+        store = ModelStore()
+        store.store(ModelSlot.LR, encode_mlmd(OTHER_LR)[:-4])
+        store.load(ModelSlot.LR)
+        assert store.fingerprints == ModelStore().fingerprints
+
+    def test_of_the_lr_kind_may_have_any_widths_of_hidden_layers(self) -> None:
+        store = ModelStore()
+        file = bytearray(encode_mlmd(OTHER_LR))
+        file[12:16] = b"\1\2\3\4"
+        store.store(ModelSlot.LR, bytes(file))
+        store.load(ModelSlot.LR)
+
+    def test_in_the_single_slot_count_at_boot_only_without_the_two_others(self) -> None:
+        blaster = EmulatedBlaster()
+        blaster.store_model(ModelSlot.SINGLE, encode_mlmd(OTHER_LR))
+        blaster.reboot()
+        assert blaster.model_status().user_has_lr
+        blaster.store_model(ModelSlot.MLP, encode_mlmd(OTHER_MLP))
+        blaster.reboot()
+        assert not blaster.model_status().user_has_lr
+
+    @pytest.mark.parametrize("data", [b"", b"MLMX" + bytes(240), encode_mlmd(MLP), encode_mlmd(LR)[:20]])
     def test_refused_before_their_weights_are_read_change_nothing(self, data: bytes) -> None:
         store = ModelStore()
         store.store(ModelSlot.LR, encode_mlmd(OTHER_LR))

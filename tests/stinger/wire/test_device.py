@@ -158,20 +158,47 @@ def test_bytes_of_an_upload_are_never_taken_for_commands() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"HELLO\n",
-        b"ml_dump\n",
         b"MLNOTHING\n",
         b"MLDUMP now\n",
         b"MLMODEL_PUT_XX 3 0\n",
         b"MLSTREAM\n",
         b"MLSTREAM 9999\n",
-        b"M" * 80 + b"\n",
+        b"MLMODEL_PUT_LR\n",
+        b"M" * 63 + b"\n",
     ],
 )
 def test_line_that_is_no_command_is_ignored(line: bytes) -> None:
     link = DeviceLink(Shelf())
     assert link.receive(line, 0) == b""
     assert link.receive(b"MLINFO\n", 0).startswith(b"[ml] samples_written")
+
+
+@pytest.mark.parametrize("line", [b"HELLO\n", b"ml_dump\n", b"\n", b"\r\n", b"\0", b" MLINFO\n", b"M" * 64 + b"\n"])
+def test_first_byte_that_is_no_m_and_a_line_that_is_too_long_silence_the_link(line: bytes) -> None:
+    link = DeviceLink(Shelf())
+    assert link.receive(line, 0) == b""
+    assert link.receive(b"MLINFO\n", 0) == b""
+    assert link.deaf
+
+
+def test_second_line_end_after_a_command_silences_the_link() -> None:
+    link = DeviceLink(Shelf())
+    assert link.receive(b"MLINFO\r\n", 0).startswith(b"[ml] samples_written")
+    link.receive(b"\r\n", 0)
+    assert link.deaf
+
+
+def test_size_of_an_upload_may_have_a_plus() -> None:
+    assert DeviceLink(Shelf()).receive(b"MLMODEL_PUT_LR +3 352441c2\n", 0) == b"[ml] MLMODEL_READY\r\n"
+
+
+def test_lines_of_a_refusal_come_before_its_reason() -> None:
+    class Doubtful(Shelf):
+        def load_model(self, slot: ModelSlot) -> None:
+            raise DeviceError("load", f"refused {slot}", lines=["WARNING: x"])
+
+    answer = DeviceLink(Doubtful()).receive(b"MLMODEL_LOAD_LR\n", 0)
+    assert answer == b"[ml] WARNING: x\r\n[ml] MLMODEL_ERR load\r\n"
 
 
 def test_stream_is_opened_fed_and_closed() -> None:
