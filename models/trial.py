@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.model_file import read_model
+from models.onnx_wire import check_contents
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath
 from stinger.packages import python_module
@@ -61,6 +62,7 @@ def try_model(data: bytes, limits: TrialLimits = LIMITS) -> Trial:
     (see :func:`models.model_file.open_model`), and for one that needs more memory or time than ``limits`` allow; only
     :func:`check_speed` compares the time for a sample.
     """
+    check_contents(data)  # needs no process, and refuses at once what is no model
     command = python_module("models.trial_process", str(limits.memory_bytes), str(limits.processor_s))
     try:
         done = subprocess.run(  # noqa: S603 - our own module

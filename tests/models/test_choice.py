@@ -16,6 +16,8 @@ from models.model_file import probe_windows
 from models.registry import Registry
 from stinger.errors import InputError
 
+DAMAGED_REGISTRIES = int(os.environ.get("DAMAGED_REGISTRIES", "60"))
+
 
 def registry_with_champions(folder: Path, *names: str) -> tuple[Registry, list[str]]:
     """A registry in which models of these names were promoted, one after another."""
@@ -106,11 +108,12 @@ def test_factory_model_serves_if_nothing_in_the_registry_can_be_read(tmp_path: P
     assert trouble
 
 
+@pytest.mark.timeout(120 + 3 * DAMAGED_REGISTRIES)
 def test_damaged_registries_never_keep_a_model_from_serving(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     registry_with_champions(whole, "a", "b", "c")
     rng = random.Random(1)
-    for number in range(int(os.environ.get("DAMAGED_REGISTRIES", "60"))):
+    for number in range(DAMAGED_REGISTRIES):
         folder = tmp_path / str(number)
         shutil.copytree(whole, folder)
         for path in rng.sample([path for path in sorted(folder.rglob("*")) if path.is_file()], k=rng.randint(1, 4)):
