@@ -19,10 +19,12 @@ Readings = npt.NDArray[np.int16]
 """``(m, 6)``: what the sensor read, in raw LSB, in order of time."""
 Hashes = npt.NDArray[np.uint64]
 
-CHAIN_MIN: Final = 20
-"""This many equal readings in the same order show an overlap: a fifth of a second at 100 Hz."""
+CHAIN_MIN: Final = 10
+"""This many equal readings in the same order show an overlap: a tenth of a second at 100 Hz."""
 REACH: Final = 100
 """Between two equal readings of a chain, fewer than this many samples are skipped in each recording."""
+_AXES_MIN: Final = 2
+"""A reading that differs from the one before in fewer axes shows nothing: a reading printed twice, or a drift at rest."""
 _OCCURRENCES_MAX: Final = 4
 """A reading that occurs more often in one recording is not rare."""
 _PRESENT_MIN: Final = 0.9
@@ -96,9 +98,7 @@ class _Joined:
         self.reach = REACH * np.array(per_sample, dtype=np.int64)
         self.recording = np.repeat(np.arange(len(recordings)), np.diff(self.starts))
         """Index of the recording of each reading."""
-        changes = np.ones(self.hashes.size, dtype=np.bool_)
-        changes[1:] = (self.hashes[1:] != self.hashes[:-1]) | (self.recording[1:] != self.recording[:-1])
-        positions = np.flatnonzero(changes)
+        positions = np.flatnonzero(np.concatenate([_moves(readings) for readings in recordings]))
         order = positions[np.argsort(self.hashes[positions], kind="stable")]
         equal = self.hashes[order[1:]] == self.hashes[order[:-1]]
         shared = np.zeros(order.size, dtype=np.bool_)
@@ -148,6 +148,13 @@ class _Joined:
         )
         run = np.cumsum(~follows) - 1
         return follows, np.bincount(run, minlength=1)[run]
+
+
+def _moves(readings: Readings) -> npt.NDArray[np.bool_]:
+    """Return for each of ``readings`` whether it differs from the one before in enough axes to be compared."""
+    moves = np.ones(len(readings), dtype=np.bool_)
+    moves[1:] = (readings[1:] != readings[:-1]).sum(axis=1) >= _AXES_MIN
+    return moves
 
 
 def _overlaps(joined: _Joined, later: _Positions, earlier: _Positions) -> Iterator[Overlap]:

@@ -112,6 +112,18 @@ def test_blaster_at_rest_does_not_overlap_with_another_at_rest(noise: float) -> 
     assert find_overlaps([at_rest(20_000, noise=noise, seed=seed) for seed in range(3)]) == ()
 
 
+def test_same_drift_of_one_axis_at_rest_is_no_overlap() -> None:
+    drifting = np.zeros((2000, 6), dtype=np.int16)
+    drifting[:, 3] = np.arange(2000) // 7
+    assert find_overlaps([drifting, drifting[500:]]) == ()
+
+
+def test_copy_is_found_although_both_have_lost_samples_of_their_own() -> None:
+    whole, rng = readings(), np.random.default_rng(1)
+    pair = [whole[rng.random(4000) > 0.3] for _ in range(2)]
+    assert covered(find_overlaps(pair), len(pair[1])) >= 0.99 * len(pair[1])
+
+
 def test_long_rest_within_a_copy_belongs_to_the_overlap() -> None:
     rest = np.zeros((3000, 6), dtype=np.int16)
     whole = np.concatenate((rest, readings(1000), rest, readings(1000, seed=2), rest))
