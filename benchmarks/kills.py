@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,8 +106,11 @@ def run_and_kill(folder: Path, broker: str, rng: random.Random, number: int) -> 
 def run_to_the_end(folder: Path, broker: str) -> None:
     """Start a daemon that recovers what the last kill left, and stop it."""
     with daemon(folder, "--broker", broker, name="last") as process:
-        process.wait_for("ready: broker")
-        time.sleep(15)
+        for _ in range(20):  # each waits for 30 s
+            with suppress(AssertionError):
+                process.wait_for("recordings_recovered")
+                break
+        time.sleep(2)
         process.process.terminate()
         process.end()
 

@@ -11,6 +11,7 @@ from benchmarks.fuzzing.decoder import NUMBERS, Decoder
 from service.base.source import Block, Intake, LinkReport
 from service.base.wall_clock import HOST_CLOCK
 from service.sources.block_builder import BlockBuilder
+from service.sources.device_limit import DeviceLimit
 from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
 from stinger.device_name import parse_device_name
 from stinger.errors import DeviceError
@@ -176,7 +177,7 @@ class _SampleMessages:
     """Receives messages of a few devices, one after another, as the daemon does."""
 
     def __init__(self) -> None:
-        self._devices = MqttDevices("stinger", 2.0, max_devices=8)
+        self._devices = MqttDevices("stinger", 2.0, DeviceLimit(8))
         self._intake = _NoIntake()
         self._random = Random(1)
         self._read_ns = 0

@@ -21,6 +21,9 @@ class Sink:
     def on_device(self, device: DeviceName) -> None:
         """Handle a new device. Comes before every other call for it, and is followed by :meth:`on_model`."""
 
+    def on_forget(self, device: DeviceName) -> None:
+        """Handle that a device is no longer known. If it returns, it is new: :meth:`on_device` comes first again."""
+
     def on_model(self, model: ModelInUse) -> None:
         """Handle another model, or another threshold, for a device."""
 

@@ -214,6 +214,7 @@ class Config:
         low=0,
         high=60_000,
     )
+    max_devices: int = key(2000, "Devices accepted over MQTT; others are ignored, with an alarm.", low=1, high=100_000)
     scores: bool = key(False, "Publish every score.", option="--scores/--no-scores", live=True)
     stamps: bool = key(
         False,

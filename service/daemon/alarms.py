@@ -69,6 +69,10 @@ class Alarms:
         """Set the alarm of a server of metrics that cannot start; clear it with an empty ``reason``."""
         self._set_if_changed("metrics_server", reason)
 
+    def on_devices(self, problem: str) -> None:
+        """Set the alarm of devices that are ignored; clear it with an empty ``problem``."""
+        self._set_if_changed("devices", problem)
+
     def on_pruned(self, pruned: Pruned) -> None:
         """Set the alarm of recordings that could not be deleted, or clear it."""
         self._set_if_changed("retention", pruned.problems[0] if pruned.problems else "")

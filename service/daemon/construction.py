@@ -48,6 +48,7 @@ from service.recording.recorder import Recorder
 from service.recording.retention import Retention, limits_of
 from service.recording.store import list_files
 from service.sources.build import build_sources
+from service.sources.device_limit import DeviceLimit
 from stinger.errors import InputError, UnavailableError
 from stinger.paths import recordings_dir, registry_dir
 from stinger.private_files import private_folder
@@ -117,7 +118,6 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     registry = Registry(registry_dir(config.data_dir))
     serving, model_trouble = choose_model_that_works(config.model, registry)
     broker, embedded_broker = await _broker(stack, config)
-    sources = build_sources(config.sources, SampleSubscription(broker, root=config.broker.topic_root))
     recordings = recordings_dir(config.data_dir)
     retention = Retention(recordings, registry, clock=AgeClock(config.data_dir / AGE_CLOCK_NAME))
     await _make_room(config, retention, metrics)
@@ -128,6 +128,9 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     daemon_version = version("stinger-ml")
     pipeline = Pipeline(serving, min_shot_gap_ms=config.min_shot_gap_ms, threshold=config.threshold)
     flow = Flow(pipeline)
+    limit = DeviceLimit(config.max_devices, on_problem=alarms.on_devices, on_forget=flow.forget)
+    subscription = SampleSubscription(broker, root=config.broker.topic_root)
+    sources = build_sources(config.sources, subscription, limit)
     outbox_path = config.data_dir / "outbox.sqlite3"
     root_change = RootChange(config.data_dir, config.broker.topic_root, used_before=outbox_path.exists())
     outbox = _outbox(stack, outbox_path, config, alarms, lock)
@@ -175,6 +178,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     metrics.outbox_files_set_aside = lambda: outbox.set_aside_files
     metrics.messages_refused = lambda: link.publisher.problems.refused
     metrics.messages_too_long = lambda: link.publisher.problems.too_long
+    metrics.devices_refused = lambda: limit.refused
     metrics.recorder = recorder.stats
     metrics.free_bytes = partial(_free_bytes, config.data_dir)
     return Parts(

@@ -76,6 +76,13 @@ class Flow:
             except Exception as error:  # noqa: BLE001 - see _fail
                 self._fail(error)
 
+    def forget(self, device: DeviceName) -> None:
+        """Forget a device that has been silent for long; it is new again if it sends something."""
+        try:
+            self._pipeline.forget(device)
+        except Exception as error:  # noqa: BLE001 - see _fail
+            self._fail(error)
+
     def call_later(self, delay_s: float, call: Callable[[], None]) -> None:
         """Call ``call`` after ``delay_s`` seconds on the event loop; an exception in it is raised by :meth:`run`."""
 

@@ -128,6 +128,18 @@ class Pipeline:
             ):
                 self.link(LinkReport(name, LinkState.ENDED, reason, device.counters or LinkCounters()))
 
+    def forget(self, name: DeviceName) -> None:
+        """Forget a device with all that is known of it, its threshold included; end its spin-up. Ignore an unknown one."""
+        device = self._devices.get(name)
+        if device is None:
+            return
+        self._restart(device)
+        self._spinning.pop(name, None)
+        del self._devices[name]
+        self._device_thresholds.pop(name, None)
+        for sink in self._sinks:
+            sink.on_forget(name)
+
     def tick(self) -> None:
         """Switch off the wheels of devices whose last score is too old."""
         now_ns = self._monotonic_ns()

@@ -36,6 +36,11 @@ class MetricsSink(Sink):
         """See :class:`service.base.sink.Sink`."""
         self._devices[device] = self._metrics.device(device)
 
+    def on_forget(self, device: DeviceName) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        del self._devices[device]
+        self._metrics.forget(device)
+
     def on_model(self, model: ModelInUse) -> None:
         """See :class:`service.base.sink.Sink`."""
         self._metrics.set_model(model.device, model.model)
@@ -107,6 +112,11 @@ class MqttSink(Sink):
         """See :class:`service.base.sink.Sink`."""
         if self._home_assistant:
             self._publisher.put(discovery_message(device, self._version, self._root))
+
+    def on_forget(self, device: DeviceName) -> None:
+        """See :class:`service.base.sink.Sink`. Its retained messages stay at the broker."""
+        self._links.pop(device, None)
+        self._switched.discard(device)
 
     def on_model(self, model: ModelInUse) -> None:
         """See :class:`service.base.sink.Sink`."""

@@ -41,6 +41,10 @@ class TelemetrySink(Sink):
         """See :class:`service.base.sink.Sink`."""
         self._devices[device] = _Figures()
 
+    def on_forget(self, device: DeviceName) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        del self._devices[device]
+
     def on_model(self, model: ModelInUse) -> None:
         """See :class:`service.base.sink.Sink`."""
         self._devices[model.device].model = model.model

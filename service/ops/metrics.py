@@ -141,6 +141,8 @@ class Metrics:
         """Number of messages that the broker refused."""
         self.messages_too_long: Callable[[], int] = lambda: 0
         """Number of messages longer than the broker accepts."""
+        self.devices_refused: Callable[[], int] = lambda: 0
+        """Number of messages of devices over MQTT that were not accepted."""
         self.recorder: Callable[[], RecorderStats | None] = lambda: None
         """Totals of the recorder; ``None`` while there is no recorder."""
         self.stored_recordings = self.stored_bytes = 0
@@ -252,6 +254,9 @@ class Metrics:
         yield Family("stinger_build_info", "gauge", "The version of this software.", [build])
         yield _single("start_time_seconds", "gauge", "Unix time at which the daemon started.", self._started_s)
         yield _single("devices", "gauge", "Known devices.", len(self._devices))
+        yield _single(
+            "devices_refused_total", "counter", "Messages of devices that were not accepted.", self.devices_refused()
+        )
         refused = int(self.model_refused)
         yield _single(
             "model_refused", "gauge", "1 while the champion cannot be used and another model is in use.", refused

@@ -14,6 +14,8 @@ from stinger.device_name import DeviceName
 
 SHARE: Final = 0.25
 """The fraction of the time that is spent on creating files: each takes the file system up to a millisecond."""
+AT_ONCE_S: Final = 0.25
+"""Files are created at once until they have taken this much time: what waits in memory would be lost by a kill."""
 MAX_HELD_SAMPLES: Final = 500_000
 """How many samples may wait in memory, 5 s of a thousand devices; with more, files are created at once."""
 
@@ -24,7 +26,8 @@ CallLater = Callable[[float, Callable[[], None]], object]
 class PacedRecorder(Sink):
     """Passes blocks on to ``recorder``, and spreads the creation of files over time.
 
-    When many devices appear or start over at the same moment, a thousand new files at once would hold up scoring. The
+    When many devices appear or start over at the same moment, a thousand new files at once would hold up scoring. So files
+    are created at once for ``at_once_s`` seconds, and after that in a ``share`` of the time. The
     blocks of a device that needs a new file are held in memory until it is that device's turn, in the order in which
     the devices appeared. Blocks that continue an open file are recorded at once; so is a single device's first block.
     """
@@ -35,6 +38,7 @@ class PacedRecorder(Sink):
         call_later: CallLater,
         *,
         share: float = SHARE,
+        at_once_s: float = AT_ONCE_S,
         max_held_samples: int = MAX_HELD_SAMPLES,
     ) -> None:
         self._recorder = recorder
@@ -43,8 +47,15 @@ class PacedRecorder(Sink):
         self._max_held = max_held_samples
         self._held: dict[DeviceName, list[Block]] = {}
         self._held_samples = 0
-        self._next_s = 0.0
+        self._at_once_s = at_once_s
+        self._budget_s = at_once_s  # time that may be spent on creating files, as of _counted_s; negative: overspent
+        self._counted_s = time.monotonic()
         self._timer_runs = False
+
+    def on_forget(self, device: DeviceName) -> None:
+        """Complete the recording of the device."""
+        self.release(device)
+        self._recorder.forget(device)
 
     def on_model(self, model: ModelInUse) -> None:
         """Name the model in the sidecars of its device."""
@@ -57,7 +68,7 @@ class PacedRecorder(Sink):
             if self._recorder.continues_file(block) or not self._recorder.is_recording(block.device):
                 self._recorder.append(block)
                 return
-            if not self._held and time.monotonic() >= self._next_s:
+            if not self._held and self._wait_s() <= 0:
                 self._record([block])
                 return
             held = self._held[block.device] = []
@@ -90,7 +101,7 @@ class PacedRecorder(Sink):
     def _start_timer(self) -> None:
         if not self._timer_runs:
             self._timer_runs = True
-            self._call_later(max(0.0, self._next_s - time.monotonic()), self._take_turn)
+            self._call_later(max(0.0, self._wait_s()), self._take_turn)
 
     def _record_held(self, device: DeviceName) -> None:
         blocks = self._held.pop(device)
@@ -98,9 +109,15 @@ class PacedRecorder(Sink):
         self._record(blocks)
 
     def _record(self, blocks: list[Block]) -> None:
-        """Record ``blocks``, for which a file is created, and set the earliest time for the next file."""
+        """Record ``blocks``, for which a file is created, and count the time that it took."""
         started_s = time.monotonic()
         for block in blocks:
             self._recorder.append(block)
-        ended_s = time.monotonic()
-        self._next_s = ended_s + (ended_s - started_s) * (1 / self._share - 1)
+        self._budget_s -= time.monotonic() - started_s
+
+    def _wait_s(self) -> float:
+        """Return how long to wait before the next file is created; 0 or less: not at all."""
+        now_s = time.monotonic()
+        self._budget_s = min(self._at_once_s, self._budget_s + self._share * (now_s - self._counted_s))
+        self._counted_s = now_s
+        return -self._budget_s / self._share

@@ -142,6 +142,13 @@ class Recorder:
         """Close the recording of ``device``; its next block begins another."""
         self._end_file(self._device(device), EndReason.COMMAND)
 
+    def forget(self, device: DeviceName) -> None:
+        """Close the recording of ``device`` and forget its state, such as that it is not to be recorded."""
+        forgotten = self._devices.pop(device, None)
+        if forgotten is not None:
+            self._end_file(forgotten, EndReason.REST)
+            self._clear_failure(forgotten)
+
     def note(self, device: DeviceName, text: NoteText) -> None:
         """Attach ``text`` to the open recording of ``device``, or to its next one.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from service.base.source import Source
 from service.config.source_url import MqttUrl, ReplayUrl, SerialUrl, SourceUrl, TcpUrl
+from service.sources.device_limit import DeviceLimit
 from service.sources.mqtt_source import MqttSource, Subscription
 from service.sources.port_opening import DEFAULT_BAUD
 from service.sources.replay_source import ReplaySource
@@ -13,9 +14,15 @@ from service.sources.serial_source import SerialSource
 from service.sources.tcp_source import TcpSource
 
 
-def build_sources(urls: Iterable[SourceUrl], subscribe: Subscription) -> list[Source]:
-    """Return a source for each of ``urls``, in their order; opens nothing. ``mqtt:`` subscribes with ``subscribe``."""
-    return [MqttSource(str(url), subscribe) if isinstance(url, MqttUrl) else build_device_source(url) for url in urls]
+def build_sources(urls: Iterable[SourceUrl], subscribe: Subscription, limit: DeviceLimit | None = None) -> list[Source]:
+    """Return a source for each of ``urls``, in their order; opens nothing.
+
+    ``mqtt:`` subscribes with ``subscribe`` and accepts new devices as ``limit`` allows.
+    """
+    return [
+        MqttSource(str(url), subscribe, limit=limit) if isinstance(url, MqttUrl) else build_device_source(url)
+        for url in urls
+    ]
 
 
 def build_device_source(url: SerialUrl | TcpUrl | ReplayUrl) -> Source:

@@ -10,13 +10,12 @@ from service.base.logs import get_logger
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
 from service.base.wall_clock import HOST_CLOCK
 from service.sources.block_builder import BlockBuilder
+from service.sources.device_limit import REPLACED_AFTER_S, DeviceLimit
 from service.sources.rate_log import RateLog
 from stinger.device_name import DeviceName
 from stinger.errors import ProtocolError
-from stinger.wire.sample_messages import MessageCounter, decode_message, device_of
+from stinger.wire.sample_messages import MessageCounter, SampleMessage, decode_message, device_of
 
-DEVICES_MAX: Final = 10_000
-"""Further devices are ignored: each takes memory permanently, and anyone who may publish can invent names."""
 REPORT_S: Final = 1.0
 """Interval of link reports while a device streams."""
 
@@ -34,36 +33,52 @@ class ReceivedMessage(NamedTuple):
 
 
 class MqttDevices:
-    """The devices that publish below ``prefix``. A device is added by its first message, up to ``max_devices``.
+    """The devices that publish below ``prefix``. A device is added by its first valid message, as ``limit`` allows.
 
     Performs no I/O; link reports go to the ``intake`` that is passed in. A device is silent after ``silence_s`` without a
     message.
     """
 
-    def __init__(self, prefix: str, silence_s: float, *, max_devices: int = DEVICES_MAX) -> None:
+    def __init__(self, prefix: str, silence_s: float, limit: DeviceLimit | None = None) -> None:
         self._prefix = prefix
         self._silence_s = silence_s
-        self._max_devices = max_devices
+        self._limit = DeviceLimit() if limit is None else limit
         self._devices: dict[DeviceName, _MqttDevice] = {}
-        self._logged: set[str] = set()
+        self._foreign_logged = False
 
     def receive(self, message: ReceivedMessage, intake: Intake) -> list[Block]:
         """Return the blocks in a message; none if it is repeated or damaged, or its topic is not that of a device."""
         name = device_of(message.topic, self._prefix)
         if name is None:
-            self._log_ignored(message, "no device can have this name")
+            self._log_foreign(message.topic)
+            return []
+        try:
+            content = decode_message(message.payload)
+        except ProtocolError as error:
+            if (device := self._devices.get(name)) is not None:
+                device.damaged(error)
             return []
         device = self._devices.get(name)
         if device is None:
-            if len(self._devices) >= self._max_devices:
-                self._log_ignored(message, f"more than {self._max_devices} devices")
+            self._make_room(message.read_ns)
+            if not self._limit.accepts(name, len(self._devices)):
                 return []
             device = self._devices[name] = _MqttDevice(name)
-        return device.receive(message, intake)
+        return device.receive(content, message.read_ns, intake)
+
+    def _make_room(self, now_ns: int) -> None:
+        """At the limit, forget the device that was silent longest, if it was for long enough."""
+        if len(self._devices) < self._limit.max_devices:
+            return
+        name, oldest = min(self._devices.items(), key=lambda entry: entry[1].read_ns)
+        if now_ns - oldest.read_ns >= REPLACED_AFTER_S * _NS:
+            del self._devices[name]
+            self._limit.forget(name)
 
     def check_silence(self, intake: Intake, now_ns: int | None = None) -> None:
         """Report the devices that have fallen silent by ``now_ns`` (monotonic; ``None``: now)."""
         now_ns = time.monotonic_ns() if now_ns is None else now_ns
+        self._limit.check()
         for device in self._devices.values():
             if device.state is LinkState.STREAMING and now_ns - device.read_ns >= self._silence_s * _NS:
                 device.report(LinkState.SILENT, f"nothing published for {self._silence_s:g} s", intake)
@@ -74,10 +89,10 @@ class MqttDevices:
             if device.state is not LinkState.LOST:
                 device.report(LinkState.LOST, reason, intake)
 
-    def _log_ignored(self, message: ReceivedMessage, reason: str) -> None:
-        level = logging.DEBUG if reason in self._logged else logging.WARNING
-        self._logged.add(reason)
-        _LOG.log(level, "message_ignored", topic=message.topic[:_LOGGED_TOPIC_MAX], reason=reason)
+    def _log_foreign(self, topic: str) -> None:
+        level = logging.DEBUG if self._foreign_logged else logging.WARNING
+        self._foreign_logged = True
+        _LOG.log(level, "message_ignored", topic=topic[:_LOGGED_TOPIC_MAX], reason="no device can have this name")
 
 
 class _MqttDevice:
@@ -96,22 +111,22 @@ class _MqttDevice:
         self._reconnects = 0
         self._reported_ns = 0
 
-    def receive(self, message: ReceivedMessage, intake: Intake) -> list[Block]:
-        try:
-            content = decode_message(message.payload)
-        except ProtocolError as error:
-            self._damaged += 1
-            level = logging.WARNING if self._damaged == 1 else logging.DEBUG
-            _LOG.log(level, "message_damaged", device=self._device, reason=error)
-            return []
+    def damaged(self, error: ProtocolError) -> None:
+        """Count a message that could not be decoded."""
+        self._damaged += 1
+        level = logging.WARNING if self._damaged == 1 else logging.DEBUG
+        _LOG.log(level, "message_damaged", device=self._device, reason=error)
+
+    def receive(self, content: SampleMessage, read_ns: int, intake: Intake) -> list[Block]:
+        """Return the blocks of a message that was read at ``read_ns``."""
         if not self._counter.is_new(content):
             return []
-        self.read_ns = message.read_ns
+        self.read_ns = read_ns
         if self.state in {LinkState.SILENT, LinkState.LOST}:
             self._reconnects += 1
             self._builder.link_reopened()
-        blocks = self._builder.build(content.samples, message.read_ns)
-        if self.state is not LinkState.STREAMING or message.read_ns - self._reported_ns >= REPORT_S * _NS:
+        blocks = self._builder.build(content.samples, read_ns)
+        if self.state is not LinkState.STREAMING or read_ns - self._reported_ns >= REPORT_S * _NS:
             self.report(LinkState.STREAMING, self._rate_log.reason(self._builder.rate_problem), intake)
         self._samples += sum(block.samples.shape[0] for block in blocks)
         return blocks

@@ -12,6 +12,7 @@ from service.base.backoff import Backoff
 from service.base.hold_up import HoldUpDetector
 from service.base.logs import get_logger
 from service.base.source import Intake
+from service.sources.device_limit import DeviceLimit
 from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
 
 PREFIX: Final = "stinger"
@@ -40,10 +41,11 @@ class MqttSource:
         prefix: str = PREFIX,
         silence_s: float = SILENCE_S,
         backoff: Backoff | None = None,
+        limit: DeviceLimit | None = None,
     ) -> None:
         self._url = url
         self._subscribe = subscribe
-        self._devices = MqttDevices(prefix, silence_s)
+        self._devices = MqttDevices(prefix, silence_s, limit)
         self._silence_s = silence_s
         self._backoff = Backoff() if backoff is None else backoff
 

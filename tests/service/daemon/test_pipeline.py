@@ -253,3 +253,17 @@ def test_configuring_a_threshold_replaces_those_set_for_single_devices() -> None
     pipeline.set_threshold(A, Threshold(0.9))
     pipeline.configure_threshold(Threshold(0.6))
     assert thresholds(sink) == {"a": 0.6}
+
+
+def test_forgotten_device_ends_its_spin_up_and_is_new_when_it_returns() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([block("a", 0, 100)])
+    pipeline.set_threshold(A, Threshold(0.9))
+    pipeline.forget(A)
+    assert sink.switches() == [True, False]
+    assert (pipeline.devices, pipeline.any_wheels_on) == ((), False)
+    pipeline.tick()
+    pipeline.score([block("a", 200, 10)])
+    assert sink.devices == ["a", "a"]
+    assert thresholds(sink) == {"a": 0.5}
+    pipeline.forget(B)

@@ -53,9 +53,18 @@ def test_first_block_of_a_single_device_is_written_at_once(tmp_path: Path, recor
     assert not timers.waiting
 
 
+def test_files_of_some_devices_are_created_at_once(recorder: Recorder) -> None:
+    timers = Timers()
+    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, at_once_s=60.0)
+    for device in "abcdefgh":
+        paced.on_samples(block_of(random_samples(1), device=device))
+    assert recorder.stats().files == 8
+    assert not timers.waiting
+
+
 def test_second_of_two_new_devices_waits_for_its_turn_and_loses_nothing(tmp_path: Path, recorder: Recorder) -> None:
     timers = Timers()
-    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
+    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, at_once_s=0.0)
     samples = {device: random_samples(60, seed=ord(device)) for device in "ab"}
     for blocks in zip(*(blocks_of(samples[device], 20, device=device) for device in "ab"), strict=True):
         for block in blocks:
@@ -68,7 +77,7 @@ def test_second_of_two_new_devices_waits_for_its_turn_and_loses_nothing(tmp_path
 
 def test_device_is_recorded_at_once_after_its_turn(tmp_path: Path, recorder: Recorder) -> None:
     timers = Timers()
-    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
+    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, at_once_s=0.0)
     samples = random_samples(40)
     first, second = blocks_of(samples, 20, device="b")
     paced.on_samples(block_of(random_samples(1), device="a"))
@@ -80,7 +89,7 @@ def test_device_is_recorded_at_once_after_its_turn(tmp_path: Path, recorder: Rec
 
 def test_each_turn_creates_one_file_and_starts_one_timer(recorder: Recorder) -> None:
     timers = Timers()
-    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
+    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, at_once_s=0.0)
     for device in "abcde":
         paced.on_samples(block_of(random_samples(1), device=device))
     for begun in range(1, 6):
@@ -90,7 +99,7 @@ def test_each_turn_creates_one_file_and_starts_one_timer(recorder: Recorder) -> 
 
 
 def test_held_blocks_are_recorded_on_close(tmp_path: Path, recorder: Recorder) -> None:
-    paced = PacedRecorder(recorder, Timers().call_later, share=TINY_SHARE)
+    paced = PacedRecorder(recorder, Timers().call_later, share=TINY_SHARE, at_once_s=0.0)
     for device in "abc":
         paced.on_samples(block_of(random_samples(20), device=device))
     paced.close()
@@ -102,7 +111,7 @@ def test_device_with_too_many_held_samples_does_not_wait_for_its_turn(
     tmp_path: Path,
     recorder: Recorder,
 ) -> None:
-    paced = PacedRecorder(recorder, Timers().call_later, share=TINY_SHARE, max_held_samples=50)
+    paced = PacedRecorder(recorder, Timers().call_later, share=TINY_SHARE, at_once_s=0.0, max_held_samples=50)
     paced.on_samples(block_of(random_samples(1), device="a"))
     samples = random_samples(60)
     for block in blocks_of(samples, 20, device="b"):
@@ -112,7 +121,7 @@ def test_device_with_too_many_held_samples_does_not_wait_for_its_turn(
 
 def test_blocks_of_a_device_that_is_not_recorded_are_not_held(tmp_path: Path, recorder: Recorder) -> None:
     timers = Timers()
-    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
+    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, at_once_s=0.0)
     recorder.stop(DeviceName("b"))
     paced.on_samples(block_of(random_samples(1), device="a"))
     paced.on_samples(block_of(random_samples(1), device="b"))
@@ -123,7 +132,7 @@ def test_blocks_of_a_device_that_is_not_recorded_are_not_held(tmp_path: Path, re
 
 def test_devices_that_reboot_at_the_same_time_take_turns(recorder: Recorder) -> None:
     timers = Timers()
-    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
+    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, at_once_s=0.0)
     for boot in (0, 1):
         for device in "abc":
             paced.on_samples(block_of(random_samples(1), device=device, boot=boot))
@@ -136,7 +145,7 @@ def test_devices_that_reboot_at_the_same_time_take_turns(recorder: Recorder) -> 
 
 
 def test_held_blocks_of_one_device_can_be_released_before_it_is_stopped(tmp_path: Path, recorder: Recorder) -> None:
-    paced = PacedRecorder(recorder, Timers().call_later, share=TINY_SHARE)
+    paced = PacedRecorder(recorder, Timers().call_later, share=TINY_SHARE, at_once_s=0.0)
     paced.on_samples(block_of(random_samples(1), device="a"))
     samples = random_samples(40)
     for block in blocks_of(samples, 20, device="b"):
@@ -150,7 +159,7 @@ def test_failure_of_one_device_does_not_end_the_turns_of_others(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timers = Timers()
-    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE)
+    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, at_once_s=0.0)
     for device in "abc":
         paced.on_samples(block_of(random_samples(1), device=device))
 
@@ -167,7 +176,7 @@ def test_failure_of_one_device_does_not_end_the_turns_of_others(
 
 def test_only_one_timer_runs_at_a_time(recorder: Recorder) -> None:
     timers = Timers()
-    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, max_held_samples=50)
+    paced = PacedRecorder(recorder, timers.call_later, share=TINY_SHARE, at_once_s=0.0, max_held_samples=50)
     for device in "abcd":  # all but the first exceed what may be held, while the timer still runs
         paced.on_samples(block_of(random_samples(60), device=device))
     assert len(timers.waiting) == 1

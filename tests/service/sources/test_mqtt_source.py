@@ -9,7 +9,15 @@ import pytest
 
 from service.base.backoff import Backoff
 from service.base.source import Block, LinkReport, LinkState
-from service.sources.mqtt_devices import DEVICES_MAX, MqttDevices, ReceivedMessage
+from service.sources.device_limit import (
+    MAX_DEVICES,
+    NEW_AT_ONCE,
+    NEW_PER_S,
+    PROBLEM_ENDS_S,
+    REPLACED_AFTER_S,
+    DeviceLimit,
+)
+from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
 from service.sources.mqtt_source import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.samples import counting_samples
@@ -26,9 +34,15 @@ def message(device: str, first: int, count: int = 20, read_ns: int | None = None
 class Receiver:
     """Passes messages to devices, and collects their reports."""
 
-    def __init__(self, max_devices: int = DEVICES_MAX) -> None:
+    def __init__(self, max_devices: int = MAX_DEVICES) -> None:
         self.intake = Collecting()
-        self.devices = MqttDevices("stinger", 2.0, max_devices=max_devices)
+        self.problems: list[str] = []
+        self.forgotten: list[str] = []
+        self.now_s = 0.0
+        self.limit = DeviceLimit(
+            max_devices, on_problem=self.problems.append, on_forget=self.forgotten.append, clock=lambda: self.now_s
+        )
+        self.devices = MqttDevices("stinger", 2.0, self.limit)
 
     def receive(self, message: ReceivedMessage) -> list[Block]:
         return self.devices.receive(message, self.intake)
@@ -104,6 +118,45 @@ def test_invented_names_do_not_fill_the_memory() -> None:
     receiver = Receiver(max_devices=3)
     got = [receiver.receive(message(f"d{i}", 0)) for i in range(10)]
     assert [len(blocks) for blocks in got] == [1, 1, 1] + [0] * 7
+    assert receiver.limit.refused == 7
+    assert receiver.problems == ["more than max_devices = 3 devices over MQTT: others are ignored"]
+
+
+def test_new_names_are_only_accepted_at_a_limited_rate() -> None:
+    receiver = Receiver(max_devices=10 * NEW_AT_ONCE)
+    got = [len(receiver.receive(message(f"d{i}", 0))) for i in range(NEW_AT_ONCE + 100)]
+    assert got == [1] * NEW_AT_ONCE + [0] * 100
+    receiver.now_s = 3.0
+    got = [len(receiver.receive(message(f"e{i}", 0))) for i in range(100)]
+    assert sum(got) == 3 * NEW_PER_S
+
+
+def test_problem_is_over_when_no_device_was_refused_for_a_while() -> None:
+    receiver = Receiver(max_devices=1)
+    receiver.receive(message("a", 0))
+    receiver.receive(message("b", 0))
+    receiver.devices.check_silence(receiver.intake)
+    assert len(receiver.problems) == 1
+    receiver.now_s = PROBLEM_ENDS_S
+    receiver.devices.check_silence(receiver.intake)
+    assert receiver.problems[1:] == [""]
+
+
+def test_new_device_takes_the_place_of_one_that_was_silent_for_long() -> None:
+    receiver = Receiver(max_devices=2)
+    later_ns = int(REPLACED_AFTER_S) * SECOND
+    receiver.receive(message("a", 0, read_ns=0))
+    receiver.receive(message("b", 0, read_ns=SECOND))
+    assert receiver.receive(message("c", 0, read_ns=later_ns - 1)) == []
+    assert len(receiver.receive(message("c", 0, read_ns=later_ns))) == 1
+    assert receiver.forgotten == ["a"]
+    assert receiver.receive(message("a", 0, read_ns=later_ns)) == []
+
+
+def test_message_that_cannot_be_decoded_adds_no_device() -> None:
+    receiver = Receiver(max_devices=1)
+    receiver.receive(ReceivedMessage("stinger/a/samples", b"hello", 0))
+    assert len(receiver.receive(message("b", 0))) == 1
 
 
 async def test_lost_broker_is_retried_and_every_device_reported_as_lost() -> None:
