@@ -6,7 +6,7 @@ Source of the rule and of its numbers: the Stinger firmware, which decides once 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, Final
@@ -178,6 +178,24 @@ class Decision:
                     envelope[start] = self._envelope
                     self._run(start + 1, time_ms[start + 1 : stop], probability[start + 1 : stop], envelope)
         return self._decided(initially, envelope)
+
+    def switches(self, time_ms: Sequence[int], probability: Sequence[float]) -> tuple[Switch, ...]:
+        """Process the next n samples as :meth:`push` does and return the switches: faster for a short block."""
+        parameters = self.parameters
+        for now_ms, p in zip(time_ms, probability, strict=True):
+            before_ms = self._sample_ms
+            regular = before_ms is not None and before_ms == self._output_ms and 0 <= now_ms - before_ms < _LATE_MS
+            if not regular or p != p:  # noqa: PLR0124 - only NaN differs from itself
+                self._step(0, now_ms, p)
+                continue
+            # Nearly all samples of a daemon come here: as _step and _follow, without what only others need.
+            self._sample_ms = self._output_ms = now_ms
+            self._held, self._missed = p, 0
+            s = self._envelope
+            self._envelope = s = s + (parameters.attack if p > s else parameters.release) * (p - s)
+            if s < parameters.off if self._wheels else s >= parameters.on:
+                self._switch(0, now_ms, not self._wheels)
+        return self._take_switches()
 
     def step(self, time_ms: int, probability: float) -> tuple[Switch, ...]:
         """Process one sample as :meth:`push` does and return the switches: faster than a block of one sample."""

@@ -49,6 +49,8 @@ class Pipeline:
         self._monotonic_ns = monotonic_ns
         self._unix_s = unix_s
         self._sinks: tuple[Sink, ...] = ()
+        self._sample_sinks: tuple[Sink, ...] = ()
+        self._score_sinks: tuple[Sink, ...] = ()
         self._devices: dict[DeviceName, _Device] = {}
         self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels were switched on; some may be off again
 
@@ -81,6 +83,11 @@ class Pipeline:
         """Pass everything to ``sink`` too, after the sinks subscribed before it. Call it before the first device is added."""
         assert not self._devices, "a sink subscribed now would miss a device"
         self._sinks += (sink,)
+        # Called for every block: a sink that does nothing then is left out.
+        if type(sink).on_samples is not Sink.on_samples:
+            self._sample_sinks += (sink,)
+        if type(sink).on_scores is not Sink.on_scores:
+            self._score_sinks += (sink,)
 
     def decision_of(self, name: DeviceName) -> DecisionParameters:
         """Return when the wheels of a device, known or not, go on and off."""
@@ -186,7 +193,7 @@ class Pipeline:
         if block.boot != device.boot:
             device.boot = block.boot
             self._restart(device)
-        for sink in self._sinks:
+        for sink in self._sample_sinks:
             sink.on_samples(block)
 
     def _score(self, blocks: Sequence[Block]) -> None:
@@ -200,17 +207,19 @@ class Pipeline:
             sink.on_model_run(scores.probability.size, duration_ns)
         if scores.resets.size:
             self._count_gaps(blocks, scores)
+        probabilities = [scores.block(i) for i in range(len(blocks))]
         stamps: list[Stamps] = []
-        for i, block in enumerate(blocks):
+        for block, probability in zip(blocks, probabilities, strict=True):
             device = self._devices[block.device]
-            events = device.detector.push(block, scores.block(i))
+            events = device.detector.push(block, probability)
             stamps.append(Stamps(block.read_ns, time.monotonic_ns()))
             if device.detector.wheels_on:
                 self._spinning[block.device] = device
-            self._emit(events, stamps[i])
+            if events:
+                self._emit(events, stamps[-1])
         for i, block in enumerate(blocks):
-            for sink in self._sinks:
-                sink.on_scores(block, scores.block(i), stamps[i])
+            for sink in self._score_sinks:
+                sink.on_scores(block, probabilities[i], stamps[i])
 
     def _pass_unscored(self, blocks: Sequence[Block]) -> None:
         """Find the shots in ``blocks``, whose rate no model takes: they have no scores, so their wheels are off."""
@@ -221,7 +230,7 @@ class Pipeline:
             events = device.detector.push(block, probability)
             stamps = Stamps(block.read_ns, time.monotonic_ns())
             self._emit(events, stamps)
-            for sink in self._sinks:
+            for sink in self._score_sinks:
                 sink.on_scores(block, probability, stamps)
 
     def _restart(self, device: _Device) -> None:

@@ -21,6 +21,8 @@ FIRST_BUCKET_MS: Final = 250.0
 LONGEST_BUCKET_MS: Final = 4000.0
 """Limits the fit to the last 256 s: the crystals' drift changes with temperature, within minutes."""
 
+FIT_EVERY_MS: Final = 1000.0
+"""The line is fitted at most this often; in between, an earlier arrival only moves it down."""
 RATE_AFTER_BUCKETS: Final = 8
 """Until there are this many points, the device's clock is assumed to run at the host's rate."""
 RATE_MAX_OFF: Final = 0.1
@@ -59,6 +61,7 @@ class DeviceClock:
         self._lowest_late_ms = 0.0  # its lateness without the drift
         self._bucket_ms = FIRST_BUCKET_MS
         self._bucket_end_ms = 0.0
+        self._fit_due_ms = 0.0
         self._offset_ms = 0.0  # of the line, at device time 0
         self._late_since_ms: float | None = None
 
@@ -127,7 +130,9 @@ class DeviceClock:
             del self._points[0]
         self._lowest = point
         self._bucket_end_ms = point.device_ms + self._bucket_ms
-        self._fit()
+        if point.device_ms >= self._fit_due_ms:
+            self._fit_due_ms = point.device_ms + FIT_EVERY_MS
+            self._fit()
         self._lowest_late_ms = point.late_ms - self.rate_off * point.device_ms
 
     def _merge_buckets(self) -> None:

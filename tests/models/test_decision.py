@@ -257,3 +257,15 @@ def test_parameters_that_mean_nothing_are_refused(changes: dict[str, Any]) -> No
 def test_json_of_another_shape_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(InputError):
         DecisionParameters.from_json(values)
+
+
+@given(
+    values=st.lists(st.one_of(st.floats(0, 1, width=32), st.just(math.nan)), max_size=60),
+    steps_ms=st.lists(st.sampled_from([0, 9, 10, 10, 10, 14, 15, 40, 300, -500]), min_size=60, max_size=60),
+)
+def test_switches_of_a_short_block_are_those_of_push(values: list[float], steps_ms: list[int]) -> None:
+    time_ms = 5000 + np.cumsum(steps_ms[: len(values)], dtype=np.int64)
+    pushed, short = Decision(), Decision()
+    assert short.switches(time_ms.tolist(), values) == pushed.push(time_ms, np.array(values)).switches
+    assert (short.envelope, short.wheels) == (pushed.envelope, pushed.wheels)
+    assert short.tick(int(time_ms.max(initial=5000)) + 400) == pushed.tick(int(time_ms.max(initial=5000)) + 400)
