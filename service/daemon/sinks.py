@@ -16,6 +16,7 @@ from service.base.states import ModelInUse, ScoreBlock, Stamps
 from service.base.wall_clock import HOST_CLOCK
 from service.config.topic_root import TopicRoot
 from service.mqtt.discovery import discovery_message
+from service.mqtt.forgetting import clearing_message, topics_of
 from service.mqtt.messages import event_message, link_message, model_message, scores_message, telemetry_message
 from service.mqtt.publisher import Publisher
 from service.ops.metrics import DeviceMetrics, Metrics
@@ -104,7 +105,7 @@ class MqttSink(Sink):
         self._version = version
         self._home_assistant = home_assistant
         self._add_stamps = stamps
-        self._root = root
+        self._root = TopicRoot() if root is None else root
         self._links: dict[DeviceName, tuple[LinkState, str, LinkCounters]] = {}  # as last published
         self._switched: set[DeviceName] = set()  # whose wheels were switched since the daemon started
 
@@ -114,9 +115,11 @@ class MqttSink(Sink):
             self._publisher.put(discovery_message(device, self._version, self._root))
 
     def on_forget(self, device: DeviceName) -> None:
-        """See :class:`service.base.sink.Sink`. Its retained messages stay at the broker."""
+        """Clear what the broker retains about the device."""
         self._links.pop(device, None)
         self._switched.discard(device)
+        for topic in topics_of(device, self._root):
+            self._publisher.put(clearing_message(topic))
 
     def on_model(self, model: ModelInUse) -> None:
         """See :class:`service.base.sink.Sink`."""

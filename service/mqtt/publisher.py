@@ -69,8 +69,11 @@ class Publisher:
 
     def put(self, message: OutgoingMessage) -> None:
         """Publish ``message``, now or as soon as there is a connection, by its delivery policy. Returns at once."""
-        if message.retain:
+        if message.retain and message.payload:
             self._retained[message.topic] = message
+        elif message.retain:  # the broker is to delete what it retains of this topic
+            self._retained.pop(message.topic, None)
+            self._latest.pop(message.topic, None)
         if message.delivery is DeliveryPolicy.EVERY:
             self._outbox.put(message)
         elif message.delivery is DeliveryPolicy.LATEST:

@@ -14,6 +14,7 @@ from service.daemon.sinks import MqttSink
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.publisher import Publisher
 from stinger.device_name import DeviceName
+from tests.helpers.events import shot, spin_up
 from tests.service.daemon.fakes import FakeModel, block, report, serving
 
 
@@ -103,3 +104,26 @@ def test_scores_can_be_switched_on_while_the_daemon_runs() -> None:
     sink.publish_scores = True
     sink.on_scores(scored, probability, Stamps(1, 2))
     assert publisher.topics() == ["stinger/a/scores"]
+
+
+def test_retained_messages_of_a_forgotten_device_are_cleared() -> None:
+    publisher = FakePublisher()
+    sink_of(publisher).on_forget(DeviceName("a"))
+    assert {message.topic for message in publisher.messages} == {
+        "stinger/a/spinup",
+        "stinger/a/link",
+        "stinger/a/model",
+        "homeassistant/device/stinger_a/config",
+    }
+    assert all(message.retain and not message.payload for message in publisher.messages)
+
+
+def test_lost_spin_ups_are_not_published_after_newer_ones_and_lost_shots_are() -> None:
+    publisher = FakePublisher()
+    sink = sink_of(publisher)
+    sink.publish_lost([spin_up("a", on=False), shot("a")], "lr-1")
+    sink.publish_lost([spin_up("b"), shot("b")], "another model")
+    assert publisher.topics() == ["stinger/a/spinup", "stinger/a/shot", "stinger/b/shot"]
+    sink.on_event(spin_up("a"), None)
+    sink.publish_lost([spin_up("a", on=False), shot("a")], "lr-1")
+    assert publisher.topics()[3:] == ["stinger/a/spinup", "stinger/a/shot"]
