@@ -98,8 +98,8 @@ class StrictBroker:
         self.connections.add(task)
         try:
             await _Client(self, reader, writer).serve()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # asyncio would log the end of this task as an error
         finally:
             self.connections.discard(task)
             writer.transport.abort()
