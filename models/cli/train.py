@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from models.cli.label_options import label_options, stream_options
 from models.cli.options import test_size_option
@@ -142,6 +143,8 @@ def train(
     estimate how the model does with another person, and --split group within one session.
     """
     _check_source(labels, train_dir, logs)
+    if spec is not None:
+        _refuse_with_spec("model", "features")
     rows = stream_options(horizon_ms=horizon_ms, thin=thin, stream_rows=stream_rows, hard_rounds=hard_rounds, seed=seed)
     defaults = fit_options(rows) if labels == STREAM else WINDOW_FIT
     options = TrainingOptions(
@@ -185,6 +188,14 @@ def train(
         click.echo(line)
     if out is not None:
         click.echo(f"{out}: saved, fitted on {'all rows' if refit else 'the train side'}")
+
+
+def _refuse_with_spec(*options: str) -> None:
+    """Raise :class:`InputError` if one of ``options`` was given, because ``--model-spec`` contains them."""
+    context = click.get_current_context()
+    for option in options:
+        if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+            raise InputError(f"--model-spec contains what --{option} says: give one of them only")
 
 
 def _check_source(labels: str, train_dir: str | None, logs: Sequence[str]) -> None:

@@ -45,8 +45,9 @@ from stinger.errors import InputError
 @click.option(
     "--train",
     "spec",
-    metavar="MODEL:FEATURES",
-    help="Instead of --model-file: train on the logs, and test each part with a model trained on the others.",
+    metavar="MODEL:FEATURES[+...]",
+    help="Instead of --model-file: train on the logs, and test each part with a model trained on the others. "
+    "Several joined by '+' are an ensemble.",
 )
 @click.option("--folds", type=click.IntRange(2, 1000), help=f"Number of parts.  [default: {FOLDS}]")
 @click.option(

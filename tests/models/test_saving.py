@@ -66,6 +66,12 @@ def test_ensemble_is_trained_and_kept_in_one_file(folder: Path) -> None:
     assert load_model(folder / "m.onnx").meta.spec == spec
 
 
+def test_spec_beside_the_options_that_it_contains_is_refused(folder: Path) -> None:
+    result = invoke("train", "--train-dir", folder, "--model-spec", "mlp:rich", "--features", "summary")
+    assert result.exit_code == 2
+    assert "--model-spec contains what --features says" in result.stderr
+
+
 def test_kept_model_is_the_one_that_was_measured(folder: Path) -> None:
     measured = train(dataset(), TrainingOptions(spec=parse_spec("logreg:summary")))
     invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
