@@ -16,9 +16,9 @@ from models.registry import Registry
 from replay.cli.evaluation_input import evaluation_options, model_traces, open_data, overlap_warnings
 from replay.evaluation.calibration import Calibration, calibrate_envelope, calibrate_threshold, envelope_steps
 from replay.evaluation.comparison_wording import cost_text
-from replay.evaluation.cost import CostWeights
+from replay.evaluation.cost import CostWeights, cost_per_minute
 from replay.evaluation.cost_choice import Budget
-from replay.evaluation.evaluate import average_precision, evaluate
+from replay.evaluation.evaluate import Evaluation, average_precision, evaluate
 from replay.evaluation.report import EvaluationReport, caveats, finite, table, table_rows, to_json
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
 from replay.evaluation.wording import percent_text
@@ -31,6 +31,7 @@ from stinger.paths import registry_dir
 _DAEMON: Final = "daemon"
 _BLASTER: Final = "blaster"
 _DEFAULTS: Final = CostWeights()
+_MUCH_DEARER: Final = 1.2
 
 
 @click.command("calibrate", short_help="Choose a model's threshold within a limit on false spin-ups.")
@@ -137,7 +138,11 @@ def calibrate(
             f" and {100 * max_duty:g} % of duty" if max_duty < 1 else ""
         )
         raise InputError(f"no threshold has a shot in time within {bounds}: choose limits by the table above")
-    click.echo("\n".join([*table([report.operating]), "", *_result(found, start), *_notes(report)]))
+    free = calibrate_threshold(traces, start, weights, None, min_lead_ms=min_lead_ms)
+    assert free is not None  # without limits, one threshold always costs least
+    beyond = evaluate(traces, free.parameters, min_lead_ms=min_lead_ms)
+    result = [*_result(found, start), *_beyond_limits(beyond, report.operating, weights)]
+    click.echo("\n".join([*table([report.operating]), "", *result, *_notes(report)]))
     if target == _BLASTER:
         click.echo(f"Set {100 * chosen.on:.0f} % in the blaster's menu.")
     if dry_run:
@@ -175,6 +180,20 @@ def _result(found: Calibration, start: DecisionParameters) -> list[str]:
         f"Other attack and release: cost {cost_text(found.envelope)} on parts they were not chosen on, {verdict}."
     )
     return lines
+
+
+def _beyond_limits(beyond: Evaluation, chosen: Evaluation, weights: CostWeights) -> list[str]:
+    """Return a line if ``beyond``, the threshold of least cost without limits, costs much less than the ``chosen`` one."""
+    least, cost = cost_per_minute(beyond, weights), cost_per_minute(chosen, weights)
+    if cost < _MUCH_DEARER * least:
+        return []
+    figures = (
+        f"{percent_text(beyond.accepted.value)} in time, {beyond.false.value:.2f} false a minute, "
+        f"wheels on {percent_text(beyond.duty)}"
+    )
+    return [
+        f"Without the limits, {beyond.parameters.on:.2f} would cost {least:.2f} a minute instead of {cost:.2f}: {figures}."
+    ]
 
 
 def _notes(report: EvaluationReport) -> list[str]:

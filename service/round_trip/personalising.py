@@ -19,7 +19,6 @@ from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
 from replay.evaluation.calibration import Calibration, HeldOutFigures, calibrate_threshold
 from replay.evaluation.cost import CostWeights
-from replay.evaluation.cost_choice import Budget
 from replay.evaluation.data import EvaluationData
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.fold_choice import choose_folds, describe_folds
@@ -28,7 +27,6 @@ from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
 from replay.trace import Trace
-from service.config.retraining import RetrainConfig
 from stinger.errors import InputError, StingerError
 from stinger.mlmd import BlasterModel
 from stinger.shots import MIN_LEAD_MS
@@ -36,8 +34,6 @@ from stinger.wire.commands import ModelSlot
 
 SPECS: Final = {parse_spec("logreg:summary"): ModelSlot.LR, parse_spec("mlp:rich"): ModelSlot.MLP}
 """The kinds of model that a blaster supports, and the slot of each."""
-LIMITS: Final = Budget(RetrainConfig().max_false_per_minute, RetrainConfig().max_duty)
-"""Limits for the threshold that is chosen: those of retraining."""
 MIN_SHOTS: Final = 20
 """With fewer shots, a model that is right every time cannot be distinguished from one that misses a sixth of them (Wilson's
 interval)."""
@@ -112,8 +108,9 @@ def personalise(
 ) -> tuple[PersonalModel, ...]:
     """Train a model of each kind in ``specs`` on all of ``data``, on rows from the stream.
 
-    They are tested as on a blaster, with the threshold that costs least within :data:`LIMITS`, or at all if none is within
-    them. Raises :class:`NotYetError` if there is too little data to train or to test on.
+    They are tested as on a blaster, with the threshold that costs least. There is no limit on false spin-ups: their rate does
+    not fall steadily with the threshold, so just below a limit there may only be thresholds that miss most shots. Raises
+    :class:`NotYetError` if there is too little data to train or to test on.
     """
     options = StreamOptions(seed=seed)
     return tuple(_train_and_test(data, (by, folds), spec, slot, options, runner) for spec, slot in specs.items())
@@ -146,10 +143,8 @@ def fit_on_all(
 
 
 def _choose_threshold(traces: Sequence[Trace]) -> Calibration:
-    weights, start = CostWeights(), DecisionParameters()
-    chosen = calibrate_threshold(traces, start, weights, LIMITS, min_lead_ms=MIN_LEAD_MS)
-    chosen = chosen or calibrate_threshold(traces, start, weights, None, min_lead_ms=MIN_LEAD_MS)
-    assert chosen is not None  # without a budget, one threshold always costs least
+    chosen = calibrate_threshold(traces, DecisionParameters(), CostWeights(), None, min_lead_ms=MIN_LEAD_MS)
+    assert chosen is not None  # without limits, one threshold always costs least
     return chosen
 
 

@@ -94,3 +94,14 @@ def test_dearer_wheels_lead_to_a_higher_threshold(folder: Path) -> None:
         (line,) = (line for line in result.output.splitlines() if line.startswith("Set "))
         thresholds.append(int(line.split()[1]))
     assert thresholds[0] < thresholds[1]
+
+
+def test_limit_that_costs_much_is_named_with_what_would_be_possible_without_it(folder: Path) -> None:
+    lines = []
+    for max_duty in (1, 0.25):
+        options = ("--for", "blaster", "--max-false-per-minute", 100, "--max-duty", max_duty, "--dry-run")
+        result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *options)
+        assert result.exit_code == 0, result.output
+        lines.append([line for line in result.output.splitlines() if line.startswith("Without the limits, 0.")])
+    assert lines[0] == []
+    assert len(lines[1]) == 1

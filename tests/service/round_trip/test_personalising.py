@@ -9,12 +9,12 @@ import pytest
 from models.decision import DecisionParameters
 from models.model_file import load_model
 from models.task_runner import TaskRunner
+from replay.evaluation.cost import CostWeights, cost_per_minute
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.evaluation.intervals import wilson
 from service.round_trip.personal_files import PICTURE_OPTIONS, count_pictures, write_personal
 from service.round_trip.personal_report import result_lines, threshold_lines, verdict_lines
 from service.round_trip.personalising import (
-    LIMITS,
     NotYetError,
     PersonalModel,
     check_enough,
@@ -81,9 +81,8 @@ def test_threshold_for_the_menu_is_the_one_that_the_model_was_tested_and_written
         assert model.report.operating.parameters == DecisionParameters(on=model.threshold_percent / 100)
         (tmp_path / "model.onnx").write_bytes(model.onnx)
         assert load_model(tmp_path / "model.onnx").meta.decision == model.report.operating.parameters
-        within = model.report.operating
-        assert within.false.value <= LIMITS.max_false_per_minute
-        assert within.duty <= LIMITS.max_duty
+        cheapest = min(cost_per_minute(row, CostWeights()) for row in model.report.rows)
+        assert cost_per_minute(model.report.operating, CostWeights()) == pytest.approx(cheapest)
 
 
 def test_result_lists_the_chosen_and_three_other_thresholds_per_model(models: tuple[PersonalModel, ...]) -> None:
