@@ -16,6 +16,7 @@ from models.model_meta import META_KEY, parse_meta
 from models.onnx_wire import check_contents, metadata_value
 from models.provenance import names_its_data
 from models.registry import Registry
+from service.config.broker_account import PASSWORD_FILE, local_account, prepare_account
 from service.config.broker_address import read_password
 from service.config.loading import load_config
 from service.recording.age_clock import AgeClock
@@ -41,6 +42,7 @@ def file_decoders(folder: Path) -> list[Decoder]:
         Decoder("log .csv", (csv[:400], csv), _log, 5, (b",", b"\n", b"\xef\xbb\xbf", b"\0" * 40, *NUMBERS)),
         Decoder("capture .csv of older firmware", (capture,), _log, 3, (b",", b"\n", b"accel_x", *NUMBERS)),
         Decoder("bundle of recordings", (_bundle(samples[:20], samples),), _log, 2, _ZIP_TOKENS),
+        Decoder("account of the embedded broker", (b"secret\n1883\n",), _Account(folder).read, 1),
         Decoder("training set", _dataset_seeds(), _Dataset(folder).read, 1, (*JSON_TOKENS, b"|", b"\r\n")),
         Decoder("sidecar of a recording", sidecars, _Sidecar(folder).read, 3, JSON_TOKENS),
         Decoder("registry", (_JOURNAL,), _Registry(folder).read, 2, (*JSON_TOKENS, b"\n", b"20260101T000000.000Z-a")),
@@ -139,6 +141,15 @@ class _Config(_File):
 
     def read(self, data: bytes) -> None:
         load_config(self._write(data), {}, {})
+
+
+class _Account(_File):
+    name = PASSWORD_FILE
+
+    def read(self, data: bytes) -> None:
+        folder = self._write(data).parent
+        prepare_account(folder)
+        local_account(folder, 1883)
 
 
 class _Password(_File):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 
@@ -14,8 +15,11 @@ from models.spec import parse_spec
 from service.config.broker_address import parse_broker_url
 from service.config.loading import load_config
 from service.config.source_url import parse_source_urls
+from service.config.topic_root import parse_topic_root
 from service.mqtt.channels import is_command
 from service.mqtt.commands import answer, parse_command, read_content, request_on, take_id
+from service.mqtt.messages import OutgoingMessage
+from service.mqtt.retained_states import RetainedStates
 from service.watch.view import View
 from stinger.device_name import device_of_folder, folder_of_device, make_device_name, parse_device_name
 from stinger.errors import InputError, StingerError
@@ -54,6 +58,8 @@ def text_decoders() -> list[Decoder]:
         ),
         Decoder("environment variables", environment, _text(_environment), 3, (b"\nSTINGER_", *NUMBERS)),
         Decoder("commands over MQTT", _commands(), _command, 10, JSON_TOKENS, max_bytes=9000),
+        Decoder("topic roots", (b"stinger", b"halls/east"), _text(parse_topic_root), 1, (b"/", b"+", b"#", b"\0")),
+        Decoder("retained states at the broker", _events(), _take_retained, 3, JSON_TOKENS),
         Decoder("events that watch shows", _events(), _Watch().feed, 8, JSON_TOKENS),
     ]
 
@@ -113,16 +119,35 @@ def _events() -> tuple[bytes, ...]:
     """Return events: the topic, a line end, and the payload."""
     time = '"time": "2026-01-31T17:02:03.456Z", "unix_s": 1769878923.456'
     events = {
-        "left/shot": f'{{{time}, "id": "1", "accepted": true, "wheels_on": true, "lead_ms": 120.5, "peak_probability": 0.9}}',
-        "left/spinup": f'{{{time}, "state": "on", "probability": 0.7, "with_shot": null, "duration_ms": null}}',
+        "left/shot": f'{{{time}, "device": "left", "id": "1", "accepted": true, "wheels_on": true, "lead_ms": 120.5, "peak_probability": 0.9}}',
+        "left/spinup": f'{{{time}, "device": "left", "device_ms": 1200, "state": "on", "probability": 0.7, "with_shot": null, "duration_ms": null}}',
         "left/false_spinup": f'{{{time}, "duration_ms": 800.25, "peak_probability": 0.7}}',
         "left/telemetry": f'{{{time}, "probability": 0.1, "wheels_on": false, "rate_hz": 99.9, "latency_p50_ms": 1.2, '
         '"latency_p99_ms": 2.4, "gaps": 0, "lost": 1, "link": "streaming"}',
         "left/scores": '{"first_device_ms": 10, "period_ms": 10, "probabilities": [0.1, 0.5, null, 0.9, 1.0, 0.2]}',
-        "right/link": f'{{{time}, "state": "silent", "reason": "no sample for 2 s", "counters": {{"samples": 1}}}}',
+        "right/link": f'{{{time}, "device": "right", "state": "silent", "reason": "no sample for 2 s", "counters": {{"samples": 1}}}}',
         "daemon/status": f'{{{time}, "state": "online", "version": "0.1", "alarm": "recorder: disk full"}}',
     }
     return tuple(f"stinger/{topic}\n{payload}".encode() for topic, payload in events.items())
+
+
+class _NoPublisher:
+    """Takes messages, and publishes none."""
+
+    def has_retained(self, topic: str) -> bool:
+        del topic
+        return False
+
+    def put(self, message: OutgoingMessage) -> None:
+        assert message.payload
+
+
+def _take_retained(data: bytes) -> None:
+    topic, _, payload = data.partition(b"\n")
+    publisher: Any = _NoPublisher()
+    states = RetainedStates(publisher, lambda: ())
+    states.take(topic.decode(errors="replace"), payload)
+    assert len(states.gone) <= 1
 
 
 class _Watch:

@@ -20,7 +20,7 @@ from stinger.sample import SampleArray, make_samples
 from stinger.wire import commands, host
 from stinger.wire.commands import ModelSlot, ModelStatus
 from stinger.wire.device import DeviceLink
-from stinger.wire.frames import encode_frames
+from stinger.wire.frames import DEVICE_SCORE_DTYPE, encode_frames, encode_scored_frames
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from stinger.wire.stream import SampleStream
 from stinger.wire.text_stream import STARTED, encode_rows
@@ -31,6 +31,8 @@ _DEVICE = parse_device_name("fuzzed")
 def wire_decoders() -> list[Decoder]:
     """Return all of them."""
     samples = example_samples(40)
+    scores = np.array([(0.25, 1)] * 40, dtype=DEVICE_SCORE_DTYPE)
+    scored = encode_scored_frames(samples, scores, 100)
     frames = b"boot 1.2\r\nMLSTREAM1 100\n" + encode_frames(samples, 65_530)
     rows = f"{STARTED}\r\n".encode() + encode_rows(samples)
     words = tuple(
@@ -41,7 +43,7 @@ def wire_decoders() -> list[Decoder]:
     )
     models = (encode_mlmd(_lr()), encode_mlmd(_mlp()))
     return [
-        Decoder("live stream: frames", (frames[:400], frames), _stream, 18, (b"\0", b"\xff\xff", b"\x01\x17")),
+        Decoder("live stream: frames", (frames[:400], frames, scored), _stream, 18, (b"\0", b"\xff\xff", b"\x01\x17")),
         Decoder("text stream of older firmware", (rows[:200], rows), _stream, 8, (b";", b"\n", b"\r\n", *NUMBERS)),
         Decoder("answers of a blaster, at the host", _answers(samples), _receive_answer, 14, (*words, *NUMBERS)),
         Decoder("commands of a host, at the blaster", _commands(models[0]), _receive_command, 8, (*words, *NUMBERS)),
