@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from stinger.cli.streams import OutputError, guarded_output
+from stinger.cli.streams import OutputError, guarded_output, show_exception
 from stinger.errors import StingerError
 from stinger.packages import PACKAGES, check_packages
 from stinger.wording import printable
@@ -144,6 +144,7 @@ class LazyGroup(click.Group):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line. What it prints controls no terminal, and an output that is full or closed is no traceback."""
+        sys.excepthook = show_exception
         try:
             with guarded_output():
                 return super().main(*arguments, **options)

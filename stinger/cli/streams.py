@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from traceback import format_exception
+from types import TracebackType
 from typing import Any, Final, TextIO, cast
 
 from stinger.errors import StingerError
@@ -43,6 +45,13 @@ def guarded_output() -> Iterator[None]:
         finally:
             errors.flush()
             sys.stdout, sys.stderr = before
+
+
+def show_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback to standard error, as ``sys.excepthook`` does: the text of an exception may come from outside."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(printable("".join(format_exception(kind, error, trace)), keep="\n\t"))
 
 
 def unguarded(stream: TextIO) -> TextIO:

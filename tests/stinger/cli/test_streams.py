@@ -152,3 +152,17 @@ def test_pictures_reports_and_data_sets_of_a_log_whose_name_is_no_utf8_and_looks
         ended = subprocess.run([*STINGER, *arguments], cwd=tmp_path, capture_output=True, check=False, timeout=100)
         assert ended.returncode == 0, ended.stderr.decode()
     assert (tmp_path / f"{name}-explored" / "dataset.png").exists()
+
+
+def test_the_text_of_an_exception_reaches_no_terminal_raw() -> None:
+    code = (
+        "import click\nfrom stinger.cli.group import LazyGroup\n"
+        "def fail(): raise RuntimeError('outside \\x1b[2J')\n"
+        "group = LazyGroup('g', lazy={})\n"
+        "group.get_command = lambda _ctx, _name: click.Command('fail', callback=fail)\n"
+        "group.main(['fail'])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"Traceback (most recent call last):\n")
+    assert ended.stderr.endswith(b"RuntimeError: outside \\x1b[2J\n")
