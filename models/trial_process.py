@@ -28,6 +28,7 @@ if sys.platform != "win32":  # there, only the parent limits the time
 
 _MEASURED_S: Final = 0.1
 _CHECK_S: Final = 0.05
+_PROBLEM_MAX_CHARS: Final = 400
 _FIRST_TO_END: Final = "1000"
 _OUT_OF_MEMORY: Final = ("bad_alloc", "bfc_arena", "Failed to allocate", "MemoryError")
 """Texts of ONNX Runtime's errors when it gets no memory."""
@@ -38,23 +39,27 @@ def main() -> None:
     memory_bytes, processor_s = int(sys.argv[1]), float(sys.argv[2])
     data = sys.stdin.buffer.read()
     before = _peak_bytes()
-    _limit_memory(memory_bytes)
     end_s = time.process_time() + processor_s
     threading.Thread(target=_exit_at, args=(end_s,), name="time limit", daemon=True).start()
+    _limit_memory(memory_bytes)
     try:
-        model = open_model(data)
-        us_per_sample = measure(model)
-    except MemoryError:
-        answer: dict[str, Any] = {"memory": True}
-    except InputError as error:
-        reason = f"{error} {error.__cause__!r}"
-        answer = {"memory": True} if any(text in reason for text in _OUT_OF_MEMORY) else {"problem": str(error)}
+        us_per_sample = measure(open_model(data))
+    except Exception as error:  # noqa: BLE001 - the exceptions of ONNX Runtime have no common base class
+        answer = _refusal(error)
     else:
         used = max(0, _peak_bytes() - before)
         answer = {"us_per_sample": us_per_sample, "memory_bytes": used}
         if used > memory_bytes:  # where no limit could be set
             answer = {"memory": True}
     sys.stdout.write(json.dumps(answer))
+
+
+def _refusal(error: Exception) -> dict[str, Any]:
+    reason = f"{error!r} {error.__cause__!r}"
+    if any(text in reason for text in _OUT_OF_MEMORY):
+        return {"memory": True}
+    text = str(error).partition("\n")[0][:_PROBLEM_MAX_CHARS]
+    return {"problem": text if isinstance(error, InputError) else f"cannot score windows ({text})"}
 
 
 def measure(model: Model) -> float:

@@ -58,6 +58,19 @@ def test_small_file_that_takes_gigabytes_is_refused(side: int) -> None:
 
 
 @needs_limits
+def test_model_that_takes_gigabytes_only_for_many_windows_at_once_is_refused() -> None:
+    graph = GraphBuilder()
+    sample = graph.add("Slice", graph.add("Cast", INPUT, to=TensorProto.FLOAT), *(graph.axes(i) for i in (0, 1, 1)))
+    first = graph.add("Squeeze", graph.add("Slice", sample, *(graph.axes(i) for i in (0, 1, 2))), graph.axes(1, 2))
+    zero = graph.add("Mul", first, graph.constant(0.0, np.float32))
+    # A table of 8 MB for each window: 256 MB for the 32 test windows, 2 GB for a batch of 256.
+    rows = graph.add("Expand", graph.add("Unsqueeze", zero, graph.axes(1)), graph.constant([1, 2_000_000], np.int64))
+    graph.add("ReduceMax", rows, graph.axes(1), keepdims=0, output=OUTPUT)
+    with pytest.raises(InputError, match="needs more than 1,024 MB of memory"):
+        try_model(graph.finish({META_KEY: META.to_json()}))
+
+
+@needs_limits
 def test_model_that_takes_too_much_processor_time_is_refused() -> None:
     with pytest.raises(InputError, match=r"needs more than 0\.3 s of processor time"):
         try_model(greedy_model(12_000), replace(LIMITS, processor_s=0.3))
