@@ -238,7 +238,7 @@ def _dynamic(dynamic: DynamicMode | None) -> list[tuple[str, str]]:
     if dynamic is None:
         return []
     over_time = (
-        f"over time {percent_text(dynamic.by_chance)}, the same by chance; turning {percent_text(dynamic.turning)}"
+        f"{percent_text(dynamic.by_chance)} by chance: the mean over time; turning {percent_text(dynamic.turning)}"
     )
     if dynamic.at_shot is None:
         return [("mode Dynamic", f"no accepted shot; wheel speed of {dynamic.idle_rpm} rpm: {over_time} of the time")]
