@@ -8,8 +8,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from service.base.backoff import Backoff
@@ -20,6 +18,7 @@ from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.broker_lacks import lacks_of
+from service.mqtt.broker_state import BrokerLinkTimes, BrokerState
 from service.mqtt.channels import COMMAND_FILTER, COMMANDS, HOME_ASSISTANT_STATUS, command_channels, is_command
 from service.mqtt.command_queue import CommandHandler, CommandQueue
 from service.mqtt.connection import (
@@ -42,35 +41,6 @@ _LOG: Final = get_logger(__name__)
 
 
 FirstConnectionHandler = Callable[[], Awaitable[None]]
-
-
-class BrokerState(Enum):
-    """What a :class:`BrokerLink` is doing."""
-
-    STOPPED = "stopped"
-    """Not running: before :meth:`BrokerLink.run` and after it."""
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    WAITING = "waiting"
-    """Pausing before the next attempt to connect."""
-    STOPPING = "stopping"
-    """Delivering what it can before the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerLinkTimes:
-    """Time limits of a link, in seconds."""
-
-    stable_s: float = 5.0
-    """After a connection that lasted so long, pauses are short again and its end is worth a warning."""
-    checkpoint_every_s: float = 60.0
-    """Between two checkpoints of the outbox."""
-    states_s: float = 1.0
-    """After so long without another retained state, the broker has delivered them all."""
-    outbox_retry_s: float = 1.0
-    """Between two attempts to write what could not be written to the outbox's file."""
-    farewell_s: float = 0.3
-    """To publish ``offline`` through a broker that works."""
 
 
 class BrokerLink:

@@ -191,7 +191,12 @@ def test_each_account_may_publish_only_to_its_topics(broker: Broker, user: str) 
 
 
 MAY_READ: Final = {
-    "stinger": {"stinger/b1/shot", "stinger/b1/command/note", "homeassistant/status"},
+    "stinger": {
+        "stinger/b1/shot",
+        "stinger/b1/command/note",
+        "homeassistant/status",
+        "homeassistant/device/x/config",  # to find the announcements of devices that are to be forgotten
+    },
     "viewer": {"stinger/b1/shot", "stinger/b1/command/note"},
     "operator": {"stinger/b1/shot", "stinger/b1/command/note"},
     "homeassistant": {

@@ -17,7 +17,8 @@ from paho.mqtt.properties import Properties
 
 from service.base.source import LinkState
 from service.config.broker_address import BrokerAddress
-from service.mqtt.broker_link import BrokerLink, BrokerState
+from service.mqtt.broker_link import BrokerLink
+from service.mqtt.broker_state import BrokerState
 from service.mqtt.commands import Command, SetThreshold
 from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import event_message, link_message, telemetry_message

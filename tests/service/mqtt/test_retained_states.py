@@ -15,7 +15,8 @@ import pytest
 from service.base.source import LinkState
 from service.config.broker_address import BrokerAddress
 from service.mqtt import channels
-from service.mqtt.broker_link import BrokerLink, BrokerLinkTimes
+from service.mqtt.broker_link import BrokerLink
+from service.mqtt.broker_state import BrokerLinkTimes
 from service.mqtt.messages import event_message, link_message
 from service.mqtt.outbox import Outbox
 from stinger.device_name import DeviceName
