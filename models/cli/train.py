@@ -50,7 +50,7 @@ class _Layers(click.ParamType[tuple[int, ...]]):
         return layers
 
 
-@click.command(short_help="Train a model on a training set or on recordings, and measure it.")
+@click.command(short_help="Train a model on a training set or recordings, and measure it.")
 @click.argument("logs", metavar="[LOG]...", nargs=-1, type=ANY_PATH)
 @click.option(
     "--train-dir",

@@ -42,7 +42,7 @@ COMMANDS: Final = {
     "retrain": ("service.cli.retrain:retrain_command", "Train better models on the daemon's recordings."),
     "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
     "synth": ("models.cli.synth:synth", "Generate a synthetic session."),
-    "train": ("models.cli.train:train", "Train a model on a training set and measure it."),
+    "train": ("models.cli.train:train", "Train a model on a training set or recordings, and measure it."),
     "watch": ("service.cli.watch:watch", "Show live what a daemon publishes."),
 }
 """Module and function of each subcommand, and its line in the list of commands, shown without importing it."""
