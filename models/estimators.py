@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.averaged_mlp import AveragedMlp
 from models.feature_sets import FITTED_SETS
 from models.features import TrainingInput, training_input
 from models.hard_negatives import hard_rows
@@ -32,6 +34,8 @@ EARLY_STOPPING_ROWS: Final = 80
 EARLY_STOPPING_ROWS_A_CLASS: Final = 10
 """With at least this many rows in total and of each class, an MLP reserves a tenth of them to decide when to stop."""
 
+MLP_BATCH_ROWS: Final = 200
+"""Rows of a step of an MLP where there are as many (scikit-learn's default)."""
 _PATIENCE: Final = 10
 """Epochs without progress after which an MLP stops (scikit-learn's default)."""
 
@@ -84,6 +88,8 @@ def fit_members(
     """
     estimators: list[Estimator] = []
     warnings: list[str] = []
+    if len(spec.members) == 1:
+        options = replace(options, mlp_networks=1)
     for number, member in enumerate(spec.members):
         new = partial(make_estimator, member.model, member.features, seed=seed + number, labels=labels, options=options)
         values = inputs[member.features]
@@ -194,12 +200,14 @@ def _mlp(features: str, options: EstimatorOptions, *, seed: int, labels: Labels 
     epochs, early_stopping = options.mlp_epochs, options.mlp_early_stopping
     if early_stopping is None:
         early_stopping = labels is not None and _allows_early_stopping(labels)
-    return MLPClassifier(
+    if epochs is not None and labels is not None:
+        steps_an_epoch = math.ceil(labels.size / (options.mlp_batch_rows or min(MLP_BATCH_ROWS, labels.size)))
+        epochs = max(epochs, math.ceil(options.mlp_min_steps / steps_an_epoch))
+    return AveragedMlp(
+        networks=options.mlp_networks,
         hidden_layer_sizes=options.mlp_hidden or ((32,) if features == "flatten" else (64, 32)),
-        activation="relu",
-        solver="adam",
         alpha=options.mlp_alpha,
-        batch_size=options.mlp_batch_rows or "auto",
+        batch_size=options.mlp_batch_rows or "auto",  # MLP_BATCH_ROWS at most
         learning_rate_init=options.mlp_learning_rate,
         max_iter=epochs or options.mlp_max_iter,
         n_iter_no_change=_PATIENCE if epochs is None else np.inf,

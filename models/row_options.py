@@ -17,7 +17,9 @@ WINDOWS: Final = "windows"
 """Their names for users."""
 
 WINDOW_FIT: Final = EstimatorOptions()
-STREAM_FIT: Final = EstimatorOptions(mlp_epochs=5, mlp_alpha=0.1, trees=100, min_leaf_rows=10)
+STREAM_FIT: Final = EstimatorOptions(
+    mlp_epochs=5, mlp_min_steps=400, mlp_networks=3, mlp_alpha=0.1, trees=100, min_leaf_rows=10
+)
 """Rows of a stream are many and alike: a few passes over them are enough; docs/training.md gives the measurements."""
 
 

@@ -61,7 +61,8 @@ class EstimatorOptions:
     ``mlp_max_iter`` is the largest number of passes over the rows, ``mlp_batch_rows`` the rows of a step (by default 200, or
     all if fewer) and ``mlp_learning_rate`` the size of the first steps. With ``mlp_early_stopping``, a tenth of the rows is
     set aside to decide when to stop; by default where there are enough rows. With ``mlp_epochs``, the MLP makes exactly that
-    many passes, without early stopping. ``trees`` and ``n_jobs`` (threads) apply to rf, et and xgb, ``min_leaf_rows``, the
+    many passes, without early stopping, or as many as make ``mlp_min_steps`` steps. In an ensemble of several members, each
+    MLP is the mean of ``mlp_networks`` with different seeds. ``trees`` and ``n_jobs`` (threads) apply to rf, et and xgb, ``min_leaf_rows``, the
     least number of rows in a leaf, to rf and et. In each of ``hard_rounds``, negatives that a model takes for positives are
     added to a third of the negatives, for each kind of model (:mod:`models.hard_negatives`); 0 takes all rows at once.
     """
@@ -70,6 +71,8 @@ class EstimatorOptions:
     mlp_alpha: float = 1e-4
     mlp_max_iter: int = 800
     mlp_epochs: int | None = None
+    mlp_min_steps: int = 0
+    mlp_networks: int = 1
     mlp_batch_rows: int | None = None
     mlp_learning_rate: float = 1e-3
     mlp_early_stopping: bool | None = None

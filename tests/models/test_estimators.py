@@ -5,7 +5,10 @@ import sys
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.special import logit
+from sklearn.neural_network import MLPClassifier
 
+from models.averaged_mlp import AveragedMlp
 from models.estimators import Estimator, fit_estimator, fit_members, make_estimator, predict_probability
 from models.spec import MODELS, EstimatorOptions, Member, ModelSpec, parse_spec
 from stinger.errors import InputError
@@ -245,3 +248,34 @@ def test_hard_rounds_change_what_each_member_is_fitted_on() -> None:
     ]
     # More of the easy negatives are left out, so positives get more weight.
     assert scores[0].mean() < scores[2].mean() < scores[1].mean()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("hidden", [(8,), (8, 4), (8, 4, 3)])
+def test_averaged_mlp_computes_the_mean_of_its_networks(hidden: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(2)
+    rows, labels = rng.normal(size=(200, 5)).astype(np.float32), np.arange(200) % 2
+    averaged = AveragedMlp(networks=3, hidden_layer_sizes=hidden, max_iter=3, random_state=7).fit(rows, labels)
+    networks = [
+        MLPClassifier(hidden_layer_sizes=hidden, max_iter=3, random_state=seed).fit(rows, labels)
+        for seed in (7, 1007, 2007)
+    ]
+    means = np.mean([logit(network.predict_proba(rows)[:, 1].astype(np.float64)) for network in networks], axis=0)
+    assert logit(averaged.predict_proba(rows)[:, 1].astype(np.float64)) == pytest.approx(means, abs=1e-4)
+
+
+def test_networks_are_averaged_in_an_ensemble_only() -> None:
+    rng = np.random.default_rng(1)
+    labels = (np.arange(100) % 2).astype(np.uint8)
+    inputs = {"summary": rng.normal(size=(100, 18)).astype(np.float32)}
+    options = EstimatorOptions(mlp_epochs=1, mlp_networks=3)
+    for spec, width in (("mlp:summary", 64), ("mlp:summary+logreg:summary", 192)):
+        fitted, _ = fit_members(parse_spec(spec), inputs, labels, seed=1, options=options)
+        assert fitted.estimators[0][-1].coefs_[0].shape == (18, width)
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(100, 400), (4000, 20), (40_000, 5)])
+def test_few_rows_get_more_passes(rows: int, epochs: int) -> None:
+    options = EstimatorOptions(mlp_epochs=5, mlp_min_steps=400)
+    estimator = make_estimator("mlp", "rich", seed=1, labels=np.zeros(rows, dtype=np.uint8), options=options)
+    assert estimator[-1].max_iter == epochs
