@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +11,8 @@ from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot, parse_topic_root
 from service.mqtt.connection import MqttError
 from service.mqtt.forgetting import forget
-from stinger.errors import InputError
-from stinger.files import read_bytes
+from stinger.errors import FileError, InputError
+from stinger.files import read_bytes, write_bytes
 
 _LOG: Final = get_logger(__name__)
 _NAME: Final = "topic-root"
@@ -44,15 +45,11 @@ class RootChange:
                 _LOG.warning("old_topics_in_use", root=self._old, reason="another daemon is online below it")
             _LOG.info("old_topics_cleared", root=self._old, devices=len(forgotten.devices))
             self._old = self._root
-        self._write()
-
-    def _write(self) -> None:
-        text = f"{self._root}\n"
-        try:
-            if not self._path.is_file() or self._path.read_text(encoding="utf-8", errors="replace") != text:
-                self._path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            _LOG.warning("topic_root_not_written", path=self._path, reason=error.strerror)
+        if _read(self._path) != self._root:
+            try:
+                await asyncio.to_thread(write_bytes, self._path, f"{self._root}\n".encode())
+            except FileError as error:
+                _LOG.warning("topic_root_not_written", reason=error)
 
 
 def _read(path: Path) -> TopicRoot | None:
