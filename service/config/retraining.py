@@ -54,7 +54,7 @@ class RetrainConfig:
         option="--min-shots",
     )
     max_false_per_minute: float = key(
-        2.0,
+        4.0,
         "Upper limit for false spin-ups per minute, at the chosen threshold.",
         low=0,
         high=1000,
