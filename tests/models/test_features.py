@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.feature_sets import FEATURE_SETS, MAX_WINDOW_SAMPLES, feature_count, feature_names
+from models.feature_sets import FEATURE_SETS, FITTED_SETS, MAX_WINDOW_SAMPLES, feature_count, feature_names
 from models.features import compute_features, training_input
 from models.graph.kernels import KernelParameters
 from models.kernel_features import KernelFeatures
@@ -157,11 +157,13 @@ def test_a_still_window_has_no_deviation_at_all() -> None:
     assert rich["gyro_mag_std"] == pytest.approx(0, abs=1e-6)
 
 
-def test_features_do_not_depend_on_the_size_of_chunks() -> None:
+@pytest.mark.parametrize("name", sorted(set(FEATURE_SETS) - FITTED_SETS))
+@pytest.mark.parametrize("chunk_samples", [50, 7 * 50])
+def test_features_do_not_depend_on_how_many_windows_are_computed_at_once(name: str, chunk_samples: int) -> None:
     recording = np.random.default_rng(1).integers(-3000, 3000, (400, 6)).astype(np.int16)
     windows = np.lib.stride_tricks.sliding_window_view(recording, 50, axis=0).transpose(0, 2, 1)
-    whole = compute_features(windows, "rich")
-    np.testing.assert_array_equal(compute_features(windows, "rich", chunk_samples=7 * 50), whole)
+    whole = compute_features(windows, name)
+    np.testing.assert_array_equal(compute_features(windows, name, chunk_samples=chunk_samples), whole)
 
 
 @pytest.mark.parametrize(
