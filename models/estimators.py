@@ -22,7 +22,7 @@ from models.averaged_mlp import AveragedMlp
 from models.feature_sets import FITTED_SETS
 from models.features import TrainingInput, training_input
 from models.hard_negatives import hard_rows
-from models.kernel_features import KernelFeatures
+from models.kernel_features import KernelFeatures, SampledScaler
 from models.spec import EstimatorOptions, Member, ModelSpec
 from stinger.errors import InputError
 
@@ -130,7 +130,7 @@ def make_estimator(
     member = Member(model, features)
     steps = [KernelFeatures(random_state=seed)] if features in FITTED_SETS else []
     if member.model in SCALED:
-        steps.append(StandardScaler(copy=not steps))
+        steps.append(SampledScaler() if steps else StandardScaler())
     last = _last_step(member, seed=seed, labels=labels, options=options)
     return make_pipeline(*steps, last) if steps else last
 

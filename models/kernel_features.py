@@ -7,8 +7,9 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.preprocessing import StandardScaler
 
-from models.feature_sets import KERNEL_DILATIONS, KERNELS
+from models.feature_sets import KERNEL_DILATIONS, KERNEL_THRESHOLDS, KERNELS
 from models.features import run_in_chunks
 from models.graph.builder import GraphBuilder
 from models.graph.kernels import KERNEL_CHANNELS, KernelParameters, add_kernel_channels, add_kernels, add_outputs
@@ -21,8 +22,10 @@ MOST_CHANNELS: Final = 3
 """A kernel uses one to three channels."""
 SAMPLED_ROWS: Final = 512
 """Rows of each class that scales and thresholds are taken from."""
-QUANTILES: Final = (0.5, 0.8, 0.95)
-"""The thresholds of a kernel are these quantiles of its output."""
+QUANTILES: Final = (0.1, 0.25, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98)
+"""The thresholds of a kernel are three of these quantiles of its output, chosen at random."""
+SCALED_ROWS: Final = 20_000
+"""Rows that means and deviations of the features are taken from."""
 LEAST_THRESHOLD: Final = 1e-3
 """In standard deviations of a channel. At a threshold of 0, rounding errors would decide about a channel at rest."""
 
@@ -53,7 +56,8 @@ class KernelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
         graph = GraphBuilder()
         outputs = _run(graph, add_outputs(graph, factors), windows, (dilations * KERNELS, 1, WINDOW_SAMPLES))
         by_kernel = np.moveaxis(outputs, 1, 0).reshape(dilations * KERNELS, -1)
-        thresholds = np.quantile(by_kernel, QUANTILES, axis=1).T.astype(np.float64)
+        chosen = np.sort(rng.random((dilations * KERNELS, len(QUANTILES))).argsort(axis=1)[:, :KERNEL_THRESHOLDS])
+        thresholds = np.take_along_axis(np.quantile(by_kernel, QUANTILES, axis=1).T, chosen, axis=1).astype(np.float64)
         thresholds = np.where(np.abs(thresholds) < LEAST_THRESHOLD, LEAST_THRESHOLD, thresholds)
         self.parameters_ = KernelParameters(factors, thresholds.reshape(dilations, KERNELS, -1))
         return self
@@ -63,6 +67,22 @@ class KernelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # 
         graph = GraphBuilder()
         nodes = add_kernels(graph, self.parameters_)
         return _run(graph, add_table(graph, nodes), _windows(rows), (nodes.width,))
+
+
+class SampledScaler(StandardScaler):  # type: ignore[misc]  # scikit-learn has no type hints
+    """A StandardScaler that is fitted on a part of the rows and changes them in place.
+
+    StandardScaler itself makes two copies of all rows, which is 2 GB for 200,000 rows of ``kernels``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(copy=False)
+
+    def fit(self, rows: npt.NDArray[np.float32], labels: object = None) -> Self:
+        """Fit on at most :data:`SCALED_ROWS` of ``rows`` ``(n, k)``, at equal distances."""
+        del labels
+        super().fit(rows[:: -(-rows.shape[0] // SCALED_ROWS)])
+        return self
 
 
 def _sample(labels: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.intp]:
