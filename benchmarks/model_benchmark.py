@@ -80,6 +80,7 @@ def _one_by_one(dataset: Dataset, seeds: range) -> tuple[float, dict[tuple[str, 
                     options=EstimatorOptions(
                         mlp_hidden=configuration.mlp_hidden,
                         mlp_max_iter=configuration.mlp_max_iter,
+                        mlp_early_stopping=False,
                         trees=configuration.trees,
                         n_jobs=-1,
                     ),

@@ -24,7 +24,11 @@ from stinger.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A model with its parameters. ``cost`` is the approximate time of a fit, relative to the cheapest model."""
+    """A model with its parameters. ``cost`` is the approximate time of a fit, relative to the cheapest model.
+
+    An MLP has no early stopping: like the original benchmark of the blaster's makers, it is fitted on all training rows until
+    the loss no longer falls.
+    """
 
     name: str
     member: Member
@@ -184,6 +188,7 @@ def _fit_job(
             options=EstimatorOptions(
                 mlp_hidden=configuration.mlp_hidden,
                 mlp_max_iter=configuration.mlp_max_iter,
+                mlp_early_stopping=False,
                 trees=configuration.trees,
             ),
         )

@@ -54,7 +54,9 @@ def fit_model(
     return open_model(export_model(fitted, meta), max_bytes=max_bytes), warnings
 
 
-def fit_dataset(dataset: Dataset, spec: ModelSpec, *, seed: int, n_jobs: int = -1) -> tuple[Model, tuple[str, ...]]:
+def fit_dataset(
+    dataset: Dataset, spec: ModelSpec, *, seed: int, options: EstimatorOptions = _DEFAULTS
+) -> tuple[Model, tuple[str, ...]]:
     """Fit the model ``spec`` on all rows of ``dataset`` and return it as :func:`fit_model` does, with warnings.
 
     Raises :class:`InputError` also for windows or a rate that no model file takes.
@@ -68,7 +70,7 @@ def fit_dataset(dataset: Dataset, spec: ModelSpec, *, seed: int, n_jobs: int = -
         lead_ms=dataset.lead_ms,
     )
     inputs = training_inputs(dataset.windows, spec)
-    return fit_model(inputs, dataset.labels, meta, seed=seed, options=EstimatorOptions(n_jobs=n_jobs))
+    return fit_model(inputs, dataset.labels, meta, seed=seed, options=options)
 
 
 def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: DecisionParameters | None = None) -> bytes:

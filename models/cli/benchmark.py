@@ -24,7 +24,7 @@ _EXIT_INTERRUPTED = 130
 @click.command(short_help="Compare models on a training set, over splits and seeds.")
 @train_dir_option
 @click.option(
-    "--seeds", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Number of runs, with seeds 1 to N."
+    "--seeds", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Number of runs, with seeds 1 to N."
 )
 @click.option("--out", type=ANY_PATH, default="report.md", show_default=True, help="The Markdown report to write.")
 @test_size_option

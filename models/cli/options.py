@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, THRESHOLD_EXPECTED, Threshold, parse_threshold
 from stinger.cli.options import ANY_PATH
 from stinger.errors import InputError
+
+TRAIN_DIR: Final = "ml_out/train"
+"""The folder in which ``stinger explore --export-dataset`` writes a training set by default."""
 
 
 class ThresholdType(click.FloatRange):
@@ -29,7 +32,8 @@ class ThresholdType(click.FloatRange):
 
 train_dir_option = click.option(
     "--train-dir",
-    required=True,
+    default=TRAIN_DIR,
+    show_default=True,
     type=ANY_PATH,
     metavar="FOLDER",
     help="The training set, written by 'stinger explore --export-dataset'.",

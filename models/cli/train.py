@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from models.cli.label_options import label_options, stream_options
-from models.cli.options import test_size_option
+from models.cli.options import TRAIN_DIR, test_size_option
 from models.cli.stream_input import stream_dataset
 from models.cli.training_set import read_training_set
 from models.dataset import Dataset, check_savable
@@ -56,7 +56,7 @@ class _Layers(click.ParamType[tuple[int, ...]]):
     "--train-dir",
     type=ANY_PATH,
     metavar="FOLDER",
-    help="With --labels windows: the training set, written by 'stinger explore --export-dataset'.",
+    help=f"With --labels windows: the training set, written by 'stinger explore --export-dataset'.  [default: {TRAIN_DIR}]",
 )
 @click.option("--model", type=click.Choice(MODELS), default="logreg", show_default=True, help="The model to train.")
 @click.option(
@@ -142,6 +142,8 @@ def train(
     The figures of a random split are too good, because windows of one shot are on both sides. Use --split session to
     estimate how the model does with another person, and --split group within one session.
     """
+    if labels == WINDOWS and not logs:
+        train_dir = train_dir or TRAIN_DIR
     _check_source(labels, train_dir, logs)
     if spec is not None:
         _refuse_with_spec("model", "features")
@@ -202,7 +204,7 @@ def _check_source(labels: str, train_dir: str | None, logs: Sequence[str]) -> No
     """Raise :class:`InputError` unless there is a training set for ``labels``, and only one."""
     if labels == STREAM and (train_dir is not None or not logs):
         raise InputError("--labels stream trains on recordings: give them as LOG, without --train-dir")
-    if labels == WINDOWS and (train_dir is None or logs):
+    if labels == WINDOWS and logs:
         raise InputError(
             "--labels windows trains on a training set: give --train-dir, written by 'stinger explore --export-dataset', "
             "or use --labels stream to train on recordings"

@@ -10,10 +10,11 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
+from models.cli.options import TRAIN_DIR
 from models.dataset import Dataset, read_dataset
 from models.model_file import Model, load_model
 from models.names import distinct, stems
-from models.spec import ModelSpec, parse_spec
+from models.spec import EstimatorOptions, ModelSpec, parse_spec
 from models.windows import WINDOW_MS
 from replay.cli.picture_options import (
     dpi_option,
@@ -43,6 +44,8 @@ from stinger.logs import read_log
 
 COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
 """The models that --compare trains by default."""
+_FIT: Final = EstimatorOptions(mlp_early_stopping=False, trees=600, n_jobs=-1)
+"""As ``stinger benchmark`` fits them."""
 
 
 @click.command(short_help="Train models and plot their output over a recording.")
@@ -58,7 +61,7 @@ COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
 @click.option(
     "--train-dir",
     type=ANY_FOLDER,
-    default=Path("ml_out/train"),
+    default=Path(TRAIN_DIR),
     show_default=True,
     help="The training set.",
 )
@@ -227,7 +230,7 @@ def _trained(dataset: Dataset, specs: Sequence[ModelSpec], seed: int) -> list[Mo
 
     models = []
     for spec in specs:
-        model, warnings = fit_dataset(dataset, spec, seed=seed)
+        model, warnings = fit_dataset(dataset, spec, seed=seed, options=_FIT)
         for warning in warnings:
             click.echo(f"Warning: {spec}: {warning}", err=True)
         models.append(model)

@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from models.benchmark import CONFIGURATIONS, SHUFFLED, plan_benchmark, run_benchmark
 from models.benchmark_report import make_report, report_markdown
-from models.metrics import Metrics
+from models.estimators import EARLY_STOPPING_ROWS
+from models.features import compute_features
+from models.metrics import Metrics, compute_metrics
 from models.workers import Workers
 from stinger.errors import InputError
 from tests.models.datasets import make_dataset, write_train_dir
@@ -50,6 +55,20 @@ def test_the_eight_models_are_those_that_are_documented() -> None:
         ("hgb", "hgb:rich"),
     ]
     assert {c.name: c.trees for c in CONFIGURATIONS if c.member.model in {"rf", "et"}} == {"rf": 400, "et": 600}
+
+
+def test_an_mlp_is_fitted_on_all_training_rows_without_early_stopping() -> None:
+    dataset = make_dataset(shots=40)
+    (mlp,) = [c for c in CONFIGURATIONS if str(c.member) == "mlp:rich"]
+    plan = plan_benchmark(dataset, seeds=[1], configurations=[mlp])
+    fits = run_benchmark(dataset, plan, Workers(jobs=1)).fits
+    (split,) = [job.split for job in plan.jobs if job.split_name == "time"]
+    rows = compute_features(dataset.windows, "rich")
+    expected = make_pipeline(StandardScaler(), MLPClassifier((64, 32), max_iter=800, random_state=1))
+    expected.fit(rows[split.train], dataset.labels[split.train])
+    metrics = compute_metrics(dataset.labels[split.test], expected.predict_proba(rows[split.test])[:, 1])
+    assert split.train.size >= EARLY_STOPPING_ROWS
+    assert [fit.metrics for fit in fits if fit.split_name == "time"] == [metrics]
 
 
 def test_dear_fits_come_first() -> None:

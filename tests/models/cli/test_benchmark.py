@@ -53,6 +53,12 @@ def test_the_line_of_the_old_script_writes_its_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("only_linear_models")
+def test_without_options_the_usual_training_set_is_used_with_ten_seeds() -> None:
+    values = json.loads(invoke_line("benchmark --json").stdout)
+    assert values["seeds"] == list(range(1, 11))
+
+
+@pytest.mark.usefixtures("only_linear_models")
 def test_json_holds_the_table(tmp_path: Path) -> None:
     result = invoke_line("benchmark --train-dir ml_out/train --seeds 2 --json")
     values = json.loads(result.stdout)

@@ -62,7 +62,7 @@ def test_max_rows_limits_what_is_used() -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("train", "--labels windows trains on a training set: give --train-dir"),
+        ("train some.bin", "--labels windows trains on a training set: give --train-dir"),
         ("train --train-dir ml_out/train some.bin", "--labels windows trains on a training set"),
         ("train --labels stream", "--labels stream trains on recordings: give them as LOG"),
         ("train --labels stream --train-dir ml_out/train some.bin", "give them as LOG, without --train-dir"),

@@ -11,9 +11,10 @@ import pytest
 from click.testing import Result
 
 from models.dataset import read_dataset
+from models.estimators import EARLY_STOPPING_ROWS
 from models.saving import fit_dataset
 from models.scorer import score_recording
-from models.spec import parse_spec
+from models.spec import EstimatorOptions, parse_spec
 from replay.plots.excerpt_picture import ExcerptLook
 from stinger.logs import read_log, write_log
 from stinger.sample import SampleArray
@@ -100,6 +101,22 @@ def test_each_row_speaks_of_the_window_that_ends_a_lead_before(recorded: SampleA
         assert int(row["trigger"]) == recorded["trigger"][i]
 
 
+def test_an_mlp_has_no_early_stopping(recorded: SampleArray) -> None:
+    assert (
+        invoke_line("explore ml_log.csv --export-dataset --max-shots 0 --neg-mult 10 --neg-min-sep-ms 50").exit_code
+        == 0
+    )
+    dataset = read_dataset("ml_out/train")
+    assert len(dataset) >= EARLY_STOPPING_ROWS
+    assert plot("--model mlp --max-shots 0 --max-negs 0", *FAST).exit_code == 0
+    model, _ = fit_dataset(dataset, parse_spec("mlp:rich"), seed=1, options=EstimatorOptions(mlp_early_stopping=False))
+    (recording,) = read_log("ml_log.csv").recordings
+    scores = score_recording(model, recording)
+    index = {int(time): i for i, time in enumerate(recorded["timestamp_ms"])}
+    for row in rows_of("ml_out/predictions/predictions.csv")[::50]:
+        assert float(row["p"]) == pytest.approx(float(scores[index[int(row["timestamp_ms"])] - 11]), abs=1e-6)
+
+
 def test_no_row_reaches_across_a_gap(recorded: SampleArray) -> None:
     assert plot("--model", "logreg", "--max-shots", "0", "--max-negs", "0", *FAST).exit_code == 0
     times = np.array([int(row["timestamp_ms"]) for row in rows_of("ml_out/predictions/predictions.csv")])
@@ -154,7 +171,8 @@ def test_the_numbers_are_those_of_the_scorer_that_the_daemon_uses(recorded: Samp
     name, features = spec.split(":")
     result = plot(f"--model {name} --features {features} --max-shots 0 --max-negs 0", *FAST)
     assert result.exit_code == 0, result.output
-    model, _ = fit_dataset(read_dataset("ml_out/train"), parse_spec(spec), seed=1)
+    trees_of_the_benchmark = EstimatorOptions(trees=600)
+    model, _ = fit_dataset(read_dataset("ml_out/train"), parse_spec(spec), seed=1, options=trees_of_the_benchmark)
     (recording,) = read_log("ml_log.csv").recordings
     scores = score_recording(model, recording)
     index = {int(time): i for i, time in enumerate(recorded["timestamp_ms"])}
