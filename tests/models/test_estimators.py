@@ -66,7 +66,7 @@ def test_only_models_that_need_it_are_scaled(model: str, scaled: bool) -> None:
     [
         ("logreg", "LogisticRegression", {"max_iter": 5000, "C": 1.0}),
         ("ridge", "Ridge", {"alpha": 1.0}),
-        ("mlp", "MLPClassifier", {"activation": "relu", "solver": "adam", "alpha": 1e-4, "max_iter": 800}),
+        ("mlp", "AveragedMlp", {"activation": "relu", "solver": "adam", "alpha": 1e-4, "max_iter": 800}),
         (
             "rf",
             "RandomForestClassifier",
@@ -99,7 +99,7 @@ def test_estimators_are_those_that_are_documented(model: str, kind: str, expecte
     estimator = make_estimator(model, "rich", seed=1)
     last = list(getattr(estimator, "named_steps", {"": estimator}).values())[-1]
     assert type(last).__name__ == kind
-    assert {name: last.get_params()[name] for name in expected} == expected
+    assert {name: getattr(last, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
