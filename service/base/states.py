@@ -32,6 +32,8 @@ class DaemonStatus:
     """``started``, ``stopped``, or ``lost`` in a will."""
     version: str
     """Version of the daemon."""
+    instance: str
+    """Random text that differs between two runs of a daemon, and so between two daemons."""
     alarm: str = ""
     """A problem that needs a person, such as a full disk; empty if there is none."""
 

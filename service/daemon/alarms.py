@@ -73,6 +73,10 @@ class Alarms:
         """Set the alarm of devices that are ignored; clear it with an empty ``problem``."""
         self._set_if_changed("devices", problem)
 
+    def on_other_daemons(self, problem: str) -> None:
+        """Set the alarm of another daemon with the same topic root; clear it with an empty ``problem``."""
+        self._set_if_changed("topic_root", problem)
+
     def on_pruned(self, pruned: Pruned) -> None:
         """Set the alarm of recordings that could not be deleted, or clear it."""
         self._set_if_changed("retention", pruned.problems[0] if pruned.problems else "")

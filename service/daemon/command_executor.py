@@ -1,13 +1,22 @@
-"""Executes the commands that arrive over MQTT on the pipeline, the recorder and the model in use."""
+"""Executes the commands that arrive over MQTT."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from service.daemon.device_forgetting import DeviceForgetter
 from service.daemon.pipeline import Pipeline
 from service.daemon.serving_model import ServingModel
-from service.mqtt.commands import AddNote, ChooseModel, Command, SetThreshold, StartRecording, StopRecording
+from service.mqtt.commands import (
+    AddNote,
+    ChooseModel,
+    Command,
+    ForgetDevice,
+    SetThreshold,
+    StartRecording,
+    StopRecording,
+)
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from stinger.device_name import DeviceName
@@ -15,19 +24,29 @@ from stinger.errors import InputError
 
 
 class CommandExecutor:
-    """Executes commands for one known device, or for all."""
+    """Executes commands for one known device, or for all; ``forget`` is for unknown devices too."""
 
-    def __init__(self, pipeline: Pipeline, recorder: Recorder, pacing: PacedRecorder, model: ServingModel) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        recorder: Recorder,
+        pacing: PacedRecorder,
+        model: ServingModel,
+        forgetter: DeviceForgetter,
+    ) -> None:
         self._pipeline = pipeline
         self._recorder = recorder
         self._pacing = pacing
         self._model = model
+        self._forgetter = forgetter
 
     async def execute(self, command: Command) -> Mapping[str, Any]:
         """Execute ``command`` and return the resulting state.
 
         Raises :class:`InputError` for an unknown device, and for a command that cannot be executed; nothing is changed then.
         """
+        if isinstance(command, ForgetDevice):
+            return {"forgotten": await self._forget(command.device)}
         known = self._pipeline.devices
         if command.device is not None and command.device not in known:
             raise InputError(f"no device '{command.device}'")
@@ -50,6 +69,12 @@ class CommandExecutor:
                 for device in devices:
                     self._recorder.note(device, text)
                 return {"noted": list(devices)}
+
+    async def _forget(self, device: DeviceName | None) -> list[DeviceName]:
+        if device is None:
+            return await self._forgetter.forget_all()
+        self._forgetter.forget(device)
+        return [device]
 
     def _switch_recording(self, devices: Sequence[DeviceName], switch: Callable[[DeviceName], None]) -> None:
         """Start or stop the recording of ``devices``, after recording the samples that were read before."""

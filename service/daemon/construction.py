@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,12 +17,13 @@ from models.registry import Registry
 from service.base.logs import get_logger
 from service.base.sink import Sink
 from service.base.source import Intake, Source
-from service.config.broker_account import prepare_account, save_account
 from service.config.broker_address import BrokerAddress
 from service.config.config import Config
 from service.config.source_url import MqttUrl
 from service.daemon.alarms import Alarms
+from service.daemon.broker_start import start_broker
 from service.daemon.command_executor import CommandExecutor
+from service.daemon.device_forgetting import DeviceForgetter
 from service.daemon.flow import Flow
 from service.daemon.metrics_server import MetricsServer
 from service.daemon.pipeline import Pipeline
@@ -49,7 +50,8 @@ from service.recording.retention import Retention, limits_of
 from service.recording.store import list_files
 from service.sources.build import build_sources
 from service.sources.device_limit import DeviceLimit
-from stinger.errors import InputError, UnavailableError
+from service.sources.mqtt_source import MqttSource
+from stinger.device_name import DeviceName
 from stinger.paths import recordings_dir, registry_dir
 from stinger.private_files import private_folder
 
@@ -117,7 +119,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     stack.callback(lock.release)
     registry = Registry(registry_dir(config.data_dir))
     serving, model_trouble = choose_model_that_works(config.model, registry)
-    broker, embedded_broker = await _broker(stack, config)
+    broker, embedded_broker = await start_broker(stack, config)
     recordings = recordings_dir(config.data_dir)
     retention = Retention(recordings, registry, clock=AgeClock(config.data_dir / AGE_CLOCK_NAME))
     await _make_room(config, retention, metrics)
@@ -145,15 +147,28 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         on_change=pipeline.use_model,
         on_trouble=alarms.on_model,
     )
+
+    def clear_retained(device: DeviceName) -> None:
+        mqtt_sink.on_forget(device)
+
+    forgetter = DeviceForgetter(
+        pipeline,
+        flow,
+        [source for source in sources if isinstance(source, MqttSource)],
+        clear=clear_retained,
+        broker=broker,
+        root=config.broker.topic_root,
+    )
     link = BrokerLink(
         broker,
         outbox,
         version=daemon_version,
-        on_command=CommandExecutor(pipeline, recorder, pacing, model).execute,
+        on_command=CommandExecutor(pipeline, recorder, pacing, model, forgetter).execute,
         on_acknowledged=lambda seconds: metrics.acknowledged.observe(round(seconds * 1e9)),
         home_assistant=config.broker.home_assistant,
         served=lambda: pipeline.devices,
         root=config.broker.topic_root,
+        on_other_daemons=alarms.on_other_daemons,
         on_first_connection=partial(root_change.clear_old, broker),
     )
     alarms.subscribe(link.set_alarm)
@@ -205,27 +220,6 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         metrics=metrics,
         notifier=notifier,
     )
-
-
-async def _broker(stack: AsyncExitStack, config: Config) -> tuple[BrokerAddress, EmbeddedBroker | None]:
-    """Return the address of the broker, and the embedded one, which is started."""
-    address = config.broker.address()
-    if not address.embedded:
-        return address, None
-    account = None if config.broker.open else prepare_account(config.data_dir)
-    try:
-        broker = await stack.enter_async_context(EmbeddedBroker(address.port, account=account))
-    except InputError as error:
-        if isinstance(error.__cause__, OSError):  # such as a port in use
-            raise UnavailableError(str(error)) from error
-        raise
-    if account is None:
-        return replace(address, port=broker.port), broker
-    try:
-        save_account(config.data_dir, account, broker.port)
-    except InputError as error:
-        _LOG.warning("broker_password_not_saved", reason=str(error))
-    return replace(address, port=broker.port, user=account.user, password=account.password), broker
 
 
 async def _make_room(config: Config, retention: Retention, metrics: Metrics) -> None:

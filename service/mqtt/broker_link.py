@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
 
 from service.base.backoff import Backoff
-from service.base.logs import get_logger
 from service.base.states import DaemonStatus
 from service.base.wall_clock import HOST_CLOCK
 from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
 from service.mqtt.aiomqtt_connection import AiomqttConnection
-from service.mqtt.broker_lacks import lacks_of
+from service.mqtt.broker_log import BrokerLog
 from service.mqtt.broker_state import BrokerLinkTimes, BrokerState
-from service.mqtt.channels import COMMAND_FILTER, COMMANDS, HOME_ASSISTANT_STATUS, command_channels, is_command
+from service.mqtt.channels import (
+    COMMAND_FILTER,
+    COMMANDS,
+    HOME_ASSISTANT_STATUS,
+    STATUS_TOPIC,
+    command_channels,
+    is_command,
+)
 from service.mqtt.command_queue import CommandHandler, CommandQueue
 from service.mqtt.connection import (
-    BrokerLimits,
     ConnectionTimes,
     IncomingMessage,
     MqttError,
@@ -32,15 +35,15 @@ from service.mqtt.connection import (
 )
 from service.mqtt.connector import Connector
 from service.mqtt.messages import OutgoingMessage, status_message
+from service.mqtt.other_daemons import OtherDaemons
 from service.mqtt.outbox import Outbox
 from service.mqtt.publisher import AcknowledgedHandler, Publisher
-from service.mqtt.reason_codes import REFUSED, suback_text
-from service.mqtt.retained_states import STATE_FILTERS, RetainedStates, Served
-
-_LOG: Final = get_logger(__name__)
-
+from service.mqtt.retained_states import RetainedStates, Served
+from service.mqtt.subscribing import subscribe_or_warn
 
 FirstConnectionHandler = Callable[[], Awaitable[None]]
+OtherDaemonsHandler = Callable[[str], None]
+"""Takes a line for people that there is another daemon with the same topic root; an empty text when there is none."""
 
 
 class BrokerLink:
@@ -49,8 +52,9 @@ class BrokerLink:
     Messages are put into :attr:`publisher`. ``on_command`` carries out commands; ``on_acknowledged`` takes the seconds
     that the broker took for an event. With ``home_assistant``, retained messages are published again when Home Assistant
     starts. ``served`` returns the devices that are served: at the first connection, states are corrected that an earlier run
-    left at the broker; without ``served``, none are. ``root`` is where topics below ``stinger`` are at the broker. ``on_first_connection`` is run beside the first connection;
-    it may raise :class:`MqttError`, which ends that connection. All methods are for the event loop's thread.
+    left at the broker; without ``served``, none are. ``root`` is where topics below ``stinger`` are at the broker;
+    ``on_other_daemons`` learns of other daemons there. ``on_first_connection`` is run beside the first connection; it may
+    raise :class:`MqttError`, which ends that connection. All methods are for the event loop's thread.
     """
 
     def __init__(
@@ -64,30 +68,35 @@ class BrokerLink:
         home_assistant: bool = False,
         served: Served | None = None,
         root: TopicRoot | None = None,
+        on_other_daemons: OtherDaemonsHandler | None = None,
         on_first_connection: FirstConnectionHandler | None = None,
         times: BrokerLinkTimes | None = None,
         connection_times: ConnectionTimes | None = None,
     ) -> None:
-        self._address = address
+        self._log = BrokerLog(address)
         self._outbox = outbox
         self._version = version
+        self._instance = secrets.token_hex(6)
         self._commands = CommandQueue(on_command) if on_command is not None else None
         self._publisher = Publisher(outbox, on_acknowledged)
         self._home_assistant = home_assistant
-        self._states = None if served is None else RetainedStates(self._publisher, served)
+        self._times = BrokerLinkTimes() if times is None else times
+        self._states = None if served is None else RetainedStates(self._publisher, served, quiet_s=self._times.states_s)
         if self._states is not None:
             self._states.correct_waiting(outbox.newest_retained())
-        self._state_received_s = 0.0
-        self._states_corrected = False
+        self._others = (
+            None
+            if on_other_daemons is None
+            else OtherDaemons(root or TopicRoot(), self._instance, on_other_daemons, self._publish_status)
+        )
         self._on_first_connection = on_first_connection
-        self._times = BrokerLinkTimes() if times is None else times
-        will = status_message(DaemonStatus(online=False, host_s=None, reason="lost", version=version))
+        will = status_message(DaemonStatus(False, None, "lost", version, self._instance))
         self._connector = Connector(
             AiomqttConnection,
             address,
             # The same for every connection, so that the broker ends the old one, and has published its will, before it
             # accepts the new one.
-            identifier=f"stinger-{secrets.token_hex(6)}",
+            identifier=f"stinger-{self._instance}",
             will=Will(will.topic, will.payload, will.qos, will.retain),
             times=connection_times,
             root=root,
@@ -97,8 +106,6 @@ class BrokerLink:
         self._alarm = ""
         self._stop_requested = asyncio.Event()
         self._stop_by_s = 0.0
-        self._failures: set[str] = set()
-        self._lacks: set[str] = set()
 
     @property
     def state(self) -> BrokerState:
@@ -134,7 +141,7 @@ class BrokerLink:
         """Publish ``text`` as the alarm in the daemon's status from now on; an empty text ends the alarm."""
         if text != self._alarm:
             self._alarm = text
-            self._publisher.put(self._status())
+            self._publish_status()
 
     async def run(self) -> None:
         """Stay connected until :meth:`stop` or cancelled. A broker that is away is waited for, never an error."""
@@ -168,8 +175,8 @@ class BrokerLink:
             except* MqttError as errors:
                 if self._connections > connections and time.monotonic() - began_s > self._times.stable_s:
                     backoff.reset()
-                    self._failures.clear()
-                self._log_failure(_innermost(errors))
+                    self._log.worked()
+                self._log.failed(errors)
             self._enter(BrokerState.WAITING)
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.next_s()):
@@ -181,14 +188,15 @@ class BrokerLink:
 
     async def _connect_and_serve(self) -> None:
         """Serve one connection, from its beginning to its end."""
+        if self._others is not None:
+            self._others.reset()
         async with self._connector.connect(self._receive, self._publisher.wake) as connection:
             await self._subscribe(connection)
             self._enter(BrokerState.CONNECTED)
             self._connections += 1
-            _LOG.info("broker_connected", broker=self._address, mqtt=self.protocol, connections=self._connections)
-            self._report_limits(connection.limits)
+            self._log.connected(self.protocol, self._connections, connection.limits)
             self._publisher.announce()
-            self._publisher.put(self._status())
+            self._publish_status()
             await self._serve(connection)
 
     async def _subscribe(self, connection: PublishingConnection) -> None:
@@ -198,21 +206,9 @@ class BrokerLink:
             commands = [COMMAND_FILTER] if wildcards else [command_channels(name)[1].address for name in COMMANDS]
             filters += [(name, 1) for name in commands]
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
+        filters += [(STATUS_TOPIC, 1)] if self._others is not None else []
         if filters:
-            await self._subscribe_to(connection, filters)
-
-    async def _subscribe_to(self, connection: PublishingConnection, filters: Sequence[tuple[str, QoS]]) -> None:
-        codes = await connection.subscribe(filters)
-        for (name, _), code in zip(filters, codes, strict=True):
-            if code >= REFUSED:
-                _LOG.warning("broker_refused_subscription", topic=name, reason=suback_text(code))
-
-    def _report_limits(self, limits: BrokerLimits) -> None:
-        """Log what the broker cannot do, each once."""
-        for lack in lacks_of(limits):
-            if lack not in self._lacks:
-                self._lacks.add(lack)
-                _LOG.warning("broker_limited", broker=self._address, reason=lack)
+            await subscribe_or_warn(connection, filters)
 
     async def _serve(self, connection: PublishingConnection) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -222,8 +218,8 @@ class BrokerLink:
             ]
             if self._on_first_connection is not None:
                 working.append(tasks.create_task(self._handle_first_connection(), name="broker-first-connection"))
-            if self._states is not None and not self._states_corrected and connection.limits.wildcards_available:
-                working.append(tasks.create_task(self._correct_states(connection), name="broker-states"))
+            if self._states is not None and not self._states.corrected and connection.limits.wildcards_available:
+                working.append(tasks.create_task(self._states.correct(connection), name="broker-states"))
             if self._commands is not None:
                 working.append(tasks.create_task(self._commands.serve(connection), name="broker-commands"))
             try:
@@ -233,16 +229,6 @@ class BrokerLink:
                 await self._publish_offline(connection)
             for task in working:
                 task.cancel()
-
-    async def _correct_states(self, connection: PublishingConnection) -> None:
-        """Have the broker deliver the retained states, which :meth:`_receive` passes on."""
-        await self._subscribe_to(connection, [(name, 0) for name in STATE_FILTERS])
-        left_s = self._times.states_s
-        while left_s > 0:
-            await asyncio.sleep(left_s)
-            left_s = self._state_received_s + self._times.states_s - time.monotonic()
-        connection.unsubscribe(STATE_FILTERS)
-        self._states_corrected = True
 
     async def _handle_first_connection(self) -> None:
         if self._on_first_connection is not None:
@@ -266,13 +252,22 @@ class BrokerLink:
                 self._publisher.announce()
         elif self._commands is not None and is_command(message.topic):
             self._commands.put(message)
+        elif message.topic == STATUS_TOPIC:
+            if self._others is not None:
+                self._others.take(message.payload, retained=message.retain)
         elif self._states is not None and message.retain:
-            self._state_received_s = time.monotonic()
             self._states.take(message.topic, message.payload)
+
+    def _publish_status(self) -> None:
+        """Publish that the daemon is online, unless it is about to publish that it no longer is."""
+        if not self._stop_requested.is_set():
+            self._publisher.put(self._status())
 
     def _status(self, *, online: bool = True) -> OutgoingMessage:
         reason = "started" if online else "stopped"
-        return status_message(DaemonStatus(online, HOST_CLOCK.now_s(), reason, self._version, self._alarm))
+        return status_message(
+            DaemonStatus(online, HOST_CLOCK.now_s(), reason, self._version, self._instance, self._alarm)
+        )
 
     async def _checkpoint(self) -> None:
         while True:
@@ -283,21 +278,3 @@ class BrokerLink:
         while True:
             await asyncio.sleep(self._times.outbox_retry_s)
             self._outbox.retry()
-
-    def _log_failure(self, error: BaseException) -> None:
-        """Log why there is no connection: a warning for a new reason, debug for one that repeats.
-
-        Unlike with ``RepeatedFailure``, two reasons that alternate are no news: before its first answer a broker is tried
-        in both versions of MQTT, which it may refuse for different reasons.
-        """
-        reason = str(error)
-        level = logging.DEBUG if reason in self._failures else logging.WARNING
-        self._failures.add(reason)
-        _LOG.log(level, "broker_not_connected", broker=self._address, reason=reason)
-
-
-def _innermost(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    first: BaseException = errors
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first

@@ -75,7 +75,7 @@ DISCOVERY = Channel("homeassistant/device/{id}/config", "discovery", 1, retain=T
 
 PUBLISHED = (SHOT, SPINUP, FALSE_SPINUP, TELEMETRY, LINK, MODEL, SCORES, STATUS, DISCOVERY)
 
-COMMANDS = ("set_threshold", "choose_model", "start_recording", "stop_recording", "note")
+COMMANDS = ("set_threshold", "choose_model", "start_recording", "stop_recording", "note", "forget")
 
 
 def command_channels(name: str) -> tuple[Channel, Channel, Channel, Channel]:

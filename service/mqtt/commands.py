@@ -61,8 +61,15 @@ class AddNote:
     text: NoteText
 
 
+@dataclass(frozen=True, slots=True)
+class ForgetDevice:
+    """Clear what the broker retains about a device that is gone; with None, about all that are not served."""
+
+    device: DeviceName | None
+
+
 Value = TypeVar("Value")
-Command = SetThreshold | ChooseModel | StartRecording | StopRecording | AddNote
+Command = SetThreshold | ChooseModel | StartRecording | StopRecording | AddNote | ForgetDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,10 @@ def _note(device: DeviceName | None, content: dict[str, Any]) -> Command:
     return AddNote(device, _parsed(content, "text", parse_note))
 
 
+def _forget(device: DeviceName | None, _content: dict[str, Any]) -> Command:
+    return ForgetDevice(device)
+
+
 def _parsed(content: dict[str, Any], key: str, parse: Callable[[object], Value]) -> Value:
     try:
         return parse(content.pop(key, None))
@@ -174,4 +185,5 @@ _READERS: dict[str, Callable[[DeviceName | None, dict[str, Any]], Command]] = {
     "start_recording": _start_recording,
     "stop_recording": _stop_recording,
     "note": _note,
+    "forget": _forget,
 }

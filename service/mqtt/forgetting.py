@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +13,8 @@ from service.mqtt.channels import DISCOVERY, LINK, MODEL, SPINUP, STATUS_TOPIC, 
 from service.mqtt.connection import IncomingMessage, MqttError
 from service.mqtt.connector import Connector
 from service.mqtt.discovery import discovery_topic, object_id
-from service.mqtt.messages import OutgoingMessage
+from service.mqtt.messages import OutgoingMessage, decode
+from service.mqtt.quiet import QuietPeriod
 from service.mqtt.reason_codes import REFUSED, suback_text
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError
@@ -48,11 +46,10 @@ async def forget(
     alone while a daemon is online. Raises :class:`MqttError` if the broker cannot be reached or refuses.
     """
     retained: dict[str, bytes] = {}
-    received_s = time.monotonic()
+    quiet = QuietPeriod(quiet_s)
 
     def keep(message: IncomingMessage, _read_ns: int) -> None:
-        nonlocal received_s
-        received_s = time.monotonic()
+        quiet.restart()
         if message.retain:
             retained[message.topic] = message.payload
 
@@ -62,10 +59,7 @@ async def forget(
         refused = [suback_text(code) for code in codes if code >= REFUSED]
         if refused:
             raise MqttError(f"the broker refuses the subscriptions: {refused[0]}")
-        left_s = quiet_s
-        while left_s > 0:
-            await asyncio.sleep(left_s)
-            left_s = received_s + quiet_s - time.monotonic()
+        await quiet.wait()
         found = _Found(retained, root)
         chosen = found.devices if devices is None else found.devices & set(devices)
         in_use = {device for device in chosen if found.online and found.has_link(device)}
@@ -120,9 +114,5 @@ class _Found:
 
 
 def _state(payload: bytes) -> str:
-    try:
-        content = json.loads(payload)
-    except (ValueError, RecursionError):
-        return ""
-    state = content.get("state") if isinstance(content, dict) else ""
+    state = (decode(payload) or {}).get("state")
     return state if isinstance(state, str) else ""

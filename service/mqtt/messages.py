@@ -45,6 +45,19 @@ def encode(content: Mapping[str, Any]) -> bytes:
     return _to_json(content).encode(errors="replace")
 
 
+def decode(payload: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in ``payload``; ``None`` if it holds anything else, as a message of another program may.
+
+    >>> decode(b'{"state": "on"}'), decode(b"on")
+    ({'state': 'on'}, None)
+    """
+    try:
+        content = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
 def iso_time(host_s: float) -> str:
     """Return Unix time as ISO 8601 in UTC with milliseconds.
 
@@ -144,6 +157,7 @@ def status_message(status: DaemonStatus) -> OutgoingMessage:
         **times,
         "reason": status.reason,
         "version": status.version,
+        "instance": status.instance,
         "alarm": status.alarm,
     }
     return message(channels.STATUS, channels.STATUS.topic(), content)

@@ -5,7 +5,6 @@ A daemon that is killed leaves its last states behind: wheels that are on, links
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
@@ -14,14 +13,16 @@ from service.base.events import WheelsSwitched, event_id
 from service.base.logs import get_logger
 from service.base.source import LinkCounters, LinkReport, LinkState
 from service.mqtt.channels import LINK, SPINUP, Channel
-from service.mqtt.messages import OutgoingMessage, event_message, link_message
+from service.mqtt.connection import PublishingConnection
+from service.mqtt.messages import OutgoingMessage, decode, event_message, link_message
 from service.mqtt.publisher import Publisher
+from service.mqtt.quiet import QuietPeriod
+from service.mqtt.subscribing import subscribe_or_warn
 from stinger.device_name import DeviceName
 
 _LOG: Final = get_logger(__name__)
 
-STATE_FILTERS: Final = (SPINUP.filter, LINK.filter)
-"""Topic filters of the states that are corrected."""
+_FILTERS: Final = (SPINUP.filter, LINK.filter)
 _DEVICE_MS_LIMIT: Final = 1 << 32
 _MODEL_MAX: Final = 128
 
@@ -33,17 +34,29 @@ class RetainedStates:
     """Takes the retained messages of a broker, and publishes through ``publisher`` what holds instead.
 
     A state that this run of the daemon has published itself is left alone, and so is a message that is not the daemon's.
+    After ``quiet_s`` seconds without another retained state, the broker has delivered them all.
     """
 
-    def __init__(self, publisher: Publisher, served: Served) -> None:
+    def __init__(self, publisher: Publisher, served: Served, *, quiet_s: float) -> None:
         self._publisher = publisher
         self._served = served
-        self._devices: set[DeviceName] = set()
+        self._quiet = QuietPeriod(quiet_s)
+        self._corrected = False
 
     @property
-    def gone(self) -> set[DeviceName]:
-        """The devices that the broker has states of and that are not served."""
-        return self._devices - set(self._served())
+    def corrected(self) -> bool:
+        """Whether all states have been corrected."""
+        return self._corrected
+
+    async def correct(self, connection: PublishingConnection) -> None:
+        """Subscribe to the states, wait until the broker has delivered them to :meth:`take`, and unsubscribe.
+
+        Raises :class:`~service.mqtt.connection.MqttError` if the connection is lost.
+        """
+        await subscribe_or_warn(connection, [(name, 0) for name in _FILTERS])
+        await self._quiet.wait()
+        connection.unsubscribe(_FILTERS)
+        self._corrected = True
 
     def correct_waiting(self, waiting: Mapping[str, OutgoingMessage]) -> None:
         """Take the messages of an earlier run that wait for the broker: the newest of each topic."""
@@ -52,11 +65,11 @@ class RetainedStates:
 
     def take(self, topic: str, payload: bytes) -> None:
         """Take a retained message; publish a new state if it does not hold."""
+        self._quiet.restart()
         device = SPINUP.device_of(topic) or LINK.device_of(topic)
-        content = _content(payload)
+        content = decode(payload)
         if device is None or content is None or content.get("device") != device:
             return
-        self._devices.add(device)
         state = content.get("state")
         if self._publisher.has_retained(topic):
             return
@@ -76,14 +89,6 @@ class RetainedStates:
     def _correct(self, channel: Channel, device: DeviceName, message: OutgoingMessage) -> None:
         _LOG.info("retained_state_corrected", device=device, topic=channel.topic(device))
         self._publisher.put(message)
-
-
-def _content(payload: bytes) -> dict[str, Any] | None:
-    try:
-        content = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _switched_off(device: DeviceName, on: Mapping[str, Any]) -> WheelsSwitched:

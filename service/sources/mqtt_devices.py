@@ -13,7 +13,7 @@ from service.sources.block_builder import BlockBuilder
 from service.sources.device_limit import REPLACED_AFTER_S, DeviceLimit
 from service.sources.rate_log import RateLog
 from stinger.device_name import DeviceName
-from stinger.errors import ProtocolError
+from stinger.errors import InputError, ProtocolError
 from stinger.wire.sample_messages import MessageCounter, SampleMessage, decode_message, device_of
 
 REPORT_S: Final = 1.0
@@ -74,6 +74,16 @@ class MqttDevices:
         if now_ns - oldest.read_ns >= REPLACED_AFTER_S * _NS:
             del self._devices[name]
             self._limit.forget(name)
+
+    def forget(self, name: DeviceName) -> bool:
+        """Forget the device ``name``; it is new if it publishes again. Return whether it was known.
+
+        Raises :class:`InputError` if it still publishes.
+        """
+        device = self._devices.get(name)
+        if device is not None and device.state is LinkState.STREAMING:
+            raise InputError(f"'{name}' still publishes samples: switch it off first")
+        return self._devices.pop(name, None) is not None
 
     def check_silence(self, intake: Intake, now_ns: int | None = None) -> None:
         """Report the devices that have fallen silent by ``now_ns`` (monotonic; ``None``: now)."""

@@ -14,6 +14,7 @@ from service.base.logs import get_logger
 from service.base.source import Intake
 from service.sources.device_limit import DeviceLimit
 from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
+from stinger.device_name import DeviceName
 
 PREFIX: Final = "stinger"
 SILENCE_S: Final = 2.0
@@ -53,6 +54,13 @@ class MqttSource:
     def url(self) -> str:
         """See :class:`service.base.source.Source`."""
         return self._url
+
+    def forget(self, device: DeviceName) -> bool:
+        """Forget ``device``; it is new if it publishes again. Return whether it was known.
+
+        Raises :class:`InputError` if it still publishes.
+        """
+        return self._devices.forget(device)
 
     async def run(self, intake: Intake) -> None:
         """See :class:`service.base.source.Source`."""

@@ -57,6 +57,8 @@ def one_message_of_each_kind() -> dict[str, OutgoingMessage]:
         "link": link_message(link_report(), NOW_S),
         "model": model_message(model()),
         "scores": scores_message(ScoreBlock(DeviceName("b1"), 10, 10, np.array([0.5, np.nan], np.float32))),
-        "status": status_message(DaemonStatus(online=True, host_s=NOW_S, reason="started", version="1")),
+        "status": status_message(
+            DaemonStatus(online=True, host_s=NOW_S, reason="started", version="1", instance="7f3a")
+        ),
         "discovery": discovery_message(DeviceName("b1"), "1"),
     }

@@ -9,14 +9,26 @@ from models.choice import FACTORY, choose_model
 from models.registry import Registry
 from models.threshold import parse_threshold
 from service.base.note import parse_note
+from service.config.broker_address import BrokerAddress
+from service.config.topic_root import TopicRoot
 from service.daemon.command_executor import CommandExecutor
+from service.daemon.device_forgetting import DeviceForgetter
+from service.daemon.flow import Flow
 from service.daemon.pipeline import Pipeline
 from service.daemon.serving_model import ServingModel
-from service.mqtt.commands import AddNote, ChooseModel, Command, SetThreshold, StartRecording, StopRecording
+from service.mqtt.commands import (
+    AddNote,
+    ChooseModel,
+    Command,
+    ForgetDevice,
+    SetThreshold,
+    StartRecording,
+    StopRecording,
+)
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from stinger.device_name import DeviceName
-from stinger.errors import InputError
+from stinger.errors import InputError, UnavailableError
 from tests.helpers.samples import random_samples
 from tests.service.blocks import block_of
 from tests.service.daemon.fakes import FakeModel, KeepingSink, serving
@@ -45,6 +57,14 @@ def sink() -> KeepingSink:
     return KeepingSink()
 
 
+def forgetter_of(pipeline: Pipeline, cleared: list[DeviceName]) -> DeviceForgetter:
+    """Forgets devices of ``pipeline``; its broker cannot be reached."""
+    unreachable = BrokerAddress("127.0.0.1", 1)
+    return DeviceForgetter(
+        pipeline, Flow(pipeline), [], clear=cleared.append, broker=unreachable, root=TopicRoot(), quiet_s=0.1
+    )
+
+
 @pytest.fixture
 def executor(tmp_path: Path, recorder: Recorder, pacing: PacedRecorder, sink: KeepingSink) -> CommandExecutor:
     """Knows one device, b."""
@@ -54,7 +74,7 @@ def executor(tmp_path: Path, recorder: Recorder, pacing: PacedRecorder, sink: Ke
     registry = Registry(tmp_path)
     chosen = choose_model(FACTORY, registry)
     model = ServingModel(FACTORY, chosen, registry, on_change=pipeline.use_model, on_trouble=lambda _: None)
-    return CommandExecutor(pipeline, recorder, pacing, model)
+    return CommandExecutor(pipeline, recorder, pacing, model, forgetter_of(pipeline, []))
 
 
 async def test_samples_read_before_recording_is_stopped_are_recorded(
@@ -127,5 +147,28 @@ async def test_command_for_all_devices_is_executed_without_any(tmp_path: Path, r
     model = ServingModel(
         FACTORY, choose_model(FACTORY, registry), registry, on_change=pipeline.use_model, on_trouble=lambda _: None
     )
-    executor = CommandExecutor(pipeline, recorder, PacedRecorder(recorder, lambda _delay_s, _call: None), model)
+    executor = CommandExecutor(
+        pipeline, recorder, PacedRecorder(recorder, lambda _delay_s, _call: None), model, forgetter_of(pipeline, [])
+    )
     assert await executor.execute(AddNote(None, parse_note("hall 2"))) == {"noted": []}
+
+
+async def test_forgetting_all_devices_fails_with_the_reason_if_the_broker_cannot_be_reached(
+    executor: CommandExecutor,
+) -> None:
+    with pytest.raises(UnavailableError, match="retained messages cannot be read: "):
+        await executor.execute(ForgetDevice(None))
+
+
+async def test_a_configured_device_is_not_forgotten(executor: CommandExecutor, sink: KeepingSink) -> None:
+    before = len(sink.calls)
+    with pytest.raises(InputError, match="'b' has a source"):
+        await executor.execute(ForgetDevice(B))
+    assert len(sink.calls) == before
+
+
+async def test_an_unknown_device_is_cleared_at_the_broker_without_being_added() -> None:
+    cleared: list[DeviceName] = []
+    pipeline = Pipeline(serving(FakeModel()), min_shot_gap_ms=1000)
+    forgetter_of(pipeline, cleared).forget(UNKNOWN)
+    assert (cleared, pipeline.devices) == ([UNKNOWN], ())

@@ -136,7 +136,7 @@ def test_stamps_are_in_scores_and_in_events_caused_by_a_sample() -> None:
 
 
 def test_a_will_has_no_time() -> None:
-    will = status_message(DaemonStatus(online=False, host_s=None, reason="lost", version="1"))
+    will = status_message(DaemonStatus(online=False, host_s=None, reason="lost", version="1", instance="7f3a"))
     content = check("status", will.payload)
     assert (content["state"], content["time"], content["reason"]) == ("offline", None, "lost")
     assert (will.qos, will.retain) == (1, True)

@@ -19,6 +19,8 @@ from service.sources.device_limit import (
 )
 from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
 from service.sources.mqtt_source import MqttSource
+from stinger.device_name import DeviceName
+from stinger.errors import InputError
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.samples import counting_samples
 from tests.service.sources.collecting import Collecting, running
@@ -95,6 +97,20 @@ def test_silent_device_is_reported_once_and_streams_again() -> None:
     receiver.receive(message("a", 20, read_ns=4 * SECOND))
     assert [report.state.value for report in receiver.intake.reports] == ["streaming", "silent", "streaming"]
     assert receiver.report.counters.reconnects == 1
+
+
+def test_device_that_is_forgotten_is_no_longer_reported_and_new_if_it_publishes_again() -> None:
+    receiver = Receiver()
+    receiver.receive(message("a", 0, read_ns=SECOND))
+    with pytest.raises(InputError, match="'a' still publishes"):
+        receiver.devices.forget(DeviceName("a"))
+    receiver.devices.check_silence(receiver.intake, 4 * SECOND)
+    assert receiver.devices.forget(DeviceName("a"))
+    assert not receiver.devices.forget(DeviceName("a"))
+    receiver.devices.disconnected("broker away", receiver.intake)
+    assert receiver.report.state is LinkState.SILENT
+    receiver.receive(message("a", 20, read_ns=5 * SECOND))
+    assert (receiver.report.state, receiver.report.counters.reconnects) == (LinkState.STREAMING, 0)
 
 
 def test_damaged_and_foreign_messages_are_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
