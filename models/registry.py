@@ -26,6 +26,9 @@ from stinger.files import StrPath, os_errors, read_bytes, replace_path, sync_fol
 from stinger.private_files import private_files
 
 LOCK_TIMEOUT_S: Final = 10.0
+_CHAMPION_MAX_BYTES: Final = 4096
+_JOURNAL_MAX_BYTES: Final = 64 * 2**20
+"""A journal has a few hundred bytes for each change. A larger file is damaged, and would take long to read."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 _UNFINISHED: Final = ".unfinished-"
@@ -101,7 +104,7 @@ class Registry:
         if not self._exists(path):
             return []
         entries = []
-        for line in read_bytes(path).split(b"\n"):
+        for line in read_bytes(path, at_most=_JOURNAL_MAX_BYTES).split(b"\n"):
             try:
                 entry = json.loads(line)
             except (ValueError, RecursionError):
@@ -201,7 +204,7 @@ class Registry:
         return to_delete
 
     def _set_champion(self, action: str, version: Version, why: str) -> None:
-        before = self._champion_id()
+        before = self._champion_before()
         entry = {"from": before, "to": version.id, "why": why}
         champion = f"{version.id}\n".encode()
         if before is None:
@@ -218,7 +221,20 @@ class Registry:
     def _champion_id(self) -> str | None:
         """Return the content of the file that names the champion; ``None`` if there is no such file."""
         path = self.folder / "champion"
-        return read_bytes(path).decode("utf-8", errors="replace").strip() if self._exists(path) else None
+        if not self._exists(path):
+            return None
+        return read_bytes(path, at_most=_CHAMPION_MAX_BYTES).decode("utf-8", errors="replace").strip()
+
+    def _champion_before(self) -> str | None:
+        """Return the champion's id: that of the journal if the file that names it is damaged; ``None`` without any."""
+        try:
+            current = self._champion_id()
+        except FileError:
+            current = ""
+        if current is None or current in self._promoted(current) or any(v.id == current for v in self.versions()):
+            return current
+        promoted = self._promoted(None)
+        return promoted[-1] if promoted else None
 
     def _predecessor(self) -> str | None:
         """Return the id of the previous champion."""

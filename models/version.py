@@ -16,6 +16,7 @@ MODEL_FILE: Final = "model.onnx"
 BLASTER_FILE: Final = "model.mlmd"
 REPORT_FILE: Final = "report.json"
 RECORD_FILE: Final = "stored.json"
+_OBJECT_MAX_BYTES: Final = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _record(values: dict[str, Any]) -> VersionRecord | None:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(read_bytes(path))
+        values = json.loads(read_bytes(path, at_most=_OBJECT_MAX_BYTES))
     except (ValueError, RecursionError) as error:
         raise FileError(path, "is not JSON") from error
     if not isinstance(values, dict):

@@ -58,7 +58,7 @@ class DaemonLock:
             if isinstance(error, NotADirectoryError):
                 raise FileError(self._folder, f"{reason}: choose another folder with --data-dir") from error
             if error.errno not in _DISK_FULL and os.access(self._folder, os.W_OK | os.X_OK):
-                raise UnavailableError(f"{self._folder / LOCK_NAME}: {reason}") from error
+                raise UnavailableError(f"{self._folder / LOCK_NAME}: {reason}: delete it") from error
             self.problem = f"{self._folder} cannot be written to: {reason}"
         else:
             self.problem = ""

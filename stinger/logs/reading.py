@@ -131,7 +131,7 @@ def _parse_bin(data: bytes, path: StrPath) -> tuple[SampleArray, _Places, Repair
 
 def _not_records(data: bytes, path: StrPath) -> FileError:
     """Return the error for data that is not sample records: with the first trigger that is wrong, if there is one."""
-    if not any(data):
+    if not data.rstrip(b"\0"):
         return FileError(path, f"holds {len(data)} bytes, all of them 0: nothing was written to it")
     triggers = np.frombuffer(data, dtype=np.uint8)[SAMPLE_BYTES - 1 :: SAMPLE_BYTES]
     wrong = np.flatnonzero(triggers > 1)

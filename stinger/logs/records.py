@@ -8,7 +8,7 @@ nearest byte is searched from which they do again: so missing or added bytes cos
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -28,6 +28,8 @@ _BATCH_MAX: Final = 64
 _CLOSE_BYTES: Final = 2 * SAMPLE_BYTES
 _NO_CHAIN_MAX: Final = 10
 """A file with more records than this is not a log unless some of them follow each other."""
+_SEARCHED_ZEROS: Final = 256
+"""As many zeros at the end of a file are searched for records; more of them cannot be any."""
 TORN_ZEROS: Final = 3
 """A record in front of zeros whose last bytes are zero as well, gz and trigger, was written in part only."""
 
@@ -55,6 +57,11 @@ class FoundRecords:
 
 def find_records(data: bytes) -> FoundRecords:
     """Return the records in ``data``, at least 17 bytes; none at all if the content is not a sequence of records."""
+    end = len(data.rstrip(b"\0")) + _SEARCHED_ZEROS
+    if end < len(data):  # a file system may extend a file by gigabytes of zeros
+        found = find_records(data[:end])
+        last = found.cuts[-1]
+        return replace(found, cuts=(*found.cuts[:-1], replace(last, size=len(data) - last.at)))
     count = len(data) // SAMPLE_BYTES
     samples = np.frombuffer(data, dtype=SAMPLE_DTYPE, count=count)
     if not _suspicious(samples).any():

@@ -55,6 +55,7 @@ DAMAGED_NAMES: dict[str, Callable[[Path], object]] = {
     "missing": lambda folder: (folder / "champion").unlink(),
     "a pipe": lambda folder: replace_by_pipe(folder / "champion"),
     "a link to nothing": lambda folder: replace_by_link(folder / "champion"),
+    "extended by zeros": lambda folder: os.truncate(folder / "champion", 2**30),
 }
 DAMAGED_MODELS: dict[str, Callable[[Path], object]] = {
     "version deleted": lambda folder: shutil.rmtree(champion_of(folder)),

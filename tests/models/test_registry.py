@@ -135,6 +135,16 @@ def test_champion_that_is_gone_is_an_error_and_another_can_be_promoted(tmp_path:
     assert champion_of(registry) == a
 
 
+@pytest.mark.parametrize("content", [b"", bytes(40), b"20261128T", bytes(5000)])
+def test_promotion_after_damage_keeps_what_can_be_rolled_back_to(tmp_path: Path, content: bytes) -> None:
+    registry, (a, b, c) = registry_with(tmp_path, "a", "b", "c")
+    for version in (a, b):
+        registry.promote(version, why="")
+    (registry.folder / "champion").write_bytes(content)
+    registry.promote(c, why="")
+    assert [registry.roll_back(why="").id for _ in range(2)] == [b, a]
+
+
 def test_pruning_keeps_the_newest_the_champion_and_its_predecessor(tmp_path: Path) -> None:
     registry, ids = registry_with(tmp_path, "a", "b", "c", "d", "e")
     registry.promote(ids[0], why="")
