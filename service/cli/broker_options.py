@@ -38,9 +38,6 @@ _OPTIONS: Final = (
         help="The daemon's data folder, with the password of its embedded broker.  [default: the user's data folder]",
     ),
     click.option(
-        "--password-file", type=ANY_FOLDER, metavar="FILE", help="File whose first line is the password for the broker."
-    ),
-    click.option(
         "--ca-file",
         type=ANY_FOLDER,
         metavar="FILE",
@@ -51,6 +48,21 @@ _OPTIONS: Final = (
 
 def broker_options(command: Command) -> Command:
     """Add ``--broker``, ``--topic-root``, and the options of the login, to ``command``."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return broker_options_with("--password-file")(command)
+
+
+def broker_options_with(password_option: str) -> Callable[[Command], Command]:
+    """Return a decorator as :func:`broker_options`, which names the file of the broker's password ``password_option``."""
+    password_file = click.option(
+        password_option,
+        type=ANY_FOLDER,
+        metavar="FILE",
+        help="File whose first line is the password for the broker.",
+    )
+
+    def add_options(command: Command) -> Command:
+        for option in reversed((*_OPTIONS[:-1], password_file, _OPTIONS[-1])):
+            command = option(command)
+        return command
+
+    return add_options

@@ -9,23 +9,21 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import click
 
 from service.base.logs import set_up_logging
 from service.cli.config_options import config_options, option_values
 from service.cli.event_loop import on_signals, run_on_loop
+from service.cli.retry_later import retry_later
 from service.config.config import Config
 from service.config.loading import load_config
 from service.daemon.check import check as check_config
 from service.daemon.daemon import Daemon
 from service.ops.systemd import Notifier
 from stinger.cli.options import ANY_PATH
-from stinger.errors import StingerError, UnavailableError
-
-EXIT_UNAVAILABLE: Final = 75
-"""EX_TEMPFAIL: the daemon could not start, but not because of its configuration (exit code 2). systemd tries again."""
+from stinger.errors import StingerError
 
 
 class OpenDaemon(Protocol):
@@ -78,17 +76,9 @@ def run(
         click.echo(f"The configuration is valid: model {model.version}{speed}.")
         return
     set_up_logging(config.log.level, config.log.format)
-    try:
+    with retry_later():
         # As the context's object, tests pass a function that opens a daemon with a fault.
         run_daemon(open_daemon or Daemon.open, config, load)
-    except UnavailableError as error:
-        raise _RetryLaterError(str(error)) from error
-
-
-class _RetryLaterError(click.ClickException):
-    """One line on stderr and the exit code of sysexits.h for a failure that another attempt may not have."""
-
-    exit_code = EXIT_UNAVAILABLE
 
 
 def run_daemon(open_daemon: OpenDaemon, config: Config, load: Callable[[], Config]) -> None:

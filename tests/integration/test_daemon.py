@@ -17,7 +17,7 @@ import pytest
 from models.factory import factory_model
 from models.registry import Registry
 from models.synthetic import synthesise
-from service.cli.run import EXIT_UNAVAILABLE
+from service.cli.retry_later import EXIT_UNAVAILABLE
 from stinger.logs import read_log, write_log
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray

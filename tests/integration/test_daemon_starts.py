@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from models.factory import factory_model
 from models.registry import Registry
 from models.synthetic.session import synthesise
-from service.cli.run import EXIT_UNAVAILABLE
+from service.cli.retry_later import EXIT_UNAVAILABLE
 from stinger.logs.writing import write_log
 from tests.helpers.cli import run_stinger
 from tests.helpers.daemons import DaemonProcess, daemon

@@ -1,0 +1,118 @@
+"""``stinger web``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from service.base.logs import get_logger, set_up_logging
+from service.cli.broker_options import broker_options_with
+from service.cli.event_loop import on_signals, run_on_loop
+from service.cli.retry_later import retry_later
+from service.cli.watch import DATA_DIR_VARIABLE, watched_broker
+from service.config.broker_address import LOOPBACK
+from service.config.topic_root import TopicRoot
+from service.web.access import LOOPBACK_HOSTS
+from service.web.passwords import Password, read_password_hash, write_password_hash
+from service.web.server import PageSettings, serve
+from stinger.cli.options import ANY_FOLDER
+from stinger.errors import InputError
+from stinger.paths import data_dir as data_folder
+
+DEFAULT_PORT = 8420
+_LOG = get_logger(__name__)
+
+
+@click.command(short_help="Serve the page for people: live view, recordings, models.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True, help="Port; 0 for a free one."
+)
+@click.option(
+    "--host",
+    default=LOOPBACK,
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on. Any but this machine's own needs --password-file.",
+)
+@click.option(
+    "--password-file",
+    type=ANY_FOLDER,
+    metavar="FILE",
+    help="File with the hash of the page's password, as --new-password writes it.",
+)
+@click.option("--new-password", is_flag=True, help="Ask for a password, write its hash to --password-file, and end.")
+@click.option("--tls-certificate", type=ANY_FOLDER, metavar="FILE", help="Certificate (PEM): serve over HTTPS.")
+@click.option("--tls-key", type=ANY_FOLDER, metavar="FILE", help="The certificate's key (PEM), without a passphrase.")
+@broker_options_with("--broker-password-file")
+def web(
+    *,
+    port: int,
+    host: str,
+    password_file: Path | None,
+    new_password: bool,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    broker: str,
+    topic_root: TopicRoot,
+    data_dir: Path | None,
+    broker_password_file: Path | None,
+    ca_file: Path | None,
+) -> None:
+    """Serve a page that shows blasters live, and recordings and models, to a browser. Ctrl-C ends it.
+
+    \b
+    stinger web
+    stinger web --new-password --password-file page-password
+    stinger web --host 0.0.0.0 --password-file page-password
+
+    It connects to a running daemon's broker, and reads and changes the daemon's data folder. The password for the broker
+    is given as for 'stinger watch'; that of an embedded broker is read from the data folder.
+    """  # noqa: D301 - click needs the backspace itself
+    if new_password:
+        _make_password(password_file)
+        return
+    password = None if password_file is None else read_password_hash(password_file)
+    _check_reach(host, password, tls_certificate, tls_key)
+    folder = data_folder(data_dir or os.environ.get(DATA_DIR_VARIABLE) or None)
+    settings = PageSettings(
+        host=host,
+        port=port,
+        data_dir=folder,
+        find_broker=lambda: watched_broker(broker, broker_password_file, ca_file, os.environ, data_dir),
+        root=topic_root,
+        password=password,
+        certificate=tls_certificate,
+        key=tls_key,
+    )
+    set_up_logging("warning")
+
+    async def serve_until_signal() -> None:
+        stop = asyncio.Event()
+        on_signals(asyncio.get_running_loop(), stop.set)
+        await serve(settings, lambda address: click.echo(f"page: {address}"), stop)
+
+    with retry_later():
+        run_on_loop(serve_until_signal())
+
+
+def _make_password(path: Path | None) -> None:
+    if path is None:
+        raise InputError("--new-password: name the file to write with --password-file")
+    write_password_hash(path, click.prompt("Password of the page", hide_input=True, confirmation_prompt=True))
+    click.echo(f"Written: {path}")
+
+
+def _check_reach(host: str, password: Password | None, certificate: Path | None, key: Path | None) -> None:
+    """Raise :class:`InputError` for a page that others could open without a password, and for half of a certificate."""
+    if host not in LOOPBACK_HOSTS and password is None:
+        raise InputError(f"--host {host}: others can open the page there, so it needs --password-file")
+    if (certificate is None) != (key is None):
+        raise InputError("--tls-certificate and --tls-key belong together: give both or neither")
+    for path in (certificate, key):
+        if path is not None and not path.is_file():
+            raise InputError(f"{path}: no such file")
+    if host not in LOOPBACK_HOSTS and certificate is None:
+        _LOG.warning("page_not_encrypted", host=host, remedy="give --tls-certificate and --tls-key")

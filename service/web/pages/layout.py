@@ -1,0 +1,112 @@
+"""What all pages have in common: heading, navigation, style, and the line that shows whether daemon and broker are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from service.web.daemon_client import DaemonClient
+
+REFRESH_S: Final = 0.2
+"""How often a page shows what has changed; charts move on by themselves."""
+PAGES: Final = {"Live": "/"}
+
+
+class Text(TextElement):
+    """A text in an HTML element ``tag``. It is shown as it is, never as markup."""
+
+    def __init__(self, text: str, tag: str = "span") -> None:
+        super().__init__(tag=tag, text=text)
+
+
+@contextmanager
+def page_frame(client: DaemonClient, title: str, current: str = "") -> Iterator[None]:
+    """Build the frame of a page with the heading ``title``; what is built within the block is its content.
+
+    ``current`` is the entry of the navigation that the page belongs to.
+    """
+    ui.page_title(f"{title} - Stinger")
+    ui.add_css(STYLE)
+    with ui.element("header").classes("top"):
+        with ui.element("nav").props('aria-label="Pages"'):
+            for name, path in PAGES.items():
+                link = ui.link(name, path)
+                if name == current:
+                    link.props('aria-current="page"')
+        state = Text("", "p").classes("state").props('role="status"')
+    with ui.element("main"):
+        Text(title, "h1")
+        yield
+
+    def show_state() -> None:
+        text, well = connection_text(client)
+        state.set_text(text)
+        state.classes(remove="bad" if well else "", add="" if well else "bad")
+
+    show_state()
+    ui.timer(REFRESH_S, show_state)
+
+
+def connection_text(client: DaemonClient) -> tuple[str, bool]:
+    """Return one line about the daemon and its broker, and whether all is well."""
+    state = client.state
+    if client.problem:
+        return f"⚠ {client.problem}; trying again", False
+    if not state.daemon:
+        return "⚠ The broker is there, but no daemon: start one with 'stinger run'", False
+    if state.daemon != "online":
+        return "⚠ The daemon is offline; this page goes on when it is back", False
+    if state.alarm:
+        return f"⚠ Alarm: {state.alarm}", False
+    return f"Daemon {state.version} online", True
+
+
+STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1d1d1f; --paper: #fff; --soft: #f2f2f5; --line: #85858d; --link: #00508a;
+  --bad: #9a3200; --badsoft: #fdeee4; }
+@media (prefers-color-scheme: dark) { :root { --ink: #ececf1; --paper: #17171a; --soft: #242429; --line: #8b8b95;
+  --link: #7cc4f5; --bad: #ffb58a; --badsoft: #3a2416; } }
+body { background: var(--paper); color: var(--ink); font-family: system-ui, sans-serif; line-height: 1.45; }
+.nicegui-content { display: block; padding: 0; max-width: 72rem; margin: 0 auto; }
+header.top { display: flex; flex-wrap: wrap; gap: .4rem 1.5rem; align-items: baseline; padding: .6rem 1rem;
+  border-bottom: 1px solid var(--line); }
+header.top nav { display: flex; gap: 1rem; }
+a, a.nicegui-link { color: var(--link); }
+nav a[aria-current] { color: var(--ink); font-weight: 700; text-decoration: none; border-bottom: 3px solid var(--link); }
+.state { margin: 0; overflow-wrap: anywhere; }
+.bad { color: var(--bad); background: var(--badsoft); padding: .1rem .5rem; border-left: 4px solid var(--bad); }
+main { padding: .5rem 1rem 3rem; }
+h1, h2 { line-height: 1.25; font-weight: 650; letter-spacing: normal; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; margin: .6rem 0; }
+h2 { font-size: 1.15rem; margin: 1.2rem 0 .4rem; }
+.devices { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: .8rem; padding: 0;
+  margin: 0; list-style: none; }
+.device { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; background: var(--soft); }
+.device h2 { margin: 0 0 .3rem; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem; margin: 0; }
+dt { opacity: .85; } dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.wheels-on { font-weight: 700; }
+.live-chart canvas { width: 100%; height: min(70vh, 34rem); display: block; }
+.live-chart-bar, .controls { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; align-items: center; margin: .6rem 0; }
+.live-chart-back { display: flex; gap: .5rem; align-items: center; flex: 1 1 16rem; }
+.live-chart-back input { flex: 1; min-width: 6rem; }
+button, select, input, textarea { font: inherit; }
+button.plain, .live-chart button, .live-chart select { min-height: 2.4rem; padding: .2rem .9rem; border: 1px solid var(--line);
+  border-radius: .4rem; background: var(--soft); color: var(--ink); cursor: pointer; }
+button:focus-visible, a:focus-visible, select:focus-visible, input:focus-visible { outline: 3px solid var(--link);
+  outline-offset: 2px; }
+.field { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: center; flex: 1 1 18rem; }
+.field input[type=range] { flex: 1; min-width: 8rem; }
+.field input[type=text] { flex: 1; min-width: 8rem; min-height: 2.4rem; padding: .2rem .6rem; border: 1px solid var(--line);
+  border-radius: .4rem; background: var(--paper); color: var(--ink); }
+.events { margin: 0; padding-left: 1.2rem; }
+.hint { border-left: 4px solid var(--link); padding-left: .7rem; max-width: 46rem; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem;
+  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } td.number, th.number { text-align: right;
+  font-variant-numeric: tabular-nums; }
+.scroll { overflow-x: auto; }
+"""
