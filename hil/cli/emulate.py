@@ -133,7 +133,7 @@ class _Setup:
 @click.option(
     "--qemu",
     is_flag=True,
-    help="Run the ARM code of hil/firmware in QEMU as the device. RECORDING has at most 86 s.",
+    help="Run the ARM code of hil/firmware in QEMU as the device. RECORDING may last 86 s at most.",
 )
 @click.option("--loop", is_flag=True, help="Repeat RECORDING endlessly.")
 @click.option(

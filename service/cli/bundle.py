@@ -85,8 +85,8 @@ def bundle(
     stinger recordings bundle -o mine.zip --log ml_log.bin
 
     The bundle holds samples with their triggers, and times since the start of each recording. It holds no names of devices
-    or files and no dates; the order of recordings does not show when they were made. Commands that read recordings read it:
-    stinger info mine.zip, stinger evaluate --train mlp:rich mine.zip.
+    or files and no dates; the order of recordings does not show when they were made. Every command that reads
+    recordings accepts it, such as stinger info mine.zip.
     """  # noqa: D301 - click needs the backspace itself
     folder = recordings_dir(load_config(None, os.environ, {"data_dir": data_dir}).data_dir)
     sources = [

@@ -17,7 +17,7 @@ from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError, UnavailableError
 
 
-@click.command("forget", short_help="Remove devices that are gone from the broker and Home Assistant.")
+@click.command("forget", short_help="Delete what a broker retains about devices.")
 @click.argument("devices", nargs=-1, metavar="[DEVICE]...")
 @click.option("--all", "every", is_flag=True, help="Forget all devices that no daemon serves.")
 @broker_options

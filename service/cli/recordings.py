@@ -81,15 +81,15 @@ def prune(
     config_file: str | None,
     as_json: bool,
 ) -> None:
-    """Delete recordings that are too old, or the oldest ones until the rest fits.
+    """Delete recordings that are older than --keep, and the oldest ones while all exceed --keep-size.
 
     \b
     stinger recordings prune --keep 30d --dry-run
     stinger recordings prune --keep-size 10GB
 
     It never deletes the newest recording of a device, a recording that is still open, or one that a model in the
-    registry was trained or tested on. If the clock is more than two days ahead of the last time that it was checked, or at
-    first of the newest recording, none is deleted by age until it has been so for a day. This is safe while a daemon runs.
+    registry was trained or tested on. If the clock has jumped ahead by more than two days, recordings are deleted by age
+    only after it has run on for a day. A daemon may run meanwhile.
     """  # noqa: D301 - click needs the backspace itself
     given = {"data_dir": data_dir, "recorder.keep": keep, "recorder.keep_size": keep_size}
     config = load_config(config_file, os.environ, given | ({"recorder.keep_trained": False} if even_trained else {}))

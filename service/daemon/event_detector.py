@@ -97,7 +97,7 @@ class EventDetector:
             return []
         age_ms = (now_ns - self._read_ns) / _NS_PER_MS
         if age_ms < self._decision.parameters.stale_ms / 2:
-            return []  # the wheels cannot be due yet
+            return []  # too early to switch off wheels
         now_ms = self._last_ms + round(age_ms)
         events: list[Event] = []
         for switch in self._decision.tick(now_ms):

@@ -21,9 +21,9 @@ from stinger.recording import split_recordings
 from stinger.sample import SampleArray
 
 TAIL_SAMPLES: Final = 4096
-"""The events of this many samples are found: as many as a source delivers at once at most, so as a device has in a turn."""
+"""So many of the last samples are searched for events: the most that a source delivers in one turn of the event loop."""
 WARM_UP_SAMPLES: Final = 2000
-"""This many samples before them are scored too, so that windows, envelope and wheels are as they were."""
+"""So many samples before them are scored as well, to bring window, envelope and wheels into the state that they had."""
 
 _NS_PER_MS: Final = 1e6
 

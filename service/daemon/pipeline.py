@@ -90,7 +90,7 @@ class Pipeline:
             self._score_sinks += (sink,)
 
     def decision_of(self, name: DeviceName) -> DecisionParameters:
-        """Return when the wheels of a device, known or not, go on and off."""
+        """Return the parameters of the decision for a device, which need not be known yet."""
         threshold = self._device_thresholds.get(name)
         return self._decision if threshold is None else self._decision.at(threshold)
 

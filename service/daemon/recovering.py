@@ -17,7 +17,7 @@ from stinger.device_name import parse_device_name
 from stinger.errors import InputError
 
 PAUSE_FOR_WORK: Final = 1.0
-"""Seconds of pause for a second of work, which scoring would otherwise have to share with it."""
+"""Seconds of pause after each second of work, which leave the processor to scoring."""
 MAX_WAITING_EVENTS: Final = 1000
 _SHORTEST_PAUSE_S: Final = 0.02
 _BROKER_CHECK_S: Final = 0.2

@@ -162,5 +162,5 @@ class _Figures:
 
 
 def _quantile(ascending: list[float], part: float) -> float | None:
-    """Return the value below which ``part`` of ``ascending`` lies; ``None`` if empty. NumPy takes 30 us a device for two."""
+    """Return the value below which ``part`` of ``ascending`` lies; ``None`` if empty. NumPy would take 30 us a device for two quantiles."""
     return ascending[min(len(ascending) - 1, int(part * len(ascending)))] if ascending else None

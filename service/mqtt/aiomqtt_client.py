@@ -13,7 +13,7 @@ from paho.mqtt.properties import Properties
 
 from service.mqtt.connection import BrokerLimits, ConnectionSettings, ProtocolVersion
 
-# The libraries log nothing that our errors and log lines do not report.
+# Our errors and log lines report all that the libraries would log.
 _library_logger: Final = logging.getLogger(f"{__name__}.paho")
 _library_logger.setLevel(logging.CRITICAL + 1)
 

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class BrokerState(Enum):
-    """What a link is doing."""
+    """What the link is doing."""
 
     STOPPED = "stopped"
     """Not running: before :meth:`~service.mqtt.broker_link.BrokerLink.run` and after it."""
@@ -24,7 +24,7 @@ class BrokerLinkTimes:
     """Time limits of a link, in seconds."""
 
     stable_s: float = 5.0
-    """After a connection that lasted so long, pauses are short again and its end is worth a warning."""
+    """A connection that lasted this long counts as stable: pauses after it are short again, and its end is logged as a warning."""
     checkpoint_every_s: float = 60.0
     """Between two checkpoints of the outbox."""
     states_s: float = 1.0

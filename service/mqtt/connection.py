@@ -206,7 +206,7 @@ class Connection(ABC):
     # The next methods are called by the libraries' callbacks, in the event loop's thread.
 
     def _accept(self, limits: BrokerLimits) -> None:
-        """Take note that the broker has accepted the connection."""
+        """Record that the broker has accepted the connection."""
         if not self._accepted.done():
             self._limits = limits
             self._accepted.set_result(None)
@@ -232,7 +232,7 @@ class Connection(ABC):
         self._lost.set()
 
     def _lose_closed(self) -> None:
-        """Take note that the broker closed the connection without giving a reason."""
+        """Record that the broker closed the connection without giving a reason."""
         self._lose("the broker closed the connection" + ("" if self._accepted.done() else " before it accepted it"))
 
     def _raise_if_lost(self) -> None:

@@ -1,7 +1,7 @@
 """The broker inside the process, for one machine, started by ``--broker embedded``: MQTT 3.1.1 on the loopback only.
 
-It is amqtt behind a listener of our own: a port in use is an error of one line, port 0 takes a free one, and clients have
-limits, because what they use is taken from the daemon.
+It is amqtt behind a listener of our own, which reports a port in use as one line, takes a free port for 0, and limits what
+clients use, because that is taken from the daemon.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class EmbeddedBroker:
             problem = self.problem
             if not problem:
                 continue
-            on_trouble(f"embedded broker: {problem}: it is started again")
+            on_trouble(f"embedded broker: {problem}; starting it again")
             await self._stop()
             try:
                 await self._start()
@@ -131,7 +131,7 @@ class EmbeddedBroker:
             backlog=lambda: broker.backlog,
             all_unread_bytes=lambda: sum(other.unread_bytes for other in self._clients),
         )
-        if not self._make_place():
+        if not self._make_room():
             _LOG.debug("embedded_broker_client_refused", reason="too many clients")
             client.abort()
             return
@@ -148,8 +148,8 @@ class EmbeddedBroker:
             await client.close()
             self._clients.pop(client, None)
 
-    def _make_place(self) -> bool:
-        """Return whether there is room for one more client; one that has not logged in yet is disconnected for it."""
+    def _make_room(self) -> bool:
+        """Make room for a new client: if there are too many, disconnect one that has not logged in. Return whether there is room."""
         if len(self._clients) < self._limits.connections:
             return True
         for client in self._clients:

@@ -54,8 +54,8 @@ class EmbeddedClient:
     async def log_in(self, account: Account | None) -> None:
         """Read the CONNECT and check it, before anything of it has an effect; ``None`` accepts every client.
 
-        Raises :class:`ClientRefusedError` for a client that is not to be served, which has got its answer then, and other
-        ``OSError`` and ``EOFError`` if the connection ends.
+        Raises :class:`ClientRefusedError` for a client that is refused, after answering it, and another ``OSError`` or
+        ``EOFError`` if the connection ends.
         """
         try:
             async with asyncio.timeout(self._limits.connect_s):
@@ -64,7 +64,7 @@ class EmbeddedClient:
             raise ClientRefusedError(f"no CONNECT within {self._limits.connect_s:g} s") from None
         body = packet[1 + _length_bytes(packet) :]
         if not body.startswith(_PROTOCOL_3_1_1):
-            # What begins otherwise is another version of MQTT, which must be answered like this, or no MQTT at all.
+            # Anything else is another version of MQTT, for which this answer is prescribed, or not MQTT.
             self._stream_writer.write(_REFUSED_VERSION)
             raise ClientRefusedError("another protocol than MQTT 3.1.1")
         try:
@@ -131,7 +131,7 @@ class _PacketReader(ReaderAdapter):  # type: ignore[misc]  # amqtt has no types
         return packet
 
     def limit_silence(self, longest_s: float | None) -> None:
-        """Limit the time between two packets, in place of amqtt, which is not shown the keep alive of the first packet.
+        """Limit the time between two packets. In the first packet, set the keep alive to 0, so that amqtt does not limit it.
 
         amqtt's own limit would cancel a read in the middle of a packet, and so lose a part of it.
         """
@@ -172,7 +172,7 @@ class _PacketReader(ReaderAdapter):  # type: ignore[misc]  # amqtt has no types
 
 
 class _BoundedWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt has no types
-    """Writes without waiting: a client that does not read is disconnected, and keeps no other from being served."""
+    """Writes without waiting: a client that does not read is disconnected, so that the others are served."""
 
     def __init__(
         self,

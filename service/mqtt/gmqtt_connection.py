@@ -31,15 +31,15 @@ from service.mqtt.reason_codes import connack_text, disconnect_text
 
 _CONNACK: Final = 0x20
 _FLAGS_AND_CODE_BYTES: Final = 2
-"""Behind the length of a CONNACK, in both versions of MQTT."""
+"""The bytes that follow the length of a CONNACK, in both versions of MQTT."""
 _LENGTH_BYTES: Final = 4
-"""The most bytes of a packet's length, behind its first byte."""
+"""The length of a packet follows its first byte, in at most so many bytes."""
 _PLAIN_PROPERTIES: Final = 2
-"""A message without properties has these two of gmqtt's own: ``dup`` and ``retain``."""
+"""gmqtt adds two properties of its own to each message, ``dup`` and ``retain``: one with no others has no MQTT properties."""
 _NEVER: Final = -2
-"""Reconnects: -1 would be without end, and 0 is once."""
+"""The value of ``reconnect_retries`` for no retry: 0 is one retry, and -1 is retries without end."""
 
-# The library logs nothing that our errors do not report.
+# Our errors report all that the library would log.
 logging.getLogger("gmqtt").setLevel(logging.CRITICAL + 1)
 
 
@@ -107,7 +107,7 @@ class GmqttConnection(Connection):
             self.abort()
 
     def abort(self) -> None:
-        """Close the socket at once. With TLS, a broker that has died would otherwise be waited for, half a minute."""
+        """Close the socket at once: with TLS, an orderly end would wait half a minute for a broker that has died."""
         if self._transport is not None:
             self._transport.abort()
 

@@ -68,7 +68,7 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
         if full or (after and self._retained_bytes - before + after > limits.retained_bytes):
             reason = f"{limits.retained_messages:,} messages" if full else f"{limits.retained_bytes:,} bytes"
             self._not_retained.log(f"{reason} are retained already", topic=topic_name)
-            data, after = b"", 0  # an older message is not the newest: none is better
+            data, after = b"", 0  # a new subscriber gets no message rather than an outdated one
         self._retained_bytes += after - before
         await super().retain_message(source_session, topic_name, data, qos)
 

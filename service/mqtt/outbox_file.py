@@ -47,7 +47,7 @@ _PASSING: Final = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-"""Errors with which a sound file may be refused now and accepted later, by SQLite's primary code."""
+"""SQLite's primary codes of errors that may pass: the file itself is sound."""
 _UNREADABLE: Final = frozenset(
     {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
 )
@@ -221,7 +221,7 @@ def _translated() -> Iterator[None]:
         if code & _PRIMARY in _PASSING and code not in _UNREADABLE:
             raise UnavailableFileError(str(error)) from error
         raise NotAnOutboxError(str(error)) from error
-    except Exception as error:  # a value that has no place in Python: whatever it is, the file is not ours
+    except Exception as error:  # a value that Python cannot hold: this is not an outbox
         raise NotAnOutboxError(repr(error)) from error
 
 

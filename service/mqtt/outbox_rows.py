@@ -88,7 +88,7 @@ def check_schema(database: sqlite3.Connection) -> None:
     found = {name for _, name in entries}
     foreign = sorted(name for kind, name in entries if kind != "table" or name not in _TABLES)
     if foreign:
-        raise NotAnOutboxError(f"it has {foreign[0]!r}, which an outbox has not")
+        raise NotAnOutboxError(f"it has {foreign[0]!r}, which is not part of an outbox")
     missing = sorted(_TABLES.keys() - _OPTIONAL - found)
     if missing:
         raise NotAnOutboxError(f"it has no table {missing[0]!r}")

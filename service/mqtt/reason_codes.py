@@ -14,7 +14,7 @@ REFUSED: Final = 0x80
 RETAIN_NOT_SUPPORTED: Final = 0x9A
 QOS_NOT_SUPPORTED: Final = 0x9B
 TEMPORARY: Final = frozenset({0x80, 0x83, 0x97})
-"""Refusals of a message that may be accepted later: for no stated reason, of the implementation's own, quota exceeded."""
+"""Refusals of a message that may be accepted later: unspecified error, implementation specific error, quota exceeded."""
 
 
 def connack_text(code: int, explanation: str = "") -> str:

@@ -69,7 +69,7 @@ class SampleSubscription:
 
 
 class _SampleQueue:
-    """The messages that arrived and were not fetched. After the last one, iterating raises why the connection was lost."""
+    """Messages that wait to be fetched. When the connection is lost, iterating raises the reason after the last message."""
 
     def __init__(self, max_waiting: int) -> None:
         self._max_waiting = max_waiting
@@ -79,7 +79,7 @@ class _SampleQueue:
         self._dropping = False
 
     def put(self, message: IncomingMessage, read_ns: int) -> None:
-        """Add a message, unless it is retained, and thus old, or too many wait."""
+        """Add a message; drop one that is retained, and so is old, and one for which there is no room."""
         if message.retain:
             return
         if len(self._messages) >= self._max_waiting:

@@ -138,7 +138,7 @@ class _Server(ThreadingHTTPServer):
         assert isinstance(client_address, tuple)
         local = is_loopback(str(client_address[0]))
         with self._lock:
-            if not self._make_place(local=local):
+            if not self._make_room(local=local):
                 return False
             self._connections[request] = _Connection(request, local, time.monotonic() + self._request_s)
         return True
@@ -152,7 +152,7 @@ class _Server(ThreadingHTTPServer):
                     connection.disconnect()
 
     def on_request(self, request: socket.socket) -> None:
-        """Keep the place of a client whose request has been received."""
+        """Note that a client has sent its request: clients that have not are disconnected first."""
         with self._lock:
             if request in self._connections:
                 self._connections[request].asked = True
@@ -171,11 +171,11 @@ class _Server(ThreadingHTTPServer):
             for connection in self._connections.values():
                 connection.disconnect()
 
-    def _make_place(self, *, local: bool) -> bool:
-        """Return whether there is a place for a new client; if all are taken, an old client loses its own.
+    def _make_room(self, *, local: bool) -> bool:
+        """Make room for a new client: if there are too many, disconnect one. Return whether there is room.
 
-        That is the oldest that has sent no whole request, or else the oldest. A client on another machine takes no place of
-        one on this machine.
+        That is the oldest that has sent no whole request, or else the oldest. No client on this machine is disconnected for
+        one on another.
         """
         connections = list(self._connections.values())
         others = [connection for connection in connections if not connection.local]

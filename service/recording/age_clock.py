@@ -24,7 +24,7 @@ DAY_S: Final = 86_400.0
 MAX_JUMP_S: Final = 2 * DAY_S
 """A clock further ahead of the last trusted time than this is not trusted at first."""
 TRIAL_S: Final = DAY_S
-"""How long such a clock must run on before it is trusted."""
+"""How long its trial is: it is trusted once it has run on for so long without another step."""
 _STEP_S: Final = 3600.0
 """A step of the clock by more than this while the daemon runs begins the trial anew."""
 _MAX_BYTES: Final = 10_000
@@ -39,7 +39,7 @@ class _State:
 
 
 class AgeClock:
-    """Remembers in ``file`` which time was trusted last, over restarts; a file that cannot be written is done without."""
+    """Keeps the last trusted time in ``file``, for the next start; works without it if the file cannot be written."""
 
     def __init__(self, file: Path, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._file = file

@@ -19,7 +19,7 @@ from stinger.files import open_regular, os_errors
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 EARLIEST_S: Final = 1_577_836_800.0
-"""2020-01-01: a recording from before was made while the clock was not set, and may be minutes old. It has no age."""
+"""2020-01-01: a recording dated before it was made while the clock was not set. It is never too old: its age is unknown."""
 _PART_BYTES: Final = 2**20
 
 
@@ -127,7 +127,7 @@ class Retention:
         """Return why recordings must not be deleted by age at ``now_s``; empty if they may."""
         if self._clock is None:
             return ""
-        # A recording from the future shows that the clock was wrong then, and not what is right.
+        # A recording dated in the future was made while the clock was wrong: it does not show which time is right.
         past_s = [recording.ended_s for recording in store.recordings if recording.ended_s <= now_s]
         return self._clock.check(now_s, max(past_s, default=None), save=save)
 

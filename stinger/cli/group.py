@@ -29,7 +29,7 @@ COMMANDS: Final = {
     ),
     "explore": ("replay.cli.explore:explore", "Plot recordings and their shots, and export a training set."),
     "export-model": ("models.cli.exchange:export_model", "Convert a model to a file for the blaster."),
-    "forget": ("service.cli.forget:forget_command", "Remove devices that are gone from the broker and Home Assistant."),
+    "forget": ("service.cli.forget:forget_command", "Delete what a broker retains about devices."),
     "import-model": ("models.cli.exchange:import_model", "Convert a model file of the blaster to a model."),
     "hil": ("hil.cli.hil:hil", "Test the daemon on a bench, with emulated or real blasters."),
     "info": ("stinger.cli.info:info", "Show what a recording contains."),
@@ -66,7 +66,7 @@ _REFUSED_BY_SYSTEM: Final = frozenset(
         errno.EROFS,
     }
 )
-"""Errors of files and folders that say what the system refuses; all others of the system may be faults of the program."""
+"""Errors of the system about files and folders, which a user can cause; its other errors may be faults of the program."""
 
 
 class _UserError(click.ClickException):

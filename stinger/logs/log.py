@@ -44,7 +44,7 @@ class Repairs:
     torn_lines: tuple[int, ...] = ()
     """Numbers of the lines of a CSV that were written in part only: the last one, and those with zeros."""
     late: tuple[str, ...] = ()
-    """The place, such as ``line 7`` or ``byte 34``, of each sample that is a little older than one before it or repeats it; left out."""
+    """The places, such as ``line 7`` or ``byte 34``, of samples that were left out: a little older than one before, or repeated."""
 
     @property
     def zero_bytes(self) -> int:

@@ -1,6 +1,6 @@
 /* How many instructions each part of the library takes on a Cortex-M0, for benchmarks/firmware_cost.py.
  *
- * QEMU runs it with -icount shift=0: then an instruction is a nanosecond of the timer, on any machine. */
+ * QEMU runs it with -icount shift=0, so that each instruction takes a nanosecond of the timer, on any machine. */
 #include "board.h"
 #include "layout.h"
 #include "stinger.h"

@@ -109,7 +109,7 @@ static bool take_sample(uint32_t due_ms, bool repeats)
 }
 
 /* Take the samples that are due. A recording that repeats plays from the reset on, any other one from the first stream
- * on, and as the host must not miss its end, only once. */
+ * on, once only: the host must not miss its end. */
 static void play(bool repeats)
 {
     static uint32_t due_ms;

@@ -27,7 +27,7 @@ void stinger_block_init(stinger_block_t *block);
 /* Add a sample; return true once the block is full: then publish its message, and call stinger_block_next. */
 bool stinger_block_add(stinger_block_t *block, const stinger_sample_t *sample);
 
-/* Begin the next block. A block that could not be published is lost, and the host sees that by the counter. */
+/* Begin the next block. If the last block could not be published, the counter shows the host that it is missing. */
 void stinger_block_next(stinger_block_t *block);
 
 #ifdef __cplusplus

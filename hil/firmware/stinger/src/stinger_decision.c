@@ -5,7 +5,7 @@
 #define STEP_MS 10U
 #define ON_MIN 0.05F
 #define ON_MAX 0.95F
-#define ENVELOPE_MIN 1e-30F             /* below this the envelope is 0: slower numbers (denormals) never come up */
+#define ENVELOPE_MIN 1e-30F             /* below this the envelope is set to 0, as denormal numbers would be slow */
 
 static void follow(stinger_decision_t *decision)
 {
@@ -37,7 +37,7 @@ static bool is_stale(const stinger_decision_t *decision, uint32_t now_ms)
     return !decision->has_output || now_ms - decision->output_ms >= STINGER_STALE_MS;
 }
 
-/* Make the steps of 10 ms that passed without a sample up to `now_ms`. */
+/* Update the envelope for each 10 ms up to `now_ms` in which no sample came. */
 static void wait(stinger_decision_t *decision, uint32_t now_ms)
 {
     uint32_t passed = (now_ms - decision->sample_ms + STEP_MS / 2U) / STEP_MS;

@@ -9,19 +9,19 @@
 extern "C" {
 #endif
 
-#define STINGER_ATTACK 0.18F            /* part of the way up that the envelope goes in 10 ms: about 50 ms in all */
-#define STINGER_RELEASE 0.03F           /* and down: about 330 ms in all */
-#define STINGER_STALE_MS 250U           /* an older output counts as 0, and the wheels go off; */
-#define STINGER_STALE_RELEASES 32U      /* then the envelope falls so many times in 10 ms, and is near 0 after 50 ms */
+#define STINGER_ATTACK 0.18F            /* share of a rise that the envelope follows in 10 ms: time constant 50 ms */
+#define STINGER_RELEASE 0.03F           /* share of a fall that it follows in 10 ms: time constant 330 ms */
+#define STINGER_STALE_MS 250U           /* the wheels go off if the newest output is older than this */
+#define STINGER_STALE_RELEASES 32U      /* steps of the fall in 10 ms after that: the envelope is near 0 after 50 ms */
 
 typedef struct {
-    float on;                           /* the wheels go on at this level of the envelope, */
-    float off;                          /* and off below this one */
+    float on;                           /* level of the envelope at which the wheels go on */
+    float off;                          /* level below which they go off */
     float envelope;                     /* 0 to 1 */
     float probability;                  /* the newest output */
-    uint32_t output_ms;                 /* when it came */
-    uint32_t sample_ms;                 /* when the newest sample came */
-    uint32_t missed;                    /* steps of 10 ms without a sample that were made since then */
+    uint32_t output_ms;                 /* time of that output */
+    uint32_t sample_ms;                 /* time of the newest sample */
+    uint32_t missed;                    /* steps of 10 ms made since then, without a sample */
     bool wheels;
     bool has_output;                    /* there was an output since the start */
     bool started;                       /* there was a sample since the start */

@@ -73,12 +73,12 @@ typedef struct {
 
 typedef struct {
     const stinger_port_t *port;
-    stinger_inference_t inference;      /* of the sampling side */
+    stinger_inference_t inference;      /* used by the sampling side */
     stinger_ring_t ring;
     uint32_t samples;
     uint32_t streaming;                 /* whether the sampling side fills the ring */
 
-    stinger_counts_t counts;            /* from here on of the sending side */
+    stinger_counts_t counts;            /* this and all below: used by the sending side */
     char command[STINGER_COMMAND_MAX + 1U];
     uint8_t command_size;
     bool skipping;                      /* the rest of a line that is no command is skipped */
@@ -92,10 +92,10 @@ typedef struct {
     uint32_t file_bytes;                /* received so far */
     uint32_t upload_bytes;              /* announced; 0 without an upload */
     uint32_t upload_crc;
-    uint32_t upload_ms;                 /* when its last byte came */
+    uint32_t upload_ms;                 /* time of its last byte */
     stinger_slot_t upload_slot;
 
-    uint8_t answer;                     /* what is being answered, see stinger_device.c */
+    uint8_t answer;                     /* an enum stinger_answer: what is being answered */
     uint8_t answer_step;
     const char *answer_text;
     uint32_t answer_ms;

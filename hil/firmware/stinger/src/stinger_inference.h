@@ -27,10 +27,10 @@ typedef struct {
     stinger_lr_t lr;
     stinger_mlp_t mlp;
     stinger_factory_t factory;
-    stinger_model_type_t serving;       /* the model in use, if it is there */
+    stinger_model_type_t serving;       /* which of the two models is in use; it may be missing */
     bool has_lr, has_mlp;
-    bool user_lr, user_mlp;             /* the model is an uploaded one */
-    uint32_t output_ms;                 /* when the newest output came */
+    bool user_lr, user_mlp;             /* the model was uploaded */
+    uint32_t output_ms;                 /* time of the newest output */
     uint32_t outputs;                   /* number of outputs since the start */
     const uint8_t *requested_file;      /* belongs to the sampling side while `request` is not 0 */
     uint32_t request;

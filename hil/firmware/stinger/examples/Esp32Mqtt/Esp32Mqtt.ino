@@ -1,4 +1,4 @@
-// An ESP32 that publishes its motion sensor over Wi-Fi, for a daemon with the source mqtt://BROKER/stinger/+/samples.
+// An ESP32 that publishes its motion sensor over Wi-Fi, for a daemon at the same broker with the source mqtt:.
 //
 // Wiring: BMI270 on I2C (SDA 21, SCL 22, 3V3, GND); the trigger switch between GPIO 27 and GND. Needs the libraries
 // "PubSubClient" and "SparkFun BMI270 Arduino Library". Never run on a board by its authors; compiled against a stand-in
@@ -53,7 +53,7 @@ static void takeSample()
     if (!stinger_block_add(&block, &sample)) {
         return;
     }
-    if (waiting == QUEUED_BLOCKS) {             // full: the oldest block is lost, and the host sees that by the counter
+    if (waiting == QUEUED_BLOCKS) {             // full: drop the oldest block; its counter shows the host what is missing
         oldest = (oldest + 1) % QUEUED_BLOCKS;
         waiting--;
         droppedBlocks++;
