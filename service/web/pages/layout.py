@@ -13,7 +13,7 @@ from service.web.daemon_client import DaemonClient
 
 REFRESH_S: Final = 0.2
 """How often a page shows what has changed; charts move on by themselves."""
-PAGES: Final = {"Live": "/"}
+PAGES: Final = {"Live": "/", "Recordings": "/recordings"}
 
 
 class Text(TextElement):
@@ -95,7 +95,8 @@ dt { opacity: .85; } dd { margin: 0; overflow-wrap: anywhere; font-variant-numer
 .live-chart-back { display: flex; gap: .5rem; align-items: center; flex: 1 1 16rem; }
 .live-chart-back input { flex: 1; min-width: 6rem; }
 button, select, input, textarea { font: inherit; }
-button.plain, .live-chart button, .live-chart select { min-height: 2.4rem; padding: .2rem .9rem; border: 1px solid var(--line);
+dialog { background: var(--paper); color: var(--ink); border: 1px solid var(--line); border-radius: .5rem; max-width: 26rem; }
+button.plain, select.plain, .live-chart button, .live-chart select { min-height: 2.4rem; padding: .2rem .9rem; border: 1px solid var(--line);
   border-radius: .4rem; background: var(--soft); color: var(--ink); cursor: pointer; }
 button:focus-visible, a:focus-visible, select:focus-visible, input:focus-visible { outline: 3px solid var(--link);
   outline-offset: 2px; }
@@ -104,6 +105,7 @@ button:focus-visible, a:focus-visible, select:focus-visible, input:focus-visible
 .field input[type=text] { flex: 1; min-width: 8rem; min-height: 2.4rem; padding: .2rem .6rem; border: 1px solid var(--line);
   border-radius: .4rem; background: var(--paper); color: var(--ink); }
 .events { margin: 0; padding-left: 1.2rem; }
+.shots { max-height: 16rem; overflow: auto; gap: .4rem; padding: .3rem; }
 .hint { border-left: 4px solid var(--link); padding-left: .7rem; max-width: 46rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } td.number, th.number { text-align: right;

@@ -1,8 +1,9 @@
 // A moving picture of one blaster: probability and envelope with the threshold, wheels and shots; acceleration; rotation.
 // The server pushes only new points. They are kept in rings for five minutes and drawn once a frame of the display.
-// All times are in milliseconds by the blaster's own clock.
+// With `still`, the picture is of a recording instead: all of it is pushed at once, and it moves only by hand.
+// All times are in milliseconds: by the blaster's own clock, or, if still, after the first sample.
 
-const KEPT = 32768;
+const LIVE_KEPT = 32768;
 const LOOK_BACK_S = 300;
 const RECORD_BYTES = 17;
 const POINT_BYTES = 12;
@@ -20,31 +21,32 @@ const DARK = { ink: "#ececf1", grid: "#3f3f46", wheels: "#5c4a1e", lines: ["#56b
 const DASHES = [[], [6, 3], [2, 2]];
 
 class Ring {
-  constructor(width) {
+  constructor(width, kept) {
     this.width = width;
-    this.times = new Float64Array(KEPT);
-    this.values = new Float32Array(KEPT * width);
+    this.kept = kept;
+    this.times = new Float64Array(kept);
+    this.values = new Float32Array(kept * width);
     this.clear();
   }
   clear() {
     this.count = 0;
   }
   add(time, read) {
-    const slot = this.count % KEPT;
+    const slot = this.count % this.kept;
     this.times[slot] = time;
     for (let i = 0; i < this.width; i++) this.values[slot * this.width + i] = read(i);
     this.count++;
   }
   get newest() {
-    return this.count ? this.times[(this.count - 1) % KEPT] : -1;
+    return this.count ? this.times[(this.count - 1) % this.kept] : -1;
   }
   // The position of the first point at or after `time`.
   find(time) {
-    let low = Math.max(0, this.count - KEPT);
+    let low = Math.max(0, this.count - this.kept);
     let high = this.count;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.times[middle % KEPT] < time) low = middle + 1;
+      if (this.times[middle % this.kept] < time) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -63,34 +65,43 @@ export default {
     <div class="live-chart">
       <canvas ref="canvas" role="img" :aria-label="label"></canvas>
       <div class="live-chart-bar">
-        <button type="button" @click="togglePause" :aria-pressed="paused ? 'true' : 'false'">
+        <button v-if="!still" type="button" @click="togglePause" :aria-pressed="paused ? 'true' : 'false'">
           {{ paused ? "Continue" : "Pause" }}
         </button>
         <label>Show
           <select v-model.number="spanS">
             <option :value="5">5 s</option><option :value="10">10 s</option>
             <option :value="30">30 s</option><option :value="120">2 min</option>
+            <option v-if="still" :value="0">all</option>
           </select>
         </label>
-        <label class="live-chart-back">Look back
+        <label v-if="still" class="live-chart-back">Position
+          <input type="range" min="0" :max="lengthS" step="0.1" v-model.number="centreS"
+            :aria-valuetext="centreS.toFixed(1) + ' s after the first sample'" />
+          <span>{{ centreS.toFixed(1) }} s</span>
+        </label>
+        <label v-else class="live-chart-back">Look back
           <input type="range" min="0" :max="furthestS" step="0.5" v-model.number="backS" @input="paused = true"
             :aria-valuetext="backS.toFixed(1) + ' s before the newest sample'" />
           <span>{{ backS.toFixed(1) }} s</span>
         </label>
       </div>
     </div>`,
-  props: { label: String },
-  data: () => ({ paused: false, spanS: 10, backS: 0, furthestS: LOOK_BACK_S }),
+  props: { label: String, still: Boolean, kept: { type: Number, default: LIVE_KEPT } },
+  data() {
+    return { paused: false, spanS: this.still ? 0 : 10, backS: 0, furthestS: LOOK_BACK_S, centreS: 0, lengthS: 0 };
+  },
   created() {
     // Not reactive: thousands of points a second would be watched one by one.
-    this.samples = new Ring(6);
-    this.scores = new Ring(2);
+    this.samples = new Ring(6, this.kept);
+    this.scores = new Ring(2, this.kept);
     this.marks = [];
     this.threshold = null;
     this.edge = 0;
     this.pausedAt = 0;
     this.frames = 0;
     this.drawnAt = 0;
+    this.drawn = "";
   },
   mounted() {
     this.darkQuery = window.matchMedia("(prefers-color-scheme: dark)");
@@ -108,6 +119,11 @@ export default {
       this.paused = !this.paused;
       if (!this.paused) this.backS = 0;
     },
+    // Show `spanS` seconds around `time`.
+    show(time, spanS) {
+      this.spanS = spanS;
+      this.centreS = time / 1000;
+    },
     push(news) {
       if (news.restart) {
         this.samples.clear();
@@ -117,8 +133,13 @@ export default {
       if (news.samples) this.addSamples(bytesOf(news.samples));
       if (news.scores) this.addScores(bytesOf(news.scores));
       this.marks.push(...(news.marks || []));
-      if (this.marks.length > MARKS_KEPT) this.marks.splice(0, this.marks.length - MARKS_KEPT);
+      if (!this.still && this.marks.length > MARKS_KEPT) this.marks.splice(0, this.marks.length - MARKS_KEPT);
       if (news.threshold !== undefined) this.threshold = news.threshold;
+      if (this.still) {
+        this.lengthS = this.newest() / 1000;
+        if (!this.spanS) this.centreS = this.lengthS / 2;
+      }
+      this.drawn = "";
       this.$el.dataset.newestMs = this.newest();
       this.$el.dataset.samples = this.samples.count;
       this.$el.dataset.scores = this.scores.count;
@@ -157,12 +178,14 @@ export default {
         canvas.width = Math.round(width * scale);
         canvas.height = Math.round(height * scale);
       }
-      this.scroll(now);
-      if (!this.paused) this.pausedAt = this.edge;
-      const right = this.paused ? this.pausedAt - 1000 * this.backS : this.edge;
-      const view = { left: right - 1000 * this.spanS, right, x0: 44, x1: width - 8, narrow: width < 500 };
+      const { left, right } = this.still ? this.stillPart() : this.livePart(now);
+      const dark = this.darkQuery.matches;
+      const drawn = [left, right, canvas.width, canvas.height, dark].join();
+      if (drawn === this.drawn && (this.still || this.paused)) return;
+      this.drawn = drawn;
+      const view = { left, right, x0: 44, x1: width - 8, narrow: width < 500 };
       const pen = canvas.getContext("2d");
-      const colours = this.darkQuery.matches ? DARK : LIGHT;
+      const colours = dark ? DARK : LIGHT;
       pen.setTransform(scale, 0, 0, scale, 0, 0);
       pen.clearRect(0, 0, width, height);
       pen.font = "12px system-ui, sans-serif";
@@ -180,6 +203,17 @@ export default {
       this.drawTimes(pen, view, height, colours);
       this.frames++;
       this.$el.dataset.frames = this.frames;
+    },
+    livePart(now) {
+      this.scroll(now);
+      if (!this.paused) this.pausedAt = this.edge;
+      const right = this.paused ? this.pausedAt - 1000 * this.backS : this.edge;
+      return { left: right - 1000 * this.spanS, right };
+    },
+    stillPart() {
+      if (!this.spanS) return { left: 0, right: Math.max(1, this.newest()) };
+      const left = 1000 * (this.centreS - this.spanS / 2);
+      return { left, right: left + 1000 * this.spanS };
     },
     x(view, time) {
       return view.x0 + ((time - view.left) / (view.right - view.left)) * (view.x1 - view.x0);
@@ -202,7 +236,7 @@ export default {
       if (on !== null) shade(on, this.newest());
     },
     drawPanel(pen, view, panel, colours, title, names, ring, first, range) {
-      const from = Math.max(ring.find(view.left) - 1, Math.max(0, ring.count - KEPT));
+      const from = Math.max(ring.find(view.left) - 1, Math.max(0, ring.count - ring.kept));
       const to = ring.find(view.right);
       let [low, high] = range || this.range(ring, first, names.length, from, to);
       const y = (value) => panel.bottom - ((value - low) / (high - low)) * (panel.bottom - panel.top);
@@ -232,17 +266,30 @@ export default {
       pen.setLineDash(dash);
       pen.lineWidth = 1.6;
       pen.beginPath();
+      // With more points than pixels, one vertical line a pixel, from the lowest to the highest value.
+      const thin = to - from > 2 * (view.x1 - view.x0);
       let before = -Infinity;
+      let column0 = -1;
+      let low = 0;
+      let high = 0;
       for (let at = from; at < Math.min(to + 1, ring.count); at++) {
-        const slot = at % KEPT;
+        const slot = at % ring.kept;
         const time = ring.times[slot];
         const value = ring.values[slot * ring.width + column];
         if (Number.isNaN(value)) {
           before = -Infinity;
           continue;
         }
-        if (time - before > GAP_MS) pen.moveTo(this.x(view, time), y(value));
-        else pen.lineTo(this.x(view, time), y(value));
+        const x = this.x(view, time);
+        if (thin && Math.floor(x) === column0 && time - before <= GAP_MS) {
+          if (value < low) pen.lineTo(x, y((low = value)));
+          if (value > high) pen.lineTo(x, y((high = value)));
+        } else {
+          if (time - before > GAP_MS) pen.moveTo(x, y(value));
+          else pen.lineTo(x, y(value));
+          column0 = Math.floor(x);
+          low = high = value;
+        }
         before = time;
       }
       pen.stroke();
@@ -252,7 +299,7 @@ export default {
     range(ring, first, columns, from, to) {
       let largest = 0;
       for (let at = from; at < to; at++) {
-        const slot = (at % KEPT) * ring.width + first;
+        const slot = (at % ring.kept) * ring.width + first;
         for (let i = 0; i < columns; i++) largest = Math.max(largest, Math.abs(ring.values[slot + i]));
       }
       const steps = [2, 4, 8, 16, 50, 100, 200, 500, 1000, 2000];
@@ -327,7 +374,8 @@ export default {
       const behind = (this.newest() - view.right) / 1000;
       for (let i = 0; i <= 4; i++) {
         const x = view.x0 + ((view.x1 - view.x0) * i) / 4;
-        const seconds = -(view.right - view.left) / 1000 * (1 - i / 4) - (this.paused ? Math.max(0, behind) : 0);
+        const fromRight = ((view.right - view.left) / 1000) * (1 - i / 4);
+        const seconds = this.still ? view.right / 1000 - fromRight : -fromRight - (this.paused ? Math.max(0, behind) : 0);
         pen.textAlign = i === 0 ? "left" : i === 4 ? "right" : "center";
         pen.fillText(`${this.short(Math.round(seconds * 10) / 10)} s`, x, height - 2);
       }

@@ -1,4 +1,4 @@
-"""The moving picture of one device: pushes new samples, scores and events to the script that draws them."""
+"""Pictures of samples, scores and events: those of a recording, or of a device, to which new ones are pushed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,48 @@ from nicegui.element import Element
 
 from service.web.daemon_state import DeviceState
 from service.web.recording_tail import RecordingTail
+from service.web.scored_recording import ScoredRecording
 
 PUSH_S: Final = 0.04
-_LABEL: Final = (
-    "Moving picture of probability, acceleration and rotation. Shots and wheels are listed as text below the picture."
-)
+_LABEL: Final = "Picture of probability, acceleration and rotation over time. Shots are listed as text below it."
 
 
-class LiveChart(Element, component="live_chart.js"):
+class Chart(Element, component="live_chart.js"):
+    """The picture of samples, scores and events. ``kept`` is the number of samples that it holds if it is ``still``."""
+
+    def __init__(self, *, still: bool = False, kept: int | None = None) -> None:
+        super().__init__()
+        self._props["label"] = _LABEL
+        self._props["still"] = still
+        if kept is not None:
+            self._props["kept"] = kept
+
+
+class RecordingChart(Chart):
+    """The picture of a recording, which moves only by hand."""
+
+    def __init__(self, recording: ScoredRecording) -> None:
+        super().__init__(still=True, kept=recording.count)
+        self.run_method(
+            "push",
+            {
+                "samples": b64encode(recording.samples).decode(),
+                "scores": b64encode(recording.scores).decode(),
+                "marks": [{"t": mark.time_ms, "kind": mark.kind} for mark in recording.marks],
+                "threshold": recording.threshold,
+            },
+        )
+
+    def show(self, time_ms: float, span_s: float) -> None:
+        """Show ``span_s`` seconds around ``time_ms``."""
+        self.run_method("show", time_ms, span_s)
+
+
+class LiveChart(Chart):
     """The picture of ``device``; samples are read from its recording below the folder ``recordings``."""
 
     def __init__(self, device: DeviceState, recordings: Path) -> None:
         super().__init__()
-        self._props["label"] = _LABEL
         self._device = device
         self._tail = RecordingTail(recordings, device.name)
         self._boot = -1
