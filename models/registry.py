@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
+from models.journal import Journal, path_exists
 from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, record_of
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, os_errors, read_bytes, replace_path, sync_folder, write_bytes
@@ -27,8 +28,6 @@ from stinger.private_files import private_files
 
 LOCK_TIMEOUT_S: Final = 10.0
 _CHAMPION_MAX_BYTES: Final = 4096
-_JOURNAL_MAX_BYTES: Final = 64 * 2**20
-"""A journal has a few hundred bytes for each change. A larger file is damaged, and would take long to read."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 _UNFINISHED: Final = ".unfinished-"
@@ -43,6 +42,7 @@ class Registry:
     def __init__(self, folder: StrPath, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
         self.folder = Path(folder)
         self._lock_timeout_s = lock_timeout_s
+        self._journal = Journal(self.folder / "journal.jsonl")
 
     def versions(self) -> list[Version]:
         """Return every complete version, oldest first."""
@@ -73,7 +73,7 @@ class Registry:
         name = self._champion_id()
         path = self.folder / "champion"
         if name is None:
-            promoted = self._promoted(None)
+            promoted = self._journal.promoted(None)
             if promoted:
                 raise FileError(path, f"is missing, although '{promoted[-1]}' was promoted: promote a model")
             return None
@@ -95,23 +95,12 @@ class Registry:
         except FileError:
             current = None
         existing = {version.id: version for version in self.versions()}
-        promoted = reversed(self._promoted(current))
+        promoted = reversed(self._journal.promoted(current))
         return [existing[name] for name in dict.fromkeys(promoted) if name != current and name in existing]
 
     def journal(self) -> list[dict[str, Any]]:
         """Return every change, oldest first, without a last line that a crash left incomplete."""
-        path = self.folder / "journal.jsonl"
-        if not self._exists(path):
-            return []
-        entries = []
-        for line in read_bytes(path, at_most=_JOURNAL_MAX_BYTES).split(b"\n"):
-            try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(entry, dict):
-                entries.append(entry)
-        return entries
+        return self._journal.entries()
 
     def add(
         self,
@@ -143,7 +132,7 @@ class Registry:
                 write_bytes(aside / BLASTER_FILE, blaster_model)
             replace_path(aside, versions / version_id)
             sync_folder(versions)
-            self._note("add", {"version": version_id})
+            self._journal.add("add", {"version": version_id})
         return Version(version_id, self.folder / "versions" / version_id)
 
     def promote(self, version_id: str, *, why: str) -> Version:
@@ -175,23 +164,18 @@ class Registry:
         """Add a line with ``values`` to the journal, about an action that changed no model."""
         self._create_folder()
         with self._locked():
-            self._note(action, values)
+            self._journal.add(action, values)
 
     def rolled_back_versions(self) -> list[Version]:
         """Return the versions that were rolled back since the last promotion and still exist."""
-        rolled_back = []
-        for entry in reversed(self.journal()):
-            if entry.get("action") == "promote":
-                break
-            if entry.get("action") == "rollback":
-                rolled_back.append(entry.get("from"))
+        rolled_back = self._journal.rolled_back()
         return [version for version in self.versions() if version.id in rolled_back]
 
     def prune(self, *, keep: int) -> list[Version]:
         """Delete all but the newest ``keep`` versions, the champion and its predecessor; return the deleted ones."""
         with self._locked():
             champion = self._champion_id()
-            needed = {champion, *self._promoted(champion)[-2:]}
+            needed = {champion, *self._journal.promoted(champion)[-2:]}
             versions = self.versions()
             newest = versions[max(0, len(versions) - keep) :]
             to_delete = [version for version in versions if version not in newest and version.id not in needed]
@@ -200,7 +184,7 @@ class Registry:
                 aside = version.folder.with_name(f"{_UNFINISHED}{version.id}")
                 replace_path(version.folder, aside)
                 shutil.rmtree(aside)
-                self._note("prune", {"version": version.id})
+                self._journal.add("prune", {"version": version.id})
         return to_delete
 
     def _set_champion(self, action: str, version: Version, why: str) -> None:
@@ -211,17 +195,17 @@ class Registry:
             # The first champion is written before its entry: the journal thus names a champion only if there was one, so
             # that a missing file is noticed. The next entry has this champion as its predecessor.
             write_bytes(self.folder / "champion", champion)
-            self._note(action, entry)
+            self._journal.add(action, entry)
         else:
             # The journal is written first: an entry whose change did not happen is ignored later, but a champion without
             # an entry could not be rolled back.
-            self._note(action, entry)
+            self._journal.add(action, entry)
             write_bytes(self.folder / "champion", champion)
 
     def _champion_id(self) -> str | None:
         """Return the content of the file that names the champion; ``None`` if there is no such file."""
         path = self.folder / "champion"
-        if not self._exists(path):
+        if not path_exists(path):
             return None
         return read_bytes(path, at_most=_CHAMPION_MAX_BYTES).decode("utf-8", errors="replace").strip()
 
@@ -231,64 +215,19 @@ class Registry:
             current = self._champion_id()
         except FileError:
             current = ""
-        if current is None or current in self._promoted(current) or any(v.id == current for v in self.versions()):
+        if (
+            current is None
+            or current in self._journal.promoted(current)
+            or any(v.id == current for v in self.versions())
+        ):
             return current
-        promoted = self._promoted(None)
+        promoted = self._journal.promoted(None)
         return promoted[-1] if promoted else None
 
     def _predecessor(self) -> str | None:
         """Return the id of the previous champion."""
-        stack = self._promoted(self._champion_id())
+        stack = self._journal.promoted(self._champion_id())
         return stack[-2] if len(stack) > 1 else None
-
-    def _promoted(self, current: str | None) -> list[str]:
-        """Return the promoted versions that were not rolled back, which form a stack, the last one at its end.
-
-        ``current`` is the champion, which shows whether the last change of the journal took place; if it is not the id of
-        a version, the last change counts.
-        """
-        stack: list[str] = []
-        changes = [
-            entry
-            for entry in self.journal()
-            if entry.get("action") in ("promote", "rollback") and isinstance(entry.get("to"), str)
-        ]
-        readable = current is not None and any(current in (entry["to"], entry.get("from")) for entry in changes[-1:])
-        for i, entry in enumerate(changes):
-            before, to = entry.get("from"), entry["to"]
-            after = changes[i + 1].get("from") if i + 1 < len(changes) else current if readable else to
-            if after != to and i + 1 < len(changes) and after is None:
-                after = to  # the file that names the champion was missing
-            if after != to:
-                continue  # the process was killed after the entry and before the change
-            if not stack and isinstance(before, str):
-                stack.append(before)
-            if entry["action"] == "rollback" and len(stack) > 1:
-                stack.pop()
-            elif not stack or stack[-1] != to:
-                stack.append(to)
-        return stack
-
-    def _exists(self, path: Path) -> bool:
-        with os_errors(path):
-            try:
-                path.stat()
-            except FileNotFoundError:
-                return os.path.lexists(path)  # a link that leads nowhere
-        return True
-
-    def _note(self, action: str, values: Mapping[str, Any]) -> None:
-        path = self.folder / "journal.jsonl"
-        entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "action": action, **values}
-        with os_errors(path), open(path, "ab+") as file:
-            # Ends a line that a crash left incomplete, so that the new line is separate.
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    file.write(b"\n")
-            file.write(json.dumps(entry).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
 
     def _sweep(self, versions: Path) -> None:
         """Remove incomplete versions of a killed process. The caller holds the lock."""

@@ -19,7 +19,8 @@ from service.mqtt.discovery import discovery_message
 from service.mqtt.forgetting import clearing_message, topics_of
 from service.mqtt.messages import event_message, link_message, model_message, scores_message, telemetry_message
 from service.mqtt.publisher import Publisher
-from service.ops.metrics import DeviceMetrics, Metrics
+from service.ops.device_metrics import DeviceMetrics
+from service.ops.metrics import Metrics
 from stinger.device_name import DeviceName
 from stinger.sample import SAMPLE_RATE_HZ
 

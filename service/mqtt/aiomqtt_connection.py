@@ -1,5 +1,6 @@
-"""Connections that publish, through aiomqtt and the paho-mqtt below it. Only this file and ``aiomqtt_client`` know these two libraries.
+"""Connections that publish, through aiomqtt and the paho-mqtt below it.
 
+Only this file, ``aiomqtt_client`` and ``paho_reading`` know these two libraries, and ``reason_codes`` takes paho's texts.
 aiomqtt connects and disconnects, has the event loop read paho's socket, and pings. Messages and subscriptions go through
 paho's public methods and callbacks, because aiomqtt needs two tasks for each publish. Where neither library has a public
 way, private names are used; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks one.
@@ -14,12 +15,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 import aiomqtt
-from paho.mqtt.client import MQTT_ERR_CONN_LOST, MQTT_ERR_SUCCESS, error_string
+from paho.mqtt.client import MQTT_ERR_SUCCESS, error_string
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from service.base.logs import get_logger
 from service.mqtt.aiomqtt_client import explanation_of, limits_of, new_client, refuse_socket
 from service.mqtt.connection import (
     ConnectionSettings,
@@ -35,15 +35,13 @@ from service.mqtt.connection import (
     WritableHandler,
 )
 from service.mqtt.messages import OutgoingMessage
+from service.mqtt.paho_reading import PahoReading
 from service.mqtt.publishable import publish_packet_bytes, topic_problem
+from service.mqtt.qos0_confirmation import Qos0Confirmation
 from service.mqtt.reason_codes import connack_text, disconnect_text, puback_text
 
-_CONNACK: Final = 0x20
-_CONNACK_BYTES: Final = 4
-"""Type, length, flags and code, up to where both versions of MQTT are the same."""
 _SHORT_KEEPALIVE_S: Final = 3
 _NO_TOPIC: Final = "stinger/daemon/nothing"
-_LOG: Final = get_logger(__name__)
 
 
 class AiomqttConnection(PublishingConnection):
@@ -59,11 +57,11 @@ class AiomqttConnection(PublishingConnection):
         # aiomqtt has no way to publish at once, to read what the broker announced, or to give up a connection.
         paho: Any = self._client._client  # noqa: SLF001
         self._paho = paho
-        self._beginning = b""
+        self._reading = PahoReading(paho, settings.max_packet_bytes, self._lose)
         self._unacknowledged: dict[int, tuple[Callable[[], None] | None, RefusedHandler | None]] = {}
-        self._unconfirmed: list[Callable[[], None]] = []
-        self._confirming: list[Callable[[], None]] = []
-        self._confirming_id: int | None = None
+        # UNSUBSCRIBE from a topic that was never subscribed to is the only packet with an answer and without an effect that
+        # paho can send and report.
+        self._confirmation = Qos0Confirmation(lambda: self._send_unsubscribe([_NO_TOPIC]))
         self._writing_now = False
         self._congested = False
         self._closing = False
@@ -80,11 +78,6 @@ class AiomqttConnection(PublishingConnection):
         paho.on_publish = self._on_publish
         paho.on_subscribe = self._on_subscribe
         paho.on_unsubscribe = self._on_unsubscribe
-        self._loop_read: Any = paho.loop_read
-        paho.loop_read = self._read
-        # All reads of paho go through this method. No public callback reports the length of a packet before it is read.
-        self._receive: Any = paho._sock_recv  # noqa: SLF001
-        paho._sock_recv = self._receive_limited  # noqa: SLF001
 
     @property
     def congested(self) -> bool:
@@ -117,8 +110,7 @@ class AiomqttConnection(PublishingConnection):
             if qos:
                 self._unacknowledged[info.mid] = (acknowledged, refused)
             elif message.qos and acknowledged is not None:
-                self._unconfirmed.append(acknowledged)
-                self._confirm()
+                self._confirmation.add(acknowledged)
             if self._writing_now:
                 self._write()
         finally:
@@ -211,26 +203,6 @@ class AiomqttConnection(PublishingConnection):
         properties.CorrelationData = correlation_data
         return properties
 
-    def _read(self) -> Any:
-        """Read a packet; close if that raises. aiomqtt would leave the connection open and never read from it again."""
-        try:
-            return self._loop_read()
-        except Exception as error:  # noqa: BLE001 - a packet that paho cannot decode, or a fault of ours
-            _LOG.debug("broker_packet_not_read", exc_info=True)
-            self._lose(f"a packet from the broker could not be read: {error!r}")
-            self._paho._sock_close()  # noqa: SLF001 - paho has no public way to close at once
-            return MQTT_ERR_CONN_LOST
-
-    def _receive_limited(self, size: int) -> bytes:
-        """Receive at most ``size`` bytes for paho; end the connection if a packet is longer than allowed."""
-        if size > self._settings.max_packet_bytes:
-            self._lose(f"the broker sent a packet of {size} bytes, longer than {self._settings.max_packet_bytes}")
-            raise ConnectionAbortedError(self._lost_reason)
-        data: bytes = self._receive(size)
-        if len(self._beginning) < _CONNACK_BYTES:
-            self._beginning += data
-        return data
-
     # The next methods are paho's callbacks.
 
     def _on_connect(self, paho: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
@@ -258,16 +230,10 @@ class AiomqttConnection(PublishingConnection):
         elif code == "Keep alive timeout":
             self._lose(f"nothing from the broker for {2 * paho.keepalive} s")
         elif code == "Protocol error":
-            self._lose(self._refusal() or "the broker sent a packet that MQTT does not allow")
+            refusal = "" if self._accepted.done() else self._reading.refusal()
+            self._lose(refusal or "the broker sent a packet that MQTT does not allow")
         else:
             self._lose_closed()
-
-    def _refusal(self) -> str:
-        """Return the refusal in a CONNACK that paho reports as a protocol error only, as with code 1 of 3.1.1; or ""."""
-        if self._accepted.done() or len(self._beginning) < _CONNACK_BYTES or self._beginning[0] != _CONNACK:
-            return ""
-        code = self._beginning[_CONNACK_BYTES - 1]
-        return f"refused by the broker: {connack_text(code)}" if code else ""
 
     def _take_message(self, _paho: Any, _userdata: Any, message: Any) -> None:
         now_ns = time.monotonic_ns()
@@ -298,16 +264,6 @@ class AiomqttConnection(PublishingConnection):
         elif acknowledged is not None:
             acknowledged()
 
-    def _confirm(self) -> None:
-        """Learn that the broker has read what was sent at QoS 0: it answers packets in order.
-
-        UNSUBSCRIBE from a topic that was never subscribed to is the only packet with an answer and without an effect that
-        paho can send and report.
-        """
-        if self._unconfirmed and not self._confirming:
-            self._confirming, self._unconfirmed = self._unconfirmed, []
-            self._confirming_id = self._send_unsubscribe([_NO_TOPIC])
-
     def _send_unsubscribe(self, filters: list[str]) -> int:
         code, packet_id = self._paho.unsubscribe(filters)
         if code != MQTT_ERR_SUCCESS:
@@ -315,18 +271,14 @@ class AiomqttConnection(PublishingConnection):
         return int(packet_id)
 
     def _on_unsubscribe(self, _paho: Any, _userdata: Any, packet_id: int, *_: Any) -> None:
-        if packet_id != self._confirming_id:
-            return
-        confirmed, self._confirming = self._confirming, []
-        for acknowledged in confirmed:
-            acknowledged()
-        # While a callback of paho runs, paho must not write.
-        self._loop.call_soon(self._confirm_rest)
+        if self._confirmation.take_answer(packet_id):
+            # While a callback of paho runs, paho must not write.
+            self._loop.call_soon(self._confirm_next)
 
-    def _confirm_rest(self) -> None:
+    def _confirm_next(self) -> None:
         with suppress(MqttError):  # the connection's owner learns of it
             if not self._lost.is_set():
-                self._confirm()
+                self._confirmation.ask()
 
     def _keep_alive(self, every_s: float) -> None:
         """Have paho ping in time for a broker with a short keep alive: aiomqtt lets it look once a second only."""

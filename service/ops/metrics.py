@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import platform
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from itertools import accumulate
 from typing import Final
 
-from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched
-from service.base.source import LinkCounters, LinkReport, LinkState
+from service.base.source import LinkReport, LinkState
 from service.base.states import RecorderStats
-from service.ops.exposition import Family, expose, histogram_rows, label
+from service.ops.device_metrics import DeviceMetrics
+from service.ops.exposition import Family, expose, label
+from service.ops.histogram import Histogram
 from service.ops.process_metrics import process_metrics
-from stinger.shots import MIN_LEAD_MS
 
 BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Upper bounds of the latency histograms."""
@@ -27,81 +25,6 @@ BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 
 STAGES: Final = ("read", "score", "decision", "acknowledged")
 LEAD_BUCKETS_S: Final = (0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds of the histogram of leads; those just below 0.1 s count shots with wheels that were almost at speed."""
-
-
-class Histogram:
-    """A histogram of durations, for all devices together."""
-
-    __slots__ = ("_bounds_ns", "bounds_s", "counts", "sum_ns")
-
-    def __init__(self, bounds_s: tuple[float, ...]) -> None:
-        self.bounds_s = bounds_s
-        self._bounds_ns = tuple(round(bound * 1e9) for bound in bounds_s)
-        self.counts = [0] * (len(bounds_s) + 1)
-        """Number of durations per bucket: up to each bound and above the one before; the last is above all bounds."""
-        self.sum_ns = 0
-
-    def observe(self, duration_ns: int, count: int = 1) -> None:
-        """Add ``duration_ns``, ``count`` times."""
-        self.counts[bisect_left(self._bounds_ns, duration_ns)] += count
-        self.sum_ns += duration_ns * count
-
-    def rows(self, labels: str) -> list[str]:
-        """Return its rows in Prometheus' text format."""
-        return histogram_rows(labels, self.bounds_s, list(accumulate(self.counts)), self.sum_ns / 1e9)
-
-
-class DeviceMetrics:
-    """Counters of one device since the daemon started. Counters without a method are incremented directly."""
-
-    __slots__ = (
-        "accepted",
-        "bursts",
-        "device",
-        "false_spinups",
-        "gaps",
-        "in_time",
-        "labels",
-        "link",
-        "samples",
-        "scores",
-        "spinups",
-        "state",
-        "wheels_on",
-    )
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self.labels = label("device", device)
-        self.samples = 0
-        """Samples received."""
-        self.scores = 0
-        """Windows scored."""
-        self.gaps = 0
-        """Times that the window was restarted."""
-        self.accepted = 0
-        self.bursts = 0
-        self.in_time = 0
-        """Accepted shots with a lead of at least the time that wheels need to reach speed."""
-        self.spinups = 0
-        self.false_spinups = 0
-        self.wheels_on = False
-        self.link = LinkCounters()
-        self.state = LinkState.CONNECTING
-
-    def count(self, event: Event) -> None:
-        """Count an event."""
-        match event:
-            case Shot(accepted=True, lead_ms=lead_ms):
-                self.accepted += 1
-                self.in_time += lead_ms is not None and lead_ms >= MIN_LEAD_MS
-            case Shot():
-                self.bursts += 1
-            case WheelsSwitched(on=on):
-                self.wheels_on = on
-                self.spinups += on
-            case FalseSpinUp():
-                self.false_spinups += 1
 
 
 class Metrics:

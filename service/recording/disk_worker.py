@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import threading
@@ -14,11 +13,7 @@ from typing import Final
 from service.base.logs import get_logger
 from service.recording.recording_file import RecordingFile
 from service.recording.sidecar import Sidecar
-from stinger.errors import FileError
-from stinger.files import write_bytes, write_many
-
-MANY_FILES: Final = 16
-"""From this number of files on, one flush of all of the system's disks costs less than one for each file."""
+from service.recording.sidecar_writer import MANY_FILES, DiskErrors, SidecarWriter
 
 RESTART_S: Final = 1.0
 """How long after a failure of the thread its work begins again."""
@@ -50,7 +45,7 @@ class DiskWorker:
         self.needs_attention = False
         """Whether the disk is low on space, or :meth:`take_failed` has files."""
         self.low_on_space = False
-        self.errors = 0
+        self._errors = DiskErrors()
         self._folder = folder
         self._interval_s = sync_interval_s
         self._keep_free = keep_free_bytes
@@ -61,7 +56,7 @@ class DiskWorker:
         self._open: set[RecordingFile] = set()
         self._failed: dict[RecordingFile, str] = {}
         self._to_close: list[tuple[RecordingFile, Sidecar]] = []
-        self._unsaved: dict[Path, Sidecar] = {}
+        self._sidecars = SidecarWriter(self._errors)
         self._opened: list[RecordingFile] = []
         self._has_work = False
         self._flushes_requested = 0
@@ -72,6 +67,11 @@ class DiskWorker:
         """What ended the thread's work; ``None`` again after a whole round of it."""
         self._round_began_s: float | None = None
         """When the current round of work began, on the monotonic clock; ``None`` while the thread waits."""
+
+    @property
+    def errors(self) -> int:
+        """Number of failures of the disk and of this thread."""
+        return self._errors.count
 
     def add(self, file: RecordingFile) -> None:
         """Take over a new file; its sidecar is written soon."""
@@ -100,7 +100,7 @@ class DiskWorker:
     def save_sidecar(self, path: Path, sidecar: Sidecar) -> None:
         """Have ``sidecar`` written soon."""
         with self._changed:
-            self._unsaved[path] = sidecar
+            self._sidecars.put(path, sidecar)
             self._wake()
 
     def close_file(self, file: RecordingFile, sidecar: Sidecar) -> None:
@@ -134,7 +134,7 @@ class DiskWorker:
         """Wait until everything handed over before is on the disk; return False if that took too long or failed."""
         with self._changed:
             if self._thread is None or not self._thread.is_alive():
-                return not self._unsaved and self._crash is None
+                return not self._sidecars.waiting and self._crash is None
             self._flushes_requested += 1
             wanted, errors = self._flushes_requested, self.errors
             self._wake()
@@ -180,7 +180,7 @@ class DiskWorker:
                 self._work_until_stopped()
             except BaseException as error:  # noqa: BLE001 - nobody would notice the end of this thread
                 _LOG.exception("recording_thread_failed", restart_s=self._restart_s)
-                self.errors += 1
+                self._errors.count += 1
                 with self._changed:
                     failed_again = self._stopping and self._crash is not None
                     self._crash, self._round_began_s = error, None
@@ -204,13 +204,13 @@ class DiskWorker:
                 to_close, self._to_close = self._to_close, []
                 opened, self._opened = self._opened, []
             try:
-                self._write_first_sidecars(opened)
+                self._sidecars.write_first(opened)
                 if stopping or requested > self._flushes_done or time.monotonic() >= next_sync_s:
                     self._sync_open_files()
                     self.check_free_space()
                     next_sync_s = time.monotonic() + self._interval_s
                 self._close_files(to_close)
-                self._write_sidecars()
+                self._sidecars.write()
             except BaseException:
                 with self._changed:
                     self._to_close[:0] = [(file, sidecar) for file, sidecar in to_close if file.fd >= 0]
@@ -222,17 +222,6 @@ class DiskWorker:
                 self._changed.notify_all()
                 if stopping and not self._to_close:
                     return
-
-    def _write_first_sidecars(self, opened: list[RecordingFile]) -> None:
-        """Write the sidecars of new files without waiting for the disk: after a crash of the machine they are of no use."""
-        for file in opened:
-            try:
-                write_bytes(file.sidecar_path, file.sidecar.to_json(), lasting=False)
-            except FileError as error:
-                self.save_sidecar(file.sidecar_path, file.sidecar)
-                self._count_error(str(error))
-            except Exception:  # noqa: BLE001 - one sidecar must not keep the others from being written
-                self._log_mistake(file.sidecar_path)
 
     def _sync_open_files(self) -> None:
         with self._lock:
@@ -263,46 +252,17 @@ class DiskWorker:
                 if file.dirty:
                     file.sync()
             except OSError as error:
-                self._count_error(f"{file.path}: {error.strerror or error}")
+                self._errors.add(f"{file.path}: {error.strerror or error}")
             try:
                 file.close()
-                with self._lock:
-                    if sidecar.samples or sidecar.notes:
-                        self._unsaved[file.sidecar_path] = sidecar
-                        continue
-                    self._unsaved.pop(file.sidecar_path, None)
+                if sidecar.samples or sidecar.notes:
+                    self._sidecars.put(file.sidecar_path, sidecar)
+                    continue
+                self._sidecars.discard(file.sidecar_path)
                 file.path.unlink(missing_ok=True)
                 file.sidecar_path.unlink(missing_ok=True)
             except OSError as error:
-                self._count_error(f"{file.path}: {error.strerror or error}")
-
-    def _write_sidecars(self) -> None:
-        with self._lock:
-            unsaved, self._unsaved = self._unsaved, {}
-        if len(unsaved) >= MANY_FILES:
-            # If one of them fails, each is written by itself below.
-            with suppress(Exception):
-                write_many({path: sidecar.to_json() for path, sidecar in unsaved.items()})
-                return
-        failed = self._write_each(unsaved)
-        if failed:
-            with self._lock:
-                self._unsaved = failed | self._unsaved  # a newer sidecar of the same file takes precedence
-
-    def _write_each(self, unsaved: dict[Path, Sidecar]) -> dict[Path, Sidecar]:
-        """Write each sidecar; return those that could not be written."""
-        failed = {}
-        for path, sidecar in unsaved.items():
-            try:
-                write_bytes(path, sidecar.to_json())
-            except FileError as error:
-                # If the whole folder was deleted, there is nothing left to describe.
-                if path.parent.is_dir():
-                    failed[path] = sidecar
-                self._count_error(str(error))
-            except Exception:  # noqa: BLE001 - one sidecar must not keep the others from being written
-                self._log_mistake(path)
-        return failed
+                self._errors.add(f"{file.path}: {error.strerror or error}")
 
     def _fail(self, file: RecordingFile, reason: str) -> None:
         with self._lock:
@@ -311,13 +271,4 @@ class DiskWorker:
             self._open.discard(file)
             self._failed[file] = reason
             self.needs_attention = True
-        self._count_error(reason)
-
-    def _log_mistake(self, path: Path) -> None:
-        """Log the exception that is being handled, a mistake in the program; the next start writes this sidecar."""
-        self.errors += 1
-        _LOG.exception("sidecar_not_written", path=path)
-
-    def _count_error(self, reason: str) -> None:
-        self.errors += 1
-        _LOG.log(logging.WARNING if self.errors == 1 else logging.DEBUG, "recording_disk_error", reason=reason)
+        self._errors.add(reason)

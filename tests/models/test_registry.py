@@ -95,7 +95,7 @@ def test_champion_that_was_promoted_twice_does_not_trap_the_roll_back(tmp_path: 
 def test_promotion_that_a_kill_kept_from_coming_true_is_not_gone_back_to(tmp_path: Path) -> None:
     registry, (a, b) = registry_with(tmp_path, "a", "b")
     registry.promote(a, why="")
-    registry._note("promote", {"from": a, "to": b, "why": "killed right after"})
+    registry.note("promote", {"from": a, "to": b, "why": "killed right after"})
     with pytest.raises(InputError, match="no earlier champion"):
         registry.roll_back(why="")
 

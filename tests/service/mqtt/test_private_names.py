@@ -14,7 +14,7 @@ import pytest
 from gmqtt.mqtt.connection import MQTTConnection
 from gmqtt.mqtt.protocol import MQTTProtocol
 
-from service.mqtt import aiomqtt_connection, gmqtt_connection, limited_broker
+from service.mqtt import aiomqtt_connection, gmqtt_connection, limited_broker, paho_reading
 from service.mqtt.embedded_limits import EmbeddedLimits
 
 AIOMQTT = {"_client"}
@@ -26,12 +26,16 @@ GMQTT_PROTOCOL = {"_read_packet"}
 
 
 @pytest.mark.parametrize(
-    ("module", "names"),
-    [(aiomqtt_connection, AIOMQTT | PAHO), (gmqtt_connection, GMQTT_CLIENT | GMQTT_CONNECTION | GMQTT_PROTOCOL)],
+    ("modules", "names"),
+    [
+        ([aiomqtt_connection, paho_reading], AIOMQTT | PAHO),
+        ([gmqtt_connection], GMQTT_CLIENT | GMQTT_CONNECTION | GMQTT_PROTOCOL),
+    ],
     ids=["aiomqtt", "gmqtt"],
 )
-def test_every_private_name_that_is_used_is_listed_here(module: ModuleType, names: set[str]) -> None:
-    used = re.findall(r"\b(?:_?client|_?paho|connection|protocol)\.(_[a-z]\w*)", inspect.getsource(module))
+def test_every_private_name_that_is_used_is_listed_here(modules: list[ModuleType], names: set[str]) -> None:
+    source = "".join(map(inspect.getsource, modules))
+    used = re.findall(r"\b(?:_?client|_?paho|connection|protocol)\.(_[a-z]\w*)", source)
     assert set(used) == names
 
 

@@ -1,0 +1,105 @@
+"""Writes the sidecars of recordings that wait to be written, for the thread of :mod:`service.recording.disk_worker`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from service.base.logs import get_logger
+from service.recording.recording_file import RecordingFile
+from service.recording.sidecar import Sidecar
+from stinger.errors import FileError
+from stinger.files import write_bytes, write_many
+
+MANY_FILES: Final = 16
+"""From this number of files on, one flush of all of the system's disks costs less than one for each file."""
+
+_LOG: Final = get_logger(__name__)
+
+
+class DiskErrors:
+    """Counts and logs what keeps recordings from the disk. For one thread; others may read :attr:`count`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, reason: str) -> None:
+        """Count and log a failure of the disk: the first as a warning, later ones at debug level."""
+        self.count += 1
+        _LOG.log(logging.WARNING if self.count == 1 else logging.DEBUG, "recording_disk_error", reason=reason)
+
+    def add_mistake(self, path: Path) -> None:
+        """Count and log the exception that is being handled, a mistake in the program: the sidecar ``path`` is not written.
+
+        The next start writes it.
+        """
+        self.count += 1
+        _LOG.exception("sidecar_not_written", path=path)
+
+
+class SidecarWriter:
+    """The sidecars that wait to be written. One thread writes them, others may add to them."""
+
+    def __init__(self, errors: DiskErrors) -> None:
+        self._errors = errors
+        self._lock = threading.Lock()
+        self._unsaved: dict[Path, Sidecar] = {}
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any sidecar waits."""
+        return bool(self._unsaved)
+
+    def put(self, path: Path, sidecar: Sidecar) -> None:
+        """Have ``sidecar`` written to ``path``, in place of one that waits for it."""
+        with self._lock:
+            self._unsaved[path] = sidecar
+
+    def discard(self, path: Path) -> None:
+        """Do not write the sidecar that waits for ``path``, if there is one."""
+        with self._lock:
+            self._unsaved.pop(path, None)
+
+    def write_first(self, files: Iterable[RecordingFile]) -> None:
+        """Write the sidecars of new files without waiting for the disk: after a crash of the machine they are of no use."""
+        for file in files:
+            try:
+                write_bytes(file.sidecar_path, file.sidecar.to_json(), lasting=False)
+            except FileError as error:
+                self.put(file.sidecar_path, file.sidecar)
+                self._errors.add(str(error))
+            except Exception:  # noqa: BLE001 - one sidecar must not keep the others from being written
+                self._errors.add_mistake(file.sidecar_path)
+
+    def write(self) -> None:
+        """Write all that wait; what the disk refuses waits for the next call."""
+        with self._lock:
+            unsaved, self._unsaved = self._unsaved, {}
+        if len(unsaved) >= MANY_FILES:
+            # If one of them fails, each is written by itself below.
+            with suppress(Exception):
+                write_many({path: sidecar.to_json() for path, sidecar in unsaved.items()})
+                return
+        failed = self._write_each(unsaved)
+        if failed:
+            with self._lock:
+                self._unsaved = failed | self._unsaved  # a newer sidecar of the same file takes precedence
+
+    def _write_each(self, unsaved: dict[Path, Sidecar]) -> dict[Path, Sidecar]:
+        """Write each sidecar; return those that the disk refused."""
+        failed = {}
+        for path, sidecar in unsaved.items():
+            try:
+                write_bytes(path, sidecar.to_json())
+            except FileError as error:
+                # If the whole folder was deleted, there is nothing left to describe.
+                if path.parent.is_dir():
+                    failed[path] = sidecar
+                self._errors.add(str(error))
+            except Exception:  # noqa: BLE001 - one sidecar must not keep the others from being written
+                self._errors.add_mistake(path)
+        return failed
