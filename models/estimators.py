@@ -19,11 +19,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from models.averaged_mlp import AveragedMlp
+from models.cnn import CnnClassifier, check_pytorch
 from models.feature_sets import FITTED_SETS
 from models.features import TrainingInput, training_input
 from models.hard_negatives import hard_rows
 from models.kernel_features import KernelFeatures, SampledScaler
-from models.spec import EstimatorOptions, Member, ModelSpec
+from models.spec import CNN, EstimatorOptions, Member, ModelSpec
 from stinger.errors import InputError
 
 Labels = npt.NDArray[np.integer[Any]]
@@ -86,19 +87,20 @@ def fit_members(
     second ``seed + 1``, and so on. With ``options.hard_rounds``, the rows must be in order of time, and a member is fitted on
     those of :func:`~models.hard_negatives.hard_rows`. Raises :class:`InputError` as :func:`make_estimator` and :func:`fit_estimator` do.
     """
-    estimators: list[Estimator] = []
     warnings: list[str] = []
     if len(spec.members) == 1:
         options = replace(options, mlp_networks=1)
-    for number, member in enumerate(spec.members):
-        new = partial(make_estimator, member.model, member.features, seed=seed + number, labels=labels, options=options)
+    makers = [
+        partial(make_estimator, member.model, member.features, seed=seed + number, labels=labels, options=options)
+        for number, member in enumerate(spec.members)
+    ]
+    estimators = tuple(new() for new in makers)  # before any is fitted: the package of one may be missing
+    for member, new, estimator in zip(spec.members, makers, estimators, strict=True):
         values = inputs[member.features]
         rows = _rows_to_fit(new, values, labels, weights, options.hard_rounds)
-        estimator = new()
         lines = fit_estimator(estimator, values[rows], labels[rows], None if weights is None else weights[rows])
         warnings += [f"{member}: {line}" if len(spec.members) > 1 else line for line in lines]
-        estimators.append(estimator)
-    return FittedModel(spec, tuple(estimators)), tuple(warnings)
+    return FittedModel(spec, estimators), tuple(warnings)
 
 
 def _rows_to_fit(
@@ -124,10 +126,13 @@ def make_estimator(
 
     Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled. Features that
     are fitted, those of :data:`~models.feature_sets.FITTED_SETS`, are the first step of the pipeline. Raises
-    :class:`InputError` for an unknown name, an ``mlp_alpha`` outside 0 to :data:`MLP_MAX_ALPHA`, and xgb without its
-    package.
+    :class:`InputError` for an unknown name, an ``mlp_alpha`` outside 0 to :data:`MLP_MAX_ALPHA`, and xgb and cnn
+    without their packages.
     """
     member = Member(model, features)
+    if member.model == CNN:
+        check_pytorch()
+        return CnnClassifier(random_state=seed)
     steps = [KernelFeatures(random_state=seed)] if features in FITTED_SETS else []
     if member.model in SCALED:
         steps.append(SampledScaler() if steps else StandardScaler())

@@ -8,7 +8,7 @@ from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS, SAMPLE_RATE_HZ
 
-FEATURE_SETS: Final = ("summary", "rich", "flatten", "motion", "kernels", "invariant", "invariant_rich")
+FEATURE_SETS: Final = ("summary", "rich", "flatten", "motion", "kernels", "invariant", "invariant_rich", "raw")
 """The feature sets of :func:`models.features.compute_features`."""
 
 MAX_WINDOW_SAMPLES: Final = 65_536
@@ -30,6 +30,8 @@ KERNEL_THRESHOLDS: Final = 3
 """Of each output of a kernel, ``kernels`` has the shares above three thresholds, and the maximum."""
 FITTED_SETS: Final = frozenset({"kernels"})
 """Feature sets that are fitted: their definition depends on the training rows."""
+RAW: Final = "raw"
+"""The window itself, for the model ``cnn``. ``flatten`` has the same numbers, for models that take features."""
 
 _ANY_WINDOW: Final = frozenset({"summary", "rich", "flatten"})
 _INVARIANT: Final = (
@@ -53,7 +55,7 @@ def feature_count(name: str, window_samples: int) -> int:
     """Return the number of features per window in feature set ``name``. Raises as :func:`feature_names` does.
 
     >>> [feature_count(name, 50) for name in FEATURE_SETS]
-    [18, 30, 300, 94, 1344, 16, 22]
+    [18, 30, 300, 94, 1344, 16, 22, 300]
     """
     return len(feature_names(name, window_samples))
 
@@ -74,7 +76,7 @@ def feature_names(name: str, window_samples: int) -> tuple[str, ...]:
             f"kernel{kernel}_dilation{dilation}" for dilation in KERNEL_DILATIONS for kernel in range(KERNELS)
         ]
         return tuple(f"{kernel}_{value}" for kernel in of_kernels for value in pooled)
-    if name == "flatten":
+    if name in ("flatten", RAW):
         return tuple(f"{channel}[{sample}]" for sample in range(window_samples) for channel in CHANNELS)
     if name.startswith("invariant"):
         axes = (*(f"{channel}_std" for channel in CHANNELS[3:]), *(f"{channel}_jerk_std" for channel in CHANNELS[:3]))

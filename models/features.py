@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.feature_sets import FITTED_SETS, feature_count
+from models.feature_sets import FITTED_SETS, RAW, feature_count
 from models.graph.builder import GraphBuilder
 from models.graph.features import add_features
 from models.graph.samples import add_table
@@ -25,10 +25,10 @@ TrainingInput = npt.NDArray[np.float32] | npt.NDArray[np.int16]
 def training_input(windows: npt.NDArray[np.int16], name: str) -> TrainingInput:
     """Return what an estimator on feature set ``name`` is fitted on and applied to, ``(n, k)`` for ``windows`` ``(n, w, 6)``.
 
-    They are the features, or for a set of :data:`FITTED_SETS` the windows, ``(n, 6 w) int16``; the estimator's first step then
-    computes the features. Raises as :func:`compute_features` does.
+    They are the features, or for ``raw`` and a set of :data:`FITTED_SETS` the windows, ``(n, 6 w) int16``; the estimator's
+    first step then computes the features. Raises as :func:`compute_features` does.
     """
-    if name in FITTED_SETS:
+    if name in FITTED_SETS or name == RAW:
         feature_count(name, windows.shape[1])  # raises for windows that the set does not have
         return np.ascontiguousarray(windows).reshape(windows.shape[0], -1)
     return compute_features(windows, name)

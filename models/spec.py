@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from models.feature_sets import check_feature_set
+from models.feature_sets import RAW, check_feature_set
 from stinger.errors import InputError
 
-MODELS: Final = ("logreg", "ridge", "mlp", "rf", "et", "hgb", "xgb")
+MODELS: Final = ("logreg", "ridge", "mlp", "rf", "et", "hgb", "xgb", "cnn")
 """The models of :func:`models.estimators.make_estimator`."""
+
+CNN: Final = "cnn"
+"""The only model on ``raw`` windows; it takes no features."""
+FEATURE_MODELS: Final = tuple(model for model in MODELS if model != CNN)
+"""The models that take features, of any set but ``raw``."""
 
 MAX_MEMBERS: Final = 16
 """The largest ensemble; each member adds its time to that of every sample."""
@@ -17,7 +22,10 @@ MAX_MEMBERS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One model of an ensemble and the features that it gets. Raises :class:`InputError` for an unknown name."""
+    """One model of an ensemble and the features that it gets.
+
+    Raises :class:`InputError` for an unknown name, and if only one of both is ``cnn`` or ``raw``.
+    """
 
     model: str
     features: str
@@ -25,6 +33,12 @@ class Member:
     def __post_init__(self) -> None:
         check_model(self.model)
         check_feature_set(self.features)
+        if self.model == CNN and self.features != RAW:
+            raise InputError(f"there is no '{self}': the model {CNN} takes the window itself, {CNN}:{RAW}")
+        if self.features == RAW and self.model != CNN:
+            raise InputError(
+                f"there is no '{self}': {RAW} is for the model {CNN}; {self.model}:flatten has the same samples"
+            )
 
     def __str__(self) -> str:
         return f"{self.model}:{self.features}"

@@ -12,6 +12,7 @@ from models.decision import DecisionParameters
 from models.estimators import SCALED, FittedModel
 from models.feature_sets import FITTED_SETS
 from models.graph.builder import GraphBuilder
+from models.graph.cnn import add_cnn
 from models.graph.dense import (
     DenseNetwork,
     add_dense,
@@ -25,7 +26,7 @@ from models.graph.gate import add_output
 from models.graph.samples import add_table
 from models.model_file import Model, open_model, probe_windows
 from models.model_meta import META_KEY, ModelMeta, check_windows
-from models.spec import Member
+from models.spec import CNN, Member
 from stinger.errors import InputError
 from stinger.mlmd import BlasterModel, LrModel, encode_mlmd
 
@@ -92,6 +93,8 @@ def with_decision(model: Model, decision: DecisionParameters) -> bytes:
 
 def _add_member(graph: GraphBuilder, number: int, member: Member, estimator: Any) -> str:
     """Add the nodes of one member; return the name of its probability ``(n, 1) float32``."""
+    if member.model == CNN:
+        return add_cnn(graph, estimator.parameters_)
     fitted = estimator[0].parameters_ if member.features in FITTED_SETS else None
     features = add_features(graph, member.features, fitted)
     if member.model in SCALED:

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from models.feature_sets import FITTED_SETS, check_feature_set
+from models.feature_sets import FITTED_SETS, RAW, check_feature_set
 from models.graph.builder import GraphBuilder
 from models.graph.invariant import add_invariant
 from models.graph.kernels import KernelParameters, add_kernels
@@ -68,6 +68,7 @@ _SETS: Final[dict[str, Callable[[GraphBuilder], FeatureNodes]]] = {
     "summary": _summary,
     "rich": _rich,
     "flatten": _flatten,
+    RAW: _flatten,
     "motion": add_motion,
     "invariant": partial(add_invariant, rich=False),
     "invariant_rich": partial(add_invariant, rich=True),

@@ -30,7 +30,7 @@ from replay.trace import Trace
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 
-_SLOWEST_FIRST: Final = ("et", "rf", "hgb", "xgb", "mlp")
+_SLOWEST_FIRST: Final = ("cnn", "et", "rf", "hgb", "xgb", "mlp")
 """Models that take long to fit, the slowest first: they are started first, so that all workers finish at about the same time."""
 
 

@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier
 
 from models.averaged_mlp import AveragedMlp
 from models.estimators import Estimator, fit_estimator, fit_members, make_estimator, predict_probability
-from models.spec import MODELS, EstimatorOptions, Member, ModelSpec, parse_spec
+from models.spec import FEATURE_MODELS, EstimatorOptions, Member, ModelSpec, parse_spec
 from stinger.errors import InputError
 
 Labels = npt.NDArray[np.uint8]
@@ -22,7 +22,7 @@ def two_clouds(rows: int = 60) -> tuple[npt.NDArray[np.float32], Labels]:
     return (rng.normal(size=(rows, 18)) + 3 * labels[:, None]).astype(np.float32), labels
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", FEATURE_MODELS)
 def test_every_model_learns_and_gives_a_probability_a_row(model: str) -> None:
     features, labels = two_clouds()
     estimator = make_estimator(model, "summary", seed=1, labels=labels, options=EstimatorOptions(trees=10))
@@ -34,7 +34,7 @@ def test_every_model_learns_and_gives_a_probability_a_row(model: str) -> None:
     assert probability[labels == 1].mean() > probability[labels == 0].mean() + 0.1
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", FEATURE_MODELS)
 def test_no_row_gives_no_probability(model: str) -> None:
     features, labels = two_clouds()
     estimator = make_estimator(model, "summary", seed=1, labels=labels, options=EstimatorOptions(trees=3))
@@ -191,7 +191,7 @@ def test_equal_members_of_an_ensemble_differ_in_their_seed() -> None:
     assert warnings == ("mlp:summary: did not converge within 2 iterations",) * 2
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", FEATURE_MODELS)
 def test_a_row_of_weight_zero_is_not_learned_from(model: str) -> None:
     features, labels = two_clouds(400)
     wrong = labels.copy()
@@ -221,6 +221,8 @@ def test_an_mlp_makes_exactly_the_passes_that_are_asked_for_without_a_warning() 
         ("svm:rich", "no model 'svm': expected logreg, ridge, mlp, rf, et, hgb, xgb"),
         ("mlp:", "no feature set '': expected summary, rich, flatten"),
         ("mlp:rich:more", "no feature set 'rich:more'"),
+        ("cnn:rich", "no 'cnn:rich': the model cnn takes the window itself, cnn:raw"),
+        ("mlp:rich+et:raw", "no 'et:raw': raw is for the model cnn; et:flatten has the same samples"),
     ],
 )
 def test_a_junk_spec_is_refused_with_what_there_is(text: str, complaint: str) -> None:

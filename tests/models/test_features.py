@@ -103,13 +103,14 @@ def test_kernels_depend_on_the_seed_and_on_the_rows() -> None:
     assert not np.array_equal(first, fitted_kernels().transform(rows[:5]))
 
 
-def test_estimators_on_kernels_get_the_windows_themselves() -> None:
+def test_estimators_on_kernels_and_on_raw_windows_get_the_windows_themselves() -> None:
     windows = windows_like_life(4, seed=7)
     np.testing.assert_array_equal(training_input(windows, "kernels"), windows.reshape(4, 300))
+    np.testing.assert_array_equal(training_input(windows, "raw"), windows.reshape(4, 300))
     np.testing.assert_array_equal(training_input(windows, "rich"), compute_features(windows, "rich"))
 
 
-@pytest.mark.parametrize("name", ["motion", "kernels", "invariant"])
+@pytest.mark.parametrize("name", ["motion", "kernels", "invariant", "raw"])
 def test_windows_of_another_length_are_refused_where_features_are_of_50_samples(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} features need windows of 50 samples, not 40"):
         training_input(np.zeros((1, 40, 6), dtype=np.int16), name)

@@ -1,0 +1,57 @@
+"""Graph nodes for the small convolutional network ``cnn``, which gets the window itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from onnx import TensorProto
+
+from models.graph.builder import GraphBuilder
+from models.graph.samples import add_magnitudes, add_samples
+
+CNN_CHANNELS: Final = 8
+"""Channels of the network: three axes and the magnitude of the accelerometer, then of the gyroscope."""
+POOLED_SAMPLES: Final = 2
+"""After each convolution but the last, the larger of two outputs that follow each other is kept."""
+
+_Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CnnParameters:
+    """The weights of a fitted network.
+
+    ``scale`` ``(2,)`` are the standard deviations of both sensors, in LSB, by which channels are divided. ``convolutions`` are pairs of weights
+    ``(outputs, inputs, taps)``, with an odd number of taps, and biases ``(outputs,)``; a convolution sees zeros before and
+    after the window. ``dense`` has a weight for each output of the last convolution at each of its times, ``(k, 1)``, and a
+    bias ``(1,)``.
+    """
+
+    scale: _Floats
+    convolutions: tuple[tuple[_Floats, _Floats], ...]
+    dense: tuple[_Floats, _Floats]
+
+
+def add_cnn(graph: GraphBuilder, parameters: CnnParameters) -> str:
+    """Add the nodes of a network; return the name of its sigmoid, ``(n, 1) float32``.
+
+    The scale is part of the weights of the first convolution.
+    """
+    by_sensor = graph.add("Concat", add_samples(graph), add_magnitudes(graph), axis=3)
+    joined = graph.add("Reshape", by_sensor, graph.axes(0, graph.window_samples, CNN_CHANNELS))
+    values = graph.add("Transpose", graph.add("Cast", joined, to=TensorProto.FLOAT), perm=[0, 2, 1])
+    factors = np.repeat(1 / np.asarray(parameters.scale, dtype=np.float64), CNN_CHANNELS // 2)
+    for i, (weights, biases) in enumerate(parameters.convolutions):
+        if i:
+            values = graph.add("MaxPool", values, kernel_shape=[POOLED_SAMPLES], strides=[POOLED_SAMPLES])
+        scaled = weights if i else weights * factors[:, None]
+        reach = weights.shape[2] // 2
+        constants = graph.constant(scaled, np.float32), graph.constant(biases, np.float32)
+        values = graph.add("Relu", graph.add("Conv", values, *constants, pads=[reach, reach]))
+    weights, biases = parameters.dense
+    flat = graph.add("Reshape", values, graph.axes(0, weights.shape[0]))
+    output = graph.add("Gemm", flat, graph.constant(weights, np.float32), graph.constant(biases, np.float32))
+    return graph.add("Sigmoid", output)
