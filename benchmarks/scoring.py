@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ from models.spec import EstimatorOptions, parse_spec
 from stinger.sample import SampleArray, axes, make_samples
 
 SPECS = ("logreg:summary", "mlp:rich", "mlp:motion", "mlp:kernels", "mlp:motion+mlp:kernels", "et:rich")
+DEEP_SPECS = ("cnn:raw", "mlp:motion+mlp:kernels+cnn:raw")
+"""Measured as well where PyTorch is installed."""
 EARLIER = Path("tests/models/old_models/mlp_rich.onnx")
 FIT = EstimatorOptions(mlp_epochs=2, trees=600)
 RECORDING = 20_000
@@ -98,7 +101,8 @@ def main(rounds: int) -> None:
     sliding = np.lib.stride_tricks.sliding_window_view(axes(samples), 50, axis=0)
     windows = np.ascontiguousarray(sliding.transpose(0, 2, 1)[::11])
     ways = {f"{load_model(EARLIER).meta.spec}, as before": Way(load_model(EARLIER), samples)}
-    ways |= {spec: Way(trained(spec, windows), samples) for spec in SPECS}
+    specs = SPECS if find_spec("torch") is None else SPECS + DEEP_SPECS
+    ways |= {spec: Way(trained(spec, windows), samples) for spec in specs}
     for lap in range(rounds + 1):
         for way in ways.values():
             way.measure()
@@ -106,10 +110,10 @@ def main(rounds: int) -> None:
                 for figures in way.times.values():
                     figures.clear()
     print(f"microseconds of processor time for a sample, median (least) of {rounds} rounds in turn")
-    print(f"  {'':<26}{'nodes':>6}{'one device':>16}{'cold':>16}{f'{DEVICES:,} devices':>16}")
+    print(f"  {'':<32}{'nodes':>6}{'one device':>16}{'cold':>16}{f'{DEVICES:,} devices':>16}")
     for name, way in ways.items():
         cells = (f"{np.median(figures):.1f} ({min(figures):.1f})" for figures in way.times.values())
-        print(f"  {name:<26}{way.nodes:>6}" + "".join(f"{cell:>16}" for cell in cells))
+        print(f"  {name:<32}{way.nodes:>6}" + "".join(f"{cell:>16}" for cell in cells))
 
 
 if __name__ == "__main__":

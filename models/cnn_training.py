@@ -53,7 +53,7 @@ def train_cnn(
         scale = _scale(windows)
         network = new_network()
         correction = _fit(network, windows, labels, weights, scale)
-    return _parameters(network, scale, correction)
+    return parameters_of(network, scale, correction)
 
 
 def new_network() -> Tensor:
@@ -72,6 +72,16 @@ def new_network() -> Tensor:
 def channels_of(sensors: Tensor) -> Tensor:
     """Return the network's channels ``(n, 8, w)`` of both sensors' axes ``(n, 2, 3, w)``."""
     return torch.cat((sensors, sensors.norm(dim=2, keepdim=True)), dim=2).flatten(1, 2)
+
+
+def parameters_of(network: Tensor, scale: npt.NDArray[np.float64], correction: float) -> CnnParameters:
+    """Return the weights of ``network``, which gets channels divided by ``scale``; ``correction`` is added to its logits."""
+    *convolutions, dense = [
+        (layer.weight.detach().numpy(), layer.bias.detach().numpy())
+        for layer in network
+        if isinstance(layer, nn.Conv1d | nn.Linear)
+    ]
+    return CnnParameters(scale, tuple(convolutions), (dense[0].T, dense[1] + np.float32(correction)))
 
 
 def _fit(
@@ -127,15 +137,6 @@ def _scale(windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
     by_sensor = windows.reshape(-1, 2, 3)
     scale = np.array([by_sensor[:, sensor].std(dtype=np.float64) for sensor in range(2)])
     return np.where(scale > 0, scale, 1.0)
-
-
-def _parameters(network: Tensor, scale: npt.NDArray[np.float64], correction: float) -> CnnParameters:
-    *convolutions, dense = [
-        (layer.weight.detach().numpy(), layer.bias.detach().numpy())
-        for layer in network
-        if isinstance(layer, nn.Conv1d | nn.Linear)
-    ]
-    return CnnParameters(scale, tuple(convolutions), (dense[0].T, dense[1] + np.float32(correction)))
 
 
 @contextmanager

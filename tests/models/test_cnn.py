@@ -141,3 +141,44 @@ def test_rows_of_weight_zero_are_not_learned_from() -> None:
     fitted = CnnClassifier(random_state=1).fit(rows, wrong, np.repeat([0.0, 1.0], 400))
     probability = fitted.predict_proba(rows)[:, 1]
     assert probability[labels == 1].mean() > probability[labels == 0].mean() + 0.3
+
+
+@needs_pytorch
+def test_graph_agrees_with_the_network_of_pytorch() -> None:
+    import torch  # noqa: PLC0415 - may be missing
+
+    from models.cnn_training import channels_of, new_network, parameters_of  # noqa: PLC0415 - imports PyTorch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = new_network().eval()
+    windows, scale = windows_like_life(500, seed=11), np.array([500.0, 300.0])
+    sensors = torch.from_numpy(windows.reshape(-1, 50, 2, 3)).float().permute(0, 2, 3, 1)
+    with torch.no_grad():
+        network[-1].weight.mul_(20)
+        channels = channels_of(sensors / torch.from_numpy(scale).float()[:, None, None])
+        expected = (network(channels) - 1).sigmoid().numpy()
+    probability = classifier(parameters_of(network, scale, -1)).predict_proba(windows.reshape(500, -1))
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(probability[:, 1:], expected, rtol=0, atol=1e-5)
+
+
+@needs_pytorch
+def test_training_leaves_pytorch_as_it_was() -> None:
+    import torch  # noqa: PLC0415 - may be missing
+
+    rows, labels = turning(100, seed=12)
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    CnnClassifier(random_state=1).fit(rows, labels)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@needs_pytorch
+def test_probability_keeps_its_meaning_although_few_negatives_are_shown() -> None:
+    """With one positive in 100 rows that nothing distinguishes, the probability is about 0.01, not 1 in 7."""
+    rng = np.random.default_rng(13)
+    labels = (np.arange(20_000) % 100 == 0).astype(np.uint8)
+    rows = rng.normal(0, 300, (20_000, 300)).astype(np.int16)
+    probability = CnnClassifier(random_state=1).fit(rows, labels).predict_proba(rows[:2000])[:, 1]
+    assert 0.002 < np.median(probability) < 0.03
