@@ -6,7 +6,7 @@ Only fitting needs PyTorch: the fitted network is a set of weights, and the node
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,24 +20,31 @@ from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS
 
+LEAST_STEPS: Final = 600
+"""The least number of steps of training, unless chosen otherwise."""
+
 Rows = npt.NDArray[np.int16]
 
 
 class CnnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type hints
     """The probability of a shot for windows, flattened to ``(n, 300) int16``; ``parameters_`` are the fitted weights.
 
-    The same seed, rows and versions give the same weights on the same kind of processor.
+    ``least_steps`` is the least number of steps of training, for sets of few rows. The same seed, rows
+    and versions give the same weights on the same kind of processor.
     """
 
-    def __init__(self, random_state: int = 0) -> None:
+    def __init__(self, random_state: int = 0, least_steps: int = LEAST_STEPS) -> None:
         self.random_state = random_state
+        self.least_steps = least_steps
 
     def fit(self, rows: Rows, labels: npt.NDArray[Any], sample_weight: npt.NDArray[Any] | None = None) -> Self:
         """Fit the network on ``rows``, ``labels`` ``(n,)`` of 0 and 1, and the weights of the rows, all 1 by default."""
         from models.cnn_training import train_cnn  # noqa: PLC0415 - PyTorch, an optional extra, takes seconds to import
 
         self.classes_ = np.array([0, 1])
-        self.parameters_ = train_cnn(_windows(rows), labels, sample_weight, seed=self.random_state)
+        self.parameters_ = train_cnn(
+            _windows(rows), labels, sample_weight, seed=self.random_state, least_steps=self.least_steps
+        )
         return self
 
     def predict_proba(self, rows: Rows) -> npt.NDArray[np.float32]:

@@ -22,8 +22,6 @@ DROPPED: Final = 0.3
 """Share of the last convolution's outputs that a step of training leaves out."""
 
 EPOCHS: Final = 15
-LEAST_STEPS: Final = 600
-"""There are as many epochs as make this number of steps, where :data:`EPOCHS` make fewer."""
 BATCH_ROWS: Final = 256
 NEGATIVES_A_POSITIVE: Final = 6
 """Of negatives an epoch uses so many for each positive, other ones each time, but at least :data:`LEAST_NEGATIVES`."""
@@ -42,17 +40,22 @@ Tensor = Any
 
 
 def train_cnn(
-    windows: npt.NDArray[np.int16], labels: npt.NDArray[Any], weights: npt.NDArray[Any] | None, *, seed: int
+    windows: npt.NDArray[np.int16],
+    labels: npt.NDArray[Any],
+    weights: npt.NDArray[Any] | None,
+    *,
+    seed: int,
+    least_steps: int,
 ) -> CnnParameters:
     """Train a network on ``windows`` ``(n, 50, 6)`` and ``labels`` ``(n,)`` of 0 and 1; ``weights`` ``(n,)`` are those of the rows.
 
-    Uses one thread, and leaves PyTorch's own random generator and number of threads as they were.
+    There are :data:`EPOCHS`, or as many as make ``least_steps``. Uses one thread, and leaves PyTorch's own random generator and number of threads as they were.
     """
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         scale = _scale(windows)
         network = new_network()
-        correction = _fit(network, windows, labels, weights, scale)
+        correction = _fit(network, windows, labels, weights, scale=scale, least_steps=least_steps)
     return parameters_of(network, scale, correction)
 
 
@@ -89,7 +92,9 @@ def _fit(
     windows: npt.NDArray[np.int16],
     labels: npt.NDArray[Any],
     weights: npt.NDArray[Any] | None,
+    *,
     scale: npt.NDArray[np.float64],
+    least_steps: int,
 ) -> float:
     """Fit ``network``; return what to add to its logits, because it was shown only some of the negatives."""
     samples, wanted = torch.from_numpy(windows), torch.from_numpy(labels.astype(np.float32))
@@ -98,7 +103,7 @@ def _fit(
     positives, negatives = torch.nonzero(wanted == 1)[:, 0], torch.nonzero(wanted == 0)[:, 0]
     shown = min(len(negatives), max(NEGATIVES_A_POSITIVE * len(positives), LEAST_NEGATIVES))
     steps_an_epoch = math.ceil((len(positives) + shown) / BATCH_ROWS)
-    epochs = max(EPOCHS, math.ceil(LEAST_STEPS / steps_an_epoch))
+    epochs = max(EPOCHS, math.ceil(least_steps / steps_an_epoch))
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, LEARNING_RATE, total_steps=epochs * steps_an_epoch, pct_start=0.15
