@@ -1,4 +1,4 @@
-"""Kill -9 of a real daemon at random moments while blasters stream: what is lost, and whether each next start works.
+"""Kill -9 of a real daemon at random times while blasters stream: what is lost, and whether each next start works.
 
 Run: python -m benchmarks.kills [NUMBER OF KILLS]. Needs mosquitto. 200 kills take about ten minutes. Devices publish
 samples over MQTT, with a shot every 1.3 s, and a subscriber with a persistent session keeps every event. The daemon is
@@ -88,7 +88,7 @@ async def publish(port: int) -> None:
 
 
 def run_and_kill(folder: Path, broker: str, rng: random.Random, number: int) -> str:
-    """Start a daemon and kill it at a random moment; return why it refused to start, empty if it did not."""
+    """Start a daemon and kill it at a random time; return why it refused to start, empty if it did not."""
     early = rng.random() < EARLY_SHARE
     arguments = ("--source", "mqtt:", "--broker", broker, "--scores")
     with daemon(folder, *arguments, name=f"run{number % 2}") as process:
@@ -154,7 +154,7 @@ def examine(folder: Path, heard: Heard) -> Count:
     return count
 
 
-async def kill_again_and_again(folder: Path, kills: int, seed: int) -> None:
+async def kill_repeatedly(folder: Path, kills: int, seed: int) -> None:
     """Run and kill ``kills`` daemons, and print what was lost."""
     rng = random.Random(seed)
     mosquitto = await asyncio.to_thread(started_broker, folder)
@@ -193,4 +193,4 @@ def started_broker(folder: Path) -> Mosquitto:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         wanted = int(sys.argv[1]) if len(sys.argv) > 1 else KILLS
-        asyncio.run(kill_again_and_again(Path(name), wanted, int(os.environ.get("SEED", "1"))))
+        asyncio.run(kill_repeatedly(Path(name), wanted, int(os.environ.get("SEED", "1"))))

@@ -44,7 +44,7 @@ def trained_on(sessions: Sequence[Session], inputs_sha256: Sequence[str]) -> dic
 
 
 def trained_on_rows(dataset: Dataset, rows: npt.NDArray[np.intp]) -> dict[str, Any]:
-    """Return what the metadata of a model that is trained on ``rows`` of ``dataset`` says of their content."""
+    """Return the entry in the metadata of a model trained on ``rows`` of ``dataset`` that identifies their content."""
     return {CONTENT: fingerprint_of_rows(dataset, rows).to_json()}
 
 

@@ -197,7 +197,7 @@ def _refuse_with_spec(*options: str) -> None:
     context = click.get_current_context()
     for option in options:
         if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
-            raise InputError(f"--model-spec contains what --{option} says: give one of them only")
+            raise InputError(f"--model-spec and --{option} set the same: give one of them only")
 
 
 def _check_source(labels: str, train_dir: str | None, logs: Sequence[str]) -> None:

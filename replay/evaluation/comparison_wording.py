@@ -9,7 +9,7 @@ from replay.evaluation.block_bootstrap import Estimate
 from replay.evaluation.comparison import Comparison
 
 _SURE: Final = 0.999
-"""A bootstrap cannot tell a higher probability from certainty."""
+"""A bootstrap cannot show a higher probability than this."""
 
 
 def felt_text(comparison: Comparison) -> str:

@@ -14,7 +14,7 @@ from replay.evaluation.cost import Blocks, CostTable, CostWeights, Numbers
 Flags = npt.NDArray[np.bool_]
 
 _INDIFFERENCE_SHOTS: Final = 1.0
-"""Thresholds whose costs differ by less than one missed shot cannot be told apart by their costs."""
+"""Thresholds whose costs differ by less than one missed shot count as equally good."""
 _TINY: Final = 1e-9
 
 

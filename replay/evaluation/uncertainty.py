@@ -1,4 +1,4 @@
-"""How certain the figures of an evaluation are, and what they would be by chance, where the figures do not tell themselves."""
+"""How certain the figures of an evaluation are, and what they would be by chance."""
 
 from __future__ import annotations
 

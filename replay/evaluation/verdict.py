@@ -99,7 +99,7 @@ def _standing(comparison: Comparison) -> str:
         return "worse than the champion"
     if comparison.is_better:
         return "better than the champion"
-    return "equal to the champion, as far as the data can tell"
+    return "equal to the champion, as far as the data show"
 
 
 def _reason_of_budget(challenger: Contender, within: Comparison, budget: Budget) -> str:

@@ -113,7 +113,9 @@ def test_a_malformed_url_is_not_shown_with_its_password(command: tuple[str, ...]
 
 @pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("key", ["broker.url", "sources", "broker.user", "metrics.port", "data_dir.x", "model"])
-def test_nor_in_a_configuration_or_the_environment(tmp_path: Path, key: str, url: str) -> None:
+def test_a_malformed_url_in_a_configuration_or_the_environment_is_not_shown_with_its_password(
+    tmp_path: Path, key: str, url: str
+) -> None:
     path = tmp_path / "stinger.toml"
     path.write_text(f'{key} = ["{url}", 1]\n')
     assert "sesame" not in refused(("run", "--check", "--config", str(path)))
@@ -122,7 +124,7 @@ def test_nor_in_a_configuration_or_the_environment(tmp_path: Path, key: str, url
     assert "sesame" not in refused(("run", "--check"), STINGER_SOURCES=url)
 
 
-def test_nor_by_a_process() -> None:
+def test_a_process_does_not_show_the_password_of_a_malformed_url() -> None:
     ended = run_stinger("run", "--broker", URLS[0])
     assert ended.returncode == 2
     assert "sesame" not in ended.stdout + ended.stderr

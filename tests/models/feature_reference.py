@@ -1,4 +1,4 @@
-"""Every feature of one window by its definition, written plainly in double precision. The measure for the graph."""
+"""Every feature of one window by its definition, written plainly in double precision. The graph is compared with it."""
 
 from __future__ import annotations
 

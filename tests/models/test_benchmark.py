@@ -71,7 +71,7 @@ def test_an_mlp_is_fitted_on_all_training_rows_without_early_stopping() -> None:
     assert [fit.metrics for fit in fits if fit.split_name == "time"] == [metrics]
 
 
-def test_dear_fits_come_first() -> None:
+def test_expensive_fits_come_first() -> None:
     costs = [job.configuration.cost for job in plan_benchmark(make_dataset(), seeds=[1]).jobs]
     assert costs == sorted(costs, reverse=True)
 

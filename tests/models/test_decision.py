@@ -143,7 +143,7 @@ def test_samples_stepped_one_by_one_switch_as_a_block(
 
 
 @given(streams(), st.lists(st.floats(0, 1), min_size=1, max_size=6))
-def test_ticks_between_samples_change_nothing_but_when_it_is_known(
+def test_ticks_between_samples_only_change_when_a_switch_is_known(
     samples: list[tuple[int, float]], moments: list[float]
 ) -> None:
     times, probability = as_arrays(samples)
@@ -202,14 +202,14 @@ def test_samples_without_an_output_make_it_stale_too() -> None:
     assert decided.wheels[:24].all()
 
 
-def test_switch_inside_a_gap_is_told_with_its_own_time() -> None:
+def test_switch_inside_a_gap_has_its_own_time() -> None:
     decision = Decision()
     decided = decision.push(np.array([0, 10, 20, 2000]), np.array([1.0, 1.0, 1.0, NAN]))
     assert decided.switches == (Switch(30, True), Switch(270, False))
     assert not decided.wheels.any()
 
 
-def test_before_the_first_output_nothing_moves() -> None:
+def test_wheels_stay_off_before_the_first_output() -> None:
     decided = Decision().push(*constant(100, NAN))
     assert not decided.envelope.any()
     assert decided.switches == ()
@@ -223,7 +223,7 @@ def test_time_that_falls_back_starts_over() -> None:
     assert decision.envelope == 0.0
 
 
-def test_wheels_go_off_at_half_the_threshold_unless_told_otherwise() -> None:
+def test_wheels_go_off_at_half_the_threshold_by_default() -> None:
     assert DecisionParameters(on=0.8).off == 0.4
     assert DecisionParameters(on=0.8, off=0.79).off == 0.79
     assert DecisionParameters(on=0.8, off=0.7).at(0.6).off == 0.3

@@ -124,7 +124,7 @@ def test_an_mlp_keeps_rows_aside_only_where_it_can_spare_them(
     assert make_estimator("mlp", "rich", seed=1, labels=labels)[-1].early_stopping is stops_early
 
 
-def test_an_mlp_that_was_cut_short_is_said_in_a_line_and_warns_no_one() -> None:
+def test_an_mlp_that_was_stopped_early_is_reported_in_a_line_without_a_warning() -> None:
     features, labels = two_clouds()
     warnings = fit_estimator(
         make_estimator("mlp", "summary", seed=1, options=EstimatorOptions(mlp_max_iter=2)), features, labels
@@ -132,7 +132,7 @@ def test_an_mlp_that_was_cut_short_is_said_in_a_line_and_warns_no_one() -> None:
     assert warnings == ("did not converge within 2 iterations",)
 
 
-def test_boosting_that_has_too_few_rows_for_a_split_says_so() -> None:
+def test_boosting_that_has_too_few_rows_for_a_split_is_reported() -> None:
     features, labels = two_clouds(39)
     warnings = fit_estimator(make_estimator("hgb", "summary", seed=1), features, labels)
     assert warnings == ("learned nothing: too few rows, because each of two leaves needs 20",)
@@ -150,7 +150,7 @@ def test_one_class_alone_is_refused() -> None:
         fit_estimator(make_estimator("ridge", "summary", seed=1), features, np.zeros(60, dtype=np.uint8))
 
 
-def test_xgb_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xgb_without_its_package_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xgboost", None)
     with pytest.raises(InputError, match=r"xgboost: run pip install 'stinger-ml\[xgb\]'"):
         make_estimator("xgb", "rich", seed=1)

@@ -235,7 +235,7 @@ def test_a_session_without_shots_gives_negatives() -> None:
     assert (dataset.rows.shot_num[alone] == -1).all()
 
 
-def test_shot_numbers_go_on_from_session_to_session() -> None:
+def test_shot_numbers_continue_from_session_to_session() -> None:
     dataset = export(synthetic_samples(3000, 6, bursts=3), synthetic_samples(3000, 6, seed=2, bursts=3))
     assert dataset.rows.shot_num[dataset.labels == 1].tolist() == list(range(12))
 
@@ -256,7 +256,7 @@ def test_a_boot_too_short_for_a_window_is_passed_over() -> None:
     assert dataset.meta["sessions"] == ["log1"]
 
 
-def test_without_negatives_it_says_which_filter_removed_how_many() -> None:
+def test_error_without_negatives_names_how_many_each_filter_removed() -> None:
     trigger = np.zeros(1000)
     trigger[100] = 1
     message = r"of 1,000 far candidates 50 reach across a gap .*, 50 hold a trigger, 900 end too near a trigger edge"
@@ -264,12 +264,12 @@ def test_without_negatives_it_says_which_filter_removed_how_many() -> None:
         export(samples_at(np.arange(1000) * 10, trigger=trigger), avoid_post_ms=60_000)
 
 
-def test_without_a_trigger_it_says_so() -> None:
+def test_error_names_a_missing_trigger() -> None:
     with pytest.raises(InputError, match="the trigger is never pulled"):
         export(samples_at(np.arange(1000) * 10))
 
 
-def test_without_a_whole_positive_it_says_why() -> None:
+def test_error_without_a_whole_positive_has_the_reason() -> None:
     trigger = np.zeros(1000)
     trigger[[20, 60]] = 1
     with pytest.raises(InputError, match=r"of 2 trigger edges, 1 come too soon .* of 1 would start before"):

@@ -13,7 +13,7 @@ from stinger.sample import axes
 from stinger.shots import find_shots
 
 
-def test_factory_model_says_that_it_knows_synthetic_sessions_only() -> None:
+def test_factory_model_names_synthetic_sessions_as_its_only_data() -> None:
     meta = factory_model().meta
     assert meta.spec == str(SPEC)
     assert meta.decision == DECISION

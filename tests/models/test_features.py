@@ -36,7 +36,7 @@ windows_of_50 = hnp.arrays(
 
 
 @given(windows_of_any_shape, st.sampled_from(["summary", "rich"]))
-def test_every_feature_is_what_its_name_says(windows: Windows, name: str) -> None:
+def test_every_feature_equals_its_definition(windows: Windows, name: str) -> None:
     features = compute_features(windows, name)
     names = feature_names(name, windows.shape[1])
     assert features.shape == (windows.shape[0], len(names))
@@ -47,7 +47,7 @@ def test_every_feature_is_what_its_name_says(windows: Windows, name: str) -> Non
 
 
 @given(windows_of_50, st.sampled_from(["motion", "invariant", "invariant_rich"]))
-def test_every_feature_of_any_window_of_50_samples_is_what_its_name_says(windows: Windows, name: str) -> None:
+def test_every_feature_of_any_window_of_50_samples_equals_its_definition(windows: Windows, name: str) -> None:
     features = compute_features(windows, name)
     names = feature_names(name, 50)
     assert features.shape == (windows.shape[0], len(set(names)))

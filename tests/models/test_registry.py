@@ -92,7 +92,7 @@ def test_champion_that_was_promoted_twice_does_not_trap_the_roll_back(tmp_path: 
         registry.roll_back(why="")
 
 
-def test_promotion_that_a_kill_kept_from_coming_true_is_not_gone_back_to(tmp_path: Path) -> None:
+def test_promotion_that_a_kill_prevented_is_not_rolled_back_to(tmp_path: Path) -> None:
     registry, (a, b) = registry_with(tmp_path, "a", "b")
     registry.promote(a, why="")
     registry.note("promote", {"from": a, "to": b, "why": "killed right after"})

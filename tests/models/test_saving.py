@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_kept_model_says_what_it_was_trained_on_and_how_it_did(folder: Path) -> None:
+def test_saved_model_names_its_training_data_and_its_metrics(folder: Path) -> None:
     result = invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")
     assert result.exit_code == 0, result.output
     meta = load_model(folder / "m.onnx").meta
@@ -69,7 +69,7 @@ def test_ensemble_is_trained_and_kept_in_one_file(folder: Path) -> None:
 def test_spec_beside_the_options_that_it_contains_is_refused(folder: Path) -> None:
     result = invoke("train", "--train-dir", folder, "--model-spec", "mlp:rich", "--features", "summary")
     assert result.exit_code == 2
-    assert "--model-spec contains what --features says" in result.stderr
+    assert "--model-spec and --features set the same" in result.stderr
 
 
 def test_kept_model_is_the_one_that_was_measured(folder: Path) -> None:

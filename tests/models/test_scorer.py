@@ -98,7 +98,7 @@ def test_first_score_comes_with_the_fiftieth_sample() -> None:
 
 @pytest.mark.parametrize("one_at_a_time", [False, True])
 @pytest.mark.parametrize(("step", "resets"), [(50, []), (51, [60]), (-10, [60]), (0, [])])
-def test_window_is_emptied_at_a_gap_or_a_jump_back_and_this_is_said(
+def test_window_is_emptied_and_reported_as_reset_at_a_gap_or_a_jump_back(
     step: int, resets: list[int], one_at_a_time: bool
 ) -> None:
     samples = moving(np.concatenate([np.arange(60) * 10, 590 + step + np.arange(60) * 10]))

@@ -20,7 +20,7 @@ def test_further_boots_in_a_file_are_numbered(tmp_path: Path) -> None:
     assert [session.name for session in sessions] == ["log", "log#2", "log#3"]
 
 
-def test_files_of_one_name_are_told_apart_by_their_folder(tmp_path: Path) -> None:
+def test_files_of_one_name_are_distinguished_by_their_folder(tmp_path: Path) -> None:
     logs = []
     for seed, folder in enumerate(("monday", "tuesday")):
         (tmp_path / folder).mkdir()

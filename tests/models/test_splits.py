@@ -103,7 +103,7 @@ def test_a_draw_that_leaves_a_class_out_is_drawn_again() -> None:
         assert 0 < dataset.labels[split.test].sum() < dataset.labels.sum()
 
 
-def test_a_time_split_whose_end_has_no_positive_says_what_to_try() -> None:
+def test_error_of_a_time_split_whose_end_has_no_positive_names_what_to_try() -> None:
     dataset = make_dataset(shots=8)
     dataset.labels[:] = dataset.rows.event_timestamp_ms < 10_000
     with pytest.raises(

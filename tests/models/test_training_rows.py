@@ -42,7 +42,7 @@ def test_session_without_a_shot_gives_as_many_negatives_a_minute_as_asked_for() 
     assert part.inputs["summary"].shape == (60, 18)
 
 
-def test_session_too_short_for_a_window_gives_nothing_and_says_so() -> None:
+def test_session_too_short_for_a_window_is_left_out_with_the_reason() -> None:
     part = build_training_rows(SETS, WindowRule(OPTIONS, 30), session_of(synthetic_samples(6000, 15)[:40], "short"))
     assert part.labels.size == 0
     assert part.inputs["rich"].shape == (0, 30)

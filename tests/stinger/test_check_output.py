@@ -18,7 +18,7 @@ def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path: Path, content: 
 
 
 @pytest.mark.parametrize("place", [".", "missing/report.md"])
-def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path: Path, place: str) -> None:
+def test_place_that_cannot_be_written_is_reported_before_the_work(tmp_path: Path, place: str) -> None:
     with pytest.raises(FileError, match=r"exists and is not a regular file|No such file or directory"):
         check_output(tmp_path / place)
     assert list(tmp_path.iterdir()) == []

@@ -96,7 +96,7 @@ def with_weight(value: float) -> bytes:
         (with_weight(float("inf")), MlmdRefusal.NOT_FINITE),
     ],
 )
-def test_each_refusal_of_the_blaster_is_told_apart(data: bytes, refusal: MlmdRefusal) -> None:
+def test_each_refusal_of_the_blaster_is_distinguished(data: bytes, refusal: MlmdRefusal) -> None:
     with pytest.raises(MlmdError) as caught:
         decode_mlmd(data)
     assert caught.value.refusal is refusal

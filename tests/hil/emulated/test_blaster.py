@@ -136,7 +136,7 @@ class TestInference:
         assert blaster.model_status().cached_age_ms == 300
         assert np.isnan(blaster.journal.since(60)["probability"]).all()
 
-    def test_goes_on_while_the_host_has_a_stream(self) -> None:
+    def test_continues_while_the_host_has_a_stream(self) -> None:
         blaster = EmulatedBlaster()
         feed(blaster, moving(60))
         blaster.set_host_connected(connected=True)

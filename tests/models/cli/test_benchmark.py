@@ -105,7 +105,7 @@ def test_a_report_that_cannot_be_written_is_printed(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("only_linear_models")
-def test_a_split_that_is_impossible_is_left_out_and_said(tmp_path: Path) -> None:
+def test_a_split_that_is_impossible_is_left_out_and_reported(tmp_path: Path) -> None:
     dataset = make_dataset()
     dataset.labels[:] = dataset.rows.event_timestamp_ms < 10_000
     result = invoke_line(f"benchmark --train-dir {write_train_dir(tmp_path / 'late', dataset)} --seeds 1")

@@ -11,7 +11,7 @@ from stinger.logs import read_log
 from tests.helpers.cli import invoke
 
 
-def test_file_holds_the_session_and_the_line_says_what_is_in_it(tmp_path: Path) -> None:
+def test_file_holds_the_session_and_the_line_sums_it_up(tmp_path: Path) -> None:
     path = tmp_path / "session.bin"
     result = invoke("synth", "--minutes", "2", "--seed", "3", "--user", "9", "-o", path)
     expected = synthesise(minutes=2, seed=3, first_user=9)

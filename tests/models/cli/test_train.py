@@ -44,7 +44,7 @@ def test_a_line_of_the_old_scripts_prints_the_metrics(line: str) -> None:
         assert label in result.stdout
 
 
-def test_json_holds_what_the_text_says() -> None:
+def test_json_has_the_figures_of_the_text() -> None:
     result = invoke_line("train --train-dir ml_out/train --split group --json")
     values = json.loads(result.stdout)
     assert values["dataset"]["rows"] == 36

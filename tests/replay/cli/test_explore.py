@@ -77,7 +77,7 @@ def test_without_export_it_writes_pictures_and_a_summary_only(log: str) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--max-shots", "0"]])
-def test_every_accepted_shot_is_drawn_unless_told_otherwise(log: str, options: list[str]) -> None:
+def test_every_accepted_shot_is_drawn_by_default(log: str, options: list[str]) -> None:
     write_log(log, synthetic_samples(3000, 5, bursts=2))
     result = explore(log, "--dpi", "20", *options)
     assert result.exit_code == 0, result.output
@@ -131,14 +131,14 @@ def _saturated(log: str) -> int:
 
 
 @pytest.mark.usefixtures("log")
-def test_repairs_are_said() -> None:
+def test_repairs_are_reported() -> None:
     Path("cut.bin").write_bytes(synthetic_samples(3000, 6).tobytes() + b"ab")
     result = explore("cut.bin", *FAST)
     assert result.exit_code == 0
     assert result.stderr == "Warning: cut.bin: ignored 2 trailing bytes that do not fill a 17-byte record\n"
 
 
-def test_pictures_are_as_large_as_the_dpi_says(log: str) -> None:
+def test_pictures_have_the_size_that_the_dpi_give(log: str) -> None:
     assert explore(log, "--dpi", "50", "--max-shots", "1").exit_code == 0
     with Image.open("ml_out/dataset.png") as picture:
         assert picture.size[0] == 11 * 50

@@ -86,7 +86,7 @@ def test_models_compared(more: str) -> None:
     assert list(rows[0]) == ["timestamp_ms", "trigger", "p_logreg_summary", "p_et_rich", "p_mlp_rich"]
 
 
-def test_each_row_speaks_of_the_window_that_ends_a_lead_before(recorded: SampleArray) -> None:
+def test_each_row_has_the_output_of_the_window_that_ends_a_lead_before(recorded: SampleArray) -> None:
     assert plot("--model", "logreg", "--features", "summary", "--max-shots", "0", "--stride", "7", *FAST).exit_code == 0
     model, _ = fit_dataset(read_dataset("ml_out/train"), parse_spec("logreg:summary"), seed=1)
     axes = np.stack([recorded[name] for name in ("ax", "ay", "az", "gx", "gy", "gz")], axis=1)
@@ -228,7 +228,7 @@ def test_model_that_does_not_count_is_warned_about(options: str) -> None:
     assert "Warning: --model has no effect with" in result.stderr
 
 
-def test_model_files_of_one_name_are_told_apart(kept_model: str) -> None:
+def test_model_files_of_one_name_are_distinguished(kept_model: str) -> None:
     for folder in ("one", "two"):
         Path(folder).mkdir()
         Path(folder, kept_model).write_bytes(Path(kept_model).read_bytes())
@@ -249,7 +249,7 @@ def test_model_file_that_is_called_like_a_trained_model_has_a_column_of_its_own(
     assert list(rows_of("out/predictions.csv")[0])[2:] == ["p_ridge_summary", "p_ridge_summary~2"]
 
 
-def test_pictures_of_an_earlier_prediction_that_are_not_drawn_again_go(kept_model: str) -> None:
+def test_pictures_of_an_earlier_prediction_that_are_not_drawn_again_are_deleted(kept_model: str) -> None:
     assert plot("--model logreg --outdir out --max-shots 3 --max-negs 2", *FAST).exit_code == 0
     Path("out/shots/shot_000_t9.png").write_text("mine")
     Path("ml_out").rename("elsewhere")
@@ -267,7 +267,7 @@ def test_log_that_would_be_overwritten_is_refused(recorded: SampleArray) -> None
     assert Path("predictions.csv").read_bytes() == before
 
 
-def test_repairs_are_said(recorded: SampleArray) -> None:
+def test_repairs_are_reported(recorded: SampleArray) -> None:
     Path("cut.bin").write_bytes(recorded.tobytes() + b"ab")
     result = plot("--csv cut.bin --model logreg --max-shots 0 --max-negs 0", *FAST)
     assert result.exit_code == 0, result.output

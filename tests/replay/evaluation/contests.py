@@ -1,4 +1,4 @@
-"""Contests by hand."""
+"""Builds contests with given counts."""
 
 from __future__ import annotations
 

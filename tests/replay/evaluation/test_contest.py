@@ -49,7 +49,7 @@ def outputs(sessions: tuple[Session, ...], *positions: int) -> list[bytes]:
     return [trace.probability.tobytes() for trace in candidate.traces]
 
 
-def test_what_a_held_out_session_holds_teaches_its_own_judges_nothing() -> None:
+def test_models_that_test_a_held_out_session_do_not_depend_on_its_content() -> None:
     sessions = made_sessions()
     mislabelled = sessions[1].recording.samples.copy()
     mislabelled["trigger"] = np.roll(mislabelled["trigger"], 137)
@@ -100,7 +100,7 @@ def test_champion_is_judged_with_its_own_way_of_deciding() -> None:
     assert row == evaluate([trace], own)
 
 
-def test_candidate_that_cannot_be_trained_is_told_of_and_keeps_nobody_else_from_it() -> None:
+def test_candidate_that_cannot_be_trained_is_reported_and_the_others_are_trained() -> None:
     sessions = made_sessions(2)
     quiet = sessions[1].recording.samples.copy()
     quiet["trigger"] = 0
@@ -114,7 +114,7 @@ def test_candidate_that_cannot_be_trained_is_told_of_and_keeps_nobody_else_from_
     assert found.failed == {"logreg:summary": "fold 1 of 1: no shot to train on in 1 recording"}
 
 
-def test_session_that_teaches_nothing_is_told_of() -> None:
+def test_session_without_training_rows_is_reported() -> None:
     early = synthetic_samples(6000, 15)
     early["trigger"] = 0
     early["trigger"][20:25] = 1
@@ -124,13 +124,13 @@ def test_session_that_teaches_nothing_is_told_of() -> None:
 
 
 @pytest.mark.parametrize("workers", [Workers(jobs=2), Workers(jobs=2, backend="threading")])
-def test_whoever_does_the_work_comes_to_the_same(workers: Workers) -> None:
+def test_results_are_the_same_with_any_workers(workers: Workers) -> None:
     test = holding_out(made_sessions(), 0, 1, 2)
     specs = (LOGREG, parse_spec("mlp:rich"))
     assert contest(test, specs, TaskRunner(workers)) == contest(test, specs)
 
 
-def test_final_model_learnt_from_everything_and_says_so() -> None:
+def test_final_model_is_trained_on_everything_and_names_it() -> None:
     sessions = made_sessions(2)
     meta = replace(open_model(blind_model()).meta, training={"sessions": ["s0", "s1"]})
     model, warnings = train_on_all(sessions, meta, OPTIONS, ALONE)

@@ -105,7 +105,7 @@ def test_small_changes_of_the_output_change_the_cost_little(seed: int) -> None:
         assert abs(cost_of(moved) - cost) < 0.03 * shots
 
 
-def test_two_models_that_differ_by_a_hair_do_where_the_most_shots_within_a_limit_would_jump() -> None:
+def test_nearly_equal_models_cost_nearly_the_same_where_the_most_shots_within_a_limit_jump() -> None:
     """One has 2.0, the other 2.1 false spin-ups a minute at their good threshold; both have few false ones at a bad one."""
     champion, blocks = by_hand((0.4, 2.0, 0.43), (8.8, 1.4, 0.1), parts=30)
     challenger, _ = by_hand((0.4, 2.1, 0.43), (8.8, 1.4, 0.1), parts=30)

@@ -76,7 +76,7 @@ def test_early_spin_up_is_false_and_shown_as_early_and_a_repeat_is_counted_apart
     assert (result.spin_ups.total, result.false.count) == (4, 1)
 
 
-def test_shot_before_the_first_output_is_missed_and_said_to_be_without_output() -> None:
+def test_shot_before_the_first_output_is_missed_and_counted_as_without_output() -> None:
     output = pulses(500)
     output[:50] = np.nan
     result = evaluate([trace_of(output, shots=[40])], SUDDEN)

@@ -49,17 +49,17 @@ def test_report_names_its_data_and_gives_every_number() -> None:
         assert part in text
 
 
-def test_few_data_are_called_few() -> None:
+def test_few_data_are_reported_as_few() -> None:
     assert "little data: 3 accepted shots in 1.0 minutes" in caveats(report_of((1450, 1550)))[0]
     assert not any("little data" in line for line in caveats(report_of((2000, 2100), minutes=40, shots=120)))
 
 
-def test_no_false_spin_up_is_said_to_bound_the_rate_only() -> None:
+def test_report_without_false_spin_ups_gives_a_bound_of_their_rate() -> None:
     assert any("3 in 1.00 minutes, 3 a minute" in line for line in caveats(report_of((1450, 1550))))
     assert not any("3 in" in line for line in caveats(report_of((1450, 1550), (2000, 2100))))
 
 
-def test_wheels_that_are_on_most_of_the_time_are_said_to_prove_nothing() -> None:
+def test_report_notes_that_wheels_on_most_of_the_time_prove_nothing() -> None:
     assert any("a random moment" in line for line in caveats(report_of((0, 5000))))
     assert not any("a random moment" in line for line in caveats(report_of((0, 1000))))
 

@@ -35,7 +35,7 @@ def test_difference_of_a_shot_or_two_is_called_equal() -> None:
     contest = contest_of(contender("old", (80, 100, 10)), contender("new", (82, 100, 10)))
     assert judge(contest, RULES).winner is None
     assert reasons(contest)[0].startswith(
-        "It is equal to the champion, as far as the data can tell: of 100 shots, 2.0 more in time (0.0 to "
+        "It is equal to the champion, as far as the data show: of 100 shots, 2.0 more in time (0.0 to "
     )
 
 
@@ -96,7 +96,7 @@ def test_champion_that_clearly_exceeds_the_limits_counts_as_it_is_within_them() 
 def test_equal_challenger_is_called_equal_even_if_limits_leave_it_only_a_bad_threshold() -> None:
     contest = contest_of(contender("old", (96, 100, 17)), contender("new", (95, 100, 24), within=[(12, 100, 14)]))
     assert judge(contest, RULES).winner is None
-    assert reasons(contest)[0].startswith("It is equal to the champion, as far as the data can tell")
+    assert reasons(contest)[0].startswith("It is equal to the champion, as far as the data show")
 
 
 def test_best_of_several_wins_and_the_others_follow_in_order_of_cost() -> None:

@@ -93,7 +93,7 @@ async def test_a_client_of_mqtt_5_is_answered_with_the_code_for_another_version(
         assert await rest(reader) == b"\x20\x02\x00\x01"
 
 
-async def test_silent_connections_keep_nobody_out() -> None:
+async def test_silent_connections_do_not_keep_others_out() -> None:
     async with EmbeddedBroker(0, limits=replace(LIMITS, connections=5)) as broker:
         silent = [await asyncio.open_connection("127.0.0.1", broker.port) for _ in range(30)]
         async with subscriber(broker.port, "x") as heard:
@@ -123,7 +123,7 @@ async def test_a_packet_that_is_too_long_ends_its_connection_and_is_not_read() -
         assert await rest(reader) == b"\x20\x02\x00\x00"
 
 
-async def test_a_packet_that_does_not_go_on_ends_its_connection() -> None:
+async def test_a_packet_that_is_not_completed_ends_its_connection() -> None:
     async with (
         EmbeddedBroker(0, limits=replace(LIMITS, stalled_s=0.2)) as broker,
         raw_client(broker, connect_packet(b"a") + b"\x30\x50\x00\x01x") as reader,
@@ -176,7 +176,7 @@ async def test_subscriptions_are_limited_in_number_and_length() -> None:
         assert [code if isinstance(code, int) else code.value for code in granted] == [0x80, 0, 0, 0x80]
 
 
-async def test_a_subscriber_that_does_not_read_is_disconnected_and_others_go_on() -> None:
+async def test_a_subscriber_that_does_not_read_is_disconnected_and_others_are_served() -> None:
     limits = replace(LIMITS, unread_bytes=1_000_000)
     subscribe = b"\x82\x06\x00\x01\x00\x01#\x00"
     async with (

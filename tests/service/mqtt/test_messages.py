@@ -142,7 +142,7 @@ def test_a_will_has_no_time() -> None:
     assert (will.qos, will.retain) == (1, True)
 
 
-def test_the_end_of_a_spin_up_says_whether_there_was_a_shot() -> None:
+def test_the_end_of_a_spin_up_has_whether_there_was_a_shot() -> None:
     content = check("spinup", event_message(spin_up(on=False)).payload)
     assert (content["state"], content["with_shot"], content["duration_ms"]) == ("off", True, 320.0)
 
@@ -152,7 +152,7 @@ def test_text_that_is_not_unicode_is_still_published() -> None:
 
 
 @given(at=st.floats(0, 4e9))
-def test_times_are_iso_8601_to_the_millisecond_and_never_later_than_what_they_say(at: float) -> None:
+def test_times_are_iso_8601_rounded_down_to_the_millisecond(at: float) -> None:
     text = iso_time(at)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
 

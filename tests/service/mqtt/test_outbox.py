@@ -19,7 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.damaged_outboxes import KINDS, try_one
+from benchmarks.damaged_outboxes import try_one
+from benchmarks.outbox_damage import KINDS
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.outbox import Outbox

@@ -240,7 +240,7 @@ def test_report_names_a_candidate_that_could_not_be_trained(tmp_path: Path) -> N
     )
 
 
-def test_report_says_why_another_good_challenger_did_not_win(tmp_path: Path) -> None:
+def test_report_has_the_reason_why_another_good_challenger_did_not_win(tmp_path: Path) -> None:
     promote_blind(tmp_path)
     recorded(tmp_path, 1, 2)
     result = attempt(tmp_path, settings=replace(EASY, candidates=("logreg:summary", "logreg:flatten")))

@@ -202,7 +202,7 @@ def test_model_file_is_converted_for_the_blaster(tmp_path: Path) -> None:
     assert upload.data == encode_mlmd(upload.model)
 
 
-def test_converting_without_the_packages_for_training_says_what_to_install(
+def test_converting_without_the_packages_for_training_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "model.onnx").write_bytes(factory_model().data)

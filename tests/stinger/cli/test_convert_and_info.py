@@ -74,7 +74,7 @@ def test_info_as_json_is_for_machines(log: Path) -> None:
     assert summary["channels"]["ax"] == {"min": -7, "max": -7}
 
 
-def test_info_of_two_boots_says_so(log: Path) -> None:
+def test_info_names_both_boots_of_a_log(log: Path) -> None:
     log.write_bytes(log.read_bytes() * 2)
     output = invoke("info", log).output
     assert "2, one for each boot: 4.0 s, 4.0 s" in output
@@ -120,7 +120,7 @@ def test_file_that_may_not_be_read_is_one_line(log: Path, line: str) -> None:
     assert [path.name for path in log.parent.iterdir()] == ["log.bin"]
 
 
-def test_real_capture_is_shown_as_its_description_says(capture_csv: Path) -> None:
+def test_real_capture_is_shown_with_the_figures_of_its_description(capture_csv: Path) -> None:
     output = invoke("info", capture_csv).output
     assert "2,800" in output
     assert "28.0 s" in output

@@ -96,7 +96,7 @@ def test_without_a_command_the_help_is_shown() -> None:
     assert "Commands:" in result.output
 
 
-def test_command_whose_extra_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_whose_extra_is_not_installed_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COMMANDS, "far", ("stinger.cli.no_such_extra:far", "Needs an extra."))
 
     def fail(name: str) -> None:

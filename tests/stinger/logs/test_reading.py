@@ -143,7 +143,7 @@ def test_any_bytes_are_a_log_or_a_file_error(data: bytes) -> None:
         assert log.samples.size == sum(len(recording) for recording in log.recordings) > 0
 
 
-def test_real_capture_holds_what_its_description_says(capture_csv: Path) -> None:
+def test_real_capture_has_the_content_that_its_description_lists(capture_csv: Path) -> None:
     log = read_log(capture_csv)
     (recording,) = log.recordings
     shots = find_shots(recording)

@@ -80,7 +80,7 @@ def test_damage_costs_at_most_the_frames_that_it_touches(data: st.DataObject, da
     assert set(got) >= {0, 1, 3, 4, 5}
 
 
-def test_lost_frames_are_told_by_their_numbers_across_the_wrap() -> None:
+def test_lost_frames_are_counted_by_their_numbers_across_the_wrap() -> None:
     samples = random_samples(4)
     frames = [encode_frames(samples[i : i + 1], number) for i, number in enumerate((65_533, 65_534, 1, 2))]
     decoder = FrameDecoder()

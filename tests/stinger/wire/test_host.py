@@ -88,7 +88,7 @@ def test_dump_whose_end_mark_is_missing_is_an_error() -> None:
         DumpLog().receive(b"MLDUMP1 4\n0123 more\nMLDUMP_DONE\n")
 
 
-def test_dump_that_breaks_off_says_how_much_came() -> None:
+def test_error_of_an_incomplete_dump_names_how_much_arrived() -> None:
     dump = DumpLog()
     dump.receive(b"MLDUMP1 5000\n" + bytes(1234))
     with pytest.raises(ProtocolError, match=r"1,234 of 5,000 bytes"):

@@ -83,7 +83,7 @@ def test_losses_are_counted_across_the_end_of_the_counter() -> None:
     assert (counter.lost, counter.repeated, counter.restarts) == (5, 0, 0)
 
 
-def test_repeat_is_told_from_a_device_that_started_over() -> None:
+def test_repeat_is_distinguished_from_a_device_that_restarted() -> None:
     counter = MessageCounter()
     assert counter.is_new(message(0))
     assert counter.is_new(message(20))
