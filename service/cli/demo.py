@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import Final
@@ -15,7 +16,7 @@ import click
 
 from service.base.logs import set_up_logging
 from service.cli.event_loop import on_signals, run_on_loop
-from service.config.broker_address import parse_broker_url
+from service.config.broker_address import LOOPBACK, parse_broker_url
 from service.config.config import BrokerConfig, Config
 from service.config.source_url import parse_source_urls
 from service.daemon.daemon import Daemon
@@ -25,6 +26,7 @@ from stinger.packages import python_module
 
 _START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 2.0
+_DEVICE: Final = "demo"
 
 
 @click.command(short_help="Show the daemon at work with an emulated blaster.")
@@ -38,29 +40,42 @@ def demo(seconds: float | None, seed: int) -> None:
     """Show the daemon at work on this machine, with nothing else installed.
 
     An emulated blaster streams a synthetic session, the daemon scores it with the factory model and publishes to a broker
-    of its own, and a subscriber shows what is published. Nothing is kept.
+    of its own, and a subscriber shows what is published; with the extra "web", a page in the browser shows it as well: the
+    first line ends with its address. Nothing is kept.
     """
     set_up_logging("error")
     with tempfile.TemporaryDirectory(prefix="stinger-demo-") as folder:
-        run_on_loop(_show(Path(folder), seconds, seed))
+        run_on_loop(_show_until_signal(Path(folder), seconds, seed))
 
 
-async def _show(folder: Path, seconds: float | None, seed: int) -> None:
+async def _show_until_signal(folder: Path, seconds: float | None, seed: int) -> None:
     stop = asyncio.Event()
     on_signals(asyncio.get_running_loop(), stop.set)
-    with _emulated_blaster(seed) as process:
-        address = await _address_of(process)
+    try:
+        await _show(folder, seconds, seed, stop)
+    except InputError:
+        if not stop.is_set():  # Ctrl-C on a terminal ends the other processes as well
+            raise
+
+
+async def _show(folder: Path, seconds: float | None, seed: int, stop: asyncio.Event) -> None:
+    with _running("emulate", "--tcp", "127.0.0.1:0", "--seed", str(seed)) as blaster:
+        address = await _address_of(blaster, "the emulated blaster")
         config = Config(
-            sources=parse_source_urls([f"tcp://{address}?device=demo"]),
+            sources=parse_source_urls([f"tcp://{address}?device={_DEVICE}"]),
             data_dir=folder,
             model="factory",
             scores=True,
             broker=BrokerConfig(url=parse_broker_url("embedded:0"), open=True),
         )
         daemon_stop = asyncio.Event()
-        async with Daemon.open(config) as daemon, asyncio.TaskGroup() as tasks:
+        async with (
+            Daemon.open(config) as daemon,
+            _page(daemon.broker.port, folder) as page,
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(daemon.run(daemon_stop), name="daemon")
-            watching = tasks.create_task(watch(daemon.broker, None, stop=stop), name="watch")
+            watching = tasks.create_task(watch(daemon.broker, None, stop=stop, page=page), name="watch")
             try:
                 async with asyncio.timeout(seconds):
                     await stop.wait()
@@ -70,10 +85,21 @@ async def _show(folder: Path, seconds: float | None, seed: int) -> None:
             daemon_stop.set()
 
 
+@asynccontextmanager
+async def _page(broker_port: int, folder: Path) -> AsyncIterator[str]:
+    """Serve the page as a process of its own while the block runs; yield its address, empty if it is not installed."""
+    if find_spec("nicegui") is None or find_spec("argon2") is None:
+        yield ""
+        return
+    broker = f"mqtt://{LOOPBACK}:{broker_port}"
+    with _running("web", "--broker", broker, "--data-dir", str(folder), "--port", "0") as process:
+        yield f"http://{await _address_of(process, 'the page')}/device/{_DEVICE}"
+
+
 @contextmanager
-def _emulated_blaster(seed: int) -> Iterator[Popen[bytes]]:
-    """Run an emulated blaster as a process of its own while the block runs."""
-    command = python_module("stinger", "emulate", "--tcp", "127.0.0.1:0", "--seed", str(seed))
+def _running(*arguments: str) -> Iterator[Popen[bytes]]:
+    """Run ``stinger`` with ``arguments`` as a process of its own while the block runs."""
+    command = python_module("stinger", *arguments)
     # Not asyncio's processes: on Windows, the event loop that the MQTT library needs has none.
     with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE) as process:  # noqa: S603 - our own command
         try:
@@ -86,8 +112,8 @@ def _emulated_blaster(seed: int) -> Iterator[Popen[bytes]]:
                 process.kill()
 
 
-async def _address_of(process: Popen[bytes]) -> str:
-    """Return the ``host:port`` where the emulated blaster listens."""
+async def _address_of(process: Popen[bytes], what: str) -> str:
+    """Return the ``host:port`` where the process listens, from its first line. ``what`` names it in errors."""
     assert process.stdout is not None
     try:
         async with asyncio.timeout(_START_TIMEOUT_S):
@@ -97,7 +123,7 @@ async def _address_of(process: Popen[bytes]) -> str:
     found = re.search(r"(127\.0\.0\.1:\d+)", line)
     if found is None:
         problem = line or await asyncio.to_thread(_last_words, process)
-        raise InputError(f"the emulated blaster did not start: {problem.strip() or 'no answer'}")
+        raise InputError(f"{what} did not start: {problem.strip() or 'no answer'}")
     return found[1]
 
 

@@ -29,16 +29,21 @@ _EMBEDDED_HINT: Final = " (the embedded broker of a daemon: name the daemon's da
 
 
 async def watch(
-    address: BrokerAddress, device: DeviceName | None, *, stop: asyncio.Event, root: TopicRoot | None = None
+    address: BrokerAddress,
+    device: DeviceName | None,
+    *,
+    stop: asyncio.Event,
+    root: TopicRoot | None = None,
+    page: str = "",
 ) -> None:
     """Show what a daemon publishes about ``device``, or about all, until ``stop``; reconnect whenever the broker is lost.
 
-    ``root`` is the beginning of its topics.
+    ``root`` is the beginning of its topics. ``page`` is the address of a page that shows the same, if there is one.
     """
     root = TopicRoot() if root is None else root
     login = "" if address.user is None else f" -u {address.user} -P PASSWORD"
     subscribe = f"mosquitto_sub -h {address.host} -p {address.port}{login} -v -t '{root}/#'"
-    title = f"{address}\nfrom another terminal: {subscribe}"
+    title = f"{address}{f', in a browser: {page}' if page else ''}\nfrom another terminal: {subscribe}"
     view = View(title)
     with _display(view) as display:
         listening = asyncio.create_task(_listen(address, root, device, view, display), name="watch")

@@ -4,6 +4,9 @@ import os
 import signal
 import subprocess
 
+import httpx
+import pytest
+
 from tests.helpers.cli import STINGER, run_stinger
 
 
@@ -14,6 +17,21 @@ def test_demo_shows_shots_of_an_emulated_blaster_and_ends_in_time() -> None:
     assert "demo: link streaming" in ended.stdout
     assert "demo: shot, wheels" in ended.stdout
     assert ended.stderr == ""
+
+
+def test_the_first_line_ends_with_the_address_of_a_page_that_shows_the_blaster() -> None:
+    command = [*STINGER, "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        try:
+            assert httpx.get(address, timeout=20).status_code == 200
+        finally:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(20)
+    assert code == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(address)
 
 
 def test_interrupted_demo_ends_at_once_without_errors() -> None:

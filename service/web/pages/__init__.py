@@ -7,6 +7,7 @@ from pathlib import Path
 from service.web.daemon_client import DaemonClient
 from service.web.pages.device import add_device_page
 from service.web.pages.live import add_live_page
+from service.web.pages.models import add_models_page
 from service.web.pages.recording import add_recording_page
 from service.web.pages.recordings import add_recordings_page
 
@@ -17,3 +18,4 @@ def add_pages(client: DaemonClient, data_dir: Path) -> None:
     add_device_page(client, data_dir)
     add_recordings_page(client, data_dir)
     add_recording_page(client, data_dir)
+    add_models_page(client, data_dir)

@@ -38,13 +38,18 @@ def add_device_page(client: DaemonClient, data_dir: Path) -> None:
     @ui.page("/device/{name}")
     def device(name: str) -> None:
         try:
-            state = client.state.devices.get(parse_device_name(unquote(name)))
+            known = parse_device_name(unquote(name))
         except InputError:
-            state = None
-        if state is None:
             with page_frame(client, "No such device"):
-                Text("The daemon has published nothing about this device: see the list of all devices.", "p")
+                Text("No device can have this name: see the list of all devices.", "p")
                 ui.link("All devices", "/")
+            return
+        state = client.state.devices.get(known)
+        if state is None:
+            with page_frame(client, known):
+                Text("The daemon has published nothing about this device yet; it is shown here once it does.", "p")
+                ui.link("All devices", "/")
+            ui.timer(REFRESH_S, lambda: ui.navigate.reload() if known in client.state.devices else None)
             return
         with page_frame(client, state.name):
             _build(client, state, data_dir)

@@ -13,7 +13,7 @@ from service.web.daemon_client import DaemonClient
 
 REFRESH_S: Final = 0.2
 """How often a page shows what has changed; charts move on by themselves."""
-PAGES: Final = {"Live": "/", "Recordings": "/recordings"}
+PAGES: Final = {"Live": "/", "Recordings": "/recordings", "Models": "/models"}
 
 
 class Text(TextElement):

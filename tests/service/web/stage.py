@@ -43,11 +43,11 @@ class Stage:
         self._start("emulate", "--tcp", f"127.0.0.1:{self._blaster_port}", "--seed", "1")
         self._wait_for("emulate", r"device 0")
 
-    def start_daemon(self) -> None:
+    def start_daemon(self, model: str = "factory") -> None:
         source = f"tcp://127.0.0.1:{self._blaster_port}?device=b1"
         broker = f"embedded:{self.broker_port}"
         self._start(
-            "run", "--data-dir", self.data, "--source", source, "--broker", broker, "--scores", "--model", "factory"
+            "run", "--data-dir", self.data, "--source", source, "--broker", broker, "--scores", "--model", model
         )
         self._wait_for("run", r"ready: broker")
 

@@ -121,10 +121,18 @@ def test_texts_from_the_network_are_shown_as_text(stage: Stage, page: Page) -> N
 
 
 def test_an_unknown_device_leads_back_to_all_devices(stage: Stage, page: Page) -> None:
-    page.goto(f"{stage.address}/device/..%2F..%2Fetc")
+    page.goto(f"{stage.address}/device/a%20b")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No such device")
     page.goto(f"{stage.address}/device/nobody")
     page.get_by_role("link", name="All devices").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Live")
+
+
+def test_a_device_that_appears_later_is_shown_on_its_page(stage: Stage, page: Page) -> None:
+    page.goto(f"{stage.address}/device/late")
+    expect(page.get_by_text("published nothing about this device yet")).to_be_visible()
+    stage.publish("stinger/late/link", {"state": "streaming"})
+    expect(page.locator(".live-chart")).to_be_visible()
 
 
 def test_a_killed_daemon_is_shown_and_the_page_mends_itself(tmp_path: Path, page: Page) -> None:

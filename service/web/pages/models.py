@@ -1,0 +1,111 @@
+"""The page of models: the champion, the others, how good each was measured to be; promote and roll back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from nicegui import ui
+
+from models.registry import Registry
+from service.base.logs import get_logger
+from service.web.daemon_client import DaemonClient
+from service.web.pages.device import plain_button
+from service.web.pages.layout import REFRESH_S, Text, page_frame
+from service.web.stored_models import ModelRow, RegistryView, promote, read_registry, roll_back
+from stinger.errors import StingerError
+from stinger.paths import registry_dir
+
+NO_MODEL: Final = (
+    "No model of your own yet: the daemon uses the factory model. Record some minutes with at least 30 shots, then run "
+    "'stinger retrain', which stores a model that is better, or add one with 'stinger models add FILE'."
+)
+_COLUMNS: Final = ("Model", "What it is", "Made, UTC", "Shots in time (95 %)", "False spin-ups (95 %)", "")
+_LOG = get_logger(__name__)
+
+
+def add_models_page(client: DaemonClient, data_dir: Path) -> None:
+    """Add the page at ``/models``."""
+    registry = Registry(registry_dir(data_dir))
+
+    @ui.page("/models")
+    async def models() -> None:
+        with page_frame(client, "Models", "Models"):
+            in_use = Text("", "p").props('data-fact="in use"')
+            content = ui.element("div")
+
+        def show_in_use() -> None:
+            names = sorted({state.model for state in client.state.devices.values() if state.model})
+            in_use.set_text(f"In use by the daemon: {', '.join(names) or '-'}")
+
+        show_in_use()
+        ui.timer(REFRESH_S, show_in_use)
+        await _show(content, registry)
+
+
+async def _show(content: ui.element, registry: Registry) -> None:
+    try:
+        view = await asyncio.to_thread(read_registry, registry)
+    except StingerError as error:
+        content.clear()
+        with content:
+            Text(str(error), "p").classes("bad")
+        return
+    content.clear()
+    with content:
+        _build(content, registry, view)
+
+
+def _build(content: ui.element, registry: Registry, view: RegistryView) -> None:
+    async def change(what: Callable[[], object], done: str) -> None:
+        try:
+            await asyncio.to_thread(what)
+        except StingerError as error:
+            ui.notify(f"Not done: {error}", type="negative", timeout=8000)
+        else:
+            _LOG.info("champion_changed", change=done)
+            ui.notify(done, type="positive")
+        await _show(content, registry)
+
+    if view.problem:
+        Text(f"⚠ {view.problem}", "p").classes("bad")
+    if not view.rows:
+        Text(NO_MODEL, "p").classes("hint")
+        return
+    frame = ui.element("div").classes("scroll").props('tabindex=0 role=region aria-label="Table of models"')
+    with frame, ui.element("table"):
+        with ui.element("thead"), ui.element("tr"):
+            for name in _COLUMNS:
+                Text(name, "th" if name else "td").props("scope=col" if name else "")
+        with ui.element("tbody"):
+            for row in view.rows:
+                _build_row(row, change, registry)
+    if view.can_roll_back:
+        back = partial(change, partial(roll_back, registry), "The champion before is the champion again")
+        with ui.element("div").classes("controls"):
+            plain_button("Roll back to the champion before", back)
+    Text("History", "h2")
+    with ui.element("ul").classes("events"):
+        for line in view.history:
+            Text(line, "li")
+
+
+def _build_row(
+    row: ModelRow, change: Callable[[Callable[[], object], str], Awaitable[None]], registry: Registry
+) -> None:
+    with ui.element("tr"):
+        Text(f"★ {row.id}, champion" if row.champion else row.id, "td")
+        if row.problem:
+            Text(f"⚠ {row.problem}", "td").props("colspan=4").classes("bad")
+        else:
+            Text(row.kind, "td")
+            Text(row.made, "td")
+            Text(row.in_time or "not measured on recordings", "td")
+            Text(row.false_spin_ups or "-", "td")
+        with ui.element("td"):
+            if not row.champion and not row.problem:
+                promoted = partial(change, partial(promote, registry, row.id), f"{row.id} is the champion")
+                plain_button("Promote", promoted).props["aria-label"] = f"Promote {row.id}"
