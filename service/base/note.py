@@ -23,8 +23,13 @@ def parse_note(value: object) -> NoteText:
     """
     if not isinstance(value, str) or not value.strip() or len(value) > MAX_NOTE_CHARS:
         raise InputError(f"expected a text of 1 to {MAX_NOTE_CHARS} characters, not {value!r:.60}")
+    check_encodable(value)
+    return NoteText(value.strip())
+
+
+def check_encodable(text: str) -> None:
+    """Raise :class:`InputError` if ``text`` has half of a surrogate pair."""
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"character {error.start + 1} is half of a surrogate pair, which is not a character") from None
-    return NoteText(value.strip())

@@ -32,7 +32,10 @@ def check(config: Config) -> ChosenModel:
 
 def _look_for(url: SourceUrl) -> None:
     if isinstance(url, SerialUrl):
-        if url.path is not None and sys.platform != "win32" and not Path(url.path).exists():
-            raise InputError("no such port: unplugged?")
+        if url.path is not None and sys.platform != "win32":
+            if not Path(url.path).exists():
+                raise InputError("no such port: unplugged?")
+            if not Path(url.path).is_char_device():
+                raise InputError("is not a serial port, but a file or folder")
     elif isinstance(url, ReplayUrl):
         read_log(url.path)

@@ -103,6 +103,7 @@ class BrokerLink:
         )
         self._state = BrokerState.STOPPED
         self._connections = 0
+        self._refused: set[tuple[str, int]] = set()
         self._alarm = ""
         self._stop_requested = asyncio.Event()
         self._stop_by_s = 0.0
@@ -208,7 +209,7 @@ class BrokerLink:
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
         filters += [(STATUS_TOPIC, 1)] if self._others is not None else []
         if filters:
-            await subscribe_or_warn(connection, filters)
+            await subscribe_or_warn(connection, filters, self._refused)
 
     async def _serve(self, connection: PublishingConnection) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from models.threshold import Threshold, parse_threshold
-from service.base.note import NoteText, parse_note
+from service.base.note import NoteText, check_encodable, parse_note
 from service.mqtt.channels import COMMANDS
 from service.mqtt.messages import encode
 from stinger.device_name import DAEMON, DeviceName, parse_device_name
@@ -109,7 +109,13 @@ def take_id(content: dict[str, Any]) -> str | None:
     identity = content.pop("id", None)
     if identity is not None and not _is_text(identity, 0, _MAX_ID):
         raise InputError(f"id: expected a text of at most {_MAX_ID} characters")
-    return None if identity is None else str(identity)
+    if identity is None:
+        return None
+    try:
+        check_encodable(identity)
+    except InputError as error:
+        raise InputError(f"id: {error}") from error
+    return str(identity)
 
 
 def parse_command(request: CommandRequest, content: dict[str, Any]) -> Command:

@@ -42,6 +42,7 @@ class RetainedStates:
         self._served = served
         self._quiet = QuietPeriod(quiet_s)
         self._corrected = False
+        self._refused: set[tuple[str, int]] = set()
 
     @property
     def corrected(self) -> bool:
@@ -53,7 +54,7 @@ class RetainedStates:
 
         Raises :class:`~service.mqtt.connection.MqttError` if the connection is lost.
         """
-        await subscribe_or_warn(connection, [(name, 0) for name in _FILTERS])
+        await subscribe_or_warn(connection, [(name, 0) for name in _FILTERS], self._refused)
         await self._quiet.wait()
         connection.unsubscribe(_FILTERS)
         self._corrected = True

@@ -196,6 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = REQUEST_S
     server_version = "stinger"
+    default_request_version = "HTTP/1.0"  # with the base class's 0.9, a malformed request is answered without a status
     sys_version = ""
 
     def do_GET(self) -> None:

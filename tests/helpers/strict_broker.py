@@ -64,6 +64,8 @@ class StrictBroker:
     limits: Limits = field(default_factory=Limits)
     puback: Callable[[str], int] = lambda _topic: 0
     """Returns the reason code of the acknowledgement of a message to a topic."""
+    suback: int = 1
+    """The code for each filter of a subscription."""
     acknowledge_s: float = 0.0
     acknowledge_times: int = 1
     deaf: bool = False
@@ -231,7 +233,7 @@ class _Client:
             if not self._limits.wildcards_available and ("+" in name or "#" in name):
                 return self._end(0xA2, name)
             self._broker.subscribed.append(name)
-            codes += b"\x01"
+            codes += bytes([self._broker.suback])
         self._send(0x90, body[:2] + b"\x00" + codes)
         return True
 

@@ -88,6 +88,15 @@ def with_function() -> bytes:
     return bytes(model.SerializeToString())
 
 
+def squashed(operator: str) -> bytes:
+    """A model whose number for a window is that of ``operator``, which may know the other windows, squashed to 0 to 1."""
+    graph = GraphBuilder()
+    mean = graph.add("ReduceMean", graph.add("Cast", INPUT, to=TensorProto.FLOAT), graph.axes(1, 2), keepdims=0)
+    value = graph.add(operator, mean, graph.axes(0)) if operator == "ReduceMean" else graph.add(operator, mean)
+    graph.add("Sigmoid", graph.add("Sub", mean, value), output=OUTPUT)
+    return graph.finish({META_KEY: META.to_json()})
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_damaged_model_serves_or_is_refused_and_nothing_else(data: st.DataObject) -> None:
@@ -171,6 +180,8 @@ def test_names_of_a_later_version_are_kept() -> None:
         (built(float("nan")), "values other than numbers from 0 to 1"),
         (built(1.5), "values other than numbers from 0 to 1"),
         (built(None), "values other than numbers from 0 to 1"),
+        (squashed("ReduceMean"), "depend on that window only"),
+        (squashed("RandomNormalLike"), "depend on that window only"),
     ],
 )
 def test_model_that_must_not_serve_is_refused_in_one_line(

@@ -21,7 +21,7 @@ def broker(url: str, **settings: object) -> BrokerConfig:
 
 
 def test_configuration_of_files_and_ports_that_exist_passes(tmp_path: Path) -> None:
-    (tmp_path / "port").touch()
+    (tmp_path / "port").symlink_to("/dev/null")
     checked(tmp_path, f"serial://{tmp_path}/port", "serial://auto", "tcp://nowhere.invalid:1", "mqtt:")
 
 
@@ -29,6 +29,8 @@ def test_configuration_of_files_and_ports_that_exist_passes(tmp_path: Path) -> N
     ("sources", "changes", "problem"),
     [
         (("serial:///dev/no-such-port",), {}, "source 'serial:///dev/no-such-port': no such port"),
+        (("serial:///etc/passwd",), {}, "source 'serial:///etc/passwd': is not a serial port"),
+        (("serial:///tmp",), {}, "source 'serial:///tmp': is not a serial port"),
         (("replay:/no/such.bin",), {}, "source 'replay:/no/such.bin': /no/such.bin: No such file"),
         ((), {"model": "no-such-version"}, "no model 'no-such-version'"),
         ((), {"model": "/no/such.onnx"}, "/no/such.onnx: No such file"),

@@ -168,6 +168,22 @@ async def test_a_broker_without_wildcards_still_delivers_commands_for_all_device
         assert broker.subscribed == [f"stinger/daemon/command/{name}" for name in COMMANDS]
 
 
+async def test_a_refused_subscription_is_logged_once_however_often_the_link_connects(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def on_command(_command: Command) -> Mapping[str, Any]:
+        return {}
+
+    async with strict_broker() as broker, running(link_to(broker, outbox, on_command=on_command)) as link:
+        broker.suback = 0x87
+        for reconnects in range(3):
+            await until(lambda: link.connected and link.reconnects >= reconnects)  # noqa: B023 - awaited at once
+            await broker.stop()
+            await until(lambda: not link.connected)
+            await broker.start()
+    assert len(warnings(caplog, "broker_refused_subscription")) == 1
+
+
 @pytest.mark.parametrize("code", [0x87, 0x90, 0x91, 0x99])
 async def test_an_event_that_the_broker_refuses_is_set_aside_counted_and_logged_with_the_reason(
     outbox: Outbox, caplog: pytest.LogCaptureFixture, code: int

@@ -69,6 +69,11 @@ def test_a_command_to_a_name_that_no_device_can_have_is_refused() -> None:
         parse("stop_recording", {}, "a b")
 
 
+def test_an_id_that_no_answer_could_repeat_is_refused() -> None:
+    with pytest.raises(InputError, match="id: character 2 is half of a surrogate pair"):
+        take_id(read_content(rb'{"id": "a\ud83d"}'))
+
+
 def test_an_empty_payload_is_an_empty_object() -> None:
     assert read_content(b" ") == {}
 

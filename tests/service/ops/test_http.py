@@ -58,6 +58,13 @@ def test_every_path_and_method_is_answered(server: HttpServer) -> None:
     assert request(server, "/metrics", "POST")[0] == 501
 
 
+@pytest.mark.parametrize("line", [b"GET /readyz HTTP/9.9", b"PRI * HTTP/2.0", b"GET"])
+def test_malformed_request_is_answered_with_a_status(server: HttpServer, line: bytes) -> None:
+    with socket.create_connection((server.host, server.port), timeout=5) as client:
+        client.sendall(line + b"\r\n\r\n")
+        assert client.makefile("rb").readline().startswith(b"HTTP/1.0 ")
+
+
 def test_unready_daemon_answers_503_with_the_reason(server: HttpServer, daemon: _Daemon) -> None:
     daemon.reason = "no broker"
     assert request(server, "/readyz") == (503, b"no broker\n")
