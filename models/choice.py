@@ -85,13 +85,13 @@ def choose_model_that_works(choice: str, registry: Registry) -> tuple[ChosenMode
     except InputError as error:
         if choice != CHAMPION and not _is_stored(choice, registry):
             raise
-        trouble = str(error)
+        problem = str(error)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a stored model, another one can serve
-        trouble = f"the {choice} cannot be opened: {error!r:.200}"
+        problem = f"the {choice} cannot be opened: {error!r:.200}"
     for version in _earlier_champions(registry) if choice == CHAMPION else []:
         with suppress(Exception):
-            return open_version(version), trouble
-    return _factory(), trouble
+            return open_version(version), problem
+    return _factory(), problem
 
 
 def _factory() -> ChosenModel:

@@ -15,7 +15,7 @@ EXIT_UNAVAILABLE: Final = 75
 
 
 class RetryLaterError(click.ClickException):
-    """One line on stderr and the exit code of sysexits.h for a failure that another attempt may not have."""
+    """One line on stderr, and the exit code of sysexits.h for a failure after which another attempt may succeed."""
 
     exit_code = EXIT_UNAVAILABLE
 

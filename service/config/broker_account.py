@@ -51,7 +51,7 @@ def save_account(data_dir: StrPath, account: Account, port: int) -> None:
 def local_account(data_dir: StrPath, port: int) -> Account | None:
     """Return the account of the embedded broker at ``port``; ``None`` if the data folder has none for that port.
 
-    A password is for one port, so that no other program that listens on this machine can ask for it.
+    The port must match, so that the password is sent to no other program that listens on this machine.
     """
     path = Path(data_dir) / PASSWORD_FILE
     try:

@@ -118,7 +118,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     lock = DaemonLock(config.data_dir)
     stack.callback(lock.release)
     registry = Registry(registry_dir(config.data_dir))
-    serving, model_trouble = choose_model_that_works(config.model, registry)
+    serving, model_problem = choose_model_that_works(config.model, registry)
     broker, embedded_broker = await start_broker(stack, config)
     recordings = recordings_dir(config.data_dir)
     retention = Retention(recordings, registry, clock=AgeClock(config.data_dir / AGE_CLOCK_NAME))
@@ -143,9 +143,9 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         config.model,
         serving,
         registry,
-        trouble=model_trouble,
+        problem=model_problem,
         on_change=pipeline.use_model,
-        on_trouble=alarms.on_model,
+        on_problem=alarms.on_model,
     )
 
     def clear_retained(device: DeviceName) -> None:

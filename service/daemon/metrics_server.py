@@ -18,15 +18,15 @@ _LOG = get_logger(__name__)
 class MetricsServer:
     """Starts the server that ``start`` returns; ``start`` raises :class:`InputError` if it cannot listen.
 
-    ``on_trouble`` is called with the reason why there is no server, when it changes, and with an empty text once there is
+    ``on_problem`` is called with the reason why there is no server, when it changes, and with an empty text once there is
     one. Without ``start``, no server is configured.
     """
 
-    def __init__(self, start: Callable[[], HttpServer] | None, on_trouble: Callable[[str], None]) -> None:
+    def __init__(self, start: Callable[[], HttpServer] | None, on_problem: Callable[[str], None]) -> None:
         self._start = start
-        self._on_trouble = on_trouble
+        self._on_problem = on_problem
         self._server: HttpServer | None = None
-        self._trouble = ""
+        self._problem = ""
         self._try()
 
     @property
@@ -55,14 +55,14 @@ class MetricsServer:
             return
         try:
             self._server = self._start()
-            trouble = ""
+            problem = ""
         except InputError as error:
-            trouble = str(error)
-        self._report(trouble)
+            problem = str(error)
+        self._report(problem)
 
-    def _report(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._on_trouble(trouble)
-            if not trouble:
+    def _report(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._on_problem(problem)
+            if not problem:
                 _LOG.info("metrics_served", url=self.url)

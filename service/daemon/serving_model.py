@@ -30,14 +30,14 @@ class _FailedChampion:
 
     state: object
     tried_s: float
-    trouble: str
+    problem: str
 
 
 class ServingModel:
     """The model in use, at first ``serving``. If ``choice`` is the champion, each new champion is used.
 
-    ``trouble`` is the reason why ``serving`` is not the model of ``choice``; empty if it is. ``on_change`` is called with
-    each model that replaces the one in use. ``on_trouble`` is called with the reason when a champion cannot be used, once
+    ``problem`` is the reason why ``serving`` is not the model of ``choice``; empty if it is. ``on_change`` is called with
+    each model that replaces the one in use. ``on_problem`` is called with the reason when a champion cannot be used, once
     for each reason, while the model before it stays in use; and with an empty text when the right model is in use again.
     """
 
@@ -48,8 +48,8 @@ class ServingModel:
         registry: Registry,
         *,
         on_change: Callable[[ChosenModel], None],
-        on_trouble: Callable[[str], None],
-        trouble: str = "",
+        on_problem: Callable[[str], None],
+        problem: str = "",
         choose: Choose = choose_stored_model,
         retry_s: float = RETRY_S,
     ) -> None:
@@ -57,13 +57,13 @@ class ServingModel:
         self._following = choice == CHAMPION
         self._registry = registry
         self._on_change = on_change
-        self._on_trouble = on_trouble
+        self._on_problem = on_problem
         self._choose = choose
         self._retry_s = retry_s
         self._failed: _FailedChampion | None = None
         self._opening: asyncio.Future[ChosenModel] | None = None
-        self._trouble = ""
-        self._set_trouble(trouble)
+        self._problem = ""
+        self._set_problem(problem)
         _LOG.info("model_opened", version=serving.version, us_per_sample=_rounded(serving.us_per_sample))
 
     async def choose(self, choice: str) -> ChosenModel:
@@ -79,7 +79,7 @@ class ServingModel:
         self._opening.add_done_callback(_take_error)
         serving = await asyncio.shield(self._opening)
         self._following = choice == CHAMPION
-        self._set_trouble("")
+        self._set_problem("")
         self._use(serving)
         return serving
 
@@ -89,10 +89,10 @@ class ServingModel:
             await asyncio.sleep(every_s)
             if self._following:
                 before = self.serving
-                champion, trouble = await self._open_champion()
+                champion, problem = await self._open_champion()
                 # If another model was chosen in the meantime, this result is out of date.
                 if self._following and self.serving is before:
-                    self._set_trouble(trouble)
+                    self._set_problem(problem)
                     if champion is not None:
                         self._use(champion)
 
@@ -109,19 +109,19 @@ class ServingModel:
             return None, _unexpected(error)
         failed, now_s = self._failed, time.monotonic()
         if failed is not None and failed.state == state and now_s - failed.tried_s < self._retry_s:
-            return None, failed.trouble
+            return None, failed.problem
         try:
             # Trying and opening takes half a second or more: not on the event loop.
             found = await asyncio.to_thread(self._choose, CHAMPION, self._registry)
         except InputError as error:
-            trouble = str(error)
+            problem = str(error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a new champion, the old one stays in use
-            trouble = _unexpected(error)
+            problem = _unexpected(error)
         else:
             self._failed = None
             return (None if found.version == self.serving.version else found), ""
-        self._failed = _FailedChampion(state, now_s, trouble)
-        return None, trouble
+        self._failed = _FailedChampion(state, now_s, problem)
+        return None, problem
 
     def _use(self, serving: ChosenModel) -> None:
         if serving.version != self.serving.version:
@@ -130,10 +130,10 @@ class ServingModel:
         self.serving = serving
         self._on_change(serving)
 
-    def _set_trouble(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self._on_trouble(trouble)
+    def _set_problem(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._on_problem(problem)
 
 
 def _unexpected(error: Exception) -> str:

@@ -102,7 +102,7 @@ class TelemetryReporter:
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while True:
-            due_s = max(due_s + PERIOD_S, loop.time())  # reports that a suspended process missed are not made up for
+            due_s = max(due_s + PERIOD_S, loop.time())  # a suspended process skips the reports that it missed
             await asyncio.sleep(due_s - loop.time())
             await self.report()
 
@@ -162,5 +162,8 @@ class _Figures:
 
 
 def _quantile(ascending: list[float], part: float) -> float | None:
-    """Return the value below which ``part`` of ``ascending`` lies; ``None`` if empty. NumPy would take 30 us a device for two quantiles."""
+    """Return the value below which ``part`` of ``ascending`` lies; ``None`` if empty.
+
+    NumPy would take 30 us a device for two quantiles.
+    """
     return ascending[min(len(ascending) - 1, int(part * len(ascending)))] if ascending else None

@@ -57,24 +57,24 @@ class EmbeddedBroker:
     ) -> None:
         await self._stop()
 
-    async def supervise(self, on_trouble: Callable[[str], None], *, every_s: float = _SUPERVISE_S) -> None:
+    async def supervise(self, on_problem: Callable[[str], None], *, every_s: float = _SUPERVISE_S) -> None:
         """Until cancelled, start the broker again when it has failed; its clients must connect again then.
 
-        ``on_trouble`` is called with the reason while it does not work, and with an empty text once it works again.
+        ``on_problem`` is called with the reason while it does not work, and with an empty text once it works again.
         """
         while True:
             await asyncio.sleep(every_s)
             problem = self.problem
             if not problem:
                 continue
-            on_trouble(f"embedded broker: {problem}; starting it again")
+            on_problem(f"embedded broker: {problem}; starting it again")
             await self._stop()
             try:
                 await self._start()
             except InputError as error:
-                on_trouble(str(error))
+                on_problem(str(error))
             else:
-                on_trouble("")
+                on_problem("")
                 _LOG.warning("embedded_broker_restarted", reason=problem)
 
     @property

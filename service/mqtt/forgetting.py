@@ -15,7 +15,7 @@ from service.mqtt.connector import Connector
 from service.mqtt.discovery import discovery_topic, object_id
 from service.mqtt.messages import OutgoingMessage, decode
 from service.mqtt.quiet import QuietPeriod
-from service.mqtt.reason_codes import REFUSED, suback_text
+from service.mqtt.subscribing import subscribe_to_all
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError
 
@@ -55,10 +55,7 @@ async def forget(
 
     async with Connector(AiomqttConnection, address, root=root).connect(keep) as connection:
         filters = [*(channel.filter for channel in _DEVICE_CHANNELS), STATUS_TOPIC, _DISCOVERY_FILTER]
-        codes = await connection.subscribe([(name, 0) for name in filters])
-        refused = [suback_text(code) for code in codes if code >= REFUSED]
-        if refused:
-            raise MqttError(f"the broker refuses the subscriptions: {refused[0]}")
+        await subscribe_to_all(connection, [(name, 0) for name in filters])
         await quiet.wait()
         found = _Found(retained, root)
         chosen = found.devices if devices is None else found.devices & set(devices)

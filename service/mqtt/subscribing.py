@@ -7,10 +7,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from service.base.logs import get_logger
-from service.mqtt.connection import Connection, QoS
+from service.mqtt.connection import Connection, MqttError, QoS
 from service.mqtt.reason_codes import REFUSED, suback_text
 
 _LOG: Final = get_logger(__name__)
+
+
+async def subscribe_to_all(connection: Connection, filters: Sequence[tuple[str, QoS]]) -> None:
+    """Subscribe to ``filters``.
+
+    Raises :class:`MqttError` if the broker refuses one of them, the connection is lost, or there is no answer in time.
+    """
+    for code in await connection.subscribe(filters):
+        if code >= REFUSED:
+            raise MqttError(f"the broker refuses a subscription: {suback_text(code)}", code=code)
 
 
 async def subscribe_or_warn(
@@ -20,7 +30,7 @@ async def subscribe_or_warn(
 
     ``refused`` holds the filters that were logged, each with the broker's code, and is kept between connections.
 
-    Raises :class:`~service.mqtt.connection.MqttError` if the connection is lost or there is no answer in time.
+    Raises :class:`MqttError` if the connection is lost or there is no answer in time.
     """
     codes = await connection.subscribe(filters)
     for (name, _), code in zip(filters, codes, strict=True):

@@ -18,6 +18,7 @@ from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import ROOT, STATUS_TOPIC
 from service.mqtt.connection import IncomingMessage, MqttError
 from service.mqtt.connector import Connector
+from service.mqtt.subscribing import subscribe_to_all
 from service.watch.view import View
 from stinger.cli.streams import unguarded
 from stinger.device_name import DeviceName
@@ -98,7 +99,7 @@ async def _listen(
         try:
             async with connector.connect(show) as connection:
                 failure = ""
-                await connection.subscribe([(f"{ROOT}/{device or '+'}/+", 0), (STATUS_TOPIC, 0)])
+                await subscribe_to_all(connection, [(f"{ROOT}/{device or '+'}/+", 0), (STATUS_TOPIC, 0)])
                 await connection.wait_lost()
         except MqttError as error:
             if str(error) != failure:

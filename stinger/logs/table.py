@@ -59,9 +59,9 @@ def parse_table(data: bytes, columns: tuple[str, ...], path: StrPath, *, complet
     """Parse ``data``: a header that has at least ``columns``, in any order, then rows of whole numbers.
 
     A last line without a line end may have been cut off while it was written: it is left out unless it ends with a cell of
-    the column ``complete_end``, whose values have one digit, or is the only one. So are zero bytes at the end and lines
-    with long runs of them, as a power cut leaves them. Raises :class:`FileError` with the
-    line for a missing column, a row of another length, or a cell that is no integer.
+    the column ``complete_end``, whose values have one digit, or is the only one. Zero bytes at the end, and lines with
+    long runs of them, are left out as well: a power cut leaves them. Raises :class:`FileError` with the line for a missing
+    column, a row of another length, or a cell that is no integer.
     """
     written = data.rstrip(b"\0")
     zeros: tuple[CutBytes, ...] = ()

@@ -76,10 +76,10 @@ def test_champion_of_the_journal_serves_if_the_file_that_names_it_is_damaged(
 ) -> None:
     registry, ids = registry_with_champions(tmp_path, *names)
     damage(tmp_path)
-    chosen, trouble = choose_model_that_works(CHAMPION, registry)
+    chosen, problem = choose_model_that_works(CHAMPION, registry)
     assert chosen.version == ids[-1]
-    assert trouble.startswith(str(tmp_path / "champion"))
-    assert "\n" not in trouble
+    assert problem.startswith(str(tmp_path / "champion"))
+    assert "\n" not in problem
 
 
 @on_unix
@@ -90,10 +90,10 @@ def test_predecessor_or_the_factory_model_serves_if_the_champions_model_is_damag
 ) -> None:
     registry, ids = registry_with_champions(tmp_path, *names)
     damage(tmp_path)
-    chosen, trouble = choose_model_that_works(CHAMPION, registry)
+    chosen, problem = choose_model_that_works(CHAMPION, registry)
     assert chosen.version == [FACTORY, *ids][-2]
-    assert ids[-1] in trouble
-    assert "\n" not in trouble
+    assert ids[-1] in problem
+    assert "\n" not in problem
 
 
 @pytest.mark.parametrize("place", [".", "champion", "versions", "journal.jsonl"])
@@ -104,9 +104,9 @@ def test_factory_model_serves_if_nothing_in_the_registry_can_be_read(tmp_path: P
     path = folder / place
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     path.write_bytes(b"\x00\xff")
-    chosen, trouble = choose_model_that_works(CHAMPION, registry)
+    chosen, problem = choose_model_that_works(CHAMPION, registry)
     assert chosen.version == FACTORY or place == "champion"
-    assert trouble
+    assert problem
 
 
 @pytest.mark.timeout(120 + 3 * DAMAGED_REGISTRIES)
@@ -138,9 +138,9 @@ def test_damaged_registries_never_keep_a_model_from_serving(tmp_path: Path) -> N
 def test_configured_version_that_is_damaged_is_replaced_by_the_factory_model(tmp_path: Path) -> None:
     registry, (only,) = registry_with_champions(tmp_path, "a")
     (tmp_path / "versions" / only / "model.onnx").write_bytes(b"")
-    chosen, trouble = choose_model_that_works(only, registry)
+    chosen, problem = choose_model_that_works(only, registry)
     assert chosen.version == FACTORY
-    assert only in trouble
+    assert only in problem
 
 
 @pytest.mark.parametrize("choice", ["nothing", "nothing.onnx"])

@@ -149,9 +149,9 @@ def test_champion_that_takes_too_much_memory_gives_way_to_its_predecessor(tmp_pa
     good, greedy = (registry.add(name, greedy_model(side), {}).id for name, side in (("a", 10), ("b", 51_000)))
     registry.promote(good, why="")
     registry.promote(greedy, why="")
-    chosen, trouble = choose_model_that_works(CHAMPION, registry)
+    chosen, problem = choose_model_that_works(CHAMPION, registry)
     assert chosen.version == good
-    assert trouble.endswith("model.onnx: needs more than 1,024 MB of memory")
+    assert problem.endswith("model.onnx: needs more than 1,024 MB of memory")
 
 
 @needs_limits

@@ -73,7 +73,7 @@ def executor(tmp_path: Path, recorder: Recorder, pacing: PacedRecorder, sink: Ke
     pipeline.add_device(B)
     registry = Registry(tmp_path)
     chosen = choose_model(FACTORY, registry)
-    model = ServingModel(FACTORY, chosen, registry, on_change=pipeline.use_model, on_trouble=lambda _: None)
+    model = ServingModel(FACTORY, chosen, registry, on_change=pipeline.use_model, on_problem=lambda _: None)
     return CommandExecutor(pipeline, recorder, pacing, model, forgetter_of(pipeline, []))
 
 
@@ -145,7 +145,7 @@ async def test_command_for_all_devices_is_executed_without_any(tmp_path: Path, r
     pipeline = Pipeline(serving(FakeModel()), min_shot_gap_ms=1000)
     registry = Registry(tmp_path)
     model = ServingModel(
-        FACTORY, choose_model(FACTORY, registry), registry, on_change=pipeline.use_model, on_trouble=lambda _: None
+        FACTORY, choose_model(FACTORY, registry), registry, on_change=pipeline.use_model, on_problem=lambda _: None
     )
     executor = CommandExecutor(
         pipeline, recorder, PacedRecorder(recorder, lambda _delay_s, _call: None), model, forgetter_of(pipeline, [])

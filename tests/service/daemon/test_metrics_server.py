@@ -25,7 +25,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_server_that_cannot_start_is_tried_until_it_can_and_reported_once() -> None:
     attempts = 0
-    troubles: list[str] = []
+    problems: list[str] = []
 
     def start() -> HttpServer:
         nonlocal attempts
@@ -34,39 +34,39 @@ async def test_server_that_cannot_start_is_tried_until_it_can_and_reported_once(
             raise InputError("port in use")
         return serve()
 
-    server = MetricsServer(start, troubles.append)
-    assert (server.url, troubles) == (None, ["port in use"])
+    server = MetricsServer(start, problems.append)
+    assert (server.url, problems) == (None, ["port in use"])
     task = asyncio.create_task(server.supervise(every_s=0.01))
     await until(lambda: server.url is not None)
     task.cancel()
-    assert troubles == ["port in use", ""]
+    assert problems == ["port in use", ""]
     server.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_server_whose_thread_has_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    troubles: list[str] = []
+    problems: list[str] = []
     servers: list[HttpServer] = []
 
     def start() -> HttpServer:
         servers.append(serve())
         return servers[-1]
 
-    server = MetricsServer(start, troubles.append)
+    server = MetricsServer(start, problems.append)
     task = asyncio.create_task(server.supervise(every_s=0.01))
     monkeypatch.setattr(servers[0]._server, "service_actions", lambda: 1 / 0)  # called in each turn of its thread
-    await until(lambda: len(servers) == 2 and troubles[-1:] == [""])
+    await until(lambda: len(servers) == 2 and problems[-1:] == [""])
     task.cancel()
-    assert "thread" in troubles[0]
+    assert "thread" in problems[0]
     assert await asyncio.to_thread(_status, f"{server.url}/healthz") == 200
     server.close()
 
 
-async def test_without_a_port_there_is_no_server_and_no_trouble() -> None:
-    troubles: list[str] = []
-    server = MetricsServer(None, troubles.append)
+async def test_without_a_port_there_is_no_server_and_no_problem() -> None:
+    problems: list[str] = []
+    server = MetricsServer(None, problems.append)
     await server.supervise()
-    assert (server.url, troubles) == (None, [])
+    assert (server.url, problems) == (None, [])
     server.close()
 
 

@@ -19,9 +19,9 @@ from stinger.errors import InputError
 async def following(
     registry: Registry, choose: Choose = choose_stored_model
 ) -> AsyncIterator[tuple[list[ChosenModel], list[str]]]:
-    """Follow the champion; the models that come into use, and the troubles."""
-    async with running(registry, CHAMPION, choose) as (_, used, troubles):
-        yield used, troubles
+    """Follow the champion; the models that come into use, and the problems."""
+    async with running(registry, CHAMPION, choose) as (_, used, problems):
+        yield used, problems
 
 
 @asynccontextmanager
@@ -29,18 +29,18 @@ async def running(
     registry: Registry, choice: str, choose: Choose = choose_stored_model
 ) -> AsyncIterator[tuple[ServingModel, list[ChosenModel], list[str]]]:
     used: list[ChosenModel] = []
-    troubles: list[str] = []
+    problems: list[str] = []
     model = ServingModel(
         choice,
         choose_model(choice, registry),
         registry,
         on_change=used.append,
-        on_trouble=troubles.append,
+        on_problem=problems.append,
         choose=choose,
     )
     task = asyncio.create_task(model.follow(every_s=0.01))
     try:
-        yield model, used, troubles
+        yield model, used, problems
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -77,24 +77,24 @@ async def test_new_champion_is_used_and_a_roll_back_as_well(tmp_path: Path) -> N
     registry = Registry(tmp_path)
     first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
     registry.promote(first, why="")
-    async with following(registry) as (used, troubles):
+    async with following(registry) as (used, problems):
         registry.promote(second, why="")
         await until(used)
         registry.roll_back(why="")
         await until(used, 2)
     assert [serving.version for serving in used] == [second, first]
-    assert troubles == []
+    assert problems == []
 
 
 async def test_champion_that_cannot_be_used_is_reported_once_and_a_better_one_still_used(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     bad, good = registry.add("bad", b"garbage", {}).id, registry.add("good", factory_model().data, {}).id
-    async with following(registry) as (used, troubles):
+    async with following(registry) as (used, problems):
         registry.promote(bad, why="")
-        await until(troubles)
+        await until(problems)
         await asyncio.sleep(0.1)
         assert used == []
-        assert len(troubles) == 1
+        assert len(problems) == 1
         registry.promote(good, why="")
         await until(used)
     assert [serving.version for serving in used] == [good]
@@ -103,28 +103,28 @@ async def test_champion_that_cannot_be_used_is_reported_once_and_a_better_one_st
 async def test_missing_champion_keeps_the_model_in_use(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     registry.add("m", factory_model().data, {})
-    async with following(registry) as (used, troubles):
+    async with following(registry) as (used, problems):
         (tmp_path / "champion").write_text("gone\n")
-        await until(troubles)
+        await until(problems)
     assert used == []
-    assert "gone" in troubles[0]
+    assert "gone" in problems[0]
 
 
-async def test_trouble_ends_when_the_model_in_use_is_the_champion_again(tmp_path: Path) -> None:
+async def test_problem_ends_when_the_model_in_use_is_the_champion_again(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     good, bad = registry.add("good", factory_model().data, {}).id, registry.add("bad", b"garbage", {}).id
     registry.promote(good, why="")
-    async with following(registry) as (used, troubles):
+    async with following(registry) as (used, problems):
         registry.promote(bad, why="")
-        await until(troubles)
+        await until(problems)
         registry.roll_back(why="")
-        await until(troubles, 2)
+        await until(problems, 2)
     assert used == []
-    assert troubles[0] != ""
-    assert troubles[1] == ""
+    assert problems[0] != ""
+    assert problems[1] == ""
 
 
-async def test_any_exception_while_a_champion_is_opened_is_a_trouble_and_following_continues(tmp_path: Path) -> None:
+async def test_any_exception_while_a_champion_is_opened_is_a_problem_and_following_continues(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
     broken = True
@@ -134,10 +134,10 @@ async def test_any_exception_while_a_champion_is_opened_is_a_trouble_and_followi
             raise MemoryError("no room")
         return choose_model(choice, registry)
 
-    async with following(registry, choose) as (used, troubles):
+    async with following(registry, choose) as (used, problems):
         registry.promote(first, why="")
-        await until(troubles)
-        assert troubles == ["the champion cannot be opened: MemoryError('no room')"]
+        await until(problems)
+        assert problems == ["the champion cannot be opened: MemoryError('no room')"]
         broken = False
         registry.promote(second, why="")
         await until(used)
@@ -188,14 +188,14 @@ async def test_check_that_began_before_a_choice_changes_nothing(tmp_path: Path) 
     assert [serving.version for serving in used] == [second]
 
 
-async def test_choosing_a_model_ends_the_trouble_with_the_champion(tmp_path: Path) -> None:
+async def test_choosing_a_model_ends_the_problem_with_the_champion(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     bad = registry.add("bad", b"garbage", {}).id
-    async with running(registry, CHAMPION) as (model, _, troubles):
+    async with running(registry, CHAMPION) as (model, _, problems):
         registry.promote(bad, why="")
-        await until(troubles)
+        await until(problems)
         await model.choose(FACTORY)
-    assert troubles[1:] == [""]
+    assert problems[1:] == [""]
 
 
 async def test_choice_that_cannot_serve_changes_nothing(tmp_path: Path) -> None:
@@ -245,25 +245,25 @@ async def test_model_that_is_never_opened_keeps_no_other_thread_busy(tmp_path: P
                 await asyncio.sleep(0.005)
 
 
-async def test_trouble_at_the_start_ends_when_the_champion_can_be_used(tmp_path: Path) -> None:
+async def test_problem_at_the_start_ends_when_the_champion_can_be_used(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     version = registry.add("m", factory_model().data, {})
     registry.promote(version.id, why="")
     whole = version.model_path.read_bytes()
     version.model_path.write_bytes(b"")
-    chosen, trouble = choose_model_that_works(CHAMPION, registry)
-    troubles: list[str] = []
+    chosen, problem = choose_model_that_works(CHAMPION, registry)
+    problems: list[str] = []
     used: list[ChosenModel] = []
-    model = ServingModel(CHAMPION, chosen, registry, on_change=used.append, on_trouble=troubles.append, trouble=trouble)
+    model = ServingModel(CHAMPION, chosen, registry, on_change=used.append, on_problem=problems.append, problem=problem)
     task = asyncio.create_task(model.follow(every_s=0.01))
     await asyncio.sleep(0.1)
-    assert troubles == [trouble]
+    assert problems == [problem]
     version.model_path.write_bytes(whole)
     await until(used)
     task.cancel()
     await asyncio.wait([task])
     assert used[0].version == version.id
-    assert troubles == [trouble, ""]
+    assert problems == [problem, ""]
 
 
 async def test_champion_that_failed_is_tried_again_only_after_a_change_or_a_while(tmp_path: Path) -> None:
@@ -278,9 +278,9 @@ async def test_champion_that_failed_is_tried_again_only_after_a_change_or_a_whil
             raise InputError("too large")
         return choose_model(choice, registry)
 
-    async with following(registry, choose) as (used, troubles):
+    async with following(registry, choose) as (used, problems):
         registry.promote(champion.id, why="")
-        await until(troubles)
+        await until(problems)
         await asyncio.sleep(0.2)
         assert attempts == 1
         broken = False

@@ -222,17 +222,17 @@ async def test_it_stops_in_limited_time_while_a_subscriber_does_not_read() -> No
 
 @pytest.mark.parametrize("task", ["_broadcast_task", "_session_monitor_task"])
 async def test_a_broker_whose_task_has_ended_is_reported_and_started_again(task: str) -> None:
-    troubles: list[str] = []
+    problems: list[str] = []
     async with EmbeddedBroker(0) as broker:
         port = broker.port
-        supervising = asyncio.create_task(broker.supervise(troubles.append, every_s=0.02))
+        supervising = asyncio.create_task(broker.supervise(problems.append, every_s=0.02))
         inner = broker._broker
         assert inner is not None
         assert broker.problem == ""
         getattr(inner, task).cancel()
-        await until(lambda: len(troubles) >= 2)
-        assert "has ended" in troubles[0]
-        assert troubles[1] == ""
+        await until(lambda: len(problems) >= 2)
+        assert "has ended" in problems[0]
+        assert problems[1] == ""
         assert broker.port == port
         async with subscriber(port, "x") as heard:
             assert heard.client is not None
@@ -243,13 +243,13 @@ async def test_a_broker_whose_task_has_ended_is_reported_and_started_again(task:
 
 
 async def test_a_broker_that_no_longer_listens_is_started_again() -> None:
-    troubles: list[str] = []
+    problems: list[str] = []
     async with EmbeddedBroker(0) as broker:
-        supervising = asyncio.create_task(broker.supervise(troubles.append, every_s=0.02))
+        supervising = asyncio.create_task(broker.supervise(problems.append, every_s=0.02))
         assert broker._server is not None
         broker._server.close()
-        await until(lambda: len(troubles) >= 2)
-        assert "does not listen" in troubles[0]
+        await until(lambda: len(problems) >= 2)
+        assert "does not listen" in problems[0]
         async with subscriber(broker.port):
             pass
         supervising.cancel()
