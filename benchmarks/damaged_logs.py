@@ -88,7 +88,7 @@ def main() -> None:
         count["wrong"] += wrong
         count["boots"] += len(log.recordings) - 1
     columns = ("files", "refused", "lost", "wrong", "boots")
-    print("Intact samples lost, samples with a wrong value that remained, and boots that never were:\n")
+    print("Intact samples lost, samples with a wrong value that remained, and boots that did not exist:\n")
     print(f"{'damage':<38}" + "".join(f"{name:>9}" for name in columns))
     for kind, count in counts.items():
         print(f"{kind:<38}" + "".join(f"{count[name]:>9}" for name in columns))

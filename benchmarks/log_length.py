@@ -1,6 +1,6 @@
 """How long to record before personalising: models trained on logs of different lengths, tested on another session of the user.
 
-Eight synthetic users; of each a log to learn from and 14 minutes of another seed to test on. Medians. Run:
+For each of eight synthetic users, models are trained on a log and tested on 14 minutes with another seed. Prints medians. Run:
 python -m benchmarks.log_length
 """
 

@@ -59,7 +59,7 @@ def metric(process: DaemonProcess, name: str) -> float:
 
 
 def main(names: int) -> None:
-    """Print what ``names`` invented names leave."""
+    """Print what ``names`` invented names cost."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         broker = Mosquitto(folder / "mosquitto")

@@ -71,7 +71,7 @@ async def by_aiomqtt(port: int, take: Take) -> AsyncIterator[Publish]:
     nodelay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     async with aiomqtt.Client(HOST, port, socket_options=nodelay) as client:
         await client.subscribe(FILTER, 1)
-        client.pending_calls_threshold = 100  # it warns of more than ten, which are meant
+        client.pending_calls_threshold = 100  # avoids its warning about more than ten, which are intended
 
         async def listen() -> None:
             async for message in client.messages:

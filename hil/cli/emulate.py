@@ -14,12 +14,12 @@ from typing import Any, Final
 import click
 import numpy as np
 
+from hil.cli.fault_help import CommandWithFaultList
 from hil.emulated.blaster import EmulatedBlaster
 from hil.emulated.device import DeviceOptions, EmulatedDevice
 from hil.emulated.factory import factory_models
-from hil.emulated.faults import FAULTS, DeviceFaults, parse_fault
+from hil.emulated.faults import DeviceFaults, parse_fault
 from hil.emulated.faults.fault import Fault
-from hil.emulated.faults.parsing import keys_of
 from hil.emulated.fleet import Device, run_fleet
 from hil.emulated.journal_file import journal_paths
 from hil.emulated.links import Firmware
@@ -43,23 +43,6 @@ _QEMU_BLOCKS: Final = 4
 _MAX_TCP_PORT: Final = 65_535
 _SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread that generates samples may delay the others; Python's default is 5 ms."""
-
-
-class _CommandWithFaultList(click.Command):
-    """Lists the faults below the options."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Faults (--fault NAME:key=value,...)"):
-            formatter.write_dl([(_signature(name, kind), _first_line(kind)) for name, kind in FAULTS.items()])
-        with formatter.section("Keys of every fault"):
-            formatter.write_dl(
-                [
-                    ("start=SECONDS", "When it begins, in the device's time.  [default: 0]"),
-                    ("for=SECONDS", "How long it lasts.  [default, for most: until the end]"),
-                    ("every=SECONDS", "Repeat at this interval; 0: only once.  [default: 0]"),
-                ]
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +101,7 @@ class _Setup:
         return play_recordings(self.log.recordings, loop=self.loop)
 
 
-@click.command(cls=_CommandWithFaultList, short_help="Emulate a blaster on a pty or TCP port, with optional faults.")
+@click.command(cls=CommandWithFaultList, short_help="Emulate a blaster on a pty or TCP port, with optional faults.")
 @click.argument("recording", required=False, type=ANY_PATH)
 @click.option("--pty", is_flag=True, help="Use a pseudo-terminal, and print its path.  [default]")
 @click.option("--link", type=ANY_FOLDER, help="With --pty: keep this symbolic link to the pseudo-terminal.")
@@ -296,13 +279,3 @@ def _statistics(device: Device) -> str:
     )
     figures = device.transmitter.lateness.figures()
     return f"{text}; lateness {figures}" if figures.count else text
-
-
-def _signature(name: str, kind: type[Fault]) -> str:
-    common = {"start", "for", "every"}
-    own = [key for key in keys_of(kind) if key not in common]
-    return name + (f":{','.join(f'{key}=' for key in own)}" if own else "")
-
-
-def _first_line(kind: type[Fault]) -> str:
-    return (kind.__doc__ or "").partition("\n")[0]

@@ -42,8 +42,8 @@ class Transmitter:
     def send(self, packet: Packet, due_ns: int, t_s: float) -> Written:
         """Apply the faults to ``packet``, and send the result, now or delayed.
 
-        Return how it was written now, if it was. For packets written later, also behind another packet, the journal is
-        updated here.
+        Return how it was written, if that was now. A packet that is written later, as it is delayed or comes after one that
+        is, updates the journal then.
         """
         packets = self._faults.packets(packet, t_s)
         self.counts.withheld += not packets

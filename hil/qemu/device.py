@@ -30,7 +30,7 @@ _POSSIBLE: Final = (FrameFault, Stall, Jitter, Reboot, Unplug, Silent)
 
 
 def check_faults(faults: Sequence[Fault]) -> None:
-    """Raise :class:`InputError` for a fault that is not on the wire or the power: the rest is in the firmware's hands."""
+    """Raise :class:`InputError` for a fault of anything but wire, port and power: only the firmware could cause it."""
     for fault in faults:
         if not isinstance(fault, _POSSIBLE):
             raise InputError(

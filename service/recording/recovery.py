@@ -91,9 +91,9 @@ def recover(recordings: StrPath) -> Recovery:
 
 
 def open_recordings(files: StoredFiles) -> Iterator[OpenRecording | Recovery]:
-    """Examine each recording of ``files``, the newest first: yield it if it is open, else a result.
+    """Examine each recording of ``files``, the newest first; yield those that are open.
 
-    The result is empty, or has the problem that kept the recording from being read.
+    For every other one an empty result is yielded, or one with the problem that kept it from being read.
     ``files`` must have been listed before a recorder uses the folder: its new recordings are open as well. Sidecars that
     were written in part are deleted first.
     """

@@ -123,11 +123,11 @@ def test_device_that_starts_over_is_counted_out_of_order_and_not_as_loss() -> No
 def test_text_lines_between_frames_cost_no_frame_and_are_given_out(size: int) -> None:
     samples = random_samples(3)
     first, second, third = (encode_frames(samples[i : i + 1], i) for i in range(3))
-    data = b"MLSTREAM1 100\n" + first + b"[ml] a remark\r\n" + second + third + b"MLSTREAM_DONE\n"
+    data = b"MLSTREAM1 100\n" + first + b"[ml] debug output\r\n" + second + third + b"MLSTREAM_DONE\n"
     decoder = FrameDecoder()
     block = feed_in_blocks(decoder, data, size)
     assert block.sequence == (0, 1, 2)
-    assert block.lines == ("MLSTREAM1 100", "[ml] a remark", "MLSTREAM_DONE")
+    assert block.lines == ("MLSTREAM1 100", "[ml] debug output", "MLSTREAM_DONE")
     assert decoder.corrupted == 0
 
 

@@ -39,7 +39,7 @@ STATUS = b"".join(
 
 
 def dumped(log: bytes = LOG) -> bytes:
-    return b"[ml] a remark\r\nMLDUMP1 %d\n%s\nMLDUMP_DONE\r\n" % (len(log), log)
+    return b"[ml] debug output\r\nMLDUMP1 %d\n%s\nMLDUMP_DONE\r\n" % (len(log), log)
 
 
 def every_exchange() -> list[Exchange[object]]:
@@ -60,16 +60,16 @@ def test_dump_gives_the_log_however_it_is_cut(size: int) -> None:
     for i in range(0, len(dumped()), size):
         dump.receive(dumped()[i : i + size])
     assert dump.result == LOG
-    assert list(dump.other_lines) == ["[ml] a remark"]
+    assert list(dump.other_lines) == ["[ml] debug output"]
 
 
-def test_remark_between_log_and_end_mark_is_no_damage() -> None:
+def test_debug_line_between_log_and_end_mark_is_no_damage() -> None:
     dump = DumpLog()
-    dump.receive(b"MLDUMP1 4\n0123[ml] a remark\r\n\nMLDUMP_DONE\r\n")
+    dump.receive(b"MLDUMP1 4\n0123[ml] debug output\r\n\nMLDUMP_DONE\r\n")
     assert dump.result == b"0123"
 
 
-def test_dump_tells_its_progress() -> None:
+def test_dump_reports_its_progress() -> None:
     dump = DumpLog()
     dump.receive(dumped()[:515])
     assert dump.expected_bytes == len(LOG)
@@ -145,7 +145,7 @@ def test_model_of_a_size_that_the_blaster_cannot_take_is_not_offered(size: int) 
         UploadModel(ModelSlot.LR, bytes(size))
 
 
-def test_load_and_delete_wait_for_their_own_word() -> None:
+def test_load_and_delete_wait_for_their_own_answer() -> None:
     load, delete = LoadModel(ModelSlot.LR), DeleteModels()
     assert (load.start(), delete.start()) == (b"MLMODEL_LOAD_LR\n", b"MLMODEL_DELETE\n")
     load.receive(b"[ml] MLMODEL_DELETED\r\n[ml] MLMODEL_LOADED\r\n")
@@ -172,7 +172,7 @@ def test_model_status_is_read_with_its_fingerprints() -> None:
     )
 
 
-def test_firmware_without_fingerprints_answers_by_falling_silent() -> None:
+def test_silence_ends_the_answer_of_firmware_without_fingerprints() -> None:
     status = ReadModelStatus()
     status.receive(STATUS[: STATUS.index(b"[ml] lr_")])
     assert not status.done
@@ -194,7 +194,7 @@ def test_sender_that_never_ends_its_line_does_not_fill_the_memory(exchange: Exch
 
 
 @given(st.lists(st.binary(max_size=3000) | st.just(dumped()[:40]) | st.just(STATUS[:50]), max_size=8))
-def test_no_exchange_raises_anything_undocumented_or_hoards_what_nobody_asked_for(blocks: list[bytes]) -> None:
+def test_no_exchange_raises_undocumented_errors_or_keeps_unexpected_bytes(blocks: list[bytes]) -> None:
     for exchange in every_exchange():
         with suppress(DeviceError, ProtocolError):
             for block in blocks:
