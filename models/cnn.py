@@ -1,4 +1,4 @@
-"""The model ``cnn``, a small convolutional network on the window itself, as a classifier of scikit-learn.
+"""The model ``cnn``, small convolutional networks on the window itself, as a classifier of scikit-learn.
 
 Only fitting needs PyTorch: the fitted network is a set of weights, and the nodes of model files compute its output.
 """
@@ -20,6 +20,8 @@ from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS
 
+NETWORKS: Final = 3
+"""Networks of a classifier, unless chosen otherwise: which weights they start with makes much of a difference."""
 LEAST_STEPS: Final = 600
 """The least number of steps of training, unless chosen otherwise."""
 
@@ -29,12 +31,13 @@ Rows = npt.NDArray[np.int16]
 class CnnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type hints
     """The probability of a shot for windows, flattened to ``(n, 300) int16``; ``parameters_`` are the fitted weights.
 
-    ``least_steps`` is the least number of steps of training, for sets of few rows. The same seed, rows
+    They are those of ``networks`` networks, whose mean logit counts. ``least_steps`` is the least number of steps of training, for sets of few rows. The same seed, rows
     and versions give the same weights on the same kind of processor.
     """
 
-    def __init__(self, random_state: int = 0, least_steps: int = LEAST_STEPS) -> None:
+    def __init__(self, random_state: int = 0, networks: int = NETWORKS, least_steps: int = LEAST_STEPS) -> None:
         self.random_state = random_state
+        self.networks = networks
         self.least_steps = least_steps
 
     def fit(self, rows: Rows, labels: npt.NDArray[Any], sample_weight: npt.NDArray[Any] | None = None) -> Self:
@@ -43,7 +46,12 @@ class CnnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sc
 
         self.classes_ = np.array([0, 1])
         self.parameters_ = train_cnn(
-            _windows(rows), labels, sample_weight, seed=self.random_state, least_steps=self.least_steps
+            _windows(rows),
+            labels,
+            sample_weight,
+            seed=self.random_state,
+            networks=self.networks,
+            least_steps=self.least_steps,
         )
         return self
 

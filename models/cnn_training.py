@@ -1,4 +1,4 @@
-"""Train the network of the model ``cnn`` with PyTorch, which the extra ``deep`` installs."""
+"""Train the networks of the model ``cnn`` with PyTorch, which the extra ``deep`` installs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from models.graph.cnn import CNN_CHANNELS, POOLED_SAMPLES, CnnParameters
+from models.graph.cnn import CNN_CHANNELS, POOLED_SAMPLES, CnnParameters, join_networks
 from stinger.mlmd import WINDOW_SAMPLES
 
 FILTERS: Final = (24, 48, 48)
 TAPS: Final = (5, 5, 3)
 """Outputs and length, in samples, of each convolution."""
-DROPPED: Final = 0.3
+DROPPED: Final = 0.5
 """Share of the last convolution's outputs that a step of training leaves out."""
 
-EPOCHS: Final = 15
+EPOCHS: Final = 30
 BATCH_ROWS: Final = 256
 NEGATIVES_A_POSITIVE: Final = 6
 """Of negatives an epoch uses so many for each positive, other ones each time, but at least :data:`LEAST_NEGATIVES`."""
@@ -45,18 +45,24 @@ def train_cnn(
     weights: npt.NDArray[Any] | None,
     *,
     seed: int,
+    networks: int,
     least_steps: int,
 ) -> CnnParameters:
-    """Train a network on ``windows`` ``(n, 50, 6)`` and ``labels`` ``(n,)`` of 0 and 1; ``weights`` ``(n,)`` are those of the rows.
+    """Train ``networks`` networks and return one whose logit is the mean of theirs.
 
-    There are :data:`EPOCHS`, or as many as make ``least_steps``. Uses one thread, and leaves PyTorch's own random generator and number of threads as they were.
+    They are trained on ``windows`` ``(n, 50, 6)`` and ``labels`` ``(n,)`` of 0 and 1; ``weights`` ``(n,)`` are those of the rows.
+
+    For each, there are :data:`EPOCHS`, or as many as make ``least_steps``. Uses one thread, and leaves PyTorch's own random generator and number of threads as they were.
     """
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         scale = _scale(windows)
-        network = new_network()
-        correction = _fit(network, windows, labels, weights, scale=scale, least_steps=least_steps)
-    return parameters_of(network, scale, correction)
+        fitted = []
+        for _ in range(networks):
+            network = new_network()
+            correction = _fit(network, windows, labels, weights, scale=scale, least_steps=least_steps)
+            fitted.append(parameters_of(network, scale, correction))
+    return join_networks(fitted)
 
 
 def new_network() -> Tensor:

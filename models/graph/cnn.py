@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,15 +25,28 @@ _Floats = npt.NDArray[np.floating[Any]]
 class CnnParameters:
     """The weights of a fitted network.
 
-    ``scale`` ``(2,)`` are the standard deviations of both sensors, in LSB, by which channels are divided. ``convolutions`` are pairs of weights
-    ``(outputs, inputs, taps)``, with an odd number of taps, and biases ``(outputs,)``; a convolution sees zeros before and
-    after the window. ``dense`` has a weight for each output of the last convolution at each of its times, ``(k, 1)``, and a
+    ``scale`` ``(2,)`` are the standard deviations of both sensors, in LSB, by which channels are divided. ``convolutions`` are
+    pairs of weights ``(outputs, inputs, taps)``, with an odd number of taps, and biases ``(outputs,)``; a convolution sees
+    zeros before and after the window. If there are several times as many outputs before a convolution as it has ``inputs``,
+    it is in that many groups, each of which gets and makes an equal share, in order. ``dense`` has a weight for each output of the last convolution at each of its times, ``(k, 1)``, and a
     bias ``(1,)``.
     """
 
     scale: _Floats
     convolutions: tuple[tuple[_Floats, _Floats], ...]
     dense: tuple[_Floats, _Floats]
+
+
+def join_networks(networks: Sequence[CnnParameters]) -> CnnParameters:
+    """Return a network whose output before the sigmoid is the mean of that of ``networks``, which have the same scale and shapes."""
+    convolutions = tuple(
+        (np.concatenate([weights for weights, _ in layers]), np.concatenate([biases for _, biases in layers]))
+        for layers in zip(*(network.convolutions for network in networks), strict=True)
+    )
+    weights = np.concatenate([network.dense[0] for network in networks]) / len(networks)
+    return CnnParameters(
+        networks[0].scale, convolutions, (weights, np.mean([network.dense[1] for network in networks], axis=0))
+    )
 
 
 def add_cnn(graph: GraphBuilder, parameters: CnnParameters) -> str:
@@ -44,13 +58,16 @@ def add_cnn(graph: GraphBuilder, parameters: CnnParameters) -> str:
     joined = graph.add("Reshape", by_sensor, graph.axes(0, graph.window_samples, CNN_CHANNELS))
     values = graph.add("Transpose", graph.add("Cast", joined, to=TensorProto.FLOAT), perm=[0, 2, 1])
     factors = np.repeat(1 / np.asarray(parameters.scale, dtype=np.float64), CNN_CHANNELS // 2)
+    channels = CNN_CHANNELS
     for i, (weights, biases) in enumerate(parameters.convolutions):
         if i:
             values = graph.add("MaxPool", values, kernel_shape=[POOLED_SAMPLES], strides=[POOLED_SAMPLES])
         scaled = weights if i else weights * factors[:, None]
         reach = weights.shape[2] // 2
+        groups = channels // weights.shape[1]
+        channels = weights.shape[0]
         constants = graph.constant(scaled, np.float32), graph.constant(biases, np.float32)
-        values = graph.add("Relu", graph.add("Conv", values, *constants, pads=[reach, reach]))
+        values = graph.add("Relu", graph.add("Conv", values, *constants, group=groups, pads=[reach, reach]))
     weights, biases = parameters.dense
     flat = graph.add("Reshape", values, graph.axes(0, weights.shape[0]))
     output = graph.add("Gemm", flat, graph.constant(weights, np.float32), graph.constant(biases, np.float32))

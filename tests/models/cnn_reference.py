@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from models.graph.cnn import CnnParameters
 
 
-def cnn_probability(window: npt.NDArray[np.int16], parameters: CnnParameters) -> float:
-    """Return the output for ``window`` ``(50, 6)``, filter by filter and tap by tap."""
+def cnn_logit(window: npt.NDArray[np.int16], parameters: CnnParameters) -> float:
+    """Return the output before the sigmoid for ``window`` ``(50, 6)``, filter by filter and tap by tap."""
     accel, gyro = window[:, :3].astype(float), window[:, 3:].astype(float)
     columns = [
         *(accel[:, axis] / parameters.scale[0] for axis in range(3)),
@@ -26,12 +24,14 @@ def cnn_probability(window: npt.NDArray[np.int16], parameters: CnnParameters) ->
         padded = [np.pad(np.asarray(column, dtype=float), reach) for column in columns]
         samples = len(columns[0])
         columns = []
-        for of_filter, bias in zip(weights, biases, strict=True):
+        inputs = weights.shape[1]
+        filters_a_group = len(weights) * inputs // len(padded)
+        for number, (of_filter, bias) in enumerate(zip(weights, biases, strict=True)):
             total = np.full(samples, float(bias))
-            for taps, column in zip(of_filter, padded, strict=True):
+            first = number // filters_a_group * inputs
+            for taps, column in zip(of_filter, padded[first : first + inputs], strict=True):
                 for tap, weight in enumerate(taps):
                     total += weight * column[tap : tap + samples]
             columns.append(np.maximum(total, 0))
     weights, biases = parameters.dense
-    logit = float(np.concatenate(columns) @ weights[:, 0].astype(float) + biases[0])
-    return 1 / (1 + math.exp(-logit))
+    return float(np.concatenate(columns) @ weights[:, 0].astype(float) + biases[0])

@@ -12,17 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
+from scipy.special import expit
 
 from models.cnn import CnnClassifier
 from models.estimators import FittedModel, fit_members, training_inputs
-from models.graph.cnn import CnnParameters
+from models.graph.cnn import CnnParameters, join_networks
 from models.graph.export import export_model
 from models.model_file import Model, open_model
 from models.spec import parse_spec
 from models.trial import try_model
 from stinger.errors import InputError
 from tests.helpers.cli import invoke
-from tests.models.cnn_reference import cnn_probability
+from tests.models.cnn_reference import cnn_logit
 from tests.models.datasets import make_dataset, write_train_dir
 from tests.models.test_graph import Windows, is_still, meta, windows_like_life
 
@@ -51,7 +52,7 @@ def classifier(parameters: CnnParameters) -> CnnClassifier:
 
 def trained(rows: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8], *, seed: int = 1, **fit: Any) -> CnnClassifier:
     """Return a classifier after a short training."""
-    return CnnClassifier(random_state=seed, least_steps=60).fit(rows, labels, **fit)
+    return CnnClassifier(random_state=seed, networks=1, least_steps=60).fit(rows, labels, **fit)
 
 
 def model_of(fitted: CnnClassifier) -> Model:
@@ -68,11 +69,21 @@ def turning(count: int, *, seed: int) -> tuple[npt.NDArray[np.int16], npt.NDArra
 def test_graph_computes_what_is_written_plainly() -> None:
     parameters = random_parameters(seed=1)
     windows = windows_like_life(100, seed=2)
-    expected = np.array([cnn_probability(window, parameters) for window in windows])
+    expected = expit([cnn_logit(window, parameters) for window in windows])
     assert expected.std() > 0.1
     probability = classifier(parameters).predict_proba(windows.reshape(100, -1))
     np.testing.assert_allclose(probability[:, 1], expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(probability.sum(axis=1), 1)
+
+
+def test_joined_networks_have_the_mean_logit() -> None:
+    parts = [random_parameters(seed=seed) for seed in (21, 22, 23)]
+    windows = windows_like_life(50, seed=24)
+    logits = [[cnn_logit(window, part) for window in windows] for part in parts]
+    joined = join_networks(parts)
+    probability = classifier(joined).predict_proba(windows.reshape(50, -1))[:, 1]
+    np.testing.assert_allclose(probability, expit(np.mean(logits, axis=0)), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(probability, expit([cnn_logit(window, joined) for window in windows]), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("value", [-32768, 0, 32767])
@@ -80,7 +91,7 @@ def test_graph_computes_constant_windows(value: int) -> None:
     parameters = random_parameters(seed=3)
     window: Windows = np.full((1, 50, 6), value, dtype=np.int16)
     (probability,) = classifier(parameters).predict_proba(window.reshape(1, -1))[:, 1]
-    assert probability == pytest.approx(cnn_probability(window[0], parameters), abs=1e-5)
+    assert probability == pytest.approx(expit(cnn_logit(window[0], parameters)), abs=1e-5)
 
 
 def test_model_file_scores_as_the_classifier_and_is_within_the_limits() -> None:
@@ -184,3 +195,11 @@ def test_probability_keeps_its_meaning_although_few_negatives_are_shown() -> Non
     rows = np.repeat(windows_like_life(1, seed=13).reshape(1, -1), 4000, axis=0)
     (probability,) = trained(rows, labels).predict_proba(rows[:1])[:, 1]
     assert probability == pytest.approx(0.01, rel=0.3)
+
+
+@needs_pytorch
+def test_networks_of_a_classifier_differ() -> None:
+    rows, labels = turning(100, seed=14)
+    ((weights, _), *_) = CnnClassifier(networks=2, least_steps=15).fit(rows, labels).parameters_.convolutions
+    assert weights.shape[0] == 48
+    assert not np.array_equal(weights[:24], weights[24:])
