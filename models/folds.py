@@ -38,11 +38,16 @@ class Fold:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldOut:
-    """A test on held-out sessions: those of ``sessions`` at ``positions``; ``folds`` test each of them exactly once."""
+    """A test on held-out sessions: those of ``sessions`` at ``positions``; ``folds`` test each of them exactly once.
+
+    ``changed`` are changed copies of the sessions, all of them several times over. Where a fold tests a part of a session, the
+    same part of its copies is tested as well; nothing is trained on copies.
+    """
 
     sessions: tuple[Session, ...]
     positions: tuple[int, ...]
     folds: tuple[Fold, ...]
+    changed: tuple[Session, ...] = ()
 
     @property
     def held_out_sessions(self) -> tuple[Session, ...]:

@@ -50,7 +50,8 @@ class StreamOptions:
     ``horizon_ms`` before or ``rejected_clear_ms`` after a rejected edge. All others are negative, also those right after
     a shot: its recoil must not start the wheels again. Every ``every``-th negative is used; if that makes more than about
     ``max_rows`` rows, fewer of both classes are. With ``hard_rounds``, estimators are fitted on a third of these negatives and
-    on those that are hard to distinguish from positives (:mod:`models.hard_negatives`).
+    on those that are hard to distinguish from positives (:mod:`models.hard_negatives`). With ``turned_deg``, each row
+    is used once more, turned by a random angle of up to so many degrees about a random axis (:mod:`models.turning`).
     """
 
     lead_ms: float = LEAD_MS
@@ -59,6 +60,7 @@ class StreamOptions:
     every: int = 5
     max_rows: int = 150_000
     hard_rounds: int = 0
+    turned_deg: float = 0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -69,6 +71,8 @@ class StreamOptions:
             )
         if self.hard_rounds < 0:
             raise InputError(f"{self.hard_rounds} rounds of hard negatives: expected 0 or more")
+        if not 0 <= self.turned_deg <= 180:  # noqa: PLR2004
+            raise InputError(f"rows turned by up to {self.turned_deg:g} degrees: expected 0 to 180")
         if self.every < 1 or self.max_rows < 2:  # noqa: PLR2004
             raise InputError(f"every {self.every}-th negative, at most {self.max_rows} rows: expected 1 and 2 or more")
 

@@ -20,6 +20,7 @@ from models.negatives import choose_far
 from models.row_options import RowOptions
 from models.sessions import Session
 from models.stream_rows import StreamOptions, Thinning, build_stream_dataset, choose_thinning
+from models.turning import with_turned
 from models.windows import span_of, windows_at
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
@@ -53,6 +54,8 @@ class StreamRule:
     def rows_of(self, session: Session) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
         """Return the windows ``(n, 50, 6)`` of ``session`` and their labels ``(n,)``. Raises :class:`InputError` for none."""
         dataset = build_stream_dataset([session], self.options, about={}, thinning=self.thinning)
+        if self.options.turned_deg:
+            return with_turned(dataset.windows, dataset.labels, self.options.turned_deg, self.options.seed)
         return dataset.windows, dataset.labels
 
 

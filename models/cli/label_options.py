@@ -64,6 +64,30 @@ def label_options(default: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
-def stream_options(*, horizon_ms: float, thin: int, stream_rows: int, hard_rounds: int, seed: int) -> StreamOptions:
+turned_option = click.option(
+    "--turned-deg",
+    type=click.FloatRange(0, 180),
+    default=_DEFAULTS.turned_deg,
+    show_default=True,
+    help="With --labels stream: also train on each row turned by a random angle of up to this, for other ways of holding.",
+)
+
+
+def stream_options(
+    *,
+    horizon_ms: float,
+    thin: int,
+    stream_rows: int,
+    hard_rounds: int,
+    seed: int,
+    turned_deg: float = _DEFAULTS.turned_deg,
+) -> StreamOptions:
     """Return the values of the options of :func:`label_options`. Raises :class:`~stinger.errors.InputError`."""
-    return StreamOptions(horizon_ms=horizon_ms, every=thin, max_rows=stream_rows, hard_rounds=hard_rounds, seed=seed)
+    return StreamOptions(
+        horizon_ms=horizon_ms,
+        every=thin,
+        max_rows=stream_rows,
+        hard_rounds=hard_rounds,
+        turned_deg=turned_deg,
+        seed=seed,
+    )

@@ -110,7 +110,7 @@ def calibrate(
         check_output(out)
     model = load_model(model_file)
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
-    traces = model_traces(model, data)
+    traces = model_traces(model, data.sessions)
     start = model.meta.decision if target == _DAEMON else DecisionParameters()
     weights = CostWeights(cost_missed_shot, cost_false_spin_up, cost_minute_on)
     budget = Budget(max_false_per_minute, max_duty)

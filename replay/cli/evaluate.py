@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from models.cli.label_options import label_options, stream_options
+from models.cli.label_options import label_options, stream_options, turned_option
 from models.cli.options import ThresholdType
 from models.decision import DecisionParameters
 from models.export import ExportOptions
@@ -34,10 +34,23 @@ from replay.evaluation.fold_choice import FOLDS, choose_folds, describe_folds
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport, to_json, to_text
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
+from replay.evaluation.turned import DRAWS, TurnPlan, parse_angles, turned_results
 from replay.evaluation.uncertainty import uncertainty_of
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
+
+
+class _Angles(click.ParamType[tuple[float, ...]]):
+    """Angles in degrees: ``10,30,90``."""
+
+    name = "DEG[,DEG...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        try:
+            return parse_angles(str(value))
+        except InputError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command("evaluate", short_help="Measure a model on recordings: shots in time, false spin-ups.")
@@ -63,6 +76,7 @@ from stinger.errors import InputError
     help="Random seed for drawing negatives and training.",
 )
 @label_options(STREAM)
+@turned_option
 @negative_options(RECOMMENDED)
 @click.option(
     "--jobs", type=click.IntRange(0), default=0, help="Number of parallel trainings.  [default: 0, one per core]"
@@ -78,6 +92,19 @@ from stinger.errors import InputError
     default=IDLE_RPM,
     show_default=True,
     help="Full speed of idling wheels, for the blaster's idle mode Dynamic.",
+)
+@click.option(
+    "--turn",
+    type=_Angles(),
+    help="Also test with the logs turned by each of these angles in degrees, such as 10,30,90: what is lost if the blaster is "
+    "held in another way.",
+)
+@click.option(
+    "--turn-axes",
+    type=click.IntRange(1, 100),
+    default=DRAWS,
+    show_default=True,
+    help="Number of random axes to turn about.",
 )
 @click.option("--sweep", "with_sweep", is_flag=True, help="Also show the results at other thresholds.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the results at all thresholds.")
@@ -101,10 +128,13 @@ def evaluate_command(
     thin: int,
     stream_rows: int,
     hard_rounds: int,
+    turned_deg: float,
     jobs: int,
     threshold: Threshold | None,
     idle_rpm: int,
     min_lead_ms: float,
+    turn: tuple[float, ...] | None,
+    turn_axes: int,
     with_sweep: bool,
     as_json: bool,
     outdir: Path | None,
@@ -125,24 +155,32 @@ def evaluate_command(
     parsed = None if spec is None else parse_spec(spec)
     model = None if model_file is None else load_model(model_file)
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
+    plan = TurnPlan(turn or (), draws=turn_axes, seed=seed)
+    changed = plan.turned(data.sessions)
     if parsed is not None:
         options: RowOptions = ExportOptions(negatives=negatives_of(negative_values), seed=seed)
         if labels == STREAM:
             options = stream_options(
-                horizon_ms=horizon_ms, thin=thin, stream_rows=stream_rows, hard_rounds=hard_rounds, seed=seed
+                horizon_ms=horizon_ms,
+                thin=thin,
+                stream_rows=stream_rows,
+                hard_rounds=hard_rounds,
+                turned_deg=turned_deg,
+                seed=seed,
             )
         by, parts = choose_folds(data.sessions, count=folds, by=folds_by)
         runner = TaskRunner(Workers(jobs=jobs), progress_bar)
-        traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, runner)
+        traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, runner, changed=changed)
         subject, method = str(parsed), describe_folds(by, parts, seed)
     else:
         assert model is not None
         assert model_file is not None
         own = model.meta.decision
         parameters = own if threshold is None else own.at(threshold)
-        traces, warnings = model_traces(model, data), overlap_warnings(model, data)
+        traces, warnings = model_traces(model, (*data.sessions, *changed)), overlap_warnings(model, data)
         subject = f"{Path(model_file).name} ({model.meta.spec}, sha256 {model.sha256[:12]})"
         method = "as a stream, from the start of each recording"
+    traces, of_turned = traces[: len(data.sessions)], traces[len(data.sessions) :]
     at = thresholds(FINE_STEPS, parameters.on) if with_sweep or as_json or outdir is not None else ()
     with progress_bar("Thresholds", len(at)) as progress:
         rows = sweep(traces, parameters, at, min_lead_ms=min_lead_ms, progress=progress)
@@ -157,6 +195,7 @@ def evaluate_command(
         warnings=warnings,
         uncertainty=uncertainty_of(traces, parameters, precision, min_lead_ms=min_lead_ms),
         dynamic=evaluate_dynamic(traces, parameters, idle_rpm=idle_rpm, min_lead_ms=min_lead_ms),
+        turned=turned_results(plan, traces, of_turned, parameters, min_lead_ms=min_lead_ms) if turn else (),
     )
     written = [] if outdir is None else [f"wrote {path}" for path in write_evaluation(report, outdir, dpi=dpi)]
     if as_json:

@@ -9,6 +9,7 @@ import click
 
 from models.model_file import Model
 from models.provenance import part_seen
+from models.sessions import Session
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.trace import Trace, score_sessions
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
@@ -56,10 +57,10 @@ def open_data(paths: Sequence[str], *, rate_hz: float, every: int, min_shot_gap_
     return data
 
 
-def model_traces(model: Model, data: EvaluationData) -> tuple[Trace, ...]:
-    """Score each session of ``data`` with ``model`` as a stream, with a progress bar."""
-    with progress_bar("Scoring", len(data.sessions)) as progress:
-        return score_sessions(model, data.sessions, progress=progress)
+def model_traces(model: Model, sessions: Sequence[Session]) -> tuple[Trace, ...]:
+    """Score each of ``sessions`` with ``model`` as a stream, with a progress bar."""
+    with progress_bar("Scoring", len(sessions)) as progress:
+        return score_sessions(model, sessions, progress=progress)
 
 
 def overlap_warnings(model: Model, data: EvaluationData) -> tuple[str, ...]:

@@ -98,13 +98,17 @@ def score_candidates(
     """Train each of ``specs`` on the training sessions of each fold, and score the sessions that the fold tests.
 
     The models score as exported model files of at most ``model_max_bytes``. Returns the candidates, and a warning for each
-    session that cannot be used for training.
+    session that cannot be used for training. The traces of ``test.changed`` follow those of the held-out sessions.
     """
     parts = {session.name: session for fold in test.folds for session in fold.train}
     rows = build_all_rows(test.sessions, specs, options, runner, parts=tuple(parts.values()))
     # Names instead of sessions: workers do not need the samples.
-    folds = [(tuple(session.name for session in fold.train), fold.test) for fold in test.folds]
-    fit_and_score = partial(_fit_and_score, rows, test.sessions, folds, options, model_max_bytes=model_max_bytes)
+    scored = (*test.sessions, *test.changed)
+    folds = [
+        (tuple(session.name for session in fold.train), _with_copies(fold.test, len(test.sessions), len(scored)))
+        for fold in test.folds
+    ]
+    fit_and_score = partial(_fit_and_score, rows, scored, folds, options, model_max_bytes=model_max_bytes)
     tasks = [_Task(spec, fold) for spec in specs for fold in range(len(folds))]
     tasks.sort(key=_start_order)
     scored_folds = sorted(runner.run("Fitting", fit_and_score, tasks), key=lambda one: one.task.fold)
@@ -173,16 +177,25 @@ def _fit_and_score(
     return _FoldScores(task, outputs, tuple(f"fold {task.fold + 1}: {warning}" for warning in warnings))
 
 
+def _with_copies(stretches: Sequence[Stretch], sessions: int, scored: int) -> tuple[Stretch, ...]:
+    """Return ``stretches``, and the same ones of the copies of their sessions, which are at positions from ``sessions`` on."""
+    return tuple(
+        replace(one, session=position) for one in stretches for position in range(one.session, scored, sessions)
+    )
+
+
 def _candidate(spec: ModelSpec, test: HeldOut, scored_folds: Sequence[_FoldScores]) -> Candidate:
     warnings = tuple(warning for one in scored_folds for warning in one.warnings)
     failure = next((one.failure for one in scored_folds if one.failure is not None), None)
     if failure is not None:
         return Candidate(spec, (), warnings, failure)
-    probability = {i: np.full(len(test.sessions[i].recording), np.nan, dtype=np.float32) for i in test.positions}
+    scored = (*test.sessions, *test.changed)
+    positions = (*test.positions, *range(len(test.sessions), len(scored)))
+    probability = {i: np.full(len(scored[i].recording), np.nan, dtype=np.float32) for i in positions}
     for one in scored_folds:
-        for stretch, scored in one.outputs:
+        for stretch, output in one.outputs:
             # Folds by time test all sessions, also those that are not held out.
             if stretch.session in probability:
-                probability[stretch.session][stretch.start : stretch.stop] = scored
-    traces = tuple(Trace(test.sessions[i], probability[i]) for i in test.positions)
+                probability[stretch.session][stretch.start : stretch.stop] = output
+    traces = tuple(Trace(scored[i], probability[i]) for i in positions)
     return Candidate(spec, traces, warnings)

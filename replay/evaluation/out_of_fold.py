@@ -15,14 +15,22 @@ from stinger.errors import InputError
 
 
 def out_of_fold_traces(
-    sessions: Sequence[Session], folds: Sequence[Fold], spec: ModelSpec, options: RowOptions, runner: TaskRunner
+    sessions: Sequence[Session],
+    folds: Sequence[Fold],
+    spec: ModelSpec,
+    options: RowOptions,
+    runner: TaskRunner,
+    *,
+    changed: Sequence[Session] = (),
 ) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
-    """Return a trace of each of ``sessions``, and warnings about training, a line each.
+    """Return a trace of each of ``sessions`` and then of ``changed``, and warnings about training, a line each.
+
+    ``changed`` are changed copies of ``sessions``, all of them several times over, tested by the model of the same fold.
 
     Each sample has the output of the model of the fold that tests it: rows, scaler and weights depend only on that fold's
     training sessions, and the exported model file scores. Raises :class:`InputError` for a fold that cannot be trained.
     """
-    test = HeldOut(tuple(sessions), tuple(range(len(sessions))), tuple(folds))
+    test = HeldOut(tuple(sessions), tuple(range(len(sessions))), tuple(folds), tuple(changed))
     (candidate,), warnings = score_candidates([spec], test, options, runner)
     if candidate.failure is not None:
         raise InputError(f"{spec} cannot be trained: {candidate.failure}")

@@ -13,6 +13,7 @@ from replay.evaluation.evaluate import LATEST_MS, SOONEST_MS, AveragePrecision, 
 from replay.evaluation.events import EARLY_MS, NEAR_AFTER_MS, NEAR_BEFORE_MS
 from replay.evaluation.intervals import CONFIDENCE
 from replay.evaluation.sweep import TABLE_STEPS, thresholds
+from replay.evaluation.turned import TurnedResult, turned_markdown, turned_table
 from replay.evaluation.uncertainty import Uncertainty
 from replay.evaluation.wording import number_text, percent_text, rate_text, ratio_text
 from stinger.wording import counted
@@ -41,7 +42,8 @@ class DataFile:
 class EvaluationReport:
     """An evaluation. ``subject`` is the model and ``method`` how it was tested, a line each; ``rows`` are a sweep.
 
-    ``dynamic`` is the same in the blaster's other idle mode, and ``uncertainty`` further intervals, if they were computed.
+    ``dynamic`` is the same in the blaster's other idle mode, ``uncertainty`` further intervals, and ``turned`` the results for
+    recordings that were turned, if they were computed.
     """
 
     subject: str
@@ -53,6 +55,7 @@ class EvaluationReport:
     warnings: tuple[str, ...] = ()
     dynamic: DynamicMode | None = None
     uncertainty: Uncertainty | None = None
+    turned: tuple[TurnedResult, ...] = ()
 
 
 def to_json(report: EvaluationReport) -> dict[str, Any]:
@@ -77,6 +80,8 @@ def to_text(report: EvaluationReport, *, with_sweep: bool) -> list[str]:
     lines = [f"{label:<{width}}{text}" for label, text in pairs]
     if with_sweep:
         lines += ["", *table(table_rows(report))]
+    if report.turned:
+        lines += ["", *turned_table(report.turned)]
     notes = [f"Note: {line}" for line in caveats(report)]
     return [*lines, *([""] if notes else []), *notes]
 
@@ -99,6 +104,7 @@ def to_markdown(report: EvaluationReport, *, picture: str) -> str:
         "",
         *table_markdown(report.rows, report.operating),
         "",
+        *(["## Held in another way", "", *turned_markdown(report.turned), ""] if report.turned else []),
     ]
     return "\n".join(lines)
 

@@ -96,3 +96,28 @@ def test_log_at_another_rate_is_refused(folder: Path, tmp_path: Path) -> None:
     result = invoke("evaluate", "--model-file", folder / "model.onnx", tmp_path / "slow.bin")
     assert result.exit_code == 2
     assert "has 50 samples a second; models take 100" in result.stderr
+
+
+def test_turn_adds_a_line_for_each_angle_in_text_and_json(folder: Path) -> None:
+    base = (
+        "evaluate",
+        "--model-file",
+        folder / "model.onnx",
+        folder / "other.bin",
+        "--turn",
+        "10,90",
+        "--turn-axes",
+        2,
+    )
+    lines = invoke(*base).output.splitlines()
+    at = next(position for position, line in enumerate(lines) if line.startswith("turned by"))
+    assert [line.split("  ")[0] for line in lines[at + 1 : at + 4]] == ["not turned", "10 degrees", "90 degrees"]
+    values = json.loads(invoke(*base, "--json").stdout)
+    assert [one["degrees"] for one in values["turned"]] == [0, 10, 90]
+    assert values["turned"][0]["duty"] == pytest.approx(values["operating"]["duty"])
+
+
+def test_training_on_turned_rows_changes_the_results(folder: Path) -> None:
+    base = ("evaluate", "--train", "logreg:summary", folder / "log.bin", "--folds", 2, "--json")
+    plain, turned = (json.loads(invoke(*base, *more).stdout) for more in ((), ("--turned-deg", 40)))
+    assert plain["average_precision"] != turned["average_precision"]
