@@ -125,6 +125,31 @@ def join_rows(
     return inputs, np.concatenate([part.labels for part in parts])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BaseRows:
+    """Rows of other recordings that a model is trained on as well; an own row counts as much as ``own_weight`` of them."""
+
+    rows: tuple[TrainingRows, ...]
+    own_weight: float
+
+
+def join_with_base(
+    parts: Sequence[TrainingRows], base: BaseRows | None, feature_sets: Collection[str]
+) -> tuple[dict[str, TrainingInput], npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
+    """Return what :func:`join_rows` does for ``parts`` and the rows of ``base``, and the weight of each row.
+
+    Own rows have the weight 1. There are no weights without ``base``. Raises :class:`InputError` without a shot in ``parts``.
+    """
+    inputs, labels = join_rows(parts, feature_sets)
+    if base is None:
+        return inputs, labels, None
+    others = [np.concatenate([part.labels for part in base.rows])] if base.rows else []
+    weights = np.ones(labels.size + sum(map(len, others)), dtype=np.float32)
+    weights[labels.size :] = 1 / base.own_weight
+    joined = {name: np.concatenate([inputs[name], *(part.inputs[name] for part in base.rows)]) for name in feature_sets}
+    return joined, np.concatenate([labels, *others]), weights
+
+
 def rows_metadata(parts: Sequence[TrainingRows]) -> dict[str, Any]:
     """Return the numbers of rows and positives in ``parts`` and a hash of all rows, for a model's metadata."""
     digest = sha256("".join(part.sha256 for part in parts).encode())

@@ -20,9 +20,10 @@ from models.sessions import Session
 from models.spec import ModelSpec, parse_spec
 from models.task_runner import TaskRunner
 from models.training_rows import (
+    BaseRows,
     TrainingRows,
     build_training_rows,
-    join_rows,
+    join_with_base,
     row_rule,
     rows_metadata,
 )
@@ -63,26 +64,39 @@ def build_all_rows(
 
 
 def train_on_all(
-    sessions: Sequence[Session], meta: ModelMeta, options: RowOptions, runner: TaskRunner
+    sessions: Sequence[Session],
+    meta: ModelMeta,
+    options: RowOptions,
+    runner: TaskRunner,
+    *,
+    base: BaseRows | None = None,
 ) -> tuple[Model, tuple[str, ...]]:
-    """Train the model that ``meta`` names on all of ``sessions``; return it and warnings about the fit.
+    """Train the model that ``meta`` names on all of ``sessions``, and on ``base``; return it and warnings about the fit.
 
     Adds the number of rows and a hash of them to ``meta.training``. Raises :class:`InputError` if it is too large for a
     model file.
     """
     built = build_all_rows(sessions, [parse_spec(meta.spec)], options, runner)
     rows = [built[session.name] for session in sessions]
-    training = {**meta.training, **rows_metadata(rows), "fitted_on": "all rows", "seed": options.seed}
+    everything = rows if base is None else [*rows, *base.rows]
+    training = {**meta.training, **rows_metadata(everything), "fitted_on": "all rows", "seed": options.seed}
     meta = replace(meta, training=training)
-    ((data, warnings),) = runner.run("Training on all", partial(_fit_on_all, rows, options), [meta])
+    ((data, warnings),) = runner.run("Training on all", partial(_fit_on_all, rows, base, options), [meta])
     return open_model(data), warnings
 
 
-def _fit_on_all(rows: Sequence[TrainingRows], options: RowOptions, meta: ModelMeta) -> tuple[bytes, tuple[str, ...]]:
-    inputs, labels = join_rows(rows, parse_spec(meta.spec).feature_sets)
+def _fit_on_all(
+    rows: Sequence[TrainingRows], base: BaseRows | None, options: RowOptions, meta: ModelMeta
+) -> tuple[bytes, tuple[str, ...]]:
+    inputs, labels, weights = join_with_base(rows, base, parse_spec(meta.spec).feature_sets)
     # The only fit at this time, unlike those of a contest, so it may use all cores.
     model, warnings = fit_model(
-        inputs, labels, meta, seed=options.seed, options=replace(fit_options(options), n_jobs=-1)
+        inputs,
+        labels,
+        meta,
+        seed=options.seed,
+        weights=weights,
+        options=replace(fit_options(options), n_jobs=-1),
     )
     return model.data, warnings
 
@@ -93,9 +107,10 @@ def score_candidates(
     options: RowOptions,
     runner: TaskRunner,
     *,
+    base: BaseRows | None = None,
     model_max_bytes: int = MODEL_MAX_BYTES,
 ) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
-    """Train each of ``specs`` on the training sessions of each fold, and score the sessions that the fold tests.
+    """Train each of ``specs`` on the training sessions of each fold and on ``base``, and score the sessions that it tests.
 
     The models score as exported model files of at most ``model_max_bytes``. Returns the candidates, and a warning for each
     session that cannot be used for training. The traces of ``test.changed`` follow those of the held-out sessions.
@@ -108,7 +123,7 @@ def score_candidates(
         (tuple(session.name for session in fold.train), _with_copies(fold.test, len(test.sessions), len(scored)))
         for fold in test.folds
     ]
-    fit_and_score = partial(_fit_and_score, rows, scored, folds, options, model_max_bytes=model_max_bytes)
+    fit_and_score = partial(_fit_and_score, rows, scored, folds, options, base=base, model_max_bytes=model_max_bytes)
     tasks = [_Task(spec, fold) for spec in specs for fold in range(len(folds))]
     tasks.sort(key=_start_order)
     scored_folds = sorted(runner.run("Fitting", fit_and_score, tasks), key=lambda one: one.task.fold)
@@ -155,6 +170,7 @@ def _fit_and_score(
     options: RowOptions,
     task: _Task,
     *,
+    base: BaseRows | None,
     model_max_bytes: int,
 ) -> _FoldScores:
     train, tested = folds[task.fold]
@@ -162,12 +178,13 @@ def _fit_and_score(
     meta = ModelMeta(spec=str(spec), software=software(), created=now_utc(), lead_ms=options.lead_ms)
     try:
         with threadpool_limits(1):
-            inputs, labels = join_rows([rows[name] for name in train], spec.feature_sets)
+            inputs, labels, weights = join_with_base([rows[name] for name in train], base, spec.feature_sets)
             model, warnings = fit_model(
                 inputs,
                 labels,
                 meta,
                 seed=options.seed,
+                weights=weights,
                 max_bytes=model_max_bytes,
                 options=fit_options(options),
             )

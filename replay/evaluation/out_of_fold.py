@@ -9,6 +9,7 @@ from models.row_options import RowOptions
 from models.sessions import Session
 from models.spec import ModelSpec
 from models.task_runner import TaskRunner
+from models.training_rows import BaseRows
 from replay.evaluation.held_out import score_candidates
 from replay.trace import Trace
 from stinger.errors import InputError
@@ -22,16 +23,18 @@ def out_of_fold_traces(
     runner: TaskRunner,
     *,
     changed: Sequence[Session] = (),
+    base: BaseRows | None = None,
 ) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
     """Return a trace of each of ``sessions`` and then of ``changed``, and warnings about training, a line each.
 
-    ``changed`` are changed copies of ``sessions``, all of them several times over, tested by the model of the same fold.
+    ``changed`` are changed copies of ``sessions``, all of them several times over, tested by the model of the same fold. Every model is
+    trained on ``base`` as well.
 
     Each sample has the output of the model of the fold that tests it: rows, scaler and weights depend only on that fold's
     training sessions, and the exported model file scores. Raises :class:`InputError` for a fold that cannot be trained.
     """
     test = HeldOut(tuple(sessions), tuple(range(len(sessions))), tuple(folds), tuple(changed))
-    (candidate,), warnings = score_candidates([spec], test, options, runner)
+    (candidate,), warnings = score_candidates([spec], test, options, runner, base=base)
     if candidate.failure is not None:
         raise InputError(f"{spec} cannot be trained: {candidate.failure}")
     return candidate.traces, (*warnings, *candidate.warnings)

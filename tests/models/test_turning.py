@@ -34,7 +34,7 @@ def test_a_quarter_turn_about_z_moves_x_to_y_for_both_sensors() -> None:
 
 
 def test_values_that_leave_the_range_are_clipped() -> None:
-    session = session_of(np.tile([32767, -32768, 0, 0, 0, 0], (60, 1)).astype(np.int16))
+    session = session_of(np.tile([32767, -32767, 0, 0, 0, 0], (60, 1)).astype(np.int16))
     assert turn_session(session, 45, Z).recording.axes[0].tolist() == [32767, 0, 0, 0, 0, 0]
 
 
