@@ -187,6 +187,16 @@ def fit_estimator(
     return _fit_warnings(estimator, labels.size)
 
 
+def loss_curves(fitted: FittedModel) -> dict[str, list[float]]:
+    """Return the loss after each pass over the training rows, by member, for members that are fitted in passes: MLPs."""
+    curves = {}
+    for member, estimator in zip(fitted.spec.members, fitted.estimators, strict=True):
+        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        if isinstance(last, MLPClassifier):
+            curves[str(member)] = [round(float(loss), 6) for loss in last.loss_curve_]
+    return curves
+
+
 def predict_probability(estimator: Estimator, features: TrainingInput) -> npt.NDArray[np.float64]:
     """Return the probability ``(n,)`` of a shot for features ``(n, k)``, from a fitted estimator; n may be 0.
 

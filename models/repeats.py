@@ -71,6 +71,25 @@ def without_repeats(sessions: Sequence[Session]) -> DistinctSessions:
     return DistinctSessions(tuple(numbered), tuple(kept), tuple(line for _, line in sorted(warnings.items())))
 
 
+def without_samples_of(
+    own: Sequence[Session], others: Sequence[Session]
+) -> tuple[tuple[Session, ...], tuple[str, ...]]:
+    """Return the ``others`` that share no samples with ``own``, and a line for each that does and is left out."""
+    together = [*own, *others]
+    per_sample = [readings_per_sample(session) for session in together]
+    sharing: set[int] = set()
+    for overlap in find_overlaps([readings_of(session) for session in together], per_sample=per_sample):
+        first, second = sorted((overlap.recording, overlap.other))
+        if first < len(own) <= second:
+            sharing.add(second - len(own))
+    kept = tuple(session for position, session in enumerate(others) if position not in sharing)
+    lines = tuple(
+        f"left out: {others[position].name}: it shares samples with the logs to train on"
+        for position in sorted(sharing)
+    )
+    return kept, lines
+
+
 def readings_of(session: Session) -> Readings:
     """Return all readings of the sensor in ``session``: more than its samples for a capture at the full rate."""
     return session.recording.axes if session.readings is None else session.readings

@@ -25,4 +25,6 @@ STREAM_FIT: Final = EstimatorOptions(
 
 def fit_options(options: RowOptions) -> EstimatorOptions:
     """Return the parameters of estimators for rows that are chosen by ``options``."""
-    return replace(STREAM_FIT, hard_rounds=options.hard_rounds) if isinstance(options, StreamOptions) else WINDOW_FIT
+    if isinstance(options, StreamOptions):
+        return replace(STREAM_FIT, hard_rounds=options.hard_rounds, mlp_epochs=options.passes)
+    return WINDOW_FIT

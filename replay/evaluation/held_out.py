@@ -10,7 +10,9 @@ from typing import Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from models.estimators import fit_members, loss_curves
 from models.folds import HeldOut, Stretch, slice_session
+from models.graph.export import export_model
 from models.model_file import MODEL_MAX_BYTES, Model, open_model
 from models.model_meta import ModelMeta
 from models.row_options import RowOptions, fit_options
@@ -31,6 +33,8 @@ from replay.trace import Trace
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 
+LOSSES: Final = "losses"
+"""The key in a model's training data of what :func:`models.estimators.loss_curves` returns."""
 _SLOWEST_FIRST: Final = ("cnn", "et", "rf", "hgb", "xgb", "mlp")
 """Models that take long to fit, the slowest first: they are started first, so that all workers finish at about the same time."""
 
@@ -73,7 +77,7 @@ def train_on_all(
 ) -> tuple[Model, tuple[str, ...]]:
     """Train the model that ``meta`` names on all of ``sessions``, and on ``base``; return it and warnings about the fit.
 
-    Adds the number of rows and a hash of them to ``meta.training``. Raises :class:`InputError` if it is too large for a
+    Adds the number of rows, a hash of them and the losses of the fit (:data:`LOSSES`) to ``meta.training``. Raises :class:`InputError` if it is too large for a
     model file.
     """
     built = build_all_rows(sessions, [parse_spec(meta.spec)], options, runner)
@@ -90,15 +94,12 @@ def _fit_on_all(
 ) -> tuple[bytes, tuple[str, ...]]:
     inputs, labels, weights = join_with_base(rows, base, parse_spec(meta.spec).feature_sets)
     # The only fit at this time, unlike those of a contest, so it may use all cores.
-    model, warnings = fit_model(
-        inputs,
-        labels,
-        meta,
-        seed=options.seed,
-        weights=weights,
-        options=replace(fit_options(options), n_jobs=-1),
+    fit = replace(fit_options(options), n_jobs=-1)
+    fitted, warnings = fit_members(
+        parse_spec(meta.spec), inputs, labels, seed=options.seed, weights=weights, options=fit
     )
-    return model.data, warnings
+    meta = replace(meta, training={**meta.training, LOSSES: loss_curves(fitted)})
+    return export_model(fitted, meta), warnings
 
 
 def score_candidates(

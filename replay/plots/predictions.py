@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from replay.plots.forecast import Forecast, Probabilities
 from replay.plots.histogram import draw_histogram
 from replay.plots.outputs import refuse_inputs, remove
 from replay.plots.overview import draw_overview
+from replay.plots.shot_choice import Shot
 from stinger.files import StrPath, atomic_output, make_folder, os_errors
 from stinger.wording import counted
 
@@ -45,6 +46,8 @@ class Prediction:
     dataset: Dataset | None
     dataset_probability: Probabilities | None
     names: tuple[str, ...]
+    chosen: Mapping[Shot, str] | None = None
+    """The accepted shots to draw, and a note for the title of each; by default, the first ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class PredictionOptions:
 def pictures_at_most(prediction: Prediction, options: PredictionOptions) -> int:
     """Return an upper limit of the number of pictures of shots and negatives, for a progress bar."""
     negatives = 0 if prediction.dataset is None else int(np.count_nonzero(prediction.dataset.labels == 0))
-    return min(options.max_shots, _shots_there(prediction, options)) + min(options.max_negatives, negatives)
+    shots = _shots_there(prediction, options) if prediction.chosen is None else len(prediction.chosen)
+    return min(options.max_shots, shots) + min(options.max_negatives, negatives)
 
 
 def write_predictions(
@@ -174,23 +178,30 @@ def _shots_there(prediction: Prediction, options: PredictionOptions) -> int:
 def _shot_jobs(
     folder: Path, prediction: Prediction, options: PredictionOptions, *, accepted: bool, drawn: int = 0
 ) -> Iterator[Job]:
-    """Yield the pictures of accepted or rejected shots in their order, numbered from ``drawn`` on, up to ``max_shots``."""
-    number = drawn
-    for session, forecast in zip(prediction.sessions, prediction.forecasts, strict=True):
+    """Yield the pictures of accepted or rejected shots in their order, at most ``max_shots`` together with those ``drawn``.
+
+    Pictures are numbered from ``drawn`` on; those of chosen shots by their number among all accepted shots.
+    """
+    number, left = drawn, options.max_shots - drawn
+    chosen = prediction.chosen if accepted else None
+    for position, (session, forecast) in enumerate(zip(prediction.sessions, prediction.forecasts, strict=True)):
         for moment in session.shots.time_ms[session.shots.accepted == accepted].tolist():
-            if number == options.max_shots:
+            if left <= 0:
                 return
-            kind = "Shot" if accepted else "Rejected edge"
-            picture = excerpt(
-                session.recording,
-                session.shots,
-                moment,
-                title=f"{kind} {number}, trigger at {moment:,} ms, {session.name}",
-                pre_ms=options.pre_ms,
-                post_ms=options.post_ms,
-                forecast=forecast,
-            )
-            yield picture, folder / f"shot_{number:03d}.png"
+            if chosen is None or (position, moment) in chosen:
+                kind = "Shot" if accepted else "Rejected edge"
+                note = chosen[position, moment] if chosen is not None else ""
+                picture = excerpt(
+                    session.recording,
+                    session.shots,
+                    moment,
+                    title=f"{kind} {number}{note and f' ({note})'}, trigger at {moment:,} ms, {session.name}",
+                    pre_ms=options.pre_ms,
+                    post_ms=options.post_ms,
+                    forecast=forecast,
+                )
+                yield picture, folder / f"shot_{number:03d}.png"
+                left -= 1
             number += 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,13 +14,19 @@ from typing import Final
 
 import click
 
+from models.cli.data_options import data_dir_option
+from models.repeats import without_samples_of
+from models.sessions import Session
 from models.spec import ModelSpec
 from models.task_runner import TaskRunner
 from models.workers import Workers
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.plots.predictions import PredictionOptions
+from replay.plots.shot_choice import ShotOrder
 from service.cli.port_options import connect, notify, port_options
 from service.cli.pull import describe_log, log_warnings
+from service.config.loading import load_config
+from service.retraining.training_data import read_training_data
 from service.round_trip.personal_files import (
     LOG_FILE,
     PICTURE_OPTIONS,
@@ -27,7 +34,7 @@ from service.round_trip.personal_files import (
     count_pictures,
     write_personal,
 )
-from service.round_trip.personal_report import MENU_NAMES, result_lines, verdict_lines
+from service.round_trip.personal_report import MENU_NAMES, others_lines, result_lines, verdict_lines
 from service.round_trip.personalising import (
     SPECS,
     NotYetError,
@@ -37,11 +44,18 @@ from service.round_trip.personalising import (
 )
 from service.round_trip.pulling import PulledLog, pull_log
 from service.round_trip.pushing import push_models, read_upload
+from service.round_trip.recording_quality import quality_line, quality_of
+from stinger.cli.options import ANY_PATH
 from stinger.cli.progress import progress_bar
+from stinger.cli.repairs import warn_of_repairs
 from stinger.errors import DeviceError, FileError, StingerError
 from stinger.files import check_output, make_folder, write_bytes
+from stinger.logs import read_log
+from stinger.shots import MIN_SHOT_GAP_MS
 from stinger.wire.commands import ModelSlot
 
+OTHERS_MAX_HOURS: Final = 10.0
+"""Of the recordings in the data folder, the newest up to this length are used."""
 _EMPTY: Final = {"no log data", "no log file"}
 
 
@@ -64,7 +78,21 @@ DEFAULT_SETTINGS: Final = PersonaliseSettings(SPECS, PICTURE_OPTIONS, _is_intera
 
 
 @click.command("personalise", short_help="Fetch a log, train on it, upload the models.")
+@click.argument("logs", metavar="[LOG]...", nargs=-1, type=ANY_PATH)
 @port_options
+@data_dir_option
+@click.option(
+    "--no-others",
+    is_flag=True,
+    help="Do not use the recordings in the data folder, only the log or logs of the person.",
+)
+@click.option(
+    "--shots",
+    type=click.Choice([order.value for order in ShotOrder]),
+    default=ShotOrder.INSTRUCTIVE.value,
+    show_default=True,
+    help="The shots to draw: the best or worst predicted, the most typical, a third of each (instructive), or the first.",
+)
 @click.option(
     "--outdir",
     type=click.Path(path_type=Path),
@@ -73,31 +101,46 @@ DEFAULT_SETTINGS: Final = PersonaliseSettings(SPECS, PICTURE_OPTIONS, _is_intera
 @click.option("--yes", is_flag=True, help="Upload the models without asking, for scripts.")
 @click.pass_obj
 def personalise_command(
-    settings: PersonaliseSettings | None, *, port: str | None, baud: int, outdir: Path | None, yes: bool
+    settings: PersonaliseSettings | None,
+    *,
+    logs: tuple[str, ...],
+    port: str | None,
+    baud: int,
+    data_dir: str | None,
+    no_others: bool,
+    shots: str,
+    outdir: Path | None,
+    yes: bool,
 ) -> None:
     """Train models for your blaster on its recording of you, and upload them.
 
     Start the recording in the blaster's menu and play for ten minutes: carry, aim and wait as well as shoot. Leave the
     blaster switched on, plug it in, and run this command. It fetches the log, trains the two kinds of model that the blaster
     supports, shows how good they are, and asks before it changes anything on the blaster.
+
+    With saved LOGs, of any format and several together, it trains on these instead, and fetches nothing.
     """
     settings = settings or DEFAULT_SETTINGS
     folder = outdir or Path("ml_out", "personal", f"{datetime.now().astimezone():%Y-%m-%d_%H%M%S}")
     if (folder / LOG_FILE).exists():
         raise FileError(folder, f"holds a {LOG_FILE} already: choose another --outdir")
     try:
-        data = _fetch(port, baud, folder)
+        data = _read(logs) if logs else _fetch(port, baud, folder)
+        _show_quality(data)
         division, folds = choose_test_folds(data)
+        others = () if no_others else _others(load_config(None, os.environ, {"data_dir": data_dir}).data_dir, data)
         runner = TaskRunner(Workers(), progress_bar)
-        models = personalise(data, division, folds, specs=settings.specs, runner=runner)
+        models = personalise(data, division, folds, specs=settings.specs, others=others, runner=runner)
     except NotYetError as not_yet:
         click.echo(f"Not yet: {not_yet}")
         if not_yet.reason:
             notify(f"Details: {not_yet.reason}")
         return
     with progress_bar("Drawing", count_pictures(models, settings.pictures)) as progress:
-        files = write_personal(folder, models, options=settings.pictures, progress=progress)
-    click.echo("\n".join(["", *result_lines(models), "", *_list_files(files), "", *verdict_lines(models), ""]))
+        files = write_personal(folder, models, options=settings.pictures, shots=ShotOrder(shots), progress=progress)
+    used = others_lines(models, len(others))
+    results = [*result_lines(models), *([""] if used else []), *used]
+    click.echo("\n".join(["", *results, "", *_list_files(files), "", *verdict_lines(models), ""]))
     chosen = [(model, path) for model, path in zip(models, files.blaster_files, strict=True) if model.beats_chance]
     if not chosen:
         click.echo("Not yet: no model is better than chance, and the blaster was not changed. Record more.")
@@ -120,15 +163,46 @@ def _fetch(port: str | None, baud: int, folder: Path) -> EvaluationData:
             raise
         write_bytes(folder / LOG_FILE, pulled.data)
     for line in log_warnings(pulled, folder / LOG_FILE):
-        notify(f"Warning: {line}")
+        _warn(line)
     click.echo(f"{folder / LOG_FILE}: {describe_log(pulled)}")
     return _evaluation_data(pulled, folder)
+
+
+def _read(logs: Sequence[str]) -> EvaluationData:
+    read = [read_log(path) for path in logs]
+    for log in read:
+        warn_of_repairs(log)
+    return evaluation_data(read, warn=_warn)
+
+
+def _others(folder: Path, data: EvaluationData) -> tuple[Session, ...]:
+    """Return the recordings in the data ``folder`` that share no samples with ``data``."""
+    found = read_training_data(
+        folder, (), max_hours=OTHERS_MAX_HOURS, min_shot_gap_ms=MIN_SHOT_GAP_MS, bar=progress_bar
+    )
+    for line in found.warnings:
+        _warn(line)
+    others, warnings = without_samples_of(data.sessions, found.sessions)
+    for line in warnings:
+        _warn(line)
+    return others
+
+
+def _show_quality(data: EvaluationData) -> None:
+    quality = quality_of(data.sessions)
+    click.echo(quality_line(quality))
+    for line in quality.warnings:
+        click.echo(f"Warning: {line}")
+
+
+def _warn(line: str) -> None:
+    notify(f"Warning: {line}")
 
 
 def _evaluation_data(pulled: PulledLog, folder: Path) -> EvaluationData:
     if pulled.log is None:
         raise FileError(folder / LOG_FILE, f"cannot train on a damaged log ({pulled.damage})")
-    return evaluation_data([pulled.log], warn=lambda line: notify(f"Warning: {line}"))
+    return evaluation_data([pulled.log], warn=_warn)
 
 
 @contextmanager
@@ -174,6 +248,7 @@ def _list_files(files: PersonalFiles) -> list[str]:
     listed = [
         (files.overview, "probabilities over the whole recording"),
         (files.shots, "probabilities around single shots"),
+        *([(files.losses, "loss of the MLP while it was trained")] if files.losses is not None else []),
         *((path, "results at every threshold") for path in files.sweeps),
         *((path, "report with all numbers") for path in files.reports),
     ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from models.windows import LEAD_MS, span_of
 from replay.evaluation.files import MARKDOWN_FILE, PICTURE_FILE, write_evaluation
 from replay.plots.forecast import forecast_of
+from replay.plots.loss_picture import draw_losses
 from replay.plots.predictions import (
     OVERVIEW_PICTURE,
     SHOTS_FOLDER,
@@ -18,13 +19,15 @@ from replay.plots.predictions import (
     pictures_at_most,
     write_predictions,
 )
+from replay.plots.shot_choice import ShotOrder, choose_shots
 from service.round_trip.personalising import PersonalModel
 from service.round_trip.pushing import LR_FILE, MLP_FILE
-from stinger.files import write_bytes
+from stinger.files import make_folder, write_bytes
 from stinger.mlmd import write_mlmd
 from stinger.wire.commands import ModelSlot
 
 LOG_FILE: Final = "ml_log.bin"
+LOSSES_PICTURE: Final = "training.png"
 
 _BLASTER_FILES: Final = {ModelSlot.LR: LR_FILE, ModelSlot.MLP: MLP_FILE}
 _DPI: Final = 150
@@ -50,17 +53,21 @@ PICTURE_OPTIONS: Final = PredictionOptions(
 
 @dataclass(frozen=True, slots=True)
 class PersonalFiles:
-    """Paths of the written files; ``blaster_files``, ``sweeps`` and ``reports`` in the order of the models."""
+    """Paths of the written files; ``blaster_files``, ``sweeps`` and ``reports`` in the order of the models.
+
+    ``losses`` is ``None`` if no model was trained in passes.
+    """
 
     blaster_files: tuple[Path, ...]
     overview: Path
     shots: Path
+    losses: Path | None
     sweeps: tuple[Path, ...]
     reports: tuple[Path, ...]
 
 
 def count_pictures(models: Sequence[PersonalModel], options: PredictionOptions = PICTURE_OPTIONS) -> int:
-    """Return the number of pictures of shots that :func:`write_personal` draws, for a progress bar."""
+    """Return the largest number of pictures of shots that :func:`write_personal` draws, for a progress bar."""
     return pictures_at_most(_prediction(models), options)
 
 
@@ -69,23 +76,32 @@ def write_personal(
     models: Sequence[PersonalModel],
     *,
     options: PredictionOptions = PICTURE_OPTIONS,
+    shots: ShotOrder = ShotOrder.INSTRUCTIVE,
     progress: Callable[[int], object] = lambda _: None,
 ) -> PersonalFiles:
     """Write the models, their reports and the pictures into ``folder``. Raises :class:`~stinger.errors.FileError`.
 
-    The pictures show probabilities of models that were not trained on the part of the log that is shown.
+    The pictures show probabilities of models that were not trained on the part of the log that is shown. ``shots`` are those
+    that are drawn.
     """
+    make_folder(folder)
     names = [str(model.spec).replace(":", "-") for model in models]
     blaster_files = tuple(folder / _BLASTER_FILES[model.slot] for model in models)
     for name, path, model in zip(names, blaster_files, models, strict=True):
         write_bytes(folder / f"{name}.onnx", model.onnx)
         write_mlmd(path, model.blaster_model)
         write_evaluation(model.report, folder / name, dpi=_DPI)
-    write_predictions(folder, _prediction(models), options, progress=progress)
+    prediction = _prediction(models)
+    chosen = choose_shots(shots, prediction.sessions, prediction.forecasts, options.max_shots)
+    write_predictions(folder, replace(prediction, chosen=chosen), options, progress=progress)
+    losses = {str(model.spec): model.losses for model in models if model.losses}
+    if losses:
+        draw_losses(losses, folder / LOSSES_PICTURE, dpi=_DPI)
     return PersonalFiles(
         blaster_files=blaster_files,
         overview=folder / OVERVIEW_PICTURE,
         shots=folder / SHOTS_FOLDER,
+        losses=folder / LOSSES_PICTURE if losses else None,
         sweeps=tuple(folder / name / PICTURE_FILE for name in names),
         reports=tuple(folder / name / MARKDOWN_FILE for name in names),
     )

@@ -11,6 +11,7 @@ from replay.evaluation.intervals import Ratio
 from replay.evaluation.report import FEW_SHOTS
 from service.round_trip.personalising import PersonalModel
 from stinger.wire.commands import ModelSlot
+from stinger.wording import counted
 
 MENU_NAMES: Final = {ModelSlot.LR: "LR", ModelSlot.MLP: "MLP"}
 """Names of the models in the blaster's menu."""
@@ -20,9 +21,12 @@ _SHOWN_THRESHOLDS: Final = (0.3, 0.5, 0.7)
 
 def result_lines(models: Sequence[PersonalModel]) -> list[str]:
     """Return the result as lines: how the models were tested, a table, and the meaning of its columns."""
-    file = models[0].report.data[0]
+    files = models[0].report.data
+    shots = sum(file.accepted_shots for file in files)
+    minutes = sum(file.minutes for file in files)
+    subject = "The recording" if len(files) == 1 else f"The {len(files)} recordings"
     lines = [
-        f"The recording: {file.minutes:.1f} minutes with {file.accepted_shots} accepted shots.",
+        f"{subject}: {minutes:.1f} minutes with {shots} accepted shots.",
         "Each part of it was tested with a model that was not trained on that part, sample by sample as on the blaster:",
         "",
         *_table(models),
@@ -36,7 +40,7 @@ def result_lines(models: Sequence[PersonalModel]) -> list[str]:
         "false        spin-ups without a shot, per minute",
         "on           share of the time that the wheels turn: noise, heat, battery",
     ]
-    if file.accepted_shots < FEW_SHOTS:
+    if shots < FEW_SHOTS:
         lines += [
             "",
             f"These are few shots: with {FEW_SHOTS} or more, the models are better and the numbers more certain.",
@@ -49,6 +53,22 @@ def threshold_lines(models: Sequence[PersonalModel]) -> list[str]:
     return [
         f"{MENU_NAMES[model.slot]}: set {model.threshold_percent} % in the blaster's menu. Chosen and tested on different parts: "
         f"{_percent(model.held_out.in_time)} in time, {model.held_out.false_per_minute:.1f} false a minute."
+        for model in models
+    ]
+
+
+def others_lines(models: Sequence[PersonalModel], others: int) -> list[str]:
+    """Return a line for each model: whether it was trained on the ``others`` recordings in the data folder as well."""
+    if not others:
+        return []
+    return [
+        f"{MENU_NAMES[model.slot]}: trained on "
+        + (
+            f"your recording alone: {counted(others, 'recording')} in the data folder did not help."
+            if model.own_weight is None
+            else f"your recording and {counted(others, 'recording')} in the data folder; a row of yours counts as "
+            f"{model.own_weight:g} of theirs."
+        )
         for model in models
     ]
 

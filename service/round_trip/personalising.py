@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from models.decision import DecisionParameters
@@ -14,16 +14,18 @@ from models.model_meta import ModelMeta
 from models.provenance import trained_on
 from models.row_options import RowOptions
 from models.saving import now_utc, software
+from models.sessions import Session
 from models.spec import ModelSpec, parse_spec
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
+from models.training_rows import BaseRows, TrainingRows
 from replay.evaluation.calibration import Calibration, HeldOutFigures, calibrate_threshold
 from replay.evaluation.cost import CostWeights
 from replay.evaluation.data import EvaluationData
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.fold_choice import choose_folds, describe_folds
-from replay.evaluation.held_out import train_on_all
-from replay.evaluation.out_of_fold import out_of_fold_traces
+from replay.evaluation.held_out import LOSSES, build_all_rows, train_on_all
+from replay.evaluation.own_weight import choose_own_weight
 from replay.evaluation.report import EvaluationReport
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
 from replay.trace import Trace
@@ -37,6 +39,10 @@ SPECS: Final = {parse_spec("logreg:summary"): ModelSlot.LR, parse_spec("mlp:rich
 MIN_SHOTS: Final = 20
 """With fewer shots, a model that is right every time cannot be distinguished from one that misses a sixth of them (Wilson's
 interval)."""
+OTHERS_MAX_ROWS: Final = 50_000
+"""Of other recordings, about as many rows are used at most, so that training takes minutes."""
+PASSES: Final = 15
+"""How often an MLP is trained on each row: more often than on many recordings, because there are fewer rows."""
 _DEFAULT_DECISION: Final = DecisionParameters()
 _UNKNOWN: Final[Mapping[str, Any]] = {}
 _ADVICE: Final = "carry, aim and wait between the shots, as you do in a game"
@@ -62,6 +68,10 @@ class PersonalModel:
     report: EvaluationReport
     held_out: HeldOutFigures
     """The results of thresholds that were chosen on other parts of the log than those that they were tested on."""
+    losses: tuple[float, ...] = ()
+    """The loss after each pass over the training rows; empty for a model that is not trained in passes."""
+    own_weight: float | None = None
+    """How many rows of other recordings an own row counts as; ``None`` if no others were used."""
 
     @property
     def threshold_percent(self) -> int:
@@ -103,17 +113,21 @@ def personalise(
     folds: Sequence[Fold],
     *,
     specs: Mapping[ModelSpec, ModelSlot] = SPECS,
+    others: Sequence[Session] = (),
     seed: int = 1,
     runner: TaskRunner,
 ) -> tuple[PersonalModel, ...]:
     """Train a model of each kind in ``specs`` on all of ``data``, on rows from the stream.
 
+    ``others`` are recordings that share no samples with ``data``. A model is trained on them as well if that is better for held-out
+    parts of ``data``; how much the own recordings count is chosen there too.
+
     They are tested as on a blaster, with the threshold that costs least. There is no limit on false spin-ups: their rate does
     not fall steadily with the threshold, so just below a limit there may only be thresholds that miss most shots. Raises
     :class:`NotYetError` if there is too little data to train or to test on.
     """
-    options = StreamOptions(seed=seed)
-    return tuple(_train_and_test(data, (by, folds), spec, slot, options, runner) for spec, slot in specs.items())
+    training = _Training(data, by, tuple(folds), tuple(others), StreamOptions(passes=PASSES, seed=seed), runner)
+    return tuple(_train_and_test(training, spec, slot) for spec, slot in specs.items())
 
 
 def fit_on_all(
@@ -124,8 +138,12 @@ def fit_on_all(
     *,
     decision: DecisionParameters = _DEFAULT_DECISION,
     metrics: Mapping[str, Any] = _UNKNOWN,
+    others: Sequence[Session] = (),
+    base: BaseRows | None = None,
 ) -> tuple[Model, tuple[str, ...]]:
     """Train a model on all of ``data``, whose file holds ``decision``; return it, and warnings about the training.
+
+    It is trained on ``base`` as well, the rows of ``others``.
 
     ``metrics`` are the results of models that were trained without what they were tested on, for its metadata. Raises
     :class:`InputError`.
@@ -136,10 +154,29 @@ def fit_on_all(
         created=now_utc(),
         lead_ms=options.lead_ms,
         decision=decision,
-        training=trained_on(data.sessions, [log.sha256 for log in data.logs]),
+        training=trained_on((*data.sessions, *others), [log.sha256 for log in data.logs]),
         metrics=metrics,
     )
-    return train_on_all(data.sessions, meta, options, runner)
+    return train_on_all(data.sessions, meta, options, runner, base=base)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Training:
+    """What models are trained and tested on, and how."""
+
+    data: EvaluationData
+    by: str
+    folds: tuple[Fold, ...]
+    others: tuple[Session, ...]
+    options: StreamOptions
+    runner: TaskRunner
+
+    def rows_of_others(self, spec: ModelSpec) -> tuple[TrainingRows, ...]:
+        """Return the rows of the other recordings, thinned to at most :data:`OTHERS_MAX_ROWS`."""
+        if not self.others:
+            return ()
+        options = replace(self.options, max_rows=OTHERS_MAX_ROWS)
+        return tuple(build_all_rows(self.others, [spec], options, self.runner).values())
 
 
 def _choose_threshold(traces: Sequence[Trace]) -> Calibration:
@@ -152,25 +189,22 @@ def _too_little_data(error: InputError) -> NotYetError:
     return NotYetError(f"this recording holds too little data to train a model on. Record more: {_ADVICE}.", str(error))
 
 
-def _train_and_test(  # noqa: PLR0917 - all are needed, and it has one caller
-    data: EvaluationData,
-    division: tuple[str, Sequence[Fold]],
-    spec: ModelSpec,
-    slot: ModelSlot,
-    options: RowOptions,
-    runner: TaskRunner,
-) -> PersonalModel:
-    by, folds = division
+def _train_and_test(training: _Training, spec: ModelSpec, slot: ModelSlot) -> PersonalModel:
+    data, options, runner = training.data, training.options, training.runner
+    tested = describe_folds(training.by, training.folds, options.seed)
     try:
-        traces, warnings = out_of_fold_traces(data.sessions, folds, spec, options, runner)
+        choice = choose_own_weight(
+            data.sessions, training.folds, spec, options, runner, others=training.rows_of_others(spec)
+        )
     except InputError as error:
         raise _too_little_data(error) from error
+    traces = choice.traces
     chosen = _choose_threshold(traces)
     at = thresholds(FINE_STEPS, chosen.parameters.on)
     rows = sweep(traces, chosen.parameters, at, min_lead_ms=MIN_LEAD_MS)
     operating, precision = rows[at.index(chosen.parameters.on)], average_precision(traces)
     metrics = {
-        "tested": describe_folds(by, folds, options.seed),
+        "tested": tested,
         "average_precision": 0.0 if precision is None else precision.value,
         "shots": operating.accepted.total,
         "shots_in_time": operating.accepted.count,
@@ -178,16 +212,35 @@ def _train_and_test(  # noqa: PLR0917 - all are needed, and it has one caller
         "duty": operating.duty,
     }
     try:
-        model, fit_warnings = fit_on_all(data, spec, options, runner, decision=chosen.parameters, metrics=metrics)
+        model, fit_warnings = fit_on_all(
+            data,
+            spec,
+            options,
+            runner,
+            decision=chosen.parameters,
+            metrics=metrics,
+            others=() if choice.base is None else training.others,
+            base=choice.base,
+        )
     except InputError as error:
         raise _too_little_data(error) from error
     report = EvaluationReport(
         subject=str(spec),
-        method=describe_folds(by, folds, options.seed),
+        method=tested,
         data=data.files,
         operating=operating,
         average_precision=precision,
         rows=rows,
-        warnings=(*warnings, *fit_warnings),
+        warnings=(*choice.warnings, *fit_warnings),
     )
-    return PersonalModel(spec, slot, model.data, blaster_model_of(model), traces, report, chosen.held_out)
+    return PersonalModel(
+        spec,
+        slot,
+        model.data,
+        blaster_model_of(model),
+        traces,
+        report,
+        chosen.held_out,
+        losses=tuple(model.meta.training[LOSSES].get(str(spec), ())),
+        own_weight=None if choice.base is None else choice.base.own_weight,
+    )
