@@ -21,11 +21,13 @@ from service.round_trip.personal_files import PICTURE_OPTIONS
 from service.round_trip.personalising import SPECS
 from stinger.cli import main
 from stinger.logs import write_log
+from stinger.logs.bundle import BundledRecording, BundleWriter
 from stinger.mlmd import fingerprint, read_mlmd
 from stinger.sample import SampleArray
 from tests.helpers.cli import STINGER, invoke
 from tests.helpers.drawing import open_fonts
 from tests.helpers.places import ROOT
+from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.samples import random_samples, samples_at
 from tests.helpers.synthetic import synthetic_samples
 from tests.hil.cli.test_emulate import running
@@ -66,6 +68,11 @@ def invoke_at(
 ) -> Result:
     line = [command, "--port", str(address_of(device)), *map(str, arguments)]
     return CliRunner().invoke(main, line, input=answer, obj=settings)
+
+
+def personalise(*arguments: object) -> Result:
+    """Run the command without a blaster, for the faster one of the two kinds of model."""
+    return CliRunner().invoke(main, ["personalise", *map(str, arguments)], obj=ONLY_LR)
 
 
 def logged(samples: SampleArray) -> EmulatedBlaster:
@@ -222,6 +229,7 @@ def test_personalise_of_a_short_log_is_not_yet_and_keeps_the_log(pty: Port, tmp_
     with device_in_thread(pty, blaster=logged(PLAYED[:1000])) as device:
         result = invoke_at(device, "personalise", "--yes", "--outdir", folder)
     assert (result.exit_code, result.stderr) == (0, "")
+    assert "Warning: 4 shots is very few: 15 or more are advised." in result.stdout
     assert "Not yet: the log holds 4 accepted shots. At least 20 are needed" in result.stdout
     assert [path.name for path in folder.iterdir()] == ["ml_log.bin"]
 
@@ -232,6 +240,45 @@ def test_personalise_of_no_log_is_not_yet_and_leaves_no_folder(pty: Port, tmp_pa
     assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
     assert "Not yet: the blaster's log is empty" in result.stdout
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.usefixtures("fonts")
+def test_personalise_trains_on_saved_logs_without_a_blaster(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_log(tmp_path / f"{number}.bin", synthetic_samples(6000, 24, seed=number))
+    result = personalise(tmp_path / "1.bin", tmp_path / "2.bin", "--outdir", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "Data quality: 44 of 100." in result.stdout
+    assert "The 2 recordings: 2.0 minutes with 48 accepted shots." in result.stdout
+    assert "folds by session" in (tmp_path / "out" / "logreg-summary" / "evaluation.md").read_text()
+    assert not (tmp_path / "out" / "ml_log.bin").exists()
+    assert "stinger push --lr" in result.stdout
+
+
+@pytest.mark.usefixtures("fonts")
+def test_personalise_reads_a_bundle(tmp_path: Path) -> None:
+    with (tmp_path / "mine.zip").open("wb") as file:
+        writer = BundleWriter(file, [BundledRecording(PLAYED.size, 100.0, 24)])
+        writer.add(PLAYED)
+        writer.close()
+    result = personalise(tmp_path / "mine.zip", "--outdir", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "The recording: 1.0 minutes with 24 accepted shots." in result.stdout
+
+
+@pytest.mark.usefixtures("fonts")
+def test_personalise_builds_on_the_recordings_in_the_data_folder_but_not_on_copies_of_its_log(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_recording(data / "recordings", "mine", NOW_S, PLAYED)
+    write_recording(data / "recordings", "another", NOW_S, synthetic_samples(6000, 24, seed=7))
+    write_log(tmp_path / "mine.bin", PLAYED)
+    line = (tmp_path / "mine.bin", "--data-dir", data)
+    result = personalise(*line, "--outdir", tmp_path / "beside")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"left out: mine .*: it shares samples with the logs to train on", result.stderr)
+    assert re.search(r"LR: trained on your recording( and| alone:) 1 recording in the data folder", result.stdout)
+    alone = personalise(*line, "--no-others", "--outdir", tmp_path / "alone")
+    assert "in the data folder" not in alone.output
 
 
 @pytest.mark.usefixtures("fonts")
@@ -247,8 +294,9 @@ def test_personalise_uploads_only_if_the_user_agrees(pty: Port, tmp_path: Path) 
 
 
 @pytest.fixture(autouse=True)
-def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_the_checkout_without_recordings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("STINGER_DATA_DIR", str(tmp_path / "nothing"))
 
 
 def _written(folder: Path) -> Path:

@@ -12,9 +12,11 @@ from models.task_runner import TaskRunner
 from replay.evaluation.cost import CostWeights, cost_per_minute
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.evaluation.intervals import wilson
+from replay.plots.shot_choice import ShotOrder
 from service.round_trip.personal_files import PICTURE_OPTIONS, count_pictures, write_personal
-from service.round_trip.personal_report import result_lines, threshold_lines, verdict_lines
+from service.round_trip.personal_report import others_lines, result_lines, threshold_lines, verdict_lines
 from service.round_trip.personalising import (
+    SPECS,
     NotYetError,
     PersonalModel,
     check_enough,
@@ -83,6 +85,52 @@ def test_threshold_for_the_menu_is_the_one_that_the_model_was_tested_and_written
         assert load_model(tmp_path / "model.onnx").meta.decision == model.report.operating.parameters
         cheapest = min(cost_per_minute(row, CostWeights()) for row in model.report.rows)
         assert cost_per_minute(model.report.operating, CostWeights()) == pytest.approx(cheapest)
+
+
+def test_losses_of_the_fit_are_kept_for_the_mlp_and_drawn(models: tuple[PersonalModel, ...], tmp_path: Path) -> None:
+    lr, mlp = models
+    assert (len(lr.losses), len(mlp.losses)) == (0, len(load_losses(mlp, tmp_path)))
+    assert mlp.losses[-1] < mlp.losses[0]
+    files = write_personal(tmp_path, models, options=replace(PICTURE_OPTIONS, max_shots=1, dpi=40))
+    assert files.losses is not None
+    assert files.losses.read_bytes().startswith(b"\x89PNG")
+    only_lr = write_personal(tmp_path / "lr", models[:1], options=replace(PICTURE_OPTIONS, max_shots=1, dpi=40))
+    assert only_lr.losses is None
+
+
+def load_losses(model: PersonalModel, folder: Path) -> list[float]:
+    (folder / "model.onnx").write_bytes(model.onnx)
+    losses: list[float] = load_model(folder / "model.onnx").meta.training["losses"]["mlp:rich"]
+    return losses
+
+
+def test_pictures_are_those_of_the_chosen_shots(models: tuple[PersonalModel, ...], tmp_path: Path) -> None:
+    options = replace(PICTURE_OPTIONS, max_shots=3, dpi=40)
+    drawn = {}
+    for order in (ShotOrder.FIRST, ShotOrder.BEST, ShotOrder.WORST):
+        files = write_personal(tmp_path / order, models[:1], options=options, shots=order)
+        drawn[order] = {path.name for path in files.shots.iterdir()}
+    assert drawn[ShotOrder.FIRST] == {"shot_000.png", "shot_001.png", "shot_002.png"}
+    assert len(drawn[ShotOrder.BEST]) == len(drawn[ShotOrder.WORST]) == 3
+    assert not drawn[ShotOrder.BEST] & drawn[ShotOrder.WORST]
+
+
+def test_recordings_of_others_are_trained_on_where_they_help() -> None:
+    own = data_of(synthetic_samples(3000, 22))
+    others = data_of(synthetic_samples(6000, 24, seed=2)).sessions
+    by, folds = choose_test_folds(own)
+    lr = {spec: slot for spec, slot in SPECS.items() if str(spec) == "logreg:summary"}
+    (alone,) = personalise(own, by, folds, specs=lr, runner=TaskRunner())
+    (beside,) = personalise(own, by, folds, specs=lr, others=others, runner=TaskRunner())
+    assert alone.own_weight is None
+    assert others_lines((alone,), 0) == []
+    assert others_lines((alone,), 1) == [
+        "LR: trained on your recording alone: 1 recording in the data folder did not help."
+    ]
+    if beside.own_weight is None:
+        assert beside.onnx == alone.onnx
+    else:
+        assert "a row of yours counts as" in others_lines((beside,), 1)[0]
 
 
 def test_result_lists_the_chosen_and_three_other_thresholds_per_model(models: tuple[PersonalModel, ...]) -> None:
