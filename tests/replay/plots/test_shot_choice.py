@@ -28,8 +28,8 @@ def made(seed: int) -> tuple[Session, Forecast]:
 
 @pytest.fixture(scope="module")
 def two() -> tuple[list[Session], list[Forecast]]:
-    sessions, forecasts = zip(made(1), made(2), strict=True)
-    return list(sessions), list(forecasts)
+    both = [made(1), made(2)]
+    return [session for session, _ in both], [forecast for _, forecast in both]
 
 
 def times(session: Session) -> list[int]:
