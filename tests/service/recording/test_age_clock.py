@@ -82,6 +82,17 @@ def test_recordings_made_with_a_wrong_clock_do_not_make_it_right(machine: Machin
     assert machine.run(10) == 0
 
 
+def test_time_in_1970_is_no_trial_of_a_clock_that_is_ahead_afterwards(machine: Machine) -> None:
+    assert machine.run(3) == 5
+    right_s = machine.now_s
+    machine.now_s = 10.0
+    machine.restart()
+    machine.run(2)
+    machine.now_s = right_s + YEAR_S
+    machine.restart()
+    assert machine.run(22) == 0
+
+
 def test_clock_that_stays_ahead_is_trusted_after_a_day(machine: Machine) -> None:
     machine.now_s += YEAR_S
     assert machine.run(22) == 0
