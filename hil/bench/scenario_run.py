@@ -45,9 +45,9 @@ FIRST_SCRAPE_S: Final = 1.0
 """How long after the first sample the daemon's CPU and memory are first measured."""
 
 _SCRAPES: Final = 40
-"""CPU and memory of a long scenario are measured about this often,"""
+"""About how many times CPU and memory are measured in a long scenario."""
 _MIN_SCRAPE_INTERVAL_S: Final = 30.0
-"""but not more often than this."""
+"""The shortest time between two of these measurements."""
 _POLL_S: Final = 0.01
 _NO_SAMPLES: Final[SampleArray] = np.empty(0, dtype=SAMPLE_DTYPE)
 
