@@ -74,7 +74,7 @@ def _build(client: DaemonClient, state: DeviceState, data_dir: Path) -> None:
         facts.show("in time", in_time_text(state))
         facts.show("rate", quantity(telemetry.number("rate_hz"), "Hz"))
         p50, p99 = telemetry.number("latency_p50_ms"), telemetry.number("latency_p99_ms")
-        facts.show("latency", f"{quantity(p50, 'ms', 1)} half of the samples, {quantity(p99, 'ms', 1)} 99 %")
+        facts.show("latency", f"{quantity(p50, 'ms', 1)} median, {quantity(p99, 'ms', 1)} at 99\u00a0%")
         facts.show("model", state.model or "-")
         hint = _missing_text(state, chart, data_dir)
         missing.set_text(hint)

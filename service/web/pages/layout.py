@@ -38,7 +38,7 @@ def page_frame(client: DaemonClient, title: str, current: str = "") -> Iterator[
                 if name == current:
                     link.props('aria-current="page"')
         state = Text("", "p").classes("state").props('role="status"')
-    with ui.element("main"):
+    with ui.element("div").classes("content"):  # NiceGUI puts a page into an element "main"
         Text(title, "h1")
         yield
 
@@ -79,7 +79,7 @@ a, a.nicegui-link { color: var(--link); }
 nav a[aria-current] { color: var(--ink); font-weight: 700; text-decoration: none; border-bottom: 3px solid var(--link); }
 .state { margin: 0; overflow-wrap: anywhere; }
 .bad { color: var(--bad); background: var(--badsoft); padding: .1rem .5rem; border-left: 4px solid var(--bad); }
-main { padding: .5rem 1rem 3rem; }
+.content { padding: .5rem 1rem 3rem; }
 h1, h2 { line-height: 1.25; font-weight: 650; letter-spacing: normal; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; margin: .6rem 0; }
 h2 { font-size: 1.15rem; margin: 1.2rem 0 .4rem; }
@@ -90,6 +90,8 @@ h2 { font-size: 1.15rem; margin: 1.2rem 0 .4rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem; margin: 0; }
 dt { opacity: .85; } dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .wheels-on { font-weight: 700; }
+td button.plain { white-space: nowrap; }
+.live-chart { margin-top: .8rem; }
 .live-chart canvas { width: 100%; height: min(70vh, 34rem); display: block; }
 .live-chart-bar, .controls { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; align-items: center; margin: .6rem 0; }
 .live-chart-back { display: flex; gap: .5rem; align-items: center; flex: 1 1 16rem; }
@@ -98,6 +100,7 @@ button, select, input, textarea { font: inherit; }
 dialog { background: var(--paper); color: var(--ink); border: 1px solid var(--line); border-radius: .5rem; max-width: 26rem; }
 button.plain, select.plain, .live-chart button, .live-chart select { min-height: 2.4rem; padding: .2rem .9rem; border: 1px solid var(--line);
   border-radius: .4rem; background: var(--soft); color: var(--ink); cursor: pointer; }
+select.plain { max-width: 100%; }
 button:focus-visible, a:focus-visible, select:focus-visible, input:focus-visible { outline: 3px solid var(--link);
   outline-offset: 2px; }
 .field { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: center; flex: 1 1 18rem; }

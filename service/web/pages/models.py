@@ -23,7 +23,7 @@ NO_MODEL: Final = (
     "No model of your own yet: the daemon uses the factory model. Record some minutes with at least 30 shots, then run "
     "'stinger retrain', which stores a model that is better, or add one with 'stinger models add FILE'."
 )
-_COLUMNS: Final = ("Model", "What it is", "Made, UTC", "Shots in time (95 %)", "False spin-ups (95 %)", "")
+_COLUMNS: Final = ("Model", "What it is", "Made, UTC", "Shots in time (95\u00a0%)", "False spin-ups (95\u00a0%)", "")
 _LOG = get_logger(__name__)
 
 

@@ -1,0 +1,86 @@
+"""How the pages look: at three widths, in light and dark, by keyboard, and to an accessibility checker."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from models.factory import factory_model_bytes
+from models.registry import Registry
+from tests.helpers.recordings import NOW_S, write_recording
+from tests.helpers.synthetic import synthetic_samples
+from tests.service.web.stage import PATIENCE_MS, Stage
+
+expect.set_options(PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def paths(stage: Stage) -> dict[str, str]:
+    """The path of each page, with a selector of what is there once it has been filled."""
+    registry = Registry(stage.data / "registry")
+    version = registry.add("a-name-of-a-model-that-is-rather-long", factory_model_bytes(), {})
+    registry.promote(version.id, why="test")
+    path = write_recording(
+        stage.data / "recordings", "a-device-with-a-name-of-fifty-letters-and-no-space", NOW_S, SAMPLES
+    )
+    return {
+        "/": ".device",
+        "/device/b1": ".live-chart[data-scores]",
+        "/recordings": "table",
+        f"/recording/{path.parent.name}/{path.stem}": ".live-chart[data-scores]",
+        "/models": "table",
+    }
+
+
+SAMPLES = synthetic_samples(6_000, 6)
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_the_accessibility_checker_finds_nothing(
+    stage: Stage, browser: Browser, paths: dict[str, str], colours: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(color_scheme=colours)
+    found = []
+    for path, filled in paths.items():
+        page = context.new_page()
+        page.goto(f"{stage.address}{path}")
+        page.locator(filled).first.wait_for()
+        violations = Axe().run(page).response["violations"]
+        found += [(path, one["id"], [node["html"][:200] for node in one["nodes"]]) for one in violations]
+        page.close()
+    context.close()
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_no_page_is_wider_than_the_window(stage: Stage, browser: Browser, paths: dict[str, str], width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    page = context.new_page()
+    widths = {}
+    for path, filled in paths.items():
+        page.goto(f"{stage.address}{path}")
+        page.locator(filled).first.wait_for()
+        widths[path] = page.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert widths == dict.fromkeys(paths, width)
+
+
+def test_the_threshold_and_the_pause_can_be_used_by_keyboard(stage: Stage, page: Page) -> None:
+    page.goto(f"{stage.address}/device/b1")
+    threshold = page.locator("[data-fact=threshold]")
+    expect(threshold).to_have_text("0.30")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.dataset.control || document.activeElement.textContent.trim()")
+        if focused == "Pause":
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("button", name="Continue")).to_be_focused()
+        if focused == "threshold":
+            break
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(threshold).to_have_text("0.31")
+    stage.retained("stinger/b1/model", lambda content: content["threshold"] == 0.31)
