@@ -9,7 +9,14 @@ from scipy.special import logit
 from sklearn.neural_network import MLPClassifier
 
 from models.averaged_mlp import AveragedMlp
-from models.estimators import Estimator, fit_estimator, fit_members, make_estimator, predict_probability
+from models.estimators import (
+    Estimator,
+    fit_estimator,
+    fit_members,
+    loss_curves,
+    make_estimator,
+    predict_probability,
+)
 from models.spec import FEATURE_MODELS, EstimatorOptions, Member, ModelSpec, parse_spec
 from stinger.errors import InputError
 
@@ -281,3 +288,15 @@ def test_few_rows_get_more_passes(rows: int, epochs: int) -> None:
     options = EstimatorOptions(mlp_epochs=5, mlp_min_steps=400)
     estimator = make_estimator("mlp", "rich", seed=1, labels=np.zeros(rows, dtype=np.uint8), options=options)
     assert estimator[-1].max_iter == epochs
+
+
+def test_losses_are_those_of_each_pass_of_the_mlps_alone() -> None:
+    features, labels = two_clouds(200)
+    options = EstimatorOptions(mlp_epochs=6)
+    fitted, _ = fit_members(
+        parse_spec("logreg:summary+mlp:summary"), {"summary": features}, labels, seed=1, options=options
+    )
+    curves = loss_curves(fitted)
+    assert list(curves) == ["mlp:summary"]
+    assert len(curves["mlp:summary"]) == 6
+    assert curves["mlp:summary"][-1] < curves["mlp:summary"][0]

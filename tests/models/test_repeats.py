@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.overlaps import CHAIN_MIN
-from models.repeats import GUARD_SAMPLES, DistinctSessions, without_repeats
+from models.repeats import GUARD_SAMPLES, DistinctSessions, without_repeats, without_samples_of
 from models.sessions import Session, open_sessions
 from stinger.logs import parse_log
 from stinger.logs.writing import encode_bin, encode_csv
@@ -133,6 +133,24 @@ def test_hardly_a_sample_remains_in_two_sessions_or_in_none(data: st.DataObject)
     missing = set().union(*map(_rows, parts)) - together
     # Only what lies beside a cut, or is shorter than a second between two cuts, is in none.
     assert len(missing) <= 2 * 300 * len(parts)
+
+
+def test_others_that_share_samples_are_left_out_wholly_even_if_they_are_longer() -> None:
+    everything = samples(9000, seed=1)
+    own, longer, foreign = everything[2000:5000], retimed(everything), samples(3000, seed=2)
+    sessions = {
+        name: session_of(part, name) for name, part in {"own": own, "longer": longer, "foreign": foreign}.items()
+    }
+    kept_others, lines = without_samples_of([sessions["own"]], [sessions["longer"], sessions["foreign"]])
+    assert [one.name for one in kept_others] == ["foreign"]
+    assert lines == ("left out: longer: it shares samples with the logs to train on",)
+
+
+def test_others_that_share_samples_among_themselves_only_are_kept() -> None:
+    part = samples(3000, seed=3)
+    others = [session_of(part, "one"), session_of(part, "two")]
+    kept_others, lines = without_samples_of([session_of(samples(3000), "own")], others)
+    assert ([one.name for one in kept_others], lines) == (["one", "two"], ())
 
 
 def _rows(session: Session) -> set[bytes]:
