@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,6 +29,10 @@ LOGIN_LASTS_S: Final = 12 * 3600
 LOOPBACK_HOSTS: Final = frozenset({"localhost", LOOPBACK, "::1"})
 _MAX_LOGINS: Final = 1_000
 _MAX_FORM_BYTES: Final = 8_192
+_HASHES_AT_ONCE: Final = 2
+"""Hashing a password takes 64 MB: more at once could fill the memory, at the wish of anyone who reaches the login."""
+_NETWORK_BITS: Final = 64
+"""Attempts from IPv6 count by network: one machine has very many addresses in it."""
 _POLICY_VIOLATION: Final = 1008
 _HEADERS: Final = {
     # NiceGUI compiles its templates in the browser and writes its start script into the page: both need 'unsafe'. What
@@ -80,6 +85,7 @@ class AccessGuard:
         self._secure = secure
         self._limit = AttemptLimit() if limit is None else limit
         self._logins = Logins()
+        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request or a WebSocket, as ASGI defines it."""
@@ -126,7 +132,7 @@ class AccessGuard:
         return RedirectResponse(LOGIN_PATH, HTTPStatus.SEE_OTHER)
 
     async def _log_in(self, request: Request, password: Password) -> Response:
-        address = request.client.host if request.client else ""
+        address = attempts_key(request.client.host if request.client else "")
         wait_s = self._limit.wait_s(address)
         if wait_s:
             response = login_page(f"Too many attempts: try again in {wait_s:.0f} s.", HTTPStatus.TOO_MANY_REQUESTS)
@@ -134,7 +140,9 @@ class AccessGuard:
             return response
         self._limit.count(address)
         text = await _form_value(request, "password")
-        if text is None or not await asyncio.to_thread(password.matches, text):
+        async with self._hashing:
+            right = text is not None and await asyncio.to_thread(password.matches, text)
+        if not right:
             _LOG.warning("login_refused", address=address)
             return login_page("This is not the password.", HTTPStatus.UNAUTHORIZED)
         self._limit.forget(address)
@@ -144,6 +152,23 @@ class AccessGuard:
             COOKIE, self._logins.add(), max_age=LOGIN_LASTS_S, httponly=True, samesite="strict", secure=self._secure
         )
         return entered
+
+
+def attempts_key(address: str) -> str:
+    """Return what attempts from ``address`` are counted by: the address, of IPv6 its network.
+
+    >>> attempts_key("192.0.2.7"), attempts_key("2001:db8::1:2:3"), attempts_key("::ffff:192.0.2.7")
+    ('192.0.2.7', '2001:db8::/64', '192.0.2.7')
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv4Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network((int(parsed), _NETWORK_BITS), strict=False))
 
 
 def login_page(problem: str = "", status: HTTPStatus = HTTPStatus.OK) -> Response:

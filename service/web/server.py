@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from service.web.daemon_client import DaemonClient
 from service.web.daemon_state import DaemonState
 from service.web.pages import add_pages
 from service.web.passwords import Password
-from stinger.errors import UnavailableError
+from stinger.errors import InputError, UnavailableError
 
 _CLOSE_WITHIN_S: Final = 1
 _BACKLOG: Final = 128
@@ -46,7 +47,8 @@ class PageSettings:
 async def serve(settings: PageSettings, ready: Callable[[str], None], stop: asyncio.Event) -> None:
     """Serve the page until ``stop``; ``ready`` takes its address once it can be opened.
 
-    Raises :class:`UnavailableError` if the address cannot be listened on.
+    Raises :class:`UnavailableError` if the address cannot be listened on, and :class:`InputError` for a certificate or key
+    that cannot be used.
     """
     listener = _listen(settings.host, settings.port)
     client = DaemonClient(settings.find_broker, DaemonState(), root=settings.root)
@@ -65,6 +67,11 @@ async def serve(settings: PageSettings, ready: Callable[[str], None], stop: asyn
         timeout_graceful_shutdown=_CLOSE_WITHIN_S,
         ws="websockets-sansio",
     )
+    try:
+        config.load()
+    except (ssl.SSLError, ValueError) as error:
+        listener.close()
+        raise InputError(f"--tls-certificate {settings.certificate}, --tls-key {settings.key}: {error}") from error
     server = _Server(config, lambda: ready(_address(settings.host, listener.getsockname()[1], tls)))
     with listener:
         async with asyncio.TaskGroup() as tasks:

@@ -122,6 +122,32 @@ def test_another_address_needs_a_password_file(tmp_path: Path) -> None:
     assert len(ended.stderr.splitlines()) == 1
 
 
+def test_over_tls_the_cookie_is_sent_over_tls_only(tmp_path: Path, certificates: Path) -> None:
+    certificate, key = certificates / "broker.crt", certificates / "broker.key"
+    write_password_hash(tmp_path / "page-password", SECRET)
+    stage = Stage(tmp_path)
+    try:
+        options = ("--tls-certificate", certificate, "--tls-key", key)
+        stage.start_page("--password-file", tmp_path / "page-password", *options)
+        assert stage.address.startswith("https://")
+        answer = httpx.post(f"{stage.address}/login", data={"password": SECRET}, verify=False)
+    finally:
+        stage.close()
+    assert answer.status_code == 303
+    assert "secure" in answer.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize("content", ["", "no certificate"])
+def test_a_certificate_that_cannot_be_used_is_one_line(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "broken.pem"
+    path.write_text(content)
+    options = ("--tls-certificate", path, "--tls-key", path)
+    ended = run_stinger("web", "--port", "0", "--data-dir", tmp_path, *options)
+    assert ended.returncode == 2
+    assert "--tls-certificate" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
 def test_a_port_in_use_may_be_tried_again_later(open_page: Stage, tmp_path: Path) -> None:
     port = open_page.address.rpartition(":")[2]
     ended = run_stinger("web", "--port", port, "--data-dir", tmp_path)
