@@ -28,8 +28,8 @@ class CnnParameters:
     ``scale`` ``(2,)`` are the standard deviations of both sensors, in LSB, by which channels are divided. ``convolutions`` are
     pairs of weights ``(outputs, inputs, taps)``, with an odd number of taps, and biases ``(outputs,)``; a convolution sees
     zeros before and after the window. If there are several times as many outputs before a convolution as it has ``inputs``,
-    it is in that many groups, each of which gets and makes an equal share, in order. ``dense`` has a weight for each output of the last convolution at each of its times, ``(k, 1)``, and a
-    bias ``(1,)``.
+    it is in that many groups, each of which gets and makes an equal share, in order. ``dense`` has a weight for each output of
+    the last convolution at each of its times, ``(k, 1)``, and a bias ``(1,)``.
     """
 
     scale: _Floats
@@ -38,7 +38,7 @@ class CnnParameters:
 
 
 def join_networks(networks: Sequence[CnnParameters]) -> CnnParameters:
-    """Return a network whose output before the sigmoid is the mean of that of ``networks``, which have the same scale and shapes."""
+    """Return a network whose output before the sigmoid is the mean of that of ``networks``, of the same scale and shapes."""
     convolutions = tuple(
         (np.concatenate([weights for weights, _ in layers]), np.concatenate([biases for _, biases in layers]))
         for layers in zip(*(network.convolutions for network in networks), strict=True)
