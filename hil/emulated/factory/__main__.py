@@ -12,6 +12,7 @@ from models.factory import factory_model
 from models.factory.recipe import factory_dataset
 from models.graph.export import blaster_model_of
 from models.model_file import open_model
+from models.row_options import STREAM_FIT
 from models.saving import model_file_bytes
 from models.spec import parse_spec
 from models.training import TrainingOptions, train
@@ -22,7 +23,10 @@ def main() -> None:
     """Write both files into the package."""
     folder = Path(__file__).parent
     dataset = factory_dataset()
-    trained = train(dataset, TrainingOptions(spec=parse_spec("logreg:summary"), split="session", refit=True))
+    trained = train(
+        dataset,
+        TrainingOptions(spec=parse_spec("logreg:summary"), split="session", refit=True, estimators=STREAM_FIT),
+    )
     write_mlmd(folder / LR_FILE, blaster_model_of(open_model(model_file_bytes(dataset, trained))))
     write_mlmd(folder / MLP_FILE, blaster_model_of(factory_model()))
 
