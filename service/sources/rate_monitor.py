@@ -16,6 +16,9 @@ FIRST_SAMPLES: Final = 20
 CLEARLY_FASTER_HZ: Final = 130
 """After FIRST_SAMPLES samples, a stream is thinned only if it is clearly faster than 100 Hz."""
 PERIOD_MAX_SAMPLES: Final = 8192
+STANDSTILL_SAMPLES: Final = 200
+FASTEST_HZ: Final = 5000
+"""More than STANDSTILL_SAMPLES samples at more than this rate are those of a device whose clock hardly advances."""
 CONFIRMED: Final = 2
 """A rate that models cannot use is reported after so many measurements in a row; so long, a usable stream stays in use."""
 
@@ -70,9 +73,12 @@ class RateMonitor:
             if self.thinning:
                 self._clear()  # what was kept until now was not thinned as it will be
                 return
-        if (len(self._kept_ms) if self.thinning else count) < WINDOW_SAMPLES and count < PERIOD_MAX_SAMPLES:
-            return
-        if not self._measured or self._arrived_ms[-1] - self._arrived_ms[0] >= PERIOD_MS or count >= PERIOD_MAX_SAMPLES:
+        span_ms = self._arrived_ms[-1] - self._arrived_ms[0] if count else 0
+        if count >= PERIOD_MAX_SAMPLES or (count > STANDSTILL_SAMPLES and count * 1000 > FASTEST_HZ * span_ms):
+            self._measure()
+        elif (len(self._kept_ms) if self.thinning else count) >= WINDOW_SAMPLES and (
+            not self._measured or span_ms >= PERIOD_MS
+        ):
             self._measure()
 
     def _is_clearly_regular(self) -> bool:

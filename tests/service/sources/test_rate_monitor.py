@@ -89,6 +89,19 @@ def test_stream_that_models_cannot_use_is_never_scored_and_has_a_reason(times_ms
     assert stream.builder.rate_problem is not None
 
 
+@pytest.mark.parametrize("advance_ms", [0.0, 0.01])
+def test_clock_that_stands_still_or_nearly_so_is_a_reason_within_some_seconds(advance_ms: float) -> None:
+    builder = BlockBuilder(DeviceName("b"), WallClock(lambda: 0, lambda: 0))
+    channels = np.random.default_rng(1).integers(-3000, 3000, (600, 6))
+    samples = samples_at((5000 + advance_ms * np.arange(600)).astype(np.int64), channels=channels)
+    kept = 0
+    for start in range(0, 600, 10):
+        blocks = builder.build(samples[start : start + 10], start * 10_000_000)
+        kept += sum(block.samples.size for block in blocks)
+    assert builder.rate_problem is not None
+    assert kept + builder.thinned == 600
+
+
 def test_every_sample_sent_twice_is_counted_and_kept_once() -> None:
     builder = BlockBuilder(DeviceName("b"), WallClock(lambda: 0, lambda: 0))
     samples = np.repeat(samples_at(np.arange(500) * 10, channels=np.arange(3000).reshape(500, 6)), 2)
