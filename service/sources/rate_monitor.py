@@ -74,11 +74,10 @@ class RateMonitor:
                 self._clear()  # what was kept until now was not thinned as it will be
                 return
         span_ms = self._arrived_ms[-1] - self._arrived_ms[0] if count else 0
-        if count >= PERIOD_MAX_SAMPLES or (count > STANDSTILL_SAMPLES and count * 1000 > FASTEST_HZ * span_ms):
-            self._measure()
-        elif (len(self._kept_ms) if self.thinning else count) >= WINDOW_SAMPLES and (
-            not self._measured or span_ms >= PERIOD_MS
-        ):
+        stands_still = count > STANDSTILL_SAMPLES and count * 1000 > FASTEST_HZ * span_ms
+        enough = (len(self._kept_ms) if self.thinning else count) >= WINDOW_SAMPLES
+        period_over = not self._measured or span_ms >= PERIOD_MS
+        if count >= PERIOD_MAX_SAMPLES or stands_still or (enough and period_over):
             self._measure()
 
     def _is_clearly_regular(self) -> bool:
