@@ -80,23 +80,38 @@ class Stage:
         with self._client() as client:
             client.publish(topic, json.dumps(content), qos=1, retain=retain).wait_for_publish(PATIENCE_S)
 
+    def pid(self, name: str) -> int:
+        """Return the process id of the command ``name``."""
+        return self._processes[name].pid
+
     def retained(self, topic: str, wanted: Callable[[Any], bool]) -> Any:
         """Wait until the content of ``topic`` is as ``wanted``, and return it."""
         found: list[Any] = []
         arrived = threading.Event()
 
-        def take(_client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
-            # The embedded broker may send retained messages of other topics as well.
-            content = json.loads(message.payload) if message.topic == topic else None
-            if content is not None and wanted(content):
+        def take(payload: bytes) -> None:
+            content = json.loads(payload)
+            if wanted(content):
                 found.append(content)
                 arrived.set()
 
-        with self._client() as client:
-            client.on_message = take
-            client.subscribe(topic, 1)
+        with self.listening(topic, take):
             assert arrived.wait(PATIENCE_S), f"{topic} never had the content that was waited for"
         return found[0]
+
+    @contextmanager
+    def listening(self, topic: str, take: Callable[[bytes], None]) -> Iterator[None]:
+        """Pass each payload on ``topic`` to ``take``, in another thread, while the block runs."""
+
+        def take_message(_client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
+            # The embedded broker may send retained messages of other topics as well.
+            if message.topic == topic:
+                take(bytes(message.payload))
+
+        with self._client() as client:
+            client.on_message = take_message
+            client.subscribe(topic, 1)
+            yield
 
     @contextmanager
     def _client(self) -> Iterator[paho.Client]:
