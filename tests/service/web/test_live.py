@@ -157,6 +157,7 @@ def test_a_restarted_page_server_is_found_again_by_the_browser(tmp_path: Path, p
         stage.start_page()
         page.goto(stage.address)
         expect(page.get_by_role("heading", level=1)).to_have_text("Live")
+        page.wait_for_function("window.socket?.connected")
         port = stage.address.rpartition(":")[2]
         stage.kill("web")
         expect(page.get_by_text("Connection lost")).to_be_visible()
