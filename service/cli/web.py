@@ -74,6 +74,7 @@ def web(
     if new_password:
         _make_password(password_file)
         return
+    set_up_logging("warning")
     password = None if password_file is None else read_password_hash(password_file)
     _check_reach(host, password, tls_certificate, tls_key)
     folder = data_folder(data_dir or os.environ.get(DATA_DIR_VARIABLE) or None)
@@ -87,7 +88,6 @@ def web(
         certificate=tls_certificate,
         key=tls_key,
     )
-    set_up_logging("warning")
 
     async def serve_until_signal() -> None:
         stop = asyncio.Event()
