@@ -40,6 +40,8 @@ _SHOWN_CONTRADICTIONS: Final = 3
 _FAULT_FREE_NS: Final = 1_500_000_000
 """A device's final link state is only judged if its last fault ended at least this long before the last message."""
 _EXPECTED_FINAL_STATE: Final = {"link": "streaming", "status": "offline"}
+_AT_STOP: Final = "ended"
+"""State of every link once the daemon has stopped: only the state before it is about the device."""
 _LOST_STATES: Final = ("lost", "silent")
 
 
@@ -277,7 +279,12 @@ def _assess_states(
     last_ns = max((message.at_ns for message in observations.messages), default=0)
     fault_free = all(fault.end_ns is None or fault.end_ns < last_ns - _FAULT_FREE_NS for fault in observations.faults)
     links = deliveries.keys() if fault_free else ()
-    judged = [state for state in states if state.kind == "status" or (state.kind == "link" and state.device in links)]
+    judged = [
+        state
+        for state in states
+        if state.kind == "status"
+        or (state.kind == "link" and state.device in links and state.content.get("state") != _AT_STOP)
+    ]
     final = {state.device: (state.kind, state.content.get("state")) for state in judged}
     if final:
         results.put(states_untrue=sum(state != _EXPECTED_FINAL_STATE[kind] for kind, state in final.values()))

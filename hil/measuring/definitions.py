@@ -120,7 +120,7 @@ MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
     "alarms": _Definition("alarms", "Alarms raised by the daemon"),
     "states_untrue": _Definition(
         "states",
-        "Wrong final states: the link of a device that is present not streaming, or an ended daemon not offline",
+        "Wrong final states: the link of a device that is present not streaming until the daemon stopped, or an ended daemon not offline",
         ZERO,
     ),
     "link_losses": _Definition("times", "Times that the daemon published a link as lost or silent"),

@@ -41,7 +41,7 @@ def test_file_sets_the_horizon_of_stream_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('candidates = ["cnn:rich"]', "there is no model 'cnn'"),
+        ('candidates = ["svm:rich"]', "there is no model 'svm'"),
         ('candidates = ["mlp"]', "expected MODEL:FEATURES"),
         ("candidates = []", "expected at least one MODEL:FEATURES"),
         ('candidates = ["mlp:rich", " mlp : rich"]', "names a candidate twice: mlp:rich, mlp:rich"),

@@ -74,7 +74,7 @@ def test_configuration_file_of_the_daemon_is_used(tmp_path: Path) -> None:
         ("--every 0s", "expected a duration such as 30d, 12h or 90m, not '0s'"),
         ("--every 0.5s", "expected 1s to 366d, not '0.5s'"),
         ("--every 9000d", "expected 1s to 366d, not '9000d'"),
-        ("--candidate cnn:rich", "--candidate: there is no model 'cnn'"),
+        ("--candidate svm:rich", "--candidate: there is no model 'svm'"),
         ("--confidence 2", "--confidence: expected a number from 0.5 to 0.9999, not 2.0"),
         (
             "--margin 0.1",

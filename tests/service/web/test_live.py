@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, expect
 
+from models.factory import factory_model
 from tests.service.web.stage import PATIENCE_MS, Stage
 
 expect.set_options(PATIENCE_MS)
@@ -78,7 +79,7 @@ def test_the_slider_sets_the_daemons_threshold_and_a_second_page_follows(stage: 
     first, second = context.new_page(), context.new_page()
     for page in (first, second):
         page.goto(f"{stage.address}/device/b1")
-        expect(page.locator("[data-fact=threshold]")).to_have_text("0.30")
+        expect(page.locator("[data-fact=threshold]")).to_have_text(f"{factory_model().meta.decision.on:.2f}")
     set_slider(first, "0.62")
     stage.retained("stinger/b1/model", lambda content: content["threshold"] == 0.62)
     for page in (first, second):
