@@ -19,7 +19,7 @@ class EmulatedBlaster:
     """Implements :class:`~stinger.wire.device.Blaster` for a :class:`~stinger.wire.device.DeviceLink`.
 
     With ``usb_safe``, as in stock firmware, motors, logging and inference stop while a host has the port open; a shot in
-    progress is finished. Inference goes on while the host has a stream, which stock firmware does not have. ``logged`` is
+    progress is finished. Inference continues while the host has a stream, which stock firmware does not have. ``logged`` is
     the initial content of the log; without it, a recording is started at once, as by a user.
     """
 

@@ -59,7 +59,7 @@ def connection_text(client: DaemonClient) -> tuple[str, bool]:
     if not state.daemon:
         return "⚠ The broker is there, but no daemon: start one with 'stinger run'", False
     if state.daemon != "online":
-        return "⚠ The daemon is offline; this page goes on when it is back", False
+        return "⚠ The daemon is offline; this page continues when it is back", False
     if state.alarm:
         return f"⚠ Alarm: {state.alarm}", False
     return f"Daemon {state.version} online", True

@@ -21,7 +21,7 @@ typedef struct {
     uint32_t count;                     /* samples in this block */
 } stinger_block_t;
 
-/* Start with an empty block and a counter of 0, which tells the host that the device has started. */
+/* Start with an empty block and a counter of 0, by which the host sees that the device has started. */
 void stinger_block_init(stinger_block_t *block);
 
 /* Add a sample; return true once the block is full: then publish its message, and call stinger_block_next. */

@@ -126,7 +126,7 @@ size_t stinger_device_receive(stinger_device_t *device, const uint8_t *data, siz
 /* Send what waits: answers, then frames, until `write` takes no more or nothing is left. */
 void stinger_device_poll(stinger_device_t *device);
 
-/* The host has closed the port: end the stream and any unfinished command. An upload goes on, as in the blaster. */
+/* The host has closed the port: end the stream and any unfinished command. An upload continues, as in the blaster. */
 void stinger_device_disconnected(stinger_device_t *device);
 
 /* Return the counters, for the sending side. */
