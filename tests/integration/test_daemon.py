@@ -218,7 +218,7 @@ async def test_threshold_removed_from_the_configuration_goes_back_to_the_models_
     with daemon(tmp_path, *arguments) as process:
         port = await asyncio.to_thread(process.port)
         async with subscriber(port, "stinger/b/model") as heard:
-            await heard.until(lambda: bool(heard.messages))
+            await heard.until(lambda: bool(heard_on(heard, "stinger/b/model")))
             config.write_text('model = "factory"')
             process.process.send_signal(signal.SIGHUP)
             await heard.until(lambda: heard_on(heard, "stinger/b/model")[-1]["threshold"] != 0.8)
