@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score
 
 from models.decision import DecisionParameters
 from models.levels import Levels
+from models.windows import followed_within
 from replay.evaluation.events import Events, SpinUpKind, match_events, near_a_shot
 from replay.evaluation.intervals import Rate, Ratio, median_interval, poisson, wilson
 from replay.trace import Trace, levels_of
@@ -192,8 +193,9 @@ def average_precision(traces: Sequence[Trace]) -> AveragePrecision | None:
 def positive_samples(trace: Trace) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Return which samples ``(n,)`` an accepted shot follows 100 to 300 ms later, and which count for the average precision."""
     shots = trace.session.shots
-    positive = _ahead(trace.time_ms, shots.time_ms[shots.accepted])
-    return positive, ~np.isnan(trace.probability) & (positive | ~_ahead(trace.time_ms, shots.time_ms))
+    positive = followed_within(trace.time_ms, shots.time_ms[shots.accepted], SOONEST_MS, LATEST_MS)
+    any_shot = followed_within(trace.time_ms, shots.time_ms, SOONEST_MS, LATEST_MS)
+    return positive, ~np.isnan(trace.probability) & (positive | ~any_shot)
 
 
 def _part(followed: FollowedTrace, parameters: DecisionParameters, min_lead_ms: float) -> _Part:
@@ -233,14 +235,6 @@ def _lead(parts: Sequence[_Part]) -> Lead | None:
     p5, p50, p95 = np.percentile(lead_ms, (5, 50, 95)).tolist()
     low, high = median_interval(lead_ms)
     return Lead(shots=lead_ms.size, p5_ms=p5, p50_ms=p50, p95_ms=p95, p50_low_ms=low, p50_high_ms=high)
-
-
-def _ahead(time_ms: npt.NDArray[np.int64], shot_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Return whether a shot comes 100 to 300 ms after each time, inclusive."""
-    first = np.searchsorted(shot_ms, time_ms + SOONEST_MS, side="left")
-    last = np.searchsorted(shot_ms, time_ms + LATEST_MS, side="right")
-    ahead: npt.NDArray[np.bool_] = last > first
-    return ahead
 
 
 def _joined(parts: Sequence[npt.NDArray[np.bool_]]) -> npt.NDArray[np.bool_]:
