@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.scorer import score_recording
 from models.sessions import Session
 from models.stream_rows import StreamOptions

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.folds import GUARD_MS, slice_session
 from models.model_file import Model
 from models.model_meta import ModelMeta

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.sessions import Session
 from replay.evaluation.block_bootstrap import BlockBootstrap
 from replay.evaluation.comparison import compare

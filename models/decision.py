@@ -5,99 +5,25 @@ Source of the rule and of its numbers: the Stinger firmware, which decides once 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from models.threshold import parse_threshold
-from stinger.errors import InputError
-from stinger.sample import SAMPLE_RATE_HZ
+from models.decision_parameters import STEP_MS, DecisionParameters
 
-SMALLEST_HYSTERESIS: Final = 0.01
-"""``off`` is at least this far below ``on``."""
-
-STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
-"""The envelope is updated at this interval, with or without a new sample."""
 STALE_RELEASES: Final = 32
 """How many times the envelope falls in a step once the output is stale: once in each turn of the blaster's fast loop, 3,200
 a second. Within 50 ms it is near 0."""
-SHORTEST_STALE_MS: Final = 2 * STEP_MS
-LONGEST_STALE_MS: Final = 60_000
 
 _LATE_MS: Final = STEP_MS + STEP_MS // 2
 """From this distance between two samples on, a step was missed: the distance is rounded to whole steps."""
 _NEVER: Final = -(2**62)
 _MIN_ARRAY_SAMPLES: Final = 48
 """From this number of samples on, array operations are faster than a loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionParameters:
-    """When wheels go on and off. Raises :class:`InputError` for values outside the ranges below.
-
-    ``on`` (0.05 to 0.95) and ``off`` (0 to ``on`` - 0.01) are levels of the envelope; ``off`` defaults to half of ``on``.
-    ``attack`` and ``release`` (above 0, at most 1) are the fraction of the distance to the probability that the
-    envelope moves in a step, up and down. After ``stale_ms`` (20 ms to a minute) without an output the wheels go off.
-
-    >>> DecisionParameters(on=0.4)
-    DecisionParameters(on=0.4, off=0.2, attack=0.18, release=0.03, stale_ms=250)
-    """
-
-    on: float = 0.50
-    off: float = math.nan
-    attack: float = 0.18
-    release: float = 0.03
-    stale_ms: int = 250
-
-    def __post_init__(self) -> None:
-        try:
-            parse_threshold(self.on)
-        except InputError as error:
-            raise InputError(f"the threshold: {error}") from None
-        if math.isnan(self.off):
-            object.__setattr__(self, "off", self.on / 2)
-        # The tolerance accepts 0.49 below 0.50, whose difference is not 0.01 to the last bit.
-        if not 0 <= self.off <= self.on - SMALLEST_HYSTERESIS + 1e-12:
-            raise InputError(
-                f"wheels that go on at {self.on:g} cannot go off at {self.off:g}: expected 0 to "
-                f"{self.on - SMALLEST_HYSTERESIS:g}"
-            )
-        for name in ("attack", "release"):
-            value = getattr(self, name)
-            if not 0 < value <= 1:
-                raise InputError(f"the {name} is {value:g}: expected above 0 and at most 1")
-        if not SHORTEST_STALE_MS <= self.stale_ms <= LONGEST_STALE_MS:
-            raise InputError(
-                f"an output is stale after {self.stale_ms} ms: expected {SHORTEST_STALE_MS} to {LONGEST_STALE_MS}"
-            )
-
-    def at(self, on: float) -> DecisionParameters:
-        """Return these parameters with the threshold ``on``, and ``off`` at half of it."""
-        return replace(self, on=on, off=math.nan)
-
-    def to_json(self) -> dict[str, float]:
-        """Return the values by field name; :meth:`from_json` is the inverse."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> DecisionParameters:
-        """Build parameters from the result of :meth:`to_json`; missing fields get their defaults.
-
-        Raises :class:`InputError` for an unknown name, and for a value of another type or out of range.
-        """
-        known = {field.name: field.type for field in fields(cls)}
-        for name, value in values.items():
-            if name not in known:
-                raise InputError(f"there is no decision parameter '{name}': expected {', '.join(known)}")
-            whole = known[name] == "int"
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-                raise InputError(f"the decision parameter {name} is {value!r}: expected a {'whole ' * whole}number")
-        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.decision import Decision, DecisionParameters
+from models.decision import Decision
+from models.decision_parameters import DecisionParameters
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.rate import serves_rate

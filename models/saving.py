@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.dataset import Dataset
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.estimators import Labels, Weights, fit_members, training_inputs
 from models.features import TrainingInput
 from models.graph.export import export_model

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.levels import Levels, follow
 from models.scorer import WindowModel, score_recording
 from models.sessions import Session

@@ -31,7 +31,7 @@ from hil.emulated.wakeup_timer import WakeupTimer
 from hil.qemu.device import QemuDevice, check_faults
 from hil.qemu.image import recording_block, settings_block
 from models.cli.options import ThresholdType
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED, FiniteRange, every_option, rate_option
 from stinger.errors import InputError
 from stinger.logs import Log, read_log

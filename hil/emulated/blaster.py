@@ -9,7 +9,7 @@ from hil.emulated.inference import Inference
 from hil.emulated.journal import Journal
 from hil.emulated.log_memory import LogMemory
 from hil.emulated.model_store import ModelStore
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from stinger.errors import DeviceError
 from stinger.sample import SampleArray
 from stinger.wire.commands import LOG_REFUSALS, MODEL_REFUSALS, NEVER_MS, ModelSlot, ModelStatus

@@ -6,7 +6,8 @@ from typing import Final
 
 from hil.emulated.arithmetic import DeviceArithmetic
 from hil.emulated.journal import Journal
-from models.decision import Decision, DecisionParameters
+from models.decision import Decision
+from models.decision_parameters import DecisionParameters
 from models.scorer import Scorer
 from stinger.mlmd import BlasterModel
 from stinger.sample import SampleArray

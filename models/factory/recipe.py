@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from models.dataset import Dataset
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.row_options import STREAM_FIT
 from models.saving import model_file_bytes
 from models.sessions import open_sessions

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.estimators import SCALED, FittedModel
 from models.feature_sets import FITTED_SETS
 from models.graph.builder import GraphBuilder

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from models.cli.data_options import data_dir_option
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.graph.export import blaster_file_of, with_decision
 from models.model_file import load_model
 from models.names import version_name

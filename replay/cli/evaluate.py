@@ -10,7 +10,7 @@ import click
 
 from models.cli.label_options import label_options, stream_options, turned_option
 from models.cli.options import ThresholdType
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.export import ExportOptions
 from models.model_file import load_model
 from models.negatives import RECOMMENDED

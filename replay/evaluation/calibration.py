@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from replay.evaluation.block_bootstrap import BlockBootstrap
 from replay.evaluation.comparison import Comparison, compare
 from replay.evaluation.cost import Blocks, CostTable, CostWeights, Numbers, cost_table, divide_into_blocks

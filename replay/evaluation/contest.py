@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.folds import HeldOut
 from models.model_file import MODEL_MAX_BYTES, Model
 from models.row_options import RowOptions

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from replay.evaluation.evaluate import Evaluation, FollowedTrace
 from replay.evaluation.events import match_events
 from replay.trace import Trace

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.decision import STEP_MS, DecisionParameters
+from models.decision_parameters import STEP_MS, DecisionParameters
 from replay.evaluation.intervals import Ratio, wilson
 from replay.trace import Trace
 from stinger.shots import MIN_LEAD_MS

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.levels import Levels
 from models.windows import followed_within
 from replay.evaluation.events import Events, SpinUpKind, match_events, near_a_shot

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
 from replay.evaluation.evaluate import Evaluation, evaluate_followed, follow_traces
 from replay.trace import Trace

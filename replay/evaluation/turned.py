@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.sessions import Session
 from models.turning import random_axes, turn_session
 from replay.evaluation.evaluate import average_precision, evaluate

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from replay.evaluation.block_bootstrap import BlockBootstrap, Estimate
 from replay.evaluation.cost import Blocks, Numbers, cost_table, divide_into_blocks
 from replay.evaluation.evaluate import AveragePrecision, FollowedTrace, follow_traces, positive_samples

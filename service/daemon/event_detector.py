@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from models.decision import Decision, DecisionParameters, Switch
+from models.decision import Decision, Switch
+from models.decision_parameters import DecisionParameters
 from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched, event_id
 from service.base.source import Block
 from stinger.device_name import DeviceName

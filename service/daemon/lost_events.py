@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from models.choice import ChosenModel
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.scorer import Scorer
 from service.base.events import Event, FalseSpinUp
 from service.base.source import Block

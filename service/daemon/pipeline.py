@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.choice import ChosenModel
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.scorer import Scorer, Scores
 from models.threshold import Threshold
 from service.base.events import Event

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.folds import Fold
 from models.graph.export import blaster_model_of
 from models.model_file import Model

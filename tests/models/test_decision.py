@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.decision import Decision, DecisionParameters, Switch
+from models.decision import Decision, Switch
+from models.decision_parameters import DecisionParameters
 from stinger.errors import InputError
 
 NAN = math.nan

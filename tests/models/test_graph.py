@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from threadpoolctl import threadpool_limits
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.estimators import Estimator, FittedModel, fit_estimator, fit_members, make_estimator, training_inputs
 from models.feature_sets import FEATURE_SETS, FITTED_SETS, RAW
 from models.features import compute_features

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 
-from models.decision import Decision, DecisionParameters
+from models.decision import Decision
+from models.decision_parameters import DecisionParameters
 from models.levels import follow
 from tests.models.test_decision import as_arrays, parameter_sets, streams
 

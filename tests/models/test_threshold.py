@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, parse_threshold
 from stinger.errors import InputError
 

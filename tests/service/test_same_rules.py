@@ -10,7 +10,7 @@ import click
 import pytest
 
 from models.cli.options import ThresholdType
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from service.config.config import Config
 from service.config.loading import load_config
 from service.config.source_url import MqttUrl

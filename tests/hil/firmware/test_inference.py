@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hil.emulated.factory import factory_models
-from models.decision import Decision, DecisionParameters
+from models.decision import Decision
+from models.decision_parameters import DecisionParameters
 from models.graph.export import export_blaster_model
 from models.model_file import open_model
 from models.model_meta import ModelMeta

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.model_file import load_model
 from models.registry import Registry
 from tests.helpers.cli import invoke

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.decision import Decision, DecisionParameters
+from models.decision import Decision
+from models.decision_parameters import DecisionParameters
 from models.model_file import load_model
 from models.scorer import score_recording
 from stinger.logs import read_log, write_log

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from replay.evaluation.contest import Contender, Contest
 from replay.evaluation.cost import Blocks
 from replay.evaluation.cost_choice import HeldOutCounts

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.factory import factory_model
 from models.scorer import score_recording
 from replay.evaluation.calibration import calibrate_envelope, calibrate_threshold, envelope_steps

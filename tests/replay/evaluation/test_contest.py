@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.export import ExportOptions
 from models.folds import HeldOut, folds_by_time, folds_holding_out
 from models.model_file import Model, open_model

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from replay.evaluation.cost import CostWeights, cost_per_minute, cost_table, divide_into_blocks
 from replay.evaluation.evaluate import evaluate_followed, follow_traces
 from tests.replay.evaluation.noisy_models import outputs, sessions_of

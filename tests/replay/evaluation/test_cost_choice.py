@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from replay.evaluation.block_bootstrap import BlockBootstrap
 from replay.evaluation.comparison import Comparison, compare
 from replay.evaluation.cost import Blocks, CostTable, CostWeights, cost_table, divide_into_blocks

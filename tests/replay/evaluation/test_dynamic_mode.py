@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from replay.evaluation.dynamic_mode import evaluate_dynamic, wheel_speed
 from replay.trace import Trace
 from tests.helpers.retraining import session_of

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.sessions import Session
 from replay.evaluation.evaluate import SpinUpCounts, average_precision, evaluate
 from replay.evaluation.sweep import sweep, thresholds

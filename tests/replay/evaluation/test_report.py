@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from replay.evaluation.dynamic_mode import evaluate_dynamic
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.report import DataFile, EvaluationReport, caveats, to_json, to_markdown, to_text

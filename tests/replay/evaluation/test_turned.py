@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.folds import folds_by_time
 from models.sessions import Session
 from models.spec import parse_spec

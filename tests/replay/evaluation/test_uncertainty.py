@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from replay.evaluation.evaluate import average_precision, evaluate
 from replay.evaluation.intervals import median_interval
 from replay.evaluation.uncertainty import Uncertainty, uncertainty_of

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.choice import ChosenModel
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from service.base.events import Event, WheelsSwitched
 from service.base.sink import Sink
 from service.base.source import Block, LinkCounters, LinkReport, LinkState

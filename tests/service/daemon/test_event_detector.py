@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.decision import Decision, DecisionParameters
+from models.decision import Decision
+from models.decision_parameters import DecisionParameters
 from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched, event_id
 from service.base.source import Block
 from service.daemon.event_detector import EventDetector

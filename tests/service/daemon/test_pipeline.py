@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.threshold import Threshold
 from service.base.events import Shot, WheelsSwitched
 from service.base.source import LinkState

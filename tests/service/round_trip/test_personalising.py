@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.model_file import load_model
 from models.task_runner import TaskRunner
 from replay.evaluation.cost import CostWeights, cost_per_minute
