@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from hil.emulated.factory import factory_models
-from hil.qemu.image import COMPILER, build_image, flash_layout, recording_block, settings_block
-from hil.qemu.machine import QEMU
+from hil.qemu.image import COMPILER, build_image, recording_block, settings_block
+from hil.qemu.machine import QEMU, machine_command
 from models.synthetic import synthesise
 from stinger.sample import SampleArray
 
@@ -38,29 +38,14 @@ def moving_samples() -> SampleArray:
 
 
 def count_instructions() -> dict[str, int]:
-    layout = flash_layout()
     blocks = {
         "SETTINGS": settings_block(*factory_models(), 0.5, repeat=False),
         "RECORDING": recording_block(moving_samples()),
     }
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as server:
-        command = [
-            QEMU,
-            "-M",
-            "microbit",
-            "-global",
-            "nrf51-soc.sram-size=65536",
-            "-icount",
-            "shift=0",
-            "-display",
-            "none",
-        ]
-        command += ["-kernel", str(build_image(program="cost")), "-monitor", "none"]
-        command += ["-serial", f"tcp:127.0.0.1:{server.getsockname()[1]}"]
-        for name, data in blocks.items():
-            path = Path(folder) / name
-            path.write_bytes(data)
-            command += ["-device", f"loader,file={path},addr={layout[name]:#x},force-raw=on"]
+        serial = f"tcp:127.0.0.1:{server.getsockname()[1]}"
+        counting = ("-icount", "shift=0", "-monitor", "none")
+        command = machine_command(build_image(program="cost"), blocks, Path(folder), *counting, serial=serial)
         qemu = subprocess.Popen(command)
         try:
             server.settimeout(20)

@@ -15,9 +15,10 @@ from hil.emulated.links import Firmware, Link, open_link
 from hil.emulated.pacing import Pacing
 from hil.emulated.playback import PlaybackBlock
 from hil.emulated.port import Port
+from hil.emulated.sample_rows import EncodedSample, TakenSample, with_timestamp
 from hil.emulated.transmitter import Transmitter
 from hil.emulated.wakeup_timer import WakeupTimer
-from stinger.sample import CLOCK_WRAP_MS, SampleArray
+from stinger.sample import SampleArray
 from stinger.wire.commands import UPLOAD_TIMEOUT_S
 
 POLL_S: Final = 0.025
@@ -175,16 +176,16 @@ class EmulatedDevice:
             t_s = offset_ms / 1000
             due_ns = start_ns + round(self._faults.taken_s(t_s) * ns_per_s)
             clock_ms = self._faults.clock_ms(time_ms, t_s)
-            sample = _with_timestamp(clock_ms, self._faults.sample(block.samples[i : i + 1], t_s))
+            sample = with_timestamp(clock_ms, self._faults.sample(block.samples[i : i + 1], t_s))
             # Encoding before the sample is due shortens the time from due to written.
             frame = self._encode(sample, t_s)
             await self._timer.wait_until(due_ns)
             if self._boots < self._faults.boots(t_s):
                 self._update_power_and_port(t_s)
             if self._faults.powered(t_s):
-                await self._emit(frame, _TakenSample(sample, clock_ms, due_ns, t_s))
+                await self._emit(frame, TakenSample(sample, clock_ms, due_ns, t_s))
 
-    def _encode(self, sample: SampleArray, t_s: float) -> _EncodedSample | None:
+    def _encode(self, sample: SampleArray, t_s: float) -> EncodedSample | None:
         """Encode ``sample`` ``(1,)`` for the current link; ``None`` while no host requests samples."""
         link = self._link
         if not link.stream_hz:
@@ -193,9 +194,9 @@ class EmulatedDevice:
         rows = self._pacing.rows(rate_hz)
         sequence = link.sequence
         data = link.samples(sample) if rows else b""
-        return _EncodedSample(link, link.sequence, data, sequence if rows else -1, rows, rate_hz)
+        return EncodedSample(link, link.sequence, data, sequence if rows else -1, rows, rate_hz)
 
-    async def _emit(self, frame: _EncodedSample | None, taken: _TakenSample) -> None:
+    async def _emit(self, frame: EncodedSample | None, taken: TakenSample) -> None:
         """Send the first row, then let the blaster process the sample, then send the other rows."""
         if frame is None or not frame.is_current(self._link):
             frame = self._encode(taken.sample, taken.t_s)
@@ -210,7 +211,7 @@ class EmulatedDevice:
         if frame is not None and frame.rows > 1:
             await self._send_further_rows(frame, taken, number)
 
-    async def _send_further_rows(self, frame: _EncodedSample, taken: _TakenSample, number: int) -> None:
+    async def _send_further_rows(self, frame: EncodedSample, taken: TakenSample, number: int) -> None:
         """Send the rows of a sample after its first, at equal intervals, as long as the stream is requested."""
         for row in range(1, frame.rows):
             row_s = row / frame.rate_hz
@@ -218,7 +219,7 @@ class EmulatedDevice:
             await self._timer.wait_until(row_ns)
             if self._link is not frame.link or not self._link.stream_hz:
                 return
-            sample = _with_timestamp(taken.clock_ms + int(row_s * 1000), taken.sample)
+            sample = with_timestamp(taken.clock_ms + int(row_s * 1000), taken.sample)
             self.transmitter.send(Packet(number, self._link.samples(sample)), row_ns, taken.t_s + row_s)
 
     def _update_power_and_port(self, t_s: float) -> None:
@@ -266,38 +267,3 @@ class EmulatedDevice:
         since_ns, clock_ms = self._clock
         if since_ns:
             self.blaster.advance_clock(clock_ms + round((time.monotonic_ns() - since_ns) * self.options.speed / 1e6))
-
-
-@dataclass(frozen=True, slots=True)
-class _TakenSample:
-    """A sample ``(1,)`` with the faults of sensor and clock applied, and its times."""
-
-    sample: SampleArray
-    clock_ms: int
-    due_ns: int
-    t_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class _EncodedSample:
-    """The first row of a sample, encoded, and how many rows the sample gets."""
-
-    link: Link
-    next_sequence: int
-    data: bytes
-    sequence: int
-    rows: int
-    rate_hz: int
-
-    def is_current(self, link: Link) -> bool:
-        """Return whether this is still what ``link`` sends next."""
-        return link is self.link and link.stream_hz > 0 and link.sequence == self.next_sequence
-
-
-def _with_timestamp(clock_ms: int, sample: SampleArray) -> SampleArray:
-    """Return ``sample`` with the timestamp ``clock_ms``, copied if it has another one."""
-    if clock_ms % CLOCK_WRAP_MS == int(sample["timestamp_ms"][0]):
-        return sample
-    sample = sample.copy()
-    sample["timestamp_ms"] = clock_ms % CLOCK_WRAP_MS
-    return sample

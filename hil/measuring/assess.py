@@ -33,16 +33,11 @@ from hil.measuring.observations import ScenarioObservations
 from hil.measuring.recovery import find_recoveries, first_model_change_ns, model_switch_s
 from hil.measuring.samples import compare_samples, recorded_rate_hz
 from hil.measuring.shots import compare_shots, drop_redelivered
+from hil.measuring.states import judge_states
 from hil.measuring.timeline import build_timeline
 from hil.record import ARRIVAL_JITTER_STAGE, Latency, Measurement, TimelineEntry
 
 _SHOWN_CONTRADICTIONS: Final = 3
-_FAULT_FREE_NS: Final = 1_500_000_000
-"""A device's final link state is only judged if its last fault ended at least this long before the last message."""
-_EXPECTED_FINAL_STATE: Final = {"link": "streaming", "status": "offline"}
-_AT_STOP: Final = "ended"
-"""State of every link once the daemon has stopped: only the state before it is about the device."""
-_LOST_STATES: Final = ("lost", "silent")
 
 
 @dataclass(slots=True)
@@ -267,29 +262,10 @@ def _assess_states(
     deliveries: Mapping[str, Delivery],
     states: Sequence[DaemonMessage],
 ) -> None:
-    states = [state for state in states if state.at_ns >= observations.began_ns and not state.retained]
-    alarms: list[str] = []
-    for state in states:
-        alarm = str(state.content.get("alarm", "")) if state.kind == "status" else ""
-        if alarm and alarms[-1:] != [alarm]:
-            alarms.append(alarm)
-    lost = [state for state in states if state.kind == "link" and state.content.get("state") in _LOST_STATES]
-    results.put(alarms=len(alarms), link_losses=len(lost))
-    # Without a journal it is unknown whether the device is still present at the end, or how soon after a fault it is.
-    last_ns = max((message.at_ns for message in observations.messages), default=0)
-    fault_free = all(fault.end_ns is None or fault.end_ns < last_ns - _FAULT_FREE_NS for fault in observations.faults)
-    links = deliveries.keys() if fault_free else ()
-    judged = [
-        state
-        for state in states
-        if state.kind == "status"
-        or (state.kind == "link" and state.device in links and state.content.get("state") != _AT_STOP)
-    ]
-    final = {state.device: (state.kind, state.content.get("state")) for state in judged}
-    if final:
-        results.put(states_untrue=sum(state != _EXPECTED_FINAL_STATE[kind] for kind, state in final.values()))
-    if alarms:
-        results.notes["alarms"] = "; ".join(alarms)
+    judged = judge_states(observations, deliveries.keys(), states)
+    results.put(alarms=len(judged.alarms), link_losses=judged.link_losses, states_untrue=judged.untrue)
+    if judged.alarms:
+        results.notes["alarms"] = "; ".join(judged.alarms)
 
 
 def _assess_daemon(results: Assessment, observations: ScenarioObservations) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,26 +80,24 @@ async def run_machine(settings: bytes, recording: bytes, *, image: Path | None =
 
     Raises :class:`InputError` if QEMU is missing, and :class:`QemuError` if it cannot be started.
     """
-    program = shutil.which(QEMU)
-    if program is None:
+    if shutil.which(QEMU) is None:
         raise InputError(f"running the firmware needs {QEMU} ({INSTALL_QEMU})")
     if image is None:
         image = await asyncio.to_thread(build_image)
-    layout = flash_layout()
     serial, monitor = _Listener(), _Listener()
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="stinger-qemu-")))
         await stack.enter_async_context(serial)
         await stack.enter_async_context(monitor)
-        command = [
-            program, "-M", "microbit", "-global", f"nrf51-soc.sram-size={_RAM_BYTES}", "-kernel", str(image),
-            "-display", "none", "-serial", f"tcp:127.0.0.1:{serial.port},nodelay=on",
-            "-qmp", f"tcp:127.0.0.1:{monitor.port}",
-        ]  # fmt: skip
-        for name, data in (("SETTINGS", settings), ("RECORDING", recording)):
-            path = folder / name.lower()
-            path.write_bytes(data)
-            command += ["-device", f"loader,file={path},addr={layout[name]:#x},force-raw=on"]
+        blocks = {"SETTINGS": settings, "RECORDING": recording}
+        command = machine_command(
+            image,
+            blocks,
+            folder,
+            "-qmp",
+            f"tcp:127.0.0.1:{monitor.port}",
+            serial=f"tcp:127.0.0.1:{serial.port},nodelay=on",
+        )
         log = stack.enter_context((folder / "log").open("w+b"))
         process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
@@ -114,6 +112,22 @@ async def run_machine(settings: bytes, recording: bytes, *, image: Path | None =
             lines = log.read().decode(errors="replace").strip().splitlines()
             raise QemuError(f"QEMU did not start: {lines[-1] if lines else error}") from error
         yield machine
+
+
+def machine_command(image: Path, blocks: Mapping[str, bytes], folder: Path, *options: str, serial: str) -> list[str]:
+    """Return the command line of QEMU that runs ``image`` with ``serial`` as its serial port, and further ``options``.
+
+    ``blocks`` is what the flash holds besides the program, by the names of :func:`~hil.qemu.image.flash_layout`. They
+    are written to files in ``folder``, which QEMU reads when it starts.
+    """
+    layout = flash_layout()
+    command = [QEMU, "-M", "microbit", "-global", f"nrf51-soc.sram-size={_RAM_BYTES}", "-display", "none"]
+    command += ["-kernel", str(image), "-serial", serial, *options]
+    for name, data in blocks.items():
+        path = folder / name.lower()
+        path.write_bytes(data)
+        command += ["-device", f"loader,file={path},addr={layout[name]:#x},force-raw=on"]
+    return command
 
 
 class _Listener:

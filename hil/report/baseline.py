@@ -1,46 +1,34 @@
 """Compares a run with an older one, the baseline: what got worse, what got better, what cannot be compared.
 
-:func:`rule` describes what counts as a change, for reports. A value got worse if it moved closer to its limit, or further
-beyond.
+:mod:`hil.report.change_rule` has the rule of what counts as a change. A value got worse if it moved closer to its limit, or
+further beyond.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from hil.limits import Limit, Verdict
+from hil.limits import Verdict
 from hil.measuring.definitions import MEASUREMENTS
 from hil.measuring.verdict import BUSY_HOST_MS
 from hil.record import Latency, Measurement, RunRecord, ScenarioRecord
+from hil.report.change_rule import (
+    QUANTILES,
+    Quantile,
+    difference,
+    distance,
+    has_quantile_changed,
+    has_value_changed,
+    quantile_change_us,
+)
 from hil.report.environment import VOLATILE
 from hil.report.formatting import VERDICT_WORDS, count, duration_s, duration_us, format_value, number
 
-_VALUE_SHARE: Final = 0.10
-_LIMIT_SHARE: Final = 0.01
-_DISTANCE_SHARE: Final = 0.25
-"""Smallest changes that count: as a share of the value, of its limit, and of its distance to the limit; see :func:`rule`."""
-_FAR_ABOVE_LIMIT: Final = 2
-"""Values above this multiple of their lower limit are not compared: there was more than enough."""
 _DURATION_SHARE: Final = 0.2
 """Durations of a scenario that differ by more than this are listed as different conditions."""
 _WAKEUP_DELAY: Final = "host_late_p99_ms"
-
-
-@dataclass(frozen=True, slots=True)
-class _Quantile:
-    """A quantile of latencies that is compared: by how much it may change, and how many values it needs."""
-
-    name: str
-    field: str
-    share: float
-    at_least_us: float
-    min_count: int
-
-
-_QUANTILES: Final = (_Quantile("p50", "p50_us", 0.20, 50.0, 20), _Quantile("p99", "p99_us", 0.50, 500.0, 500))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +58,6 @@ class Comparison:
     new: Sequence[str] = ()
     compared: int = 0
     """How many verdicts, values and latencies were compared."""
-
-
-def rule() -> str:
-    """Describe in a few sentences what counts as better or worse."""
-    latencies = " or ".join(
-        f"its {each.name} changed by more than {each.share:.0%} and {duration_us(each.at_least_us)}"
-        for each in _QUANTILES
-    )
-    return (
-        "Compared are verdicts, values that have a limit, and latencies. A value counts as changed if it moved by more than "
-        f"{_VALUE_SHARE:.0%} of the old value and {_LIMIT_SHARE:.0%} of its limit, or by more than {_DISTANCE_SHARE:.0%} of "
-        f"its distance to the limit; values above {_FAR_ABOVE_LIMIT} times a lower limit never count. A latency counts as changed "
-        f"if {latencies}, after subtracting the change of the latency floor. Latencies of few values are not compared, nor "
-        "are times if the computer was busy in either run."
-    )
 
 
 def compare(old: RunRecord, new: RunRecord, *, name: str) -> Comparison:
@@ -191,36 +164,12 @@ def _compare_values(scenario: str, name: str, old: Measurement, new: Measurement
     if before is not now:
         why = f"{VERDICT_WORDS[before]}, now {VERDICT_WORDS[now]}"
         found.add(Change(scenario, name, format_value(old), format_value(new), why), worse=now.rank > before.rank)
-    elif old.value is not None and new.value is not None and _has_changed(old.value, new.value, new.limit):
-        worse = _distance(new.value, new.limit) < _distance(old.value, new.limit)
+    elif old.value is not None and new.value is not None and has_value_changed(old.value, new.value, new.limit):
+        worse = distance(new.value, new.limit) < distance(old.value, new.limit)
         found.add(
-            Change(scenario, name, format_value(old), format_value(new), _difference(old.value, new.value)),
+            Change(scenario, name, format_value(old), format_value(new), difference(old.value, new.value)),
             worse=worse,
         )
-
-
-def _has_changed(old: float, new: float, limit: Limit) -> bool:
-    if limit.at_most is None and limit.at_least is not None and min(old, new) >= _FAR_ABOVE_LIMIT * limit.at_least > 0:
-        return False
-    step = abs(new - old)
-    ends = [abs(end) for end in (limit.at_least, limit.at_most) if end is not None]
-    by_value = step > _VALUE_SHARE * abs(old) and step > _LIMIT_SHARE * max(ends, default=0.0)
-    distance = _distance(old, limit)
-    by_distance = distance > 0 and abs(_distance(new, limit) - distance) > _DISTANCE_SHARE * distance
-    return _distance(new, limit) != distance and (by_value or by_distance)
-
-
-def _distance(value: float, limit: Limit) -> float:
-    """Return the distance to the nearer end of the limit; negative beyond it."""
-    low = math.inf if limit.at_least is None else value - limit.at_least
-    high = math.inf if limit.at_most is None else limit.at_most - value
-    return min(low, high)
-
-
-def _difference(old: float, new: float) -> str:
-    if old == 0:
-        return f"{new - old:+.3g}"
-    return f"{(new - old) / abs(old):+.0%}"
 
 
 def _compare_latencies(
@@ -239,43 +188,27 @@ def _compare_latencies(
             continue
         stage, floor = key
         uncertainty_us = (before[key].uncertainty_us or 0.0) + (latency.uncertainty_us or 0.0)
-        for quantile in _QUANTILES:
+        for quantile in QUANTILES:
             floor_us = (
-                0.0 if floor else _quantile_change_us(before.get((stage, True)), after.get((stage, True)), quantile)
-            )
-            change = _latency_change(
-                scenario, before[key], latency, quantile, floor_us=floor_us, uncertainty_us=uncertainty_us
+                0.0 if floor else quantile_change_us(before.get((stage, True)), after.get((stage, True)), quantile)
             )
             found.compared += not floor
-            if change is None:
+            if not has_quantile_changed(
+                before[key], latency, quantile, floor_us=floor_us, uncertainty_us=uncertainty_us
+            ):
                 continue
+            change = _latency_change(scenario, before[key], latency, quantile)
             if floor:
                 found.conditions.append(change)
             else:
-                found.add(change, worse=_quantile_change_us(before[key], latency, quantile) > 0)
+                found.add(change, worse=quantile_change_us(before[key], latency, quantile) > 0)
 
 
-def _quantile_change_us(old: Latency | None, new: Latency | None, quantile: _Quantile) -> float:
-    """Return the change of a quantile in microseconds; 0 if there are too few values."""
-    if old is None or new is None or min(old.count, new.count) < quantile.min_count:
-        return 0.0
-    before, now = getattr(old, quantile.field), getattr(new, quantile.field)
-    return 0.0 if before is None or now is None else float(now - before)
-
-
-def _latency_change(
-    scenario: str, old: Latency, new: Latency, quantile: _Quantile, *, floor_us: float, uncertainty_us: float
-) -> Change | None:
-    step_us = _quantile_change_us(old, new, quantile)
+def _latency_change(scenario: str, old: Latency, new: Latency, quantile: Quantile) -> Change:
     before_us, now_us = getattr(old, quantile.field), getattr(new, quantile.field)
-    if step_us == 0.0 or before_us is None or now_us is None:
-        return None
-    explained_us = max(0.0, floor_us * math.copysign(1, step_us)) + uncertainty_us
-    if abs(step_us) - explained_us <= max(quantile.share * before_us, quantile.at_least_us):
-        return None
     what = f"{'latency floor' if new.floor else 'latency'} {new.stage}, {quantile.name}"
-    difference = _difference(before_us, now_us) if before_us else ""
-    return Change(scenario, what, duration_us(before_us), duration_us(now_us), difference)
+    why = difference(before_us, now_us) if before_us else ""
+    return Change(scenario, what, duration_us(before_us), duration_us(now_us), why)
 
 
 def _environment(old: RunRecord, new: RunRecord) -> Iterator[Change]:

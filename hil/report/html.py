@@ -12,8 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from hil.limits import Verdict
 from hil.record import Latency, Measurement, RunRecord, ScenarioRecord, TimelineEntry
-from hil.report import baseline, formatting
+from hil.report import formatting
 from hil.report.baseline import Comparison
+from hil.report.change_rule import rule
 from hil.report.gauge import Gauge, gauge
 from hil.report.histogram import Panel, panels
 from hil.report.timeline_chart import TimelineChart, timeline_chart
@@ -67,7 +68,7 @@ def html_page(record: RunRecord, comparison: Comparison | None = None) -> str:
         some_good=0 < len(bad) < len(sections),
         comparison=comparison,
         compared_with=_format_time(comparison.old.started) if comparison else "",
-        comparison_rule=baseline.rule(),
+        comparison_rule=rule(),
         verdicts=list(Verdict),
         corrected=any(latency.corrected for scenario in record.scenarios for latency in scenario.latencies),
         has_latencies=any(scenario.latencies for scenario in record.scenarios),

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from hil.limits import Verdict
 from hil.record import RunRecord
-from hil.report.baseline import Change, Comparison, rule
+from hil.report.baseline import Change, Comparison
+from hil.report.change_rule import rule
 from hil.report.formatting import VERDICT_WORDS, count, duration_s, headline, reasons
 from stinger.cli.streams import unguarded
 from stinger.wording import printable

@@ -1,8 +1,7 @@
 #include "stinger_answers.h"
 
 #include "stinger_atomic.h"
-
-const stinger_slot_t stinger_all_slots[3] = {STINGER_SLOT_SINGLE, STINGER_SLOT_LR, STINGER_SLOT_MLP};
+#include "stinger_slots.h"
 
 static void end_line(stinger_line_t *line)
 {

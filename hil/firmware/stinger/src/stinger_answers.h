@@ -20,8 +20,6 @@ enum stinger_answer {
     STINGER_ANSWER_DELETED
 };
 
-extern const stinger_slot_t stinger_all_slots[3];
-
 static inline uint32_t stinger_device_now(const stinger_device_t *device)
 {
     return device->port->now_ms(device->port->context);
