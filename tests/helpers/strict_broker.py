@@ -47,6 +47,19 @@ class Limits:
         return found
 
 
+EVERY_LIMIT = Limits(
+    receive_maximum=3,
+    maximum_packet_bytes=1000,
+    maximum_qos=1,
+    retain_available=False,
+    keep_alive_s=2,
+    assigned_identifier="chosen-by-the-broker",
+    topic_alias_maximum=4,
+    wildcards_available=False,
+)
+"""A broker that limits all that can be limited; the daemon can still publish its events."""
+
+
 @dataclass(frozen=True)
 class Published:
     """A message that the broker has taken."""

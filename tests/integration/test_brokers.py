@@ -18,7 +18,7 @@ from stinger.logs import write_log
 from tests.helpers.brokers import Mosquitto, free_port, relay, subscriber, until
 from tests.helpers.daemons import DaemonProcess, daemon
 from tests.helpers.other_brokers import BrokerProcess, NatsServer, RabbitMq
-from tests.helpers.strict_broker import Limits, StrictBroker
+from tests.helpers.strict_broker import EVERY_LIMIT, StrictBroker
 
 SHOT = "stinger/b1/shot"
 QUIET_S = 0.5
@@ -98,19 +98,8 @@ class Amqtt(Subscribed):
 
 
 class Strict(Broker):
-    LIMITS = Limits(
-        receive_maximum=3,
-        maximum_packet_bytes=1000,
-        maximum_qos=1,
-        retain_available=False,
-        keep_alive_s=2,
-        assigned_identifier="chosen-by-the-broker",
-        topic_alias_maximum=4,
-        wildcards_available=False,
-    )
-
     def __init__(self) -> None:
-        self._broker = StrictBroker(self.LIMITS, port=free_port())
+        self._broker = StrictBroker(EVERY_LIMIT, port=free_port())
         self.port = self._broker.port
 
     @property

@@ -222,16 +222,7 @@ except ImportError:
 
 
 def test_limits_are_those_of_windows(tmp_path: Path) -> None:
-    limits = os.environ | environment(tmp_path / "limits")
-    done = subprocess.run(
-        [sys.executable, "-c", CHECKS],
-        cwd=tmp_path,
-        env=limits,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_limited(CHECKS, tmp_path)
     assert done.stdout.split() == [
         *("replace", "unlink", "name", "reserved", "dot", "link", "folder", "long"),
         *("handler", "pipe"),  # the default loop
@@ -244,11 +235,7 @@ def test_the_programs_modules_see_windows_and_others_do_not(tmp_path: Path) -> N
     (tmp_path / "stinger").mkdir()
     (tmp_path / "stinger" / "__init__.py").write_text(MODULE)
     (tmp_path / "other.py").write_text(MODULE)
-    limits = os.environ | environment(tmp_path / "limits")
-    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import stinger, other"
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=limits, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_limited(f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import stinger, other", tmp_path)
     lines = done.stdout.splitlines()
     assert lines[:2] == ["win32 nt False False 0.0", "no fcntl"], done
     assert lines[2].startswith("linux posix True True")
@@ -277,18 +264,22 @@ print(reason_of(OSError(10061, "Connect call failed ('127.0.0.1', 1)")))
 
 
 def test_a_file_that_another_program_reads_is_replaced_once_it_is_closed(tmp_path: Path) -> None:
-    limits = os.environ | environment(tmp_path / "limits")
-    done = subprocess.run(
-        [sys.executable, "-c", REPLACING],
-        cwd=tmp_path,
-        env=limits,
+    done = run_limited(REPLACING, tmp_path)
+    assert done.stdout.splitlines() == ["new", "FileError []", "Connection refused."], done.stderr
+    assert refusals(tmp_path / "limits")
+
+
+def run_limited(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a Python ``script`` with the limits of Windows, in ``folder``; what was refused is in ``folder / "limits"``."""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env=os.environ | environment(folder / "limits"),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.stdout.splitlines() == ["new", "FileError []", "Connection refused."], done.stderr
-    assert refusals(tmp_path / "limits")
 
 
 def _model_for_the_blaster(folder: Path) -> Path:

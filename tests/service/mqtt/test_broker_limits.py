@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from service.mqtt.outbox import Outbox
 from stinger.device_name import DeviceName
 from tests.helpers.brokers import until
 from tests.helpers.events import NOW_S, link_report, shot
-from tests.helpers.strict_broker import Limits, StrictBroker, strict_broker
+from tests.helpers.strict_broker import EVERY_LIMIT, Limits, StrictBroker, strict_broker
 from tests.service.mqtt.conftest import running
 
 SHOT = "stinger/b1/shot"
@@ -47,16 +48,7 @@ def warnings(caplog: pytest.LogCaptureFixture, event: str) -> list[str]:
     return [r.getMessage() for r in caplog.records if event in r.getMessage() and r.levelno == logging.WARNING]
 
 
-ALL_LIMITS = Limits(
-    receive_maximum=3,
-    maximum_packet_bytes=600,
-    maximum_qos=0,
-    retain_available=False,
-    keep_alive_s=1,
-    assigned_identifier="chosen-by-the-broker",
-    topic_alias_maximum=4,
-    wildcards_available=False,
-)
+TIGHTEST_LIMITS = replace(EVERY_LIMIT, maximum_packet_bytes=600, maximum_qos=0, keep_alive_s=1)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +65,7 @@ ALL_LIMITS = Limits(
         Limits(assigned_identifier="chosen-by-the-broker"),
         Limits(topic_alias_maximum=10),
         Limits(wildcards_available=False),
-        ALL_LIMITS,
+        TIGHTEST_LIMITS,
     ],
     ids=str,
 )
