@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -33,6 +34,12 @@ _BLASTER: Final = "blaster"
 _DEFAULTS: Final = CostWeights()
 _MUCH_DEARER: Final = 1.2
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _cost_option(name: str, default: float, help_text: str, *, least: float = 0) -> Callable[[_Command], _Command]:
+    return click.option(name, type=FiniteRange(least, 1000), default=default, show_default=True, help=help_text)
+
 
 @click.command("calibrate", short_help="Choose a model's threshold within a limit on false spin-ups.")
 @click.option("--model-file", type=ANY_PATH, required=True, help="The model to calibrate.")
@@ -57,27 +64,18 @@ _MUCH_DEARER: Final = 1.2
     show_default=True,
     help="Upper limit for duty: the fraction of time with wheels on.",
 )
-@click.option(
+@_cost_option(
     "--cost-missed-shot",
-    type=FiniteRange(0.001, 1000),
-    default=_DEFAULTS.missed_shot,
-    show_default=True,
-    help="Cost of an accepted shot that is not in time; only the ratios of the three costs matter.",
+    _DEFAULTS.missed_shot,
+    "Cost of an accepted shot that is not in time; only the ratios of the three costs matter.",
+    least=0.001,
 )
-@click.option(
+@_cost_option(
     "--cost-false-spin-up",
-    type=FiniteRange(0, 1000),
-    default=_DEFAULTS.false_spin_up,
-    show_default=True,
-    help="Cost of a false spin-up, in addition to that of the time with wheels on.",
+    _DEFAULTS.false_spin_up,
+    "Cost of a false spin-up, in addition to that of the time with wheels on.",
 )
-@click.option(
-    "--cost-minute-on",
-    type=FiniteRange(0, 1000),
-    default=_DEFAULTS.minute_on,
-    show_default=True,
-    help="Cost of a minute with wheels on.",
-)
+@_cost_option("--cost-minute-on", _DEFAULTS.minute_on, "Cost of a minute with wheels on.")
 @click.option("--out", type=ANY_PATH, help="Write the new model to this file instead of the registry.")
 @data_dir_option
 @click.option("--dry-run", is_flag=True, help="Only show the choice; write nothing.")
