@@ -1,6 +1,6 @@
 """libFuzzer on the parser and on the loader of models, with the sanitizers for addresses and undefined behaviour.
 
-The number of inputs is small here; ``-m slow`` is the long run, whose result the documentation has.
+The number of inputs is small here; ``-m soak`` is the long run, whose result the documentation has.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def test_random_bytes_do_no_harm(tmp_path: Path, target: str, longest: int) -> N
 
 
 @TARGETS
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(14_400)
 def test_ten_million_random_inputs_do_no_harm(tmp_path: Path, target: str, longest: int) -> None:
     fuzz(target, longest, 10_000_000, tmp_path)

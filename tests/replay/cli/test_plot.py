@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import shlex
+from contextlib import chdir
 from pathlib import Path
+from shutil import copy, copytree, ignore_patterns
 
 import numpy as np
 import pytest
@@ -28,15 +30,37 @@ def plot(*arguments: str) -> Result:
     return invoke("plot", *shlex.split(" ".join(arguments)))
 
 
+SAMPLES = synthetic_samples(4000, 12, gaps=2, bursts=3)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``ml_log.csv``, its training set, and ``kept.onnx``, a model trained on it."""
+    folder = tmp_path_factory.mktemp("exported")
+    with chdir(folder):
+        write_log("ml_log.csv", SAMPLES)
+        for line in (
+            "explore ml_log.csv --export-dataset --dpi 40 --max-shots 1 --neg-mult 3",
+            "train --train-dir ml_out/train --refit --out kept.onnx",
+        ):
+            result = invoke_line(line)
+            assert result.exit_code == 0, result.output
+    return folder
+
+
 @pytest.fixture
-def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SampleArray:
-    """``ml_log.csv`` and its training set, in an empty folder."""
+def recorded(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SampleArray:
+    """The samples of ``ml_log.csv``, which is in the current folder, together with its training set."""
+    copytree(exported, tmp_path, dirs_exist_ok=True, ignore=ignore_patterns("kept.onnx"))
     monkeypatch.chdir(tmp_path)
-    samples = synthetic_samples(4000, 12, gaps=2, bursts=3)
-    write_log("ml_log.csv", samples)
-    result = invoke_line("explore ml_log.csv --export-dataset --dpi 40 --max-shots 1 --neg-mult 3")
-    assert result.exit_code == 0, result.output
-    return samples
+    return SAMPLES.copy()
+
+
+@pytest.fixture
+def kept_model(exported: Path, recorded: SampleArray) -> str:
+    """A model file in the folder of ``recorded``."""
+    del recorded
+    return Path(copy(exported / "kept.onnx", ".")).name
 
 
 def rows_of(path: str) -> list[dict[str, str]]:
@@ -311,15 +335,6 @@ def test_a_log_of_several_boots_is_plotted_boot_by_boot() -> None:
     assert result.exit_code == 0, result.output
     times = [int(row["timestamp_ms"]) for row in rows_of("ml_out/predictions/predictions.csv")]
     assert times == [*range(600, 15_000, 10)] * 2
-
-
-@pytest.fixture
-def kept_model(recorded: SampleArray) -> str:
-    """A model file in the folder of ``recorded``."""
-    del recorded
-    result = invoke_line("train --train-dir ml_out/train --refit --out kept.onnx")
-    assert result.exit_code == 0, result.output
-    return "kept.onnx"
 
 
 def test_model_file_is_plotted_without_training_and_without_a_training_set(kept_model: str) -> None:
