@@ -24,6 +24,9 @@ class Sink:
     def on_forget(self, device: DeviceName) -> None:
         """Handle that a device is no longer known. If it returns, it is new: :meth:`on_device` comes first again."""
 
+    def on_release(self, device: DeviceName) -> None:
+        """Handle that another daemon serves a device from now on, and publishes its states. If it returns, it is new."""
+
     def on_model(self, model: ModelInUse) -> None:
         """Handle another model, or another threshold, for a device."""
 

@@ -80,6 +80,10 @@ class Block:
     """Grows by one whenever the device's clock started over: reboot, wrap, a recording played again."""
     rate_problem: str | None = None
     """Why the samples must not be scored, as a phrase after "has": their rate is not about 100 Hz; ``None`` if they may be."""
+    warm_up: bool = False
+    """Whether the samples were processed before, by another daemon: they fill window and envelope, and reach no sink."""
+    position: int = 0
+    """Number of the message that held the samples, in a stream that keeps its messages; 0 elsewhere."""
 
     @property
     def taken_s(self) -> npt.NDArray[np.float64]:

@@ -83,6 +83,17 @@ class Flow:
         except Exception as error:  # noqa: BLE001 - see _fail
             self._fail(error)
 
+    def release(self, device: DeviceName) -> None:
+        """Drop the queued blocks of a device that another daemon serves from now on, and forget the device."""
+        kept = deque(block for block in self._queue if block.device != device)
+        self._queued_samples = sum(block.samples.shape[0] for block in kept)
+        self._queue = kept
+        self._has_room.set()
+        try:
+            self._pipeline.release(device)
+        except Exception as error:  # noqa: BLE001 - see _fail
+            self._fail(error)
+
     def call_later(self, delay_s: float, call: Callable[[], None]) -> None:
         """Call ``call`` after ``delay_s`` seconds on the event loop; an exception in it is raised by :meth:`run`."""
 

@@ -52,6 +52,7 @@ class Pipeline:
         self._sample_sinks: tuple[Sink, ...] = ()
         self._score_sinks: tuple[Sink, ...] = ()
         self._devices: dict[DeviceName, _Device] = {}
+        self._warming_up: set[DeviceName] = set()  # those whose newest block was a warm-up
         self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels were switched on; some may be off again
 
     @property
@@ -142,10 +143,21 @@ class Pipeline:
             return
         self._restart(device)
         self._spinning.pop(name, None)
+        self._warming_up.discard(name)
         del self._devices[name]
         self._device_thresholds.pop(name, None)
         for sink in self._sinks:
             sink.on_forget(name)
+
+    def release(self, name: DeviceName) -> None:
+        """Forget a device that another daemon serves from now on, but not its threshold. Ignore an unknown one."""
+        if self._devices.pop(name, None) is None:
+            return
+        self._scorer.forget(name)
+        self._spinning.pop(name, None)
+        self._warming_up.discard(name)
+        for sink in self._sinks:
+            sink.on_release(name)
 
     def tick(self) -> None:
         """Switch off the wheels of devices whose last score is too old."""
@@ -190,9 +202,15 @@ class Pipeline:
     def _accept(self, block: Block) -> None:
         device = self._device(block.device)
         device.link = LinkState.STREAMING
+        if block.warm_up:
+            self._warming_up.add(block.device)
+        elif self._warming_up:
+            self._warming_up.discard(block.device)
         if block.boot != device.boot:
             device.boot = block.boot
             self._restart(device)
+        if block.warm_up:
+            return
         for sink in self._sample_sinks:
             sink.on_samples(block)
 
@@ -218,6 +236,8 @@ class Pipeline:
             if events:
                 self._emit(events, stamps[-1])
         for i, block in enumerate(blocks):
+            if block.warm_up:
+                continue
             for sink in self._score_sinks:
                 sink.on_scores(block, probabilities[i], stamps[i])
 
@@ -230,6 +250,8 @@ class Pipeline:
             events = device.detector.push(block, probability)
             stamps = Stamps(block.read_ns, time.monotonic_ns())
             self._emit(events, stamps)
+            if block.warm_up:
+                continue
             for sink in self._score_sinks:
                 sink.on_scores(block, probability, stamps)
 
@@ -240,11 +262,15 @@ class Pipeline:
     def _count_gaps(self, blocks: Sequence[Block], scores: Scores) -> None:
         for i in np.searchsorted(scores.starts, scores.resets, side="right").tolist():
             name = blocks[i - 1].device
+            if name in self._warming_up:
+                continue
             for sink in self._sinks:
                 sink.on_gap(name)
 
     def _emit(self, events: Iterable[Event], stamps: Stamps | None) -> None:
         for event in events:
+            if event.device in self._warming_up:  # published before, by another daemon
+                continue
             for sink in self._sinks:
                 sink.on_event(event, stamps)
 

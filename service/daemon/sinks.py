@@ -43,6 +43,10 @@ class MetricsSink(Sink):
         del self._devices[device]
         self._metrics.forget(device)
 
+    def on_release(self, device: DeviceName) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        self.on_forget(device)
+
     def on_model(self, model: ModelInUse) -> None:
         """See :class:`service.base.sink.Sink`."""
         self._metrics.set_model(model.device, model.model)
@@ -121,6 +125,12 @@ class MqttSink(Sink):
         self._switched.discard(device)
         for topic in topics_of(device, self._root):
             self._publisher.put(clearing_message(topic))
+
+    def on_release(self, device: DeviceName) -> None:
+        """Forget the device; what the broker retains about it stays."""
+        self._links.pop(device, None)
+        self._switched.discard(device)
+        self._publisher.withdraw(topics_of(device, self._root))
 
     def on_model(self, model: ModelInUse) -> None:
         """See :class:`service.base.sink.Sink`."""

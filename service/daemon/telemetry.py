@@ -45,6 +45,10 @@ class TelemetrySink(Sink):
         """See :class:`service.base.sink.Sink`."""
         del self._devices[device]
 
+    def on_release(self, device: DeviceName) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        del self._devices[device]
+
     def on_model(self, model: ModelInUse) -> None:
         """See :class:`service.base.sink.Sink`."""
         self._devices[model.device].model = model.model

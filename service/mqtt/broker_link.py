@@ -37,7 +37,7 @@ from service.mqtt.connector import Connector
 from service.mqtt.messages import OutgoingMessage, status_message
 from service.mqtt.other_daemons import OtherDaemons
 from service.mqtt.outbox import Outbox
-from service.mqtt.publisher import AcknowledgedHandler, Publisher
+from service.mqtt.publisher import AcknowledgedHandler, Admission, Publisher, admit_all
 from service.mqtt.retained_states import RetainedStates, Served
 from service.mqtt.subscribing import subscribe_or_warn
 
@@ -54,7 +54,7 @@ class BrokerLink:
     starts. ``served`` returns the devices that are served: at the first connection, states are corrected that an earlier run
     left at the broker; without ``served``, none are. ``root`` is where topics below ``stinger`` are at the broker;
     ``on_other_daemons`` learns of other daemons there. ``on_first_connection`` is run beside the first connection; it may
-    raise :class:`MqttError`, which ends that connection. All methods are for the event loop's thread.
+    raise :class:`MqttError`, which ends that connection. ``admit`` is asked before each message is sent. All methods are for the event loop's thread.
     """
 
     def __init__(
@@ -72,13 +72,14 @@ class BrokerLink:
         on_first_connection: FirstConnectionHandler | None = None,
         times: BrokerLinkTimes | None = None,
         connection_times: ConnectionTimes | None = None,
+        admit: Admission = admit_all,
     ) -> None:
         self._log = BrokerLog(address)
         self._outbox = outbox
         self._version = version
         self._instance = secrets.token_hex(6)
         self._commands = CommandQueue(on_command) if on_command is not None else None
-        self._publisher = Publisher(outbox, on_acknowledged)
+        self._publisher = Publisher(outbox, on_acknowledged, admit=admit)
         self._home_assistant = home_assistant
         self._times = BrokerLinkTimes() if times is None else times
         self._states = None if served is None else RetainedStates(self._publisher, served, quiet_s=self._times.states_s)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -22,6 +22,10 @@ from service.mqtt.reason_codes import TEMPORARY
 AcknowledgedHandler = Callable[[float], None]
 """Takes the seconds from :meth:`Outbox.put` to the broker's acknowledgement."""
 
+Admission = Callable[[OutgoingMessage, int | None], OutgoingMessage | None]
+"""Takes a message that is about to be sent, and for one of the outbox ``time.monotonic_ns()`` when it was put, ``None`` for
+one of an earlier run. Returns what to send instead, ``None`` for nothing."""
+
 ACKNOWLEDGE_S: Final = 60.0
 _CHECKS_PER_LIMIT: Final = 4
 _LIVE_MESSAGES: Final = 1000
@@ -33,13 +37,19 @@ _ATTEMPTS: Final = 5
 """How often an event is sent that the broker refuses for a reason that may pass."""
 
 
+def admit_all(message: OutgoingMessage, put_ns: int | None) -> OutgoingMessage:
+    """Return ``message``: everything is sent."""
+    del put_ns
+    return message
+
+
 class Publisher:
     """Takes messages at any time and publishes them through one connection after another, by their delivery policies.
 
     A broker that leaves a message unacknowledged for ``acknowledge_s`` seconds is given up. (Whether it is alive at all,
     its answers to pings show sooner.) An event that the broker refuses, or that is too long for it, is set aside in the
     outbox, and a state is dropped; :attr:`problems` counts them. If the refusal may pass, the connection is given up
-    instead, and the event sent again, five times at most.
+    instead, and the event sent again, five times at most. ``admit`` is asked immediately before each message is sent.
     """
 
     def __init__(
@@ -48,8 +58,10 @@ class Publisher:
         on_acknowledged: AcknowledgedHandler | None = None,
         *,
         acknowledge_s: float = ACKNOWLEDGE_S,
+        admit: Admission = admit_all,
     ) -> None:
         self._outbox = outbox
+        self._admit = admit
         self._on_acknowledged = on_acknowledged
         self._acknowledge_s = acknowledge_s
         self.problems = MessageProblems()
@@ -81,6 +93,12 @@ class Publisher:
         elif self._connection is not None:
             self._live.append(message)
         self._publish_waiting()
+
+    def withdraw(self, topics: Iterable[str]) -> None:
+        """Do not publish the states of ``topics`` that wait, or that the broker retains, again: they are another's now."""
+        for topic in topics:
+            self._retained.pop(topic, None)
+            self._latest.pop(topic, None)
 
     def has_retained(self, topic: str) -> bool:
         """Return whether a message for ``topic`` that the broker retains was put."""
@@ -149,27 +167,37 @@ class Publisher:
                 self._send_state(connection, self._latest.pop(next(iter(self._latest))))
             while self._live and not connection.congested:
                 message = self._live.popleft()
+                admitted = self._admit(message, time.monotonic_ns())
+                if admitted is None:
+                    continue
                 try:
-                    connection.publish(message)
+                    connection.publish(admitted)
                 except ValueError as error:
                     self.problems.add_unsent(message.topic, error)
 
     def _send_event(self, connection: PublishingConnection, entry: Entry) -> None:
+        admitted = self._admit(entry.message, entry.put_ns)
+        if admitted is None:
+            self._outbox.acknowledge(entry.number)
+            self._progress.set()
+            return
         self._events_in_flight[entry.number] = time.monotonic()
         try:
-            connection.publish(
-                entry.message, partial(self._event_acknowledged, entry), partial(self._event_refused, entry)
-            )
+            connection.publish(admitted, partial(self._event_acknowledged, entry), partial(self._event_refused, entry))
         except ValueError as error:
             self.problems.add_unsent(entry.message.topic, error)
             self._set_aside(entry, str(error))
 
     def _send_state(self, connection: PublishingConnection, message: OutgoingMessage) -> None:
+        admitted = self._admit(message, time.monotonic_ns())
+        if admitted is None:
+            self._progress.set()
+            return
         number = next(self._state_numbers)
         self._states_in_flight[number] = time.monotonic()
         try:
             connection.publish(
-                message, partial(self._state_acknowledged, number), partial(self._state_refused, number, message.topic)
+                admitted, partial(self._state_acknowledged, number), partial(self._state_refused, number, message.topic)
             )
         except ValueError as error:
             self.problems.add_unsent(message.topic, error)

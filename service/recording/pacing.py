@@ -57,6 +57,10 @@ class PacedRecorder(Sink):
         self.release(device)
         self._recorder.forget(device)
 
+    def on_release(self, device: DeviceName) -> None:
+        """Complete the recording of the device."""
+        self.on_forget(device)
+
     def on_model(self, model: ModelInUse) -> None:
         """Name the model in the sidecars of its device."""
         self._recorder.describe(model.device, model=model.model)
@@ -77,6 +81,11 @@ class PacedRecorder(Sink):
         self._held_samples += block.samples.shape[0]
         if self._held_samples > self._max_held:
             self._record_held(block.device)
+
+    @property
+    def holds_samples(self) -> bool:
+        """Whether samples wait in memory that are not in a file yet."""
+        return bool(self._held)
 
     def release(self, device: DeviceName) -> None:
         """Record the held blocks of ``device`` now: call this before recording of it is started or stopped."""

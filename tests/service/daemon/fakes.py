@@ -63,10 +63,15 @@ class KeepingSink(Sink):
         self.event_stamps: list[Stamps | None] = []
         self.reports: list[LinkReport] = []
         self.gaps: list[str] = []
+        self.released: list[str] = []
 
     def on_device(self, device: DeviceName) -> None:
         self.calls.append("device")
         self.devices.append(device)
+
+    def on_release(self, device: DeviceName) -> None:
+        self.calls.append("release")
+        self.released.append(device)
 
     def on_model(self, model: ModelInUse) -> None:
         self.calls.append("model")

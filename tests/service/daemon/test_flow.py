@@ -241,3 +241,13 @@ async def test_flow_that_ticks_but_does_not_score_what_is_queued_does_not_progre
         await flow.put(block("a", 0, 60))
         await asyncio.sleep(3 * IDLE_S)  # some ticks
         assert not flow.check_progress()
+
+
+async def test_queued_blocks_of_a_released_device_are_dropped_and_others_are_scored() -> None:
+    flow, pipeline, sink = flow_of(FakeModel())
+    for name in "abab":
+        await flow.put(block(name, 0 if name not in pipeline.devices else 60, 60))
+    flow.release(DeviceName("a"))
+    flow.score_queued()
+    assert {part.device for part in sink.blocks} == {"b"}
+    assert pipeline.devices == ("b",)

@@ -267,3 +267,35 @@ def test_forgotten_device_ends_its_spin_up_and_is_new_when_it_returns() -> None:
     assert sink.devices == ["a", "a"]
     assert thresholds(sink) == {"a": 0.5}
     pipeline.forget(B)
+
+
+def test_warm_up_fills_the_window_and_the_wheels_but_reaches_no_sink() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([replace(block("a", 0, 100, pull=90), warm_up=True)])
+    assert (sink.blocks, sink.events, sink.probability, sink.gaps) == ([], [], [], [])
+    pipeline.score([block("a", 100, 10, pull=5)])
+    assert not np.isnan(sink.probability[0]).any()
+    (shot,) = sink.events
+    assert isinstance(shot, Shot)
+    assert (shot.wheels_on, shot.accepted) == (True, False)
+
+
+def test_warm_up_across_a_reboot_passes_on_no_event() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([replace(block("a", 0, 100), warm_up=True)])
+    pipeline.score([replace(block("a", 0, 20, boot=1), warm_up=True)])
+    assert sink.events == []
+
+
+def test_released_device_leaves_without_an_event_and_is_new_when_it_returns() -> None:
+    pipeline, sink = pipeline_of(FakeModel())
+    pipeline.score([block("a", 0, 100)])
+    assert sink.switches() == [True]
+    pipeline.set_threshold(A, Threshold(0.7))
+    pipeline.release(A)
+    pipeline.tick()
+    assert (sink.switches(), sink.released, pipeline.devices) == ([True], [A], ())
+    pipeline.score([block("a", 100, 10)])
+    assert sink.devices == [A, A]
+    assert np.isnan(sink.probability[-1]).all()
+    assert thresholds(sink) == {A: 0.7}

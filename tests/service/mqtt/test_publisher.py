@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -56,3 +58,36 @@ async def test_no_more_is_in_flight_than_the_broker_takes_and_events_leave_room_
     assert outbox.depth == 0
     publishing.cancel()
     await asyncio.wait({publishing})
+
+
+async def test_messages_are_admitted_immediately_before_they_are_sent(outbox: Outbox) -> None:
+    def admit(message: OutgoingMessage, put_ns: int | None) -> OutgoingMessage | None:
+        asked.append(put_ns)
+        return None if message.topic.startswith("stinger/b/") else replace(message, retain=False)
+
+    asked: list[int | None] = []
+    connection, publisher = Connection(20), Publisher(outbox, admit=admit)
+    before_ns = time.monotonic_ns()
+    for device in ("a", "b"):
+        publisher.put(event_message(shot(device=device)))
+        publisher.put(link_message(link_report(device=device), NOW_S))
+    assert asked == []
+    publishing = asyncio.create_task(publisher.publish_through(cast(PublishingConnection, cast(Any, connection))))
+    await until(lambda: len(connection.in_flight) == 2)
+    assert [(sent.topic, sent.retain) for sent, _ in connection.in_flight] == [
+        ("stinger/a/shot", False),
+        ("stinger/a/link", False),
+    ]
+    assert len(asked) == 4
+    assert all(put_ns is not None and put_ns >= before_ns for put_ns in asked)
+    assert outbox.depth == 1
+    publishing.cancel()
+    await asyncio.wait({publishing})
+
+
+async def test_withdrawn_states_are_not_announced_again(outbox: Outbox) -> None:
+    publisher, topics = Publisher(outbox), [f"stinger/{name}/link" for name in "ab"]
+    for name in "ab":
+        publisher.put(link_message(link_report(device=name), NOW_S))
+    publisher.withdraw(topics[:1])
+    assert [publisher.has_retained(topic) for topic in topics] == [False, True]
