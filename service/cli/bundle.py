@@ -16,7 +16,7 @@ import click
 
 from models.cli.data_options import data_dir_option
 from service.config.loading import load_config
-from service.recording.store import StoredRecording, read_store, stem_time
+from service.recording.store import StoredRecording, read_store
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
 from stinger.errors import FileError, InputError
@@ -26,6 +26,7 @@ from stinger.logs.bundle import RECORDINGS_MAX, SAMPLES_MAX, BundledRecording, B
 from stinger.paths import recordings_dir
 from stinger.quantities import parse_duration, size_text
 from stinger.recording import Recording
+from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_RATE_HZ
 from stinger.shots import find_shots
 from stinger.wording import counted

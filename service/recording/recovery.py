@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from service.recording.sidecar import EndReason, Sidecar, utc_text
-from service.recording.store import StoredFiles, find_sidecar, list_files, recorded_device, sidecar_path, stem_time
+from service.recording.store import StoredFiles, find_sidecar, list_files, recorded_device, sidecar_path
 from stinger.errors import FileError, StingerError
 from stinger.files import StrPath, os_errors, read_bytes, write_bytes
 from stinger.logs.records import TORN_ZEROS
 from stinger.recording import split_recordings
+from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 
 

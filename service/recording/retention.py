@@ -13,9 +13,10 @@ from models.model_references import ModelReferences, ReferencedData
 from models.registry import Registry
 from service.config.config import RecorderConfig
 from service.recording.age_clock import AgeClock
-from service.recording.store import STEM, Store, StoredRecording, read_store, sidecar_path
+from service.recording.store import Store, StoredRecording, read_store, sidecar_path
 from stinger.errors import StingerError
 from stinger.files import open_regular, os_errors
+from stinger.recording_name import STEM
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 EARLIEST_S: Final = 1_577_836_800.0

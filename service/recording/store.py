@@ -15,7 +15,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,14 +22,9 @@ from service.recording.sidecar import Sidecar, read_sidecar
 from stinger.device_name import DeviceName, device_of_folder, folder_of_device
 from stinger.errors import FileError
 from stinger.files import StrPath, os_errors
+from stinger.recording_name import RECORDING_SUFFIX, SIDECAR_SUFFIX, STEM, recording_stem
 
-STEM: Final = re.compile(r"(\d{8}T\d{6}\.\d{3})Z(_\d+)?")
-"""Matches the name of a recording without its suffix, as :func:`recording_stem` writes it; group 1 is the time."""
-
-_RECORDING_SUFFIX: Final = ".bin"
-_SIDECAR_SUFFIX: Final = ".json"
 _UNFINISHED_SIDECAR: Final = re.compile(r"\..+\.json\.[0-9a-f]+\.tmp")
-_STEM_TIME: Final = "%Y%m%dT%H%M%S.%f"
 _MAX_SAME_TIME: Final = 1000
 _END_OF_9999_S: Final = 253_402_300_799
 
@@ -45,28 +39,6 @@ def recorded_device(folder: Path) -> str:
     return device_of_folder(folder.name) or folder.name
 
 
-def recording_stem(unix_s: float) -> str:
-    """Return the name, without suffix, of a recording that starts at ``unix_s``: ``20260131T170203.456Z``.
-
-    Names sort by time.
-    """
-    time = datetime.fromtimestamp(unix_s, UTC)
-    return f"{time:%Y%m%dT%H%M%S}.{time.microsecond // 1000:03d}Z"
-
-
-def stem_time(stem: str) -> datetime | None:
-    """Return the UTC time in the name of a recording, or None if ``stem`` is not such a name.
-
-    >>> stem_time("20260131T170203.456Z_002")
-    datetime.datetime(2026, 1, 31, 17, 2, 3, 456000, tzinfo=datetime.timezone.utc)
-    """
-    match = STEM.fullmatch(stem)
-    try:
-        return datetime.strptime(match[1], _STEM_TIME).replace(tzinfo=UTC) if match else None
-    except ValueError:  # digits, but not a time, such as a 13th month
-        return None
-
-
 def storable_time(unix_s: float, default_s: float) -> float:
     """Return ``unix_s`` if names and sidecars can hold that time (1970 to 9999), else ``default_s``."""
     return unix_s if math.isfinite(unix_s) and 0 <= unix_s < _END_OF_9999_S else default_s
@@ -79,12 +51,12 @@ def recording_paths(folder: Path, started_s: float) -> Iterator[Path]:
     """
     stem = recording_stem(started_s)
     for number in range(1, _MAX_SAME_TIME):
-        yield folder / f"{stem}{'' if number == 1 else f'_{number:03d}'}{_RECORDING_SUFFIX}"
+        yield folder / f"{stem}{'' if number == 1 else f'_{number:03d}'}{RECORDING_SUFFIX}"
 
 
 def sidecar_path(recording: Path) -> Path:
     """Return the path of the sidecar of the ``.bin`` file ``recording``."""
-    return recording.with_suffix(_SIDECAR_SUFFIX)
+    return recording.with_suffix(SIDECAR_SUFFIX)
 
 
 def find_sidecar(recording: Path) -> Sidecar | None:
@@ -170,8 +142,8 @@ def list_files(recordings: StrPath) -> StoredFiles:
         files += [path for path in entries if STEM.fullmatch(path.stem)]
         unfinished += [path for path in entries if _UNFINISHED_SIDECAR.fullmatch(path.name)]
     return StoredFiles(
-        recordings=tuple(path for path in files if path.suffix == _RECORDING_SUFFIX),
-        sidecars=tuple(path for path in files if path.suffix == _SIDECAR_SUFFIX),
+        recordings=tuple(path for path in files if path.suffix == RECORDING_SUFFIX),
+        sidecars=tuple(path for path in files if path.suffix == SIDECAR_SUFFIX),
         unfinished_sidecars=tuple(unfinished),
         problems=tuple(problems),
     )
@@ -245,7 +217,7 @@ def _examine(path: Path, problems: list[str]) -> _Examined | None:
 def _is_orphan(sidecar: Path) -> bool:
     # A recording exists before its sidecar does: look again now, as the list may be older than both.
     try:
-        return not sidecar.with_suffix(_RECORDING_SUFFIX).exists()
+        return not sidecar.with_suffix(RECORDING_SUFFIX).exists()
     except OSError:
         return False
 

@@ -11,11 +11,12 @@ from models.repeats import without_repeats
 from models.sessions import Session, open_sessions
 from models.task_runner import ProgressBar
 from models.windows import span_of
-from service.recording.store import read_store, stem_time
+from service.recording.store import read_store
 from stinger.errors import FileError
 from stinger.logs import Log, read_log
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.paths import recordings_dir
+from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 from stinger.wording import counted
 

@@ -9,9 +9,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from service.recording.store import STEM, device_folder
+from service.recording.store import device_folder
 from service.web.score_history import LOOK_BACK_S
 from stinger.device_name import DeviceName
+from stinger.recording_name import STEM
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 _LOOK_FOR_NEW_S: Final = 0.5

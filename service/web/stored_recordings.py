@@ -16,7 +16,6 @@ from service.recording.store import (
     read_store,
     recording_paths,
     sidecar_path,
-    stem_time,
 )
 from stinger.device_name import DeviceName
 from stinger.errors import FileError, InputError
@@ -24,6 +23,7 @@ from stinger.files import os_errors, write_bytes
 from stinger.logs import parse_log, read_log
 from stinger.logs.writing import encode_bin
 from stinger.private_files import private_files
+from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 from stinger.shots import find_shots
 from stinger.wording import printable

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.recording.sidecar import EndReason, Sidecar, utc_text
-from service.recording.store import device_folder, recording_stem, sidecar_path
+from service.recording.store import device_folder, sidecar_path
 from stinger.device_name import DeviceName
+from stinger.recording_name import recording_stem
 from stinger.sample import SampleArray
 from tests.helpers.samples import random_samples
 
