@@ -11,7 +11,7 @@ from service.cli.broker_options import broker_options
 from service.cli.event_loop import run_on_loop
 from service.cli.watch import watched_broker
 from service.config.topic_root import TopicRoot
-from service.mqtt.connection import MqttError
+from service.mqtt.errors import MqttError
 from service.mqtt.forgetting import Forgotten, forget
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError, UnavailableError

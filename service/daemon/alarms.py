@@ -65,6 +65,10 @@ class Alarms:
         if reason != self._health.alarm_of("embedded_broker"):
             self._set("embedded_broker", reason, unready=True)
 
+    def on_broker(self, reason: str) -> None:
+        """Set the alarm of a broker that ends each connection; clear it with an empty ``reason``."""
+        self._set_if_changed("broker", reason)
+
     def on_metrics_server(self, reason: str) -> None:
         """Set the alarm of a server of metrics that cannot start; clear it with an empty ``reason``."""
         self._set_if_changed("metrics_server", reason)

@@ -170,6 +170,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         root=config.broker.topic_root,
         on_other_daemons=alarms.on_other_daemons,
         on_first_connection=partial(root_change.clear_old, broker),
+        on_broker_problem=alarms.on_broker,
     )
     alarms.subscribe(link.set_alarm)
     mqtt_sink = MqttSink(

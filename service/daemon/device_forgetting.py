@@ -8,7 +8,7 @@ from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
 from service.daemon.flow import Flow
 from service.daemon.pipeline import Pipeline
-from service.mqtt.connection import MqttError
+from service.mqtt.errors import MqttError
 from service.mqtt.forgetting import QUIET_S, forget
 from service.sources.mqtt_source import MqttSource
 from stinger.device_name import DeviceName

@@ -11,7 +11,8 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from service.mqtt.connection import BrokerLimits, ConnectionSettings, ProtocolVersion
+from service.mqtt.broker_limits import BrokerLimits
+from service.mqtt.connection import ConnectionSettings, ProtocolVersion
 
 # Our errors and log lines report all that the libraries would log.
 _library_logger: Final = logging.getLogger(f"{__name__}.paho")
@@ -41,6 +42,15 @@ def new_client(settings: ConnectionSettings) -> aiomqtt.Client:
         tls_context=address.tls,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )
+
+
+def publish_properties(version: ProtocolVersion, correlation_data: bytes | None) -> Properties | None:
+    """Return the properties of a message; ``None`` for none."""
+    if correlation_data is None or version is not ProtocolVersion.V5:
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it so
+    properties.CorrelationData = correlation_data
+    return properties
 
 
 def refuse_socket(paho: Any, _userdata: Any, _sock: Any) -> None:

@@ -16,29 +16,28 @@ from typing import Any, Final
 
 import aiomqtt
 from paho.mqtt.client import MQTT_ERR_SUCCESS, error_string
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from service.mqtt.aiomqtt_client import explanation_of, limits_of, new_client, refuse_socket
+from service.mqtt.aiomqtt_client import explanation_of, limits_of, new_client, publish_properties, refuse_socket
+from service.mqtt.broker_limits import Ending
 from service.mqtt.connection import (
     ConnectionSettings,
     IncomingMessage,
     MessageHandler,
-    MessageTooLongError,
-    MqttError,
-    ProtocolVersion,
     PublishingConnection,
     QoS,
     Refusal,
     RefusedHandler,
     WritableHandler,
 )
+from service.mqtt.errors import MqttError
 from service.mqtt.messages import OutgoingMessage
+from service.mqtt.packet_sizes import publish_packet_bytes, subscribe_packet_bytes
 from service.mqtt.paho_reading import PahoReading
-from service.mqtt.publishable import publish_packet_bytes, topic_problem
+from service.mqtt.publishable import topic_problem
 from service.mqtt.qos0_confirmation import Qos0Confirmation
 from service.mqtt.reason_codes import connack_text, disconnect_text, puback_text
+from service.mqtt.sent_packets import SentPackets
 
 _SHORT_KEEPALIVE_S: Final = 3
 _NO_TOPIC: Final = "stinger/daemon/nothing"
@@ -59,6 +58,7 @@ class AiomqttConnection(PublishingConnection):
         self._paho = paho
         self._reading = PahoReading(paho, settings.max_packet_bytes, self._lose)
         self._unacknowledged: dict[int, tuple[Callable[[], None] | None, RefusedHandler | None]] = {}
+        self._sent = SentPackets()
         # UNSUBSCRIBE from a topic that was never subscribed to is the only packet with an answer and without an effect that
         # paho can send and report.
         self._confirmation = Qos0Confirmation(lambda: self._send_unsubscribe([_NO_TOPIC]))
@@ -99,14 +99,18 @@ class AiomqttConnection(PublishingConnection):
         if problem:
             raise ValueError(f"{topic!r:.100} {problem}")
         qos = min(message.qos, self._limits.maximum_qos)
-        self._check_length(topic, message.payload, qos, correlation_data)
+        size = publish_packet_bytes(topic, message.payload, qos, correlation_data)
+        self._check_length(size)
         retain = message.retain and self._limits.retain_available
         # aiomqtt would have the event loop write, two of its turns later. While a callback of paho runs, paho must not write.
         self._writing_now = not self._paho._in_callback_mutex.locked()  # noqa: SLF001
         try:
-            info = self._paho.publish(topic, message.payload, qos, retain, self._properties(correlation_data))
+            info = self._paho.publish(
+                topic, message.payload, qos, retain, publish_properties(self.version, correlation_data)
+            )
             if info.rc != MQTT_ERR_SUCCESS:
                 raise MqttError(self._lost_reason or error_string(info.rc))
+            self._sent.add_message(size, info.mid if qos else None)
             if qos:
                 self._unacknowledged[info.mid] = (acknowledged, refused)
             elif message.qos and acknowledged is not None:
@@ -169,10 +173,15 @@ class AiomqttConnection(PublishingConnection):
         self._paho.on_socket_open = refuse_socket
 
     def _send_subscribe(self, filters: Sequence[tuple[str, QoS]]) -> int:
-        code, packet_id = self._paho.subscribe([(self._settings.root.outward(name), qos) for name, qos in filters])
+        outward = [(self._settings.root.outward(name), qos) for name, qos in filters]
+        code, packet_id = self._paho.subscribe(outward)
         if code != MQTT_ERR_SUCCESS or packet_id is None:
             raise MqttError(self._lost_reason or error_string(code))
+        self._sent.add_subscription(subscribe_packet_bytes(name for name, _ in outward), packet_id)
         return int(packet_id)
+
+    def _ending_by(self, code: int | None) -> Ending:
+        return self._sent.ending(code)
 
     def _write(self) -> None:
         """Give the socket what waits. What it does not take now, the event loop writes when it can."""
@@ -188,20 +197,6 @@ class AiomqttConnection(PublishingConnection):
         sock = self._paho.socket()
         if sock is not None and self._paho.want_write():
             self._loop.add_writer(sock.fileno(), self._paho.loop_write)
-
-    def _check_length(self, topic: str, payload: bytes, qos: int, correlation_data: bytes | None) -> None:
-        longest = self._limits.maximum_packet_bytes  # only MQTT 5 has it
-        if longest is not None:
-            size = publish_packet_bytes(topic, payload, qos, correlation_data)
-            if size > longest:
-                raise MessageTooLongError(f"{size} bytes, the broker takes at most {longest}")
-
-    def _properties(self, correlation_data: bytes | None) -> Properties | None:
-        if correlation_data is None or self.version is not ProtocolVersion.V5:
-            return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it so
-        properties.CorrelationData = correlation_data
-        return properties
 
     # The next methods are paho's callbacks.
 
@@ -226,7 +221,7 @@ class AiomqttConnection(PublishingConnection):
             self._aiomqtt_on_disconnect(paho, userdata, flags, code, properties)
         elif flags.is_disconnect_packet_from_server:
             reason = disconnect_text(code.value, explanation_of(properties))
-            self._lose(f"disconnected by the broker: {reason}", code.value)
+            self._end(f"disconnected by the broker: {reason}", code.value)
         elif code == "Keep alive timeout":
             self._lose(f"nothing from the broker for {2 * paho.keepalive} s")
         elif code == "Protocol error":
@@ -255,9 +250,11 @@ class AiomqttConnection(PublishingConnection):
         )
 
     def _on_subscribe(self, _paho: Any, _userdata: Any, packet_id: int, codes: Any, _properties: Any) -> None:
+        self._sent.answered(packet_id)
         self._take_suback(packet_id, [code.value for code in codes])
 
     def _on_publish(self, _paho: Any, _userdata: Any, packet_id: int, code: ReasonCode, properties: Any) -> None:
+        self._sent.answered(packet_id)
         acknowledged, refused = self._unacknowledged.pop(packet_id, (None, None))
         if code.is_failure and refused is not None:
             refused(Refusal(code.value, puback_text(code.value, explanation_of(properties))))
@@ -268,9 +265,11 @@ class AiomqttConnection(PublishingConnection):
         code, packet_id = self._paho.unsubscribe(filters)
         if code != MQTT_ERR_SUCCESS:
             raise MqttError(self._lost_reason or error_string(code))
+        self._sent.add_subscription(subscribe_packet_bytes(filters), packet_id)
         return int(packet_id)
 
     def _on_unsubscribe(self, _paho: Any, _userdata: Any, packet_id: int, *_: Any) -> None:
+        self._sent.answered(packet_id)
         if self._confirmation.take_answer(packet_id):
             # While a callback of paho runs, paho must not write.
             self._loop.call_soon(self._confirm_next)

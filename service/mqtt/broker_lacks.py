@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.mqtt.connection import BrokerLimits
+from service.mqtt.broker_limits import BrokerLimits
 
 
 def lacks_of(limits: BrokerLimits) -> list[str]:

@@ -13,7 +13,9 @@ from service.base.states import DaemonStatus
 from service.base.wall_clock import HOST_CLOCK
 from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
+from service.mqtt.admission import Admission, admit_all
 from service.mqtt.aiomqtt_connection import AiomqttConnection
+from service.mqtt.broker_endings import BrokerEndings, BrokerProblemHandler
 from service.mqtt.broker_log import BrokerLog
 from service.mqtt.broker_state import BrokerLinkTimes, BrokerState
 from service.mqtt.channels import (
@@ -28,18 +30,18 @@ from service.mqtt.command_queue import CommandHandler, CommandQueue
 from service.mqtt.connection import (
     ConnectionTimes,
     IncomingMessage,
-    MqttError,
     PublishingConnection,
     QoS,
     Will,
 )
 from service.mqtt.connector import Connector
+from service.mqtt.errors import MqttError
 from service.mqtt.messages import OutgoingMessage, status_message
 from service.mqtt.other_daemons import OtherDaemons
 from service.mqtt.outbox import Outbox
-from service.mqtt.publisher import AcknowledgedHandler, Admission, Publisher, admit_all
+from service.mqtt.publisher import AcknowledgedHandler, Publisher
 from service.mqtt.retained_states import RetainedStates, Served
-from service.mqtt.subscribing import subscribe_or_warn
+from service.mqtt.subscribing import PatientSubscriber
 
 FirstConnectionHandler = Callable[[], Awaitable[None]]
 OtherDaemonsHandler = Callable[[str], None]
@@ -53,7 +55,8 @@ class BrokerLink:
     that the broker took for an event. With ``home_assistant``, retained messages are published again when Home Assistant
     starts. ``served`` returns the devices that are served: at the first connection, states are corrected that an earlier run
     left at the broker; without ``served``, none are. ``root`` is where topics below ``stinger`` are at the broker;
-    ``on_other_daemons`` learns of other daemons there. ``on_first_connection`` is run beside the first connection; it may
+    ``on_other_daemons`` learns of other daemons there, ``on_broker_problem`` of a broker that ends
+    each connection. ``on_first_connection`` is run beside the first connection; it may
     raise :class:`MqttError`, which ends that connection. ``admit`` is asked before each message is sent. All methods are for the event loop's thread.
     """
 
@@ -70,6 +73,7 @@ class BrokerLink:
         root: TopicRoot | None = None,
         on_other_daemons: OtherDaemonsHandler | None = None,
         on_first_connection: FirstConnectionHandler | None = None,
+        on_broker_problem: BrokerProblemHandler | None = None,
         times: BrokerLinkTimes | None = None,
         connection_times: ConnectionTimes | None = None,
         admit: Admission = admit_all,
@@ -79,10 +83,11 @@ class BrokerLink:
         self._version = version
         self._instance = secrets.token_hex(6)
         self._commands = CommandQueue(on_command) if on_command is not None else None
-        self._publisher = Publisher(outbox, on_acknowledged, admit=admit)
-        self._home_assistant = home_assistant
         self._times = BrokerLinkTimes() if times is None else times
+        self._publisher = Publisher(outbox, on_acknowledged, acknowledge_s=self._times.acknowledge_s, admit=admit)
+        self._home_assistant = home_assistant
         self._states = None if served is None else RetainedStates(self._publisher, served, quiet_s=self._times.states_s)
+        self._endings = BrokerEndings(address, self._publisher, on_broker_problem, stable_s=self._times.stable_s)
         if self._states is not None:
             self._states.correct_waiting(outbox.newest_retained())
         self._others = (
@@ -104,7 +109,7 @@ class BrokerLink:
         )
         self._state = BrokerState.STOPPED
         self._connections = 0
-        self._refused: set[tuple[str, int]] = set()
+        self._subscriber = PatientSubscriber()
         self._alarm = ""
         self._stop_requested = asyncio.Event()
         self._stop_by_s = 0.0
@@ -168,7 +173,7 @@ class BrokerLink:
         self._stop_requested.set()
 
     async def _stay_connected(self) -> None:
-        backoff = Backoff()
+        backoff = Backoff(longest_s=self._times.retry_longest_s)
         while not self._stop_requested.is_set():
             self._enter(BrokerState.CONNECTING)
             connections, began_s = self._connections, time.monotonic()
@@ -193,13 +198,17 @@ class BrokerLink:
         if self._others is not None:
             self._others.reset()
         async with self._connector.connect(self._receive, self._publisher.wake) as connection:
-            await self._subscribe(connection)
-            self._enter(BrokerState.CONNECTED)
-            self._connections += 1
-            self._log.connected(self.protocol, self._connections, connection.limits)
-            self._publisher.announce()
-            self._publish_status()
-            await self._serve(connection)
+            self._endings.begin(connection)
+            try:
+                await self._subscribe(connection)
+                self._enter(BrokerState.CONNECTED)
+                self._connections += 1
+                self._log.connected(self.protocol, self._connections, connection.limits)
+                self._publisher.announce()
+                self._publish_status()
+                await self._serve(connection)
+            finally:
+                self._endings.conclude(connection)
 
     async def _subscribe(self, connection: PublishingConnection) -> None:
         filters: list[tuple[str, QoS]] = []
@@ -210,7 +219,7 @@ class BrokerLink:
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
         filters += [(STATUS_TOPIC, 1)] if self._others is not None else []
         if filters:
-            await subscribe_or_warn(connection, filters, self._refused)
+            await self._subscriber.subscribe(connection, filters)
 
     async def _serve(self, connection: PublishingConnection) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -8,7 +8,7 @@ from typing import Final
 from service.base.logs import get_logger
 from service.config.broker_address import BrokerAddress
 from service.mqtt.broker_lacks import lacks_of
-from service.mqtt.connection import BrokerLimits
+from service.mqtt.broker_limits import BrokerLimits
 
 _LOG: Final = get_logger(__name__)
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+from service.base.backoff import LONGEST_S
+
+ACKNOWLEDGE_S: Final = 60.0
 
 
 class BrokerState(Enum):
@@ -33,3 +38,7 @@ class BrokerLinkTimes:
     """Between two attempts to write what could not be written to the outbox's file."""
     farewell_s: float = 0.3
     """To publish ``offline`` through a broker that works."""
+    acknowledge_s: float = ACKNOWLEDGE_S
+    """For a broker that answers pings to acknowledge a message."""
+    retry_longest_s: float = LONGEST_S
+    """The longest pause between two attempts to connect."""

@@ -17,7 +17,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
+from service.mqtt.broker_limits import BrokerLimits, Ending
+from service.mqtt.errors import MessageRefusedError, MessageTooLongError, MqttError, NoAnswerError
 from service.mqtt.messages import OutgoingMessage
+from service.mqtt.packet_sizes import subscribe_packet_bytes
 
 IN_FLIGHT: Final = 16
 """Publishes not yet acknowledged; below 20, the default of mosquitto and of paho-mqtt."""
@@ -35,25 +38,6 @@ class ProtocolVersion(Enum):
 
     def __str__(self) -> str:
         return "5" if self is ProtocolVersion.V5 else "3.1.1"
-
-
-class MqttError(ConnectionError):
-    """There is no connection, or none any longer; the text is the reason, for a person.
-
-    ``code`` is the broker's reason code if it gave one.
-    """
-
-    def __init__(self, reason: str, *, code: int | None = None) -> None:
-        super().__init__(reason)
-        self.code = code
-
-
-class MessageTooLongError(ValueError):
-    """A message is longer than the broker accepts."""
-
-
-class MessageRefusedError(ValueError):
-    """The broker refused a message."""
 
 
 class IncomingMessage(NamedTuple):
@@ -80,24 +64,6 @@ class Will:
     payload: bytes
     qos: QoS
     retain: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerLimits:
-    """What a broker announced in its CONNACK, or else MQTT's defaults; MQTT 3.1.1 announces nothing."""
-
-    receive_maximum: int = 65_535
-    """How many publishes at QoS 1 it takes before it has acknowledged the first."""
-    maximum_packet_bytes: int | None = None
-    """The longest packet that it accepts; ``None`` for no limit, and on a connection that only receives."""
-    maximum_qos: int = 2
-    retain_available: bool = True
-    server_keep_alive_s: int | None = None
-    """The keep alive to use instead of ours, in seconds; 0 is none."""
-    assigned_identifier: str | None = None
-    """The client identifier that the broker chose in place of ours."""
-    wildcards_available: bool = True
-    """Whether it takes subscriptions with ``+`` and ``#``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +116,7 @@ class Connection(ABC):
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._lost = asyncio.Event()
         self._lost_reason = ""
+        self._ending: Ending | None = None
 
     @property
     def version(self) -> ProtocolVersion:
@@ -158,15 +125,31 @@ class Connection(ABC):
 
     @property
     def limits(self) -> BrokerLimits:
-        """What the broker announced when it accepted the connection."""
+        """What the broker announced when it accepted the connection, or less."""
         return self._limits
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the broker ended the connection after it had accepted it; ``None`` if it did not."""
+        return self._ending
+
+    @property
+    def lost_reason(self) -> str:
+        """Why the connection is lost, for a person; empty if it is not."""
+        return self._lost_reason
+
+    def narrow_limits(self, limits: BrokerLimits) -> None:
+        """Keep ``limits`` from now on, which are narrower than those that the broker announced."""
+        self._limits = limits
 
     async def subscribe(self, filters: Sequence[tuple[str, QoS]]) -> tuple[int, ...]:
         """Subscribe to topic filters; return the broker's code for each, a refusal from 0x80 up.
 
-        Raises :class:`MqttError` if the connection is lost or there is no answer in time.
+        Raises :class:`MqttError` if the connection is lost, :class:`NoAnswerError` if there is no answer in time, and
+        :class:`MessageTooLongError` if the packet is longer than the broker accepts.
         """
         self._raise_if_lost()
+        self._check_length(subscribe_packet_bytes(self._settings.root.outward(name) for name, _ in filters))
         answer: asyncio.Future[tuple[int, ...]] = self._loop.create_future()
         packet_id = self._send_subscribe(filters)
         self._subscribing[packet_id] = answer
@@ -175,7 +158,7 @@ class Connection(ABC):
             async with asyncio.timeout(within_s):
                 codes = await answer
         except TimeoutError as error:
-            raise MqttError(f"no answer to the subscription within {within_s:g} s") from error
+            raise NoAnswerError(f"no answer to the subscription within {within_s:g} s") from error
         finally:
             del self._subscribing[packet_id]
         if len(codes) != len(filters):
@@ -233,7 +216,21 @@ class Connection(ABC):
 
     def _lose_closed(self) -> None:
         """Record that the broker closed the connection without giving a reason."""
-        self._lose("the broker closed the connection" + ("" if self._accepted.done() else " before it accepted it"))
+        self._end("the broker closed the connection" + ("" if self._accepted.done() else " before it accepted it"))
+
+    def _end(self, reason: str, code: int | None = None) -> None:
+        """Record that the broker has ended the connection, as :meth:`_lose` does, and how."""
+        if self._accepted.done() and not self._lost.is_set():
+            self._ending = self._ending_by(code)
+        self._lose(reason, code)
+
+    def _ending_by(self, code: int | None) -> Ending:
+        return Ending(code)
+
+    def _check_length(self, size: int) -> None:
+        longest = self._limits.maximum_packet_bytes  # only MQTT 5 has it
+        if longest is not None and size > longest:
+            raise MessageTooLongError(f"{size} bytes, the broker takes at most {longest}")
 
     def _raise_if_lost(self) -> None:
         if self._lost.is_set():

@@ -18,11 +18,11 @@ from service.mqtt.connection import (
     ConnectionSettings,
     ConnectionTimes,
     MessageHandler,
-    MqttError,
     ProtocolVersion,
     Will,
     WritableHandler,
 )
+from service.mqtt.errors import MqttError
 from service.mqtt.reason_codes import QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED
 
 AnyConnection = TypeVar("AnyConnection", bound=Connection)

@@ -10,9 +10,10 @@ from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import DISCOVERY, LINK, MODEL, SPINUP, STATUS_TOPIC, DeliveryPolicy
-from service.mqtt.connection import IncomingMessage, MqttError
+from service.mqtt.connection import IncomingMessage
 from service.mqtt.connector import Connector
 from service.mqtt.discovery import discovery_topic, object_id
+from service.mqtt.errors import MqttError
 from service.mqtt.messages import OutgoingMessage, decode
 from service.mqtt.quiet import QuietPeriod
 from service.mqtt.subscribing import subscribe_to_all

@@ -17,8 +17,8 @@ import gmqtt
 from gmqtt.mqtt.utils import unpack_variable_byte_integer
 
 from service.config.topic_root import DEFAULT_ROOT
+from service.mqtt.broker_limits import BrokerLimits
 from service.mqtt.connection import (
-    BrokerLimits,
     Connection,
     ConnectionSettings,
     IncomingMessage,
@@ -201,7 +201,8 @@ class GmqttConnection(Connection):
 
     def _on_disconnect(self, _client: Any, packet: Any, _error: Exception | None = None) -> None:
         if isinstance(packet, bytes) and packet:
-            self._lose_now(f"disconnected by the broker: {disconnect_text(packet[0])}")
+            self._end(f"disconnected by the broker: {disconnect_text(packet[0])}", packet[0])
+            self.abort()
         elif isinstance(packet, Exception):
             self._lose_now(f"the broker sent a packet that could not be read: {packet}")
         elif not self._closing:

@@ -6,7 +6,7 @@ import logging
 from typing import Final
 
 from service.base.logs import get_logger
-from service.mqtt.connection import MessageTooLongError
+from service.mqtt.errors import MessageTooLongError
 
 _LOG: Final = get_logger(__name__)
 _NAMED_MAX: Final = 1000

@@ -1,4 +1,4 @@
-"""Which messages can be published at all, whatever the broker, and how long they are."""
+"""Which messages can be published at all, whatever the broker."""
 
 from __future__ import annotations
 
@@ -39,19 +39,3 @@ def message_problem(topic: str, payload: bytes) -> str:
         return f"its topic {problem}"
     size = len(payload)
     return f"its payload has {size} bytes, more than {PAYLOAD_MAX_BYTES}" if size > PAYLOAD_MAX_BYTES else ""
-
-
-def publish_packet_bytes(topic: str, payload: bytes, qos: int, correlation_data: bytes | None = None) -> int:
-    """Return the length of the PUBLISH packet of MQTT 5 with this content and no other properties.
-
-    >>> publish_packet_bytes("a/b", b"12345", 1)
-    15
-    """
-    properties = 0 if correlation_data is None else 3 + len(correlation_data)
-    rest = 2 + len(topic.encode()) + (2 if qos else 0) + _length_bytes(properties) + properties + len(payload)
-    return 1 + _length_bytes(rest) + rest
-
-
-def _length_bytes(length: int) -> int:
-    """Return how many bytes MQTT's encoding of ``length`` has: seven bits in each."""
-    return max(1, -(-length.bit_length() // 7))

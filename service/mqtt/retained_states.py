@@ -17,7 +17,7 @@ from service.mqtt.connection import PublishingConnection
 from service.mqtt.messages import OutgoingMessage, decode, event_message, link_message
 from service.mqtt.publisher import Publisher
 from service.mqtt.quiet import QuietPeriod
-from service.mqtt.subscribing import subscribe_or_warn
+from service.mqtt.subscribing import PatientSubscriber
 from stinger.device_name import DeviceName
 
 _LOG: Final = get_logger(__name__)
@@ -42,7 +42,7 @@ class RetainedStates:
         self._served = served
         self._quiet = QuietPeriod(quiet_s)
         self._corrected = False
-        self._refused: set[tuple[str, int]] = set()
+        self._subscriber = PatientSubscriber()
 
     @property
     def corrected(self) -> bool:
@@ -54,7 +54,7 @@ class RetainedStates:
 
         Raises :class:`~service.mqtt.connection.MqttError` if the connection is lost.
         """
-        await subscribe_or_warn(connection, [(name, 0) for name in _FILTERS], self._refused)
+        await self._subscriber.subscribe(connection, [(name, 0) for name in _FILTERS])
         await self._quiet.wait()
         connection.unsubscribe(_FILTERS)
         self._corrected = True

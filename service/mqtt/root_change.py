@@ -9,7 +9,7 @@ from typing import Final
 from service.base.logs import get_logger
 from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot, parse_topic_root
-from service.mqtt.connection import MqttError
+from service.mqtt.errors import MqttError
 from service.mqtt.forgetting import forget
 from stinger.errors import FileError, InputError
 from stinger.files import read_bytes, write_bytes

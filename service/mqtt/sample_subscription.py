@@ -12,8 +12,9 @@ from typing import Final
 from service.base.logs import get_logger
 from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
-from service.mqtt.connection import Connection, ConnectionTimes, IncomingMessage, MqttError
+from service.mqtt.connection import Connection, ConnectionTimes, IncomingMessage
 from service.mqtt.connector import Connector
+from service.mqtt.errors import MqttError
 from service.mqtt.gmqtt_connection import GmqttConnection
 from service.mqtt.reason_codes import REFUSED, suback_text
 from service.sources.mqtt_devices import ReceivedMessage

@@ -16,8 +16,9 @@ from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import ROOT, STATUS_TOPIC
-from service.mqtt.connection import IncomingMessage, MqttError
+from service.mqtt.connection import IncomingMessage
 from service.mqtt.connector import Connector
+from service.mqtt.errors import MqttError
 from service.mqtt.subscribing import subscribe_to_all
 from service.watch.view import View
 from stinger.cli.streams import unguarded

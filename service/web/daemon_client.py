@@ -14,8 +14,9 @@ from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import COMMANDS, ROOT, STATUS_TOPIC, command_channels
-from service.mqtt.connection import IncomingMessage, MqttError, PublishingConnection
+from service.mqtt.connection import IncomingMessage, PublishingConnection
 from service.mqtt.connector import Connector
+from service.mqtt.errors import MqttError
 from service.mqtt.messages import message
 from service.mqtt.reason_codes import REFUSED, suback_text
 from service.web.daemon_state import DaemonState

@@ -167,7 +167,7 @@ async def test_a_refused_subscription_is_logged_once_however_often_the_link_conn
         return {}
 
     async with strict_broker() as broker, running(link_to(broker, outbox, on_command=on_command)) as link:
-        broker.suback = 0x87
+        broker.suback = lambda _name: 0x87
         for reconnects in range(3):
             await until(lambda: link.connected and link.reconnects >= reconnects)  # noqa: B023 - awaited at once
             await broker.stop()

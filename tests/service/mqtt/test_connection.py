@@ -14,17 +14,17 @@ import pytest
 
 from service.config.broker_address import BrokerAddress
 from service.mqtt.aiomqtt_connection import AiomqttConnection
+from service.mqtt.broker_limits import BrokerLimits
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.connection import (
-    BrokerLimits,
     Connection,
     ConnectionTimes,
     IncomingMessage,
-    MqttError,
     ProtocolVersion,
 )
 from service.mqtt.connector import Connector
 from service.mqtt.embedded_broker import EmbeddedBroker
+from service.mqtt.errors import MqttError
 from service.mqtt.gmqtt_connection import GmqttConnection
 from service.mqtt.messages import OutgoingMessage
 from tests.helpers.broker_addresses import address_of

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from service.mqtt.connection import BrokerLimits, PublishingConnection, RefusedHandler
+from service.mqtt.broker_limits import BrokerLimits
+from service.mqtt.connection import PublishingConnection, RefusedHandler
 from service.mqtt.messages import OutgoingMessage, event_message, link_message
 from service.mqtt.outbox import Outbox
 from service.mqtt.publisher import Publisher
