@@ -85,7 +85,8 @@ def find_candidates(
 def _around_edges(session: Session, before_ms: float, after_ms: float, which: AvoidEdges) -> npt.NDArray[np.bool_]:
     """Return whether each sample ``(n,)`` is within ``before_ms`` before or ``after_ms`` after an edge, inclusive."""
     times = session.recording.time_ms
-    edges = session.shots.time_ms[session.shots.accepted] if which == "accepted" else session.shots.time_ms
+    shots = session.shots
+    edges = shots.time_ms[shots.accepted | shots.dismissed] if which == "accepted" else shots.time_ms
     change = np.zeros(times.shape[0] + 1, dtype=np.int32)
     np.add.at(change, np.searchsorted(times, edges - before_ms, side="left"), 1)
     np.add.at(change, np.searchsorted(times, edges + after_ms, side="right"), -1)

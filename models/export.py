@@ -127,7 +127,7 @@ def _options_meta(options: ExportOptions) -> dict[str, Any]:
 
 
 def _no_positives(sessions: Sequence[Session], left_out: int) -> InputError:
-    edges = sum(len(session.shots) for session in sessions)
+    edges = sum(session.shots.count for session in sessions)
     if not edges:
         return InputError("no positive window is left: the trigger is never pulled")
     rejected = edges - left_out

@@ -13,7 +13,6 @@ from models.sessions import Session
 from models.windows import LEAD_MS, WINDOW_MS
 from stinger.errors import InputError
 from stinger.recording import Recording
-from stinger.shots import Shots
 
 GUARD_MS: Final = 1000
 """Training leaves out this time before and after the tested samples."""
@@ -121,7 +120,7 @@ def slice_session(session: Session, start: int, stop: int) -> Session:
     return Session(
         name=f"{session.name}[{start}:{stop}]",
         recording=Recording(recording.samples[start:stop], recording.time_ms[start:stop], recording.rate),
-        shots=Shots(shots.index[within] - start, shots.time_ms[within], shots.accepted[within]),
+        shots=shots.take(within, shots.index[within] - start),
         first_shot_num=session.first_shot_num + int(np.count_nonzero(shots.accepted[shots.index < start])),
     )
 

@@ -12,10 +12,8 @@ import numpy.typing as npt
 
 from models.folds import GUARD_MS
 from models.overlaps import Overlap, Readings, find_overlaps
-from models.sessions import Session
-from stinger.recording import Recording
+from models.sessions import Session, cut_session
 from stinger.sample import SAMPLE_RATE_HZ
-from stinger.shots import Shots
 
 GUARD_SAMPLES: Final = GUARD_MS * SAMPLE_RATE_HZ // 1000
 """Beside samples that are left out, this many more are left out too: what they hold is close to what the other session holds."""
@@ -39,28 +37,33 @@ class DistinctSessions:
 def without_repeats(sessions: Sequence[Session]) -> DistinctSessions:
     """Return ``sessions`` with each stretch of samples in one of them only.
 
-    Where two sessions hold the same samples, whatever the names, clocks and formats of their files, the longer one keeps
-    them; of two that are equally long, the first. From the other one they are cut, together with the second before and
-    after. A session of which less than a second remains is left out.
+    Where two sessions hold the same samples, whatever the names, clocks and formats of their files, the one with marks keeps
+    them, else the longer one; of two that are equally long, the first. From the other one they are cut, together with the
+    second before and after; so is what is marked as left out in a session. A session of which less than a second remains is
+    left out.
     """
-    ranked = sorted(range(len(sessions)), key=lambda i: -len(sessions[i].recording))
-    readings = [readings_of(sessions[i]) for i in ranked]
-    per_sample = [readings_per_sample(sessions[i]) for i in ranked]
+    ranked = sorted(range(len(sessions)), key=lambda i: (not _is_marked(sessions[i]), -len(sessions[i].recording)))
+    # What is left out comes first, so that copies of it are found in every session.
+    left_out = [(i, part) for i in ranked for part in sessions[i].left_out]
+    owners = [*(i for i, _ in left_out), *ranked]
+    readings = [*(part for _, part in left_out), *(readings_of(sessions[i]) for i in ranked)]
+    per_sample = [*(1 for _ in left_out), *(readings_per_sample(sessions[i]) for i in ranked)]
     found: dict[int, list[Overlap]] = {}
     for overlap in find_overlaps(readings, per_sample=per_sample):
-        found.setdefault(overlap.recording, []).append(overlap)
+        if overlap.recording >= len(left_out):
+            found.setdefault(overlap.recording, []).append(overlap)
     kept: dict[int, Session] = dict(enumerate(sessions))
     warnings: dict[int, str] = {}
     for rank, overlaps in found.items():
-        position = ranked[rank]
+        position = owners[rank]
         session = sessions[position]
         repeated = _covered(overlaps, per_sample[rank], len(session.recording))
         remaining = _remaining(repeated)
         others = _by_length(overlaps)
-        names = [sessions[ranked[other]].name if other != rank else "itself" for other in others]
+        names = [_other_name(sessions, position, owners[other], other < len(left_out)) for other in others]
         warnings[position] = _warning(session, int(repeated.sum()), names, is_left_out=not remaining.any())
         if remaining.any():
-            kept[position] = _cut(session, remaining)
+            kept[position] = cut_session(session, remaining)
         else:
             del kept[position]
     shot_num = 0
@@ -151,14 +154,13 @@ def _warning(session: Session, repeated: int, others: Sequence[str], *, is_left_
     return f"{session.name}: {duration_text(repeated)} of its {whole} are also in {where}, and are used once"
 
 
-def _cut(session: Session, remaining: npt.NDArray[np.bool_]) -> Session:
-    """Return ``session`` with its ``remaining`` samples only; its shots stay accepted or rejected as before."""
-    recording, shots = session.recording, session.shots
-    kept = remaining[shots.index]
-    index = np.cumsum(remaining)[shots.index[kept]] - 1
-    return Session(
-        name=session.name,
-        recording=Recording(recording.samples[remaining], recording.time_ms[remaining], recording.rate),
-        shots=Shots(index, shots.time_ms[kept], shots.accepted[kept]),
-        first_shot_num=session.first_shot_num,
-    )
+def _is_marked(session: Session) -> bool:
+    """Return whether a person marked something in ``session``."""
+    return bool(session.left_out) or bool(session.shots.dismissed.any())
+
+
+def _other_name(sessions: Sequence[Session], position: int, other: int, is_left_out: bool) -> str:
+    """Return what to call the session ``other``, which holds samples of the one at ``position``."""
+    if is_left_out:
+        return f"what is marked as left out in {sessions[other].name}"
+    return sessions[other].name if other != position else "itself"

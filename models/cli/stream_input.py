@@ -12,7 +12,7 @@ from models.sessions import open_sessions
 from models.stream_rows import StreamOptions, build_stream_dataset
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
-from stinger.logs import read_log
+from stinger.logs import read_marked_log
 
 
 def stream_dataset(
@@ -25,7 +25,7 @@ def stream_dataset(
     logs = []
     with progress_bar("Reading", len(paths)) as progress:
         for path in paths:
-            logs.append(read_log(path, rate_hz=rate_hz, every=every))
+            logs.append(read_marked_log(path, rate_hz=rate_hz, every=every))
             progress(1)
     for log in logs:
         warn_of_repairs(log)

@@ -16,7 +16,7 @@ from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_g
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
 from stinger.errors import InputError
-from stinger.logs import read_log
+from stinger.logs import read_marked_log
 from stinger.shots import MIN_LEAD_MS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -46,7 +46,7 @@ def open_data(paths: Sequence[str], *, rate_hz: float, every: int, min_shot_gap_
 
     Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is not at 100 Hz, or if no log has a shot.
     """
-    logs = tuple(read_log(path, rate_hz=rate_hz, every=every) for path in paths)
+    logs = tuple(read_marked_log(path, rate_hz=rate_hz, every=every) for path in paths)
     for log in logs:
         warn_of_repairs(log)
     data = evaluation_data(logs, min_shot_gap_ms=min_shot_gap_ms, warn=_warn)

@@ -27,7 +27,7 @@ from replay.plots.exploration_files import SHOTS_FOLDER, TRAIN_FOLDER
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
-from stinger.logs import Log, read_log
+from stinger.logs import Log, read_marked_log
 from stinger.wording import counted
 
 
@@ -138,7 +138,7 @@ def explore(
 
 
 def _read(path: str, rate_hz: float, every: int) -> Log:
-    log = read_log(path, rate_hz=rate_hz, every=every)
+    log = read_marked_log(path, rate_hz=rate_hz, every=every)
     warn_of_repairs(log)
     return log
 
@@ -149,7 +149,7 @@ def _report(outdir: Path, sessions: Sequence[Session], dataset: Dataset | None, 
         accepted = session.accepted_shots
         click.echo(
             f"{session.name}: {len(recording):,} samples, {recording.duration_ms / 1000:,.1f} s, "
-            f"{len(session.shots):,} trigger edges ({accepted:,} accepted, {len(session.shots) - accepted:,} rejected)"
+            f"{session.shots.count:,} trigger edges ({accepted:,} accepted, {session.shots.count - accepted:,} rejected)"
         )
     click.echo(f"{outdir}: summary.json, dataset.png")
     click.echo(f"{outdir / SHOTS_FOLDER}: {counted(pictures, 'picture')}, index.csv")

@@ -40,7 +40,7 @@ from stinger.cli.options import (
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
 from stinger.errors import InputError
-from stinger.logs import read_log
+from stinger.logs import read_marked_log
 
 COMPARED: Final = ("logreg:summary", "et:rich", "mlp:rich")
 """The models that --compare trains by default."""
@@ -181,7 +181,7 @@ def plot(
     if models and not compare:
         to_train = []
     dataset = read_dataset(train_dir) if to_train or _given("train_dir") or train_dir.is_dir() else None
-    log = read_log(log_path, rate_hz=rate_hz, every=every)
+    log = read_marked_log(log_path, rate_hz=rate_hz, every=every)
     warn_of_repairs(log)
     sessions, spans = sessions_to_plot(log, min_shot_gap_ms=min_shot_gap_ms, lead_ms=lead_ms)
     trained_on = dataset if to_train else None

@@ -124,8 +124,10 @@ def _count(
     """Return ``(b, 3)`` counts for the b blocks of a trace. A spin-up counts in the block in which it begins."""
     trace = followed.trace
     spin_ups = followed.levels.spin_ups(parameters.on, parameters.off)
-    shots = trace.session.shots
-    events = match_events(spin_ups.times_ms, shots.time_ms, min_lead_ms=min_lead_ms)
+    shots = trace.session.shots.without_dismissed()
+    events = match_events(
+        spin_ups.times_ms, shots.time_ms, min_lead_ms=min_lead_ms, dismissed_ms=trace.session.shots.dismissed_ms
+    )
     on, off = spin_ups.samples.T
     missed = _per_block(shots.index[shots.accepted & ~events.in_time], edges)
     false = _per_block(on[events.false], edges)

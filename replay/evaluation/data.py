@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from models.repeats import without_repeats
-from models.sessions import Session, check_rates, open_sessions
+from models.sessions import Session, check_rates, open_sessions_of_logs
 from replay.evaluation.report import DataFile
 from stinger.logs import Log
 from stinger.shots import MIN_SHOT_GAP_MS
@@ -29,15 +29,14 @@ def evaluation_data(
 
     Sessions too short to have a rate are left out, and samples that are in several sessions are kept in one of them. Raises :class:`~stinger.errors.FileError` for a log that is not at 100 Hz.
     """
-    everything = open_sessions(logs, min_shot_gap_ms=min_shot_gap_ms)
+    of_logs = open_sessions_of_logs(logs, min_shot_gap_ms=min_shot_gap_ms)
+    everything = [session for sessions in of_logs for session in sessions]
+    log_of = [number for number, sessions in enumerate(of_logs) for _ in sessions]
     for session in everything:
         if session.recording.rate_hz is None:
             warn(f"{session.name}: left out, because its time does not advance")
-    log_of: list[int] = []
-    for number, log in enumerate(logs):
-        own = everything[len(log_of) : len(log_of) + len(log.recordings)]
+    for log, own in zip(logs, of_logs, strict=True):
         check_rates(log, own)
-        log_of += [number] * len(own)
     timed = [position for position, session in enumerate(everything) if session.recording.rate_hz is not None]
     distinct = without_repeats([everything[position] for position in timed])
     for line in distinct.warnings:
@@ -57,5 +56,5 @@ def _describe(log: Log, sessions: Sequence[Session]) -> DataFile:
         minutes=recorded_ms / 60_000,
         recordings=len(sessions),
         accepted_shots=sum(session.accepted_shots for session in sessions),
-        shots=sum(len(session.shots) for session in sessions),
+        shots=sum(session.shots.count for session in sessions),
     )

@@ -40,9 +40,10 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class SpinUpCounts:
-    """The numbers of spin-ups ``carrying`` a shot, of ``repeats`` and of ``false`` ones; their sum is all spin-ups.
+    """The numbers of spin-ups ``carrying`` a shot, of ``repeats`` and of ``false`` ones.
 
-    ``early`` ones are among the false: no shot came while the wheels were on, but soon after.
+    ``early`` ones are among the false: no shot came while the wheels were on, but soon after. Not counted are those at
+    trigger edges that a person marked as no shot.
     """
 
     carrying: int
@@ -52,7 +53,7 @@ class SpinUpCounts:
 
     @property
     def total(self) -> int:
-        """Number of all spin-ups."""
+        """Number of all these spin-ups."""
         return self.carrying + self.repeats + self.false
 
 
@@ -202,8 +203,11 @@ def _part(followed: FollowedTrace, parameters: DecisionParameters, min_lead_ms: 
     trace = followed.trace
     spin_ups = followed.levels.spin_ups(parameters.on, parameters.off)
     on_ms, off_ms = spin_ups.times_ms.T
-    shots = trace.session.shots
-    events = match_events(spin_ups.times_ms, shots.time_ms, min_lead_ms=min_lead_ms)
+    everything = trace.session.shots
+    shots = everything.without_dismissed()
+    events = match_events(
+        spin_ups.times_ms, shots.time_ms, min_lead_ms=min_lead_ms, dismissed_ms=everything.dismissed_ms
+    )
     at = np.searchsorted(trace.time_ms, shots.time_ms - min_lead_ms, side="right") - 1
     ready = np.searchsorted(trace.time_ms, on_ms + min_lead_ms, side="left")
     off_index = np.searchsorted(trace.time_ms, off_ms, side="left")
@@ -211,7 +215,7 @@ def _part(followed: FollowedTrace, parameters: DecisionParameters, min_lead_ms: 
         events=events,
         accepted=shots.accepted,
         has_output=(at >= 0) & ~np.isnan(trace.probability[at]),
-        false_quiet=_count(~near_a_shot(on_ms[events.false], shots.time_ms)),
+        false_quiet=_count(~near_a_shot(on_ms[events.false], everything.time_ms)),
         samples_on=int(np.diff(spin_ups.samples).sum()),
         samples_ready=int(np.maximum(off_index - ready, 0).sum()),
         minutes=trace.session.recording.recorded_ms / 60_000,

@@ -30,6 +30,8 @@ class SpinUpKind(IntEnum):
     """The last spin-up that ended at most :data:`EARLY_MS` before a shot that came with wheels off."""
     REPEAT = 3
     """A further spin-up that ended at most :data:`EARLY_MS` before a shot that another spin-up belongs to: a second try."""
+    DISMISSED = 4
+    """A spin-up that would be false, but has, or ended at most :data:`EARLY_MS` before, a trigger edge marked as no shot."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +60,11 @@ class Events:
         return int(np.count_nonzero(self.kind == kind))
 
 
-def match_events(spin_ups: Times, shot_ms: Times, *, min_lead_ms: float) -> Events:
+def match_events(spin_ups: Times, shot_ms: Times, *, min_lead_ms: float, dismissed_ms: Times | None = None) -> Events:
     """Match ``spin_ups`` ``(k, 2)``, on and off, to shots at ``shot_ms`` ``(m,)``, both in order of time.
+
+    ``dismissed_ms`` ``(d,)`` are the times of trigger edges that a person marked as no shot: they are none of the shots, and
+    spin-ups at them are not false.
 
     A spin-up lasts from its on, inclusive, to its off, exclusive. A shot is in time if the wheels were on without
     interruption from ``min_lead_ms`` before it. Further shots during a spin-up, a burst, have the same holder.
@@ -89,6 +94,10 @@ def match_events(spin_ups: Times, shot_ms: Times, *, min_lead_ms: float) -> Even
     kind[for_next] = SpinUpKind.REPEAT
     wanted, last = np.unique(following[for_next][::-1], return_index=True)
     kind[for_next[::-1][last[~held[wanted]]]] = SpinUpKind.EARLY
+    if dismissed_ms is not None and dismissed_ms.size:
+        first = np.searchsorted(dismissed_ms, on, side="left")
+        beyond = np.searchsorted(dismissed_ms, off + EARLY_MS, side="right")
+        kind[(kind == SpinUpKind.FALSE) & (beyond > first)] = SpinUpKind.DISMISSED
     return Events(kind=kind, shot=shot, holder=holder, on_for_ms=on_for_ms, in_time=on_for_ms >= min_lead_ms)
 
 

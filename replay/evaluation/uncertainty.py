@@ -96,7 +96,7 @@ def _false_by_chance(followed: Sequence[FollowedTrace], parameters: DecisionPara
         trace = one.trace
         minutes += trace.session.recording.recorded_ms / 60_000
         times = one.levels.spin_ups(parameters.on, parameters.off).times_ms
-        index = trace.session.shots.index
+        index = trace.session.shots.without_dismissed().index
         for shift in rng.integers(0, trace.time_ms.size, _SHIFTS):
             shot_ms = np.sort(trace.time_ms[(index + shift) % trace.time_ms.size])
             false += int(np.count_nonzero(match_events(times, shot_ms, min_lead_ms=0).false))

@@ -68,5 +68,5 @@ def excerpt(
         probability_time_s=probability_time_s,
         probability=probability,
         accepted_s=(shots.time_ms[other & shots.accepted] - moment_ms) / 1000,
-        rejected_s=(shots.time_ms[other & ~shots.accepted] - moment_ms) / 1000,
+        rejected_s=(shots.time_ms[other & ~shots.accepted & shots.counted] - moment_ms) / 1000,
     )

@@ -210,6 +210,7 @@ def _summary(
             "shot_pre_ms": series.pre_ms,
             "shot_post_ms": series.post_ms,
         },
+        "marked": [f"{log.path}: {text}" for log in logs for text in log.marked_texts()],
         "logs": parts,
         "files": files,
     }

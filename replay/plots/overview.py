@@ -183,9 +183,12 @@ class _Stack:
 
 
 def _shots(placed: Sequence[_PlacedSession]) -> Iterator[tuple[Values, bool]]:
+    shots = [place.session.shots.without_dismissed() for place in placed]
     for accepted in (True, False):
         yield (
-            np.concatenate([p.seconds(p.session.shots.index[p.session.shots.accepted == accepted]) for p in placed]),
+            np.concatenate(
+                [place.seconds(own.index[own.accepted == accepted]) for place, own in zip(placed, shots, strict=True)]
+            ),
             accepted,
         )
 

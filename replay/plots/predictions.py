@@ -172,7 +172,7 @@ def _look(prediction: Prediction, options: PredictionOptions, moment: Moment, wi
 
 
 def _shots_there(prediction: Prediction, options: PredictionOptions) -> int:
-    return sum(len(s.shots) if options.include_rejected else s.accepted_shots for s in prediction.sessions)
+    return sum(s.shots.count if options.include_rejected else s.accepted_shots for s in prediction.sessions)
 
 
 def _shot_jobs(
@@ -185,7 +185,8 @@ def _shot_jobs(
     number, left = drawn, options.max_shots - drawn
     chosen = prediction.chosen if accepted else None
     for position, (session, forecast) in enumerate(zip(prediction.sessions, prediction.forecasts, strict=True)):
-        for moment in session.shots.time_ms[session.shots.accepted == accepted].tolist():
+        shots = session.shots.without_dismissed()
+        for moment in shots.time_ms[shots.accepted == accepted].tolist():
             if left <= 0:
                 return
             if chosen is None or (position, moment) in chosen:

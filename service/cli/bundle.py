@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +21,7 @@ from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
 from stinger.errors import FileError, InputError
 from stinger.files import atomic_output
-from stinger.logs import read_log
+from stinger.logs import read_log, read_marked_log
 from stinger.logs.bundle import RECORDINGS_MAX, SAMPLES_MAX, BundledRecording, BundleWriter, relative_samples
 from stinger.paths import recordings_dir
 from stinger.quantities import parse_duration, size_text
@@ -85,7 +85,8 @@ def bundle(
     stinger recordings bundle -o mine.zip blaster-1 --since 30d
     stinger recordings bundle -o mine.zip --log ml_log.bin
 
-    The bundle holds samples with their triggers, and times since the start of each recording. It holds no names of devices
+    The bundle holds samples with their triggers, times since the start of each recording, and what is marked in them; what
+    is left out is in it as well, and not used by those who read it. It holds no names of devices
     or files and no dates; the order of recordings does not show when they were made. Every command that reads
     recordings accepts it, such as stinger info mine.zip.
     """  # noqa: D301 - click needs the backspace itself
@@ -159,7 +160,7 @@ def _read(sources: Sequence[_Source], warnings: list[str], progress: Callable[[i
     short = 0
     for source in sources:
         try:
-            log = read_log(source.path)
+            log = read_marked_log(source.path)
         except FileError as error:
             if not source.is_own:
                 raise
@@ -176,8 +177,11 @@ def _read(sources: Sequence[_Source], warnings: list[str], progress: Callable[[i
                 rate_hz=None if recording.rate_hz is None else round(recording.rate_hz, 3),
                 shots=len(find_shots(recording)),
                 notes=source.notes,
+                marks=log.marks_of(position),
             )
-            packed.setdefault(digest, _Packed(source, position, digest, line))
+            same = packed.setdefault(digest, _Packed(source, position, digest, line))
+            if same.line.marks != line.marks:
+                packed[digest] = replace(same, line=replace(same.line, marks=same.line.marks.union(line.marks)))
         progress(1)
     if short:
         warnings.append(f"left out: {counted(short, 'recording')} of less than {_SAMPLES_MIN // SAMPLE_RATE_HZ} s")

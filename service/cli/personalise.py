@@ -50,7 +50,7 @@ from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn_of_repairs
 from stinger.errors import DeviceError, FileError, StingerError
 from stinger.files import check_output, make_folder, write_bytes
-from stinger.logs import read_log
+from stinger.logs import read_marked_log
 from stinger.shots import MIN_SHOT_GAP_MS
 from stinger.wire.commands import ModelSlot
 
@@ -169,7 +169,7 @@ def _fetch(port: str | None, baud: int, folder: Path) -> EvaluationData:
 
 
 def _read(logs: Sequence[str]) -> EvaluationData:
-    read = [read_log(path) for path in logs]
+    read = [read_marked_log(path) for path in logs]
     for log in read:
         warn_of_repairs(log)
     return evaluation_data(read, warn=_warn)

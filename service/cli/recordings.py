@@ -1,4 +1,4 @@
-"""``stinger recordings``: lists the daemon's recordings, packs them, and deletes old ones."""
+"""``stinger recordings``: lists the daemon's recordings, marks and packs them, and deletes old ones."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 from models.cli.data_options import data_dir_option
 from models.registry import Registry
 from service.cli.bundle import bundle
+from service.cli.mark import mark
 from service.config.loading import load_config
 from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
 from service.recording.retention import Pruned, Retention, limits_of
@@ -24,15 +25,16 @@ from stinger.paths import recordings_dir, registry_dir
 from stinger.quantities import size_text
 
 
-@click.group(short_help="List, pack and delete recordings.")
+@click.group(short_help="List, mark, pack and delete recordings.")
 def recordings() -> None:
-    """List the daemon's recordings, pack them to pass on, and delete old ones.
+    """List the daemon's recordings, mark what training must not use, pack them to pass on, and delete old ones.
 
     A daemon with --keep or --keep-size deletes old recordings by itself, every hour.
     """
 
 
 recordings.add_command(bundle)
+recordings.add_command(mark)
 
 
 @recordings.command("list", short_help="List the recordings.")
@@ -47,7 +49,7 @@ def list_recordings(data_dir: str | None, as_json: bool) -> None:
         click.echo(json.dumps([_row(recording) for recording in store.recordings], indent=2))
         return
     for recording in store.recordings:
-        click.echo(f"{' ' if recording.closed else '*'} {_line(recording)}")
+        click.echo(f"{' ' if recording.closed else '*'} {_line(recording)}{_marked(recording)}")
     click.echo(f"{len(store.recordings)} recordings, {size_text(store.bytes)}, in {folder}.")
 
 
@@ -144,11 +146,17 @@ def _row(recording: StoredRecording) -> dict[str, Any]:
         "bytes": recording.bytes,
         "ended": _time(recording),
         "closed": recording.closed,
+        "marks": [] if recording.sidecar is None else [marks.to_json() for marks in recording.sidecar.marks],
     }
 
 
 def _line(recording: StoredRecording) -> str:
     return f"{_time(recording)} {size_text(recording.bytes):>9}  {recording.device}/{recording.path.name}"
+
+
+def _marked(recording: StoredRecording) -> str:
+    marks = [marks.text() for marks in recording.sidecar.marks if marks] if recording.sidecar else []
+    return f"  ({'; '.join(marks)})" if marks else ""
 
 
 def _time(recording: StoredRecording) -> str:

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from service.recording.sidecar import EndReason, Sidecar, utc_text
+from service.recording.sidecar_lock import sidecar_lock
 from service.recording.store import StoredFiles, find_sidecar, list_files, recorded_device, sidecar_path
 from stinger.errors import FileError, StingerError
 from stinger.files import StrPath, os_errors, read_bytes, write_bytes
+from stinger.logs.marked import read_marks
 from stinger.logs.records import TORN_ZEROS
 from stinger.recording import split_recordings
 from stinger.recording_name import stem_time
@@ -75,7 +77,10 @@ class OpenRecording:
         closed = replace(
             self.sidecar, clock_zero_ms=zero_ms, samples=count, gaps=gaps, closed=True, end=EndReason.RECOVERED
         )
-        write_bytes(sidecar_path(self.path), closed.to_json())
+        with sidecar_lock(self.path):
+            # Something may have been marked since the sidecar was read.
+            marks = read_marks(sidecar_path(self.path))
+            write_bytes(sidecar_path(self.path), replace(closed, marks=marks).to_json())
         return Recovery(closed=1, samples=count, torn_bytes=self.torn_bytes)
 
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from stinger.errors import FileError
 from stinger.files import StrPath, os_errors, read_bytes
+from stinger.logs.marked import MARKS_KEY, SIDECAR_MAX_BYTES
+from stinger.marks import Marks, parse_file_marks
 from stinger.sample import SAMPLE_RATE_HZ
 
 SCHEMA: Final = 1
-# A sidecar is small: a larger file is something else, and reading it would waste memory.
-_MAX_BYTES: Final = 4_000_000
 
 
 class EndReason(StrEnum):
@@ -70,6 +70,8 @@ class Sidecar:
     lost_to_disk: int = 0
     """Number of samples that were received and could not be written."""
     notes: tuple[RecordingNote, ...] = ()
+    marks: tuple[Marks, ...] = ()
+    """What a person marked, as :attr:`stinger.logs.Log.marks`; the daemon keeps what is in the file."""
     closed: bool = False
     """False while samples are being added, and after the daemon was killed, until its next start."""
     end: EndReason | str | None = None
@@ -79,6 +81,9 @@ class Sidecar:
         """Return the content of the sidecar file."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["notes"] = [{"time": note.time, "text": note.text} for note in self.notes]
+        values[MARKS_KEY] = [marks.to_json() for marks in self.marks]
+        if not self.marks:
+            del values[MARKS_KEY]
         text = json.dumps({"schema": SCHEMA, **values}, indent=2, ensure_ascii=False)
         # A note from the network can hold half of a surrogate pair, which UTF-8 cannot: written as JSON escapes it, \ud800.
         return text.encode(errors="backslashreplace") + b"\n"
@@ -87,8 +92,8 @@ class Sidecar:
 def read_sidecar(path: StrPath) -> Sidecar:
     """Read the sidecar file ``path``. Raises :class:`FileError` if it is missing or not a valid sidecar."""
     with os_errors(path):
-        if Path(path).stat().st_size > _MAX_BYTES:
-            raise FileError(path, f"is not a sidecar: more than {_MAX_BYTES:,} bytes")
+        if Path(path).stat().st_size > SIDECAR_MAX_BYTES:
+            raise FileError(path, f"is not a sidecar: more than {SIDECAR_MAX_BYTES:,} bytes")
     try:
         values = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
@@ -110,6 +115,7 @@ def _checked(values: dict[str, Any]) -> Sidecar:
     known = {field.name for field in fields(Sidecar)}
     values = {name: value for name, value in values.items() if name in known}
     values["notes"] = tuple(RecordingNote(str(note["time"]), str(note["text"])) for note in values.get("notes", ()))
+    values[MARKS_KEY] = parse_file_marks(values.get(MARKS_KEY, []))
     kinds: dict[str, type | tuple[type, ...]] = {
         **dict.fromkeys(("device", "started"), str),
         **dict.fromkeys(("boot", "rate_hz", "samples", "gaps", "lost_to_disk"), int),

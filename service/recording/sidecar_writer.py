@@ -6,14 +6,17 @@ import logging
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from service.base.logs import get_logger
 from service.recording.recording_file import RecordingFile
 from service.recording.sidecar import Sidecar
+from service.recording.sidecar_lock import sidecar_lock
 from stinger.errors import FileError
 from stinger.files import write_bytes, write_many
+from stinger.logs.marked import read_marks
 
 MANY_FILES: Final = 16
 """From this number of files on, one flush of all of the system's disks costs less than one for each file."""
@@ -76,18 +79,29 @@ class SidecarWriter:
                 self._errors.add_mistake(file.sidecar_path)
 
     def write(self) -> None:
-        """Write all that wait; what the disk refuses waits for the next call."""
+        """Write all that wait, with the marks that are in the files; what the disk refuses waits for the next call."""
         with self._lock:
             unsaved, self._unsaved = self._unsaved, {}
+        if not unsaved:
+            return
+        failed = unsaved
+        try:
+            with sidecar_lock(next(iter(unsaved))):
+                failed = self._write_all({path: _with_stored_marks(path, one) for path, one in unsaved.items()})
+        except FileError as error:  # the lock: on a disk that refuses it, the sidecars cannot be written either
+            self._errors.add(str(error))
+        if failed:
+            with self._lock:
+                self._unsaved = failed | self._unsaved  # a newer sidecar of the same file takes precedence
+
+    def _write_all(self, unsaved: dict[Path, Sidecar]) -> dict[Path, Sidecar]:
+        """Write the sidecars; return those that the disk refused."""
         if len(unsaved) >= MANY_FILES:
             # If one of them fails, each is written by itself below.
             with suppress(Exception):
                 write_many({path: sidecar.to_json() for path, sidecar in unsaved.items()})
-                return
-        failed = self._write_each(unsaved)
-        if failed:
-            with self._lock:
-                self._unsaved = failed | self._unsaved  # a newer sidecar of the same file takes precedence
+                return {}
+        return self._write_each(unsaved)
 
     def _write_each(self, unsaved: dict[Path, Sidecar]) -> dict[Path, Sidecar]:
         """Write each sidecar; return those that the disk refused."""
@@ -103,3 +117,12 @@ class SidecarWriter:
             except Exception:  # noqa: BLE001 - one sidecar must not keep the others from being written
                 self._errors.add_mistake(path)
         return failed
+
+
+def _with_stored_marks(path: Path, sidecar: Sidecar) -> Sidecar:
+    """Return ``sidecar`` with the marks in the file ``path``: people mark things while a recording is being written."""
+    try:
+        marks = read_marks(path)
+    except FileError:  # damaged: it is about to be replaced by a whole one
+        return sidecar
+    return replace(sidecar, marks=marks) if marks else sidecar

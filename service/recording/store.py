@@ -22,6 +22,7 @@ from service.recording.sidecar import Sidecar, read_sidecar
 from stinger.device_name import DeviceName, device_of_folder, folder_of_device
 from stinger.errors import FileError
 from stinger.files import StrPath, os_errors
+from stinger.logs.marked import sidecar_of
 from stinger.recording_name import RECORDING_SUFFIX, SIDECAR_SUFFIX, STEM, recording_stem
 
 _UNFINISHED_SIDECAR: Final = re.compile(r"\..+\.json\.[0-9a-f]+\.tmp")
@@ -56,7 +57,7 @@ def recording_paths(folder: Path, started_s: float) -> Iterator[Path]:
 
 def sidecar_path(recording: Path) -> Path:
     """Return the path of the sidecar of the ``.bin`` file ``recording``."""
-    return recording.with_suffix(SIDECAR_SUFFIX)
+    return sidecar_of(recording)
 
 
 def find_sidecar(recording: Path) -> Sidecar | None:

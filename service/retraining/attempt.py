@@ -207,4 +207,7 @@ def _hash_of_inputs(config: Config, champion: ChosenModel, data: TrainingData, r
         sorted({item.sha256 for item in data.items}),
         *rolled_back,
     ]
+    marked = {item.sha256: [marks.to_json() for marks in item.marks] for item in data.items if item.marks}
+    if marked:
+        values.append(marked)
     return sha256(json.dumps(values).encode()).hexdigest()

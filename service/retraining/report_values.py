@@ -89,7 +89,7 @@ def data_of(result: RetrainingResult) -> Iterator[dict[str, Any]]:
             "session": session.name,
             "minutes": session.recording.recorded_ms / 60_000,
             "accepted_shots": session.accepted_shots,
-            "shots": len(session.shots),
+            "shots": session.shots.count,
             "role": _role(result, position),
         }
 

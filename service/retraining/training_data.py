@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from models.repeats import without_repeats
-from models.sessions import Session, open_sessions
+from models.sessions import Session, open_sessions_of_logs
 from models.task_runner import ProgressBar
 from models.windows import span_of
 from service.recording.store import read_store
 from stinger.errors import FileError
 from stinger.logs import Log, read_log
+from stinger.logs.marked import with_marks
+from stinger.marks import Marks
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.paths import recordings_dir
 from stinger.recording_name import stem_time
@@ -34,6 +36,8 @@ class TrainingSession:
     """Path of the file; relative to the data folder if it is in it."""
     sha256: str
     """Hash of the file."""
+    marks: tuple[Marks, ...] = ()
+    """Marks of the file, as :attr:`stinger.logs.Log.marks`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,21 +66,19 @@ def read_training_data(
     warnings: list[str] = []
     recordings = _choose_recordings(recordings_dir(data_dir), max_hours, warnings)
     opened = list(_read_logs([*recordings, *map(Path, logs)], recordings, warnings, bar).values())
-    sessions = open_sessions(
+    sessions_of_logs = open_sessions_of_logs(
         opened, min_shot_gap_ms=min_shot_gap_ms, names=[_name(Path(log.path), recordings) for log in opened]
     )
-    position = 0
     items: list[TrainingSession] = []
-    for log in opened:
+    for log, sessions in zip(opened, sessions_of_logs, strict=True):
         path = _relative(log.path, data_dir)
-        warnings += [f"{path}: {message}" for message in log.repairs.messages()]
-        for session in sessions[position : position + len(log.recordings)]:
+        warnings += [f"{path}: {message}" for message in (*log.repairs.messages(), *log.marked_texts())]
+        for session in sessions:
             reason = _unusable(session)
             if reason is None:
-                items.append(TrainingSession(session, path, log.sha256))
+                items.append(TrainingSession(session, path, log.sha256, log.marks))
             else:
                 warnings.append(f"left out: {session.name}: {reason}")
-        position += len(log.recordings)
     distinct = without_repeats([item.session for item in items])
     return TrainingData(
         tuple(
@@ -119,15 +121,30 @@ def _read_logs(
     with bar("Reading", len(paths)) as progress:
         for path in paths:
             try:
-                log = read_log(path)
+                log = _read_marked(path, recordings, warnings)
             except FileError as error:
                 if path not in recordings:
                     raise
                 warnings.append(f"left out: {error}")
             else:
-                logs.setdefault(log.sha256, log)
+                same = logs.setdefault(log.sha256, log)
+                if same.marks != log.marks:
+                    logs[log.sha256] = same.with_marks_of(log)
             progress(1)
     return logs
+
+
+def _read_marked(path: Path, recordings: Collection[Path], warnings: list[str]) -> Log:
+    """Read a log with its marks. The marks of one of ``recordings`` whose sidecar is damaged are not known: it is used."""
+    log = read_log(path)
+    try:
+        return with_marks(log)
+    except FileError as error:
+        # A power cut can leave a damaged sidecar of a recording that had just begun. One with marks is forced to the disk.
+        if path not in recordings:
+            raise
+        warnings.append(f"{error}. Until then, all of this recording is used.")
+        return log
 
 
 def _name(path: Path, devices: Mapping[Path, str]) -> str:

@@ -8,6 +8,8 @@ from stinger.logs import Log
 
 
 def warn_of_repairs(log: Log) -> None:
-    """Print a warning for each kind of repair that was needed to read ``log``."""
+    """Print a warning for each kind of repair that was needed to read ``log``, and a line for each recording with marks."""
     for message in log.repairs.messages():
         click.echo(f"Warning: {log.path}: {message}", err=True)
+    for message in log.marked_texts():
+        click.echo(f"{log.path}: {message}", err=True)

@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, BinaryIO, Final
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from stinger.errors import FileError
 from stinger.files import StrPath
+from stinger.marks import Marks, parse_marks
 from stinger.recording import Recording
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 from stinger.wording import quoted
@@ -51,6 +52,7 @@ _ZIP_ERRORS: Final = (
     struct.error,
     ValueError,
 )
+_MARKS: Final = "marks"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The time of all files in the archive: the earliest that the format can hold."""
 
@@ -64,6 +66,15 @@ class BundledRecording:
     shots: int
     """Trigger edges."""
     notes: tuple[str, ...] = ()
+    marks: Marks = field(default_factory=Marks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnpackedRecording:
+    """A recording as it is read from a bundle: its samples ``(n,)`` and its marks."""
+
+    samples: SampleArray
+    marks: Marks
 
 
 def relative_samples(recording: Recording) -> SampleArray:
@@ -110,8 +121,8 @@ def is_bundle(data: bytes) -> bool:
     return data.startswith(_FILE_MAGIC) and (data.startswith(name, _NAME_AT) or name in data[-_DIRECTORY_BYTES_MAX:])
 
 
-def read_bundle(data: bytes, path: StrPath) -> list[SampleArray]:
-    """Return the samples of each recording in a bundle, in its order.
+def read_bundle(data: bytes, path: StrPath) -> list[UnpackedRecording]:
+    """Return the recordings in a bundle, in its order.
 
     Raises :class:`FileError` for a bundle that is damaged, of a newer version, or larger than a bundle may be.
     """
@@ -125,15 +136,18 @@ def read_bundle(data: bytes, path: StrPath) -> list[SampleArray]:
         raise FileError(path, f"is a damaged bundle of recordings ({quoted(str(error))})") from error
 
 
-def _read(archive: zipfile.ZipFile, path: StrPath) -> list[SampleArray]:
+def _read(archive: zipfile.ZipFile, path: StrPath) -> list[UnpackedRecording]:
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     if sizes[MANIFEST] > _MANIFEST_BYTES_MAX:
         raise FileError(path, f"is too large: {sizes[MANIFEST]:,} bytes", place=MANIFEST)
     recordings = _parse_manifest(archive.read(MANIFEST), path)
-    for name, count in recordings.items():
+    for name, (count, _) in recordings.items():
         if sizes[name] != count * SAMPLE_BYTES:
             raise FileError(path, f"holds {sizes[name]:,} bytes, {count:,} samples expected", place=quoted(name))
-    return [_parse_samples(archive.read(name), path, name) for name in recordings]
+    return [
+        UnpackedRecording(_parse_samples(archive.read(name), path, name), marks)
+        for name, (_, marks) in recordings.items()
+    ]
 
 
 def _check_directory(data: bytes, path: StrPath) -> None:
@@ -146,8 +160,8 @@ def _check_directory(data: bytes, path: StrPath) -> None:
         raise FileError(path, f"is larger than a bundle of recordings may be ({RECORDINGS_MAX:,} recordings)")
 
 
-def _parse_manifest(data: bytes, path: StrPath) -> dict[str, int]:
-    """Return the number of samples of each file that the manifest lists."""
+def _parse_manifest(data: bytes, path: StrPath) -> dict[str, tuple[int, Marks]]:
+    """Return the number of samples and the marks of each file that the manifest lists."""
     try:
         manifest = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -157,7 +171,7 @@ def _parse_manifest(data: bytes, path: StrPath) -> dict[str, int]:
         raise FileError(path, "has no schema version", place=MANIFEST)
     if schema > SCHEMA:
         raise FileError(path, f"has schema {schema}, this program reads {SCHEMA}: upgrade stinger-ml", place=MANIFEST)
-    found: dict[str, int] = {}
+    found: dict[str, tuple[int, Marks]] = {}
     listed = manifest.get("recordings")
     for entry in listed if isinstance(listed, list) else ():
         name, count = (entry.get("file"), entry.get("samples")) if isinstance(entry, dict) else (None, None)
@@ -169,13 +183,18 @@ def _parse_manifest(data: bytes, path: StrPath) -> dict[str, int]:
             or count < 1
         ):
             raise FileError(path, f"recording {len(found) + 1} has no file of its own with samples", place=MANIFEST)
-        found[name] = count
+        try:
+            marks = parse_marks(entry.get(_MARKS, {}))
+        except ValueError as error:
+            raise FileError(path, f"recording {len(found) + 1}: {error}", place=MANIFEST) from error
+        found[name] = count, marks
     if not found:
         raise FileError(path, "lists no recordings", place=MANIFEST)
-    if len(found) > RECORDINGS_MAX or sum(found.values()) > SAMPLES_MAX:
+    samples = sum(count for count, _ in found.values())
+    if len(found) > RECORDINGS_MAX or samples > SAMPLES_MAX:
         raise FileError(
             path,
-            f"lists {sum(found.values()):,} samples in {len(found):,} recordings; a bundle may have "
+            f"lists {samples:,} samples in {len(found):,} recordings; a bundle may have "
             f"{SAMPLES_MAX:,} in {RECORDINGS_MAX:,}",
             place=MANIFEST,
         )
@@ -204,6 +223,7 @@ def _manifest(recordings: Sequence[BundledRecording]) -> dict[str, Any]:
                 "rate_hz": recording.rate_hz,
                 "shots": recording.shots,
                 **({"notes": list(recording.notes)} if recording.notes else {}),
+                **({_MARKS: recording.marks.to_json()} if recording.marks else {}),
             }
             for number, recording in enumerate(recordings)
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stinger.logs.records import CutBytes
+from stinger.marks import Marks
 from stinger.recording import Recording
 from stinger.sample import CHANNELS, SampleArray
 from stinger.wording import counted
@@ -100,3 +101,24 @@ class Log:
     """Of the file's bytes, in hex."""
     readings: npt.NDArray[np.int16] | None = None
     """Of a capture CSV: its channels at the full rate, ``(m, 6)``, of which only every 16th row is a sample; else ``None``."""
+    marks: tuple[Marks, ...] = ()
+    """Of the recordings, in their order; there may be fewer, as the last ones may have none. Set by ``read_marked_log``, and of a
+    bundle by all functions that read it."""
+
+    def marks_of(self, position: int) -> Marks:
+        """Return the marks of the recording at ``position``."""
+        return self.marks[position] if position < len(self.marks) else Marks()
+
+    def with_marks_of(self, copy: Log) -> Log:
+        """Return this log with its marks and those of ``copy``, a log with the same content."""
+        count = max(len(self.marks), len(copy.marks))
+        return replace(self, marks=tuple(self.marks_of(at).union(copy.marks_of(at)) for at in range(count)))
+
+    def marked_texts(self) -> list[str]:
+        """Return a line for users for each recording with marks."""
+        several = len(self.recordings) > 1
+        return [
+            f"{f'recording {number}: ' if several else ''}marked: {marks.text()}"
+            for number, marks in enumerate(self.marks[: len(self.recordings)], start=1)
+            if marks
+        ]

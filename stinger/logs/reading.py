@@ -18,6 +18,7 @@ from stinger.logs.foreign import foreign_format
 from stinger.logs.log import CAPTURE_COLUMNS, CSV_COLUMNS, Log, LogFormat, Repairs
 from stinger.logs.records import begins_with_records, find_records
 from stinger.logs.table import Table, parse_table
+from stinger.marks import Marks, trimmed
 from stinger.recording import Recording, split_samples
 from stinger.sample import (
     CLOCK_WRAP_MS,
@@ -167,10 +168,12 @@ def _parse_capture(
 
 def _parse_bundle(data: bytes, path: StrPath) -> Log:
     recordings: list[Recording] = []
+    marks: list[Marks] = []
     late_places: list[str] = []
-    for number, samples in enumerate(read_bundle(data, path), start=1):
-        found, late = split_samples(samples)
+    for number, unpacked in enumerate(read_bundle(data, path), start=1):
+        found, late = split_samples(unpacked.samples)
         recordings += found
+        marks += [unpacked.marks, *(Marks() for _ in found[1:])]
         late_places += [f"recording {number} sample {index}" for index in late.tolist()]
     return Log(
         path=str(path),
@@ -179,6 +182,7 @@ def _parse_bundle(data: bytes, path: StrPath) -> Log:
         recordings=tuple(recordings),
         repairs=Repairs(late=tuple(late_places)),
         sha256=hashlib.sha256(data).hexdigest(),
+        marks=trimmed(marks),
     )
 
 

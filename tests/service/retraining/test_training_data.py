@@ -102,7 +102,9 @@ def test_recording_needs_no_sidecar(tmp_path: Path, sidecar: str | None) -> None
     if sidecar is not None:
         path.write_text(sidecar)
     found = gathered(tmp_path)
-    assert (names(found), found.warnings) == (["b1 2026-01-01 12:00:00"], ())
+    assert names(found) == ["b1 2026-01-01 12:00:00"]
+    damaged = f"{path}: is not JSON, so what is left out of the log beside it is not known: repair, rename or delete it"
+    assert found.warnings == ((f"{damaged}. Until then, all of this recording is used.",) if sidecar == "{" else ())
 
 
 def test_damaged_given_log_is_an_error(tmp_path: Path) -> None:
