@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.candidate_windows import find_candidates
-from models.decision import DecisionParameters
+from models.decision_parameters import DecisionParameters
 from models.export import ExportOptions, build_dataset
 from models.repeats import without_repeats
 from models.sessions import Session, open_sessions, open_sessions_of_logs
