@@ -26,6 +26,7 @@ from hil.limits import Verdict
 from hil.record import RunRecord, ScenarioRecord
 from hil.report.formatting import VERDICT_WORDS
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, FiniteRange
+from stinger.cli.progress import reported_progress
 from stinger.cli.streams import unguarded
 from stinger.errors import InputError
 from stinger.files import check_output, write_bytes
@@ -169,14 +170,18 @@ def _select(names: tuple[str, ...], seconds: float | None, seed: int | None, *, 
 
 @contextmanager
 def _progress(total: int) -> Iterator[OnDone]:
-    """Print a line to stderr as each scenario ends, and on a terminal show a progress bar."""
+    """Print a line to stderr as each scenario ends, and on a terminal show a progress bar; report progress to other programs."""
     console = Console(file=unguarded(sys.stderr), highlight=False)
     columns = (TextColumn("scenarios"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with (
+        reported_progress("scenarios", total) as report,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
         task = progress.add_task("", total=total)
 
         def on_done(record: ScenarioRecord) -> None:
             console.print(printable(f"{record.name}: {VERDICT_WORDS[record.verdict]}"), soft_wrap=True, markup=False)
             progress.advance(task)
+            report(1)
 
         yield on_done
