@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,8 @@ class DaemonStatus:
     """Version of the daemon."""
     instance: str
     """Random text that differs between two runs of a daemon, and so between two daemons."""
-    alarm: str = ""
-    """A problem that needs a person, such as a full disk; empty if there is none."""
+    alarms: Mapping[str, str] = field(default_factory=dict)
+    """Problems that need a person, such as a full disk: a text for each topic (:mod:`service.ops.remedies`)."""
 
 
 @dataclass(frozen=True, slots=True)

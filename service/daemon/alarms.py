@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from service.ops.health import Health
 from service.ops.metrics import Metrics
@@ -12,7 +12,7 @@ from service.recording.retention import Pruned
 
 
 class Alarms:
-    """Sets and clears alarms in ``health`` and ``metrics``, and passes all alarms on, as one line, to those who subscribe.
+    """Sets and clears alarms in ``health`` and ``metrics``, and passes all alarms on to those who subscribe.
 
     A recorder that cannot write also sets ``room_needed``, so that old recordings are deleted at once.
     """
@@ -21,13 +21,13 @@ class Alarms:
         self._health = health
         self._metrics = metrics
         self._room_needed = room_needed
-        self._listeners: tuple[Callable[[str], None], ...] = ()
+        self._listeners: tuple[Callable[[Mapping[str, str]], None], ...] = ()
 
-    def subscribe(self, listener: Callable[[str], None]) -> None:
-        """Have ``listener`` called with the text of all alarms after each change, and now if there is an alarm."""
+    def subscribe(self, listener: Callable[[Mapping[str, str]], None]) -> None:
+        """Have ``listener`` called with the texts of all alarms, by topic, after each change, and now if there is an alarm."""
         self._listeners += (listener,)
-        if self._health.alarms:
-            listener(self._health.alarms)
+        if self._health.active_alarms:
+            listener(self._health.active_alarms)
 
     def on_recorder(self, alarm: RecorderAlarm) -> None:
         """Set or clear the alarm of the recorder."""
@@ -93,4 +93,4 @@ class Alarms:
         self._health.set_alarm(topic, text, unready=unready)
         self._metrics.alarms = {name: bool(self._health.alarm_of(name)) for name in (*self._metrics.alarms, topic)}
         for listener in self._listeners:
-            listener(self._health.alarms)
+            listener(self._health.active_alarms)

@@ -172,7 +172,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         on_first_connection=partial(root_change.clear_old, broker),
         on_broker_problem=alarms.on_broker,
     )
-    alarms.subscribe(link.set_alarm)
+    alarms.subscribe(link.set_alarms)
     mqtt_sink = MqttSink(
         link.publisher,
         version=daemon_version,

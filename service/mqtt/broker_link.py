@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from service.base.backoff import Backoff
@@ -110,7 +110,7 @@ class BrokerLink:
         self._state = BrokerState.STOPPED
         self._connections = 0
         self._subscriber = PatientSubscriber()
-        self._alarm = ""
+        self._alarms: Mapping[str, str] = {}
         self._stop_requested = asyncio.Event()
         self._stop_by_s = 0.0
 
@@ -144,10 +144,10 @@ class BrokerLink:
         """Takes the messages to publish; it keeps them while there is no connection."""
         return self._publisher
 
-    def set_alarm(self, text: str) -> None:
-        """Publish ``text`` as the alarm in the daemon's status from now on; an empty text ends the alarm."""
-        if text != self._alarm:
-            self._alarm = text
+    def set_alarms(self, alarms: Mapping[str, str]) -> None:
+        """Publish ``alarms``, texts by topic, in the daemon's status from now on."""
+        if alarms != self._alarms:
+            self._alarms = dict(alarms)
             self._publish_status()
 
     async def run(self) -> None:
@@ -277,7 +277,7 @@ class BrokerLink:
     def _status(self, *, online: bool = True) -> OutgoingMessage:
         reason = "started" if online else "stopped"
         return status_message(
-            DaemonStatus(online, HOST_CLOCK.now_s(), reason, self._version, self._instance, self._alarm)
+            DaemonStatus(online, HOST_CLOCK.now_s(), reason, self._version, self._instance, self._alarms)
         )
 
     async def _checkpoint(self) -> None:

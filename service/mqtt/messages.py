@@ -158,7 +158,8 @@ def status_message(status: DaemonStatus) -> OutgoingMessage:
         "reason": status.reason,
         "version": status.version,
         "instance": status.instance,
-        "alarm": status.alarm,
+        "alarm": "; ".join(status.alarms.values()),
+        "alarms": dict(status.alarms),
     }
     return message(channels.STATUS, channels.STATUS.topic(), content)
 

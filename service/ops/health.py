@@ -53,9 +53,14 @@ class Health:
         return self._alarms.get(topic, "")
 
     @property
+    def active_alarms(self) -> dict[str, str]:
+        """The texts of all alarms, by topic."""
+        return {topic: text for topic, text in self._alarms.items() if text}
+
+    @property
     def alarms(self) -> str:
         """All alarms on one line; empty if there is none."""
-        return "; ".join(text for text in self._alarms.values() if text)
+        return "; ".join(self.active_alarms.values())
 
     def status_line(self, *, streaming: int, devices: int, model: str, connected: bool) -> str:
         """Return a summary for an operator, on one line."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from stinger.wording import printable
 
 _MOST_CHARACTERS: Final = 200
+_MOST_TEXTS: Final = 100
 _MOST_NUMBERS: Final = 1_000
 _LARGEST: Final = 1e12
 
@@ -35,6 +36,16 @@ class Content:
         """Return the start of a text, for a terminal; empty if there is none."""
         value = self._values.get(name)
         return printable(value[:_MOST_CHARACTERS]) if isinstance(value, str) else ""
+
+    def texts(self, name: str) -> dict[str, str]:
+        """Return the texts in an object by their names, both as :meth:`text` returns them."""
+        values = self._values.get(name)
+        pairs = list(values.items())[:_MOST_TEXTS] if isinstance(values, dict) else []
+        return {
+            printable(key[:_MOST_CHARACTERS]): printable(text[:_MOST_CHARACTERS])
+            for key, text in pairs
+            if isinstance(text, str)
+        }
 
     def flag(self, name: str) -> bool:
         """Return whether a value is true."""

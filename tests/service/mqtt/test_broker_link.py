@@ -116,9 +116,9 @@ async def test_status_is_offline_after_the_link_was_cancelled(mosquitto: Mosquit
 async def test_an_alarm_is_published_in_the_status_until_it_ends(mosquitto: Mosquitto, outbox: Outbox) -> None:
     async with subscriber(mosquitto.port, STATUS) as heard, running(make_link(mosquitto.port, outbox)) as link:
         await until(lambda: link.connected)
-        link.set_alarm("disk full")
+        link.set_alarms({"recorder": "disk full"})
         await heard.until(lambda: bool(heard.messages) and b"disk full" in heard.messages[-1].payload)
-        link.set_alarm("")
+        link.set_alarms({})
         await heard.until(lambda: b"disk full" not in heard.messages[-1].payload)
 
 
