@@ -137,7 +137,9 @@ def personalise_command(
             notify(f"Details: {not_yet.reason}")
         return
     with progress_bar("Drawing", count_pictures(models, settings.pictures)) as progress:
-        files = write_personal(folder, models, options=settings.pictures, shots=ShotOrder(shots), progress=progress)
+        files = write_personal(
+            folder, models, options=settings.pictures, shots=ShotOrder(shots), others=len(others), progress=progress
+        )
     used = others_lines(models, len(others))
     results = [*result_lines(models), *([""] if used else []), *used]
     click.echo("\n".join(["", *results, "", *_list_files(files), "", *verdict_lines(models), ""]))

@@ -20,6 +20,8 @@ from replay.plots.predictions import (
     write_predictions,
 )
 from replay.plots.shot_choice import ShotOrder, choose_shots
+from service.round_trip.personal_report import MENU_NAMES, model_result
+from service.round_trip.personal_result import PersonalResult, write_result
 from service.round_trip.personalising import PersonalModel
 from service.round_trip.pushing import LR_FILE, MLP_FILE
 from stinger.files import make_folder, write_bytes
@@ -77,12 +79,14 @@ def write_personal(
     *,
     options: PredictionOptions = PICTURE_OPTIONS,
     shots: ShotOrder = ShotOrder.INSTRUCTIVE,
+    others: int = 0,
     progress: Callable[[int], object] = lambda _: None,
 ) -> PersonalFiles:
     """Write the models, their reports and the pictures into ``folder``. Raises :class:`~stinger.errors.FileError`.
 
     The pictures show probabilities of models that were not trained on the part of the log that is shown. ``shots`` are those
-    that are drawn.
+    that are drawn; ``others`` is the number of recordings in the data folder that were considered for training. The file of
+    results is written last: where it is, everything is.
     """
     make_folder(folder)
     names = [str(model.spec).replace(":", "-") for model in models]
@@ -97,13 +101,36 @@ def write_personal(
     losses = {str(model.spec): model.losses for model in models if model.losses}
     if losses:
         draw_losses(losses, folder / LOSSES_PICTURE, dpi=_DPI)
-    return PersonalFiles(
+    files = PersonalFiles(
         blaster_files=blaster_files,
         overview=folder / OVERVIEW_PICTURE,
         shots=folder / SHOTS_FOLDER,
         losses=folder / LOSSES_PICTURE if losses else None,
         sweeps=tuple(folder / name / PICTURE_FILE for name in names),
         reports=tuple(folder / name / MARKDOWN_FILE for name in names),
+    )
+    write_result(folder, _result(folder, models, files, others))
+    return files
+
+
+def _result(folder: Path, models: Sequence[PersonalModel], files: PersonalFiles, others: int) -> PersonalResult:
+    def described(paths: Sequence[Path], texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        names = (path.relative_to(folder).as_posix() for path in paths)
+        return tuple(zip(names, texts, strict=True))
+
+    menu_names = [MENU_NAMES[model.slot] for model in models]
+    shots = sorted(files.shots.glob("*.png"))
+    return PersonalResult(
+        models=tuple(
+            model_result(model, path.name, others) for model, path in zip(models, files.blaster_files, strict=True)
+        ),
+        pictures=(
+            *described([files.overview], ["Probabilities over the whole recording"]),
+            *described(files.sweeps, [f"{name}: results at every threshold" for name in menu_names]),
+            *(() if files.losses is None else described([files.losses], ["Loss of the MLP while it was trained"])),
+            *described(shots, [f"Probabilities around shot {number}" for number in range(1, len(shots) + 1)]),
+        ),
+        reports=described(files.reports, [f"{name}: report with all numbers" for name in menu_names]),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from replay.evaluation.evaluate import Evaluation
 from replay.evaluation.intervals import Ratio
 from replay.evaluation.report import FEW_SHOTS
+from service.round_trip.personal_result import PersonalModelResult
 from service.round_trip.personalising import PersonalModel
 from stinger.wire.commands import ModelSlot
 from stinger.wording import counted
@@ -52,34 +53,52 @@ def threshold_lines(models: Sequence[PersonalModel]) -> list[str]:
     """Return a line for each model: the threshold to set in the blaster's menu."""
     return [
         f"{MENU_NAMES[model.slot]}: set {model.threshold_percent} % in the blaster's menu. Chosen and tested on different parts: "
-        f"{_percent(model.held_out.in_time)} in time, {model.held_out.false_per_minute:.1f} false a minute."
+        f"{figures_text(model)}."
         for model in models
     ]
+
+
+def figures_text(model: PersonalModel) -> str:
+    """Return what ``model`` did on parts of the log that neither it nor its threshold was chosen on."""
+    return f"{_percent(model.held_out.in_time)} in time, {model.held_out.false_per_minute:.1f} false a minute"
 
 
 def others_lines(models: Sequence[PersonalModel], others: int) -> list[str]:
     """Return a line for each model: whether it was trained on the ``others`` recordings in the data folder as well."""
     if not others:
         return []
-    return [
-        f"{MENU_NAMES[model.slot]}: trained on "
-        + (
-            f"your recording alone: {counted(others, 'recording')} in the data folder did not help."
-            if model.own_weight is None
-            else f"your recording and {counted(others, 'recording')} in the data folder; a row of yours counts as "
-            f"{model.own_weight:g} of theirs."
-        )
-        for model in models
-    ]
+    return [f"{MENU_NAMES[model.slot]}: {_training_text(model, others)}" for model in models]
 
 
 def verdict_lines(models: Sequence[PersonalModel]) -> list[str]:
     """Return a line for each model: whether it is better than chance."""
-    return [
-        f"{MENU_NAMES[model.slot]}: "
-        + ("predicts your shots better than chance." if model.beats_chance else _not_better(model))
-        for model in models
-    ]
+    return [f"{MENU_NAMES[model.slot]}: {_verdict_text(model)}" for model in models]
+
+
+def model_result(model: PersonalModel, file: str, others: int) -> PersonalModelResult:
+    """Return the result of one model, whose file for the blaster is ``file``, for the file of results."""
+    return PersonalModelResult(
+        menu_name=MENU_NAMES[model.slot],
+        file=file,
+        threshold_percent=model.threshold_percent,
+        beats_chance=model.beats_chance,
+        figures=f"{figures_text(model)}.",
+        verdict=_verdict_text(model),
+        training=_training_text(model, others) if others else "",
+    )
+
+
+def _training_text(model: PersonalModel, others: int) -> str:
+    if model.own_weight is None:
+        return f"trained on your recording alone: {counted(others, 'recording')} in the data folder did not help."
+    return (
+        f"trained on your recording and {counted(others, 'recording')} in the data folder; a row of yours counts as "
+        f"{model.own_weight:g} of theirs."
+    )
+
+
+def _verdict_text(model: PersonalModel) -> str:
+    return "predicts your shots better than chance." if model.beats_chance else _not_better(model)
 
 
 def _not_better(model: PersonalModel) -> str:

@@ -83,5 +83,5 @@ def _dump(client: BlasterClient, transfer: Transfer) -> bytes:
             raise
         raise LinkLostError(
             f"{lost}, after {dump.received_bytes:,} of {dump.expected_bytes:,} bytes of the log; nothing was written: "
-            "plug the blaster in and run the same command again"
+            "plug the blaster in and try again"
         ) from lost
