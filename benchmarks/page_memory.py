@@ -1,0 +1,67 @@
+"""Memory of the page's process and of a browser's tab over time, with one viewer of a device that streams. Linux only.
+
+An emulated blaster streams over TCP to a daemon that publishes scores, and a Chromium shows the page of that blaster. Each minute, the
+resident memory of the page's process and the used heap of the tab's JavaScript, after a collection of garbage, are printed in MB.
+
+Run: python -m benchmarks.page_memory [minutes]
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.service.web.conftest import CHROMIUM
+from tests.service.web.stage import Stage
+
+MINUTES = 30
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+class Tab:
+    """A tab whose JavaScript heap is measured."""
+
+    def __init__(self, page: Page) -> None:
+        self._session = page.context.new_cdp_session(page)
+
+    def heap_mb(self) -> float:
+        """Return the used JavaScript heap after a collection of garbage."""
+        self._session.send("HeapProfiler.collectGarbage")
+        used = self._session.send("Runtime.getHeapUsage")["usedSize"]
+        return float(used) / 1e6
+
+
+def main(minutes: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        stage = Stage(Path(folder))
+        try:
+            stage.start_blaster()
+            stage.start_daemon()
+            stage.start_page()
+            page = browser.new_page()
+            page.goto(f"{stage.address}/device/b1")
+            page.locator(".live-chart[data-frames]").wait_for()
+            tab = Tab(page)
+            print("minute  server MB  tab's heap MB", flush=True)
+            began_s = time.monotonic()
+            for minute in range(minutes + 1):
+                time.sleep(max(0.0, began_s + 60 * minute - time.monotonic()))
+                print(f"{minute:6}  {resident_mb(stage.pid('web')):9.1f}  {tab.heap_mb():13.2f}", flush=True)
+        finally:
+            browser.close()
+            stage.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else MINUTES)
