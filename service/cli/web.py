@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +16,9 @@ from service.cli.retry_later import retry_later
 from service.cli.watch import DATA_DIR_VARIABLE, watched_broker
 from service.config.broker_address import LOOPBACK
 from service.config.topic_root import TopicRoot
+from service.sources.port_discovery import all_ports, find_blasters
 from service.web.access import LOOPBACK_HOSTS
+from service.web.action_settings import PortChoice
 from service.web.passwords import Password, read_password_hash, write_password_hash
 from service.web.server import PageSettings, serve
 from stinger.cli.options import ANY_FOLDER
@@ -24,6 +27,18 @@ from stinger.paths import data_dir as data_folder
 
 DEFAULT_PORT = 8420
 _LOG = get_logger(__name__)
+
+
+class _NamedLink(click.ParamType[tuple[str, str]]):
+    """A name and an address, such as ``Grafana=http://localhost:3000``."""
+
+    name = "NAME=URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, _, address = str(value).partition("=")
+        if not name or not address.startswith(("http://", "https://")):
+            self.fail(f"expected NAME=URL, such as Grafana=http://localhost:3000, not {value!r:.80}", param, ctx)
+        return name, address
 
 
 @click.command(short_help="Serve the page for people: live view, recordings, models.")
@@ -45,6 +60,20 @@ _LOG = get_logger(__name__)
 )
 @click.option("--new-password", is_flag=True, help="Ask for a password, write its hash to --password-file, and end.")
 @click.option("--tls-certificate", type=ANY_FOLDER, metavar="FILE", help="Certificate (PEM): serve over HTTPS.")
+@click.option(
+    "--config",
+    "config_file",
+    type=ANY_FOLDER,
+    metavar="FILE",
+    help="The daemon's TOML file, whose settings are used for training.",
+)
+@click.option(
+    "--metrics-link",
+    "metrics_links",
+    multiple=True,
+    type=_NamedLink(),
+    help="A page with metrics to link to, such as Grafana=http://localhost:3000. May be repeated.",
+)
 @click.option("--tls-key", type=ANY_FOLDER, metavar="FILE", help="The certificate's key (PEM), without a passphrase.")
 @broker_options_with("--broker-password-file")
 def web(
@@ -55,6 +84,8 @@ def web(
     new_password: bool,
     tls_certificate: Path | None,
     tls_key: Path | None,
+    config_file: Path | None,
+    metrics_links: tuple[tuple[str, str], ...],
     broker: str,
     topic_root: TopicRoot,
     data_dir: Path | None,
@@ -87,6 +118,9 @@ def web(
         password=password,
         certificate=tls_certificate,
         key=tls_key,
+        config_file=config_file,
+        metrics_links=dict(metrics_links),
+        list_ports=_list_ports,
     )
 
     async def serve_until_signal() -> None:
@@ -96,6 +130,13 @@ def web(
 
     with retry_later():
         run_on_loop(serve_until_signal())
+
+
+def _list_ports() -> list[PortChoice]:
+    """Return the serial ports of this machine: first those that are a blaster's, by their USB identity."""
+    blasters = {port.path: f"a blaster, serial number {port.serial_number or 'unknown'}" for port in find_blasters()}
+    others = {path: "" if text == "n/a" else text for path, text in all_ports() if path not in blasters}
+    return [PortChoice(path, text) for path, text in {**blasters, **others}.items()]
 
 
 def _make_password(path: Path | None) -> None:

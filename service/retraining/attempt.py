@@ -49,6 +49,18 @@ def retrain(
         return _Attempt(config, runner, model_max_bytes).run(logs)
 
 
+def readable_metas(versions: Sequence[Version]) -> list[ModelMeta]:
+    """Return the metadata of those of ``versions`` whose files can be opened.
+
+    One that cannot be opened any more will not become champion again either.
+    """
+    metas = []
+    for one in versions:
+        with suppress(FileError):
+            metas.append(load_model(one.model_path).meta)
+    return metas
+
+
 class _Attempt:
     """One retraining; the caller holds the lock."""
 
@@ -62,7 +74,7 @@ class _Attempt:
         champion = choose_model(CHAMPION, self._registry)
         # Each model file is opened once: it may be large.
         rolled_back_versions = self._registry.rolled_back_versions()
-        rolled_back = _metas_of(rolled_back_versions)
+        rolled_back = readable_metas(rolled_back_versions)
         result = self._read(champion, logs, rolled_back_versions, rolled_back)
         before = self._last_entry_for(result.inputs_hash)
         if before is not None:
@@ -187,14 +199,6 @@ class _Attempt:
         result = replace(result, folder=write_report(result))
         self._registry.note(JOURNAL_ACTION, journal_values(result))
         return result
-
-
-def _metas_of(versions: Sequence[Version]) -> list[ModelMeta]:
-    metas = []
-    for one in versions:
-        with suppress(FileError):  # a file that cannot be opened any more will not become champion again either
-            metas.append(load_model(one.model_path).meta)
-    return metas
 
 
 def _hash_of_inputs(config: Config, champion: ChosenModel, data: TrainingData, rolled_back: Sequence[str]) -> str:

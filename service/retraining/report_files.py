@@ -7,16 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from service.retraining.report_names import JSON_FILE, PAGE_FILE, PICTURE_FILE, REPORTS_FOLDER
 from service.retraining.report_page import report_page
 from service.retraining.report_values import report_values
 from service.retraining.result import RetrainingResult
 from stinger.files import make_folder, os_errors, replace_path, sync_folder, text_bytes, write_bytes
 from stinger.recording_name import recording_stem
-
-REPORTS_FOLDER: Final = "reports"
-JSON_FILE: Final = "retraining.json"
-PAGE_FILE: Final = "retraining.md"
-PICTURE_FILE: Final = "retraining.png"
 
 _UNFINISHED: Final = ".unfinished-"
 _DPI: Final = 120

@@ -34,14 +34,14 @@ _HASHES_AT_ONCE: Final = 2
 _NETWORK_BITS: Final = 64
 """Attempts from IPv6 count by network: one machine has very many addresses in it."""
 _POLICY_VIOLATION: Final = 1008
-_HEADERS: Final = {
+_POLICY: Final = (
     # NiceGUI compiles its templates in the browser and writes its start script into the page: both need 'unsafe'. What
     # matters here is that nothing is loaded from, or sent to, another host.
-    "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
-        "form-action 'self'; frame-ancestors 'none'"
-    ),
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -98,6 +98,8 @@ class AccessGuard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
+                # Beside a policy that the answer has itself: a browser keeps to both.
+                headers.append("Content-Security-Policy", _POLICY)
             await send(message)
 
         refusal = self._refusal(Headers(scope=scope))

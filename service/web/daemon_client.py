@@ -64,6 +64,13 @@ class DaemonClient:
         self._connection: PublishingConnection | None = None
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
 
+    @property
+    def broker_text(self) -> str:
+        """Where the broker is, and whether there is a connection to it."""
+        if self.problem:
+            return f"⚠ {self.problem}"
+        return f"✓ connected to {self._address}, topics below {self._root or TopicRoot()}"
+
     async def run(self) -> None:
         """Stay connected until cancelled. A broker that is away is waited for."""
         failure = RepeatedFailure(_LOG, "broker_not_connected")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -74,6 +74,9 @@ class DaemonState:
         """``online``, ``offline``, or empty before the first message."""
         self.version = ""
         self.alarm = ""
+        """All alarms on one line; empty if there is none."""
+        self.alarms: Mapping[str, str] = {}
+        """The texts of the alarms, by topic; empty also for a daemon that does not publish them one by one."""
 
     def feed(self, topic: str, payload: bytes) -> None:
         """Take a message. One that is not understood is ignored: any program may have published it."""
@@ -86,6 +89,7 @@ class DaemonState:
             self.daemon = content.text("state")
             self.version = content.text("version")
             self.alarm = content.text("alarm")
+            self.alarms = content.texts("alarms")
             return
         try:
             device = parse_device_name(name)

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from nicegui import ui
 from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
 from service.web.access import AccessGuard
+from service.web.action_settings import ActionSettings, PortChoice
 from service.web.daemon_client import DaemonClient
 from service.web.daemon_state import DaemonState
 from service.web.pages import add_pages
@@ -42,6 +43,12 @@ class PageSettings:
     certificate: Path | None = None
     """File with the certificate, for TLS."""
     key: Path | None = None
+    config_file: Path | None = None
+    """The daemon's TOML file, whose settings training uses."""
+    metrics_links: Mapping[str, str] = field(default_factory=dict)
+    """The addresses of pages with metrics, by name."""
+    list_ports: Callable[[], Sequence[PortChoice]] = tuple
+    """Returns the serial ports of this machine, blasters first."""
 
 
 async def serve(settings: PageSettings, ready: Callable[[str], None], stop: asyncio.Event) -> None:
@@ -52,7 +59,8 @@ async def serve(settings: PageSettings, ready: Callable[[str], None], stop: asyn
     """
     listener = _listen(settings.host, settings.port)
     client = DaemonClient(settings.find_broker, DaemonState(), root=settings.root)
-    add_pages(client, settings.data_dir)
+    actions = ActionSettings(settings.data_dir, settings.list_ports, settings.config_file)
+    add_pages(client, settings.data_dir, actions, dict(settings.metrics_links))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     ui.run_with(app, title="Stinger", dark=None, language="en-GB", tailwind=False, show_welcome_message=False)
     tls = settings.certificate is not None
@@ -74,15 +82,18 @@ async def serve(settings: PageSettings, ready: Callable[[str], None], stop: asyn
         raise InputError(f"--tls-certificate {settings.certificate}, --tls-key {settings.key}: {error}") from error
     server = _Server(config, lambda: ready(_address(settings.host, listener.getsockname()[1], tls)))
     with listener:
-        async with asyncio.TaskGroup() as tasks:
-            connecting = tasks.create_task(client.run(), name="daemon-client")
-            serving = tasks.create_task(server.serve([listener]), name="web-server")
-            stopping = tasks.create_task(stop.wait(), name="stop")
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            server.should_exit = True
-            await serving
-            stopping.cancel()
-            connecting.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                connecting = tasks.create_task(client.run(), name="daemon-client")
+                serving = tasks.create_task(server.serve([listener]), name="web-server")
+                stopping = tasks.create_task(stop.wait(), name="stop")
+                await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                server.should_exit = True
+                await serving
+                stopping.cancel()
+                connecting.cancel()
+        finally:
+            await asyncio.to_thread(actions.actions.close)
 
 
 class _Server(uvicorn.Server):

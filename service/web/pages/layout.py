@@ -13,7 +13,15 @@ from service.web.daemon_client import DaemonClient
 
 REFRESH_S: Final = 0.2
 """How often a page shows what has changed; charts move on by themselves."""
-PAGES: Final = {"Live": "/", "Recordings": "/recordings", "Models": "/models"}
+PAGES: Final = {
+    "Live": "/",
+    "Recordings": "/recordings",
+    "Models": "/models",
+    "Train": "/train",
+    "Personalise": "/personalise",
+    "Bench": "/bench",
+    "Health": "/health",
+}
 
 
 class Text(TextElement):
@@ -74,7 +82,7 @@ body { background: var(--paper); color: var(--ink); font-family: system-ui, sans
 .nicegui-content { display: block; padding: 0; max-width: 72rem; margin: 0 auto; }
 header.top { display: flex; flex-wrap: wrap; gap: .4rem 1.5rem; align-items: baseline; padding: .6rem 1rem;
   border-bottom: 1px solid var(--line); }
-header.top nav { display: flex; gap: 1rem; }
+header.top nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
 a, a.nicegui-link { color: var(--link); }
 nav a[aria-current] { color: var(--ink); font-weight: 700; text-decoration: none; border-bottom: 3px solid var(--link); }
 .state { margin: 0; overflow-wrap: anywhere; }
@@ -114,4 +122,19 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } td.number, th.number { text-align: right;
   font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
+.steps { padding-left: 1.4rem; } .steps > li::marker { font-weight: 650; }
+details { margin: .5rem 0; } summary { cursor: pointer; display: list-item; }
+.choice { border: 1px solid var(--line); border-radius: .5rem; display: grid; gap: .2rem 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); }
+.choice label { display: flex; gap: .5rem; align-items: baseline; padding: .15rem 0; }
+.alarm { max-width: 46rem; }
+.intro { max-width: 46rem; }
+.verdict { font-weight: 650; font-size: 1.1rem; }
+.report-picture { max-width: 100%; height: auto; background: #fff; }
+.needs { list-style: none; margin: 0; padding: 0; max-width: 46rem; }
+.needs li { margin: .4rem 0; } .needs meter { display: block; width: 100%; height: 1.2rem; }
+.action { border: 1px solid var(--line); border-radius: .5rem; padding: .4rem .8rem; margin: .6rem 0; max-width: 60rem; }
+.action progress { width: 100%; height: 1.2rem; accent-color: var(--link); }
+.action p { margin: .3rem 0; overflow-wrap: anywhere; }
+.action pre { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 20rem; overflow: auto; margin: .4rem 0; }
 """
