@@ -13,7 +13,13 @@ from tests import leaks
 from tests.helpers.brokers import Mosquitto
 from tests.helpers.places import ROOT
 
-pytest_plugins = ["tests.helpers.file_systems", "pytester", "tests.helpers.inconclusive", "tests.helpers.parallel"]
+pytest_plugins = [
+    "tests.helpers.file_systems",
+    "tests.helpers.storage",
+    "pytester",
+    "tests.helpers.inconclusive",
+    "tests.helpers.parallel",
+]
 
 CAPTURE = ROOT.parent / "shared" / "data" / "stinger_capture_part1.csv"
 

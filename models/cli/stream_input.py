@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
 from models.dataset import Dataset
 from models.repeats import without_repeats
 from models.sessions import open_sessions
+from models.storage.logs import read_logs
 from models.stream_rows import StreamOptions, build_stream_dataset
 from stinger.cli.progress import progress_bar
-from stinger.cli.repairs import warn_of_repairs
-from stinger.logs import read_marked_log
+from stinger.cli.repairs import warn, warn_of_repairs
 
 
 def stream_dataset(
     paths: Sequence[str], options: StreamOptions, *, min_shot_gap_ms: float, rate_hz: float, every: int
 ) -> Dataset:
-    """Return the training set of the logs at ``paths``; samples that are in several of them are used once.
+    """Return the training set of the logs at ``paths``, also in shared storage; samples in several of them are used once.
 
     Prints warnings. Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is too short.
     """
-    logs = []
-    with progress_bar("Reading", len(paths)) as progress:
-        for path in paths:
-            logs.append(read_marked_log(path, rate_hz=rate_hz, every=every))
-            progress(1)
+    logs = read_logs(paths, bar=progress_bar, warn=warn, rate_hz=rate_hz, every=every)
     for log in logs:
         warn_of_repairs(log)
     distinct = without_repeats(open_sessions(logs, min_shot_gap_ms=min_shot_gap_ms))
     for line in distinct.warnings:
-        click.echo(f"Warning: {line}", err=True)
+        warn(line)
     about = {
         "inputs": [{"path": log.path, "sha256": log.sha256} for log in logs],
         "min_shot_gap_ms": min_shot_gap_ms,

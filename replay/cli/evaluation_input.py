@@ -10,13 +10,13 @@ import click
 from models.model_file import Model
 from models.provenance import part_seen
 from models.sessions import Session
+from models.storage.logs import read_logs
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.trace import Trace, score_sessions
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
-from stinger.cli.repairs import warn_of_repairs
+from stinger.cli.repairs import warn, warn_of_repairs
 from stinger.errors import InputError
-from stinger.logs import read_marked_log
 from stinger.shots import MIN_LEAD_MS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -42,14 +42,15 @@ def evaluation_options(command: _Command) -> _Command:
 
 
 def open_data(paths: Sequence[str], *, rate_hz: float, every: int, min_shot_gap_ms: float) -> EvaluationData:
-    """Read the logs; print a warning for each repair and each recording that is too short to have a rate.
+    """Read the logs, also from shared storage.
 
-    Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is not at 100 Hz, or if no log has a shot.
+    Prints a warning for each repair and each recording that is too short to have a rate. Raises
+    :class:`~stinger.errors.InputError` for a log that cannot be read or is not at 100 Hz, or if no log has a shot.
     """
-    logs = tuple(read_marked_log(path, rate_hz=rate_hz, every=every) for path in paths)
+    logs = read_logs(paths, bar=progress_bar, warn=warn, rate_hz=rate_hz, every=every)
     for log in logs:
         warn_of_repairs(log)
-    data = evaluation_data(logs, min_shot_gap_ms=min_shot_gap_ms, warn=_warn)
+    data = evaluation_data(logs, min_shot_gap_ms=min_shot_gap_ms, warn=warn)
     if not any(file.shots for file in data.files):
         raise InputError(
             f"{', '.join(file.path for file in data.files)}: the trigger is never pulled, so there is nothing to evaluate"
@@ -70,7 +71,3 @@ def overlap_warnings(model: Model, data: EvaluationData) -> tuple[str, ...]:
         for log, sessions in zip(data.logs, data.sessions_of_logs, strict=True)
         if (part := part_seen(model.meta, sessions, log.sha256)) is not None
     )
-
-
-def _warn(line: str) -> None:
-    click.echo(f"Warning: {line}", err=True)

@@ -13,6 +13,7 @@ from models.export import ExportOptions, build_dataset
 from models.negatives import NegativeOptions
 from models.repeats import without_repeats
 from models.sessions import Session, open_sessions
+from models.storage.logs import read_logs
 from models.windows import WINDOW_MS
 from replay.cli.negative_options import negative_options, negatives_of
 from replay.cli.picture_options import (
@@ -26,8 +27,7 @@ from replay.plots.exploration import ShotSeries, check_inputs, write_exploration
 from replay.plots.exploration_files import SHOTS_FOLDER, TRAIN_FOLDER
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
-from stinger.cli.repairs import warn_of_repairs
-from stinger.logs import Log, read_marked_log
+from stinger.cli.repairs import warn, warn_of_repairs
 from stinger.wording import counted
 
 
@@ -93,10 +93,12 @@ def explore(
         negatives=negatives_of(negatives),
         seed=seed,
     )
-    read = [_read(path, rate_hz, every) for path in logs]
+    read = read_logs(logs, bar=progress_bar, warn=warn, rate_hz=rate_hz, every=every)
+    for log in read:
+        warn_of_repairs(log)
     distinct = without_repeats(open_sessions(read, min_shot_gap_ms=min_shot_gap_ms))
     for line in distinct.warnings:
-        click.echo(f"Warning: {line}", err=True)
+        warn(line)
     sessions = distinct.sessions
     about = {
         "inputs": [{"path": log.path, "sha256": log.sha256} for log in read],
@@ -137,19 +139,13 @@ def explore(
     _report(outdir, sessions, dataset, pictures)
 
 
-def _read(path: str, rate_hz: float, every: int) -> Log:
-    log = read_marked_log(path, rate_hz=rate_hz, every=every)
-    warn_of_repairs(log)
-    return log
-
-
 def _report(outdir: Path, sessions: Sequence[Session], dataset: Dataset | None, pictures: int) -> None:
     for session in sessions:
         recording = session.recording
         accepted = session.accepted_shots
         click.echo(
             f"{session.name}: {len(recording):,} samples, {recording.duration_ms / 1000:,.1f} s, "
-            f"{session.shots.count:,} trigger edges ({accepted:,} accepted, {session.shots.count - accepted:,} rejected)"
+            f"{len(session.shots):,} trigger edges ({accepted:,} accepted, {len(session.shots) - accepted:,} rejected)"
         )
     click.echo(f"{outdir}: summary.json, dataset.png")
     click.echo(f"{outdir / SHOTS_FOLDER}: {counted(pictures, 'picture')}, index.csv")

@@ -74,3 +74,19 @@ class RecorderStats:
     """Recordings started."""
     open_files: int
     alarm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTotals:
+    """Totals of uploading recordings to shared storage since the start, and what waits now."""
+
+    uploaded: int = 0
+    """Recordings that were uploaded."""
+    uploaded_bytes: int = 0
+    failures: int = 0
+    """Uploads that failed and were tried again."""
+    waiting: int = 0
+    """Closed recordings that are not uploaded."""
+    waiting_bytes: int = 0
+    waiting_s: float = 0.0
+    """For how long the oldest of them has waited, since the start at most."""

@@ -11,6 +11,7 @@ from service.config.config import KEYS
 from service.config.key import Key
 
 _RETRAINING: Final = "retrain."
+_STORES: Final = ("data_dir", "recordings")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,7 +24,7 @@ def config_options(command: Command) -> Command:
 def retraining_options(command: Command) -> Command:
     """Add the options of retraining's configuration to a click command; :func:`option_values` collects their values."""
     return _with_options(
-        command, [entry for entry in KEYS if entry.name.startswith(_RETRAINING) or entry.name == "data_dir"]
+        command, [entry for entry in KEYS if entry.name.startswith(_RETRAINING) or entry.name in _STORES]
     )
 
 

@@ -24,6 +24,7 @@ from stinger.errors import InputError
 from stinger.paths import data_dir as default_data_dir
 from stinger.quantities import Duration, Size, parse_duration, parse_size
 from stinger.shots import MIN_SHOT_GAP_MS
+from stinger.storage_url import StorageUrl, parse_storage_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,14 @@ class Config:
         option="--data-dir",
         metavar="FOLDER",
         default_text="the user's data folder",
+    )
+    recordings: StorageUrl | None = key(
+        None,
+        "Shared storage for recordings, such as s3://BUCKET/FOLDER: the daemon uploads closed recordings, and training and lists read from there.",
+        option="--recordings",
+        metavar="URL",
+        default_text="the data folder only",
+        parse=parse_storage_url,
     )
     group_readable: bool = key(
         False,

@@ -81,6 +81,14 @@ class Alarms:
         """Set the alarm of another daemon with the same topic root; clear it with an empty ``problem``."""
         self._set_if_changed("topic_root", problem)
 
+    def on_uploading(self, problem: str) -> None:
+        """Set the alarm of recordings that are not uploaded to shared storage; clear it with an empty ``problem``."""
+        self._set_if_changed("upload", problem)
+
+    def on_shared_registry(self, problem: str) -> None:
+        """Set the alarm of a shared registry that cannot be read; clear it with an empty ``problem``."""
+        self._set_if_changed("registry", problem)
+
     def on_pruned(self, pruned: Pruned) -> None:
         """Set the alarm of recordings that could not be deleted, or clear it."""
         self._set_if_changed("retention", pruned.problems[0] if pruned.problems else "")

@@ -14,6 +14,7 @@ from typing import Final
 
 from models.choice import choose_model_that_works
 from models.registry import Registry
+from models.storage.folder import StorageFolder
 from service.base.logs import get_logger
 from service.base.sink import Sink
 from service.base.source import Intake, Source
@@ -46,8 +47,10 @@ from service.ops.systemd import Notifier
 from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
-from service.recording.retention import Retention, limits_of
+from service.recording.retention import Pruned, Retention, limits_of
 from service.recording.store import list_files
+from service.recording.upload_journal import JOURNAL_NAME, UploadJournal
+from service.recording.uploading import Uploading, upload_queue
 from service.sources.build import build_sources
 from service.sources.device_limit import DeviceLimit
 from service.sources.mqtt_source import MqttSource
@@ -95,6 +98,8 @@ class Parts:
     telemetry: TelemetryReporter
     recovery: BackgroundRecovery
     retention: Retention
+    uploading: Uploading | None
+    """Uploads recordings to shared storage, if one is configured."""
     room_needed: asyncio.Event
     """Set to have old recordings deleted at once."""
     alarms: Alarms
@@ -121,7 +126,13 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     serving, model_problem = choose_model_that_works(config.model, registry)
     broker, embedded_broker = await start_broker(stack, config)
     recordings = recordings_dir(config.data_dir)
-    retention = Retention(recordings, registry, clock=AgeClock(config.data_dir / AGE_CLOCK_NAME))
+    shared = None if config.recordings is None else StorageFolder(config.recordings)
+    retention = Retention(
+        recordings,
+        registry,
+        clock=AgeClock(config.data_dir / AGE_CLOCK_NAME),
+        uploads=None if shared is None else UploadJournal(config.data_dir / JOURNAL_NAME, shared.url),
+    )
     await _make_room(config, retention, metrics)
     left_open = await asyncio.to_thread(list_files, recordings)  # before the recorder adds its own
     lock.try_again()
@@ -215,6 +226,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         telemetry=TelemetryReporter(figures, model, mqtt_sink, link, health=health, metrics=metrics, notifier=notifier),
         recovery=BackgroundRecovery(left_open, pipeline, mqtt_sink.publish_lost, lambda: outbox.depth),
         retention=retention,
+        uploading=_uploading(config, shared, alarms, metrics),
         room_needed=room_needed,
         alarms=alarms,
         health=health,
@@ -223,12 +235,28 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     )
 
 
+def report_pruned(metrics: Metrics, pruned: Pruned) -> None:
+    """Store the result of pruning in ``metrics``."""
+    metrics.set_stored(
+        kept=pruned.left,
+        kept_bytes=pruned.left_bytes,
+        deleted=len(pruned.deleted),
+        deleted_before_upload=pruned.deleted_not_uploaded,
+    )
+
+
+def is_disk_full(config: Config) -> bool:
+    """Return whether fewer bytes are free than the configuration wants to keep free."""
+    free = _free_bytes(config.data_dir)
+    return free is not None and free < config.recorder.keep_free_mb * _MEGABYTE
+
+
 async def _make_room(config: Config, retention: Retention, metrics: Metrics) -> None:
     """Delete old recordings within the limits of the configuration if the disk is almost full."""
-    free = _free_bytes(config.data_dir)
-    if free is not None and free < config.recorder.keep_free_mb * _MEGABYTE:
-        pruned = await asyncio.to_thread(retention.prune, limits_of(config.recorder))
-        metrics.set_stored(kept=pruned.left, kept_bytes=pruned.left_bytes, deleted=len(pruned.deleted))
+    if is_disk_full(config):
+        free = _free_bytes(config.data_dir)
+        pruned = await asyncio.to_thread(retention.prune, limits_of(config.recorder, disk_full=True))
+        report_pruned(metrics, pruned)
         if pruned.deleted:
             _LOG.warning("recordings_pruned", deleted=len(pruned.deleted), bytes=pruned.deleted_bytes, free_before=free)
 
@@ -245,6 +273,14 @@ def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: A
     )
     stack.callback(recorder.close, CLOSE_RECORDINGS_S)
     return recorder
+
+
+def _uploading(config: Config, shared: StorageFolder | None, alarms: Alarms, metrics: Metrics) -> Uploading | None:
+    if shared is None:
+        return None
+    uploading = Uploading(shared.url, partial(upload_queue, config.data_dir, shared), on_problem=alarms.on_uploading)
+    metrics.uploads = uploading.totals
+    return uploading
 
 
 def _outbox(stack: AsyncExitStack, path: Path, config: Config, alarms: Alarms, lock: DaemonLock) -> Outbox:

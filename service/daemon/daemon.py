@@ -10,10 +10,10 @@ from typing import Final, Self
 from service.base.logs import get_logger, set_up_logging
 from service.config.broker_address import BrokerAddress
 from service.config.config import KEYS, Config
-from service.daemon.construction import Parts, Wrappers, build_parts
+from service.daemon.construction import Parts, Wrappers, build_parts, is_disk_full, report_pruned
 from service.ops.systemd import Notifier
 from service.recording.pruning import prune_periodically
-from service.recording.retention import Pruned, limits_of
+from service.recording.retention import Limits, Pruned, limits_of
 from stinger.errors import UnavailableError, first_error
 
 STOP_S: Final = 1.2
@@ -122,6 +122,8 @@ class Daemon:
                 tasks.create_task(self._supervise_broker(), name="embedded broker"),
                 tasks.create_task(parts.notifier.run_watchdog(parts.flow.check_progress), name="watchdog"),
             ]
+            if parts.uploading is not None:
+                workers.append(tasks.create_task(parts.uploading.run(), name="uploading"))
             parts.health.heartbeat()
             parts.health.ready = True
             _LOG.info("daemon_started", version=parts.version, model=self.model)
@@ -185,7 +187,10 @@ class Daemon:
         parts = self._parts
 
         def report(pruned: Pruned) -> None:
-            parts.metrics.set_stored(kept=pruned.left, kept_bytes=pruned.left_bytes, deleted=len(pruned.deleted))
+            report_pruned(parts.metrics, pruned)
             parts.alarms.on_pruned(pruned)
 
-        await prune_periodically(parts.retention, lambda: limits_of(self._config.recorder), parts.room_needed, report)
+        def limits() -> Limits:
+            return limits_of(self._config.recorder, disk_full=is_disk_full(self._config))
+
+        await prune_periodically(parts.retention, limits, parts.room_needed, report)

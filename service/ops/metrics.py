@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from service.base.source import LinkReport, LinkState
-from service.base.states import RecorderStats
+from service.base.states import RecorderStats, UploadTotals
 from service.ops.device_metrics import DeviceMetrics
 from service.ops.exposition import Family, expose, label
 from service.ops.histogram import Histogram
@@ -68,10 +68,14 @@ class Metrics:
         """Number of messages of devices over MQTT that were not accepted."""
         self.recorder: Callable[[], RecorderStats | None] = lambda: None
         """Totals of the recorder; ``None`` while there is no recorder."""
+        self.uploads: Callable[[], UploadTotals | None] = lambda: None
+        """Totals of uploading recordings to shared storage; ``None`` if they are not uploaded."""
         self.stored_recordings = self.stored_bytes = 0
         """Recordings on the disk and their size, as of the last pruning."""
         self.recordings_pruned = 0
         """Recordings deleted because they were too old or too many."""
+        self.deleted_before_upload = 0
+        """Recordings deleted before they were uploaded, because the disk was full."""
         self.free_bytes: Callable[[], int | None] = lambda: None
         """Free bytes on the disk of the data folder; ``None`` if unknown."""
         self._devices: dict[str, DeviceMetrics] = {}
@@ -100,10 +104,11 @@ class Metrics:
         """Store the version of the model in use for ``device``."""
         self._models[device] = model
 
-    def set_stored(self, *, kept: int, kept_bytes: int, deleted: int) -> None:
+    def set_stored(self, *, kept: int, kept_bytes: int, deleted: int, deleted_before_upload: int = 0) -> None:
         """Store the result of pruning: ``kept`` recordings of ``kept_bytes`` on the disk, and ``deleted`` more deleted."""
         self.stored_recordings, self.stored_bytes = kept, kept_bytes
         self.recordings_pruned += deleted
+        self.deleted_before_upload += deleted_before_upload
 
     def expose(self) -> bytes:
         """Return everything in Prometheus' text format, :data:`service.ops.exposition.CONTENT_TYPE`. From any thread."""
@@ -222,6 +227,7 @@ class Metrics:
         yield _single(
             "recordings_pruned_total", "counter", "Recordings deleted by age or size.", self.recordings_pruned
         )
+        yield from self._upload_families()
         free = self.free_bytes()
         if free is not None:
             yield _single("data_free_bytes", "gauge", "Free bytes on the disk of the data folder.", free)
@@ -235,6 +241,32 @@ class Metrics:
         yield _single("recorder_files_total", "counter", "Recordings started.", stats.files)
         yield _single("recorder_open_files", "gauge", "Recordings being written.", stats.open_files)
         yield _single("recorder_stopped", "gauge", "1 while no samples can be written to the disk.", int(stats.alarm))
+
+    def _upload_families(self) -> Iterator[Family]:
+        totals = self.uploads()
+        if totals is None:
+            return
+        yield _single("recordings_uploaded_total", "counter", "Recordings uploaded to shared storage.", totals.uploaded)
+        yield _single("recordings_uploaded_bytes_total", "counter", "Bytes of samples uploaded.", totals.uploaded_bytes)
+        yield _single(
+            "recordings_upload_failures_total", "counter", "Uploads that failed and are tried again.", totals.failures
+        )
+        yield _single("recordings_upload_waiting", "gauge", "Closed recordings not yet uploaded.", totals.waiting)
+        yield _single(
+            "recordings_upload_waiting_bytes", "gauge", "Bytes of samples not yet uploaded.", totals.waiting_bytes
+        )
+        yield _single(
+            "recordings_upload_waiting_seconds",
+            "gauge",
+            "How long the oldest recording has waited for its upload, since the daemon's start at most.",
+            totals.waiting_s,
+        )
+        yield _single(
+            "recordings_deleted_before_upload_total",
+            "counter",
+            "Recordings deleted before their upload because the disk was full.",
+            self.deleted_before_upload,
+        )
 
     def _stage(self, name: str) -> Histogram:
         stage = getattr(self, name)

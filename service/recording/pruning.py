@@ -47,8 +47,13 @@ async def prune_periodically(
                 deleted=len(pruned.deleted),
                 bytes=pruned.deleted_bytes,
                 kept_for_models=len(pruned.kept_for_models),
+                kept_for_upload=len(pruned.kept_for_upload),
                 left=pruned.left,
                 left_bytes=pruned.left_bytes,
+            )
+        if pruned.deleted_not_uploaded:
+            _LOG.warning(
+                "recordings_deleted_before_upload", count=pruned.deleted_not_uploaded, reason="the disk is full"
             )
         on_pruned(pruned)
         with suppress(TimeoutError):

@@ -14,6 +14,7 @@ from models.registry import Registry
 from service.config.config import RecorderConfig
 from service.recording.age_clock import AgeClock
 from service.recording.store import Store, StoredRecording, read_store, sidecar_path
+from service.recording.upload_journal import UploadJournal, upload_name
 from stinger.errors import StingerError
 from stinger.files import open_regular, os_errors
 from stinger.recording_name import STEM
@@ -34,14 +35,17 @@ class Limits:
     """Delete the oldest recording while all of them take more than this."""
     keep_trained: bool = True
     """Keep every recording that a model in the registry refers to."""
+    keep_not_uploaded: bool = True
+    """Keep every recording that is not yet in shared storage, if recordings are uploaded there."""
 
 
-def limits_of(config: RecorderConfig) -> Limits:
-    """Return the limits that ``config`` sets."""
+def limits_of(config: RecorderConfig, *, disk_full: bool = False) -> Limits:
+    """Return the limits that ``config`` sets. If the disk is full, recordings need not be uploaded to be deleted."""
     return Limits(
         keep_s=None if config.keep is None else config.keep.seconds,
         keep_bytes=None if config.keep_size is None else config.keep_size.bytes,
         keep_trained=config.keep_trained,
+        keep_not_uploaded=not disk_full,
     )
 
 
@@ -52,6 +56,10 @@ class Pruned:
     deleted: tuple[StoredRecording, ...] = ()
     kept_for_models: tuple[StoredRecording, ...] = ()
     """Beyond the limits, but kept because a model refers to them."""
+    kept_for_upload: tuple[StoredRecording, ...] = ()
+    """Beyond the limits, but kept because they are not yet uploaded to shared storage."""
+    deleted_not_uploaded: int = 0
+    """Number of recordings that were deleted although they are nowhere else."""
     left: int = 0
     """Number of recordings that are left."""
     left_bytes: int = 0
@@ -68,14 +76,22 @@ class Pruned:
 class Retention:
     """Prunes the recordings below the folder ``recordings``. With ``clock``, none is deleted by age while it is not trusted.
 
-    It never deletes the newest recording of a device, nor one that may still be open. What each model of ``registry``
+    With ``uploads``, the journal of a daemon that uploads its recordings, those that it does not have are kept. It never deletes the newest recording of a device, nor one that may still be open. What each model of ``registry``
     refers to is read once. Methods may be called from any thread, :meth:`prune` from one at a time; other processes may
     record and prune there meanwhile.
     """
 
-    def __init__(self, recordings: Path, registry: Registry, *, clock: AgeClock | None = None) -> None:
+    def __init__(
+        self,
+        recordings: Path,
+        registry: Registry,
+        *,
+        clock: AgeClock | None = None,
+        uploads: UploadJournal | None = None,
+    ) -> None:
         self._folder = recordings
         self._clock = clock
+        self._uploads = uploads
         self._models = ModelReferences(registry)
         self._hashes: dict[tuple[Path, float, int], str] = {}
         self._stopping = threading.Event()
@@ -107,8 +123,9 @@ class Retention:
         if doubt and any(_is_too_old(recording, limits, now_s) for recording in store.recordings):
             problems.append(doubt)
             limits = replace(limits, keep_s=None)
-        to_delete, kept = self._select(store, limits, references, now_s, problems)
-        deleted = []
+        self._read_uploads(problems)
+        to_delete, kept, kept_for_upload = self._select(store, limits, references, now_s, problems)
+        deleted: list[StoredRecording] = []
         for recording in to_delete:
             if self._stopping.is_set():
                 break
@@ -119,6 +136,8 @@ class Retention:
         return Pruned(
             deleted=tuple(deleted),
             kept_for_models=tuple(kept),
+            kept_for_upload=tuple(kept_for_upload),
+            deleted_not_uploaded=sum(not self._is_uploaded(recording) for recording in deleted),
             left=len(store.recordings) - len(deleted),
             left_bytes=store.bytes - sum(recording.bytes for recording in deleted),
             problems=tuple(problems),
@@ -134,10 +153,11 @@ class Retention:
 
     def _select(
         self, store: Store, limits: Limits, references: ReferencedData, now_s: float, problems: list[str]
-    ) -> tuple[list[StoredRecording], list[StoredRecording]]:
-        """Return the recordings to delete, and those that are kept only because a model refers to them."""
+    ) -> tuple[list[StoredRecording], list[StoredRecording], list[StoredRecording]]:
+        """Return the recordings to delete, and those that are kept only for a model, and only until they are uploaded."""
         to_delete: list[StoredRecording] = []
         kept: list[StoredRecording] = []
+        kept_for_upload: list[StoredRecording] = []
         total = store.bytes
         stems = frozenset(match[0] for text in references.texts for match in STEM.finditer(text))
         for recording in store.recordings:
@@ -158,10 +178,23 @@ class Retention:
                 continue
             if referenced:
                 kept.append(recording)
+            elif limits.keep_not_uploaded and not self._is_uploaded(recording):
+                kept_for_upload.append(recording)
             else:
                 to_delete.append(recording)
                 total -= recording.bytes
-        return to_delete, kept
+        return to_delete, kept, kept_for_upload
+
+    def _read_uploads(self, problems: list[str]) -> None:
+        if self._uploads is not None:
+            try:
+                self._uploads.refresh()
+            except StingerError as error:
+                problems.append(str(error))
+
+    def _is_uploaded(self, recording: StoredRecording) -> bool:
+        """Return whether ``recording`` need not be kept for its upload: always so if recordings are not uploaded."""
+        return self._uploads is None or self._uploads.find(upload_name(recording.path)) is not None
 
     def _is_referenced(self, recording: StoredRecording, stems: frozenset[str], hashes: frozenset[str]) -> bool:
         if recording.path.stem in stems:
