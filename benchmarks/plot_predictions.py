@@ -57,7 +57,7 @@ def forecast(session: Session, models: list[Model]) -> Forecast:
 
 def drawn_here(session: Session, found: Forecast, folder: Path) -> None:
     look = ExcerptLook(
-        dpi=DPI, from_s=-1.5, to_s=0.3, window_s=(-0.6, -0.1), moment="shot", models=SPECS, threshold=0.5
+        dpi=DPI, from_s=-1.5, to_s=0.3, window_s=(-0.6, -0.1), moment="shot", models=SPECS, thresholds=(0.5,)
     )
     moments = session.shots.time_ms[session.shots.accepted][5 : 5 + PICTURES].tolist()
     around = partial(excerpt, session.recording, session.shots, title="shot", pre_ms=1500, post_ms=300)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from models.dataset import Dataset
-from models.estimators import FittedModel, Labels, fit_members, training_inputs
-from models.features import TrainingInput
+from models.estimators import FittedModel, fit_members, training_inputs
 from models.metrics import Metrics, ThresholdReport, compute_metrics, report_at
 from models.spec import EstimatorOptions, ModelSpec
 from models.splits import Split, make_split, stratified_subset
+from models.turning import with_turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,8 @@ class TrainingOptions:
     """How to train; the defaults are those of ``stinger train``.
 
     ``max_rows`` of 0 means all rows. With ``refit``, one model is fitted on the train side and measured, and another one,
-    fitted on all used rows, is returned.
+    fitted on all used rows, is returned. With ``turned_deg``, models are fitted on a turned copy of each row as well
+    (:mod:`models.turning`), and measured on rows as they are.
     """
 
     spec: ModelSpec
@@ -30,6 +30,7 @@ class TrainingOptions:
     seed: int = 1
     max_rows: int = 0
     refit: bool = False
+    turned_deg: float = 0
     estimators: EstimatorOptions = field(default_factory=EstimatorOptions)
 
 
@@ -65,13 +66,12 @@ def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
     that is impossible and for a model whose package is missing.
     """
     rows = stratified_subset(dataset.labels, options.max_rows or len(dataset), seed=options.seed)
-    labels = dataset.labels[rows]
+    windows, labels = dataset.windows[rows], dataset.labels[rows]
     split = make_split(options.split, labels, dataset.rows.take(rows), test_size=options.test_size, seed=options.seed)
-    inputs = training_inputs(dataset.windows[rows], options.spec)
-    fitted, warnings = _fit(options, _at(inputs, split.train), labels[split.train])
-    probability = fitted.probability(_at(inputs, split.test))
+    fitted, warnings = _fit(options, windows[split.train], labels[split.train])
+    probability = fitted.probability(training_inputs(windows[split.test], options.spec))
     if options.refit:
-        fitted, warnings = _fit(options, inputs, labels)
+        fitted, warnings = _fit(options, windows, labels)
     return TrainingResult(
         fitted=fitted,
         options=options,
@@ -86,11 +86,10 @@ def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
     )
 
 
-def _at(inputs: Mapping[str, TrainingInput], rows: npt.NDArray[np.intp]) -> dict[str, TrainingInput]:
-    return {name: values[rows] for name, values in inputs.items()}
-
-
 def _fit(
-    options: TrainingOptions, inputs: Mapping[str, TrainingInput], labels: Labels
+    options: TrainingOptions, windows: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8]
 ) -> tuple[FittedModel, tuple[str, ...]]:
+    if options.turned_deg:
+        windows, labels = with_turned(windows, labels, options.turned_deg, options.seed)
+    inputs = training_inputs(windows, options.spec)
     return fit_members(options.spec, inputs, labels, seed=options.seed, options=options.estimators)

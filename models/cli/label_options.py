@@ -22,6 +22,14 @@ def label_options(default: str) -> Callable[[_Command], _Command]:
     def decorate(command: _Command) -> _Command:
         for option in (
             click.option(
+                "--turned-deg",
+                type=click.FloatRange(0, 180),
+                default=_DEFAULTS.turned_deg,
+                show_default=True,
+                help="With --labels stream: also train on each row turned by a random angle of up to this, for other ways of "
+                "holding.",
+            ),
+            click.option(
                 "--hard-rounds",
                 type=click.IntRange(0, 100),
                 default=_DEFAULTS.hard_rounds,
@@ -64,23 +72,14 @@ def label_options(default: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
-turned_option = click.option(
-    "--turned-deg",
-    type=click.FloatRange(0, 180),
-    default=_DEFAULTS.turned_deg,
-    show_default=True,
-    help="With --labels stream: also train on each row turned by a random angle of up to this, for other ways of holding.",
-)
-
-
 def stream_options(
     *,
     horizon_ms: float,
     thin: int,
     stream_rows: int,
     hard_rounds: int,
+    turned_deg: float,
     seed: int,
-    turned_deg: float = _DEFAULTS.turned_deg,
 ) -> StreamOptions:
     """Return the values of the options of :func:`label_options`. Raises :class:`~stinger.errors.InputError`."""
     return StreamOptions(

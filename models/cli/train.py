@@ -129,6 +129,7 @@ def train(
     thin: int,
     stream_rows: int,
     hard_rounds: int,
+    turned_deg: float,
     min_shot_gap_ms: float,
     rate_hz: float,
     every: int,
@@ -147,7 +148,14 @@ def train(
     _check_source(labels, train_dir, logs)
     if spec is not None:
         _refuse_with_spec("model", "features")
-    rows = stream_options(horizon_ms=horizon_ms, thin=thin, stream_rows=stream_rows, hard_rounds=hard_rounds, seed=seed)
+    rows = stream_options(
+        horizon_ms=horizon_ms,
+        thin=thin,
+        stream_rows=stream_rows,
+        hard_rounds=hard_rounds,
+        turned_deg=turned_deg,
+        seed=seed,
+    )
     defaults = fit_options(rows) if labels == STREAM else WINDOW_FIT
     options = TrainingOptions(
         spec=parse_spec(spec or f"{model}:{features}"),
@@ -156,6 +164,7 @@ def train(
         seed=seed,
         max_rows=max_rows,
         refit=refit,
+        turned_deg=rows.turned_deg if labels == STREAM else 0,
         estimators=replace(
             defaults,
             mlp_hidden=mlp_hidden or defaults.mlp_hidden,

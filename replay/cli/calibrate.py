@@ -128,7 +128,7 @@ def calibrate(
         operating=evaluate(traces, chosen, min_lead_ms=min_lead_ms),
         average_precision=average_precision(traces),
         rows=rows,
-        warnings=overlap_warnings(model, data),
+        warnings=(*data.warnings, *overlap_warnings(model, data)),
     )
     if found is None:
         click.echo("\n".join(table(table_rows(report))))

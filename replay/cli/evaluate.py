@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from models.cli.label_options import label_options, stream_options, turned_option
+from models.cli.label_options import label_options, stream_options
 from models.cli.options import ThresholdType
 from models.decision_parameters import DecisionParameters
 from models.export import ExportOptions
@@ -76,7 +76,6 @@ class _Angles(click.ParamType[tuple[float, ...]]):
     help="Random seed for drawing negatives and training.",
 )
 @label_options(STREAM)
-@turned_option
 @negative_options(RECOMMENDED)
 @click.option(
     "--jobs", type=click.IntRange(0), default=0, help="Number of parallel trainings.  [default: 0, one per core]"
@@ -192,7 +191,7 @@ def evaluate_command(
         operating=rows[at.index(parameters.on)] if at else evaluate(traces, parameters, min_lead_ms=min_lead_ms),
         average_precision=precision,
         rows=rows,
-        warnings=warnings,
+        warnings=(*data.warnings, *warnings),
         uncertainty=uncertainty_of(traces, parameters, precision, min_lead_ms=min_lead_ms),
         dynamic=evaluate_dynamic(traces, parameters, idle_rpm=idle_rpm, min_lead_ms=min_lead_ms),
         turned=turned_results(plan, traces, of_turned, parameters, min_lead_ms=min_lead_ms) if turn else (),

@@ -59,6 +59,7 @@ class ExcerptLook:
     """What all pictures of a series have in common; times are in seconds relative to the moment.
 
     ``window_s`` is shaded and labelled ``window``, unless that is ``None``. Without models there is no upper panel.
+    ``thresholds`` are those of the models, drawn as dashed lines: equal ones as one, and if they differ, in the colours of the models.
     """
 
     dpi: float
@@ -68,7 +69,7 @@ class ExcerptLook:
     moment: Moment
     window: str | None = "label window"
     models: tuple[str, ...] = ()
-    threshold: float | None = None
+    thresholds: tuple[float, ...] = ()
 
 
 class ExcerptPicture:
@@ -147,8 +148,11 @@ class ExcerptPicture:
             colour, style = MODEL_LINES[i % len(MODEL_LINES)]
             (line,) = panel.plot([], [], color=colour, linestyle=style, linewidth=1.4, label=name)
             self._models.append(line)
-        if look.threshold is not None:
-            panel.axhline(look.threshold, label=f"threshold {look.threshold:g}", **THRESHOLD_LINE)
+        differ = len(set(look.thresholds)) > 1
+        for threshold in dict.fromkeys(look.thresholds):
+            line = panel.axhline(threshold, label=f"threshold {threshold:g}", **THRESHOLD_LINE)
+            if differ:
+                line.set_color(MODEL_LINES[look.thresholds.index(threshold) % len(MODEL_LINES)][0])
         return panel
 
     def _axis_plots(self, panel: Axes, sensor: str) -> list[Line2D]:

@@ -84,15 +84,18 @@ def draw_overview(
     path: StrPath,
     *,
     title: str,
-    threshold: float,
+    thresholds: Sequence[float],
     dpi: float,
     max_points: int,
 ) -> None:
-    """Write a PNG of the probabilities of models ``names`` over time, a panel each, with about ``max_points`` points per line."""
+    """Write a PNG of the probabilities of models ``names`` over time, a panel each, with about ``max_points`` points per line.
+
+    ``thresholds`` are those of the models, drawn as a dashed line in each panel.
+    """
     placed = _in_line(sessions)
     panel_in = 2.6 if len(names) == 1 else 1.15
     stack = _Stack(placed, len(names), panel_in=panel_in, space_in=_LEGEND_IN, dpi=dpi, title=title)
-    for i, (panel, name) in enumerate(zip(stack.panels, names, strict=True)):
+    for i, (panel, name, threshold) in enumerate(zip(stack.panels, names, thresholds, strict=True)):
         points = [
             _probability_points(place, forecast, i, max_points * _share(place, placed))
             for place, forecast in zip(placed, forecasts, strict=True)

@@ -48,6 +48,8 @@ class Prediction:
     names: tuple[str, ...]
     chosen: Mapping[Shot, str] | None = None
     """The accepted shots to draw, and a note for the title of each; by default, the first ones."""
+    thresholds: tuple[float, ...] = ()
+    """The threshold of each model to draw, if they differ; by default, that of the options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def write_predictions(
         prediction.names,
         outdir / OVERVIEW_PICTURE,
         title=f"Probability of a shot, {options.lead_ms:g} ms ahead: {log_name}",
-        threshold=options.threshold,
+        thresholds=_thresholds(prediction, options),
         dpi=options.dpi,
         max_points=options.max_points,
     )
@@ -167,8 +169,13 @@ def _look(prediction: Prediction, options: PredictionOptions, moment: Moment, wi
         moment=moment,
         window=window,
         models=prediction.names,
-        threshold=options.threshold,
+        thresholds=_thresholds(prediction, options),
     )
+
+
+def _thresholds(prediction: Prediction, options: PredictionOptions) -> tuple[float, ...]:
+    """Return the threshold of each model."""
+    return prediction.thresholds or (options.threshold,) * len(prediction.names)
 
 
 def _shots_there(prediction: Prediction, options: PredictionOptions) -> int:

@@ -119,6 +119,12 @@ class RetrainConfig:
         low=0,
         high=_LONGEST_MS,
     )
+    turned_deg: float = key(
+        0.0,
+        "With labels = stream: also train on each row turned by a random angle of up to this many degrees.",
+        low=0,
+        high=180,
+    )
     neg_strategy: str = key(
         RECOMMENDED.strategy,
         "Draw negatives from anywhere (far), from shortly before shots (near), or both (mixed).",
@@ -189,7 +195,9 @@ class RetrainConfig:
         return self._stream_options() if self.labels == STREAM else self._window_options()
 
     def _stream_options(self) -> StreamOptions:
-        return StreamOptions(lead_ms=self.lead_ms, horizon_ms=self.horizon_ms, seed=self.seed)
+        return StreamOptions(
+            lead_ms=self.lead_ms, horizon_ms=self.horizon_ms, turned_deg=self.turned_deg, seed=self.seed
+        )
 
     def _window_options(self) -> ExportOptions:
         names = [entry.name for entry in fields(NegativeOptions)]

@@ -70,7 +70,7 @@ class PersonalFiles:
 
 def count_pictures(models: Sequence[PersonalModel], options: PredictionOptions = PICTURE_OPTIONS) -> int:
     """Return the largest number of pictures of shots that :func:`write_personal` draws, for a progress bar."""
-    return pictures_at_most(_prediction(models), options)
+    return pictures_at_most(prediction_of(models), options)
 
 
 def write_personal(
@@ -95,7 +95,7 @@ def write_personal(
         write_bytes(folder / f"{name}.onnx", model.onnx)
         write_mlmd(path, model.blaster_model)
         write_evaluation(model.report, folder / name, dpi=_DPI)
-    prediction = _prediction(models)
+    prediction = prediction_of(models)
     chosen = choose_shots(shots, prediction.sessions, prediction.forecasts, options.max_shots)
     write_predictions(folder, replace(prediction, chosen=chosen), options, progress=progress)
     losses = {str(model.spec): model.losses for model in models if model.losses}
@@ -134,7 +134,8 @@ def _result(folder: Path, models: Sequence[PersonalModel], files: PersonalFiles,
     )
 
 
-def _prediction(models: Sequence[PersonalModel]) -> Prediction:
+def prediction_of(models: Sequence[PersonalModel]) -> Prediction:
+    """Return what the pictures show: the probabilities of ``models`` over their log, and their thresholds."""
     sessions = [trace.session for trace in models[0].traces]
     spans = [span_of(session.recording) for session in sessions]
     return Prediction(
@@ -147,4 +148,5 @@ def _prediction(models: Sequence[PersonalModel]) -> Prediction:
         dataset=None,
         dataset_probability=None,
         names=tuple(str(model.spec) for model in models),
+        thresholds=tuple(model.report.operating.parameters.on for model in models),
     )

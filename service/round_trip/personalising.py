@@ -231,7 +231,7 @@ def _train_and_test(training: _Training, spec: ModelSpec, slot: ModelSlot) -> Pe
         operating=operating,
         average_precision=precision,
         rows=rows,
-        warnings=(*choice.warnings, *fit_warnings),
+        warnings=(*data.warnings, *choice.warnings, *fit_warnings),
     )
     return PersonalModel(
         spec,

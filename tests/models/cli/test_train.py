@@ -122,3 +122,13 @@ def test_samples_in_two_logs_are_used_once(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "begin" in result.stderr
     assert json.loads(result.stdout)["dataset"]["sessions"] == 1
+
+
+def test_turned_copies_are_trained_on_but_not_tested_on(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        (tmp_path / f"s{seed}.bin").write_bytes(encode_bin(synthetic_samples(3000, 8, seed=seed)))
+    line = "train --labels stream s1.bin s2.bin --split session --json"
+    plain, turned = (json.loads(invoke_line(f"{line}{more}").stdout) for more in ("", " --turned-deg 30"))
+    assert (plain["turned_deg"], turned["turned_deg"]) == (0, 30)
+    assert turned["test"] == plain["test"]
+    assert turned["roc_auc"] != plain["roc_auc"]

@@ -50,6 +50,13 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return str(request.param)
 
 
+def test_the_numbers_repeat_the_warnings(copy: str) -> None:
+    del copy
+    result = invoke("evaluate", "--train", "logreg:summary", "--json", "a.bin", "copy.csv")
+    (line,) = result.stderr.splitlines()
+    assert line.removeprefix("Warning: ") in json.loads(result.stdout)["warnings"]
+
+
 def evaluated(*logs: str) -> tuple[dict[str, object], str]:
     result = invoke("evaluate", "--train", "logreg:summary", "--json", *logs)
     assert result.exit_code == 0, result.output

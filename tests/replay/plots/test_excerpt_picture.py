@@ -12,7 +12,7 @@ from matplotlib.legend import Legend
 
 from replay.plots.excerpt import Excerpt
 from replay.plots.excerpt_picture import ExcerptLook, ExcerptPicture, Moment
-from replay.plots.style import MODEL_LINES, REJECTED_LINE
+from replay.plots.style import MODEL_LINES, REJECTED_LINE, THRESHOLD_LINE
 
 BLACK, PURPLE, SHADE = (0, 0, 0), (0xCC, 0x79, 0xA7), (250, 245, 190)
 
@@ -30,10 +30,21 @@ def excerpt(*, models: int = 1, accepted: list[float] | None = None, rejected: l
     )
 
 
-def picture(moment: Moment, *, models: tuple[str, ...] = ("mlp:rich",)) -> ExcerptPicture:
+def picture(
+    moment: Moment, *, models: tuple[str, ...] = ("mlp:rich",), thresholds: tuple[float, ...] = ()
+) -> ExcerptPicture:
     window = {"shot": "label window", "rejected edge": None, "end of the lead": "negative window"}[moment]
     return ExcerptPicture(
-        ExcerptLook(dpi=100, from_s=-1, to_s=0.2, window_s=(-0.6, -0.1), moment=moment, window=window, models=models)
+        ExcerptLook(
+            dpi=100,
+            from_s=-1,
+            to_s=0.2,
+            window_s=(-0.6, -0.1),
+            moment=moment,
+            window=window,
+            models=models,
+            thresholds=thresholds,
+        )
     )
 
 
@@ -92,3 +103,19 @@ def test_no_model_looks_like_what_is_marked_across_the_panels() -> None:
 
 def test_a_dozen_models_of_one_picture_all_look_different() -> None:
     assert len(set(MODEL_LINES)) == len(MODEL_LINES) == 12
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "lines"),
+    [
+        ((0.5, 0.5), [(0.5, "threshold 0.5", THRESHOLD_LINE["color"])]),
+        ((0.3, 0.16), [(0.3, "threshold 0.3", MODEL_LINES[0][0]), (0.16, "threshold 0.16", MODEL_LINES[1][0])]),
+    ],
+)
+def test_the_thresholds_of_the_models_are_dashed_lines(
+    thresholds: tuple[float, ...], lines: list[tuple[float, str, str]]
+) -> None:
+    made = picture("shot", models=("a", "b"), thresholds=thresholds)
+    panel = made._picture.figure.axes[-1]
+    drawn = [line for line in panel.get_lines() if str(line.get_label()).startswith("threshold")]
+    assert [(np.ravel(line.get_ydata())[0], line.get_label(), line.get_color()) for line in drawn] == lines

@@ -13,7 +13,7 @@ from replay.evaluation.cost import CostWeights, cost_per_minute
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.evaluation.intervals import wilson
 from replay.plots.shot_choice import ShotOrder
-from service.round_trip.personal_files import PICTURE_OPTIONS, count_pictures, write_personal
+from service.round_trip.personal_files import PICTURE_OPTIONS, count_pictures, prediction_of, write_personal
 from service.round_trip.personal_report import others_lines, result_lines, threshold_lines, verdict_lines
 from service.round_trip.personalising import (
     SPECS,
@@ -102,6 +102,10 @@ def load_losses(model: PersonalModel, folder: Path) -> list[float]:
     (folder / "model.onnx").write_bytes(model.onnx)
     losses: list[float] = load_model(folder / "model.onnx").meta.training["losses"]["mlp:rich"]
     return losses
+
+
+def test_pictures_show_the_threshold_of_each_model(models: tuple[PersonalModel, ...]) -> None:
+    assert prediction_of(models).thresholds == tuple(model.threshold_percent / 100 for model in models)
 
 
 def test_pictures_are_those_of_the_chosen_shots(models: tuple[PersonalModel, ...], tmp_path: Path) -> None:
