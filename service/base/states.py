@@ -90,3 +90,30 @@ class UploadTotals:
     waiting_bytes: int = 0
     waiting_s: float = 0.0
     """For how long the oldest of them has waited, since the start at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Whether what was processed would survive the end of the process."""
+
+    complete: bool
+    """Whether all of it is in files now: recordings and outbox."""
+    lost_samples: int
+    """Number of samples, since the start, that could not be recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFigures:
+    """Figures of this daemon's part in the group, for metrics."""
+
+    partitions: int
+    """Partitions of the group."""
+    held: int
+    """Partitions that this daemon reads."""
+    lag_messages: int
+    """Messages of these that wait to be scored."""
+    lag_s: float
+    """Age of the oldest of them; 0 if none waits."""
+    takeovers: int
+    ignored: int
+    """Messages that are no samples, or of devices that were not accepted."""

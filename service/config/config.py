@@ -179,7 +179,7 @@ class Config:
 
     sources: tuple[SourceUrl, ...] = key(
         (),
-        "URL of a source of samples: serial:, tcp:, replay: or mqtt:. May be repeated.",
+        "URL of a source of samples: serial:, tcp:, replay:, mqtt: or nats:. May be repeated.",
         option="--source",
         metavar="URL",
         parse=parse_source_urls,

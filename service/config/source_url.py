@@ -16,7 +16,7 @@ from stinger.errors import InputError
 from stinger.files import home_resolved
 from stinger.wording import without_user
 
-FORMS: Final = "serial:///dev/ttyACM0, serial://COM3, serial://auto, tcp://host:port, replay:PATH or mqtt:"
+FORMS: Final = "serial:///dev/ttyACM0, serial://COM3, serial://auto, tcp://host:port, replay:PATH, mqtt: or nats://host?stream=NAME"
 
 _LOWEST_BAUD: Final = 50
 _HIGHEST_BAUD: Final = 12_000_000
@@ -24,6 +24,11 @@ _MOST_LOOPS: Final = 1_000_000
 _LOWEST_SPEED: Final = 0.001
 _HIGHEST_SPEED: Final = 1000.0
 _AUTO_DEVICE: Final = "blaster"
+_NATS_PORT: Final = 4222
+_MOST_PARTITIONS: Final = 1024
+_MOST_REPLICAS: Final = 5
+_DEFAULT_PARTITIONS: Final = 16
+_STREAM_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,30 @@ class MqttUrl(_SourceUrl):
     """``mqtt:``: every blaster that publishes its samples to the daemon's broker."""
 
 
-SourceUrl = SerialUrl | TcpUrl | ReplayUrl | MqttUrl
+@dataclass(frozen=True, slots=True)
+class NatsUrl(_SourceUrl):
+    """``nats://HOST:4222,HOST:4222?stream=NAME``: the blasters of a stream, shared with the other daemons of a group."""
+
+    servers: tuple[tuple[str, int], ...]
+    """Host and port of servers of one cluster, at least one; the others are learned from them."""
+    stream: str
+    partitions: int
+    """Number of partitions that the server divides the blasters into."""
+    group: str
+    """Name that the daemons which share the partitions have in common."""
+    replicas: int
+    """Number of servers that keep the group's leases, and the stream if the daemon creates it."""
+    user: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    """Certificates of authorities that may have signed the servers' certificates; None for no TLS."""
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+SourceUrl = SerialUrl | TcpUrl | ReplayUrl | MqttUrl | NatsUrl
+SharedUrl = MqttUrl | NatsUrl
+"""A source of many devices, whose names it learns from what they publish."""
 
 
 def parse_source_urls(texts: Sequence[str]) -> tuple[SourceUrl, ...]:
@@ -88,10 +116,12 @@ def parse_source_urls(texts: Sequence[str]) -> tuple[SourceUrl, ...]:
             url = parse_source_url(text)
         except InputError as error:
             raise InputError(f"{shown}: {error}") from None
-        name = "mqtt:" if isinstance(url, MqttUrl) else url.device
+        name = "shared" if isinstance(url, SharedUrl) else url.device
         if name in taken:
-            if isinstance(url, MqttUrl):
-                raise InputError(f"{shown} is given twice: once is enough")
+            if isinstance(url, SharedUrl):
+                if taken[name] == shown:
+                    raise InputError(f"{shown} is given twice: once is enough")
+                raise InputError(f"{shown}: {taken[name]} brings blasters as well: choose one source of many blasters")
             raise InputError(f"{shown}: {taken[name]} is called {name} as well: name one of them with ?device=NAME")
         taken[name] = shown
         urls.append(url)
@@ -166,6 +196,29 @@ class _Options:
             return None
         return 0 if given is None else _whole("loop", given, 0, _MOST_LOOPS)
 
+    def whole(self, name: str, low: int, high: int, default: int) -> int:
+        given = self._take(name)
+        return default if given is None else _whole(name, given, low, high)
+
+    def name(self, name: str, default: str | None = None) -> str:
+        given = self._take(name)
+        given = default if given is None else given
+        if given is None:
+            raise InputError(f"expected {name}=NAME after the ?")
+        if not _STREAM_NAME.fullmatch(given):
+            raise InputError(f"{name} {given!r:.80}: expected 1 to 64 letters, digits, _ or -")
+        return given
+
+    def text(self, name: str) -> str | None:
+        given = self._take(name)
+        if given is not None and (not given or not given.isprintable()):
+            raise InputError(f"{name} is empty or does not print")
+        return given
+
+    def file(self, name: str) -> Path | None:
+        given = self.text(name)
+        return None if given is None else home_resolved(given)
+
     def _take(self, name: str) -> str | None:
         self._known.append(name)
         return self._values.get(name)
@@ -221,10 +274,41 @@ def _mqtts(_text: str, _rest: str, _options: _Options) -> MqttUrl:
     )
 
 
+def _nats(text: str, rest: str, options: _Options) -> NatsUrl:
+    if "@" in rest:
+        raise InputError("write the user as user=NAME after the ?, and the password into a file, password_file=PATH")
+    if not rest.startswith("//") or not rest.strip("/"):
+        raise InputError("expected a server, such as nats://host:4222?stream=SAMPLES")
+    stream = options.name("stream")
+    url = NatsUrl(
+        text,
+        servers=tuple(_nats_server(server) for server in rest[2:].rstrip("/").split(",")),
+        stream=stream,
+        partitions=options.whole("partitions", 1, _MOST_PARTITIONS, _DEFAULT_PARTITIONS),
+        group=options.name("group", "stinger"),
+        replicas=options.whole("replicas", 1, _MOST_REPLICAS, 1),
+        user=options.text("user"),
+        password_file=options.file("password_file"),
+        ca_file=options.file("ca_file"),
+        cert_file=options.file("cert_file"),
+        key_file=options.file("key_file"),
+    )
+    if (url.user is None) != (url.password_file is None):
+        raise InputError("user and password_file belong together: give both or neither")
+    if url.ca_file is None and (url.cert_file or url.key_file):
+        raise InputError("certificates need TLS: give ca_file as well")
+    return url
+
+
+def _nats_server(text: str) -> tuple[str, int]:
+    return tcp_address(f"//{text}" if re.search(r":[0-9]*\Z", text) else f"//{text}:{_NATS_PORT}")
+
+
 _PARSERS: Final[dict[str, Callable[[str, str, _Options], SourceUrl]]] = {
     "serial": _serial,
     "tcp": _tcp,
     "replay": _replay,
     "mqtt": _mqtt,
     "mqtts": _mqtts,
+    "nats": _nats,
 }

@@ -13,6 +13,7 @@ from service.mqtt.commands import (
     ChooseModel,
     Command,
     ForgetDevice,
+    NotServedError,
     SetThreshold,
     StartRecording,
     StopRecording,
@@ -24,7 +25,10 @@ from stinger.errors import InputError
 
 
 class CommandExecutor:
-    """Executes commands for one known device, or for all; ``forget`` is for unknown devices too."""
+    """Executes commands for one known device, or for all; ``forget`` is for unknown devices too.
+
+    ``shared``: other daemons with the same topic root serve other devices, and receive the same commands.
+    """
 
     def __init__(
         self,
@@ -33,24 +37,25 @@ class CommandExecutor:
         pacing: PacedRecorder,
         model: ServingModel,
         forgetter: DeviceForgetter,
+        *,
+        shared: bool = False,
     ) -> None:
         self._pipeline = pipeline
         self._recorder = recorder
         self._pacing = pacing
         self._model = model
         self._forgetter = forgetter
+        self._shared = shared
 
     async def execute(self, command: Command) -> Mapping[str, Any]:
         """Execute ``command`` and return the resulting state.
 
-        Raises :class:`InputError` for an unknown device, and for a command that cannot be executed; nothing is changed then.
+        Raises :class:`NotServedError` for a device that another daemon may serve, :class:`InputError` for an unknown device and for a command that cannot be executed; nothing is changed then.
         """
         if isinstance(command, ForgetDevice):
+            self._check_served(command.device)
             return {"forgotten": await self._forget(command.device)}
-        known = self._pipeline.devices
-        if command.device is not None and command.device not in known:
-            raise InputError(f"no device '{command.device}'")
-        devices = known if command.device is None else (command.device,)
+        devices = self._addressed(command.device)
         match command:
             case SetThreshold(threshold=threshold):
                 self._pipeline.set_threshold(command.device, threshold)
@@ -69,6 +74,18 @@ class CommandExecutor:
                 for device in devices:
                     self._recorder.note(device, text)
                 return {"noted": list(devices)}
+
+    def _addressed(self, device: DeviceName | None) -> Sequence[DeviceName]:
+        """Return the known devices that a command for ``device`` is for; ``None``: all."""
+        self._check_served(device)
+        known = self._pipeline.devices
+        if device is not None and device not in known:
+            raise InputError(f"no device '{device}'")
+        return known if device is None else (device,)
+
+    def _check_served(self, device: DeviceName | None) -> None:
+        if self._shared and device is not None and device not in self._pipeline.devices:
+            raise NotServedError(f"no device '{device}' here")
 
     async def _forget(self, device: DeviceName | None) -> list[DeviceName]:
         if device is None:

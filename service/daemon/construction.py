@@ -20,11 +20,12 @@ from service.base.sink import Sink
 from service.base.source import Intake, Source
 from service.config.broker_address import BrokerAddress
 from service.config.config import Config
-from service.config.source_url import MqttUrl
+from service.config.source_url import SharedUrl
 from service.daemon.alarms import Alarms
 from service.daemon.broker_start import start_broker
 from service.daemon.command_executor import CommandExecutor
-from service.daemon.device_forgetting import DeviceForgetter
+from service.daemon.device_forgetting import DeviceForgetter, SourceOfMany
+from service.daemon.fleet import connect_group_metrics, fence_of, group_source, join_group, saved_state
 from service.daemon.flow import Flow
 from service.daemon.metrics_server import MetricsServer
 from service.daemon.pipeline import Pipeline
@@ -35,6 +36,7 @@ from service.daemon.telemetry import TelemetryReporter, TelemetrySink
 from service.mqtt.broker_link import BrokerLink
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.outbox import Outbox
+from service.mqtt.publisher import admit_all
 from service.mqtt.root_change import RootChange
 from service.mqtt.sample_subscription import SampleSubscription
 from service.ops.health import Health
@@ -53,7 +55,6 @@ from service.recording.upload_journal import JOURNAL_NAME, UploadJournal
 from service.recording.uploading import Uploading, upload_queue
 from service.sources.build import build_sources
 from service.sources.device_limit import DeviceLimit
-from service.sources.mqtt_source import MqttSource
 from stinger.device_name import DeviceName
 from stinger.paths import recordings_dir, registry_dir
 from stinger.private_files import private_folder
@@ -143,13 +144,17 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     flow = Flow(pipeline)
     limit = DeviceLimit(config.max_devices, on_problem=alarms.on_devices, on_forget=flow.forget)
     subscription = SampleSubscription(broker, root=config.broker.topic_root)
-    sources = build_sources(config.sources, subscription, limit)
+    fence = fence_of(config.sources)
     outbox_path = config.data_dir / "outbox.sqlite3"
     root_change = RootChange(config.data_dir, config.broker.topic_root, used_before=outbox_path.exists())
     outbox = _outbox(stack, outbox_path, config, alarms, lock)
     recorder = _recorder(stack, config, recordings, alarms)
     pacing = PacedRecorder(recorder, flow.call_later)
     stack.callback(pacing.close)
+    join = partial(
+        join_group, fence=fence, limit=limit, release=flow.release, saved=partial(saved_state, pacing, recorder, outbox)
+    )
+    sources = build_sources(config.sources, subscription, limit, join_group=join)
     model = ServingModel(
         config.model,
         serving,
@@ -165,7 +170,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     forgetter = DeviceForgetter(
         pipeline,
         flow,
-        [source for source in sources if isinstance(source, MqttSource)],
+        [source for source in sources if isinstance(source, SourceOfMany)],
         clear=clear_retained,
         broker=broker,
         root=config.broker.topic_root,
@@ -174,14 +179,16 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         broker,
         outbox,
         version=daemon_version,
-        on_command=CommandExecutor(pipeline, recorder, pacing, model, forgetter).execute,
+        on_command=CommandExecutor(pipeline, recorder, pacing, model, forgetter, shared=fence is not None).execute,
         on_acknowledged=lambda seconds: metrics.acknowledged.observe(round(seconds * 1e9)),
         home_assistant=config.broker.home_assistant,
-        served=lambda: pipeline.devices,
+        # Of a shared source, what other daemons have published is right, and they are no problem.
+        served=None if fence is not None else lambda: pipeline.devices,
         root=config.broker.topic_root,
-        on_other_daemons=alarms.on_other_daemons,
+        on_other_daemons=alarms.on_other_daemons if fence is None else lambda _: None,
         on_first_connection=partial(root_change.clear_old, broker),
         on_broker_problem=alarms.on_broker,
+        admit=admit_all if fence is None else fence.admit,
     )
     alarms.subscribe(link.set_alarms)
     mqtt_sink = MqttSink(
@@ -195,17 +202,15 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     figures = TelemetrySink()
     for sink in (pacing, wrappers.mqtt_sink(mqtt_sink), MetricsSink(metrics), figures):
         pipeline.subscribe(sink)
+    shared = group_source(sources)
+    if shared is not None:
+        pipeline.subscribe(shared.sink)
     for url in config.sources:
-        if not isinstance(url, MqttUrl):
+        if not isinstance(url, SharedUrl):
             pipeline.add_device(url.device)
-    metrics.outbox_depth = lambda: outbox.depth  # numbers in memory: read from the thread of a scrape
-    metrics.events_dropped = lambda: outbox.dropped
-    metrics.outbox_unwritten = lambda: outbox.unwritten
-    metrics.events_set_aside = lambda: outbox.set_aside_messages
-    metrics.outbox_files_set_aside = lambda: outbox.set_aside_files
-    metrics.messages_refused = lambda: link.publisher.problems.refused
-    metrics.messages_too_long = lambda: link.publisher.problems.too_long
-    metrics.devices_refused = lambda: limit.refused
+    _connect_metrics(metrics, outbox, link, limit)
+    if fence is not None and shared is not None:
+        connect_group_metrics(metrics, fence, shared)
     metrics.recorder = recorder.stats
     metrics.free_bytes = partial(_free_bytes, config.data_dir)
     return Parts(
@@ -249,6 +254,18 @@ def is_disk_full(config: Config) -> bool:
     """Return whether fewer bytes are free than the configuration wants to keep free."""
     free = _free_bytes(config.data_dir)
     return free is not None and free < config.recorder.keep_free_mb * _MEGABYTE
+
+
+def _connect_metrics(metrics: Metrics, outbox: Outbox, link: BrokerLink, limit: DeviceLimit) -> None:
+    """Have ``metrics`` read the counters of the other parts."""
+    metrics.outbox_depth = lambda: outbox.depth  # numbers in memory: read from the thread of a scrape
+    metrics.events_dropped = lambda: outbox.dropped
+    metrics.outbox_unwritten = lambda: outbox.unwritten
+    metrics.events_set_aside = lambda: outbox.set_aside_messages
+    metrics.outbox_files_set_aside = lambda: outbox.set_aside_files
+    metrics.messages_refused = lambda: link.publisher.problems.refused
+    metrics.messages_too_long = lambda: link.publisher.problems.too_long
+    metrics.devices_refused = lambda: limit.refused
 
 
 async def _make_room(config: Config, retention: Retention, metrics: Metrics) -> None:

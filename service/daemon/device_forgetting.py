@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
@@ -10,9 +11,16 @@ from service.daemon.flow import Flow
 from service.daemon.pipeline import Pipeline
 from service.mqtt.errors import MqttError
 from service.mqtt.forgetting import QUIET_S, forget
-from service.sources.mqtt_source import MqttSource
 from stinger.device_name import DeviceName
 from stinger.errors import InputError, UnavailableError
+
+
+@runtime_checkable
+class SourceOfMany(Protocol):
+    """A source whose devices appear by publishing."""
+
+    def forget(self, device: DeviceName) -> bool:
+        """Forget ``device``; return whether it was known. Raises :class:`InputError` if it still publishes."""
 
 
 class DeviceForgetter:
@@ -27,7 +35,7 @@ class DeviceForgetter:
         self,
         pipeline: Pipeline,
         flow: Flow,
-        sources: Sequence[MqttSource],
+        sources: Sequence[SourceOfMany],
         *,
         clear: Callable[[DeviceName], None],
         broker: BrokerAddress,

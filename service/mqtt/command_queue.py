@@ -9,14 +9,24 @@ from typing import Any, Final
 
 from service.base.logs import RepeatedFailure, get_logger
 from service.mqtt.channels import RESPONSES, DeliveryPolicy
-from service.mqtt.commands import Command, CommandRequest, answer, parse_command, read_content, request_on, take_id
+from service.mqtt.commands import (
+    Command,
+    CommandRequest,
+    NotServedError,
+    answer,
+    parse_command,
+    read_content,
+    request_on,
+    take_id,
+)
 from service.mqtt.connection import IncomingMessage, PublishingConnection
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.publishable import topic_problem
 from stinger.errors import StingerError
 
 CommandHandler = Callable[[Command], Awaitable[Mapping[str, Any]]]
-"""Carries out a command and returns the resulting state; raises :class:`StingerError` if it cannot."""
+"""Carries out a command and returns the resulting state; raises :class:`StingerError` if it cannot, and
+:class:`NotServedError` if another daemon may."""
 
 MAX_WAITING: Final = 100
 HANDLER_S: Final = 10.0
@@ -59,6 +69,8 @@ class CommandQueue:
         while True:
             message = await self._waiting.get()
             payload = await self._execute(message)
+            if payload is None:
+                continue
             topic = self._response_topic(message)
             response = OutgoingMessage(
                 topic=f"{message.topic}/response" if topic is None else topic,
@@ -81,8 +93,8 @@ class CommandQueue:
         self._refused_topic.log(f"not below {RESPONSES}", topic=message.topic, response_topic=f"{topic:.200}")
         return None
 
-    async def _execute(self, message: IncomingMessage) -> bytes:
-        """Carry out the command in ``message`` and return the payload of its answer."""
+    async def _execute(self, message: IncomingMessage) -> bytes | None:
+        """Carry out the command in ``message``; return the payload of its answer, ``None`` if another daemon answers."""
         request = request_on(message.topic)
         try:
             content = read_content(message.payload)
@@ -92,6 +104,8 @@ class CommandQueue:
                 return _done(request, await self._handler(command))
         except TimeoutError:
             return answer(request, error=f"not done within {self._handler_s:g} s")
+        except NotServedError:
+            return None
         except StingerError as error:
             return answer(request, error=str(error))
         except Exception:  # noqa: BLE001 - logged with its traceback

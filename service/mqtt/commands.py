@@ -16,11 +16,15 @@ from service.base.note import NoteText, check_encodable, parse_note
 from service.mqtt.channels import COMMANDS
 from service.mqtt.messages import encode
 from stinger.device_name import DAEMON, DeviceName, parse_device_name
-from stinger.errors import InputError
+from stinger.errors import InputError, StingerError
 
 MAX_PAYLOAD = 8192
 """Longest payload in bytes: parsing a longer one would take memory and time, at the wish of anyone who may publish."""
 _MAX_ID, _MAX_MODEL = 64, 128
+
+
+class NotServedError(StingerError):
+    """A command is for a device that another daemon of the group may serve: that one answers."""
 
 
 @dataclass(frozen=True, slots=True)

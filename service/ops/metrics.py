@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from service.base.source import LinkReport, LinkState
-from service.base.states import RecorderStats, UploadTotals
+from service.base.states import GroupFigures, RecorderStats, UploadTotals
 from service.ops.device_metrics import DeviceMetrics
 from service.ops.exposition import Family, expose, label
 from service.ops.histogram import Histogram
@@ -64,8 +64,12 @@ class Metrics:
         """Number of messages that the broker refused."""
         self.messages_too_long: Callable[[], int] = lambda: 0
         """Number of messages longer than the broker accepts."""
+        self.messages_fenced: Callable[[], int] = lambda: 0
+        """Number of messages that were not sent because another daemon may serve their device."""
         self.devices_refused: Callable[[], int] = lambda: 0
         """Number of messages of devices over MQTT that were not accepted."""
+        self.group: Callable[[], GroupFigures | None] = lambda: None
+        """This daemon's part in a group; ``None`` if it shares no source."""
         self.recorder: Callable[[], RecorderStats | None] = lambda: None
         """Totals of the recorder; ``None`` while there is no recorder."""
         self.uploads: Callable[[], UploadTotals | None] = lambda: None
@@ -118,6 +122,7 @@ class Metrics:
         yield from self._device_families(list(self._devices.values()))
         yield from self._daemon_families()
         yield from self._recorder_families()
+        yield from self._group_families()
         yield Family(
             "stinger_latency_seconds",
             "histogram",
@@ -266,6 +271,28 @@ class Metrics:
             "counter",
             "Recordings deleted before their upload because the disk was full.",
             self.deleted_before_upload,
+        )
+
+    def _group_families(self) -> Iterator[Family]:
+        group = self.group()
+        if group is None:
+            return
+        yield _single("group_partitions", "gauge", "Partitions of the group.", group.partitions)
+        yield _single("partitions_held", "gauge", "Partitions that this daemon reads.", group.held)
+        yield _single("lag_messages", "gauge", "Messages of these that wait to be scored.", group.lag_messages)
+        yield _single("lag_seconds", "gauge", "Age of the oldest of them.", group.lag_s)
+        yield _single("takeovers_total", "counter", "Partitions taken over from another daemon.", group.takeovers)
+        yield _single(
+            "stream_messages_ignored_total",
+            "counter",
+            "Messages of the stream that are no samples, or of devices that were not accepted.",
+            group.ignored,
+        )
+        yield _single(
+            "messages_fenced_total",
+            "counter",
+            "Messages not sent, as another daemon may serve the device.",
+            self.messages_fenced(),
         )
 
     def _stage(self, name: str) -> Histogram:

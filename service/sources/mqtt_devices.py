@@ -43,7 +43,7 @@ class MqttDevices:
         self._prefix = prefix
         self._silence_s = silence_s
         self._limit = DeviceLimit() if limit is None else limit
-        self._devices: dict[DeviceName, _MqttDevice] = {}
+        self._devices: dict[DeviceName, PublishingDevice] = {}
         self._foreign_logged = False
 
     def receive(self, message: ReceivedMessage, intake: Intake) -> list[Block]:
@@ -63,7 +63,7 @@ class MqttDevices:
             self._make_room(message.read_ns)
             if not self._limit.accepts(name, len(self._devices)):
                 return []
-            device = self._devices[name] = _MqttDevice(name)
+            device = self._devices[name] = PublishingDevice(name)
         return device.receive(content, message.read_ns, intake)
 
     def _make_room(self, now_ns: int) -> None:
@@ -105,7 +105,7 @@ class MqttDevices:
         _LOG.log(level, "message_ignored", topic=topic[:_LOGGED_TOPIC_MAX], reason="no device can have this name")
 
 
-class _MqttDevice:
+class PublishingDevice:
     """One device that publishes, and the state of its link."""
 
     def __init__(self, device: DeviceName) -> None:
@@ -127,15 +127,21 @@ class _MqttDevice:
         level = logging.WARNING if self._damaged == 1 else logging.DEBUG
         _LOG.log(level, "message_damaged", device=self._device, reason=error)
 
-    def receive(self, content: SampleMessage, read_ns: int, intake: Intake) -> list[Block]:
-        """Return the blocks of a message that was read at ``read_ns``."""
+    def receive(
+        self, content: SampleMessage, read_ns: int, intake: Intake, *, arrived_ns: int | None = None
+    ) -> list[Block]:
+        """Return the blocks of a message that was read at ``read_ns``.
+
+        ``arrived_ns`` is when it arrived, on the same clock, if that was earlier; samples are dated by it, and the blocks
+        name it as the time at which they were read.
+        """
         if not self._counter.is_new(content):
             return []
         self.read_ns = read_ns
         if self.state in {LinkState.SILENT, LinkState.LOST}:
             self._reconnects += 1
             self._builder.link_reopened()
-        blocks = self._builder.build(content.samples, read_ns)
+        blocks = self._builder.build(content.samples, read_ns if arrived_ns is None else arrived_ns)
         if self.state is not LinkState.STREAMING or read_ns - self._reported_ns >= REPORT_S * _NS:
             self.report(LinkState.STREAMING, self._rate_log.reason(self._builder.rate_problem), intake)
         self._samples += sum(block.samples.shape[0] for block in blocks)

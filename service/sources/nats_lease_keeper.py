@@ -56,6 +56,10 @@ class LeaseKeeper:
         """Return whether this member may publish events of ``partition`` at ``now_s``."""
         return self._held.is_valid(partition, now_s)
 
+    def epoch(self, partition: int) -> int:
+        """Return the epoch of a lease that is held."""
+        return self._held.epoch(partition)
+
     def writes(self, now_s: float) -> list[LeaseWrite]:
         """Return the writes to begin now, which are in flight from then on."""
         begun = []
@@ -100,7 +104,7 @@ class LeaseKeeper:
         if write.action is LeaseAction.TAKE:
             self._held.take(partition, write.epoch, revision, write.sent_s)
         elif write.action is LeaseAction.RENEW:
-            self._held.renew(partition, revision, write.sent_s)
+            self._held.renew(partition, revision, write.sent_s, now_s)
 
     def failed(self, write: LeaseWrite, now_s: float) -> None:
         """Note that ``write`` was refused, as its revision is not the newest, or that its result is unknown."""

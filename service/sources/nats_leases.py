@@ -20,6 +20,8 @@ MEMBER_S: Final = 0.9
 """A member that was not heard of for so long is gone: less than a lease, so that nothing is assigned to it by then."""
 SETTLE_S: Final = 0.5
 """How long members must have been the same before one gives up a partition that is another's share."""
+_FNV_OFFSET: Final = 0x811C9DC5
+_FNV_PRIME: Final = 0x01000193
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,18 @@ class Plan:
     """Partitions to take, each with the revision of its lease that must still be the newest; 0 for one never written."""
     give_up: int | None
     """A partition that is another's share."""
+
+
+def partition_of(device: str, partitions: int) -> int:
+    """Return the partition that NATS servers assign a name to with ``partition(partitions,1)``: FNV-1a, 32 bits.
+
+    >>> partition_of("b1", 16)
+    12
+    """
+    value = _FNV_OFFSET
+    for byte in device.encode():
+        value = (value ^ byte) * _FNV_PRIME & 0xFFFFFFFF
+    return value % partitions
 
 
 @dataclass(slots=True)
@@ -195,10 +209,13 @@ class HeldLeases:
         """Note that a lease was taken by a write that began at ``sent_s``."""
         self._held[partition] = _Held(epoch, revision, sent_s + self._lease_s)
 
-    def renew(self, partition: int, revision: int, sent_s: float) -> None:
-        """Note that a lease was renewed by a write that began at ``sent_s``; without effect on one that was dropped."""
+    def renew(self, partition: int, revision: int, sent_s: float, now_s: float) -> None:
+        """Note at ``now_s`` that a lease was renewed by a write that began at ``sent_s``.
+
+        Without effect on one that was dropped, and on one that has lapsed: messages may have been refused since.
+        """
         held = self._held.get(partition)
-        if held is not None and revision > held.revision:
+        if held is not None and revision > held.revision and now_s < held.valid_until_s:
             held.revision = revision
             held.valid_until_s = max(held.valid_until_s, sent_s + self._lease_s)
 

@@ -13,7 +13,7 @@ from models.cli.options import ThresholdType
 from models.decision_parameters import DecisionParameters
 from service.config.config import Config
 from service.config.loading import load_config
-from service.config.source_url import MqttUrl
+from service.config.source_url import SharedUrl
 from service.daemon.check import check
 from service.mqtt import channels
 from service.mqtt.commands import CommandRequest, SetThreshold, StopRecording, parse_command
@@ -46,7 +46,7 @@ def test_the_configuration_and_its_check_accept_the_same_names(name: str, accept
     config = configured(name, tmp_path)
     check(config)
     (url,) = config.sources
-    assert not isinstance(url, MqttUrl)
+    assert not isinstance(url, SharedUrl)
     assert url.device == name
 
 

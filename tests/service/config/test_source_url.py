@@ -13,6 +13,7 @@ from service.config.source_url import (
     MqttUrl,
     ReplayUrl,
     SerialUrl,
+    SharedUrl,
     SourceUrl,
     TcpUrl,
     parse_source_url,
@@ -54,7 +55,7 @@ def refusal(*texts: str) -> str:
 def test_url_names_a_device(url: str, kind: type, device: str) -> None:
     parsed = parse_source_url(url)
     assert type(parsed) is kind
-    assert not isinstance(parsed, MqttUrl)
+    assert not isinstance(parsed, SharedUrl)
     assert parsed.device == device
     assert str(parsed) == url
 
@@ -196,6 +197,6 @@ def test_any_text_is_a_source_url_or_one_line(text: str) -> None:
 )
 def test_a_device_that_is_named_in_the_url_is_taken_as_it_is(url: str, device: str) -> None:
     parsed: SourceUrl = parse_source_url(f"{url}?device={device}")
-    assert not isinstance(parsed, MqttUrl)
+    assert not isinstance(parsed, SharedUrl)
     assert parsed.device == parse_device_name(device)
     assert re.search(rf"device={device}$", str(parsed))

@@ -117,7 +117,7 @@ def test_holder_counts_from_the_beginning_of_its_write_and_lapses_before_others_
     assert held.is_valid(0, 10.0 + LEASE_S - 0.001)
     assert not held.is_valid(0, 10.0 + LEASE_S)
     assert LEASE_S < EXPIRY_S
-    held.renew(0, 6, sent_s=10.5)
+    held.renew(0, 6, sent_s=10.5, now_s=10.6)
     assert held.lapsed(11.4) == []
     assert held.lapsed(11.5) == [0]
 
@@ -125,10 +125,18 @@ def test_holder_counts_from_the_beginning_of_its_write_and_lapses_before_others_
 def test_older_answer_does_not_shorten_a_lease() -> None:
     held = HeldLeases()
     held.take(0, 1, 5, sent_s=10.0)
-    held.renew(0, 7, sent_s=10.6)
-    held.renew(0, 6, sent_s=10.3)
+    held.renew(0, 7, sent_s=10.6, now_s=10.7)
+    held.renew(0, 6, sent_s=10.3, now_s=10.8)
     assert held.is_valid(0, 11.5)
     assert held.revision(0) == 7
+
+
+def test_lapsed_lease_does_not_come_back_when_the_answer_arrives_late() -> None:
+    held = HeldLeases()
+    held.take(0, 1, 5, sent_s=10.0)
+    held.renew(0, 6, sent_s=10.9, now_s=10.0 + LEASE_S)
+    assert not held.is_valid(0, 11.1)
+    assert held.lapsed(11.1) == [0]
 
 
 def test_group_of_three_is_even_soon_and_stays_as_it_is() -> None:

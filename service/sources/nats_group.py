@@ -1,0 +1,234 @@
+"""Takes part in a group: announces this daemon, keeps its leases, and starts and ends the reading of partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+from service.base.logs import RepeatedFailure, get_logger
+from service.sources.nats_checkpoint import Checkpoint, LeaseRecord
+from service.sources.nats_connection import NatsProblemError
+from service.sources.nats_lease_keeper import LeaseAction, LeaseKeeper, LeaseWrite
+from service.sources.nats_leases import GroupTimes, GroupView, Member
+from service.sources.nats_store import ConflictError, GroupStore
+from stinger.errors import ProtocolError
+
+LEAVE_S: Final = 1.0
+"""How long giving up all partitions may take when the daemon stops."""
+
+_LOG: Final = get_logger(__name__)
+
+
+class PartitionReaders(Protocol):
+    """Reads partitions while this daemon holds them."""
+
+    @property
+    def fit(self) -> bool:
+        """Whether what is read can be recorded and its events kept."""
+
+    def begin(self, partition: int, checkpoint: Checkpoint, epoch: int) -> None:
+        """Begin to read a partition behind ``checkpoint``."""
+
+    def checkpoint(self, partition: int) -> tuple[Checkpoint, int]:
+        """Return how far a partition has been processed, and ``time.monotonic_ns()`` as of which that is."""
+
+    def is_saved(self, partition: int) -> bool:
+        """Return whether everything that was processed is recorded, and its events are on the disk."""
+
+    def committing(self, partition: int, captured_ns: int) -> None:
+        """Note that a checkpoint, captured at ``captured_ns``, is about to be written: from now on the group may know it."""
+
+    async def drain(self, partition: int) -> None:
+        """Read no more of a partition, and wait a moment until what was read is processed."""
+
+    def end(self, partition: int, reason: str) -> None:
+        """End the reading of a partition; it continues behind the last checkpoint that was written, here or elsewhere."""
+
+    def unrecorded(self) -> list[int]:
+        """Return the partitions of which a part could not be recorded, once recording works again."""
+
+
+class GroupMember:
+    """Holds this daemon's share of the partitions, and has ``readers`` read them.
+
+    A partition is read while its lease is valid. Its position is part of the lease and is written with every renewal.
+    """
+
+    def __init__(
+        self, store: GroupStore, readers: PartitionReaders, member: Member, partitions: int, times: GroupTimes
+    ) -> None:
+        self._store = store
+        self._readers = readers
+        self._times = times
+        self._view = GroupView(member, partitions, times=times)
+        self._keeper = LeaseKeeper(self._view, times=times)
+        self._checkpoints: dict[int, Checkpoint] = {}  # as the group knows them, of all partitions
+        self._records: dict[int, tuple[int, LeaseRecord]] = {}  # the newest of each, with its revision
+        self._changed = asyncio.Event()
+        self._failure = RepeatedFailure(_LOG, "lease_not_written")
+        self._draining: set[int] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.takeovers = 0
+        """Partitions taken over that another daemon had processed a part of."""
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """Partitions that are held."""
+        return self._keeper.partitions
+
+    def is_valid(self, partition: int, now_s: float) -> bool:
+        """Return whether this daemon may publish events of a partition at ``now_s``, ``time.monotonic()``."""
+        return self._keeper.is_valid(partition, now_s)
+
+    async def run(self) -> None:
+        """Take part until cancelled; then give up all partitions if there is another daemon to take them.
+
+        Raises :class:`NatsProblemError` if the connection is closed for good.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch_members(), name="group members")
+                tasks.create_task(self._watch_leases(), name="group leases")
+                tasks.create_task(self._announce(), name="group announcements")
+                tasks.create_task(self._keep_leases(), name="leases")
+        except asyncio.CancelledError:
+            with suppress(TimeoutError, NatsProblemError):
+                async with asyncio.timeout(LEAVE_S):
+                    await self._leave()
+            raise
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _watch_members(self) -> None:
+        async for found in self._store.members():
+            for name, member in found:
+                if member is None:
+                    self._view.remove_member(name)
+                elif name != self._view.me.name:
+                    self._view.observe_member(member, time.monotonic())
+            self._changed.set()
+
+    async def _watch_leases(self) -> None:
+        async for found in self._store.leases():
+            for partition, revision, record in found:
+                self._observe(partition, revision, record)
+            # The first batch may not hold all leases that exist; taking one with the wrong revision is refused.
+            self._view.complete()
+            self._changed.set()
+
+    def _observe(self, partition: int, revision: int, record: LeaseRecord) -> None:
+        if revision > self._records.get(partition, (0, record))[0]:
+            self._records[partition] = revision, record
+        self._view.observe_lease(partition, record.owner, record.epoch, revision, time.monotonic())
+
+    async def _announce(self) -> None:
+        while True:
+            me = replace(self._view.me, fit=self._readers.fit)
+            if me.fit != self._view.me.fit:
+                _LOG.warning("member_fitness_changed", member=me.name, fit=me.fit)
+            self._view.me = me
+            for partition in self._readers.unrecorded():
+                self._readers.end(partition, "samples were not recorded: they are read again")
+                if self._keeper.is_valid(partition, time.monotonic()):
+                    self._readers.begin(partition, self._checkpoints[partition], self._keeper.epoch(partition))
+            with suppress(NatsProblemError):
+                await self._store.announce(me)
+            await asyncio.sleep(self._times.renew_s)
+
+    async def _keep_leases(self) -> None:
+        while True:
+            now_s = time.monotonic()
+            for partition in self._keeper.take_lost(now_s):
+                self._readers.end(partition, "the lease was lost")
+            for write in self._keeper.writes(now_s):
+                self._start(self._write(write))
+            surplus = self._keeper.surplus(now_s)
+            if surplus is not None and not self._draining:
+                self._start(self._give_up(surplus))
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, self._keeper.next_s(now_s) - time.monotonic())):
+                    await self._changed.wait()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write(self, write: LeaseWrite) -> None:
+        """Carry out a write, and what follows from its success."""
+        partition, taking = write.partition, write.action is LeaseAction.TAKE
+        try:
+            if taking:
+                checkpoint = await self._stored_checkpoint(write)
+            else:
+                checkpoint = await self._new_checkpoint(partition)
+            owner = "" if write.action is LeaseAction.FREE else self._view.me.name
+            record = LeaseRecord(owner, write.epoch, checkpoint)
+            revision = await self._store.write_lease(partition, record, write.expected)
+        except (NatsProblemError, ConflictError, ProtocolError) as error:
+            if isinstance(error, NatsProblemError):
+                self._failure.log(str(error))
+            self._keeper.failed(write, time.monotonic())
+            return
+        self._failure.reset()
+        now_s = time.monotonic()
+        self._records[partition] = revision, record
+        self._keeper.succeeded(write, revision, now_s)
+        if taking and self._keeper.is_valid(partition, now_s):
+            self._begin(partition, checkpoint, write.epoch)
+        elif not taking:
+            self._checkpoints[partition] = checkpoint
+        self._changed.set()
+
+    def _begin(self, partition: int, checkpoint: Checkpoint, epoch: int) -> None:
+        self.takeovers += checkpoint.position > 0
+        self._checkpoints[partition] = checkpoint
+        self._readers.begin(partition, checkpoint, epoch)
+        _LOG.info("partition_taken", partition=partition, epoch=epoch, position=checkpoint.position)
+
+    async def _stored_checkpoint(self, write: LeaseWrite) -> Checkpoint:
+        """Return the checkpoint in the lease that ``write`` replaces."""
+        if write.expected == 0:
+            return Checkpoint()
+        revision, record = self._records.get(write.partition, (0, None))
+        if record is None or revision != write.expected:
+            record = await self._store.read_lease(write.partition, write.expected)
+        return record.checkpoint
+
+    async def _new_checkpoint(self, partition: int) -> Checkpoint:
+        """Return the checkpoint to write: the last one if what was processed since is not saved."""
+        checkpoint, captured_ns = self._readers.checkpoint(partition)
+        await asyncio.sleep(0)  # the outbox writes at the end of a turn of the loop
+        if not self._readers.is_saved(partition):
+            return self._checkpoints[partition]
+        self._readers.committing(partition, captured_ns)
+        return checkpoint
+
+    async def _give_up(self, partition: int) -> None:
+        """Free a partition for another member."""
+        self._draining.add(partition)
+        try:
+            await self._readers.drain(partition)
+            write = None
+            while write is None and self._keeper.is_valid(partition, time.monotonic()):
+                write = self._keeper.free(partition, time.monotonic())
+                if write is None:
+                    await asyncio.sleep(0.01)  # its renewal is in flight
+            if write is not None:
+                await self._write(write)
+                self._readers.end(partition, "it is another daemon's share")
+        finally:
+            self._draining.discard(partition)
+
+    async def _leave(self) -> None:
+        """Free all partitions, if another member can take them, and withdraw from the group."""
+        if self._view.others(time.monotonic()):
+            await asyncio.gather(*(self._give_up(partition) for partition in self._keeper.partitions))
+        await self._store.withdraw(self._view.me)

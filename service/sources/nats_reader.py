@@ -1,0 +1,206 @@
+"""Reads the messages of one subject of a JetStream stream, in order, each once, also when servers fail meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Final, NamedTuple
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from service.base.logs import RepeatedFailure, get_logger
+from service.sources.nats_connection import REQUEST_S, NatsProblemError, problems_of
+
+BATCH: Final = 500
+"""Messages that may be on their way: the rest waits at the server."""
+HEARTBEAT_S: Final = 0.5
+"""The server shows so often that it serves the consumer; after two without, another consumer is made."""
+INACTIVE_S: Final = 5.0
+"""The server deletes a consumer that nobody has read from for so long."""
+RETRY_S: Final = 0.1
+_EXPIRES_S: Final = 30.0
+_NS: Final = 1_000_000_000
+_FIELDS: Final = 9
+_LOG: Final = get_logger(__name__)
+
+
+class StreamMessage(NamedTuple):
+    """A message of a stream."""
+
+    subject: str
+    payload: bytes
+    position: int
+    """Its number in the stream, from 1."""
+    stored_ns: int
+    """Unix time at which the server stored it."""
+    pending: int
+    """How many messages of the subject followed it when it was sent."""
+    read_ns: int
+    """``time.monotonic_ns()`` when it arrived here."""
+
+
+class StreamReader:
+    """Reads the messages of ``subject``, which may have wildcards, in ``stream`` from position ``start`` on.
+
+    ``None`` for ``start`` begins with the newest message of each subject. Messages are requested from the server as they are
+    fetched by :meth:`batches`, so a slow reader holds up nobody. The consumer at the server is a temporary one; when
+    its server is lost, another one continues after the last message that arrived.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        subject: str,
+        *,
+        start: int | None = None,
+        batch: int = BATCH,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        self._client = client
+        self._stream = stream
+        self._subject = subject
+        self._next = start
+        self._batch = batch
+        self._heartbeat_s = heartbeat_s
+        self._failure = RepeatedFailure(_LOG, "stream_not_read")
+        self._arrived: deque[Msg] = deque()
+        self._changed = asyncio.Event()
+        self._consumer = ""
+        self._delivered = 0
+        self._requested = 0
+        self._idle = False
+
+    async def batches(self) -> AsyncIterator[list[StreamMessage]]:
+        """Yield the messages that have arrived; an empty list when there are none to read, at the beginning and later.
+
+        Raises :class:`NatsProblemError` if the connection is closed.
+        """
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox, cb=self._take)
+        first = True
+        try:
+            while True:
+                pending = await self._make_consumer()
+                if pending is None:
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                self._failure.reset()
+                if first and pending == 0:
+                    yield []
+                first = False
+                async for messages in self._read(inbox):
+                    yield messages
+        finally:
+            if not self._client.is_closed and not self._client.is_reconnecting:
+                await subscription.unsubscribe()
+
+    async def _take(self, message: Msg) -> None:
+        self._arrived.append(message)
+        self._changed.set()
+
+    async def _make_consumer(self) -> int | None:
+        """Make a consumer; return how many messages it has to deliver, ``None`` if that failed."""
+        if self._client.is_closed:
+            raise NatsProblemError("the connection is closed")
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT if self._next is None else DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=self._next,
+            ack_policy=AckPolicy.NONE,
+            filter_subject=self._subject,
+            inactive_threshold=INACTIVE_S,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        try:
+            async with problems_of(f"stream {self._stream}"):
+                info = await self._client.jetstream(timeout=REQUEST_S).add_consumer(self._stream, config)
+        except NatsProblemError as error:
+            self._failure.log(str(error), subject=self._subject)
+            return None
+        self._arrived.clear()
+        self._consumer, self._delivered, self._requested = info.name, 0, 0
+        return info.num_pending or 0
+
+    async def _read(self, inbox: str) -> AsyncIterator[list[StreamMessage]]:
+        """Yield what the consumer delivers until it no longer does."""
+        while True:
+            if self._requested <= self._batch // 2 and not await self._request(inbox):
+                return
+            self._changed.clear()
+            if not self._arrived:
+                try:
+                    async with asyncio.timeout(2.5 * self._heartbeat_s):
+                        await self._changed.wait()
+                except TimeoutError:
+                    self._failure.log("the server does not deliver", subject=self._subject)
+                    return
+            self._idle = False
+            messages, intact = self._fetch()
+            if messages or self._idle:
+                yield messages
+            if not intact:
+                return
+
+    async def _request(self, inbox: str) -> bool:
+        """Request messages; return False if that failed."""
+        count = self._batch - self._requested
+        wanted = {
+            "batch": count,
+            "expires": int(_EXPIRES_S * _NS),
+            "idle_heartbeat": int(self._heartbeat_s * _NS),
+        }
+        try:
+            async with problems_of("request"):
+                await self._client.publish(
+                    f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}", json.dumps(wanted).encode(), inbox
+                )
+        except NatsProblemError:
+            return False
+        self._requested += count
+        return True
+
+    def _fetch(self) -> tuple[list[StreamMessage], bool]:
+        """Return what has arrived, and whether the consumer is intact."""
+        read_ns = time.monotonic_ns()
+        messages: list[StreamMessage] = []
+        while self._arrived:
+            message = self._arrived.popleft()
+            fields = message.reply.split(".")
+            if len(fields) < _FIELDS:  # a status instead of a message
+                if not self._handle_status(message):
+                    return messages, False
+                continue
+            consumer, _, position, delivered, stored_ns, pending = (
+                fields[-6:] if len(fields) == _FIELDS else fields[5:11]
+            )
+            if consumer != self._consumer:
+                continue  # of one that was given up
+            if int(delivered) != self._delivered + 1:
+                return messages, False
+            self._delivered += 1
+            self._requested -= 1
+            if self._next is not None:
+                self._next = int(position) + 1
+            messages.append(
+                StreamMessage(message.subject, message.data, int(position), int(stored_ns), int(pending), read_ns)
+            )
+        return messages, True
+
+    def _handle_status(self, message: Msg) -> bool:
+        """Handle a status; return whether the consumer is intact."""
+        status = (message.headers or {}).get("Status", "")
+        match status:
+            case "100":  # a heartbeat: there was nothing to deliver for a while
+                self._idle = True
+                return True
+            case "404" | "408":  # a request has ended before all that it asked for were there
+                self._requested = 0
+                return True
+            case _:
+                return False

@@ -1,0 +1,196 @@
+"""Where a group keeps its leases and its members: two buckets of JetStream's key-value store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Final
+
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import KeyValueConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.kv import KeyValue
+
+from service.base.logs import get_logger
+from service.config.source_url import NatsUrl
+from service.sources.nats_checkpoint import LeaseRecord
+from service.sources.nats_connection import REQUEST_S, problems_of
+from service.sources.nats_leases import Member
+from service.sources.nats_reader import StreamMessage, StreamReader
+from stinger.errors import InputError, ProtocolError
+
+MEMBER_KEPT_S: Final = 10.0
+"""The server forgets a member that has not announced itself for so long."""
+STREAM_KEPT_S: Final = 3600.0
+"""How long a stream that the daemon creates keeps its messages."""
+SAMPLES_LEVELS: Final = "stinger.*.samples"
+SETUP_S: Final = 5.0
+_GROUP_KEY: Final = "group"
+_LEASE_KEY: Final = "lease."
+_LOG: Final = get_logger(__name__)
+
+
+class ConflictError(Exception):
+    """A lease was not written, as another revision of it is newer."""
+
+
+class GroupStore:
+    """The buckets ``stinger-<group>`` and ``stinger-<group>-members``, made by :meth:`open`.
+
+    Methods raise :class:`~service.sources.nats_connection.NatsProblemError` if the servers do not answer or refuse; then a
+    write may have succeeded all the same.
+    """
+
+    def __init__(self, client: Client, url: NatsUrl, prefix: str, leases: KeyValue, members: KeyValue) -> None:
+        self._client = client
+        self._url = url
+        self._prefix = prefix
+        self._leases = leases
+        self._members = members
+
+    @classmethod
+    async def open(cls, client: Client, url: NatsUrl) -> GroupStore:
+        """Make the stream and the buckets that are missing, and check that they fit ``url``.
+
+        Raises :class:`InputError` for a stream without partitions, and for another number of partitions than that of the
+        daemons which are in the group already.
+        """
+        stream = client.jetstream(timeout=SETUP_S)
+        async with problems_of(f"stream {url.stream}"):
+            prefix = await _prefix_of(stream, url)
+        async with problems_of(f"group {url.group}"):
+            leases = await _bucket(stream, f"stinger-{url.group}", url.replicas, StorageType.FILE, None)
+            members = await _bucket(
+                stream, f"stinger-{url.group}-members", url.replicas, StorageType.MEMORY, MEMBER_KEPT_S
+            )
+            await _agree(leases, url)
+            await _check_partitions(stream, url, prefix)
+        quick = client.jetstream(timeout=REQUEST_S)
+        async with problems_of(f"group {url.group}"):
+            leases, members = (
+                await quick.key_value(f"stinger-{url.group}"),
+                await quick.key_value(f"stinger-{url.group}-members"),
+            )
+        return cls(client, url, prefix, leases, members)
+
+    def samples(self, partition: int, start: int) -> StreamReader:
+        """Return a reader of the samples of ``partition`` from position ``start`` on."""
+        return StreamReader(self._client, self._url.stream, f"{self._prefix}.{partition}.{SAMPLES_LEVELS}", start=start)
+
+    async def write_lease(self, partition: int, record: LeaseRecord, expected: int) -> int:
+        """Write a lease whose newest revision is ``expected``; return the new one. Raises :class:`ConflictError`."""
+        async with problems_of(f"lease of partition {partition}"):
+            try:
+                return await self._leases.update(f"{_LEASE_KEY}{partition}", record.to_json(), last=expected)
+            except nats.js.errors.KeyWrongLastSequenceError as error:
+                raise ConflictError from error
+
+    async def read_lease(self, partition: int, revision: int) -> LeaseRecord:
+        """Return a lease as it was written with ``revision``."""
+        async with problems_of(f"lease of partition {partition}"):
+            entry = await self._leases.get(f"{_LEASE_KEY}{partition}", revision=revision)
+        return LeaseRecord.from_json(entry.value or b"")
+
+    async def announce(self, member: Member) -> None:
+        """Announce that ``member`` is present."""
+        content = {"joined_ns": member.joined_ns, "fit": member.fit}
+        async with problems_of("announcement"):
+            await self._members.put(member.name, json.dumps(content).encode())
+
+    async def withdraw(self, member: Member) -> None:
+        """Announce that ``member`` leaves."""
+        async with problems_of("announcement"):
+            await self._members.put(member.name, b"{}")
+
+    async def leases(self) -> AsyncIterator[list[tuple[int, int, LeaseRecord]]]:
+        """Yield partition, revision and content of all leases, then of each that is written; empty at first if there is none."""
+        async for messages in self._watch(f"stinger-{self._url.group}", f"{_LEASE_KEY}*"):
+            found = []
+            for message in messages:
+                try:
+                    number = int(message.subject.rpartition(".")[2])
+                    found.append((number, message.position, LeaseRecord.from_json(message.payload)))
+                except (ValueError, ProtocolError) as error:
+                    _LOG.warning("lease_ignored", subject=message.subject, reason=error)
+            yield found
+
+    async def members(self) -> AsyncIterator[list[tuple[str, Member | None]]]:
+        """Yield the members that announce themselves, by name; ``None`` for one that leaves."""
+        async for messages in self._watch(f"stinger-{self._url.group}-members", "*"):
+            yield [_member(message) for message in messages]
+
+    def _watch(self, bucket: str, keys: str) -> AsyncIterator[list[StreamMessage]]:
+        return StreamReader(self._client, f"KV_{bucket}", f"$KV.{bucket}.{keys}").batches()
+
+
+def _member(message: StreamMessage) -> tuple[str, Member | None]:
+    name = message.subject.rpartition(".")[2]
+    try:
+        content = json.loads(message.payload)
+        return name, Member(int(content["joined_ns"]), name, bool(content["fit"]))
+    except (ValueError, KeyError, TypeError):
+        return name, None
+
+
+async def _prefix_of(stream: JetStreamContext, url: NatsUrl) -> str:
+    """Return the first level of the stream's subjects; make the stream if there is none."""
+    try:
+        config = (await stream.stream_info(url.stream)).config
+    except nats.js.errors.NotFoundError:
+        config = StreamConfig(
+            name=url.stream,
+            subjects=[f"{url.group}.*.{SAMPLES_LEVELS}"],
+            retention=RetentionPolicy.LIMITS,
+            max_age=STREAM_KEPT_S,
+            storage=StorageType.FILE,
+            num_replicas=url.replicas,
+        )
+        await stream.add_stream(config)
+        _LOG.warning("stream_created", stream=url.stream, subjects=config.subjects, keeps_s=STREAM_KEPT_S)
+    for subject in config.subjects or []:
+        prefix, _, rest = subject.partition(".")
+        if rest == f"*.{SAMPLES_LEVELS}":
+            return prefix
+    raise InputError(
+        f"source '{url}': stream {url.stream} has no partitions: expected a subject such as "
+        f"{url.group}.*.{SAMPLES_LEVELS}, not {', '.join(config.subjects or ['none'])}"
+    )
+
+
+async def _bucket(
+    stream: JetStreamContext, bucket: str, replicas: int, storage: StorageType, ttl_s: float | None
+) -> KeyValue:
+    try:
+        return await stream.key_value(bucket)
+    except nats.js.errors.BucketNotFoundError:
+        return await stream.create_key_value(
+            KeyValueConfig(bucket=bucket, history=1, replicas=replicas, storage=storage, ttl=ttl_s)
+        )
+
+
+async def _agree(leases: KeyValue, url: NatsUrl) -> None:
+    """Keep stream and number of partitions for the group, or check that they are the same as before."""
+    wanted = {"stream": url.stream, "partitions": url.partitions}
+    try:
+        await leases.create(_GROUP_KEY, json.dumps(wanted).encode())
+    except nats.js.errors.KeyWrongLastSequenceError:
+        kept = json.loads((await leases.get(_GROUP_KEY)).value or b"{}")
+        for name, value in wanted.items():
+            if kept.get(name) != value:
+                raise InputError(
+                    f"source '{url}': group {url.group} has {name} = {kept.get(name)}, not {value}: give all its daemons "
+                    "the same, or choose another group"
+                ) from None
+
+
+async def _check_partitions(stream: JetStreamContext, url: NatsUrl, prefix: str) -> None:
+    """Raise :class:`InputError` if the servers use more partitions than ``url`` has, which nobody would read."""
+    try:
+        await stream.get_last_msg(url.stream, f"{prefix}.{url.partitions}.{SAMPLES_LEVELS}")
+    except nats.js.errors.NotFoundError:
+        return
+    raise InputError(
+        f"source '{url}': the servers use more than {url.partitions} partitions: give the number in their mapping, "
+        f"partition(NUMBER,1), as partitions=NUMBER"
+    )
