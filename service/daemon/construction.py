@@ -33,10 +33,10 @@ from service.daemon.recovering import BackgroundRecovery
 from service.daemon.serving_model import ServingModel
 from service.daemon.sinks import MetricsSink, MqttSink
 from service.daemon.telemetry import TelemetryReporter, TelemetrySink
+from service.mqtt.admission import admit_all
 from service.mqtt.broker_link import BrokerLink
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.outbox import Outbox
-from service.mqtt.publisher import admit_all
 from service.mqtt.root_change import RootChange
 from service.mqtt.sample_subscription import SampleSubscription
 from service.ops.health import Health
@@ -202,15 +202,15 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     figures = TelemetrySink()
     for sink in (pacing, wrappers.mqtt_sink(mqtt_sink), MetricsSink(metrics), figures):
         pipeline.subscribe(sink)
-    shared = group_source(sources)
-    if shared is not None:
-        pipeline.subscribe(shared.sink)
+    group = group_source(sources)
+    if group is not None:
+        pipeline.subscribe(group.sink)
     for url in config.sources:
         if not isinstance(url, SharedUrl):
             pipeline.add_device(url.device)
     _connect_metrics(metrics, outbox, link, limit)
-    if fence is not None and shared is not None:
-        connect_group_metrics(metrics, fence, shared)
+    if fence is not None and group is not None:
+        connect_group_metrics(metrics, fence, group)
     metrics.recorder = recorder.stats
     metrics.free_bytes = partial(_free_bytes, config.data_dir)
     return Parts(
