@@ -19,9 +19,10 @@ STALE_RELEASES: Final = 32
 """How many times the envelope falls in a step once the output is stale: once in each turn of the blaster's fast loop, 3,200
 a second. Within 50 ms it is near 0."""
 
-_LATE_MS: Final = STEP_MS + STEP_MS // 2
+LATE_MS: Final = STEP_MS + STEP_MS // 2
 """From this distance between two samples on, a step was missed: the distance is rounded to whole steps."""
-_NEVER: Final = -(2**62)
+NEVER_MS: Final = -(2**62)
+"""The time of a sample or output that there has not been."""
 _MIN_ARRAY_SAMPLES: Final = 48
 """From this number of samples on, array operations are faster than a loop."""
 
@@ -66,7 +67,7 @@ class Decision:
         self._envelope = 0.0
         self._wheels = False
         self._held = 0.0
-        self._output_ms = _NEVER
+        self._output_ms = NEVER_MS
         self._sample_ms: int | None = None
         self._missed = 0  # steps without a sample that were made since the last sample
         self._switches: list[tuple[int, Switch]] = []  # each with the index of the sample at or before which it comes
@@ -80,6 +81,24 @@ class Decision:
     def envelope(self) -> float:
         """Level of the envelope, 0 to 1."""
         return self._envelope
+
+    @property
+    def quiet_state(self) -> tuple[int, float, bool, float, float]:
+        """Time of the last sample, level of the envelope, whether the wheels are on, and the levels ``on`` and ``off``.
+
+        The time is :data:`NEVER_MS` unless the last sample had an output. See :func:`~models.quiet_decisions.advance_quiet`.
+        """
+        regular = self._sample_ms is not None and self._sample_ms == self._output_ms
+        parameters = self.parameters
+        return (self._output_ms if regular else NEVER_MS, self._envelope, self._wheels, parameters.on, parameters.off)
+
+    def advance_quietly(self, time_ms: int, probability: float, envelope: float) -> None:
+        """Take over the state after samples that switched nothing, all with an output and without a missed step.
+
+        The last of them came at ``time_ms`` with ``probability`` and left the envelope at ``envelope``.
+        """
+        self._sample_ms = self._output_ms = time_ms
+        self._held, self._envelope, self._missed = probability, envelope, 0
 
     def push(self, time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> Decisions:
         """Process the next n samples: times ``(n,)`` in ms, probabilities ``(n,)``, NaN where a sample has none.
@@ -110,7 +129,7 @@ class Decision:
         parameters = self.parameters
         for now_ms, p in zip(time_ms, probability, strict=True):
             before_ms = self._sample_ms
-            regular = before_ms is not None and before_ms == self._output_ms and 0 <= now_ms - before_ms < _LATE_MS
+            regular = before_ms is not None and before_ms == self._output_ms and 0 <= now_ms - before_ms < LATE_MS
             if not regular or p != p:  # noqa: PLR0124 - only NaN differs from itself
                 self._step(0, now_ms, p)
                 continue
@@ -142,7 +161,7 @@ class Decision:
         before = self._sample_ms
         if before is None or now_ms < before:
             self._restart(index, now_ms)
-        elif now_ms - before >= _LATE_MS or self._output_ms != before:
+        elif now_ms - before >= LATE_MS or self._output_ms != before:
             self._wait(index, before, now_ms)
         self._sample_ms = now_ms
         self._missed = 0
@@ -213,7 +232,7 @@ class Decision:
 
     def _restart(self, index: int, now_ms: int) -> None:
         self._force_off(index, now_ms)
-        self._envelope, self._held, self._output_ms = 0.0, 0.0, _NEVER
+        self._envelope, self._held, self._output_ms = 0.0, 0.0, NEVER_MS
 
     def _force_off(self, index: int, now_ms: int) -> None:
         """Switch the wheels off whatever the envelope is."""
@@ -246,5 +265,5 @@ def _run_bounds(time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[
     """
     known = ~np.isnan(probability)
     step_ms = np.diff(time_ms.astype(np.int64, copy=False))
-    regular = known[1:] & known[:-1] & (step_ms >= 0) & (step_ms < _LATE_MS)
+    regular = known[1:] & known[:-1] & (step_ms >= 0) & (step_ms < LATE_MS)
     return [0, *(np.flatnonzero(~regular) + 1).tolist(), time_ms.shape[0]]

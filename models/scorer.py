@@ -39,6 +39,19 @@ class WindowModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class JoinedBlocks:
+    """The samples ``(n,)`` of one or several blocks, one block after another, made by :func:`join_blocks`.
+
+    ``time_ms`` ``(n,)`` is the device's time of each; ``starts`` ``(k + 1,)`` are the indices at which each block begins and
+    the last one ends.
+    """
+
+    samples: SampleArray
+    time_ms: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """The scores of one or several blocks of samples, one block after another.
 
@@ -82,17 +95,19 @@ class Scorer:
 
     def push_blocks(self, blocks: Sequence[tuple[str, SampleArray]]) -> Scores:
         """Score blocks of several devices together. Raises ``ValueError`` if a device has two blocks."""
-        blocks_of = [samples for _, samples in blocks]
-        slots = np.array([self._slot(device_id) for device_id, _ in blocks], dtype=np.intp)
-        if len({device_id for device_id, _ in blocks}) < len(blocks):
+        return self.push_joined([device_id for device_id, _ in blocks], join_blocks([samples for _, samples in blocks]))
+
+    def push_joined(self, device_ids: Sequence[str], joined: JoinedBlocks) -> Scores:
+        """Score ``joined`` blocks, one of each device. Raises ``ValueError`` if a device has two blocks."""
+        if len(set(device_ids)) < len(device_ids):
             raise ValueError("a device has two blocks in one call")
-        lengths = np.array([block.shape[0] for block in blocks_of], dtype=np.intp)
-        starts = np.concatenate(([0], np.cumsum(lengths)))
-        if starts[-1] == 0:
+        samples, starts = joined.samples, joined.starts
+        if not samples.size:
             return Scores(np.empty(0, dtype=np.float32), starts, np.empty(0, dtype=np.intp))
-        samples = blocks_of[0] if len(blocks_of) == 1 else _joined(blocks_of)
+        slots = np.array([self._slot(device_id) for device_id in device_ids], dtype=np.intp)
+        lengths = np.diff(starts)
         block_of = np.repeat(np.arange(lengths.size), lengths)
-        filled, resets = self._count(samples, slots, lengths, starts)
+        filled, resets = self._count(joined.time_ms, slots, lengths, starts)
         windows = self._with_history(samples, slots, lengths, starts, block_of)
         probability = np.full(starts[-1], np.nan, dtype=np.float32)
         # In `windows`, each block follows the last 50 samples of its device: the window of sample j, in block i, begins at
@@ -131,13 +146,12 @@ class Scorer:
 
     def _count(
         self,
-        samples: SampleArray,
+        time_ms: npt.NDArray[np.int64],
         slots: npt.NDArray[np.intp],
         lengths: npt.NDArray[np.intp],
         starts: npt.NDArray[np.intp],
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
         """Return the number of samples in the device's window after each sample, and the samples before which it was emptied."""
-        time_ms = samples["timestamp_ms"].astype(np.int64)
         position = np.arange(time_ms.size)
         begins = starts[:-1][lengths > 0]
         owners = slots[lengths > 0]
@@ -197,13 +211,19 @@ def score_recording(model: WindowModel, recording: Recording) -> Probability:
     return Scorer(model).push("", recording.samples).probability
 
 
-def _joined(blocks: list[SampleArray]) -> SampleArray:
-    """Concatenate blocks; for a thousand of them about 200 times faster than NumPy for arrays of records."""
-    try:
-        data = b"".join(blocks)  # type: ignore[arg-type]  # arrays are buffers, which the type stubs for 3.11 lack
-    except TypeError:  # an array that is not contiguous, such as every second record of another
-        data = b"".join([np.ascontiguousarray(block).data for block in blocks])
-    return np.frombuffer(data, dtype=SAMPLE_DTYPE)
+def join_blocks(blocks: Sequence[SampleArray]) -> JoinedBlocks:
+    """Join blocks of samples; for a thousand of them about 200 times faster than NumPy for arrays of records."""
+    starts = np.zeros(len(blocks) + 1, dtype=np.intp)
+    np.cumsum(np.array([block.shape[0] for block in blocks], dtype=np.intp), out=starts[1:])
+    if len(blocks) == 1:
+        samples = blocks[0]
+    else:
+        try:
+            data = b"".join(blocks)  # type: ignore[arg-type]  # arrays are buffers, which the type stubs for 3.11 lack
+        except TypeError:  # an array that is not contiguous, such as every second record of another
+            data = b"".join([np.ascontiguousarray(block).data for block in blocks])
+        samples = np.frombuffer(data, dtype=SAMPLE_DTYPE)
+    return JoinedBlocks(samples, samples["timestamp_ms"].astype(np.int64), starts)
 
 
 def _windows_of(rows: Windows) -> npt.NDArray[np.void]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from service.base.events import Event
 from service.base.source import Block, LinkReport
-from service.base.states import ModelInUse, Stamps
+from service.base.states import ModelInUse, ScoredBlocks, Stamps
 from stinger.device_name import DeviceName
 
 
@@ -30,6 +32,11 @@ class Sink:
     def on_model(self, model: ModelInUse) -> None:
         """Handle another model, or another threshold, for a device."""
 
+    def on_blocks(self, blocks: Sequence[Block]) -> None:
+        """Handle the samples of several devices that are about to be scored; by default with :meth:`on_samples` for each."""
+        for block in blocks:
+            self.on_samples(block)
+
     def on_samples(self, block: Block) -> None:
         """Handle samples that are about to be scored."""
 
@@ -38,6 +45,11 @@ class Sink:
 
     def on_event(self, event: Event, stamps: Stamps | None) -> None:
         """Handle an event. ``stamps`` are those of the block that caused it; ``None`` if the lack of samples did."""
+
+    def on_scored(self, scored: ScoredBlocks) -> None:
+        """Handle the scores of several devices; by default with :meth:`on_scores` for each. Comes after the events."""
+        for block, probability, stamps in scored.each():
+            self.on_scores(block, probability, stamps)
 
     def on_scores(self, block: Block, probability: npt.NDArray[np.float32], stamps: Stamps) -> None:
         """Handle the scores ``(n,)`` of a block, NaN for a sample without one. Comes after the events that they caused."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from service.base.source import Block
 from stinger.device_name import DeviceName
 
 
@@ -47,6 +48,25 @@ class Stamps:
     """When its bytes were read."""
     scored_ns: int
     """When it was scored, and the wheels were decided on."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredBlocks:
+    """Blocks of several devices that were scored in one run of the model, and their scores."""
+
+    blocks: Sequence[Block]
+    probability: npt.NDArray[np.float32]
+    """``(n,)``: the scores of all samples, one block after another; NaN for a sample without a score."""
+    starts: npt.NDArray[np.intp]
+    """``(k + 1,)``: the indices at which the scores of each block begin, and those of the last one end."""
+    scored_ns: Sequence[int]
+    """When each block was scored, and the wheels were decided on, in ns of the host's monotonic clock."""
+
+    def each(self) -> Iterator[tuple[Block, npt.NDArray[np.float32], Stamps]]:
+        """Iterate over the blocks, each with its scores and stamps."""
+        bounds = self.starts.tolist()
+        for i, block in enumerate(self.blocks):
+            yield block, self.probability[bounds[i] : bounds[i + 1]], Stamps(block.read_ns, self.scored_ns[i])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +11,15 @@ from models.decision import Decision, Switch
 from models.decision_parameters import DecisionParameters
 from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched, event_id
 from service.base.source import Block
+from service.daemon.recent_scores import RecentScores
 from stinger.device_name import DeviceName
 
 PEAK_MS: Final = 1000
 """A shot's peak probability is the highest of this long before it."""
-KEPT_SAMPLES: Final = 200
-"""At least this many of the newest scores are kept: two seconds."""
-
 _SHORT_BLOCK: Final = 48
 """For up to this many samples, deciding one by one is faster than with arrays."""
 _NS_PER_MS: Final = 1e6
 _NS_PER_S: Final = 1e9
-
-_Times = npt.NDArray[np.integer[Any]]
-_Scores = npt.NDArray[np.float32]
 
 
 class EventDetector:
@@ -48,9 +42,7 @@ class EventDetector:
         self._on_ms: int | None = None
         self._with_shot = False
         self._last_ms: int | None = None
-        self._last_s = 0.0  # when the newest sample was taken
-        self._read_ns = 0  # and when it arrived
-        self._clock_zero_ms = 0  # of its boot
+        self._newest: Block | None = None
 
     @property
     def wheels_on(self) -> bool:
@@ -66,27 +58,42 @@ class EventDetector:
     def parameters(self, parameters: DecisionParameters) -> None:
         self._decision.parameters = parameters
 
+    @property
+    def decision(self) -> Decision:
+        """The decision on the wheels of this device."""
+        return self._decision
+
     def push(self, block: Block, probability: npt.NDArray[np.float32]) -> list[Event]:
         """Process the device's next block and its scores ``(n,)``; return the events in it, in order."""
         samples = block.samples
         times = samples["timestamp_ms"]
         last_ms, newest = int(times[-1]), float(probability[-1])
         events = self.restart() if self._last_ms is not None and int(times[0]) < self._last_ms else []
-        self._last_s = float(block.taken_ns[-1]) / _NS_PER_S + block.unix_offset_s
-        self._read_ns = block.read_ns
-        self._clock_zero_ms = block.clock_zero_ms
+        self._newest = block
         self._recent.add(times, probability)
         if samples.shape[0] == 1:  # live: avoids NumPy's overhead for short arrays
             switches, pressed = self._decision.step(last_ms, newest), bool(samples["trigger"][0])
             for switch in switches:
-                events += self._switched(switch, self._last_s - (last_ms - switch.time_ms) / 1000)
+                events += self._switched(switch, self._last_s() - (last_ms - switch.time_ms) / 1000)
             if pressed and not (self._trigger or self._last_ms is None):
-                events.append(self._shot(last_ms, self._last_s))
+                events.append(self._shot(last_ms, self._last_s()))
             self._trigger = pressed
         else:
             events += self._events_of_block(block, probability)
         self._last_ms = last_ms
         return events
+
+    def push_quiet(
+        self, block: Block, time_ms: npt.NDArray[np.int64], probability: npt.NDArray[np.float32], last_ms: int
+    ) -> None:
+        """Process the device's next block, which has no events: :attr:`decision` has processed it, its trigger is up.
+
+        ``time_ms`` and ``probability`` ``(n,)`` are those of its samples, the last at ``last_ms``.
+        """
+        self._newest = block
+        self._recent.add(time_ms, probability)
+        self._trigger = False
+        self._last_ms = last_ms
 
     def tick(self, now_ns: int) -> list[Event]:
         """Advance to ``now_ns`` without samples: switch off wheels whose last score is too old, and return the events.
@@ -94,22 +101,22 @@ class EventDetector:
         Its age counts from when its sample arrived: samples that arrive late, as after the process was stopped for a
         while, are no silence.
         """
-        if self._last_ms is None or not self._decision.wheels:
+        if self._last_ms is None or self._newest is None or not self._decision.wheels:
             return []
-        age_ms = (now_ns - self._read_ns) / _NS_PER_MS
+        age_ms = (now_ns - self._newest.read_ns) / _NS_PER_MS
         if age_ms < self._decision.parameters.stale_ms / 2:
             return []  # too early to switch off wheels
         now_ms = self._last_ms + round(age_ms)
         events: list[Event] = []
         for switch in self._decision.tick(now_ms):
-            events += self._switched(switch, self._last_s + (switch.time_ms - self._last_ms) / 1000)
+            events += self._switched(switch, self._last_s() + (switch.time_ms - self._last_ms) / 1000)
         return events
 
     def restart(self) -> list[Event]:
         """Forget all samples, as the link broke or the device booted; return the events of wheels that this switches off."""
         events: list[Event] = []
         if self._on_ms is not None and self._last_ms is not None:
-            events += self._switched(Switch(self._last_ms, False), self._last_s)
+            events += self._switched(Switch(self._last_ms, False), self._last_s())
         self._decision = Decision(self._decision.parameters)
         self._recent.clear()
         self._trigger = False
@@ -176,6 +183,8 @@ class EventDetector:
             return [WheelsSwitched(self.device, switch.time_ms, host_s, True, probability, self.model, id=id_)]
         on_ms, self._on_ms = self._on_ms, None
         assert on_ms is not None, "wheels went off that were not on"
+        peak = self._recent.peak(on_ms, switch.time_ms)
+        self._recent.unmark()
         duration_ms = float(switch.time_ms - on_ms)
         ended = WheelsSwitched(
             device=self.device,
@@ -190,62 +199,15 @@ class EventDetector:
         )
         if self._with_shot:
             return [ended]
-        peak = self._recent.peak(on_ms, switch.time_ms)
         started_s = host_s - duration_ms / 1000
         id_ = self._id("false spin-up", on_ms)
         return [ended, FalseSpinUp(self.device, on_ms, started_s, duration_ms, peak, self.model, id=id_)]
 
+    def _last_s(self) -> float:
+        """Return when the newest sample was taken, in seconds of Unix time."""
+        block = self._newest
+        return 0.0 if block is None else float(block.taken_ns[-1]) / _NS_PER_S + block.unix_offset_s
+
     def _id(self, kind: str, device_ms: int) -> str:
-        return event_id(kind, self.device, self._clock_zero_ms, device_ms)
-
-
-class RecentScores:
-    """Keeps scores in order of time, and finds the highest of a stretch of time with :meth:`peak`.
-
-    After :meth:`mark`, the highest score since the mark stays known when the scores themselves are no longer kept.
-    """
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all scores and the mark."""
-        self._time_ms = np.empty(2 * KEPT_SAMPLES, dtype=np.int64)
-        self._scores = np.empty(2 * KEPT_SAMPLES, dtype=np.float32)
-        self._count = 0
-        self._mark_ms: int | None = None
-        self._dropped_peak = math.nan  # the highest score since the mark among those no longer kept
-
-    def add(self, time_ms: _Times, scores: _Scores) -> None:
-        """Add the next scores ``(n,)``, NaN for a sample without one."""
-        size = time_ms.shape[0]
-        if self._count + size > self._time_ms.shape[0]:
-            self._make_room(size)
-        end = self._count + size
-        self._time_ms[self._count : end] = time_ms
-        self._scores[self._count : end] = scores
-        self._count = end
-
-    def mark(self, time_ms: int) -> None:
-        """Keep the highest score since ``time_ms``, whose score must still be kept, until another mark."""
-        self._mark_ms, self._dropped_peak = time_ms, math.nan
-
-    def peak(self, from_ms: int, to_ms: int) -> float | None:
-        """Return the highest score from ``from_ms`` to ``to_ms``, both included; ``None`` if there is none."""
-        first, end = self._time_ms[: self._count].searchsorted((from_ms, to_ms + 1)).tolist()
-        before = self._dropped_peak if from_ms == self._mark_ms else math.nan
-        highest = float(np.fmax.reduce(self._scores[first:end], initial=before))
-        return None if math.isnan(highest) else highest
-
-    def _make_room(self, size: int) -> None:
-        """Drop all but the newest :data:`KEPT_SAMPLES`, so that ``size`` more can be added."""
-        kept = min(self._count, KEPT_SAMPLES)
-        dropped = self._count - kept
-        if self._mark_ms is not None and dropped:
-            highest = self.peak(self._mark_ms, int(self._time_ms[dropped - 1]))
-            self._dropped_peak = math.nan if highest is None else highest
-        time_ms, scores = self._time_ms[dropped : self._count], self._scores[dropped : self._count]
-        room = max(2 * KEPT_SAMPLES, kept + size)
-        self._time_ms, self._scores = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.float32)
-        self._time_ms[:kept], self._scores[:kept] = time_ms, scores
-        self._count = kept
+        zero_ms = 0 if self._newest is None else self._newest.clock_zero_ms
+        return event_id(kind, self.device, zero_ms, device_ms)

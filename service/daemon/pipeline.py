@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from models.choice import ChosenModel
 from models.decision_parameters import DecisionParameters
-from models.scorer import Scorer, Scores
+from models.scorer import Scorer, Scores, join_blocks
 from models.threshold import Threshold
 from service.base.events import Event
 from service.base.logs import get_logger
 from service.base.sink import Sink
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
-from service.base.states import ModelInUse, Stamps
+from service.base.states import ModelInUse, ScoredBlocks, Stamps
 from service.base.wall_clock import HOST_CLOCK
 from service.daemon.event_detector import EventDetector
+from service.daemon.quiet_blocks import pass_quiet_blocks
 from stinger.device_name import DeviceName
 
 _LOG = get_logger(__name__)
@@ -51,6 +53,7 @@ class Pipeline:
         self._sinks: tuple[Sink, ...] = ()
         self._sample_sinks: tuple[Sink, ...] = ()
         self._score_sinks: tuple[Sink, ...] = ()
+        self._run_sinks: tuple[Sink, ...] = ()
         self._devices: dict[DeviceName, _Device] = {}
         self._warming_up: set[DeviceName] = set()  # those whose newest block was a warm-up
         self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels were switched on; some may be off again
@@ -85,10 +88,12 @@ class Pipeline:
         assert not self._devices, "a sink subscribed now would miss a device"
         self._sinks += (sink,)
         # Called for every block: a sink that does nothing then is left out.
-        if type(sink).on_samples is not Sink.on_samples:
+        if _overrides(sink, "on_samples", "on_blocks"):
             self._sample_sinks += (sink,)
-        if type(sink).on_scores is not Sink.on_scores:
+        if _overrides(sink, "on_scores", "on_scored"):
             self._score_sinks += (sink,)
+        if _overrides(sink, "on_model_run"):
+            self._run_sinks += (sink,)
 
     def decision_of(self, name: DeviceName) -> DecisionParameters:
         """Return the parameters of the decision for a device, which need not be known yet."""
@@ -104,14 +109,20 @@ class Pipeline:
 
         Events are passed on before scores: people wait for events.
         """
+        ordinary = True
         for block in blocks:
             self._accept(block)
-        unscored = [block for block in blocks if block.rate_problem is not None]
-        if unscored:
-            self._pass_unscored(unscored)
-            blocks = [block for block in blocks if block.rate_problem is None]
-        if blocks:
-            self._score(blocks)
+            if block.warm_up or block.rate_problem is not None:
+                ordinary = False
+        received = blocks if ordinary else [block for block in blocks if not block.warm_up]
+        for sink in self._sample_sinks:
+            sink.on_blocks(received)
+        if not ordinary:
+            self._pass_unscored([block for block in blocks if block.rate_problem is not None])
+            scored = [block for block in blocks if block.rate_problem is None]
+            self._score([block for block in scored if block.warm_up], ())
+            blocks = [block for block in scored if not block.warm_up]
+        self._score(blocks, self._score_sinks)
 
     def ends_stream(self, report: LinkReport) -> bool:
         """Return whether ``report`` will restart the device's window, so that its queued blocks must be scored first."""
@@ -200,7 +211,7 @@ class Pipeline:
             self._update_devices([device])
 
     def _accept(self, block: Block) -> None:
-        device = self._device(block.device)
+        device = self._devices.get(block.device) or self._device(block.device)
         device.link = LinkState.STREAMING
         if block.warm_up:
             self._warming_up.add(block.device)
@@ -209,51 +220,58 @@ class Pipeline:
         if block.boot != device.boot:
             device.boot = block.boot
             self._restart(device)
-        if block.warm_up:
-            return
-        for sink in self._sample_sinks:
-            sink.on_samples(block)
 
-    def _score(self, blocks: Sequence[Block]) -> None:
+    def _score(self, blocks: Sequence[Block], sinks: Sequence[Sink]) -> None:
+        """Score ``blocks``, pass on the events in them, and pass the scores to ``sinks``."""
+        if not blocks:
+            return
         started_ns = time.monotonic_ns()
         if len(blocks) == 1:
+            joined = None
             scores = self._scorer.push(blocks[0].device, blocks[0].samples)
         else:
-            scores = self._scorer.push_blocks([(block.device, block.samples) for block in blocks])
+            joined = join_blocks([block.samples for block in blocks])
+            scores = self._scorer.push_joined([block.device for block in blocks], joined)
         duration_ns = time.monotonic_ns() - started_ns
-        for sink in self._sinks:
+        for sink in self._run_sinks:
             sink.on_model_run(scores.probability.size, duration_ns)
         if scores.resets.size:
             self._count_gaps(blocks, scores)
-        probabilities = [scores.block(i) for i in range(len(blocks))]
-        stamps: list[Stamps] = []
-        for block, probability in zip(blocks, probabilities, strict=True):
-            device = self._devices[block.device]
-            events = device.detector.push(block, probability)
-            stamps.append(Stamps(block.read_ns, time.monotonic_ns()))
-            if device.detector.wheels_on:
-                self._spinning[block.device] = device
-            if events:
-                self._emit(events, stamps[-1])
-        for i, block in enumerate(blocks):
-            if block.warm_up:
-                continue
-            for sink in self._score_sinks:
-                sink.on_scores(block, probabilities[i], stamps[i])
+        if joined is None:
+            scored_ns = [self._detect(blocks[0], scores.probability)]
+        else:
+            detectors = [self._devices[block.device].detector for block in blocks]
+            quiet = pass_quiet_blocks(detectors, blocks, joined, scores.probability)
+            scored_ns = [time.monotonic_ns()] * len(blocks)
+            for i, block in enumerate(blocks):
+                if not quiet[i]:
+                    scored_ns[i] = self._detect(block, scores.block(i))
+        scored = ScoredBlocks(blocks, scores.probability, scores.starts, scored_ns)
+        for sink in sinks:
+            sink.on_scored(scored)
+
+    def _detect(self, block: Block, probability: npt.NDArray[np.float32]) -> int:
+        """Pass on the events in a block; return when the wheels were decided on, in ns of the monotonic clock."""
+        device = self._devices[block.device]
+        events = device.detector.push(block, probability)
+        decided_ns = time.monotonic_ns()
+        if device.detector.wheels_on:
+            self._spinning[block.device] = device
+        if events:
+            self._emit(events, Stamps(block.read_ns, decided_ns))
+        return decided_ns
 
     def _pass_unscored(self, blocks: Sequence[Block]) -> None:
         """Find the shots in ``blocks``, whose rate no model takes: they have no scores, so their wheels are off."""
         for block in blocks:
-            device = self._devices[block.device]
             self._scorer.forget(block.device)
             probability = np.full(block.samples.shape[0], np.nan, dtype=np.float32)
-            events = device.detector.push(block, probability)
-            stamps = Stamps(block.read_ns, time.monotonic_ns())
-            self._emit(events, stamps)
+            decided_ns = self._detect(block, probability)
             if block.warm_up:
                 continue
+            scored = ScoredBlocks([block], probability, np.array([0, probability.size]), [decided_ns])
             for sink in self._score_sinks:
-                sink.on_scores(block, probability, stamps)
+                sink.on_scored(scored)
 
     def _restart(self, device: _Device) -> None:
         self._emit(device.detector.restart(), None)
@@ -312,3 +330,8 @@ def _decision(serving: ChosenModel, threshold: Threshold | None) -> DecisionPara
     """Return the parameters of a model's decision, at ``threshold`` unless that is ``None``."""
     own = serving.model.meta.decision
     return own if threshold is None else own.at(threshold)
+
+
+def _overrides(sink: Sink, *methods: str) -> bool:
+    """Return whether a sink does something in one of these methods of :class:`Sink`."""
+    return any(getattr(type(sink), name) is not getattr(Sink, name) for name in methods)

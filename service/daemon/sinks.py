@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from service.base.events import Event, Shot, Telemetry, WheelsSwitched
 from service.base.sink import Sink
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
-from service.base.states import ModelInUse, ScoreBlock, Stamps
+from service.base.states import ModelInUse, ScoreBlock, ScoredBlocks, Stamps
 from service.base.wall_clock import HOST_CLOCK
 from service.config.topic_root import TopicRoot
 from service.mqtt.discovery import discovery_message
@@ -25,6 +26,8 @@ from stinger.device_name import DeviceName
 from stinger.sample import SAMPLE_RATE_HZ
 
 _PERIOD_MS = 1000 // SAMPLE_RATE_HZ
+_problems = attrgetter(*(field.name for field in fields(LinkCounters) if field.name != "samples"))
+"""Returns all counters of a link except that of the samples, which always changes."""
 
 
 class MetricsSink(Sink):
@@ -51,11 +54,13 @@ class MetricsSink(Sink):
         """See :class:`service.base.sink.Sink`."""
         self._metrics.set_model(model.device, model.model)
 
-    def on_samples(self, block: Block) -> None:
+    def on_blocks(self, blocks: Sequence[Block]) -> None:
         """See :class:`service.base.sink.Sink`."""
-        count = block.samples.shape[0]
-        self._devices[block.device].samples += count
-        self._metrics.read.observe(time.monotonic_ns() - block.read_ns, count)
+        devices, observe, now_ns = self._devices, self._metrics.read.observe, time.monotonic_ns()
+        for block in blocks:
+            count = block.samples.shape[0]
+            devices[block.device].samples += count
+            observe(now_ns - block.read_ns, count)
 
     def on_model_run(self, samples: int, duration_ns: int) -> None:
         """See :class:`service.base.sink.Sink`."""
@@ -69,15 +74,16 @@ class MetricsSink(Sink):
         if isinstance(event, Shot) and event.accepted and event.lead_ms is not None:
             self._metrics.lead.observe(round(event.lead_ms * 1e6))
 
-    def on_scores(self, block: Block, probability: npt.NDArray[np.float32], stamps: Stamps) -> None:
+    def on_scored(self, scored: ScoredBlocks) -> None:
         """See :class:`service.base.sink.Sink`."""
-        count = block.samples.shape[0]
-        if count == 1:
-            scored = int(probability[0] == probability[0])  # not NaN; avoids NumPy's overhead for a single number
+        devices, observe = self._devices, self._metrics.decision.observe
+        if scored.probability.shape[0] == 1:  # a live sample: avoids NumPy's overhead for a single number
+            counts = [int(scored.probability[0] == scored.probability[0])]  # not NaN
         else:
-            scored = count - int(np.count_nonzero(np.isnan(probability)))
-        self._devices[block.device].scores += scored
-        self._metrics.decision.observe(stamps.scored_ns - stamps.read_ns, count)
+            counts = np.add.reduceat(~np.isnan(scored.probability), scored.starts[:-1], dtype=np.intp).tolist()
+        for block, count, scored_ns in zip(scored.blocks, counts, scored.scored_ns, strict=True):
+            devices[block.device].scores += count
+            observe(scored_ns - block.read_ns, block.samples.shape[0])
 
     def on_link(self, report: LinkReport) -> None:
         """See :class:`service.base.sink.Sink`."""
@@ -111,7 +117,7 @@ class MqttSink(Sink):
         self._home_assistant = home_assistant
         self._add_stamps = stamps
         self._root = TopicRoot() if root is None else root
-        self._links: dict[DeviceName, tuple[LinkState, str, LinkCounters]] = {}  # as last published
+        self._links: dict[DeviceName, tuple[LinkState, str, tuple[int, ...]]] = {}  # as last published
         self._switched: set[DeviceName] = set()  # whose wheels were switched since the daemon started
 
     def on_device(self, device: DeviceName) -> None:
@@ -144,6 +150,11 @@ class MqttSink(Sink):
         stamped = isinstance(event, Shot) or (isinstance(event, WheelsSwitched) and event.on)
         self._publisher.put(event_message(event, stamps if self._add_stamps and stamped else None))
 
+    def on_scored(self, scored: ScoredBlocks) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        if self.publish_scores:
+            super().on_scored(scored)
+
     def on_scores(self, block: Block, probability: npt.NDArray[np.float32], stamps: Stamps) -> None:
         """See :class:`service.base.sink.Sink`."""
         if self.publish_scores:
@@ -153,7 +164,7 @@ class MqttSink(Sink):
 
     def on_link(self, report: LinkReport) -> None:
         """Publish a link report unless it repeats the last one; sources send one every second."""
-        shown = (report.state, report.reason, replace(report.counters, samples=0))
+        shown = (report.state, report.reason, _problems(report.counters))
         if self._links.get(report.device) != shown:
             self._links[report.device] = shown
             self._publisher.put(link_message(report, HOST_CLOCK.now_s()))

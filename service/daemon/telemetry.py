@@ -6,13 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from service.base.events import Event, Telemetry, WheelsSwitched
 from service.base.sink import Sink
-from service.base.source import Block, LinkCounters, LinkReport, LinkState
-from service.base.states import ModelInUse, Stamps
+from service.base.source import LinkCounters, LinkReport, LinkState
+from service.base.states import ModelInUse, ScoredBlocks, Stamps
 from service.base.wall_clock import HOST_CLOCK
 from service.daemon.serving_model import ServingModel
 from service.daemon.sinks import MqttSink
@@ -59,13 +56,15 @@ class TelemetrySink(Sink):
         if isinstance(event, WheelsSwitched):
             self._devices[event.device].wheels_on = event.on
 
-    def on_scores(self, block: Block, probability: npt.NDArray[np.float32], stamps: Stamps) -> None:
+    def on_scored(self, scored: ScoredBlocks) -> None:
         """See :class:`service.base.sink.Sink`."""
-        figures = self._devices[block.device]
-        figures.link = LinkState.STREAMING
-        figures.samples += block.samples.shape[0]
-        figures.latencies_ms.append((stamps.scored_ns - stamps.read_ns) / 1e6)
-        figures.probability = float(probability[-1])
+        newest: list[float] = scored.probability[scored.starts[1:] - 1].tolist()
+        for block, probability, scored_ns in zip(scored.blocks, newest, scored.scored_ns, strict=True):
+            figures = self._devices[block.device]
+            figures.link = LinkState.STREAMING
+            figures.samples += block.samples.shape[0]
+            figures.latencies_ms.append((scored_ns - block.read_ns) / 1e6)
+            figures.probability = probability
 
     def on_link(self, report: LinkReport) -> None:
         """See :class:`service.base.sink.Sink`."""

@@ -56,7 +56,7 @@ class AiomqttConnection(PublishingConnection):
         # aiomqtt has no way to publish at once, to read what the broker announced, or to give up a connection.
         paho: Any = self._client._client  # noqa: SLF001
         self._paho = paho
-        self._reading = PahoReading(paho, settings.max_packet_bytes, self._lose)
+        self._reading = PahoReading(paho, settings.max_packet_bytes, self._lose, self._on_publish)
         self._unacknowledged: dict[int, tuple[Callable[[], None] | None, RefusedHandler | None]] = {}
         self._sent = SentPackets()
         # UNSUBSCRIBE from a topic that was never subscribed to is the only packet with an answer and without an effect that
@@ -75,7 +75,6 @@ class AiomqttConnection(PublishingConnection):
         paho.on_socket_register_write = self._on_socket_register_write
         paho.on_socket_unregister_write = self._on_socket_unregister_write
         paho.on_message = self._take_message
-        paho.on_publish = self._on_publish
         paho.on_subscribe = self._on_subscribe
         paho.on_unsubscribe = self._on_unsubscribe
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from typing import Any, Literal
 
 import numpy as np
@@ -58,6 +58,7 @@ def decode(payload: bytes) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
+@lru_cache(maxsize=16)  # the telemetry of all devices has the same time
 def iso_time(host_s: float) -> str:
     """Return Unix time as ISO 8601 in UTC with milliseconds.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 TOPIC_MAX_BYTES: Final = 65_535
@@ -11,6 +12,7 @@ PAYLOAD_MAX_BYTES: Final = 1 << 20
 _WILDCARDS: Final = "+#"
 
 
+@lru_cache(maxsize=16_384)
 def topic_problem(topic: str) -> str:
     """Return why nothing can be published to ``topic``, as a phrase after its name; empty if it can be.
 

@@ -69,6 +69,8 @@ class PacedRecorder(Sink):
         """Record ``block`` now or soon; the blocks of a device stay in order."""
         held = self._held.get(block.device) if self._held else None
         if held is None:
+            if self._recorder.append_to_open(block):
+                return
             if self._recorder.continues_file(block) or not self._recorder.is_recording(block.device):
                 self._recorder.append(block)
                 return

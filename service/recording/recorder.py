@@ -75,6 +75,18 @@ class Recorder:
         self._alarm = DiskAlarm(on_alarm)
         self._closed = False
 
+    def append_to_open(self, block: Block) -> bool:
+        """Write ``block`` as :meth:`append` does and return True, if its device has an open file that it continues."""
+        device = self._devices.get(block.device)
+        if device is None or (file := device.file) is None or device.retry_s or self._disk.needs_attention:
+            return False
+        records = block.samples.tobytes()
+        first_ms = _first_u32(records)[0]
+        if not file.continues_with(first_ms, block.boot, len(records)):
+            return False
+        self._write(device, file, block, records, first_ms)
+        return True
+
     def append(self, block: Block) -> int:
         """Write the samples of ``block``; return how many were written.
 
@@ -97,27 +109,7 @@ class Recorder:
             if prepared is None:
                 return 0
             device, file = prepared
-        before = file.bytes
-        try:
-            file.write(records)
-        except (OSError, TornError) as error:
-            count = (file.bytes - before) // SAMPLE_BYTES
-            self._count_lost(device, size // SAMPLE_BYTES - count)
-            self._handle_refusal(device, error)
-            if not count:
-                return 0
-        else:
-            count = size // SAMPLE_BYTES
-            if device.retry_s:
-                self._resume(device, file)
-        if before and first_ms - file.last_ms > GAP_MS:
-            file.gaps += 1
-        file.last_ms = first_ms
-        if count > 1:
-            file.count_gaps(block.samples[:count])
-        device.last_read_ns = block.read_ns
-        self._samples += count
-        return count
+        return self._write(device, file, block, records, first_ms)
 
     def continues_file(self, block: Block) -> bool:
         """Return whether ``block`` belongs in the file that is open for its device, so that no new file has to be created."""
@@ -218,6 +210,30 @@ class Recorder:
         for device in self._devices.values():
             self._end_file(device, EndReason.STOP)
         return self._disk.stop(timeout_s)
+
+    def _write(self, device: DeviceRecording, file: RecordingFile, block: Block, records: bytes, first_ms: int) -> int:
+        """Write ``records``, those of ``block``, to the open file of its device; return how many were written."""
+        before, size = file.bytes, len(records)
+        count = size // SAMPLE_BYTES
+        try:
+            file.write(records)
+        except (OSError, TornError) as error:
+            count = (file.bytes - before) // SAMPLE_BYTES
+            self._count_lost(device, size // SAMPLE_BYTES - count)
+            self._handle_refusal(device, error)
+            if not count:
+                return 0
+        else:
+            if device.retry_s:
+                self._resume(device, file)
+        if before and first_ms - file.last_ms > GAP_MS:
+            file.gaps += 1
+        file.last_ms = first_ms
+        if count > 1:
+            file.count_gaps(block.samples[:count])
+        device.last_read_ns = block.read_ns
+        self._samples += count
+        return count
 
     def _prepare(self, block: Block, first_ms: int, size: int) -> tuple[DeviceRecording, RecordingFile] | None:
         """Return the open file for ``size`` bytes of ``block``; None if recording is off or the disk refuses."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.daemon.event_detector import KEPT_SAMPLES, RecentScores
+from service.daemon.recent_scores import KEPT_SAMPLES, RecentScores
 
 SCORES = st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1, width=32)), min_size=1, max_size=1500)
 
