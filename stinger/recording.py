@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stinger.clock_trust import ClockTrust, steady_start
 from stinger.errors import InputError
 from stinger.rate import GAP_MS, GAP_STEPS, SampleRate, measure_rate, serves_rate
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray, axes
@@ -88,10 +89,13 @@ class Recording:
 
 
 class SplitSamples(NamedTuple):
-    """The recordings in the samples of a log file, and the indices of late and repeated samples, which are in none."""
+    """The recordings in the samples of a log file, and the indices of the samples that are in none, ascending."""
 
     recordings: tuple[Recording, ...]
     late: npt.NDArray[np.intp]
+    """Late and repeated samples."""
+    untimed: npt.NDArray[np.intp]
+    """Samples whose times cannot be used, since the clock starts over too often."""
 
 
 def split_recordings(samples: SampleArray) -> tuple[Recording, ...]:
@@ -105,11 +109,11 @@ def split_samples(samples: SampleArray) -> SplitSamples:
     The rule is that of live streams, :class:`~stinger.sample_clock.SampleClock`: wraps of the clock are undone; late
     samples, and those that repeat the one before in every byte, are dropped. Unlike there, samples that were taken for
     late ones before a reboot was recognised are moved to the new boot, and a single sample whose time is ahead of both its
-    neighbours is dropped.
+    neighbours is dropped. Where the clock starts over too often, samples are left out: see :mod:`stinger.clock_trust`.
     """
     none = np.empty(0, dtype=np.intp)
     if samples.shape[0] == 0:
-        return SplitSamples((), none)
+        return SplitSamples((), none, none)
     raw_ms = samples["timestamp_ms"].astype(np.int64)
     steps_ms = np.diff(raw_ms)
     irregular = (steps_ms < 0) | (steps_ms >= CLOCK_WRAP_MS // 2)
@@ -117,32 +121,49 @@ def split_samples(samples: SampleArray) -> SplitSamples:
     if repeated.size:
         repeated = repeated[samples[repeated] == samples[repeated - 1]]
     if not repeated.size and not irregular.any():
-        return SplitSamples((_recording(samples, raw_ms),), none)
-    late, wraps, boots = _irregular_steps(raw_ms.tolist(), (np.flatnonzero(irregular) + 1).tolist())
+        return SplitSamples((_recording(samples, raw_ms),), none, none)
+    late, wraps, boots, untimed = _irregular_steps(raw_ms.tolist(), (np.flatnonzero(irregular) + 1).tolist())
     wrapped = np.zeros(raw_ms.size, dtype=np.int64)
     wrapped[wraps] = CLOCK_WRAP_MS
     time_ms = raw_ms + np.cumsum(wrapped)
     kept = np.ones(raw_ms.size, dtype=np.bool_)
     kept[late] = False
     kept[repeated] = False
+    timed = np.ones(raw_ms.size, dtype=np.bool_)
+    for start, stop in untimed:
+        timed[start:stop] = False
+    dropped_as_late = np.flatnonzero(~kept & timed)
+    kept &= timed
     recordings = []
     for start, stop in pairwise([0, *boots, raw_ms.size]):
+        if not kept[start:stop].any():
+            continue
         # Each boot's clock starts over, so the wraps of the boots before it do not count.
         times = time_ms[start:stop] - (time_ms[start] - raw_ms[start])
         own = kept[start:stop]
         part = samples[start:stop]
         recordings.append(_recording(part, times) if own.all() else _recording(part[own], times[own]))
-    return SplitSamples(tuple(recordings), np.flatnonzero(~kept))
+    return SplitSamples(tuple(recordings), dropped_as_late, np.flatnonzero(~timed))
 
 
-def _irregular_steps(raw_ms: list[int], candidates: list[int]) -> tuple[list[int], list[int], list[int]]:
-    """Return the indices of late samples, of the first ones after a wrap, and of the first ones of further boots.
+class _Irregular(NamedTuple):
+    """What the samples are whose time goes back, by their indices."""
 
-    ``candidates`` are the indices of samples whose time goes back from the sample before them, ascending.
-    """
-    late: list[int] = []
-    wraps: list[int] = []
-    boots: list[int] = []
+    late: list[int]
+    wraps: list[int]
+    """The first ones after a wrap."""
+    boots: list[int]
+    """The first ones of further boots."""
+    untimed: list[tuple[int, int]]
+    """Stretches ``[start, stop)`` in which the clock cannot be used."""
+
+
+def _irregular_steps(raw_ms: list[int], candidates: list[int]) -> _Irregular:
+    """Return what the samples are whose time goes back from the sample before them: ``candidates``, ascending indices."""
+    found = _Irregular([], [], [], [])
+    late, wraps, boots, untimed = found
+    trust = ClockTrust()
+    began = 0  # the first sample since the clock started over
     done = 0  # samples before this index are classified, the last of them as not late
     for candidate in candidates:
         if candidate < done:
@@ -158,12 +179,23 @@ def _irregular_steps(raw_ms: list[int], candidates: list[int]) -> tuple[list[int
             if step is ClockStep.LATE:
                 late.append(index)
                 continue
-            if step is ClockStep.WRAP:
+            if step is ClockStep.FORWARD:
+                break
+            start = _restored_start(raw_ms, late, index) if run == LATE_MAX_RUN else index
+            trust.start_over(start - began)
+            began = start
+            if not trust.usable:
+                began = steady_start(candidates, index, len(raw_ms))
+                untimed.append((start, began))
+                boots += [start, began] if began < len(raw_ms) else [start]
+                trust.usable = True
+                done = began + 1
+            elif step is ClockStep.WRAP:
                 wraps.append(index)
-            elif step is ClockStep.REBOOT:
-                boots.append(_restored_start(raw_ms, late, index) if run == LATE_MAX_RUN else index)
+            else:
+                boots.append(start)
             break
-    return late, wraps, boots
+    return found
 
 
 def _is_ahead_by_mistake(raw_ms: list[int], index: int) -> bool:

@@ -40,7 +40,7 @@ class LinkCounters:
     out_of_order: int = 0
     reconnects: int = 0
     late: int = 0
-    """Samples that arrived after newer ones or repeated the one before, and were dropped."""
+    """Samples that arrived after newer ones or repeated the one before, or whose device's clock is not usable: dropped."""
     thinned: int = 0
     """Samples of a stream of more than 100 Hz that were left out."""
     unscored: int = 0
@@ -56,6 +56,8 @@ class LinkReport:
     reason: str
     """One line for a person; empty while there is no problem."""
     counters: LinkCounters
+    clock_usable: bool = True
+    """Whether the device's clock says when samples were taken; if not, they are dropped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -69,6 +69,10 @@ class Alarms:
         """Set the alarm of a broker that ends each connection; clear it with an empty ``reason``."""
         self._set_if_changed("broker", reason)
 
+    def on_clocks(self, problem: str) -> None:
+        """Set the alarm of devices whose clock is not usable; clear it with an empty ``problem``."""
+        self._set_if_changed("clocks", problem)
+
     def on_metrics_server(self, reason: str) -> None:
         """Set the alarm of a server of metrics that cannot start; clear it with an empty ``reason``."""
         self._set_if_changed("metrics_server", reason)

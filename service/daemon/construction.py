@@ -23,6 +23,7 @@ from service.config.config import Config
 from service.config.source_url import SharedUrl
 from service.daemon.alarms import Alarms
 from service.daemon.broker_start import start_broker
+from service.daemon.clock_alarm import ClockAlarm
 from service.daemon.command_executor import CommandExecutor
 from service.daemon.device_forgetting import DeviceForgetter, SourceOfMany
 from service.daemon.fleet import connect_group_metrics, fence_of, group_source, join_group, saved_state
@@ -200,7 +201,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         home_assistant=config.broker.home_assistant,
     )
     figures = TelemetrySink()
-    for sink in (pacing, wrappers.mqtt_sink(mqtt_sink), MetricsSink(metrics), figures):
+    for sink in (pacing, wrappers.mqtt_sink(mqtt_sink), MetricsSink(metrics), figures, ClockAlarm(alarms.on_clocks)):
         pipeline.subscribe(sink)
     group = group_source(sources)
     if group is not None:

@@ -10,6 +10,7 @@ from service.base.source import Block
 from service.base.wall_clock import WallClock, clock_zero_ms
 from service.sources.device_clock import DeviceClock
 from service.sources.rate_monitor import RateMonitor
+from stinger.clock_trust import ClockTrust
 from stinger.device_name import DeviceName
 from stinger.rate import GAP_MS
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray
@@ -35,7 +36,8 @@ class BlockBuilder:
 
     ``boot`` is the boot of the newest sample; it grows by one when the device's clock goes back, by a reboot or by its
     wrap. Counters: samples dropped as ``late`` or repeated, ``thinned`` ones, and those in blocks that must not be scored
-    (``unscored``).
+    (``unscored``). While the device's clock starts over too often to be used, its samples are dropped and count as late:
+    see :mod:`stinger.clock_trust`.
     """
 
     def __init__(self, device: DeviceName, wall: WallClock) -> None:
@@ -48,6 +50,8 @@ class BlockBuilder:
         self._clock = DeviceClock()
         self._rate = RateMonitor()
         self._sample_clock = SampleClock()
+        self._trust = ClockTrust()
+        self._boot_samples = 0
         self._newest: np.void | None = None
         self._wrapped_ms = 0  # to add to device times to undo wraps
         self._due_ms = 0  # device time, with wraps undone, at which the next sample of the 100 Hz is due
@@ -55,6 +59,11 @@ class BlockBuilder:
         self._taken_ns = float("-inf")  # when the newest sample of the last block was taken
         self._clock_zero_ms = 0  # of the boot _dated_boot
         self._dated_boot: int | None = None
+
+    @property
+    def clock_usable(self) -> bool:
+        """Whether the device's clock says when samples were taken; if not, they are dropped."""
+        return self._trust.usable
 
     @property
     def rate_problem(self) -> str | None:
@@ -78,10 +87,18 @@ class BlockBuilder:
         if not samples.size:
             return []
         device_ms: list[int] = samples["timestamp_ms"].tolist()
+        if not self._trust.usable:
+            first = self._trust.steady_from(device_ms)
+            self.late += samples.size if first is None else first
+            if first is None:
+                return []
+            self._reset_for_boot()
+            samples, device_ms = samples[first:], device_ms[first:]
         if self._reopened:
             self._detect_reboot(device_ms[-1], read_ns)
         if not self._rate.thinning and self._is_regular(device_ms):
             self._sample_clock.advance(device_ms[-1])
+            self._boot_samples += len(device_ms)
             wrapped = self._wrapped_ms
             times_ms = [time_ms + wrapped for time_ms in device_ms] if wrapped else device_ms
             self._newest = samples[-1]
@@ -116,6 +133,7 @@ class BlockBuilder:
                 made.append(self._block(own, kept_ms, boot, clock, read_ns))
 
         for index, time_ms in enumerate(device_ms):
+            self._boot_samples += 1
             newest_ms, clock = self._sample_clock.newest_ms, self._clock
             if time_ms == newest_ms and samples[index] == self._newest:
                 self.late += 1  # a repeated sample
@@ -128,6 +146,10 @@ class BlockBuilder:
                 finish(self.boot, clock)
                 arrived_ms, kept, kept_ms = [], [], []
                 newest_ms = None
+                self._trust.start_over(self._boot_samples - 1)
+                self._boot_samples = 1
+                if not self._trust.usable:
+                    return made + self.build(samples[index:], read_ns)
                 if step is ClockStep.WRAP:
                     self.boot += 1
                     self._wrapped_ms += CLOCK_WRAP_MS
@@ -162,6 +184,7 @@ class BlockBuilder:
 
     def _reset_for_boot(self) -> None:
         self.boot += 1
+        self._boot_samples = 1
         self._sample_clock = SampleClock()
         self._newest = None
         self._wrapped_ms = 0
@@ -176,7 +199,7 @@ class BlockBuilder:
         allowed_ms = REBOOT_OFFSET_MS + REBOOT_DRIFT * max(0, time_ms - newest_ms)
         lateness_ms = self._clock.lateness_ms(time_ms + self._wrapped_ms, read_ns)
         if lateness_ms is not None and abs(lateness_ms) > allowed_ms:
-            self._reset_for_boot()
+            self._reset_for_boot()  # without effect on the trust in the clock: links are not opened often
 
     def _block(self, samples: SampleArray, times_ms: list[int], boot: int, clock: DeviceClock, read_ns: int) -> Block:
         clock.observe(times_ms[-1], read_ns)

@@ -14,7 +14,7 @@ from service.base.source import Intake, LinkCounters, LinkReport, LinkState
 from service.base.wall_clock import HOST_CLOCK
 from service.sources.block_builder import BlockBuilder
 from service.sources.link_reader import LinkReader
-from service.sources.rate_log import RateLog
+from service.sources.stream_problems import StreamProblems
 from stinger.device_name import DeviceName
 from stinger.wire.stream import SampleStream, StreamKind
 
@@ -69,7 +69,7 @@ class DeviceStream:
         self._samples = 0
         self._reconnects = 0
         self._reported: tuple[LinkState, str] | None = None
-        self._rate_log = RateLog(device)
+        self._problems = StreamProblems(device)
         self._telnet_logged = False
 
     async def run(self, reader: LinkReader, transport: asyncio.Transport) -> None:
@@ -116,7 +116,7 @@ class DeviceStream:
         if state is not LinkState.STREAMING and before == self._reported:
             return
         counters = self._counters()
-        self._intake.link(LinkReport(self._device, state, reason, counters))
+        self._intake.link(LinkReport(self._device, state, reason, counters, self._builder.clock_usable))
         if before != self._reported:
             good = state in {LinkState.STREAMING, LinkState.CONNECTING}
             repeated = before is not None and before[0] not in {LinkState.STREAMING, LinkState.CONNECTING}
@@ -146,9 +146,9 @@ class DeviceStream:
 
     def _streaming_reason(self) -> str:
         """Return what is wrong with a link that delivers samples, for a person; empty if nothing is."""
-        rate_reason = self._rate_log.reason(self._builder.rate_problem)
+        reason = self._problems.reason_of(self._builder)
         if not self._decoder.frames.looks_like_telnet:
-            return rate_reason
+            return reason
         if not self._telnet_logged:
             self._telnet_logged = True
             _LOG.warning("telnet_mode_detected", device=self._device, reason=TELNET_REASON)

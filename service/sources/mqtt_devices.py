@@ -11,7 +11,7 @@ from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkSta
 from service.base.wall_clock import HOST_CLOCK
 from service.sources.block_builder import BlockBuilder
 from service.sources.device_limit import REPLACED_AFTER_S, DeviceLimit
-from service.sources.rate_log import RateLog
+from service.sources.stream_problems import StreamProblems
 from stinger.device_name import DeviceName
 from stinger.errors import InputError, ProtocolError
 from stinger.wire.sample_messages import MessageCounter, SampleMessage, decode_message, device_of
@@ -115,11 +115,12 @@ class PublishingDevice:
         self._device = device
         self._counter = MessageCounter()
         self._builder = BlockBuilder(device, HOST_CLOCK)
-        self._rate_log = RateLog(device)
+        self._problems = StreamProblems(device)
         self._samples = 0
         self._damaged = 0
         self._reconnects = 0
         self._reported_ns = 0
+        self._reason = ""
 
     def damaged(self, error: ProtocolError) -> None:
         """Count a message that could not be decoded."""
@@ -142,8 +143,13 @@ class PublishingDevice:
             self._reconnects += 1
             self._builder.link_reopened()
         blocks = self._builder.build(content.samples, read_ns if arrived_ns is None else arrived_ns)
-        if self.state is not LinkState.STREAMING or read_ns - self._reported_ns >= REPORT_S * _NS:
-            self.report(LinkState.STREAMING, self._rate_log.reason(self._builder.rate_problem), intake)
+        reason = self._problems.reason_of(self._builder)
+        if (
+            self.state is not LinkState.STREAMING
+            or reason != self._reason
+            or read_ns - self._reported_ns >= REPORT_S * _NS
+        ):
+            self.report(LinkState.STREAMING, reason, intake)
         self._samples += sum(block.samples.shape[0] for block in blocks)
         return blocks
 
@@ -153,6 +159,7 @@ class PublishingDevice:
             level = logging.INFO if state is LinkState.STREAMING else logging.WARNING
             _LOG.log(level, "link_state_changed", device=self._device, state=state.value, reason=reason)
         self.state = state
+        self._reason = reason
         self._reported_ns = time.monotonic_ns()
         counters = LinkCounters(
             samples=self._samples,
@@ -164,4 +171,4 @@ class PublishingDevice:
             thinned=self._builder.thinned,
             unscored=self._builder.unscored,
         )
-        intake.link(LinkReport(self._device, state, reason, counters))
+        intake.link(LinkReport(self._device, state, reason, counters, self._builder.clock_usable))

@@ -11,7 +11,7 @@ from replay.schedule import Playback, Schedule
 from service.base.logs import get_logger
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
 from service.base.wall_clock import HOST_CLOCK, clock_zero_ms
-from service.sources.rate_log import RateLog
+from service.sources.stream_problems import StreamProblems
 from stinger.device_name import DeviceName
 from stinger.logs import read_log
 
@@ -47,7 +47,7 @@ class ReplaySource:
         log = await asyncio.to_thread(read_log, self.path)
         for message in log.repairs.messages():
             _LOG.warning("recording_repaired", device=self.device, path=self.path, repair=message)
-        rate_log = RateLog(self.device)
+        problems = StreamProblems(self.device)
         schedule = Schedule.of(log.recordings)
         playback = Playback(schedule, speed=self._speed, loops=self._loops, start_ns=time.monotonic_ns())
         samples = unscored = 0
@@ -76,7 +76,7 @@ class ReplaySource:
             )
             samples += due.samples.shape[0]
             unscored += 0 if problem is None else due.samples.shape[0]
-            before, streaming_reason = streaming_reason, rate_log.reason(problem)
+            before, streaming_reason = streaming_reason, problems.rate_reason(problem)
             if streaming_reason != before or time.monotonic_ns() - reported_ns >= REPORT_S * _NS:
                 report(LinkState.STREAMING, streaming_reason)
                 reported_ns = time.monotonic_ns()

@@ -47,6 +47,9 @@ class Repairs:
     late: tuple[str, ...] = ()
     """The places, such as ``line 7`` or ``byte 34``, of samples that were left out: a little older than one before, or repeated."""
 
+    untimed: tuple[str, ...] = ()
+    """The places of samples that were left out as the device's clock started over too often to be used."""
+
     @property
     def zero_bytes(self) -> int:
         """Number of zero bytes that were cut."""
@@ -74,6 +77,9 @@ class Repairs:
             lines.append(f"left out {counted(len(self.torn_lines), 'line')} not written completely: {places}")
         if self.late:
             lines.append(f"left out {counted(len(self.late), 'late or repeated sample')} at {_places(self.late)}")
+        if self.untimed:
+            what = counted(len(self.untimed), "sample")
+            lines.append(f"left out {what} whose times run backwards or at random, from {self.untimed[0]} on")
         return lines
 
 

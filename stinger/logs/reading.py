@@ -66,10 +66,17 @@ def parse_log(data: bytes, path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, e
         samples, places, repairs = _parse_csv(data, path)
     else:
         samples, places, repairs, readings = _parse_capture(data, path, rate_hz, every)
-    recordings, late = split_samples(samples)
-    if late.size:
-        repairs = replace(repairs, late=places(late))
-        samples = np.delete(samples, late)
+    recordings, late, untimed = split_samples(samples)
+    if 2 * untimed.size > samples.size:
+        raise FileError(
+            path,
+            f"the times of {untimed.size} of {samples.size} samples run backwards or at random: the clock of the device that "
+            "recorded this is not usable",
+            place=places(untimed[:1])[0],
+        )
+    if late.size or untimed.size:
+        repairs = replace(repairs, late=places(late), untimed=places(untimed))
+        samples = np.delete(samples, np.concatenate((late, untimed)))
     return Log(
         path=str(path),
         format=format_,
@@ -170,17 +177,19 @@ def _parse_bundle(data: bytes, path: StrPath) -> Log:
     recordings: list[Recording] = []
     marks: list[Marks] = []
     late_places: list[str] = []
+    untimed_places: list[str] = []
     for number, unpacked in enumerate(read_bundle(data, path), start=1):
-        found, late = split_samples(unpacked.samples)
+        found, late, untimed = split_samples(unpacked.samples)
         recordings += found
         marks += [unpacked.marks, *(Marks() for _ in found[1:])]
         late_places += [f"recording {number} sample {index}" for index in late.tolist()]
+        untimed_places += [f"recording {number} sample {index}" for index in untimed.tolist()]
     return Log(
         path=str(path),
         format=LogFormat.BUNDLE,
         samples=np.concatenate([recording.samples for recording in recordings]),
         recordings=tuple(recordings),
-        repairs=Repairs(late=tuple(late_places)),
+        repairs=Repairs(late=tuple(late_places), untimed=tuple(untimed_places)),
         sha256=hashlib.sha256(data).hexdigest(),
         marks=trimmed(marks),
     )
