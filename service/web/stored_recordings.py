@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -49,12 +50,24 @@ class RecordingRow:
     model: str
     notes: tuple[str, ...]
     closed: bool
+    marked: str
+    """What is marked in it, in words; empty if nothing is."""
+
+    def matches(self, words: Sequence[str]) -> bool:
+        """Return whether each of ``words``, in lower case, is in what the table shows of the recording."""
+        text = " ".join((self.device, self.started, self.model, *self.notes, self.marked)).lower()
+        return all(word in text for word in words)
 
 
 def list_rows(recordings: Path) -> list[RecordingRow]:
     """Return the recordings below the folder ``recordings``, the newest first."""
     stored = read_store(recordings).recordings
     return sorted(map(_row, stored), key=lambda row: row.stem, reverse=True)
+
+
+def names_of(recordings: Path) -> tuple[Path, ...]:
+    """Return the paths of the recordings below the folder ``recordings``, without opening any: to see whether some are new."""
+    return list_files(recordings).recordings
 
 
 def find_recording(recordings: Path, folder: str, stem: str) -> Path:
@@ -82,13 +95,15 @@ def count_shots(path: Path) -> int | None:
 def add_upload(recordings: Path, device: DeviceName, name: str, data: bytes) -> list[Path]:
     """Keep the log ``data``, a file that was called ``name``, as recordings of ``device``, one for each boot in it.
 
-    Raises :class:`InputError` for a log that cannot be read.
+    Raises :class:`InputError` for a log that cannot be read, and if the device's folder is a link to another place.
     """
     log = parse_log(data, printable(name)[:100])
     if not log.recordings:
         raise InputError(f"{printable(name)[:100]} has no samples")
     now_s = time.time()
     folder = device_folder(recordings, device)
+    if not folder.resolve().is_relative_to(recordings.resolve()):
+        raise InputError(f"the folder of {device} is a link that leads out of the data folder")
     kept = []
     with private_files(recordings.parent), os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,4 +157,5 @@ def _row(stored: StoredRecording) -> RecordingRow:
         model=(sidecar.model or "") if sidecar else "",
         notes=tuple(note.text for note in sidecar.notes) if sidecar else (),
         closed=stored.closed,
+        marked="; ".join(marks.text() for marks in sidecar.marks if marks) if sidecar else "",
     )

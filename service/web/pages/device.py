@@ -13,7 +13,7 @@ from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
 from service.base.note import MAX_NOTE_CHARS
 from service.web.daemon_client import Answer, DaemonClient
 from service.web.daemon_state import DeviceState, Mark
-from service.web.pages.layout import REFRESH_S, Text, page_frame
+from service.web.pages.layout import REFRESH_S, Text, page_frame, plain_button
 from service.web.pages.live import Facts, in_time_text, last_shot_text, link_text, quantity, wheels_text
 from service.web.pages.live_chart import LiveChart
 from stinger.device_name import parse_device_name
@@ -169,13 +169,6 @@ def _recording_controls(client: DaemonClient, state: DeviceState) -> Text:
         js_handler="(e) => { e.preventDefault(); emit(e.target.elements.note.value); e.target.reset(); }",
     )
     return text
-
-
-def plain_button(text: str, on_click: Any) -> Text:
-    """Return a button with ``text``, which calls ``on_click``."""
-    button = Text(text, "button")
-    button.classes("plain").props("type=button").on("click", on_click, args=[])
-    return button
 
 
 def notify(answer: Answer, done: str) -> None:

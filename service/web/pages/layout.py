@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
@@ -29,6 +29,13 @@ class Text(TextElement):
 
     def __init__(self, text: str, tag: str = "span") -> None:
         super().__init__(tag=tag, text=text)
+
+
+def plain_button(text: str, on_click: Any) -> Text:
+    """Return a button with ``text``, which calls ``on_click``."""
+    button = Text(text, "button")
+    button.classes("plain").props("type=button").on("click", on_click, args=[])
+    return button
 
 
 @contextmanager
@@ -101,6 +108,8 @@ dt { opacity: .85; } dd { margin: 0; overflow-wrap: anywhere; font-variant-numer
 td button.plain { white-space: nowrap; }
 .live-chart { margin-top: .8rem; }
 .live-chart canvas { width: 100%; height: min(70vh, 34rem); display: block; }
+.live-chart canvas.still { cursor: crosshair; touch-action: pan-y; }
+.live-chart canvas.two { height: min(85vh, 42rem); }
 .live-chart-bar, .controls { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; align-items: center; margin: .6rem 0; }
 .live-chart-back { display: flex; gap: .5rem; align-items: center; flex: 1 1 16rem; }
 .live-chart-back input { flex: 1; min-width: 6rem; }
@@ -113,10 +122,10 @@ button:focus-visible, a:focus-visible, select:focus-visible, input:focus-visible
   outline-offset: 2px; }
 .field { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: center; flex: 1 1 18rem; }
 .field input[type=range] { flex: 1; min-width: 8rem; }
-.field input[type=text] { flex: 1; min-width: 8rem; min-height: 2.4rem; padding: .2rem .6rem; border: 1px solid var(--line);
+.field input[type=text], .field input[type=number], .field input[type=search] { flex: 1; min-width: 8rem; min-height: 2.4rem; padding: .2rem .6rem; border: 1px solid var(--line);
   border-radius: .4rem; background: var(--paper); color: var(--ink); }
 .events { margin: 0; padding-left: 1.2rem; }
-.shots { max-height: 16rem; overflow: auto; gap: .4rem; padding: .3rem; }
+.shots { max-height: 22rem; overflow: auto; padding: .3rem; } .shots td, .shots td button.plain { white-space: normal; text-align: left; }
 .hint { border-left: 4px solid var(--link); padding-left: .7rem; max-width: 46rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } td.number, th.number { text-align: right;

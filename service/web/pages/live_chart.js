@@ -14,10 +14,11 @@ const JUMP_MS = 1000; // a larger distance to the newest sample is a jump, not a
 const LSB_PER_G = 2048;
 const LSB_PER_DEG_S = 16.384;
 const GAP_MS = 50;
+const UNCOUNTED = ["burst", "not a shot", "left out"];
 
 // Okabe and Ito's colours, which people with any kind of colour blindness can tell apart; lines differ in dashes as well.
-const LIGHT = { ink: "#1d1d1f", grid: "#d4d4d8", wheels: "#f0d9a8", lines: ["#0072b2", "#b34700", "#00664a"] };
-const DARK = { ink: "#ececf1", grid: "#3f3f46", wheels: "#5c4a1e", lines: ["#56b4e9", "#e69f00", "#2fd6a6"] };
+const LIGHT = { ink: "#1d1d1f", paper: "#ffffff", grid: "#d4d4d8", wheels: "#f0d9a8", lines: ["#0072b2", "#b34700", "#00664a"] };
+const DARK = { ink: "#ececf1", paper: "#17171a", grid: "#3f3f46", wheels: "#5c4a1e", lines: ["#56b4e9", "#e69f00", "#2fd6a6"] };
 const DASHES = [[], [6, 3], [2, 2]];
 
 class Ring {
@@ -63,7 +64,8 @@ function bytesOf(base64) {
 export default {
   template: `
     <div class="live-chart">
-      <canvas ref="canvas" role="img" :aria-label="label"></canvas>
+      <canvas ref="canvas" role="img" :aria-label="label" :class="{ still, two: models > 1 }"
+        @pointerdown="selectFrom" @pointermove="selectTo" @pointerup="selected" @pointercancel="dragged = null"></canvas>
       <div class="live-chart-bar">
         <button v-if="!still" type="button" @click="togglePause" :aria-pressed="paused ? 'true' : 'false'">
           {{ paused ? "Continue" : "Pause" }}
@@ -76,7 +78,7 @@ export default {
           </select>
         </label>
         <label v-if="still" class="live-chart-back">Position
-          <input type="range" min="0" :max="lengthS" step="0.1" v-model.number="centreS"
+          <input type="range" :min="startS" :max="lengthS" step="0.1" v-model.number="centreS"
             :aria-valuetext="centreS.toFixed(1) + ' s after the first sample'" />
           <span>{{ centreS.toFixed(1) }} s</span>
         </label>
@@ -87,16 +89,23 @@ export default {
         </label>
       </div>
     </div>`,
-  props: { label: String, still: Boolean, kept: { type: Number, default: LIVE_KEPT } },
+  props: { label: String, still: Boolean, kept: { type: Number, default: LIVE_KEPT }, models: { type: Number, default: 1 } },
+  emits: ["select"],
   data() {
-    return { paused: false, spanS: this.still ? 0 : 10, backS: 0, furthestS: LOOK_BACK_S, centreS: 0, lengthS: 0 };
+    return { paused: false, spanS: this.still ? 0 : 10, backS: 0, furthestS: LOOK_BACK_S, centreS: 0, startS: 0, lengthS: 0 };
   },
   created() {
     // Not reactive: thousands of points a second would be watched one by one.
     this.samples = new Ring(6, this.kept);
     this.scores = new Ring(2, this.kept);
+    this.compared = new Ring(2, this.models > 1 ? this.kept : 1); // the scores of the second model
     this.marks = [];
+    this.comparedMarks = [];
+    this.leftOut = []; // pairs of times
+    this.selection = null; // a pair of times
+    this.dragged = null; // the time at which a drag began
     this.threshold = null;
+    this.comparedThreshold = null;
     this.edge = 0;
     this.pausedAt = 0;
     this.frames = 0;
@@ -130,20 +139,58 @@ export default {
         this.scores.clear();
         this.marks = [];
       }
+      if (news.newMarks) this.marks = [];
       if (news.samples) this.addSamples(bytesOf(news.samples));
-      if (news.scores) this.addScores(bytesOf(news.scores));
+      if (news.scores) this.addScores(this.scores, bytesOf(news.scores));
+      if (news.scores1) this.addScores(this.compared, bytesOf(news.scores1));
+      if (news.marks1) this.comparedMarks = news.marks1;
+      if (news.leftOut) this.leftOut = news.leftOut;
+      if (news.threshold1 !== undefined) this.comparedThreshold = news.threshold1;
       this.marks.push(...(news.marks || []));
       if (!this.still && this.marks.length > MARKS_KEPT) this.marks.splice(0, this.marks.length - MARKS_KEPT);
       if (news.threshold !== undefined) this.threshold = news.threshold;
       if (this.still) {
+        this.startS = this.samples.count ? this.samples.times[0] / 1000 : 0;
         this.lengthS = this.newest() / 1000;
-        if (!this.spanS) this.centreS = this.lengthS / 2;
+        if (!this.spanS) this.centreS = (this.startS + this.lengthS) / 2;
       }
       this.drawn = "";
       this.$el.dataset.newestMs = this.newest();
       this.$el.dataset.samples = this.samples.count;
       this.$el.dataset.scores = this.scores.count;
       this.$el.dataset.marks = this.marks.length;
+      if (this.still) {
+        this.$el.dataset.compared = this.compared.count;
+        this.$el.dataset.leftOut = JSON.stringify(this.leftOut);
+      }
+    },
+    // Select a stretch of a recording by dragging over it.
+    timeAt(event) {
+      const { left, right } = this.stillPart();
+      const x0 = 44;
+      const x1 = this.$refs.canvas.clientWidth - 8;
+      const share = Math.min(1, Math.max(0, (event.offsetX - x0) / (x1 - x0)));
+      return Math.min(1000 * this.lengthS, Math.max(1000 * this.startS, left + share * (right - left)));
+    },
+    selectFrom(event) {
+      if (!this.still || event.button) return;
+      this.$refs.canvas.setPointerCapture(event.pointerId);
+      this.dragged = this.timeAt(event);
+    },
+    selectTo(event) {
+      if (this.dragged === null) return;
+      const time = this.timeAt(event);
+      this.selection = [Math.min(time, this.dragged), Math.max(time, this.dragged)];
+      this.drawn = "";
+    },
+    selected() {
+      if (this.dragged !== null && this.selection) this.$emit("select", this.selection.map(Math.round));
+      this.dragged = null;
+    },
+    // Show the stretch that is chosen in the fields beside the picture; none if it is empty.
+    choose(from, to) {
+      this.selection = from < to ? [from, to] : null;
+      this.drawn = "";
     },
     addSamples(view) {
       for (let at = 0; at + RECORD_BYTES <= view.byteLength; at += RECORD_BYTES) {
@@ -152,9 +199,9 @@ export default {
         this.samples.add(time, (i) => view.getInt16(at + 4 + 2 * i, true) / (i < 3 ? LSB_PER_G : LSB_PER_DEG_S));
       }
     },
-    addScores(view) {
+    addScores(ring, view) {
       for (let at = 0; at + POINT_BYTES <= view.byteLength; at += POINT_BYTES) {
-        this.scores.add(view.getUint32(at, true), (i) => view.getFloat32(at + 4 + 4 * i, true));
+        ring.add(view.getUint32(at, true), (i) => view.getFloat32(at + 4 + 4 * i, true));
       }
     },
     newest() {
@@ -190,15 +237,26 @@ export default {
       pen.clearRect(0, 0, width, height);
       pen.font = "12px system-ui, sans-serif";
       const room = height - 22;
-      const panels = [0.4, 0.3, 0.3].map((part, i) => ({
-        top: room * [0, 0.4, 0.7][i] + 18,
-        bottom: room * [0.4, 0.7, 1][i] - 4,
-      }));
-      this.drawWheels(pen, view, panels, colours);
-      this.drawPanel(pen, view, panels[0], colours, "probability", ["model", "envelope"], this.scores, 0, [0, 1]);
-      this.drawThreshold(pen, view, panels[0], colours);
-      this.drawPanel(pen, view, panels[1], colours, "acceleration, g", ["x", "y", "z"], this.samples, 0, null);
-      this.drawPanel(pen, view, panels[2], colours, "rotation, °/s", ["x", "y", "z"], this.samples, 3, null);
+      const two = this.models > 1;
+      let top = 0;
+      const panels = (two ? [0.27, 0.27, 0.23, 0.23] : [0.4, 0.3, 0.3]).map((part) => {
+        const panel = { top: room * top + 18, bottom: room * (top + part) - 4 };
+        top += part;
+        return panel;
+      });
+      const [acceleration, rotation] = panels.slice(-2);
+      this.drawWheels(pen, view, two ? [panels[0]] : panels, colours, this.marks);
+      if (two) this.drawWheels(pen, view, [panels[1]], colours, this.comparedMarks);
+      const lines = ["model", "envelope"];
+      this.drawPanel(pen, view, panels[0], colours, "probability", lines, this.scores, 0, [0, 1]);
+      this.drawThreshold(pen, view, panels[0], colours, this.threshold);
+      if (two) {
+        this.drawPanel(pen, view, panels[1], colours, "compared with", lines, this.compared, 0, [0, 1]);
+        this.drawThreshold(pen, view, panels[1], colours, this.comparedThreshold);
+      }
+      this.drawPanel(pen, view, acceleration, colours, "acceleration, g", ["x", "y", "z"], this.samples, 0, null);
+      this.drawPanel(pen, view, rotation, colours, "rotation, °/s", ["x", "y", "z"], this.samples, 3, null);
+      if (this.still) this.drawStretches(pen, view, panels, colours);
       this.drawShots(pen, view, panels, colours);
       this.drawTimes(pen, view, height, colours);
       this.frames++;
@@ -211,14 +269,63 @@ export default {
       return { left: right - 1000 * this.spanS, right };
     },
     stillPart() {
-      if (!this.spanS) return { left: 0, right: Math.max(1, this.newest()) };
+      if (!this.spanS) return { left: 1000 * this.startS, right: Math.max(1000 * this.startS + 1, this.newest()) };
       const left = 1000 * (this.centreS - this.spanS / 2);
       return { left, right: left + 1000 * this.spanS };
     },
     x(view, time) {
       return view.x0 + ((time - view.left) / (view.right - view.left)) * (view.x1 - view.x0);
     },
-    drawWheels(pen, view, panels, colours) {
+    // What is left out is hatched and struck through by a bar; what is selected is framed.
+    drawStretches(pen, view, panels, colours) {
+      const top = panels[0].top;
+      const bottom = panels[panels.length - 1].bottom;
+      pen.save();
+      pen.beginPath();
+      pen.rect(view.x0, top, view.x1 - view.x0, bottom - top);
+      pen.clip();
+      pen.setLineDash([]);
+      for (const [from, to] of this.leftOut) {
+        const a = Math.max(view.x0, this.x(view, from));
+        const b = Math.min(view.x1, this.x(view, to));
+        if (b < a) continue;
+        pen.fillStyle = colours.paper;
+        pen.globalAlpha = 0.72;
+        pen.fillRect(a, top, b - a, bottom - top);
+        pen.globalAlpha = 1;
+        pen.strokeStyle = colours.ink;
+        pen.lineWidth = 1;
+        pen.save();
+        pen.beginPath();
+        pen.rect(a, top, b - a, bottom - top);
+        pen.clip();
+        pen.stroke();
+        pen.lineWidth = 0.4;
+        pen.beginPath();
+        for (let x = a - (bottom - top); x < b; x += 14) {
+          pen.moveTo(x, bottom);
+          pen.lineTo(x + bottom - top, top);
+        }
+        pen.stroke();
+        pen.restore();
+        pen.fillStyle = colours.ink;
+        pen.textAlign = "left";
+        pen.textBaseline = "top";
+        if (b - a > 50) pen.fillText("left out", a + 4, top + 2);
+      }
+      if (this.selection) {
+        const [a, b] = this.selection.map((time) => this.x(view, time));
+        pen.strokeStyle = colours.lines[0];
+        pen.lineWidth = 2;
+        pen.fillStyle = colours.lines[0];
+        pen.globalAlpha = 0.15;
+        pen.fillRect(a, top, b - a, bottom - top);
+        pen.globalAlpha = 1;
+        pen.strokeRect(a, top + 1, Math.max(1, b - a), bottom - top - 2);
+      }
+      pen.restore();
+    },
+    drawWheels(pen, view, panels, colours, marks) {
       pen.fillStyle = colours.wheels;
       let on = null;
       const shade = (from, to) => {
@@ -226,7 +333,7 @@ export default {
         const b = Math.min(view.x1, this.x(view, to));
         if (b > a) for (const { top, bottom } of panels) pen.fillRect(a, top, b - a, bottom - top);
       };
-      for (const mark of this.marks) {
+      for (const mark of marks) {
         if (mark.kind === "on") on = mark.t;
         else if (mark.kind === "off") {
           if (on !== null) shade(on, mark.t);
@@ -332,9 +439,9 @@ export default {
         pen.fillText("·· threshold   shaded: wheels on   ▼ shot in time   ▽ shot too late", x, y);
       }
     },
-    drawThreshold(pen, view, panel, colours) {
-      if (this.threshold === null) return;
-      const y = panel.bottom - this.threshold * (panel.bottom - panel.top);
+    drawThreshold(pen, view, panel, colours, threshold) {
+      if (threshold === null) return;
+      const y = panel.bottom - threshold * (panel.bottom - panel.top);
       pen.strokeStyle = colours.ink;
       pen.lineWidth = 1.5;
       pen.setLineDash([1, 4]);
@@ -350,15 +457,25 @@ export default {
         const x = this.x(view, mark.t);
         pen.strokeStyle = colours.ink;
         pen.fillStyle = colours.ink;
-        pen.lineWidth = mark.kind === "burst" ? 0.5 : 1;
+        pen.lineWidth = UNCOUNTED.includes(mark.kind) ? 0.5 : 1;
         for (const { top, bottom } of panels) {
           pen.beginPath();
           pen.moveTo(x, top);
           pen.lineTo(x, bottom);
           pen.stroke();
         }
-        if (mark.kind === "burst") continue;
+        if (mark.kind === "burst" || mark.kind === "left out") continue;
         const top = panels[0].top;
+        if (mark.kind === "not a shot") {
+          pen.beginPath();
+          pen.moveTo(x - 5, top);
+          pen.lineTo(x + 5, top + 10);
+          pen.moveTo(x + 5, top);
+          pen.lineTo(x - 5, top + 10);
+          pen.lineWidth = 1.5;
+          pen.stroke();
+          continue;
+        }
         pen.beginPath();
         pen.moveTo(x - 6, top);
         pen.lineTo(x + 6, top);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +19,14 @@ _LABEL: Final = "Picture of probability, acceleration and rotation over time. Sh
 
 
 class Chart(Element, component="live_chart.js"):
-    """The picture of samples, scores and events. ``kept`` is the number of samples that it holds if it is ``still``."""
+    """The picture of samples, scores and events. ``kept`` is the number of samples that it holds if it is ``still``.
 
-    def __init__(self, *, still: bool = False, kept: int | None = None) -> None:
+    It shows the output of one or two ``models``.
+    """
+
+    def __init__(self, *, still: bool = False, kept: int | None = None, models: int = 1) -> None:
         super().__init__()
+        self._props["models"] = models
         self._props["label"] = _LABEL
         self._props["still"] = still
         if kept is not None:
@@ -29,23 +34,22 @@ class Chart(Element, component="live_chart.js"):
 
 
 class RecordingChart(Chart):
-    """The picture of a recording, which moves only by hand."""
+    """The picture of a part of a recording, which moves only by hand. ``on_select`` takes the stretch that was dragged, in ms."""
 
-    def __init__(self, recording: ScoredRecording) -> None:
-        super().__init__(still=True, kept=recording.count)
-        self.run_method(
-            "push",
-            {
-                "samples": b64encode(recording.samples).decode(),
-                "scores": b64encode(recording.scores).decode(),
-                "marks": [{"t": mark.time_ms, "kind": mark.kind} for mark in recording.marks],
-                "threshold": recording.threshold,
-            },
-        )
+    def __init__(self, recording: ScoredRecording, on_select: Callable[[int, int], object]) -> None:
+        super().__init__(still=True, kept=recording.count, models=len(recording.models))
+        scores = {f"scores{number or ''}": _text(model.scores) for number, model in enumerate(recording.models)}
+        thresholds = {f"threshold{number or ''}": model.threshold for number, model in enumerate(recording.models)}
+        self.run_method("push", {"samples": _text(recording.samples), **scores, **thresholds, **_marks(recording)})
+        self.on("select", lambda event: on_select(*map(int, event.args)))
 
     def show(self, time_ms: float, span_s: float) -> None:
         """Show ``span_s`` seconds around ``time_ms``."""
         self.run_method("show", time_ms, span_s)
+
+    def show_marks(self, recording: ScoredRecording) -> None:
+        """Show the shots and what is left out anew."""
+        self.run_method("push", {"newMarks": True, **_marks(recording)})
 
 
 class LiveChart(Chart):
@@ -77,9 +81,9 @@ class LiveChart(Chart):
                 self._tail.close()
         samples, _ = self._tail.read_new()
         if samples:
-            news["samples"] = b64encode(samples).decode()
+            news["samples"] = _text(samples)
         if scores.count > self._scores:
-            news["scores"] = b64encode(scores.since(self._scores)).decode()
+            news["scores"] = _text(scores.since(self._scores))
             self._scores = scores.count
         if device.mark_count > self._marks:
             news["marks"] = [{"t": mark.time_ms, "kind": mark.kind} for mark in device.marks_since(self._marks)]
@@ -88,3 +92,16 @@ class LiveChart(Chart):
             news["threshold"] = self._threshold = device.threshold
         if news:
             self.run_method("push", news)
+
+
+def _marks(recording: ScoredRecording) -> dict[str, Any]:
+    compared = recording.models[1].switches if len(recording.models) > 1 else ()
+    return {
+        "marks": [{"t": mark.time_ms, "kind": mark.kind} for mark in recording.marks],
+        "marks1": [{"t": mark.time_ms, "kind": mark.kind} for mark in compared],
+        "leftOut": recording.marked.left_out,
+    }
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode()

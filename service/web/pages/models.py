@@ -13,8 +13,7 @@ from nicegui import ui
 from models.registry import Registry
 from service.base.logs import get_logger
 from service.web.daemon_client import DaemonClient
-from service.web.pages.device import plain_button
-from service.web.pages.layout import REFRESH_S, Text, page_frame
+from service.web.pages.layout import REFRESH_S, Text, page_frame, plain_button
 from service.web.stored_models import ModelRow, RegistryView, promote, read_registry, roll_back
 from stinger.errors import StingerError
 from stinger.paths import registry_dir

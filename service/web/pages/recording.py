@@ -1,29 +1,25 @@
-"""The page of one recording: its picture with a model's output over it, its shots, downloads, and deleting it."""
+"""The page of one recording: its picture with the output of one or two models, its shots, marks, downloads, and deleting it."""
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from nicegui import ui
 
 from models.choice import CHAMPION, FACTORY
 from models.registry import Registry
 from service.web.daemon_client import DaemonClient
-from service.web.pages.device import plain_button
-from service.web.pages.layout import Text, page_frame
-from service.web.pages.live_chart import RecordingChart
-from service.web.pages.recordings import length_text
-from service.web.scored_recording import ScoredRecording, StillMark, score_stored
+from service.web.pages.layout import Text, page_frame, plain_button
+from service.web.pages.recording_view import RecordingView, ViewChoice, read_part
+from service.web.scored_recording import ScoredRecording
 from service.web.stored_recordings import delete_recording, find_recording
 from stinger.errors import InputError, StingerError
 from stinger.paths import recordings_dir, registry_dir
 
-_SHOT_SPAN_S: Final = 5
-_SHOTS_LISTED: Final = 300
+_NONE: Final = "none"
 
 
 def add_recording_page(client: DaemonClient, data_dir: Path) -> None:
@@ -32,7 +28,7 @@ def add_recording_page(client: DaemonClient, data_dir: Path) -> None:
     registry = Registry(registry_dir(data_dir))
 
     @ui.page("/recording/{device_folder}/{stem}")
-    async def recording(device_folder: str, stem: str, model: str = CHAMPION) -> None:
+    async def recording(device_folder: str, stem: str, model: str = CHAMPION, compare: str = "", part: int = 1) -> None:
         try:
             path = find_recording(folder, unquote(device_folder), unquote(stem))
         except InputError as error:
@@ -40,58 +36,61 @@ def add_recording_page(client: DaemonClient, data_dir: Path) -> None:
                 Text(f"Not found: {error}.", "p")
                 ui.link("All recordings", "/recordings")
             return
+        choice = ViewChoice(model, compare, part - 1)
         with page_frame(client, f"Recording {path.stem}", "Recordings"):
             _build_actions(folder, path)
-            _model_choice(registry, model)
+            choices = ui.element("div").classes("controls")
             content = ui.element("div")
             with content:
                 Text("Reading …", "p")
         try:
-            scored = await asyncio.to_thread(score_stored, path, registry, model)
+            names = await asyncio.to_thread(_model_names, registry)
+            with choices:
+                _build_model_choices(names, choice)
+            scored = await read_part(path, registry, choice)
         except StingerError as error:
             content.clear()
             with content:
                 Text(f"Cannot be shown: {error}", "p").classes("bad")
             return
+        with choices:
+            _build_part_choice(scored, choice)
         content.clear()
         with content:
-            _build_content(scored)
+            RecordingView(path, registry, choice, scored)
 
 
-def _build_content(scored: ScoredRecording) -> None:
-    if scored.hint:
-        Text(scored.hint, "p").classes("hint")
-    chart = RecordingChart(scored)
-    Text("Shots", "h2")
-    shots = scored.shots
-    in_time = sum(shot.kind == "in time" for shot in shots)
-    Text(
-        f"{in_time} of {len(shots)} in time with this model, as the daemon would have decided." if shots else "None.",
-        "p",
-    )
-    with ui.element("div").classes("controls shots"):
-        for number, shot in enumerate(shots[:_SHOTS_LISTED], start=1):
-            plain_button(_shot_text(number, shot), partial(chart.show, shot.time_ms, _SHOT_SPAN_S))
+def _model_names(registry: Registry) -> list[str]:
+    return [CHAMPION, FACTORY, *reversed([version.id for version in registry.versions()])]
 
 
-def _shot_text(number: int, shot: StillMark) -> str:
-    verdict = "✓ in time" if shot.kind == "in time" else "✕ too late"
-    return f"{number}: {length_text(shot.time_ms / 1000)} {verdict}"
+def _build_model_choices(names: list[str], choice: ViewChoice) -> None:
+    _build_select("Model", {name: name for name in names}, choice, "model", choice.model)
+    others = {"": _NONE, **{name: name for name in names}}
+    _build_select("Compare with", others, choice, "compare", choice.compared)
 
 
-def _model_choice(registry: Registry, chosen: str) -> None:
-    names = [CHAMPION, FACTORY, *reversed([version.id for version in registry.versions()])]
-    with ui.element("label").classes("field"):
-        Text("Model")
+def _build_part_choice(scored: ScoredRecording, choice: ViewChoice) -> None:
+    if len(scored.parts) > 1:
+        parts = {str(number): one.text for number, one in enumerate(scored.parts, start=1)}
+        _build_select(f"Part of {len(parts)}", parts, choice, "part", str(scored.part + 1))
+
+
+def _build_select(label: str, options: dict[str, str], choice: ViewChoice, name: str, chosen: str) -> None:
+    """Build a choice of ``options``, texts by value; choosing one opens the page again with it."""
+    with ui.element("div").classes("field"):
+        name_of = Text(label, "label")
         select = ui.element("select").classes("plain")
+        name_of.props(f"for={select.html_id}")
+        select.props(f"id={select.html_id}")
         with select:
-            for name in names:
-                option = Text(name, "option")
-                option.props["value"] = name
-                option.props["selected"] = name == chosen
+            for value, text in options.items():
+                option = Text(text, "option")
+                option.props["value"] = value
+                option.props["selected"] = value == chosen
 
     def choose(event: Any) -> None:
-        ui.navigate.to(f"?model={quote(str(event.args), safe='')}")
+        ui.navigate.to(f"?{urlencode({**choice.query(), name: str(event.args)})}")
 
     select.on("change", choose, js_handler="(event) => emit(event.target.value)")
 

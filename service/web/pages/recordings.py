@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from service.base.logs import get_logger
 from service.web.daemon_client import DaemonClient
-from service.web.pages.layout import Text, page_frame
+from service.web.pages.layout import Text, page_frame, plain_button
 from service.web.stored_recordings import (
     MAX_UPLOAD_BYTES,
     RecordingRow,
@@ -22,6 +24,7 @@ from service.web.stored_recordings import (
     count_shots,
     find_recording,
     list_rows,
+    names_of,
 )
 from stinger.device_name import parse_device_name
 from stinger.errors import InputError, StingerError
@@ -32,6 +35,8 @@ from stinger.quantities import size_text
 from stinger.wording import counted
 
 ROWS_SHOWN: Final = 200
+LOOK_AGAIN_S: Final = 2.0
+"""How often the page looks for new recordings."""
 NO_RECORDING: Final = (
     "No recording yet. The daemon records every blaster that streams to it: start it with 'stinger run'. "
     "You can also upload a log that was fetched with 'stinger pull'."
@@ -57,9 +62,9 @@ def add_recordings_page(client: DaemonClient, data_dir: Path) -> None:
     @ui.page("/recordings")
     async def recordings() -> None:
         with page_frame(client, "Recordings", "Recordings"):
-            content = ui.element("div")
-            _upload_form(content, folder)
-        await _show_table(content, folder)
+            table = _Table(folder)
+            _upload_form(table)
+        await table.read()
 
     @app.get("/recordings/{device_folder}/{name}")
     async def download(device_folder: str, name: str) -> Response:
@@ -84,25 +89,85 @@ def length_text(seconds: float) -> str:
     return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
 
 
-async def _show_table(content: ui.element, folder: Path) -> None:
-    rows = await asyncio.to_thread(list_rows, folder)
-    shown = rows[:ROWS_SHOWN]
-    shots = await asyncio.to_thread(lambda: [count_shots(folder / row.folder / f"{row.stem}.bin") for row in shown])
-    content.clear()
-    with content:
-        if not rows:
-            Text(NO_RECORDING, "p").classes("hint")
-            return
-        more = f"; the newest {ROWS_SHOWN} are shown" if len(rows) > ROWS_SHOWN else ""
-        Text(f"{counted(len(rows), 'recording')}, {size_text(sum(row.bytes for row in rows))}{more}.", "p")
-        frame = ui.element("div").classes("scroll").props('tabindex=0 role=region aria-label="Table of recordings"')
-        with frame, ui.element("table"):
-            with ui.element("thead"), ui.element("tr"):
-                for name in _COLUMNS:
-                    Text(name, "th").classes("number" if name in _NUMBERS else "").props("scope=col")
-            with ui.element("tbody"):
-                for row, count in zip(shown, shots, strict=True):
-                    _build_row(row, count)
+class _Table:
+    """The table of the recordings in ``folder``: a search over all of them, and a page of the newest that match.
+
+    New recordings are shown as they come.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rows: list[RecordingRow] = []
+        self._names: tuple[Path, ...] | None = None
+        self._words: list[str] = []
+        self._first = 0
+        self._search = ui.element("div").classes("controls")
+        self._content = ui.element("div")
+        with self._search, ui.element("label").classes("field"):
+            Text("Search")
+            field = ui.element("input").props("type=search autocomplete=off placeholder='device, date, model, note'")
+            field.on("input", self._find, js_handler="(e) => emit(e.target.value)", throttle=0.2, leading_events=False)
+        self._search.set_visibility(False)
+        with self._content:
+            Text("Reading …", "p")
+        ui.timer(LOOK_AGAIN_S, self._look_again)
+
+    async def read(self) -> None:
+        """Read the recordings anew and show them."""
+        self._names = await asyncio.to_thread(names_of, self._folder)
+        self._rows = await asyncio.to_thread(list_rows, self._folder)
+        self._search.set_visibility(bool(self._rows))
+        await self._show()
+
+    async def _look_again(self) -> None:
+        if self._names is not None and await asyncio.to_thread(names_of, self._folder) != self._names:
+            await self.read()
+
+    async def _find(self, event: Any) -> None:
+        self._words, self._first = str(event.args).lower().split(), 0
+        await self._show()
+
+    async def _turn(self, rows: int) -> None:
+        self._first += rows
+        await self._show()
+
+    async def _show(self) -> None:
+        found = [row for row in self._rows if row.matches(self._words)]
+        self._first = max(0, min(self._first, len(found) - 1))
+        shown = found[self._first : self._first + ROWS_SHOWN]
+        shots = await asyncio.to_thread(
+            lambda: [count_shots(self._folder / row.folder / f"{row.stem}.bin") for row in shown]
+        )
+        self._content.clear()
+        with self._content:
+            if not self._rows:
+                Text(NO_RECORDING, "p").classes("hint")
+                return
+            Text(self._summary(found), "p").props('role="status"')
+            if not found:
+                return
+            frame = ui.element("div").classes("scroll").props('tabindex=0 role=region aria-label="Table of recordings"')
+            with frame, ui.element("table"):
+                with ui.element("thead"), ui.element("tr"):
+                    for name in _COLUMNS:
+                        Text(name, "th").classes("number" if name in _NUMBERS else "").props("scope=col")
+                with ui.element("tbody"):
+                    for row, count in zip(shown, shots, strict=True):
+                        _build_row(row, count)
+            with ui.element("div").classes("controls"):
+                if self._first:
+                    plain_button("Newer", partial(self._turn, -ROWS_SHOWN))
+                if self._first + ROWS_SHOWN < len(found):
+                    plain_button("Older", partial(self._turn, ROWS_SHOWN))
+
+    def _summary(self, found: Sequence[RecordingRow]) -> str:
+        """Return how many recordings there are, how many match, and which of them are shown."""
+        everything = f"{counted(len(self._rows), 'recording')}, {size_text(sum(row.bytes for row in self._rows))}"
+        if self._words:
+            everything += f"; {len(found):,} match" if found else "; none matches: search for something else"
+        if len(found) > ROWS_SHOWN:
+            everything += f"; {self._first + 1:,} to {min(self._first + ROWS_SHOWN, len(found)):,} are shown"
+        return f"{everything}."
 
 
 def _build_row(row: RecordingRow, shots: int | None) -> None:
@@ -116,10 +181,10 @@ def _build_row(row: RecordingRow, shots: int | None) -> None:
         Text("?" if shots is None else str(shots), "td").classes("number")
         Text(size_text(row.bytes), "td").classes("number")
         Text(row.model, "td")
-        Text("; ".join(row.notes)[:300], "td")
+        Text("; ".join((*([row.marked] if row.marked else []), *row.notes))[:300], "td")
 
 
-def _upload_form(content: ui.element, folder: Path) -> None:
+def _upload_form(table: _Table) -> None:
     Text("Upload a log", "h2")
     Text("A .bin or .csv log of a blaster is kept as a recording of the device that you name.", "p")
 
@@ -127,7 +192,7 @@ def _upload_form(content: ui.element, folder: Path) -> None:
         done, text = event.args
         ui.notify(text, type="positive" if done else "negative", timeout=8000)
         if done:
-            await _show_table(content, folder)
+            await table.read()
 
     with ui.element("form").classes("controls").on("submit", uploaded, js_handler=_UPLOAD):
         with ui.element("label").classes("field"):
