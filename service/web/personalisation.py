@@ -18,7 +18,7 @@ from service.web.action_settings import ActionSettings
 from service.web.actions import Kind
 from stinger.errors import FileError, InputError
 from stinger.files import os_errors, read_bytes, write_bytes
-from stinger.logs import parse_log, read_log
+from stinger.logs import parse_log, read_marked_log
 from stinger.private_files import private_files
 from stinger.recording_name import recording_stem
 from stinger.wording import printable
@@ -126,7 +126,7 @@ class Personalisation:
         log = self.log()
         if log is None:
             return None
-        read = read_log(log.path)
+        read = read_marked_log(log.path)
         notes = list(read.repairs.messages())
         data = evaluation_data([read], warn=notes.append)
         return LogQuality(quality_of(data.sessions), tuple(notes))

@@ -119,16 +119,24 @@ class ScoredRecording:
 
 
 def score_stored(
-    path: Path, registry: Registry, model_name: str, *, compared: str = "", part: int = 0
+    path: Path,
+    registry: Registry,
+    model_name: str,
+    *,
+    compared: str = "",
+    part: int = 0,
+    part_samples: int = PART_SAMPLES,
 ) -> ScoredRecording:
     """Read a part of the recording ``path`` and score it with a model of ``registry``, and with the ``compared`` one, if any.
+
+    Parts have ``part_samples`` samples.
 
     Takes up to a second: not for an event loop. Raises :class:`InputError` for a recording, part or model that cannot be read.
     """
     names = [model_name, *([compared] if compared else [])]
     models = [choose_stored_model(name, registry).model for name in names]
     log = read_marked_log(path)
-    parts = parts_of(log)
+    parts = _parts_of(log, part_samples)
     if not parts:
         raise InputError("it has no samples")
     if not 0 <= part < len(parts):
@@ -152,12 +160,11 @@ def score_stored(
     )
 
 
-def parts_of(log: Log) -> tuple[Part, ...]:
-    """Return the parts of all recordings of ``log``, at most an hour long each."""
+def _parts_of(log: Log, samples: int) -> tuple[Part, ...]:
     spans = [
-        (position, start, min(start + PART_SAMPLES, len(recording)))
+        (position, start, min(start + samples, len(recording)))
         for position, recording in enumerate(log.recordings)
-        for start in range(0, len(recording), PART_SAMPLES)
+        for start in range(0, len(recording), samples)
     ]
     several = len(log.recordings) > 1
     texts = [

@@ -10,8 +10,7 @@ from nicegui import ui
 
 from service.web.actions import Actions, Kind
 from service.web.long_action import LongAction, State
-from service.web.pages.device import plain_button
-from service.web.pages.layout import REFRESH_S, Text
+from service.web.pages.layout import REFRESH_S, Text, plain_button
 from stinger.errors import StingerError
 
 _STEPS: Final = {

@@ -25,8 +25,7 @@ from service.web.actions import Kind
 from service.web.daemon_client import DaemonClient
 from service.web.long_action import LongAction
 from service.web.pages.action_view import ActionView
-from service.web.pages.device import plain_button
-from service.web.pages.layout import REFRESH_S, Text, page_frame
+from service.web.pages.layout import REFRESH_S, Text, page_frame, plain_button
 from service.web.pages.port_choice import PortField
 from service.web.pages.train import need_bar, picture
 from service.web.personalisation import PERSONAL_FOLDER, Personalisation

@@ -9,8 +9,7 @@ from typing import Any, Final
 from nicegui import ui
 
 from service.web.action_settings import PortChoice
-from service.web.pages.device import plain_button
-from service.web.pages.layout import Text
+from service.web.pages.layout import Text, plain_button
 
 _NO_PORT: Final = "No serial port is found: plug the blaster in and switch it on, then search again."
 

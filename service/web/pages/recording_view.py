@@ -101,7 +101,7 @@ class RecordingView:
 
     def _show_selected(self, from_ms: int, to_ms: int) -> None:
         for field, time_ms in zip(self._fields, (from_ms, to_ms), strict=True):
-            ui.run_javascript(f"getHtmlElement({field.id}).value = {time_ms / 1000:.3f}")
+            ui.run_javascript(f"getHtmlElement({field.id}).value = '{time_ms / 1000:.3f}'")
 
     def _show_typed(self, event: Any) -> None:
         times_ms = [_milliseconds(text) for text in event.args]

@@ -143,7 +143,7 @@ class _Table:
             if not self._rows:
                 Text(NO_RECORDING, "p").classes("hint")
                 return
-            Text(self._summary(found), "p").props('role="status"')
+            Text(self._summary(found), "p").props("aria-live=polite")
             if not found:
                 return
             frame = ui.element("div").classes("scroll").props('tabindex=0 role=region aria-label="Table of recordings"')

@@ -15,8 +15,7 @@ from service.web.actions import Kind
 from service.web.daemon_client import DaemonClient
 from service.web.long_action import LongAction
 from service.web.pages.action_view import ActionView, start_action
-from service.web.pages.device import plain_button
-from service.web.pages.layout import Text, page_frame
+from service.web.pages.layout import Text, page_frame, plain_button
 from service.web.training_needs import Need, training_needs
 from service.web.training_result import TrainingResult, newest_result
 from stinger.errors import StingerError

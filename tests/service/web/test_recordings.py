@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from models.registry import Registry
 from service.recording.sidecar import read_sidecar
 from service.recording.store import sidecar_path
+from service.web.pages.recordings import ROWS_SHOWN
+from service.web.score_history import POINT
 from service.web.scored_recording import score_stored
 from service.web.stored_recordings import add_upload, delete_recording, find_recording, list_rows
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.logs import read_log, write_log
 from tests.helpers.recordings import NOW_S, write_recording
+from tests.helpers.retraining import blind_model
 from tests.helpers.synthetic import synthetic_samples
 from tests.service.web.stage import PATIENCE_MS, Stage
 
@@ -181,3 +185,127 @@ def test_a_model_that_is_a_path_is_refused(tmp_path: Path) -> None:
     path = write_recording(tmp_path, "b1", NOW_S, SAMPLES)
     with pytest.raises(InputError, match="no model of that name"):
         score_stored(path, Registry(tmp_path / "registry"), str(path))
+
+
+def test_a_stretch_is_left_out_by_keyboard_and_a_second_page_follows(
+    page_only: Stage, recordings: Path, page: Page
+) -> None:
+    path = write_recording(recordings, "b1", NOW_S, SAMPLES)
+    url = f"{page_only.address}/recording/b1/{path.stem}?model=factory"
+    other = page.context.new_page()
+    for one in (other, page):
+        one.goto(url)
+        expect(one.get_by_text("of 6 in time")).to_be_visible()
+    page.get_by_label("From").focus()
+    page.keyboard.type("0")
+    page.keyboard.press("Tab")
+    page.keyboard.type("30")
+    page.keyboard.press("Enter")
+    for one in (page, other):
+        one.wait_for_function("document.querySelector('.live-chart').dataset.leftOut === '[[0,30000]]'")
+        expect(one.get_by_text("of 3 in time")).to_be_visible()
+    assert [marks.left_out for marks in read_sidecar(sidecar_path(path)).marks] == [((0, 30_000),)]
+    other.get_by_role("button", name="Use 0.00 to 30.00 s again").click()
+    for one in (other, page):
+        expect(one.get_by_text("of 6 in time")).to_be_visible()
+
+
+def test_a_stretch_is_left_out_by_dragging_over_the_picture(page_only: Stage, recordings: Path, page: Page) -> None:
+    path = write_recording(recordings, "b1", NOW_S, SAMPLES)
+    page.goto(f"{page_only.address}/recording/b1/{path.stem}")
+    page.wait_for_function("document.querySelector('.live-chart')?.dataset.samples == 6000")
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 90, steps=3)
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('input[name=to]').value === '59.990'")
+    page.get_by_role("button", name="Leave it out").click()
+    page.wait_for_function("JSON.parse(document.querySelector('.live-chart').dataset.leftOut).length === 1")
+    ((first, last),) = read_sidecar(sidecar_path(path)).marks[0].left_out
+    assert 25_000 < first < 32_000
+    assert last == 59_990
+
+
+def test_a_shot_is_marked_as_none_and_as_one_again_by_keyboard(page_only: Stage, recordings: Path, page: Page) -> None:
+    path = write_recording(recordings, "b1", NOW_S, SAMPLES, sidecar=False)
+    page.goto(f"{page_only.address}/recording/b1/{path.stem}")
+    page.get_by_role("button", name="Mark 2 as not a shot").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Mark 2 as a shot after all")).to_be_focused()
+    expect(page.get_by_text("of 5 in time")).to_be_visible()
+    assert len(read_sidecar(sidecar_path(path)).marks[0].not_shots) == 1
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("of 6 in time")).to_be_visible()
+    assert read_sidecar(sidecar_path(path)).marks == ()
+
+
+def test_two_models_are_shown_over_the_same_shots(page_only: Stage, recordings: Path, page: Page) -> None:
+    version = Registry(page_only.data / "registry").add("other-model", blind_model(), {})
+    path = write_recording(recordings, "b1", NOW_S, SAMPLES)
+    page.goto(f"{page_only.address}/recording/b1/{path.stem}?model=factory")
+    page.get_by_label("Compare with").select_option(version.id)
+    page.wait_for_function("document.querySelector('.live-chart')?.dataset.compared == 6000")
+    expect(page.get_by_text(f"of 6 in time with {version.id}")).to_be_visible()
+    expect(page.get_by_role("row", name="1: 0:0").get_by_role("cell").nth(1)).to_contain_text("wheels on for 4310 ms")
+
+
+def test_all_parts_of_a_long_recording_and_all_boots_of_a_log_can_be_seen(
+    page_only: Stage, recordings: Path, page: Page
+) -> None:
+    path = write_recording(recordings, "b1", NOW_S, np.concatenate([SAMPLES, SAMPLES[:3000]]))
+    page.goto(f"{page_only.address}/recording/b1/{path.stem}?model=factory")
+    page.get_by_label("Part of 2").select_option("recording 2, 0:00:00 to 0:00:29")
+    page.wait_for_function("document.querySelector('.live-chart')?.dataset.samples == 3000")
+    page.get_by_role("button", name="Mark 1 as not a shot").click()
+    expect(page.get_by_role("button", name="Mark 1 as a shot after all")).to_be_visible()
+    first, second = read_sidecar(sidecar_path(path)).marks
+    assert (len(first.not_shots), len(second.not_shots)) == (0, 1)
+
+
+def test_the_parts_of_a_recording_together_are_all_of_it(tmp_path: Path) -> None:
+    path = write_recording(tmp_path, "b1", NOW_S, SAMPLES)
+    registry = Registry(tmp_path / "registry")
+    whole = score_stored(path, registry, "factory")
+    parts = [score_stored(path, registry, "factory", part=number, part_samples=2500) for number in range(3)]
+    assert b"".join(part.samples for part in parts) == whole.samples
+    assert [one.text for one in parts[0].parts] == ["0:00:00 to 0:00:24", "0:00:25 to 0:00:49", "0:00:50 to 0:00:59"]
+    assert sorted(shot.time_ms for part in parts for shot in part.shots) == [shot.time_ms for shot in whole.shots]
+    scores = np.concatenate([np.frombuffer(part.scores, POINT) for part in parts])
+    np.testing.assert_allclose(scores["envelope"], np.frombuffer(whole.scores, POINT)["envelope"], atol=1e-5)
+    with pytest.raises(InputError, match="no part 4"):
+        score_stored(path, registry, "factory", part=3, part_samples=2500)
+
+
+def test_more_recordings_than_a_page_holds_are_reached_by_paging_and_by_search(
+    page_only: Stage, recordings: Path, page: Page
+) -> None:
+    for number in range(ROWS_SHOWN + 3):
+        write_recording(recordings, f"b{number % 7}", NOW_S + number, SAMPLES[:60])
+    page.goto(f"{page_only.address}/recordings")
+    expect(page.get_by_text("203 recordings")).to_contain_text("1 to 200 are shown")
+    page.get_by_role("button", name="Older").click()
+    expect(page.get_by_text("203 recordings")).to_contain_text("201 to 203 are shown")
+    expect(page.get_by_role("row")).to_have_count(4)
+    page.get_by_label("Search").fill("B3 12:00:03")
+    expect(page.get_by_role("row")).to_have_count(2)
+    expect(page.get_by_role("row").nth(1)).to_contain_text("2026-11-24 12:00:03")
+    page.get_by_label("Search").fill("nothing")
+    expect(page.get_by_text("none matches")).to_be_visible()
+
+
+def test_a_new_recording_appears_in_the_table_by_itself(page_only: Stage, recordings: Path, page: Page) -> None:
+    page.goto(f"{page_only.address}/recordings")
+    expect(page.get_by_text("No recording yet")).to_be_visible()
+    write_recording(recordings, "left", NOW_S, SAMPLES[:600])
+    expect(page.get_by_role("row", name="left")).to_be_visible()
+
+
+def test_an_upload_does_not_follow_a_link_out_of_the_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "left").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="leads out of the data folder"):
+        add_upload(tmp_path / "recordings", DeviceName("left"), "x.bin", SAMPLES.tobytes())
+    assert list((tmp_path / "elsewhere").iterdir()) == []
