@@ -1,4 +1,4 @@
-"""The option for the data folder."""
+"""The options for the data folder, and for recordings in shared storage."""
 
 from __future__ import annotations
 
@@ -11,4 +11,10 @@ data_dir_option = click.option(
     type=ANY_PATH,
     metavar="FOLDER",
     help="Folder of recordings and models.  [default: the user's data folder]",
+)
+shared_recordings_option = click.option(
+    "--recordings",
+    "url",
+    metavar="URL",
+    help="Recordings of all daemons in shared storage, such as s3://BUCKET/FOLDER, instead of those in the data folder.",
 )

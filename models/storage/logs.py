@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from models.storage.cache import DownloadCache
-from models.storage.folder import StorageFolder, StoredObject
-from models.storage.shared_recordings import fetch_recordings, list_shared_files
+from models.storage.folder import StorageFolder
+from models.storage.shared_recordings import fetch_recordings, list_shared_files, written_in_part
 from models.task_runner import ProgressBar
 from stinger.errors import FileError
 from stinger.logs import Log, read_marked_log
 from stinger.logs.reading import CAPTURE_EVERY, CAPTURE_RATE_HZ
 from stinger.mlmd import WINDOW_SAMPLES
+from stinger.recording_name import RECORDING_SUFFIX, SIDECAR_SUFFIX
 from stinger.sample import SAMPLE_BYTES
 from stinger.storage_url import StorageUrl, is_storage_url, parse_storage_url
 from stinger.wording import counted
@@ -59,6 +60,10 @@ class LogFile:
     of_folder: bool = False
     """Whether it was found in a folder, and is left out if it cannot be used."""
 
+    def named(self, error: FileError) -> FileError:
+        """Return ``error``, which reading the file raised, with the name that messages use."""
+        return FileError(self.name, error.problem, place=error.place) if error.path == self.path else error
+
 
 def find_logs(texts: Sequence[str], bar: ProgressBar, warn: Callable[[str], object]) -> list[LogFile]:
     """Return the logs that ``texts`` name, downloaded where they are in shared storage; see :func:`read_logs`."""
@@ -76,10 +81,9 @@ def _read(file: LogFile, warn: Callable[[str], object], *, rate_hz: float, every
     try:
         log = read_marked_log(file.path, rate_hz=rate_hz, every=every)
     except FileError as error:
-        named = FileError(file.name, error.problem, place=error.place) if error.path == file.path else error
         if not file.of_folder:
-            raise named from error
-        warn(f"left out: {named}")
+            raise file.named(error) from error
+        warn(f"left out: {file.named(error)}")
         return None
     problem = next((one.rate.problem for one in log.recordings if one.rate.problem is not None), None)
     if file.of_folder and problem is not None:
@@ -99,21 +103,30 @@ def _shared_logs(url: StorageUrl, bar: ProgressBar, warn: Callable[[str], object
     if len(long_enough) < len(files.recordings):
         short = counted(len(files.recordings) - len(long_enough), "recording")
         warn(f"{url}: left out: {short} of less than half a second")
-    paths = fetch_recordings(folder, long_enough, bar)
-    names = [one.samples.name for one in long_enough]
-    paths += DownloadCache().fetch(folder, files.logs, bar)
-    names += [one.name for one in files.logs]
-    return [LogFile(str(path), (url / name).text, of_folder=True) for path, name in zip(paths, names, strict=True)]
+    fetched = fetch_recordings(folder, long_enough, bar, warn)
+    found = [LogFile(str(path), (url / one.samples.name).text, of_folder=True) for path, one in fetched.items()]
+    copies = DownloadCache().fetch(folder, files.logs, bar)
+    return found + [
+        LogFile(str(path), (url / one.name).text, of_folder=True) for path, one in zip(copies, files.logs, strict=True)
+    ]
 
 
 def _single(url: StorageUrl, bar: ProgressBar, *, incomplete: bool) -> LogFile:
     """Return the log ``url``, a file. Its sidecar, if it has one, is copied as well."""
-    found: StoredObject | None = None
+    found = None
     if not incomplete and "/" in url.path.strip("/"):
         folder = StorageFolder(url.parent)
         found = folder.find(url.name)
     if found is None:
         raise FileError(url.text, "there are no recordings")
-    sidecar = folder.find(f"{url.name.removesuffix('.bin')}.json") if url.name.endswith(".bin") else None
+    sidecar = (
+        folder.find(f"{url.name.removesuffix(RECORDING_SUFFIX)}{SIDECAR_SUFFIX}")
+        if url.name.endswith(RECORDING_SUFFIX)
+        else None
+    )
     wanted = [found] if sidecar is None else [found, sidecar]
-    return LogFile(str(DownloadCache().fetch(folder, wanted, bar)[0]), url.text)
+    copy = DownloadCache().fetch(folder, wanted, bar)[0]
+    problem = "" if sidecar is None else written_in_part(copy)
+    if problem:
+        raise FileError(url.text, problem)
+    return LogFile(str(copy), url.text)

@@ -11,7 +11,7 @@ A recording without a sidecar is still being uploaded, or its daemon ended meanw
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -67,7 +67,7 @@ class SharedFiles:
         """Return a line if recordings are left out."""
         if not self.incomplete:
             return ()
-        return (f"left out: {counted(self.incomplete, 'recording')} that are not completely uploaded",)
+        return (f"left out: {counted(self.incomplete, 'recording')}, not yet completely uploaded",)
 
 
 def list_shared_files(folder: StorageFolder) -> SharedFiles:
@@ -88,28 +88,41 @@ def list_shared_files(folder: StorageFolder) -> SharedFiles:
 
 
 def fetch_recordings(
-    folder: StorageFolder, recordings: Sequence[SharedRecording], bar: ProgressBar, cache: DownloadCache | None = None
-) -> list[Path]:
-    """Return local copies of ``recordings`` in ``folder``, each with its sidecar beside it.
+    folder: StorageFolder,
+    recordings: Sequence[SharedRecording],
+    bar: ProgressBar,
+    warn: Callable[[str], object],
+    cache: DownloadCache | None = None,
+) -> dict[Path, SharedRecording]:
+    """Return ``recordings`` in ``folder`` by their local copies, which have copies of their sidecars beside them.
 
-    Raises :class:`FileError` for a recording that has fewer samples than its sidecar says: it was written in part.
+    One that was written in part is left out, and ``warn`` is called with a line about it.
     """
     objects = [one for recording in recordings for one in (recording.sidecar, recording.samples)]
     paths = (cache or DownloadCache()).fetch(folder, objects, bar)
-    for recording, sidecar in zip(recordings, paths[::2], strict=True):
-        expected = _expected_bytes(sidecar)
-        if recording.samples.size < expected:
-            raise FileError(
-                (folder.url / recording.samples.name).text,
-                f"has {recording.samples.size:,} of {expected:,} bytes: it was written in part; delete it and its sidecar",
-            )
-    return paths[1::2]
+    fetched = {}
+    for recording, path in zip(recordings, paths[1::2], strict=True):
+        problem = written_in_part(path)
+        if problem:
+            warn(f"left out: {folder.url / recording.samples.name}: {problem}")
+        else:
+            fetched[path] = recording
+    return fetched
 
 
-def _expected_bytes(sidecar: Path) -> int:
-    """Return the size of the recording that the file ``sidecar`` describes; 0 if it cannot be read: others report that."""
+def written_in_part(copy: Path) -> str:
+    """Return what is wrong with a recording if it has fewer samples than the sidecar beside it says; empty if nothing is."""
     try:
-        values: Any = json.loads(read_bytes(sidecar, at_most=SIDECAR_MAX_BYTES))
-        return int(values["samples"]) * SAMPLE_BYTES
-    except (ValueError, TypeError, KeyError, RecursionError, FileError):
-        return 0
+        values: Any = json.loads(read_bytes(copy.with_suffix(SIDECAR_SUFFIX), at_most=SIDECAR_MAX_BYTES))
+        expected, size = int(values["samples"]) * SAMPLE_BYTES, copy.stat().st_size
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        RecursionError,
+        FileError,
+    ):  # a damaged sidecar is reported when it is used
+        return ""
+    if size >= expected:
+        return ""
+    return f"was written in part, {size:,} of {expected:,} bytes: delete it and its sidecar there"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,11 +14,15 @@ from typing import Final
 
 import click
 
-from models.cli.data_options import data_dir_option
+from models.cli.data_options import data_dir_option, shared_recordings_option
+from models.storage.folder import StorageFolder
+from models.storage.shared_recordings import fetch_recordings, list_shared_files
 from service.config.loading import load_config
-from service.recording.store import StoredRecording, read_store
+from service.recording.sidecar import Sidecar
+from service.recording.store import StoredRecording, find_sidecar, read_store
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.cli.progress import progress_bar
+from stinger.cli.repairs import warn
 from stinger.errors import FileError, InputError
 from stinger.files import atomic_output
 from stinger.logs import read_log, read_marked_log
@@ -29,6 +33,7 @@ from stinger.recording import Recording
 from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_RATE_HZ
 from stinger.shots import find_shots
+from stinger.storage_url import StorageUrl
 from stinger.wording import counted
 
 _SAMPLES_MIN: Final = 2 * SAMPLE_RATE_HZ
@@ -67,6 +72,7 @@ class _Packed:
 @click.option("--log", "logs", multiple=True, type=ANY_PATH, metavar="FILE", help="Also pack this log; repeatable.")
 @click.option("--with-notes", is_flag=True, help="Also pack the texts of notes, which may hold names and dates.")
 @data_dir_option
+@shared_recordings_option
 @json_option
 def bundle(
     *,
@@ -76,6 +82,7 @@ def bundle(
     logs: tuple[str, ...],
     with_notes: bool,
     data_dir: str | None,
+    url: str | None,
     as_json: bool,
 ) -> None:
     """Pack recordings of DEVICE, or of all devices, into one file that others can train on.
@@ -90,16 +97,19 @@ def bundle(
     or files and no dates; the order of recordings does not show when they were made. Every command that reads
     recordings accepts it, such as stinger info mine.zip.
     """  # noqa: D301 - click needs the backspace itself
-    folder = recordings_dir(load_config(None, os.environ, {"data_dir": data_dir}).data_dir)
-    sources = [
-        *_stored_sources(folder, devices, None if since is None else _parse_since(since), with_notes=with_notes),
-        *(_Source(Path(log)) for log in logs),
-    ]
+    config = load_config(None, os.environ, {"data_dir": data_dir, "recordings": url})
+    folder = config.recordings or recordings_dir(config.data_dir)
+    since_s = None if since is None else _parse_since(since)
+    if isinstance(folder, StorageUrl):
+        sources = _shared_sources(folder, devices, since_s, with_notes=with_notes)
+    else:
+        sources = _stored_sources(folder, devices, since_s, with_notes=with_notes)
+    sources += [_Source(Path(log)) for log in logs]
     warnings: list[str] = []
     with progress_bar("Reading", len(sources)) as progress:
         packed = _read(sources, warnings, progress)
     for line in warnings:
-        click.echo(f"Warning: {line}", err=True)
+        warn(line)
     _check(packed, folder)
     with progress_bar("Packing", len(packed)) as progress:
         _write(out, packed, progress)
@@ -132,17 +142,39 @@ def _stored_sources(folder: Path, devices: Sequence[str], since_s: float | None,
     """Return the recordings below ``folder`` that are asked for."""
     store = read_store(folder)
     for problem in store.problems:
-        click.echo(f"Warning: {problem}", err=True)
-    there = {recording.device for recording in store.recordings}
-    for device in devices:
-        if device not in there:
-            known = f"there are {', '.join(sorted(there))}" if there else "there are none at all"
-            raise InputError(f"no recordings of '{device}' in {folder}: {known}")
+        warn(problem)
+    _check_devices(devices, {recording.device for recording in store.recordings}, folder)
     return [
-        _Source(recording.path, _notes(recording) if with_notes else (), is_own=True)
+        _Source(recording.path, _notes_of(recording.sidecar) if with_notes else (), is_own=True)
         for recording in store.recordings
         if (not devices or recording.device in devices) and (since_s is None or _started_s(recording) >= since_s)
     ]
+
+
+def _shared_sources(
+    url: StorageUrl, devices: Sequence[str], since_s: float | None, *, with_notes: bool
+) -> list[_Source]:
+    """Return the recordings in shared storage that are asked for."""
+    folder = StorageFolder(url)
+    files = list_shared_files(folder)
+    for line in files.warnings():
+        warn(line)
+    _check_devices(devices, {recording.device for recording in files.recordings}, url)
+    wanted = [
+        recording
+        for recording in files.recordings
+        if (not devices or recording.device in devices)
+        and (since_s is None or (started := stem_time(recording.stem)) is None or started.timestamp() >= since_s)
+    ]
+    copies = fetch_recordings(folder, wanted, progress_bar, warn)
+    return [_Source(path, _notes_of(find_sidecar(path)) if with_notes else (), is_own=True) for path in copies]
+
+
+def _check_devices(devices: Sequence[str], there: Collection[str], where: Path | StorageUrl) -> None:
+    for device in devices:
+        if device not in there:
+            known = f"there are {', '.join(sorted(there))}" if there else "there are none at all"
+            raise InputError(f"no recordings of '{device}' in {where}: {known}")
 
 
 def _started_s(recording: StoredRecording) -> float:
@@ -150,8 +182,8 @@ def _started_s(recording: StoredRecording) -> float:
     return recording.ended_s if started is None else started.timestamp()
 
 
-def _notes(recording: StoredRecording) -> tuple[str, ...]:
-    return () if recording.sidecar is None else tuple(note.text for note in recording.sidecar.notes)
+def _notes_of(sidecar: Sidecar | None) -> tuple[str, ...]:
+    return () if sidecar is None else tuple(note.text for note in sidecar.notes)
 
 
 def _read(sources: Sequence[_Source], warnings: list[str], progress: Callable[[int], object]) -> list[_Packed]:
@@ -188,7 +220,7 @@ def _read(sources: Sequence[_Source], warnings: list[str], progress: Callable[[i
     return [packed[digest] for digest in sorted(packed)]
 
 
-def _check(packed: Sequence[_Packed], folder: Path) -> None:
+def _check(packed: Sequence[_Packed], folder: Path | StorageUrl) -> None:
     """Raise :class:`InputError` if there is nothing to pack, or more than a bundle may hold."""
     if not packed:
         raise InputError(f"there is nothing to pack: no recordings in {folder} that fit, and no --log with any")

@@ -11,14 +11,16 @@ from typing import Any
 
 import click
 
-from models.cli.data_options import data_dir_option
+from models.cli.data_options import data_dir_option, shared_recordings_option
 from models.registry import Registry
 from service.cli.bundle import bundle
 from service.cli.mark import mark
+from service.cli.shared_list import list_shared_recordings
 from service.config.loading import load_config
 from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
 from service.recording.retention import Pruned, Retention, limits_of
 from service.recording.store import StoredRecording, read_store
+from service.recording.upload_journal import JOURNAL_NAME, UploadJournal
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import InputError
 from stinger.paths import recordings_dir, registry_dir
@@ -39,10 +41,15 @@ recordings.add_command(mark)
 
 @recordings.command("list", short_help="List the recordings.")
 @data_dir_option
+@shared_recordings_option
 @json_option
-def list_recordings(data_dir: str | None, as_json: bool) -> None:
+def list_recordings(data_dir: str | None, url: str | None, as_json: bool) -> None:
     """List the recordings, the oldest first. A star marks a recording that is still open."""
-    folder = recordings_dir(load_config(None, os.environ, {"data_dir": data_dir}).data_dir)
+    config = load_config(None, os.environ, {"data_dir": data_dir, "recordings": url})
+    if config.recordings is not None:
+        list_shared_recordings(config.recordings, as_json=as_json)
+        return
+    folder = recordings_dir(config.data_dir)
     store = read_store(folder)
     _warn(store.problems)
     if as_json:
@@ -89,8 +96,8 @@ def prune(
     stinger recordings prune --keep 30d --dry-run
     stinger recordings prune --keep-size 10GB
 
-    It never deletes the newest recording of a device, a recording that is still open, or one that a model in the
-    registry was trained or tested on. If the clock has jumped ahead by more than two days, recordings are deleted by age
+    It never deletes the newest recording of a device, a recording that is still open, one that a model in the
+    registry was trained or tested on, or, if the daemon uploads recordings, one that is not uploaded yet. If the clock has jumped ahead by more than two days, recordings are deleted by age
     only after it has run on for a day. A daemon may run meanwhile.
     """  # noqa: D301 - click needs the backspace itself
     given = {"data_dir": data_dir, "recorder.keep": keep, "recorder.keep_size": keep_size}
@@ -105,6 +112,7 @@ def prune(
         recordings_dir(config.data_dir),
         Registry(registry_dir(config.data_dir)),
         clock=None if trust_clock else clock,
+        uploads=None if config.recordings is None else UploadJournal(config.data_dir / JOURNAL_NAME, config.recordings),
     )
     pruned = retention.prune(limits, dry_run=dry_run)
     _warn(pruned.problems)
@@ -115,6 +123,8 @@ def prune(
             click.echo(f"{'would delete' if dry_run else 'deleted'} {_line(recording)}")
         for recording in pruned.kept_for_models:
             click.echo(f"kept for a model {_line(recording)}")
+        for recording in pruned.kept_for_upload:
+            click.echo(f"kept until it is uploaded {_line(recording)}")
         click.echo(
             f"{len(pruned.deleted)} {'would be ' if dry_run else ''}deleted ({size_text(pruned.deleted_bytes)}); "
             f"{pruned.left} left ({size_text(pruned.left_bytes)})."
@@ -133,6 +143,7 @@ def _document(pruned: Pruned, dry_run: bool) -> dict[str, Any]:
         "dry_run": dry_run,
         "deleted": [_row(recording) for recording in pruned.deleted],
         "kept_for_a_model": [_row(recording) for recording in pruned.kept_for_models],
+        "kept_for_upload": [_row(recording) for recording in pruned.kept_for_upload],
         "left": pruned.left,
         "left_bytes": pruned.left_bytes,
         "problems": list(pruned.problems),

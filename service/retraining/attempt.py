@@ -39,9 +39,9 @@ _THRESHOLD_OVERRIDDEN: Final = (
 def retrain(
     config: Config, logs: Sequence[str], runner: TaskRunner, *, model_max_bytes: int = MODEL_MAX_BYTES
 ) -> RetrainingResult:
-    """Train on the recordings below ``config.data_dir`` and on ``logs``, and promote a challenger that is better.
+    """Train on the daemon's recordings and on ``logs``, and promote a challenger that is better.
 
-    First the report is written, then the entry in the journal, and only then a new champion is promoted: if the process
+    The recordings are those below ``config.data_dir``, or, with ``config.recordings``, those in shared storage. First the report is written, then the entry in the journal, and only then a new champion is promoted: if the process
     is killed at any moment, the registry is as before, or has one more complete version. Raises :class:`InputError` if
     another process is retraining on this folder, and for a file of ``logs`` that cannot be read.
     """
@@ -102,6 +102,7 @@ class _Attempt:
             max_hours=config.retrain.max_hours,
             min_shot_gap_ms=config.min_shot_gap_ms,
             bar=self._runner.bar,
+            shared=config.recordings,
         )
         return RetrainingResult(
             started=datetime.now(UTC),

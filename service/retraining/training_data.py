@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from models.repeats import without_repeats
 from models.sessions import Session, open_sessions_of_logs
+from models.storage.folder import StorageFolder
+from models.storage.logs import MIN_BYTES, LogFile, find_logs
+from models.storage.shared_recordings import fetch_recordings, list_shared_files
 from models.task_runner import ProgressBar
 from models.windows import span_of
 from service.recording.store import read_store
@@ -20,11 +23,12 @@ from stinger.mlmd import WINDOW_SAMPLES
 from stinger.paths import recordings_dir
 from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
+from stinger.storage_url import StorageUrl, is_storage_url
 from stinger.wording import counted
 
-_MIN_BYTES: Final = WINDOW_SAMPLES * SAMPLE_BYTES
-"""A shorter recording has no room for a window."""
 _BYTES_PER_HOUR: Final = 3600 * SAMPLE_RATE_HZ * SAMPLE_BYTES
+
+Stored = TypeVar("Stored")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +37,7 @@ class TrainingSession:
 
     session: Session
     path: str
-    """Path of the file; relative to the data folder if it is in it."""
+    """Path of the file, relative to the data folder if it is in it; its URL if it is in shared storage."""
     sha256: str
     """Hash of the file."""
     marks: tuple[Marks, ...] = ()
@@ -55,23 +59,37 @@ class TrainingData:
 
 
 def read_training_data(
-    data_dir: Path, logs: Sequence[str], *, max_hours: float, min_shot_gap_ms: float, bar: ProgressBar
+    data_dir: Path,
+    logs: Sequence[str],
+    *,
+    max_hours: float,
+    min_shot_gap_ms: float,
+    bar: ProgressBar,
+    shared: StorageUrl | None = None,
 ) -> TrainingData:
     """Read the daemon's recordings below ``data_dir``, the newest up to ``max_hours``, and the files ``logs``.
 
-    Of a recording that is still being written, the samples that it holds now are read. A damaged recording is left out;
+    With ``shared``, the recordings of all daemons in that folder of shared storage are read instead of those below
+    ``data_dir``. Of a recording that is still being written, the samples that it holds now are read. A damaged recording is left out;
     for a damaged or missing file of ``logs``, :class:`FileError` is raised. Samples that are in several sessions, such as
     those of a recording and of a log that was pulled, are kept in one of them.
     """
     warnings: list[str] = []
-    recordings = _choose_recordings(recordings_dir(data_dir), max_hours, warnings)
-    opened = list(_read_logs([*recordings, *map(Path, logs)], recordings, warnings, bar).values())
+    if shared is None:
+        recordings = _local_recordings(recordings_dir(data_dir), max_hours, warnings)
+        files = [LogFile(str(path), str(path), of_folder=True) for path in recordings]
+    else:
+        urls, recordings = _shared_recordings(shared, max_hours, warnings, bar)
+        files = [LogFile(str(path), url, of_folder=True) for path, url in urls.items()]
+    files += find_logs(logs, bar, warnings.append)
+    opened = list(_read_logs(files, warnings, bar).values())
+    shown = {file.path: file.name for file in files}
     sessions_of_logs = open_sessions_of_logs(
         opened, min_shot_gap_ms=min_shot_gap_ms, names=[_name(Path(log.path), recordings) for log in opened]
     )
     items: list[TrainingSession] = []
     for log, sessions in zip(opened, sessions_of_logs, strict=True):
-        path = _relative(log.path, data_dir)
+        path = shown[log.path] if is_storage_url(shown[log.path]) else _relative(log.path, data_dir)
         warnings += [f"{path}: {message}" for message in (*log.repairs.messages(), *log.marked_texts())]
         for session in sessions:
             reason = _unusable(session)
@@ -89,9 +107,9 @@ def read_training_data(
     )
 
 
-def _choose_recordings(folder: Path, max_hours: float, warnings: list[str]) -> dict[Path, str]:
-    """Return the device of each recording to read, the oldest first: as many of the newest as fit into ``max_hours``."""
-    stored = [one for one in read_store(folder).recordings if one.samples_bytes >= _MIN_BYTES]
+def _local_recordings(folder: Path, max_hours: float, warnings: list[str]) -> dict[Path, str]:
+    """Return the device of each recording below ``folder`` to read, the oldest first."""
+    stored = [one for one in read_store(folder).recordings if one.samples_bytes >= MIN_BYTES]
     still_open = sum(one.sidecar is not None and not one.closed for one in stored)
     if still_open:
         verb, pronoun = ("is", "it") if still_open == 1 else ("are", "they")
@@ -99,33 +117,51 @@ def _choose_recordings(folder: Path, max_hours: float, warnings: list[str]) -> d
             f"{counted(still_open, 'recording')} {verb} still being written: "
             f"only the samples that {pronoun} had by now were read"
         )
-    stored.sort(key=lambda one: (one.path.stem, one.path), reverse=True)  # the name begins with the time
-    chosen: dict[Path, str] = {}
+    stored.sort(key=lambda one: (one.path.stem, one.path))  # the name begins with the time
+    newest = _newest(stored, lambda one: one.samples_bytes, max_hours, warnings)
+    return {one.path: one.device for one in newest}
+
+
+def _shared_recordings(
+    url: StorageUrl, max_hours: float, warnings: list[str], bar: ProgressBar
+) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Return URL and device of each recording in shared storage to read, by their local copies, the oldest first."""
+    folder = StorageFolder(url)
+    files = list_shared_files(folder)
+    warnings += files.warnings()
+    stored = [one for one in files.recordings if one.samples.size >= MIN_BYTES]
+    stored.sort(key=lambda one: (one.stem, one.samples.name))
+    newest = _newest(stored, lambda one: one.samples.size, max_hours, warnings)
+    fetched = fetch_recordings(folder, newest, bar, warnings.append)
+    urls = {path: (url / one.samples.name).text for path, one in fetched.items()}
+    return urls, {path: one.device for path, one in fetched.items()}
+
+
+def _newest(
+    stored: Sequence[Stored], size: Callable[[Stored], int], max_hours: float, warnings: list[str]
+) -> list[Stored]:
+    """Return as many of ``stored``, whose newest are at the end, as fit into ``max_hours``; ``size`` is in bytes."""
     room = max_hours * _BYTES_PER_HOUR
-    for one in stored:
-        if one.samples_bytes > room:
-            break
-        room -= one.samples_bytes
-        chosen[one.path] = one.device
-    if len(chosen) < len(stored):
-        left_out = counted(len(stored) - len(chosen), "recording")
-        warnings.append(f"left out: {left_out}, the oldest, beyond {max_hours:g} hours")
-    return dict(reversed(chosen.items()))
+    first = len(stored)
+    while first and size(stored[first - 1]) <= room:
+        first -= 1
+        room -= size(stored[first])
+    if first:
+        warnings.append(f"left out: {counted(first, 'recording')}, the oldest, beyond {max_hours:g} hours")
+    return list(stored[first:])
 
 
-def _read_logs(
-    paths: Sequence[Path], recordings: Collection[Path], warnings: list[str], bar: ProgressBar
-) -> dict[str, Log]:
-    """Return the logs at ``paths`` by the hashes of their files; a damaged one of ``recordings`` is left out."""
+def _read_logs(files: Sequence[LogFile], warnings: list[str], bar: ProgressBar) -> dict[str, Log]:
+    """Return the logs ``files`` by the hashes of their content; a damaged one that was found in a folder is left out."""
     logs: dict[str, Log] = {}
-    with bar("Reading", len(paths)) as progress:
-        for path in paths:
+    with bar("Reading", len(files)) as progress:
+        for file in files:
             try:
-                log = _read_marked(path, recordings, warnings)
+                log = _read_marked(file, warnings)
             except FileError as error:
-                if path not in recordings:
-                    raise
-                warnings.append(f"left out: {error}")
+                if not file.of_folder:
+                    raise file.named(error) from error
+                warnings.append(f"left out: {file.named(error)}")
             else:
                 same = logs.setdefault(log.sha256, log)
                 if same.marks != log.marks:
@@ -134,14 +170,14 @@ def _read_logs(
     return logs
 
 
-def _read_marked(path: Path, recordings: Collection[Path], warnings: list[str]) -> Log:
-    """Read a log with its marks. The marks of one of ``recordings`` whose sidecar is damaged are not known: it is used."""
-    log = read_log(path)
+def _read_marked(file: LogFile, warnings: list[str]) -> Log:
+    """Read a log with its marks. The marks of a recording in a folder whose sidecar is damaged are not known: it is used."""
+    log = read_log(file.path)
     try:
         return with_marks(log)
     except FileError as error:
         # A power cut can leave a damaged sidecar of a recording that had just begun. One with marks is forced to the disk.
-        if path not in recordings:
+        if not file.of_folder:
             raise
         warnings.append(f"{error}. Until then, all of this recording is used.")
         return log
