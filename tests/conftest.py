@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,10 @@ CAPTURE = ROOT.parent / "shared" / "data" / "stinger_capture_part1.csv"
 # A handler is not inherited.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The tests start some hundred processes, each of which would compile all modules of the program again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # No deadline: by default Hypothesis fails an example that takes longer than 200 ms, and on a busy machine any may.
 # With the blob, a failure prints a decorator that repeats exactly that example on another machine.
