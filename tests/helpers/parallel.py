@@ -1,8 +1,8 @@
-"""pytest plugin: the whole suite runs in two processes of pytest-xdist, and tests that measure time run undisturbed.
+"""pytest plugin: the whole suite runs in several processes of pytest-xdist, and tests that measure time run undisturbed.
 
 Each worker takes one test module after another. A worker that runs a test marked ``calm`` holds a lock; tests that keep
-both cores busy (see :data:`BUSY`) wait for it. The order of the modules keeps that wait short: those with ``calm``
-tests start first, and the other worker meanwhile runs those that start no programs, at a lower priority.
+the cores busy (see :data:`BUSY`) wait for it. The order of the modules keeps that wait short: those with ``calm``
+tests start first, and the other workers meanwhile run those that start no programs, at a lower priority.
 
 ``pytest PATH`` runs in one process; ``-n NUMBER`` sets another number of workers, ``-n 0`` is one process.
 """
@@ -24,7 +24,8 @@ try:
 except ImportError:  # Windows: tests are not kept apart
     fcntl = None  # type: ignore[assignment]
 
-WORKERS: Final = 2
+WORKERS: Final = (os.cpu_count() or 1) + 1
+"""One more than there are cores: tests that start programs wait for them half of the time."""
 
 _gives_way: Final = pytest.StashKey[bool]()
 """Whether calm tests run beside the first test of this worker, unless that is one itself."""
@@ -60,7 +61,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the modules for two workers; tests of one module keep their order."""
+    """Order the modules for several workers; tests of one module keep their order."""
     if not _is_worker(config):
         return
     calm = {item.path for item in items if _is_calm(item)}
@@ -99,7 +100,7 @@ def _phase(path: Path, calm: set[Path]) -> int:
         return 3
     if _starts_with(path, PROGRAMS):
         return 2
-    return 1 if _starts_with(path, ("tests/",)) else 4  # last the doctests: short ones let both workers end together
+    return 1 if _starts_with(path, ("tests/",)) else 4  # last the doctests: short ones let all workers end together
 
 
 @contextmanager

@@ -199,6 +199,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_cluster_gives_the_same_result_as_local_processes(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     data = data_folder(tmp_path)

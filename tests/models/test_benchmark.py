@@ -155,6 +155,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_metrics_of_this_machine(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     dataset = make_dataset()

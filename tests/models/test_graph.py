@@ -57,10 +57,20 @@ def imported(model: BlasterModel) -> Model:
     return open_model(export_blaster_model(model, meta("", "")))
 
 
+EVERY_MODEL = pytest.mark.parametrize("model", FEATURE_MODELS)
+
+
 @pytest.mark.parametrize("features", [name for name in FEATURE_SETS if name != RAW])
-@pytest.mark.parametrize("model", FEATURE_MODELS)
+@EVERY_MODEL
 def test_exported_model_agrees_with_scikit_learn(model: str, features: str) -> None:
-    assert_exported_agrees(f"{model}:{features}", windows=2000 if features in FITTED_SETS else 20_000)
+    assert_exported_agrees(f"{model}:{features}", windows=1000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("features", [name for name in FEATURE_SETS if name != RAW and name not in FITTED_SETS])
+@EVERY_MODEL
+def test_exported_model_agrees_with_scikit_learn_on_many_windows(model: str, features: str) -> None:
+    assert_exported_agrees(f"{model}:{features}", windows=20_000)
 
 
 @pytest.mark.parametrize("spec", ["logreg:summary+et:rich", "mlp:rich+mlp:rich", "et:kernels+rf:flatten+mlp:motion"])

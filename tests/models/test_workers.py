@@ -12,6 +12,7 @@ import pytest
 
 from models.workers import LOCAL, Workers, run_parallel
 from stinger.errors import InputError
+from tests.helpers.cli import run_program
 from tests.helpers.places import ROOT
 
 
@@ -39,6 +40,23 @@ def process_of(_: int) -> int:
 @pytest.mark.parametrize("workers", [Workers(), Workers(jobs=1), Workers(jobs=2, backend="threading")])
 def test_every_task_is_done_once(workers: Workers) -> None:
     assert sorted(run_parallel(partial(add, 100), range(20), workers)) == list(range(100, 120))
+
+
+DASK_SCRIPT = """
+import operator, sys
+from distributed import LocalCluster
+from models.workers import Workers, run_parallel
+
+with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, host="tcp://127.0.0.1") as cluster:
+    print(*sorted(run_parallel(operator.neg, range(5), Workers(backend="dask", scheduler=cluster.scheduler_address))))
+"""
+
+
+def test_a_dask_cluster_does_every_task_once() -> None:
+    pytest.importorskip("distributed")
+    # The cluster lives in a process of its own, so that nothing of it outlives this test.
+    done = run_program(sys.executable, "-c", DASK_SCRIPT)
+    assert done.stdout == "-4 -3 -2 -1 0\n", done.stderr
 
 
 def test_a_backend_that_gives_everything_at_the_end_will_do() -> None:
