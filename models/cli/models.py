@@ -18,6 +18,7 @@ from models.registry import Registry
 from models.spec import spec_in_words
 from models.trial import LIMITS, check_speed, try_file
 from models.version import Version
+from stinger.cli.group import SuggestingGroup
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import FileError, InputError
 from stinger.paths import registry_dir
@@ -28,7 +29,7 @@ _HASH_CHARS = 12
 _SHA256_CHARS = 64
 
 
-@click.group(short_help="List, show, add and promote models.")
+@click.group(cls=SuggestingGroup, short_help="List, show, add and promote models.")
 def models() -> None:
     """List, show, add and promote the models in the registry.
 

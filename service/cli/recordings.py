@@ -21,13 +21,14 @@ from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
 from service.recording.retention import Pruned, Retention, limits_of
 from service.recording.store import StoredRecording, read_store
 from service.recording.upload_journal import JOURNAL_NAME, UploadJournal
+from stinger.cli.group import SuggestingGroup
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import InputError
 from stinger.paths import recordings_dir, registry_dir
 from stinger.quantities import size_text
 
 
-@click.group(short_help="List, mark, pack and delete recordings.")
+@click.group(cls=SuggestingGroup, short_help="List, mark, pack and delete recordings.")
 def recordings() -> None:
     """List the daemon's recordings, mark what training must not use, pack them to pass on, and delete old ones.
 

@@ -5,49 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
+from stinger.cli.commands import COMMANDS, FIRST_STEPS, SECTIONS
 from stinger.cli.streams import OutputError, guarded_output, show_exception
 from stinger.errors import StingerError
 from stinger.packages import PACKAGES, check_packages
 from stinger.wording import printable
-
-COMMANDS: Final = {
-    "benchmark": ("models.cli.benchmark:benchmark", "Compare models on a training set, over splits and seeds."),
-    "calibrate": ("replay.cli.calibrate:calibrate", "Choose a model's threshold within a limit on false spin-ups."),
-    "convert": ("stinger.cli.convert:convert", "Convert a recording between formats."),
-    "demo": ("service.cli.demo:demo", "Show the daemon at work with an emulated blaster."),
-    "emulate": ("hil.cli.emulate:emulate", "Emulate a blaster on a pty or TCP port, with optional faults."),
-    "evaluate": (
-        "replay.cli.evaluate:evaluate_command",
-        "Measure a model on recordings: shots in time, false spin-ups.",
-    ),
-    "explore": ("replay.cli.explore:explore", "Plot recordings and their shots, and export a training set."),
-    "export-model": ("models.cli.exchange:export_model", "Convert a model to a file for the blaster."),
-    "forget": ("service.cli.forget:forget_command", "Delete what a broker retains about devices."),
-    "import-model": ("models.cli.exchange:import_model", "Convert a model file of the blaster to a model."),
-    "hil": ("hil.cli.hil:hil", "Test the daemon on a bench, with emulated or real blasters."),
-    "info": ("stinger.cli.info:info", "Show what a recording contains."),
-    "models": ("models.cli.models:models", "List, show, add and promote models."),
-    "personalise": ("service.cli.personalise:personalise_command", "Fetch a log, train on it, upload the models."),
-    "plot": ("replay.cli.plot:plot", "Train models and plot their output over a recording."),
-    "pull": ("service.cli.pull:pull", "Fetch a blaster's log."),
-    "push": ("service.cli.push:push", "Upload models to a blaster."),
-    "recordings": ("service.cli.recordings:recordings", "List, pack and delete recordings."),
-    "retrain": ("service.cli.retrain:retrain_command", "Train better models on the daemon's recordings."),
-    "run": ("service.cli.run:run", "Run the daemon: samples in, shot events out."),
-    "synth": ("models.cli.synth:synth", "Generate a synthetic session."),
-    "train": ("models.cli.train:train", "Train a model on a training set or recordings, and measure it."),
-    "watch": ("service.cli.watch:watch", "Show live what a daemon publishes."),
-    "web": ("service.cli.web:web", "Serve the page for people: live view, recordings, models."),
-}
-"""Module and function of each subcommand, and its line in the list of commands, shown without importing it."""
-
 
 _REFUSED_BY_SYSTEM: Final = frozenset(
     {
@@ -79,12 +49,37 @@ class _UserError(click.ClickException):
         return printable(self.message)
 
 
-class LazyGroup(click.Group):
-    """A group of the subcommands in ``lazy``, in the form of :data:`COMMANDS`; prints a :class:`StingerError` as one line."""
+class SuggestingGroup(click.Group):
+    """A group that names similar subcommands when there is none of the name that was given."""
 
-    def __init__(self, *arguments: Any, lazy: Mapping[str, tuple[str, str]], **options: Any) -> None:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the subcommand that ``args`` begin with. An unknown one is a usage error that names similar ones."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            similar = get_close_matches(name, self.list_commands(ctx), n=2)
+            question = f": did you mean {' or '.join(similar)}?" if similar else ""
+            ctx.fail(f"No command '{name}'{question}")
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(SuggestingGroup):
+    """A group of the subcommands in ``lazy``, in the form of :data:`COMMANDS`; prints a :class:`StingerError` as one line.
+
+    ``sections`` are headings of the list of commands, each with names in the order in which they are to be listed.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        lazy: Mapping[str, tuple[str, str]],
+        sections: Mapping[str, Sequence[str]] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
         self._lazy = lazy
+        self._sections = sections
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all subcommands in alphabetical order, without importing them."""
@@ -116,8 +111,11 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from their names and help lines, without importing them."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in sorted(self._lazy.items())])
+        width = max(map(len, self._lazy), default=0)
+        for heading, names in (self._sections or {"Commands": sorted(self._lazy)}).items():
+            with formatter.section(heading):
+                # Names of one width: the help lines of all sections then begin in the same column.
+                formatter.write_dl([(name.ljust(width), self._lazy[name][1]) for name in names])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names without importing commands: importing all would take seconds, and fail without their extras."""
@@ -173,11 +171,31 @@ def _in_one_line(error: click.UsageError) -> click.ClickException:
 
 
 @click.group(
-    cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    sections=SECTIONS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="stinger-ml", prog_name="stinger")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Tools for the Stinger foam-dart blaster: recordings, training, a daemon that predicts shots, a test bench.
 
     For the options of a command: stinger COMMAND --help.
     """
+    if context.invoked_subcommand is None:
+        _show_first_steps(context)
+
+
+def _show_first_steps(context: click.Context) -> None:
+    formatter = context.make_formatter()
+    formatter.write_text("stinger predicts the shots of the Stinger foam-dart blaster. What people do with it:")
+    formatter.write_paragraph()
+    with formatter.indentation():
+        formatter.write_dl(FIRST_STEPS)
+    formatter.write_paragraph()
+    formatter.write_text(
+        f"All {len(COMMANDS)} commands: stinger --help. What is installed and what is wrong: stinger doctor."
+    )
+    click.echo(formatter.getvalue(), nl=False)

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from stinger.cli.group import COMMANDS
+from stinger.cli.commands import COMMANDS
 from tests.helpers.places import ROOT
 
 DEPLOY: Final = ROOT / "deploy"

@@ -10,7 +10,8 @@ from click import Command
 from click.testing import CliRunner
 
 from stinger.cli import main
-from stinger.cli.group import COMMANDS, LazyGroup
+from stinger.cli.commands import COMMANDS, SECTIONS
+from stinger.cli.group import LazyGroup
 
 HEAVY = ("numpy", "sklearn", "matplotlib", "onnxruntime", "joblib", "scipy", "asyncio")
 
@@ -74,10 +75,12 @@ def test_version_is_that_of_the_distribution() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nosuch"], "Error: No such command 'nosuch'. (see stinger --help)"),
+        (["nosuch"], "Error: No command 'nosuch' (see stinger --help)"),
+        (["evalute"], "Error: No command 'evalute': did you mean evaluate? (see stinger --help)"),
         (["--nosuch"], "Error: No such option '--nosuch'. (see stinger --help)"),
         (["info"], "Error: Missing argument 'FILE'. (see stinger info --help)"),
-        (["models", "nosuch"], "Error: No such command 'nosuch'. (see stinger models --help)"),
+        (["models", "nosuch"], "Error: No command 'nosuch' (see stinger models --help)"),
+        (["hil", "rnu"], "Error: No command 'rnu': did you mean run? (see stinger hil --help)"),
         (
             ["run", "--metrics-port", "abc"],
             "Error: Invalid value for '--metrics-port': 'abc' is not a valid integer. (see stinger run --help)",
@@ -90,10 +93,21 @@ def test_what_is_not_understood_ends_as_one_line(arguments: list[str], said: str
     assert result.stderr == f"{said}\n"
 
 
-def test_without_a_command_the_help_is_shown() -> None:
+def test_without_a_command_five_things_to_do_are_shown() -> None:
     result = CliRunner().invoke(main, [])
-    assert result.exit_code == 2
-    assert "Commands:" in result.output
+    assert result.exit_code == 0
+    assert [line.split()[1] for line in result.output.splitlines() if line.startswith("  stinger ")] == [
+        "demo",
+        "web",
+        "personalise",
+        "run",
+        "evaluate",
+    ]
+
+
+def test_every_command_is_in_one_section_of_the_help() -> None:
+    listed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted(COMMANDS)
 
 
 def test_command_whose_extra_is_not_installed_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,62 @@
+"""``stinger doctor``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from service.cli.broker_options import broker_options
+from service.cli.event_loop import run_on_loop
+from service.cli.watch import DATA_DIR_VARIABLE, watched_broker
+from service.config.topic_root import TopicRoot
+from service.doctor.broker import check_broker
+from service.doctor.finding import Finding, Verdict
+from service.doctor.installation import check_packages, check_program
+from service.doctor.machine import check_data_folder, check_model, check_ports
+from service.sources.port_discovery import all_ports, find_blasters
+from stinger.paths import data_dir as data_folder
+
+
+@click.command(short_help="Show what is installed and connected, and what is wrong.")
+@broker_options
+@click.pass_context
+def doctor(
+    context: click.Context,
+    /,
+    *,
+    broker: str,
+    topic_root: TopicRoot,
+    data_dir: Path | None,
+    password_file: Path | None,
+    ca_file: Path | None,
+) -> None:
+    """Check program, packages, blasters, data folder, model, broker and daemon, and say what to do about what is wrong.
+
+    The exit code is 1 if there is a problem. Nothing is changed, and no port is opened: that would stop a blaster.
+    """
+    address = watched_broker(broker, password_file, ca_file, os.environ, data_dir)
+    folder = data_folder(data_dir or os.environ.get(DATA_DIR_VARIABLE) or None)
+    findings = [check_program(), *check_packages(), *check_ports(find_blasters(), all_ports())]
+    findings += [check_data_folder(folder), check_model(folder)]
+    for finding in findings:
+        _show(finding)
+    from_broker: list[Finding] = []
+
+    async def ask_broker() -> None:
+        from_broker.extend(await check_broker(address, topic_root))
+
+    run_on_loop(ask_broker())
+    for finding in from_broker:
+        _show(finding)
+    if any(finding.verdict is Verdict.PROBLEM for finding in [*findings, *from_broker]):
+        context.exit(1)
+
+
+def _show(finding: Finding) -> None:
+    colours = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.PROBLEM: "red"}
+    mark = click.style(f"{finding.verdict.value:8}", fg=colours[finding.verdict], bold=True)
+    click.echo(f"{mark} {finding.subject}: {finding.found}")
+    if finding.remedy:
+        click.echo(f"         -> {finding.remedy}")

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from importlib.metadata import requires
+
+from service.doctor.finding import Verdict
+from service.doctor.installation import DISTRIBUTION, EXTRAS, check_packages, check_program
+
+
+def test_versions_of_program_and_python_are_shown() -> None:
+    assert check_program().found.startswith(f"{DISTRIBUTION} ")
+
+
+def test_missing_package_of_an_extra_is_a_note_that_names_the_command() -> None:
+    (finding,) = check_packages(['no-such-package>=1; extra == "xgb"'])
+    assert finding.verdict is Verdict.NOTE
+    assert "no-such-package is not installed" in finding.found
+    assert finding.remedy == "pip install 'stinger-ml[xgb]'"
+
+
+def test_package_of_the_core_that_is_too_old_is_a_problem() -> None:
+    (finding,) = check_packages(["click>=999"])
+    assert finding.verdict is Verdict.PROBLEM
+    assert ">=999 is needed" in finding.found
+
+
+def test_extra_whose_packages_are_all_there_is_listed() -> None:
+    (finding,) = check_packages(["click>=8", 'numpy>=1; extra == "train"'])
+    assert (finding.verdict, finding.found) == (Verdict.GOOD, "train")
+
+
+def test_requirement_for_another_system_is_not_missing() -> None:
+    assert check_packages(['no-such-package>=1; sys_platform == "no-such-system"']) == []
+
+
+def test_every_extra_of_the_package_is_explained() -> None:
+    extras = {text.split("extra == ")[1].strip("\"' )") for text in requires(DISTRIBUTION) or () if "extra ==" in text}
+    assert extras - {"all", "dev"} <= set(EXTRAS)
