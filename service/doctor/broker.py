@@ -12,8 +12,9 @@ from service.config.topic_root import TopicRoot
 from service.doctor.finding import Finding, Verdict
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.channels import STATUS_TOPIC
-from service.mqtt.connection import IncomingMessage, MqttError
+from service.mqtt.connection import IncomingMessage
 from service.mqtt.connector import Connector
+from service.mqtt.errors import MqttError
 from service.mqtt.subscribing import subscribe_to_all
 from stinger.wording import printable
 
