@@ -1,4 +1,5 @@
-# Three images: `daemon` (the default), `retrain` with the packages for training, and `base`, on which both build.
+# Four images: `daemon` (the default), `retrain` with the packages for training, `page` with those for the page and all that it can
+# start, and `base`, on which they build.
 # docker-compose.yml uses them, see docs/operations.md.
 
 FROM python:3.12-slim-bookworm AS wheel
@@ -30,6 +31,15 @@ RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     pip install --no-cache-dir --compile "$(echo /wheels/*.whl)[train]"
 USER 10001:10001
 CMD ["retrain", "--data-dir", "/data", "--every", "6h"]
+
+FROM base AS page
+USER 0:0
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --compile "$(echo /wheels/*.whl)[train,broker,hil,web]"
+USER 10001:10001
+ENV STINGER_DATA_DIR=/data
+EXPOSE 8420
+CMD ["web", "--host", "0.0.0.0", "--password-file", "/data/page-password"]
 
 FROM base AS daemon
 ENV STINGER_DATA_DIR=/data \

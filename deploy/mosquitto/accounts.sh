@@ -59,7 +59,7 @@ case ${1:-help} in
     init)
         mkdir -p "$folder/broker"
         chmod 755 "$folder" "$folder/broker"
-        make "$folder/broker/stinger" 10001:10001
+        for name in stinger page; do make "$folder/broker/$name" 10001:10001; done
         for name in viewer operator homeassistant; do make "$folder/broker/$name" 0:0; done
         make "$folder/grafana" 472:0
         cp "$acl" "$folder/acl.new"
@@ -78,7 +78,7 @@ case ${1:-help} in
     remove)
         check_name "${2:-}"
         [ -e "$folder/broker/$2" ] || fail "no account '$2'"
-        case $2 in stinger | viewer | operator | homeassistant) fail "'$2' is part of the access list and cannot be removed" ;; esac
+        case $2 in stinger | page | viewer | operator | homeassistant) fail "'$2' is part of the access list and cannot be removed" ;; esac
         rm -f "$folder/broker/$2"
         publish
         ;;

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from replay.evaluation.data import evaluation_data
+from models.repeats import without_repeats
+from models.sessions import check_rates, open_sessions
 from service.round_trip.personal_result import RESULT_FILE, PersonalResult, read_result
 from service.round_trip.recording_quality import RecordingQuality, quality_of
 from service.web.action_settings import ActionSettings
@@ -21,6 +22,7 @@ from stinger.files import os_errors, read_bytes, write_bytes
 from stinger.logs import parse_log, read_marked_log
 from stinger.private_files import private_files
 from stinger.recording_name import recording_stem
+from stinger.shots import MIN_SHOT_GAP_MS
 from stinger.wording import printable
 
 PERSONAL_FOLDER: Final = "personal"
@@ -127,9 +129,12 @@ class Personalisation:
         if log is None:
             return None
         read = read_marked_log(log.path)
-        notes = list(read.repairs.messages())
-        data = evaluation_data([read], warn=notes.append)
-        return LogQuality(quality_of(data.sessions), tuple(notes))
+        sessions = open_sessions([read], min_shot_gap_ms=MIN_SHOT_GAP_MS)
+        check_rates(read, sessions)
+        timed = [session for session in sessions if session.recording.rate_hz is not None]
+        distinct = without_repeats(timed)
+        notes = (*read.repairs.messages(), *distinct.warnings)
+        return LogQuality(quality_of(distinct.sessions), notes)
 
     def _present_log(self) -> PersonalLog:
         log = self.log()

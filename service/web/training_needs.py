@@ -7,12 +7,9 @@ from typing import Final
 
 from models.choice import CHAMPION, choose_model
 from models.registry import Registry
-from models.task_runner import no_progress_bar
 from service.config.config import Config
-from service.retraining.attempt import readable_metas
-from service.retraining.contest_plan import seen_positions
-from service.retraining.training_data import read_training_data
 from service.round_trip.recording_quality import GOOD_MINUTES, quality_of
+from stinger.errors import InputError
 from stinger.paths import registry_dir
 from stinger.sample import SAMPLE_RATE_HZ
 
@@ -59,8 +56,16 @@ class TrainingNeeds:
 def training_needs(config: Config) -> TrainingNeeds:
     """Return what ``stinger retrain`` with ``config`` would find. Reads all recordings: not for an event loop.
 
-    Raises the errors of :mod:`stinger.errors` for a registry or a folder that cannot be read.
+    Raises the errors of :mod:`stinger.errors` for a registry or a folder that cannot be read, and :class:`InputError` without the
+    packages for training.
     """
+    try:  # imported here, because the page is useful without these packages as well
+        from models.task_runner import no_progress_bar  # noqa: PLC0415
+        from service.retraining.attempt import readable_metas  # noqa: PLC0415
+        from service.retraining.contest_plan import seen_positions  # noqa: PLC0415
+        from service.retraining.training_data import read_training_data  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs the package {error.name}: run pip install 'stinger-ml[train]'") from error
     registry = Registry(registry_dir(config.data_dir))
     data = read_training_data(
         config.data_dir,

@@ -25,7 +25,7 @@ from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
 
 TIMEOUT_S: Final = 10.0
-PEOPLE: Final = ("stinger", "viewer", "operator", "homeassistant")
+PEOPLE: Final = ("stinger", "page", "viewer", "operator", "homeassistant")
 
 
 def accounts(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -170,6 +170,7 @@ MAY_PUBLISH: Final = {
     "stinger": {"stinger/b1/shot", "stinger/daemon/status", "homeassistant/device/stinger_b1/config"},
     "viewer": set[str](),
     "operator": {"stinger/b1/command/note", "stinger/daemon/command/choose_model"},
+    "page": {"stinger/b1/command/note", "stinger/daemon/command/choose_model"},
     "homeassistant": {"stinger/b1/command/note", "stinger/daemon/command/choose_model", "homeassistant/status"},
     "b1": {"stinger/b1/samples"},
 }
@@ -199,6 +200,7 @@ MAY_READ: Final = {
     },
     "viewer": {"stinger/b1/shot", "stinger/b1/command/note"},
     "operator": {"stinger/b1/shot", "stinger/b1/command/note"},
+    "page": {"stinger/b1/shot", "stinger/b1/command/note"},
     "homeassistant": {
         "stinger/b1/shot",
         "stinger/b1/command/note",
@@ -298,6 +300,7 @@ def test_secrets_are_readable_by_their_owner_only(tmp_path: Path) -> None:
             "passwd": 1883,
             "grafana": 472,
             "stinger": 10001,
+            "page": 10001,
             "viewer": 0,
             "operator": 0,
             "homeassistant": 0,

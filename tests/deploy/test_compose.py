@@ -12,7 +12,7 @@ import yaml
 from service.config.loading import load_config
 from tests.deploy.composed import COMPOSE, DEMO, USB, demo_environment, interpolated, services
 from tests.deploy.places import is_command
-from tests.helpers.cli import run_program
+from tests.helpers.cli import STINGER, run_program
 from tests.helpers.places import ROOT
 
 
@@ -106,9 +106,17 @@ def test_usb_variant_listens_on_serial_ports() -> None:
     assert set(services(USB)) <= set(services())
 
 
-def test_emulated_blaster_runs_in_the_demo_only() -> None:
-    assert services()["blaster"]["profiles"] == ["demo"]
-    assert [name for name, service in services().items() if "profiles" in service] == ["blaster"]
+def test_emulated_blaster_and_page_run_in_their_profiles_only() -> None:
+    profiles = {name: service["profiles"] for name, service in services().items() if "profiles" in service}
+    assert profiles == {"blaster": ["demo"], "page": ["page"]}
+
+
+def test_the_page_accepts_its_options_and_demands_a_password(tmp_path: Path) -> None:
+    name, *options = (interpolated(option, {}) for option in services()["page"]["command"])
+    local = [option.replace("/accounts", str(tmp_path)).replace("/data", str(tmp_path)) for option in options]
+    refused = run_program(*STINGER, name, *local)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "page-password: No such file" in refused.stderr
 
 
 @pytest.mark.parametrize("name", [name for name, service in services().items() if "build" in service])

@@ -19,7 +19,8 @@ from tests.deploy.places import DEPLOY, is_command, program
 from tests.helpers.cli import run_program
 
 SYSTEMD: Final = DEPLOY / "systemd"
-UNITS: Final = ["stinger.service", "stinger-retrain.service", "stinger-retrain.timer"]
+SERVICES: Final = ["stinger.service", "stinger-retrain.service", "stinger-web.service"]
+UNITS: Final = [*SERVICES, "stinger-retrain.timer"]
 MAX_EXPOSURE: Final = 2.0
 """Limit of systemd's exposure level, which is 0 for fully confined and 10 for unconfined."""
 
@@ -45,7 +46,7 @@ def test_systemd_verifies_the_units(installed: Path) -> None:
     assert (verified.returncode, about_ours) == (0, [])
 
 
-@pytest.mark.parametrize("name", UNITS[:2])
+@pytest.mark.parametrize("name", SERVICES)
 def test_service_is_confined(installed: Path, name: str) -> None:
     judged = run_program(
         program("systemd-analyze", "Debian's systemd"), "security", "--offline=true", "--no-pager", installed / name
@@ -55,7 +56,7 @@ def test_service_is_confined(installed: Path, name: str) -> None:
     assert float(found[1]) <= MAX_EXPOSURE
 
 
-@pytest.mark.parametrize("name", UNITS[:2])
+@pytest.mark.parametrize("name", SERVICES)
 def test_command_and_its_options_exist(name: str) -> None:
     (line,) = setting(name, "ExecStart")
     program_path, command_name, *arguments = shlex.split(line)
@@ -67,12 +68,20 @@ def test_command_and_its_options_exist(name: str) -> None:
     assert {argument for argument in arguments if argument.startswith("--")} <= options
 
 
-@pytest.mark.parametrize("name", UNITS[:2])
+@pytest.mark.parametrize("name", SERVICES)
 def test_memory_and_processes_are_limited_and_files_are_private(name: str) -> None:
     assert setting(name, "MemoryMax")
     assert int(setting(name, "TasksMax")[0]) <= 512
     assert setting(name, "UMask") == ["0077"]
     assert setting(name, "StateDirectoryMode") == ["0700"]
+
+
+def test_the_page_is_open_to_others_with_a_password_only() -> None:
+    (line,) = setting("stinger-web.service", "ExecStart")
+    arguments = shlex.split(line)
+    password_file = arguments[arguments.index("--password-file") + 1]
+    assert setting("stinger-web.service", "ConditionPathExists") == [password_file]
+    assert arguments[arguments.index("--data-dir") + 1] == "/var/lib/stinger"
 
 
 def test_watchdog_accepts_heartbeats_of_the_main_process_only() -> None:
@@ -81,18 +90,19 @@ def test_watchdog_accepts_heartbeats_of_the_main_process_only() -> None:
     assert float(setting("stinger.service", "WatchdogSec")[0]) >= 10
 
 
-def test_drivers_of_the_allowed_ports_are_loaded_first() -> None:
-    allowed = {value.partition(" ")[0] for value in setting("stinger.service", "DeviceAllow")}
+@pytest.mark.parametrize("name", ["stinger.service", "stinger-web.service"])
+def test_drivers_of_the_allowed_ports_are_loaded_first(name: str) -> None:
+    allowed = {value.partition(" ")[0] for value in setting(name, "DeviceAllow")}
     assert allowed == {"char-ttyACM", "char-ttyUSB"}
     for relation in ("Wants", "After"):
-        units = " ".join(setting("stinger.service", relation)).split()
+        units = " ".join(setting(name, relation)).split()
         assert {"modprobe@cdc_acm.service", "modprobe@usbserial.service"} <= set(units)
 
 
-def test_both_services_use_the_same_data_folder() -> None:
+def test_all_services_use_the_same_data_folder() -> None:
     config = load_config(SYSTEMD / "stinger.toml", {}, {})
     assert config.data_dir == Path("/var/lib/stinger")
-    for name in UNITS[:2]:
+    for name in SERVICES:
         assert setting(name, "StateDirectory") == ["stinger"]
         assert setting(name, "User") == ["stinger"]
 

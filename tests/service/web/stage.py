@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 PATIENCE_MS = 1000 * PATIENCE_S
 
 

@@ -1,0 +1,216 @@
+"""The way from a blaster's log to models on it, in a browser, with an emulated blaster on a pty that may be unplugged."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from hil.emulated import EmulatedBlaster
+from service.round_trip.personal_result import PersonalModelResult, PersonalResult, read_result, write_result
+from service.web.action_settings import ActionSettings
+from service.web.actions import Kind
+from service.web.personalisation import LOG_NAME, PERSONAL_FOLDER, Personalisation
+from stinger.errors import FileError, InputError
+from stinger.logs import write_log
+from stinger.mlmd import fingerprint, read_mlmd
+from tests.helpers.drawing import open_fonts
+from tests.helpers.recordings import NOW_S, write_recording
+from tests.helpers.samples import random_samples
+from tests.helpers.synthetic import synthetic_samples
+from tests.service.round_trip.emulated_client import device_in_thread, port_of
+from tests.service.web.stage import PATIENCE_MS, PATIENCE_S, Stage
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys and the emulated blaster need POSIX")
+
+expect.set_options(PATIENCE_MS)
+
+PLAYED = synthetic_samples(6000, 24)
+LONG = random_samples(40_000)
+"""A log whose transfer, slowed down, takes long enough to unplug the blaster in the middle."""
+
+
+@pytest.fixture(scope="module")
+def page_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A page without a daemon."""
+    open_fonts()
+    stage = Stage(tmp_path_factory.mktemp("personalise"))
+    try:
+        stage.start_page()
+        yield stage
+    finally:
+        stage.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[ActionSettings]:
+    settings = ActionSettings(tmp_path / "data", tuple)
+    yield settings
+    settings.actions.close()
+
+
+def choose_port(page: Page, port: str) -> None:
+    page.get_by_label("or another address").fill(port)
+    page.wait_for_timeout(100)  # for the page's process to learn of it
+
+
+def outcome(action: str) -> str:
+    return f"[data-action={action}] [data-fact=outcome]"
+
+
+def test_a_log_becomes_a_model_on_the_blaster(page_only: Stage, context: BrowserContext, tmp_path: Path) -> None:
+    page, other = context.new_page(), context.new_page()
+    port = tmp_path / "blaster"
+    with device_in_thread(port_of("pty", tmp_path), blaster=EmulatedBlaster(logged=PLAYED)) as device:
+        other.goto(f"{page_only.address}/personalise")
+        page.goto(f"{page_only.address}/personalise")
+        choose_port(page, str(port))
+        page.get_by_role("button", name="Fetch the log").click()
+        expect(page.locator(outcome("fetch"))).to_contain_text("✓ Finished")
+        expect(page.locator("[data-fact=log]")).to_contain_text(f"fetched from {port}")
+        expect(page.locator("[data-fact=quality]")).to_contain_text("22 of 100")
+        expect(other.locator("[data-fact=log]")).to_contain_text(f"fetched from {port}")
+        page.get_by_role("button", name="Train on this log").click()
+        expect(page.locator(outcome("personal_training"))).to_contain_text("✓ Finished", timeout=3 * PATIENCE_MS)
+        expect(page.get_by_text("LR: predicts your shots better than chance.", exact=True)).to_be_visible()
+        overview = page.get_by_role("img", name="Probabilities over the whole recording")
+        assert overview.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 400
+        page.get_by_role("button", name="Upload to the blaster").click()
+        expect(page.locator(outcome("upload"))).to_contain_text("✓ Finished")
+        expect(page.locator("[data-action=upload] pre")).to_contain_text("loaded and verified")
+        [result] = page_only.data.glob(f"{PERSONAL_FOLDER}/*/training-*")
+        models = [read_mlmd(result / f"ml_model_{kind}.bin") for kind in ("lr", "mlp")]
+        assert device.blaster.models.fingerprints == fingerprint(models[0]) | fingerprint(models[1])
+        threshold = read_result(result).models[0].threshold_percent
+        for shown in (page, other):
+            expect(shown.locator("[data-fact=menu]")).to_contain_text(
+                f"choose ML:LR and set the threshold to {threshold} %"
+            )
+
+
+def test_an_unplugged_blaster_is_reported_and_fetching_again_works(
+    page_only: Stage, page: Page, tmp_path: Path
+) -> None:
+    page.goto(f"{page_only.address}/personalise")
+    port = tmp_path / "blaster"
+    choose_port(page, str(port))
+    slow = device_in_thread(port_of("pty", tmp_path), faults=["slow:kb=100"], blaster=EmulatedBlaster(logged=LONG))
+    with slow:
+        page.get_by_role("button", name="Fetch the log").click()
+        expect(page.locator("[data-action=fetch] [data-fact=action]")).to_contain_text("left in this step")
+    expect(page.locator(outcome("fetch"))).to_contain_text("unplugged or switched off, after")
+    expect(page.locator(outcome("fetch"))).to_contain_text("plug the blaster in and try again")
+    expect(page.locator("[data-fact=log]")).not_to_contain_text(str(port))
+    with device_in_thread(port_of("pty", tmp_path), blaster=EmulatedBlaster(logged=LONG)):
+        page.get_by_role("button", name="Fetch the log").click()
+        expect(page.locator(outcome("fetch"))).to_contain_text("✓ Finished")
+    expect(page.locator("[data-fact=log]")).to_contain_text(f"fetched from {port}")
+
+
+def test_a_file_and_a_recording_can_be_used_instead_and_their_names_are_text(
+    page_only: Stage, page: Page, tmp_path: Path
+) -> None:
+    log = tmp_path / "<img src=x onerror=alert(1)>.csv"
+    write_log(log, PLAYED[:1000])
+    write_recording(page_only.data / "recordings", "left", NOW_S, PLAYED)
+    page.goto(f"{page_only.address}/personalise")
+    page.get_by_text("Use a file, or a recording").click()
+    page.get_by_label("Log file").set_input_files(log)
+    page.get_by_role("button", name="Use this file").click()
+    expect(page.locator("[data-fact=log]")).to_contain_text("uploaded: <img src=x onerror=alert(1)>.csv")
+    expect(page.locator("[data-fact=quality]")).to_contain_text("4 shots is very few")
+    page.get_by_role("button", name="Train on this log").click()
+    expect(page.get_by_text("Not yet: the log holds 4 accepted shots.").first).to_be_visible()
+    page.get_by_role("button", name="Use this recording").click()
+    expect(page.locator("[data-fact=log]")).to_contain_text("recording 2026")
+    expect(page.locator("[data-fact=quality]")).to_contain_text("24 shots")
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(("content", "why"), [(b"", "Not kept"), (b"no log", "Not kept"), (b"PK\x03\x04", "Not kept")])
+def test_an_upload_that_is_no_log_changes_nothing(page_only: Stage, content: bytes, why: str) -> None:
+    before = sorted(page_only.data.rglob("*"))
+    answer = httpx.post(f"{page_only.address}/personalise/log", params={"name": "../../evil.bin"}, content=content)
+    assert (answer.status_code, why in answer.text) == (422, True)
+    assert sorted(page_only.data.rglob("*")) == before
+
+
+def test_an_upload_of_another_site_is_refused(page_only: Stage) -> None:
+    address = f"{page_only.address}/personalise/log"
+    answer = httpx.post(address, content=PLAYED.tobytes(), headers={"Origin": "http://evil.example"})
+    assert answer.status_code == 403
+
+
+def test_a_fetch_that_fails_keeps_the_log_before(settings: ActionSettings) -> None:
+    personal = Personalisation(settings)
+    personal.keep_upload("first.bin", PLAYED.tobytes())
+    before = personal.log()
+    personal.fetch("/nowhere/port")
+    action = settings.actions.newest(Kind.FETCH)
+    assert action is not None
+    assert action.wait(PATIENCE_S)
+    assert "no such port" in action.problem
+    assert personal.log() == before
+    time.sleep(0.002)  # folders are named by the millisecond
+    personal.keep_upload("second.bin", PLAYED[:500].tobytes())
+    assert len(list((settings.data_dir / PERSONAL_FOLDER).iterdir())) == 2
+    again = Personalisation(settings).log()  # as after a restart of the page
+    assert again is not None
+    assert again.origin == "uploaded: second.bin"
+
+
+@pytest.mark.parametrize("port", ["", "  ", "a\nb", "x" * 500])
+def test_a_port_that_cannot_be_one_is_refused(settings: ActionSettings, port: str) -> None:
+    with pytest.raises(InputError, match="choose the blaster's port"):
+        Personalisation(settings).fetch(port)
+    assert not settings.data_dir.exists()
+
+
+def test_steps_that_lack_the_one_before_say_so(settings: ActionSettings) -> None:
+    personal = Personalisation(settings)
+    with pytest.raises(InputError, match="no log yet"):
+        personal.train()
+    with pytest.raises(InputError, match="no model yet"):
+        personal.upload("/dev/ttyACM0")
+    assert (personal.log(), personal.quality(), personal.result()) == (None, None, None)
+
+
+def test_a_model_that_is_not_better_than_chance_is_not_uploaded(settings: ActionSettings) -> None:
+    personal = Personalisation(settings)
+    personal.keep_upload("log.bin", PLAYED.tobytes())
+    log = personal.log()
+    assert log is not None
+    model = PersonalModelResult("LR", "ml_model_lr.bin", 43, beats_chance=False, figures="", verdict="", training="")
+    folder = log.path.parent / "training-20260101T000000.000Z"
+    folder.mkdir()
+    write_result(folder, PersonalResult((model,), (), ()))
+    with pytest.raises(InputError, match="no model is better than chance"):
+        personal.upload("/dev/ttyACM0")
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    model = PersonalModelResult("LR", "ml_model_lr.bin", 43, beats_chance=True, figures="f", verdict="v", training="t")
+    result = PersonalResult((model,), (("overview.png", "all"),), (("a/evaluation.md", "numbers"),))
+    write_result(tmp_path, result)
+    assert read_result(tmp_path) == result
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"schema": 2}', b'{"schema": 1, "models": [{}]}', b"\xff"])
+def test_a_damaged_result_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "personal.json").write_bytes(content)
+    with pytest.raises(FileError, match="train again"):
+        read_result(tmp_path)
+
+
+def test_the_log_of_a_folder_without_origin_is_still_found(settings: ActionSettings) -> None:
+    folder = settings.data_dir / PERSONAL_FOLDER / "20260101T000000.000Z"
+    folder.mkdir(parents=True)
+    write_log(folder / LOG_NAME, PLAYED)
+    log = Personalisation(settings).log()
+    assert log is not None
+    assert log.origin == "?"
