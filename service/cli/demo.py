@@ -21,12 +21,14 @@ from service.config.config import BrokerConfig, Config
 from service.config.source_url import parse_source_urls
 from service.daemon.daemon import Daemon
 from service.watch.subscriber import watch
-from stinger.errors import InputError
+from stinger.errors import InputError, first_error
 from stinger.packages import python_module
 
-_START_TIMEOUT_S: Final = 20.0
+_START_TIMEOUT_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 2.0
 _DEVICE: Final = "demo"
+_SEED: Final = 3
+"""Its session has three shots in the first five seconds, so that a page that is opened at once shows one soon."""
 
 
 @click.command(short_help="Show the daemon at work with an emulated blaster.")
@@ -34,7 +36,7 @@ _DEVICE: Final = "demo"
     "--seconds", type=click.FloatRange(min=1), metavar="SECONDS", help="End after this time.  [default: at Ctrl-C]"
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Random seed of the synthetic session."
+    "--seed", type=click.IntRange(0), default=_SEED, show_default=True, help="Random seed of the synthetic session."
 )
 def demo(seconds: float | None, seed: int) -> None:
     """Show the daemon at work on this machine, with nothing else installed.
@@ -53,9 +55,12 @@ async def _show_until_signal(folder: Path, seconds: float | None, seed: int) -> 
     on_signals(asyncio.get_running_loop(), stop.set)
     try:
         await _show(folder, seconds, seed, stop)
-    except InputError:
-        if not stop.is_set():  # Ctrl-C on a terminal ends the other processes as well
-            raise
+    except (InputError, BaseExceptionGroup) as failed:
+        error = first_error(failed) if isinstance(failed, BaseExceptionGroup) else failed
+        if not (
+            isinstance(error, InputError) and stop.is_set()
+        ):  # Ctrl-C on a terminal ends the other processes as well
+            raise error from failed
 
 
 async def _show(folder: Path, seconds: float | None, seed: int, stop: asyncio.Event) -> None:
@@ -69,19 +74,17 @@ async def _show(folder: Path, seconds: float | None, seed: int, stop: asyncio.Ev
             broker=BrokerConfig(url=parse_broker_url("embedded:0"), open=True),
         )
         daemon_stop = asyncio.Event()
-        async with (
-            Daemon.open(config) as daemon,
-            _page(daemon.broker.port, folder) as page,
-            asyncio.TaskGroup() as tasks,
-        ):
+        async with Daemon.open(config) as daemon, asyncio.TaskGroup() as tasks:
+            # Before the page, which takes seconds to start: so there is something to see when it is opened.
             tasks.create_task(daemon.run(daemon_stop), name="daemon")
-            watching = tasks.create_task(watch(daemon.broker, None, stop=stop, page=page), name="watch")
-            try:
-                async with asyncio.timeout(seconds):
-                    await stop.wait()
-            except TimeoutError:
-                stop.set()
-            await watching
+            async with _page(daemon.broker.port, folder) as page:
+                watching = tasks.create_task(watch(daemon.broker, None, stop=stop, page=page), name="watch")
+                try:
+                    async with asyncio.timeout(seconds):
+                        await stop.wait()
+                except TimeoutError:
+                    stop.set()
+                await watching
             daemon_stop.set()
 
 
