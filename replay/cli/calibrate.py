@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
 from models.cli.data_options import data_dir_option
+from models.cli.options import ThresholdType
 from models.decision_parameters import DecisionParameters
 from models.graph.export import blaster_file_of, with_decision
-from models.model_file import load_model
+from models.model_file import Model, load_model
 from models.names import version_name
 from models.registry import Registry
+from models.threshold import Threshold
 from replay.cli.evaluation_input import evaluation_options, model_traces, open_data, overlap_warnings
 from replay.evaluation.calibration import Calibration, calibrate_envelope, calibrate_threshold, envelope_steps
 from replay.evaluation.comparison_wording import cost_text
 from replay.evaluation.cost import CostWeights, cost_per_minute
 from replay.evaluation.cost_choice import Budget
+from replay.evaluation.data import EvaluationData
 from replay.evaluation.evaluate import Evaluation, average_precision, evaluate
 from replay.evaluation.report import EvaluationReport, caveats, finite, table, table_rows, to_json
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
 from replay.evaluation.wording import percent_text
+from replay.trace import Trace
 from stinger.cli.options import ANY_PATH, FiniteRange
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
@@ -54,8 +59,12 @@ def _cost_option(name: str, default: float, help_text: str, *, least: float = 0)
 @click.option(
     "--max-false-per-minute",
     type=FiniteRange(0, 1e6),
-    required=True,
-    help="Upper limit for false spin-ups per minute.",
+    help="Upper limit for false spin-ups per minute; required unless --threshold is given.",
+)
+@click.option(
+    "--threshold",
+    type=ThresholdType(),
+    help="Take this threshold instead of choosing one; attack and release stay as they are.",
 )
 @click.option(
     "--max-duty",
@@ -85,7 +94,8 @@ def calibrate(
     log_paths: tuple[str, ...],
     model_file: str,
     target: str,
-    max_false_per_minute: float,
+    max_false_per_minute: float | None,
+    threshold: Threshold | None,
     max_duty: float,
     cost_missed_shot: float,
     cost_false_spin_up: float,
@@ -98,18 +108,29 @@ def calibrate(
     rate_hz: float,
     every: int,
 ) -> None:
-    """Choose when a model switches the wheels: with the least cost on LOG, within the limits.
+    """Choose when a model switches the wheels: with the least cost on LOG, within the limits, or at a threshold of yours.
 
     The cost is that of missed shots, false spin-ups and time with wheels on. For the daemon, attack and release of the
     envelope are changed too if that costs clearly less on parts of the data that they were not chosen on. The model with the
     new parameters is added to the registry as a new version; it is in use once it is promoted.
     """
+    if (max_false_per_minute is None) == (threshold is None):
+        raise InputError("give either --max-false-per-minute or --threshold")
     if out is not None and not dry_run:
         check_output(out)
     model = load_model(model_file)
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
     traces = model_traces(model, data.sessions)
     start = model.meta.decision if target == _DAEMON else DecisionParameters()
+    destination = _Destination(model, target, None if dry_run else registry_dir(data_dir), out)
+    if max_false_per_minute is None:
+        assert threshold is not None
+        chosen = start.at(threshold)
+        method = f"with a threshold of {threshold:g} for a {target}"
+        report = _report(model, data, traces, chosen, method=method, min_lead_ms=min_lead_ms)
+        click.echo("\n".join([*table([report.operating]), "", *_notes(report)]))
+        destination.write(chosen, {**to_json(report), "chosen_for": target})
+        return
     weights = CostWeights(cost_missed_shot, cost_false_spin_up, cost_minute_on)
     budget = Budget(max_false_per_minute, max_duty)
     if target == _DAEMON:
@@ -118,18 +139,8 @@ def calibrate(
     else:
         found = calibrate_threshold(traces, start, weights, budget, min_lead_ms=min_lead_ms)
     chosen = start if found is None else found.parameters
-    at = thresholds(FINE_STEPS, chosen.on)
-    with progress_bar("Thresholds", len(at)) as progress:
-        rows = sweep(traces, chosen, at, min_lead_ms=min_lead_ms, progress=progress)
-    report = EvaluationReport(
-        subject=f"{model.meta.spec} (sha256 {model.sha256[:12]})",
-        method=f"calibrated for a {target} to at most {max_false_per_minute:g} false spin-ups a minute",
-        data=data.files,
-        operating=evaluate(traces, chosen, min_lead_ms=min_lead_ms),
-        average_precision=average_precision(traces),
-        rows=rows,
-        warnings=(*data.warnings, *overlap_warnings(model, data)),
-    )
+    method = f"calibrated for a {target} to at most {max_false_per_minute:g} false spin-ups a minute"
+    report = _report(model, data, traces, chosen, method=method, min_lead_ms=min_lead_ms)
     if found is None:
         click.echo("\n".join(table(table_rows(report))))
         bounds = f"{max_false_per_minute:g} false spin-ups a minute" + (
@@ -141,22 +152,60 @@ def calibrate(
     beyond = evaluate(traces, free.parameters, min_lead_ms=min_lead_ms)
     result = [*_result(found, start), *_beyond_limits(beyond, report.operating, weights)]
     click.echo("\n".join([*table([report.operating]), "", *result, *_notes(report)]))
-    if target == _BLASTER:
-        click.echo(f"Set {100 * chosen.on:.0f} % in the blaster's menu.")
-    if dry_run:
-        return
-    data_out = with_decision(model, chosen)
-    if out is not None:
-        write_bytes(out, data_out)
-        click.echo(f"wrote {out}, threshold {chosen.on:.2f}")
-        return
-    version = Registry(registry_dir(data_dir)).add(
-        version_name(f"calibrated-{model.meta.spec}"),
-        data_out,
-        {"calibration": {**to_json(report), **_values(found, weights, budget, target)}},
-        blaster_model=blaster_file_of(model),
+    destination.write(chosen, {**to_json(report), **_values(found, weights, budget, target)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """Where ``model`` is written with other parameters: to the file ``out``, else to a registry; nowhere without one."""
+
+    model: Model
+    target: str
+    registry: Path | None
+    out: str | None
+
+    def write(self, chosen: DecisionParameters, calibration: Mapping[str, Any]) -> None:
+        """Write the model with ``chosen``, and print where it is."""
+        if self.target == _BLASTER:
+            click.echo(f"Set {100 * chosen.on:.0f} % in the blaster's menu.")
+        if self.registry is None:
+            return
+        data = with_decision(self.model, chosen)
+        if self.out is not None:
+            write_bytes(self.out, data)
+            click.echo(f"wrote {self.out}, threshold {chosen.on:.2f}")
+            return
+        version = Registry(self.registry).add(
+            version_name(f"calibrated-{self.model.meta.spec}"),
+            data,
+            {"calibration": dict(calibration)},
+            blaster_model=blaster_file_of(self.model),
+        )
+        click.echo(f"added {version.id}, threshold {chosen.on:.2f}. To use it: stinger models promote {version.id}")
+
+
+def _report(
+    model: Model,
+    data: EvaluationData,
+    traces: Sequence[Trace],
+    chosen: DecisionParameters,
+    *,
+    method: str,
+    min_lead_ms: float,
+) -> EvaluationReport:
+    """Evaluate ``traces`` with the ``chosen`` parameters, and at all thresholds."""
+    at = thresholds(FINE_STEPS, chosen.on)
+    with progress_bar("Thresholds", len(at)) as progress:
+        rows = sweep(traces, chosen, at, min_lead_ms=min_lead_ms, progress=progress)
+    return EvaluationReport(
+        subject=f"{model.meta.spec} (sha256 {model.sha256[:12]})",
+        method=method,
+        data=data.files,
+        operating=evaluate(traces, chosen, min_lead_ms=min_lead_ms),
+        average_precision=average_precision(traces),
+        rows=rows,
+        warnings=(*data.warnings, *overlap_warnings(model, data)),
     )
-    click.echo(f"added {version.id}, threshold {chosen.on:.2f}. To use it: stinger models promote {version.id}")
 
 
 def _result(found: Calibration, start: DecisionParameters) -> list[str]:

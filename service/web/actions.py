@@ -19,6 +19,8 @@ class Kind(Enum):
     TRAIN = "the training on all recordings"
     PERSONAL_TRAINING = "the training for one blaster"
     BENCH = "the bench"
+    MEASURE = "measuring a model"
+    STORE_THRESHOLD = "storing a model with another threshold"
     FETCH = "fetching a log"
     UPLOAD = "the upload to a blaster"
 

@@ -13,6 +13,7 @@ from service.web.pages.bench import add_bench_page
 from service.web.pages.device import add_device_page
 from service.web.pages.health import add_health_page
 from service.web.pages.live import add_live_page
+from service.web.pages.model import add_model_page
 from service.web.pages.models import add_models_page
 from service.web.pages.personalise import add_personalise_page
 from service.web.pages.recording import add_recording_page
@@ -35,6 +36,7 @@ def add_pages(client: DaemonClient, data_dir: Path, settings: ActionSettings, li
     add_recordings_page(client, data_dir)
     add_recording_page(client, data_dir)
     add_models_page(client, data_dir)
+    add_model_page(client, settings)
     add_train_page(client, settings)
     add_personalise_page(client, settings)
     add_bench_page(client, settings)

@@ -124,6 +124,14 @@ button:focus-visible, a:focus-visible, select:focus-visible, input:focus-visible
 .field input[type=range] { flex: 1; min-width: 8rem; }
 .field input[type=text], .field input[type=number], .field input[type=search] { flex: 1; min-width: 8rem; min-height: 2.4rem; padding: .2rem .6rem; border: 1px solid var(--line);
   border-radius: .4rem; background: var(--paper); color: var(--ink); }
+.trade-off svg { width: 100%; max-width: 52rem; display: block; cursor: crosshair; touch-action: pan-y; }
+.trade-off text { font-size: 13px; fill: var(--ink); } .trade-off .grid { stroke: var(--line); stroke-width: .5; }
+.trade-off polyline, .trade-off line.in-time, .trade-off line.duty { fill: none; stroke-width: 2.5; }
+.trade-off .in-time { stroke: #0072b2; } .trade-off .duty { stroke: #b34700; stroke-dasharray: 7 4; }
+.trade-off circle { fill: var(--paper); stroke-width: 3; stroke-dasharray: none !important; }
+.trade-off .marker { stroke: var(--ink); stroke-dasharray: 2 3; } .trade-off .field { max-width: 52rem; }
+.figures { font-variant-numeric: tabular-nums; font-weight: 600; }
+@media (prefers-color-scheme: dark) { .trade-off .in-time { stroke: #56b4e9; } .trade-off .duty { stroke: #e69f00; } }
 .events { margin: 0; padding-left: 1.2rem; }
 .shots { max-height: 22rem; overflow: auto; padding: .3rem; } .shots td, .shots td button.plain { white-space: normal; text-align: left; }
 .hint { border-left: 4px solid var(--link); padding-left: .7rem; max-width: 46rem; }

@@ -10,10 +10,12 @@ from typing import Final
 
 from nicegui import ui
 
+from models.choice import FACTORY
 from models.registry import Registry
 from service.base.logs import get_logger
 from service.web.daemon_client import DaemonClient
 from service.web.pages.layout import REFRESH_S, Text, page_frame, plain_button
+from service.web.pages.model import model_url
 from service.web.stored_models import ModelRow, RegistryView, promote, read_registry, roll_back
 from stinger.errors import StingerError
 from stinger.paths import registry_dir
@@ -73,6 +75,7 @@ def _build(content: ui.element, registry: Registry, view: RegistryView) -> None:
         Text(f"⚠ {view.problem}", "p").classes("bad")
     if not view.rows:
         Text(NO_MODEL, "p").classes("hint")
+        ui.link("The factory model", model_url(FACTORY))
         return
     frame = ui.element("div").classes("scroll").props('tabindex=0 role=region aria-label="Table of models"')
     with frame, ui.element("table"):
@@ -82,6 +85,8 @@ def _build(content: ui.element, registry: Registry, view: RegistryView) -> None:
         with ui.element("tbody"):
             for row in view.rows:
                 _build_row(row, change, registry)
+    with ui.element("p"):
+        ui.link("The factory model", model_url(FACTORY))
     if view.can_roll_back:
         back = partial(change, partial(roll_back, registry), "The champion before is the champion again")
         with ui.element("div").classes("controls"):
@@ -96,7 +101,8 @@ def _build_row(
     row: ModelRow, change: Callable[[Callable[[], object], str], Awaitable[None]], registry: Registry
 ) -> None:
     with ui.element("tr"):
-        Text(f"★ {row.id}, champion" if row.champion else row.id, "td")
+        with ui.element("td"):
+            ui.link(f"★ {row.id}, champion" if row.champion else row.id, model_url(row.id))
         if row.problem:
             Text(f"⚠ {row.problem}", "td").props("colspan=4").classes("bad")
         else:
