@@ -15,17 +15,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stinger.logs.record_positions import CHAIN_RECORDS, RecordPositions, times_follow
 from stinger.rate import GAP_MS
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
 
-FOLLOWS_MAX_MS: Final = 1000
-"""Two records follow each other if their times differ by at most this."""
-CHAIN_RECORDS: Final = 8
-"""This many records in a row that follow each other show where records begin; at the end of the file, fewer are enough."""
 _ZEROS: Final = re.compile(rb"\0{%d,}" % SAMPLE_BYTES)
-_BATCH_MAX: Final = 64
-"""The most records with the same timestamp at the beginning of a chain."""
-_CLOSE_BYTES: Final = 2 * SAMPLE_BYTES
 _NO_CHAIN_MAX: Final = 10
 """A file with more records than this is not a log unless some of them follow each other."""
 _SEARCHED_ZEROS: Final = 256
@@ -76,14 +70,16 @@ def begins_with_records(data: bytes) -> bool:
     """Return whether ``data`` begins with a chain of intact records."""
     samples = np.frombuffer(data, dtype=SAMPLE_DTYPE, count=min(len(data) // SAMPLE_BYTES, CHAIN_RECORDS))
     times_ms = samples["timestamp_ms"]
-    return bool(samples.size > 1 and (samples["trigger"] <= 1).all() and _follows(times_ms[:-1], times_ms[1:]).all())
+    return bool(
+        samples.size > 1 and (samples["trigger"] <= 1).all() and times_follow(times_ms[:-1], times_ms[1:]).all()
+    )
 
 
 def _suspicious(samples: SampleArray) -> npt.NDArray[np.bool_]:
     """Return for each of the records ``(n,)`` whether it, or its surroundings, need a closer look."""
     suspicious = np.zeros(samples.size, dtype=np.bool_)
     suspicious[samples["trigger"] > 1] = True
-    follows = _follows(samples["timestamp_ms"][:-1], samples["timestamp_ms"][1:])
+    follows = times_follow(samples["timestamp_ms"][:-1], samples["timestamp_ms"][1:])
     if not follows.all():
         apart = np.ones(samples.size, dtype=np.bool_)
         apart[1:] &= ~follows
@@ -99,174 +95,123 @@ def _suspicious(samples: SampleArray) -> npt.NDArray[np.bool_]:
     return suspicious
 
 
-def _follows(first_ms: npt.NDArray[np.uint32], second_ms: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-    ahead = second_ms - first_ms  # modulo 2**32, as the clock
-    return np.asarray((ahead <= FOLLOWS_MAX_MS) | (ahead >= CLOCK_WRAP_MS - FOLLOWS_MAX_MS))
-
-
 def _is_zero(samples: SampleArray) -> npt.NDArray[np.bool_]:
     octets = np.ascontiguousarray(samples).view(np.uint8).reshape(-1, SAMPLE_BYTES)
     return np.asarray(~octets.any(axis=1))
 
 
 def _search(data: bytes) -> FoundRecords:
-    positions = _Positions(data)
-    begins = _walk(positions)
+    rows = _walk(RecordPositions(data))
     cuts = []
     end = 0
-    for start in [*begins, len(data)]:
-        if start > end:
-            cuts += _divide(data, end, start)
-        end = start + SAMPLE_BYTES
-    at = np.array(begins, dtype=np.int64)
-    octets = np.frombuffer(data, dtype=np.uint8)[at[:, None] + np.arange(SAMPLE_BYTES)]
-    return FoundRecords(np.ascontiguousarray(octets).view(SAMPLE_DTYPE).reshape(-1), at, tuple(cuts))
+    for row in [*rows.found, range(len(data), len(data) + 1)]:
+        if row.start > end:
+            cuts += _divide(data, end, row.start)
+        end = row.stop
+    at = np.concatenate([np.arange(row.start, row.stop, SAMPLE_BYTES) for row in rows.found] or [np.empty(0, np.int64)])
+    records = np.lib.stride_tricks.sliding_window_view(np.frombuffer(data, dtype=np.uint8), SAMPLE_BYTES)[at]
+    return FoundRecords(records.view(SAMPLE_DTYPE).reshape(-1), at, tuple(cuts))
 
 
-class _Positions:
-    """For each byte of ``data``, ``n = len(data)``: whether a record can begin there."""
+class _Rows:
+    """The records found so far, as rows: each a range of the bytes at which they begin."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        octets = np.frombuffer(data, dtype=np.uint8)
-        last = octets.size - SAMPLE_BYTES  # last byte at which a whole record can begin
-        wide = octets.astype(np.uint32)
-        self.time_ms = (
-            wide[: last + 1]
-            | wide[1 : last + 2] << np.uint32(8)
-            | wide[2 : last + 3] << np.uint32(16)
-            | wide[3 : last + 4] << np.uint32(24)
-        )
-        changes = np.concatenate(([0], np.cumsum(octets[1:] != octets[:-1])))
-        constant = changes[SAMPLE_BYTES - 1 :] == changes[: last + 1]
-        self.valid = (octets[SAMPLE_BYTES - 1 :] <= 1) & ~constant
-        """Whether the 17 bytes can be a record: a trigger of 0 or 1, and not all bytes equal, as in erased or zeroed flash.
+    def __init__(self) -> None:
+        self.found: list[range] = []
 
-        A single record of zeros can be the first of a boot.
-        """
-        self._allow_first_of_boot(constant)
-        self.run = self._runs()
-        """Length of the row of records that begins here, each following the one before it; 0 where no record can begin."""
-        index = np.arange(last + 1)
-        whole = index + SAMPLE_BYTES * self.run + SAMPLE_BYTES > octets.size
-        later_ms = self.time_ms[index + SAMPLE_BYTES * (np.clip(self.run, 1, _BATCH_MAX) - 1)]
-        self.chains = np.flatnonzero(
-            ((self.run >= CHAIN_RECORDS) | ((self.run > 1) & whole)) & (later_ms != self.time_ms)
-        )
-        """The bytes at which a chain of records begins, whose time advances, ascending."""
+    @property
+    def last(self) -> int | None:
+        """The byte at which the last record begins; ``None`` without any."""
+        return self.found[-1][-1] if self.found else None
 
-    def _allow_first_of_boot(self, constant: npt.NDArray[np.bool_]) -> None:
-        zero = np.flatnonzero(constant[:-SAMPLE_BYTES] & (self.time_ms[:-SAMPLE_BYTES] == 0))
-        after = zero + SAMPLE_BYTES
-        first = self.valid[after] & (self.time_ms[after] > 0) & (self.time_ms[after] <= FOLLOWS_MAX_MS)
-        before = zero - SAMPLE_BYTES
-        first &= (before < 0) | ~constant[before]
-        self.valid[zero[first]] = True
+    def add(self, start: int, count: int = 1) -> None:
+        """Add ``count`` records in a row, from the byte ``start`` on."""
+        self.found.append(range(start, start + SAMPLE_BYTES * count, SAMPLE_BYTES))
 
-    def _runs(self) -> npt.NDArray[np.int64]:
-        size = self.valid.size
-        follows = np.zeros(size, dtype=np.bool_)
-        follows[:-SAMPLE_BYTES] = _follows(self.time_ms[:-SAMPLE_BYTES], self.time_ms[SAMPLE_BYTES:])
-        follows[:-SAMPLE_BYTES] &= self.valid[SAMPLE_BYTES:]
-        run = np.zeros(size, dtype=np.int64)
-        for phase in range(min(SAMPLE_BYTES, size)):
-            joined = follows[phase::SAMPLE_BYTES] & self.valid[phase::SAMPLE_BYTES]
-            # The distance to the next position that is not followed, itself included.
-            index = np.arange(joined.size)
-            stops = np.where(joined, joined.size, index)
-            run[phase::SAMPLE_BYTES] = np.minimum.accumulate(stops[::-1])[::-1] - index + 1
-        run[~self.valid] = 0
-        return run
-
-    def follows(self, first: int, second: int) -> bool:
-        """Return whether the time of the record at ``second`` follows that of the one at ``first``."""
-        return bool(_follows(self.time_ms[[first]], self.time_ms[[second]])[0])
-
-    def next_chain(self, at: int) -> int | None:
-        """Return the first byte from ``at`` on at which a chain of records begins, the longest of several that overlap."""
-        index = int(np.searchsorted(self.chains, at))
-        if index == self.chains.size:
-            return None
-        best = int(self.chains[index])
-        while True:
-            # Bytes of a blaster that lies still may look like a few records at a wrong place: the longer chain is the true one.
-            close = self.chains[
-                np.searchsorted(self.chains, best + 1) : np.searchsorted(self.chains, best + _CLOSE_BYTES)
-            ]
-            longer = close[self.run[close] > self.run[best]]
-            if not longer.size:
-                return best
-            best = int(longer[0])
+    def drop_last(self) -> None:
+        """Remove the last record."""
+        row = self.found.pop()
+        if len(row) > 1:
+            self.found.append(row[:-1])
 
 
-def _walk(positions: _Positions) -> list[int]:
-    """Return the bytes at which records begin, ascending."""
-    found: list[int] = []
-    size = positions.valid.size
+def _walk(positions: RecordPositions) -> _Rows:
+    """Return the bytes at which records begin."""
+    rows = _Rows()
+    size = len(positions.data)
     at = 0  # where the next record would begin
-    while at < size:
+    while at < positions.count:
         run = int(positions.run[at])
         start: int | None = at
-        if run < CHAIN_RECORDS and at + SAMPLE_BYTES * (run + 1) <= len(positions.data):
+        if run < CHAIN_RECORDS and at + SAMPLE_BYTES * (run + 1) <= size:
             start = positions.next_chain(at)
         if start is None:
-            found += _rest(positions, at, found)
+            _add_rest(positions, at, rows)
             break
         if start > at:
-            found += _between(positions, at, start, found)
-            if (start - at) % SAMPLE_BYTES:
-                start = _without_false_head(positions, start)
-            if found and found[-1] + SAMPLE_BYTES > start:  # its end is missing, and the next chain begins within it
-                found.pop()
-            if found and _torn(positions.data, found[-1], start):
-                found.pop()
+            start = _cross(positions, at, start, rows)
         run = int(positions.run[start])
-        found += range(start, start + SAMPLE_BYTES * run, SAMPLE_BYTES)
+        rows.add(start, run)
         at = start + SAMPLE_BYTES * run
         # Bytes may be missing within the last record of a chain.
         inside = positions.next_chain(at - SAMPLE_BYTES + 1)
         if inside is not None and inside < at:
-            found.pop()
+            rows.drop_last()
             at = _without_false_head(positions, inside)
-    if found and _torn(positions.data, found[-1], len(positions.data)):
-        found.pop()
-    return found
+    if rows.last is not None and _torn(positions.data, rows.last, size):
+        rows.drop_last()
+    return rows
 
 
-def _without_false_head(positions: _Positions, start: int) -> int:
+def _cross(positions: RecordPositions, at: int, start: int, rows: _Rows) -> int:
+    """Add the records between ``at`` and the next chain at ``start``; return where that begins without damaged records."""
+    for begin in _between(positions, at, start, rows.last):
+        rows.add(begin)
+    if (start - at) % SAMPLE_BYTES:
+        start = _without_false_head(positions, start)
+    if rows.last is not None and rows.last + SAMPLE_BYTES > start:
+        rows.drop_last()  # its end is missing, and the next chain begins within it
+    if rows.last is not None and _torn(positions.data, rows.last, start):
+        rows.drop_last()
+    return start
+
+
+def _without_false_head(positions: RecordPositions, start: int) -> int:
     """Return where the chain at ``start``, found between damaged bytes, begins without a record whose time is damaged."""
     if positions.run[start] > CHAIN_RECORDS:
-        first_ms, second_ms, third_ms = positions.time_ms[start : start + 3 * SAMPLE_BYTES : SAMPLE_BYTES].tolist()
+        first_ms, second_ms, third_ms = positions.times_ms(start + SAMPLE_BYTES * np.arange(3)).tolist()
         if (second_ms - first_ms) % CLOCK_WRAP_MS > GAP_MS >= (third_ms - second_ms) % CLOCK_WRAP_MS:
             return start + SAMPLE_BYTES
     return start
 
 
-def _between(positions: _Positions, at: int, start: int, found: list[int]) -> list[int]:
-    """Return the records from ``at`` up to the next chain at ``start``: short boots, and samples between two pauses."""
-    if (start - at) % SAMPLE_BYTES:
+def _between(positions: RecordPositions, at: int, start: int, last: int | None) -> list[int]:
+    """Return the records from ``at`` up to the next chain at ``start``: short boots, and samples between two pauses.
+
+    ``last`` is the last record before ``at``.
+    """
+    begins = range(at, start, SAMPLE_BYTES)
+    # Where some of it is damaged, nothing of it can be trusted.
+    if (start - at) % SAMPLE_BYTES or not all(positions.can_begin(begin) for begin in begins):
         return []
-    begins = [begin for begin in range(at, start, SAMPLE_BYTES) if positions.valid[begin]]
-    if len(begins) * SAMPLE_BYTES < start - at:
-        return []  # some of it is damaged, so nothing of it can be trusted
-    if found and positions.follows(found[-1], start):
+    if last is not None and positions.follows(last, start):
         return []  # time continues across them: their own times are damaged
     kept: list[int] = []
     for begin, after in pairwise([*begins, start]):
-        before = [*found[-1:], *kept][-1:]
-        damaged = before and positions.follows(before[0], after) and not positions.follows(before[0], begin)
+        before = kept[-1] if kept else last
+        damaged = before is not None and positions.follows(before, after) and not positions.follows(before, begin)
         if not damaged:
             kept.append(begin)
     return kept
 
 
-def _rest(positions: _Positions, at: int, found: list[int]) -> list[int]:
-    """Return the records from ``at`` to the end, where no chain follows; none of them if any is damaged."""
-    begins = range(at, positions.valid.size, SAMPLE_BYTES)
-    if not found and len(begins) > _NO_CHAIN_MAX:
-        return []
-    valid = [begin for begin in begins if positions.valid[begin]]
-    return valid if len(valid) == len(begins) else []
+def _add_rest(positions: RecordPositions, at: int, rows: _Rows) -> None:
+    """Add the records from ``at`` to the end, where no chain follows; none of them if any is damaged."""
+    begins = range(at, positions.count, SAMPLE_BYTES)
+    if rows.last is None and len(begins) > _NO_CHAIN_MAX:
+        return
+    if all(positions.can_begin(begin) for begin in begins):
+        rows.add(at, len(begins))
 
 
 def _torn(data: bytes, begin: int, end: int) -> bool:
