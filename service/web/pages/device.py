@@ -13,8 +13,8 @@ from models.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
 from service.base.note import MAX_NOTE_CHARS
 from service.web.daemon_client import Answer, DaemonClient
 from service.web.daemon_state import DeviceState, Mark
+from service.web.device_words import in_time_text, last_shot_text, latency_text, link_text, quantity, wheels_text
 from service.web.pages.layout import REFRESH_S, Text, page_frame, plain_button
-from service.web.pages.live import Facts, in_time_text, last_shot_text, link_text, quantity, wheels_text
 from service.web.pages.live_chart import LiveChart
 from stinger.device_name import parse_device_name
 from stinger.errors import InputError
@@ -56,7 +56,7 @@ def add_device_page(client: DaemonClient, data_dir: Path) -> None:
 
 
 def _build(client: DaemonClient, state: DeviceState, data_dir: Path) -> None:
-    facts = Facts(("link", "wheels", "last shot", "in time", "rate", "latency", "model"))
+    facts = _Facts(("link", "wheels", "last shot", "in time", "rate", "latency", "model"))
     missing = Text("", "p").classes("hint")
     chart = LiveChart(state, recordings_dir(data_dir))
     _Threshold(client, state)
@@ -73,8 +73,7 @@ def _build(client: DaemonClient, state: DeviceState, data_dir: Path) -> None:
         facts.show("last shot", last_shot_text(state))
         facts.show("in time", in_time_text(state))
         facts.show("rate", quantity(telemetry.number("rate_hz"), "Hz"))
-        p50, p99 = telemetry.number("latency_p50_ms"), telemetry.number("latency_p99_ms")
-        facts.show("latency", f"{quantity(p50, 'ms', 1)} median, {quantity(p99, 'ms', 1)} at 99\u00a0%")
+        facts.show("latency", latency_text(state))
         facts.show("model", state.model or "-")
         hint = _missing_text(state, chart, data_dir)
         missing.set_text(hint)
@@ -89,6 +88,21 @@ def _build(client: DaemonClient, state: DeviceState, data_dir: Path) -> None:
 
     refresh()
     ui.timer(REFRESH_S, refresh)
+
+
+class _Facts:
+    """A list of named values."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        with ui.element("dl"):
+            self._values: dict[str, Text] = {}
+            for name in names:
+                Text(name, "dt")
+                self._values[name] = Text("-", "dd").props(f'data-fact="{name}"')
+
+    def show(self, name: str, text: str) -> None:
+        """Show ``text`` as the value of ``name``."""
+        self._values[name].set_text(text)
 
 
 class _Threshold:

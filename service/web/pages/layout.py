@@ -102,6 +102,8 @@ h2 { font-size: 1.15rem; margin: 1.2rem 0 .4rem; }
   margin: 0; list-style: none; }
 .device { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; background: var(--soft); }
 .device h2 { margin: 0 0 .3rem; overflow-wrap: anywhere; }
+.device canvas { width: 100%; height: 3.4rem; display: block; margin: 0 0 .4rem; }
+.device.alarming { border: 2px solid var(--bad); } .device .bad { margin: .2rem 0 .4rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem; margin: 0; }
 dt { opacity: .85; } dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .wheels-on { font-weight: 700; }

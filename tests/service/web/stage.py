@@ -77,7 +77,7 @@ class Stage:
 
     def publish(self, topic: str, content: Mapping[str, Any], *, retain: bool = False) -> None:
         """Publish to the daemon's broker, as any program with its password may."""
-        with self._client() as client:
+        with self.client() as client:
             client.publish(topic, json.dumps(content), qos=1, retain=retain).wait_for_publish(PATIENCE_S)
 
     def pid(self, name: str) -> int:
@@ -108,13 +108,14 @@ class Stage:
             if message.topic == topic:
                 take(bytes(message.payload))
 
-        with self._client() as client:
+        with self.client() as client:
             client.on_message = take_message
             client.subscribe(topic, 1)
             yield
 
     @contextmanager
-    def _client(self) -> Iterator[paho.Client]:
+    def client(self) -> Iterator[paho.Client]:
+        """Yield a client that is connected to the daemon's broker."""
         password = (self.data / "broker-password").read_text().splitlines()[0]
         client = paho.Client(CallbackAPIVersion.VERSION2)
         client.username_pw_set("stinger", password)

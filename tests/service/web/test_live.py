@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page, expect
 
 from models.factory import factory_model
+from tests.service.web.many_devices import published_devices
 from tests.service.web.stage import PATIENCE_MS, Stage
 
 expect.set_options(PATIENCE_MS)
@@ -41,6 +42,25 @@ def test_devices_at_a_glance_lead_to_the_page_of_one(stage: Stage, page: Page) -
     expect(page.locator("[data-fact=rate]")).to_have_text("100 Hz")
     page.get_by_role("link", name="b1").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("b1")
+
+
+def test_a_wall_of_fifty_devices_keeps_moving_and_shows_which_need_attention(stage: Stage, page: Page) -> None:
+    page.goto(stage.address)
+    with published_devices(stage, 50) as names:
+        for name in (names[0], names[-1]):
+            expect(page.locator(f"[data-device='{name}'] [data-fact=latency]")).to_contain_text("1.5 ms at 99")
+        expect(page.locator(".device[data-device^=wall]")).to_have_count(50)
+        expect(page.locator(f"[data-device='{names[1]}'] [data-fact='last shot']")).to_contain_text("✓ in time")
+        expect(page.locator(f"[data-device='{names[0]}'] [data-fact='last shot']")).to_contain_text("✕ wheels off")
+        updates = "Number(document.querySelector('.devices').dataset.updates)"
+        seen = page.evaluate(updates)
+        page.wait_for_function(f"{updates} >= {seen + 20}")
+        strip = f"document.querySelector(\"[data-device='{names[-1]}'] canvas\").toDataURL()"
+        before = page.evaluate(strip)
+        page.wait_for_function(f"{strip} !== {before!r}")
+        stage.publish(f"stinger/{names[7]}/link", {"state": "lost", "reason": "unplugged"}, retain=True)
+        expect(page.locator("[data-fact=summary]")).to_contain_text(f"⚠ 1 need attention: {names[7]}")
+        expect(page.locator(f"[data-device='{names[7]}']")).to_contain_text("not connected: plug it in again")
 
 
 def test_a_shot_appears_within_half_a_second(stage: Stage, page: Page) -> None:
