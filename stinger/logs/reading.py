@@ -17,7 +17,7 @@ from stinger.logs.bundle import is_bundle, read_bundle
 from stinger.logs.foreign import foreign_format
 from stinger.logs.log import CAPTURE_COLUMNS, CSV_COLUMNS, Log, LogFormat, Repairs
 from stinger.logs.records import begins_with_records, find_records
-from stinger.logs.table import Table, parse_table
+from stinger.logs.table import Table, parse_table, with_newlines
 from stinger.marks import Marks, trimmed
 from stinger.recording import Recording, split_samples
 from stinger.sample import (
@@ -94,7 +94,7 @@ def _recognise(data: bytes, path: StrPath) -> LogFormat:
     Records always contain such a byte: the trigger is 0 or 1.
     """
     head = data[:_HEAD_BYTES].removeprefix(_BOM)
-    header = head.partition(b"\n")[0].decode("latin-1").strip()
+    header = with_newlines(head).partition(b"\n")[0].decode("latin-1").strip()
     names = {name.strip() for name in header.split(",")}
     if names & set(CSV_COLUMNS):
         return LogFormat.CSV

@@ -17,6 +17,7 @@ from stinger.wording import counted, quoted
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _ZEROS: Final = re.compile(rb"(?<=\n)([^\n\0]*)(\0{16,})[^\n]*")
+_BEFORE_NEWLINE: Final = re.compile(rb"\r(?=\r*\n)")
 _INT64_LIMIT: Final = 2**63
 _LONGEST: Final = 40
 """The most characters of a cell: Python refuses to parse numbers of thousands of digits."""
@@ -55,14 +56,26 @@ class Table:
         return tuple(f"line {lines[row]}" for row in rows.tolist())
 
 
+def with_newlines(data: bytes) -> bytes:
+    r"""Return a text whose lines end with a newline, and of the same length, where some end with a carriage return alone.
+
+    >>> with_newlines(b"a\rb\r\r\nc\r\n")
+    b'a\nb  \nc \n'
+    """
+    if data.count(b"\r") == data.count(b"\r\n"):
+        return data
+    return _BEFORE_NEWLINE.sub(b" ", data).replace(b"\r", b"\n")
+
+
 def parse_table(data: bytes, columns: tuple[str, ...], path: StrPath, *, complete_end: str) -> Table:
     """Parse ``data``: a header that has at least ``columns``, in any order, then rows of whole numbers.
 
     A last line without a line end may have been cut off while it was written: it is left out unless it ends with a cell of
     the column ``complete_end``, whose values have one digit, or is the only one. Zero bytes at the end, and lines with
     long runs of them, are left out as well: a power cut leaves them. Raises :class:`FileError` with the line for a missing
-    column, a row of another length, or a cell that is no integer.
+    column, a row of another length, or a cell that is no integer. Lines may end with a newline, a carriage return, or both.
     """
+    data = with_newlines(data)
     written = data.rstrip(b"\0")
     zeros: tuple[CutBytes, ...] = ()
     if len(written) < len(data):

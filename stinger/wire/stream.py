@@ -58,9 +58,14 @@ class SampleStream:
         self._before = (self._before + data)[-UNDECIDED_MAX_BYTES:]
         if block.samples.size:
             self.kind = StreamKind.FRAMES
-        elif any(line == STARTED or is_row(line) for line in block.lines):
+        elif any(line == STARTED or is_row(line) for line in (*block.lines, *_lines_ended_by_cr(self._before))):
             self.kind = StreamKind.TEXT
         else:
             return np.empty(0, dtype=SAMPLE_DTYPE)
         before, self._before = self._before, b""
         return block.samples if self.kind is StreamKind.FRAMES else self.text.feed(before)
+
+
+def _lines_ended_by_cr(data: bytes) -> list[str]:
+    """Return the lines in ``data`` that a carriage return alone ends, as some adapters have it."""
+    return data.decode("ascii", errors="replace").split("\r")[:-1]

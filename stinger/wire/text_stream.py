@@ -13,7 +13,9 @@ from stinger.wire.lines import LINE_MAX_BYTES
 STARTED: Final = "--- ML Data Stream Started ---"
 """The line that older firmware sends after the first character that it receives."""
 
-_ROW: Final = re.compile(rb"(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});([01])\r?")
+_ROW: Final = re.compile(rb"(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});(-?\d{1,6});([01])")
+_LINE_END: Final = re.compile(rb"\r\n?|\n")
+"""Adapters and terminals turn the firmware's CR LF into one of the two."""
 
 
 def is_row(line: str) -> bool:
@@ -49,7 +51,7 @@ class TextStreamDecoder:
 
     def feed(self, data: bytes) -> SampleArray:
         """Process the next bytes of the stream and return the samples ``(n,)`` that they complete."""
-        *lines, tail = (self._tail + data).split(b"\n")
+        *lines, tail = _LINE_END.split(self._tail + data)
         self._tail = tail[-LINE_MAX_BYTES:]  # a longer line is malformed, and stays so when cut
         positions: list[int] = []
         values: list[tuple[bytes, ...]] = []

@@ -154,3 +154,20 @@ def test_real_capture_has_the_content_that_its_description_lists(capture_csv: Pa
         28_000,
     )
     assert (len(shots), int(shots.accepted.sum())) == (12, 10)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n\r", "\r\r\n"])
+@pytest.mark.parametrize("header", [HEADER.strip(), CAPTURE_HEADER.strip()], ids=["log", "capture"])
+def test_a_csv_is_the_same_whatever_ends_its_lines(header: str, end: str) -> None:
+    cells = header.count(",")
+    rows = [header, *(",".join(str(10 * n if name == 0 else 0) for name in range(cells + 1)) for n in range(200))]
+    log = parse_log((end.join(rows) + end).encode(), "log")
+    assert log.samples.tobytes() == parse_log(("\n".join(rows) + "\n").encode(), "log").samples.tobytes()
+    assert log.repairs.messages() == []
+
+
+def test_a_csv_of_two_editors_is_read_and_a_fault_in_it_has_its_line() -> None:
+    text = HEADER + "0,1,2,3,4,5,6,0\r10,1,2,3,4,5,6,0\r\n20,1,2,3,{},5,6,0\n"
+    assert parse_log(text.format(4).encode(), "log").samples.size == 3
+    with pytest.raises(FileError, match="line 4: gx is 'x'"):
+        parse_log(text.format("x").encode(), "log")

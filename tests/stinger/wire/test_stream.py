@@ -20,9 +20,10 @@ def test_live_stream_is_recognised_and_nothing_is_lost(size: int) -> None:
     assert np.concatenate(got).tobytes() == SAMPLES.tobytes()
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r"])
 @pytest.mark.parametrize("size", [1, 10, 10_000])
-def test_old_text_stream_is_recognised_and_no_row_is_lost(size: int) -> None:
-    data = f"{STARTED}\r\n".encode() + b"1;2;3;4;5;6;0\r\n" * 33
+def test_old_text_stream_is_recognised_and_no_row_is_lost(size: int, end: bytes) -> None:
+    data = STARTED.encode() + end + (b"1;2;3;4;5;6;0" + end) * 33
     stream = SampleStream()
     got = [stream.feed(data[i : i + size]) for i in range(0, len(data), size)]
     assert stream.kind is StreamKind.TEXT
