@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from stinger.files import os_errors, read_bytes
 
+CHAMPION_CHANGES: Final = ("promote", "rollback")
+"""Actions that change the champion."""
 _MAX_BYTES: Final = 64 * 2**20
 """A journal has a few hundred bytes for each change. A larger file is damaged, and would take long to read."""
 
@@ -58,7 +60,7 @@ class Journal:
         changes = [
             entry
             for entry in self.entries()
-            if entry.get("action") in ("promote", "rollback") and isinstance(entry.get("to"), str)
+            if entry.get("action") in CHAMPION_CHANGES and isinstance(entry.get("to"), str)
         ]
         readable = current is not None and any(current in (entry["to"], entry.get("from")) for entry in changes[-1:])
         for i, entry in enumerate(changes):

@@ -41,6 +41,8 @@ class Registry:
 
     def __init__(self, folder: StrPath, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
         self.folder = Path(folder)
+        self.place = str(folder)
+        """Where it is, for messages."""
         self._lock_timeout_s = lock_timeout_s
         self._journal = Journal(self.folder / "journal.jsonl")
 
@@ -63,7 +65,7 @@ class Registry:
         for version in self.versions():
             if version.id == version_id:
                 return version
-        raise InputError(f"{self.folder} has no model '{version_id}': see 'stinger models list'")
+        raise InputError(f"{self.place} has no model '{version_id}': see 'stinger models list'")
 
     def champion(self) -> Version | None:
         """Return the version in use, ``None`` if none was ever promoted.
@@ -115,14 +117,13 @@ class Registry:
 
         With ``us_per_sample``, measured by :func:`models.trial.try_model`, it need not be tried when it is opened.
         """
-        if not _NAME.fullmatch(name):
-            raise InputError(f"'{name}' cannot name a model: expected at most 61 letters, digits, '-' and '_'")
+        check_name(name)
         self._create_folder()
         with self._locked():
             versions = self.folder / "versions"
             versions.mkdir(exist_ok=True)
             self._sweep(versions)
-            version_id = _free_id(versions, name)
+            version_id = free_id(versions, name)
             aside = versions / f"{_UNFINISHED}{version_id}"
             aside.mkdir()
             write_bytes(aside / MODEL_FILE, model)
@@ -135,9 +136,13 @@ class Registry:
             self._journal.add("add", {"version": version_id})
         return Version(version_id, self.folder / "versions" / version_id)
 
-    def promote(self, version_id: str, *, why: str) -> Version:
-        """Make a version the champion. Raises :class:`InputError` if there is no such version."""
+    def promote(self, version_id: str, *, why: str, instead_of: str | None = None) -> Version:
+        """Make a version the champion. Raises :class:`InputError` if there is no such version.
+
+        With ``instead_of``, it is also raised unless that version is the champion now.
+        """
         with self._locked():
+            self._check_champion(instead_of)
             version = self.version(version_id)
             self._set_champion("promote", version, why)
         return version
@@ -153,10 +158,7 @@ class Registry:
         Raises :class:`InputError` if there is no predecessor, or if it was deleted.
         """
         with self._locked():
-            predecessor = self._predecessor()
-            if predecessor is None:
-                raise InputError(f"{self.folder} has no earlier champion to go back to")
-            version = self.version(predecessor)
+            version = self._version_to_roll_back_to()
             self._set_champion("rollback", version, why)
         return version
 
@@ -174,11 +176,7 @@ class Registry:
     def prune(self, *, keep: int) -> list[Version]:
         """Delete all but the newest ``keep`` versions, the champion and its predecessor; return the deleted ones."""
         with self._locked():
-            champion = self._champion_id()
-            needed = {champion, *self._journal.promoted(champion)[-2:]}
-            versions = self.versions()
-            newest = versions[max(0, len(versions) - keep) :]
-            to_delete = [version for version in versions if version not in newest and version.id not in needed]
+            to_delete = self._versions_to_prune(keep)
             for version in to_delete:
                 # Renamed first, in one step: a kill during the deletion leaves no incomplete version in the list.
                 aside = version.folder.with_name(f"{_UNFINISHED}{version.id}")
@@ -186,6 +184,26 @@ class Registry:
                 shutil.rmtree(aside)
                 self._journal.add("prune", {"version": version.id})
         return to_delete
+
+    def _versions_to_prune(self, keep: int) -> list[Version]:
+        """Return all but the newest ``keep`` versions, the champion and its predecessor."""
+        champion = self._champion_id()
+        needed = {champion, *self._journal.promoted(champion)[-2:]}
+        versions = self.versions()
+        newest = versions[max(0, len(versions) - keep) :]
+        return [version for version in versions if version not in newest and version.id not in needed]
+
+    def _check_champion(self, expected: str | None) -> None:
+        """Raise :class:`InputError` if ``expected`` is given, and is not the champion."""
+        if expected is not None and self._champion_id() != expected:
+            raise InputError(f"{expected} is no longer the champion: another model was promoted meanwhile")
+
+    def _version_to_roll_back_to(self) -> Version:
+        """Return the previous champion. Raises :class:`InputError` if there is none, or if it was deleted."""
+        predecessor = self._predecessor()
+        if predecessor is None:
+            raise InputError(f"{self.place} has no earlier champion to go back to")
+        return self.version(predecessor)
 
     def _set_champion(self, action: str, version: Version, why: str) -> None:
         before = self._champion_before()
@@ -243,7 +261,7 @@ class Registry:
     def _locked(self) -> Iterator[None]:
         """Keep other processes from changing the registry. Raises :class:`InputError` if it does not exist or is busy."""
         if not self.folder.is_dir():
-            raise InputError(f"{self.folder} contains no model yet")
+            raise InputError(f"{self.place} contains no model yet")
         with private_files(self.folder.parent):
             yield from self._hold_lock()
 
@@ -254,7 +272,7 @@ class Registry:
                 try:
                     lock.acquire()
                 except Timeout as error:  # also an OSError, but not an error of the file system
-                    message = f"{self.folder} is being changed by another process: try again later"
+                    message = f"{self.place} is being changed by another process: try again later"
                     raise InputError(message) from error
         except NotImplementedError as error:
             raise InputError(f"{self.folder} is on a file system without locks: use another --data-dir") from error
@@ -264,7 +282,13 @@ class Registry:
             lock.release()
 
 
-def _free_id(versions: Path, name: str) -> str:
+def check_name(name: str) -> None:
+    """Raise :class:`InputError` unless ``name`` can be a part of a version's id."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"'{name}' cannot name a model: expected at most 61 letters, digits, '-' and '_'")
+
+
+def free_id(versions: Path, name: str) -> str:
     """Return an id that sorts after all others: the time in milliseconds, if necessary after waiting for the next one."""
     newest = max((entry.name for entry in versions.iterdir() if not entry.name.startswith(".")), default="")
     while True:

@@ -11,17 +11,18 @@ from typing import Any
 import click
 
 from models.choice import open_version
-from models.cli.data_options import data_dir_option
+from models.cli.data_options import data_dir_option, shared_registry_option
 from models.model_file import Model, load_model, read_model
 from models.names import version_name
-from models.registry import Registry
+from models.shared_registry import open_current_registry
 from models.spec import spec_in_words
 from models.trial import LIMITS, check_speed, try_file
 from models.version import Version
 from stinger.cli.group import SuggestingGroup
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import FileError, InputError
-from stinger.paths import registry_dir
+from stinger.paths import data_dir as data_folder
+from stinger.storage_url import StorageUrl
 
 _BY_HAND = "by hand"
 _SHOWN = 3
@@ -39,10 +40,11 @@ def models() -> None:
 
 @models.command("list", short_help="List the models in the registry.")
 @data_dir_option
+@shared_registry_option
 @json_option
-def list_models(data_dir: str | None, as_json: bool) -> None:
+def list_models(data_dir: str | None, registry_url: StorageUrl | None, as_json: bool) -> None:
     """List the models in the registry, oldest first. A star marks the champion."""
-    registry = Registry(registry_dir(data_dir))
+    registry = open_current_registry(data_folder(data_dir), registry_url)
     versions = registry.versions()
     try:
         champion = registry.champion()
@@ -54,7 +56,7 @@ def list_models(data_dir: str | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     if not versions:
-        click.echo(f"{registry.folder} contains no model yet.")
+        click.echo(f"{registry.place} contains no model yet.")
     for version in versions:
         click.echo(f"{'*' if version == champion else ' '} {version.id}")
 
@@ -62,15 +64,16 @@ def list_models(data_dir: str | None, as_json: bool) -> None:
 @models.command("show", short_help="Show the metadata of a model.")
 @click.argument("model", metavar="FILE|VERSION", type=ANY_PATH)
 @data_dir_option
+@shared_registry_option
 @json_option
-def show(model: str, data_dir: str | None, as_json: bool) -> None:
+def show(model: str, data_dir: str | None, registry_url: StorageUrl | None, as_json: bool) -> None:
     """Show the metadata of a model: its type, parameters, training data, metrics and speed.
 
     Give a model FILE or a VERSION of the registry.
     """
     path, record = Path(model), None
     if not os.path.lexists(model) and path.parent == Path() and path.suffix != ".onnx":
-        version = Registry(registry_dir(data_dir)).version(model)
+        version = open_current_registry(data_folder(data_dir), registry_url).version(model)
         path, record = version.model_path, version.check_content(read_model(version.model_path))
     us_per_sample = None if record is None else record.us_per_sample
     if us_per_sample is None:
@@ -93,8 +96,9 @@ def show(model: str, data_dir: str | None, as_json: bool) -> None:
 @models.command("add", short_help="Add a model to the registry.")
 @click.argument("file", type=ANY_PATH)
 @data_dir_option
+@shared_registry_option
 @click.option("--name", help="Part of the version's name.  [default: the model's estimator and features]")
-def add(file: str, data_dir: str | None, name: str | None) -> None:
+def add(file: str, data_dir: str | None, registry_url: StorageUrl | None, name: str | None) -> None:
     """Check the model in FILE and add it to the registry. It is in use once it is promoted.
 
     A model that takes too much memory or time is refused.
@@ -109,7 +113,7 @@ def add(file: str, data_dir: str | None, name: str | None) -> None:
         raise FileError(file, str(error)) from error
     model = load_model(file)
     report = {"added_from": file, "sha256": model.sha256, "metrics": dict(model.meta.metrics)}
-    version = Registry(registry_dir(data_dir)).add(
+    version = open_current_registry(data_folder(data_dir), registry_url).add(
         name or version_name(model.meta.spec),
         model.data,
         report,
@@ -122,10 +126,11 @@ def add(file: str, data_dir: str | None, name: str | None) -> None:
 @models.command("promote", short_help="Make a model the champion.")
 @click.argument("version")
 @data_dir_option
+@shared_registry_option
 @click.option("--why", default=_BY_HAND, show_default=True, help="The reason, for the journal.")
-def promote(version: str, data_dir: str | None, why: str) -> None:
+def promote(version: str, data_dir: str | None, registry_url: StorageUrl | None, why: str) -> None:
     """Check the model VERSION and make it the champion."""
-    registry = Registry(registry_dir(data_dir))
+    registry = open_current_registry(data_folder(data_dir), registry_url)
     found = registry.version(version)
     opened = open_version(found)
     if opened.us_per_sample is not None:
@@ -135,18 +140,22 @@ def promote(version: str, data_dir: str | None, why: str) -> None:
 
 @models.command("rollback", short_help="Return to the previous champion.")
 @data_dir_option
+@shared_registry_option
 @click.option("--why", default=_BY_HAND, show_default=True, help="The reason, for the journal.")
-def rollback(data_dir: str | None, why: str) -> None:
+def rollback(data_dir: str | None, registry_url: StorageUrl | None, why: str) -> None:
     """Make the previous champion the champion again. Repeat to go back further."""
-    click.echo(f"The champion is again {Registry(registry_dir(data_dir)).roll_back(why=why).id}.")
+    click.echo(
+        f"The champion is again {open_current_registry(data_folder(data_dir), registry_url).roll_back(why=why).id}."
+    )
 
 
 @models.command("prune", short_help="Delete old models.")
 @data_dir_option
+@shared_registry_option
 @click.option("--keep", type=click.IntRange(0), default=10, show_default=True, help="Number of newest models to keep.")
-def prune(data_dir: str | None, keep: int) -> None:
+def prune(data_dir: str | None, registry_url: StorageUrl | None, keep: int) -> None:
     """Delete all but the newest models. The champion and the previous champion are always kept."""
-    deleted: list[Version] = Registry(registry_dir(data_dir)).prune(keep=keep)
+    deleted: list[Version] = open_current_registry(data_folder(data_dir), registry_url).prune(keep=keep)
     for version in deleted:
         click.echo(f"deleted {version.id}")
     click.echo(f"{len(deleted)} deleted.")

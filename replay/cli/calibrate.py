@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
-from models.cli.data_options import data_dir_option
+from models.cli.data_options import data_dir_option, shared_registry_option
 from models.cli.options import ThresholdType
 from models.decision_parameters import DecisionParameters
 from models.graph.export import blaster_file_of, with_decision
 from models.model_file import Model, load_model
 from models.names import version_name
 from models.registry import Registry
+from models.shared_registry import open_current_registry
 from models.threshold import Threshold
 from replay.cli.evaluation_input import evaluation_options, model_traces, open_data, overlap_warnings
 from replay.evaluation.calibration import Calibration, calibrate_envelope, calibrate_threshold, envelope_steps
@@ -32,7 +32,8 @@ from stinger.cli.options import ANY_PATH, FiniteRange
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
 from stinger.files import check_output, write_bytes
-from stinger.paths import registry_dir
+from stinger.paths import data_dir as data_folder
+from stinger.storage_url import StorageUrl
 
 _DAEMON: Final = "daemon"
 _BLASTER: Final = "blaster"
@@ -87,6 +88,7 @@ def _cost_option(name: str, default: float, help_text: str, *, least: float = 0)
 @_cost_option("--cost-minute-on", _DEFAULTS.minute_on, "Cost of a minute with wheels on.")
 @click.option("--out", type=ANY_PATH, help="Write the new model to this file instead of the registry.")
 @data_dir_option
+@shared_registry_option
 @click.option("--dry-run", is_flag=True, help="Only show the choice; write nothing.")
 @evaluation_options
 def calibrate(
@@ -103,6 +105,7 @@ def calibrate(
     min_lead_ms: float,
     out: str | None,
     data_dir: str | None,
+    registry_url: StorageUrl | None,
     dry_run: bool,
     min_shot_gap_ms: float,
     rate_hz: float,
@@ -118,11 +121,14 @@ def calibrate(
         raise InputError("give either --max-false-per-minute or --threshold")
     if out is not None and not dry_run:
         check_output(out)
+    registry = None
+    if out is None and not dry_run:
+        registry = open_current_registry(data_folder(data_dir), registry_url)
     model = load_model(model_file)
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
     traces = model_traces(model, data.sessions)
     start = model.meta.decision if target == _DAEMON else DecisionParameters()
-    destination = _Destination(model, target, None if dry_run else registry_dir(data_dir), out)
+    destination = _Destination(model, target, registry, None if dry_run else out)
     if max_false_per_minute is None:
         assert threshold is not None
         chosen = start.at(threshold)
@@ -161,23 +167,21 @@ class _Destination:
 
     model: Model
     target: str
-    registry: Path | None
+    registry: Registry | None
     out: str | None
 
     def write(self, chosen: DecisionParameters, calibration: Mapping[str, Any]) -> None:
         """Write the model with ``chosen``, and print where it is."""
         if self.target == _BLASTER:
             click.echo(f"Set {100 * chosen.on:.0f} % in the blaster's menu.")
+        if self.out is not None:
+            write_bytes(self.out, with_decision(self.model, chosen))
+            click.echo(f"wrote {self.out}, threshold {chosen.on:.2f}")
         if self.registry is None:
             return
-        data = with_decision(self.model, chosen)
-        if self.out is not None:
-            write_bytes(self.out, data)
-            click.echo(f"wrote {self.out}, threshold {chosen.on:.2f}")
-            return
-        version = Registry(self.registry).add(
+        version = self.registry.add(
             version_name(f"calibrated-{self.model.meta.spec}"),
-            data,
+            with_decision(self.model, chosen),
             {"calibration": dict(calibration)},
             blaster_model=blaster_file_of(self.model),
         )

@@ -11,7 +11,7 @@ from service.config.config import KEYS
 from service.config.key import Key
 
 _RETRAINING: Final = "retrain."
-_STORES: Final = ("data_dir", "recordings")
+_STORES: Final = ("data_dir", "recordings", "registry")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from models.cli.data_options import data_dir_option, shared_recordings_option
-from models.registry import Registry
+from models.shared_registry import open_current_registry
 from service.cli.bundle import bundle
 from service.cli.mark import mark
 from service.cli.shared_list import list_shared_recordings
@@ -24,7 +24,7 @@ from service.recording.upload_journal import JOURNAL_NAME, UploadJournal
 from stinger.cli.group import SuggestingGroup
 from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import InputError
-from stinger.paths import recordings_dir, registry_dir
+from stinger.paths import recordings_dir
 from stinger.quantities import size_text
 
 
@@ -111,7 +111,7 @@ def prune(
         clock.trust(time.time())
     retention = Retention(
         recordings_dir(config.data_dir),
-        Registry(registry_dir(config.data_dir)),
+        open_current_registry(config.data_dir, config.registry),
         clock=None if trust_clock else clock,
         uploads=None if config.recordings is None else UploadJournal(config.data_dir / JOURNAL_NAME, config.recordings),
     )

@@ -199,6 +199,14 @@ class Config:
         default_text="the data folder only",
         parse=parse_storage_url,
     )
+    registry: StorageUrl | None = key(
+        None,
+        "Shared registry of models, such as s3://BUCKET/MODELS: the daemon follows the champion there.",
+        option="--registry",
+        metavar="URL",
+        default_text="in the data folder",
+        parse=parse_storage_url,
+    )
     group_readable: bool = key(
         False,
         "Let the group read the data folder: modes 0750 and 0640 instead of 0700 and 0600.",

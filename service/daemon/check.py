@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from models.choice import ChosenModel, choose_model
-from models.registry import Registry
+from models.shared_registry import open_current_registry
+from models.storage.folder import StorageFolder
 from service.config.config import Config
 from service.config.source_url import ReplayUrl, SerialUrl, SourceUrl
 from stinger.errors import InputError
 from stinger.logs.reading import read_log
-from stinger.paths import registry_dir
 
 
 def check(config: Config) -> ChosenModel:
@@ -20,8 +20,10 @@ def check(config: Config) -> ChosenModel:
     Returns the model. Raises :class:`InputError` for what is missing or cannot be used. A serial port that is missing is
     an error here, while a running daemon waits until it is plugged in.
     """
-    model = choose_model(config.model, Registry(registry_dir(config.data_dir)))
+    model = choose_model(config.model, open_current_registry(config.data_dir, config.registry))
     config.broker.address()
+    if config.recordings is not None:
+        StorageFolder(config.recordings)
     for url in config.sources:
         try:
             _look_for(url)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from models.choice import choose_model_that_works
-from models.registry import Registry
 from models.storage.folder import StorageFolder
 from service.base.logs import get_logger
 from service.base.sink import Sink
@@ -26,12 +24,15 @@ from service.daemon.broker_start import start_broker
 from service.daemon.clock_alarm import ClockAlarm
 from service.daemon.command_executor import CommandExecutor
 from service.daemon.device_forgetting import DeviceForgetter, SourceOfMany
+from service.daemon.disk_room import free_bytes, make_room
 from service.daemon.fleet import connect_group_metrics, fence_of, group_source, join_group, saved_state
 from service.daemon.flow import Flow
 from service.daemon.metrics_server import MetricsServer
 from service.daemon.pipeline import Pipeline
 from service.daemon.recovering import BackgroundRecovery
+from service.daemon.registry_follower import RegistryFollower
 from service.daemon.serving_model import ServingModel
+from service.daemon.shared_storage import make_uploading, read_registry
 from service.daemon.sinks import MetricsSink, MqttSink
 from service.daemon.telemetry import TelemetryReporter, TelemetrySink
 from service.mqtt.admission import admit_all
@@ -50,14 +51,14 @@ from service.ops.systemd import Notifier
 from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
-from service.recording.retention import Pruned, Retention, limits_of
+from service.recording.retention import Retention
 from service.recording.store import list_files
 from service.recording.upload_journal import JOURNAL_NAME, UploadJournal
-from service.recording.uploading import Uploading, upload_queue
+from service.recording.uploading import Uploading
 from service.sources.build import build_sources
 from service.sources.device_limit import DeviceLimit
 from stinger.device_name import DeviceName
-from stinger.paths import recordings_dir, registry_dir
+from stinger.paths import recordings_dir
 from stinger.private_files import private_folder
 
 CLOSE_RECORDINGS_S: Final = 1.0
@@ -100,6 +101,8 @@ class Parts:
     telemetry: TelemetryReporter
     recovery: BackgroundRecovery
     retention: Retention
+    registry_follower: RegistryFollower | None
+    """Keeps the copy of a shared registry up to date, if one is configured."""
     uploading: Uploading | None
     """Uploads recordings to shared storage, if one is configured."""
     room_needed: asyncio.Event
@@ -124,7 +127,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         _LOG.warning("data_folder_open_to_others", folder=config.data_dir)
     lock = DaemonLock(config.data_dir)
     stack.callback(lock.release)
-    registry = Registry(registry_dir(config.data_dir))
+    registry, follower = await read_registry(config, alarms)
     serving, model_problem = choose_model_that_works(config.model, registry)
     broker, embedded_broker = await start_broker(stack, config)
     recordings = recordings_dir(config.data_dir)
@@ -135,7 +138,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         clock=AgeClock(config.data_dir / AGE_CLOCK_NAME),
         uploads=None if shared is None else UploadJournal(config.data_dir / JOURNAL_NAME, shared.url),
     )
-    await _make_room(config, retention, metrics)
+    await make_room(config, retention, metrics)
     left_open = await asyncio.to_thread(list_files, recordings)  # before the recorder adds its own
     lock.try_again()
     alarms.on_data_folder(lock.problem)
@@ -213,7 +216,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     if fence is not None and group is not None:
         connect_group_metrics(metrics, fence, group)
     metrics.recorder = recorder.stats
-    metrics.free_bytes = partial(_free_bytes, config.data_dir)
+    metrics.free_bytes = partial(free_bytes, config.data_dir)
     return Parts(
         config=config,
         version=daemon_version,
@@ -232,29 +235,14 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         telemetry=TelemetryReporter(figures, model, mqtt_sink, link, health=health, metrics=metrics, notifier=notifier),
         recovery=BackgroundRecovery(left_open, pipeline, mqtt_sink.publish_lost, lambda: outbox.depth),
         retention=retention,
-        uploading=_uploading(config, shared, alarms, metrics),
+        registry_follower=follower,
+        uploading=make_uploading(config, shared, alarms, metrics),
         room_needed=room_needed,
         alarms=alarms,
         health=health,
         metrics=metrics,
         notifier=notifier,
     )
-
-
-def report_pruned(metrics: Metrics, pruned: Pruned) -> None:
-    """Store the result of pruning in ``metrics``."""
-    metrics.set_stored(
-        kept=pruned.left,
-        kept_bytes=pruned.left_bytes,
-        deleted=len(pruned.deleted),
-        deleted_before_upload=pruned.deleted_not_uploaded,
-    )
-
-
-def is_disk_full(config: Config) -> bool:
-    """Return whether fewer bytes are free than the configuration wants to keep free."""
-    free = _free_bytes(config.data_dir)
-    return free is not None and free < config.recorder.keep_free_mb * _MEGABYTE
 
 
 def _connect_metrics(metrics: Metrics, outbox: Outbox, link: BrokerLink, limit: DeviceLimit) -> None:
@@ -269,16 +257,6 @@ def _connect_metrics(metrics: Metrics, outbox: Outbox, link: BrokerLink, limit: 
     metrics.devices_refused = lambda: limit.refused
 
 
-async def _make_room(config: Config, retention: Retention, metrics: Metrics) -> None:
-    """Delete old recordings within the limits of the configuration if the disk is almost full."""
-    if is_disk_full(config):
-        free = _free_bytes(config.data_dir)
-        pruned = await asyncio.to_thread(retention.prune, limits_of(config.recorder, disk_full=True))
-        report_pruned(metrics, pruned)
-        if pruned.deleted:
-            _LOG.warning("recordings_pruned", deleted=len(pruned.deleted), bytes=pruned.deleted_bytes, free_before=free)
-
-
 def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: Alarms) -> Recorder:
     recorder = Recorder(
         recordings,
@@ -291,14 +269,6 @@ def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: A
     )
     stack.callback(recorder.close, CLOSE_RECORDINGS_S)
     return recorder
-
-
-def _uploading(config: Config, shared: StorageFolder | None, alarms: Alarms, metrics: Metrics) -> Uploading | None:
-    if shared is None:
-        return None
-    uploading = Uploading(shared.url, partial(upload_queue, config.data_dir, shared), on_problem=alarms.on_uploading)
-    metrics.uploads = uploading.totals
-    return uploading
 
 
 def _outbox(stack: AsyncExitStack, path: Path, config: Config, alarms: Alarms, lock: DaemonLock) -> Outbox:
@@ -329,11 +299,3 @@ def _metrics_server(
     server = MetricsServer(None if port is None else start, alarms.on_metrics_server)
     stack.callback(server.close)
     return server
-
-
-def _free_bytes(folder: Path) -> int | None:
-    """Return the free space of the disk that holds ``folder``; ``None`` if the system does not report it."""
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None

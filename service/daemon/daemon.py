@@ -10,7 +10,8 @@ from typing import Final, Self
 from service.base.logs import get_logger, set_up_logging
 from service.config.broker_address import BrokerAddress
 from service.config.config import KEYS, Config
-from service.daemon.construction import Parts, Wrappers, build_parts, is_disk_full, report_pruned
+from service.daemon.construction import Parts, Wrappers, build_parts
+from service.daemon.disk_room import is_disk_full, report_pruned
 from service.ops.systemd import Notifier
 from service.recording.pruning import prune_periodically
 from service.recording.retention import Limits, Pruned, limits_of
@@ -122,6 +123,8 @@ class Daemon:
                 tasks.create_task(self._supervise_broker(), name="embedded broker"),
                 tasks.create_task(parts.notifier.run_watchdog(parts.flow.check_progress), name="watchdog"),
             ]
+            if parts.registry_follower is not None:
+                workers.append(tasks.create_task(parts.registry_follower.run(), name="shared registry"))
             if parts.uploading is not None:
                 workers.append(tasks.create_task(parts.uploading.run(), name="uploading"))
             parts.health.heartbeat()

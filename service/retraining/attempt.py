@@ -16,7 +16,7 @@ from models.factory import factory_model
 from models.model_file import MODEL_MAX_BYTES, load_model
 from models.model_meta import ModelMeta
 from models.names import version_name
-from models.registry import Registry
+from models.shared_registry import open_current_registry
 from models.task_runner import TaskRunner
 from models.trial import check_speed, try_model
 from models.version import Version
@@ -26,7 +26,6 @@ from service.retraining.contest_plan import TooFewShotsError, plan_contest, seen
 from service.retraining.result import JudgedContest, Outcome, RetrainingResult
 from service.retraining.training_data import TrainingData, read_training_data
 from stinger.errors import FileError, InputError
-from stinger.paths import registry_dir
 from stinger.private_files import private_folder
 
 JOURNAL_ACTION: Final = "retrain"
@@ -68,7 +67,7 @@ class _Attempt:
         self._config = config
         self._runner = runner
         self._model_max_bytes = model_max_bytes
-        self._registry = Registry(registry_dir(config.data_dir))
+        self._registry = open_current_registry(config.data_dir, config.registry)
 
     def run(self, logs: Sequence[str]) -> RetrainingResult:
         champion = choose_model(CHAMPION, self._registry)
@@ -174,8 +173,9 @@ class _Attempt:
             )
             return self._record(replace(result, outcome=Outcome.KEPT, why=(why,)))
         result = replace(result, warnings=result.warnings + warnings)
-        if result.champion == FACTORY:
-            self._add_factory_model()
+        before = result.champion
+        if before == FACTORY:
+            before = self._add_factory_model()
         added = self._registry.add(
             version_name(winner.name),
             model.data,
@@ -184,13 +184,17 @@ class _Attempt:
             us_per_sample=us_per_sample,
         )
         result = self._record(replace(result, version=added.id))
-        self._registry.promote(added.id, why=f"retraining: {result.why[0]}")
+        self._registry.promote(added.id, why=f"retraining: {result.why[0]}", instead_of=before)
         return result
 
-    def _add_factory_model(self) -> None:
-        """Make the model that comes with the program the first champion, so that there is one to roll back to."""
+    def _add_factory_model(self) -> str:
+        """Make the model that comes with the program the first champion, so that there is one to roll back to.
+
+        Returns its version.
+        """
         added = self._registry.add(FACTORY, factory_model().data, {"added_from": "the program"})
         self._registry.promote(added.id, why="in use before the first retraining")
+        return added.id
 
     def _record(self, result: RetrainingResult) -> RetrainingResult:
         """Write the report, then the journal's entry."""

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from models.factory import factory_model
+from models.shared_registry import SharedRegistry, open_registry
 from models.storage.folder import StorageFolder
 from models.synthetic import synthesise
 from stinger.logs import write_log
 from stinger.storage_url import StorageUrl
+from tests.helpers.cli import run_stinger
 from tests.helpers.daemons import PATIENCE_S, DaemonProcess, daemon
 from tests.helpers.recordings import write_old_recording
 from tests.helpers.s3_server import S3Server
@@ -118,3 +121,46 @@ def test_without_shared_storage_its_libraries_are_not_loaded(tmp_path: Path) -> 
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
     )
     assert json.loads(ended.stdout) == []
+
+
+@pytest.mark.slow
+def test_daemons_follow_the_champion_of_a_shared_registry_and_serve_on_without_it(
+    s3_url: StorageUrl, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    registry = SharedRegistry(StorageFolder(s3_url), tmp_path / "mine")
+    first, second = (registry.add(name, factory_model().data, {}).id for name in ("a", "b"))
+    registry.promote(first, why="")
+    options = ("--registry", s3_url.text, "--broker", "embedded:0")
+    with daemon(tmp_path / "one", *options) as one, daemon(tmp_path / "two", *options) as two:
+        for process in (one, two):
+            process.wait_for(f"ready: .*model {first}")
+        registry.promote(second, why="")
+        for process in (one, two):
+            process.wait_for(f"model_changed before={first} now={second}")
+    listed = run_stinger("models", "list", "--registry", s3_url, "--data-dir", tmp_path / "third")
+    assert listed.stdout == f"  {first}\n* {second}\n"
+    unreachable = run_stinger(
+        "models",
+        "list",
+        "--registry",
+        s3_url,
+        "--data-dir",
+        tmp_path / "third",
+        AWS_ENDPOINT_URL_S3="http://127.0.0.1:9",
+    )
+    assert unreachable.returncode == 2
+    assert unreachable.stderr.startswith(f"Error: {s3_url}/changes: the storage cannot be reached: ")
+
+
+def test_a_daemon_starts_with_the_last_champion_while_the_registry_is_away(
+    s3_url: StorageUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = open_registry(tmp_path / "data", s3_url)
+    champion = copy.add("a", factory_model().data, {}).id
+    copy.promote(champion, why="")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    with daemon(tmp_path, "--registry", s3_url.text, "--broker", "embedded:0") as process:
+        process.wait_for(f"ready: .*model {champion}")
+        process.wait_for("shared_registry_not_read")
