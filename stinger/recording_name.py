@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from stinger.utc import utc_time
+
 RECORDING_SUFFIX: Final = ".bin"
 """Suffix of a file of samples."""
 SIDECAR_SUFFIX: Final = ".json"
@@ -21,8 +23,8 @@ def recording_stem(unix_s: float) -> str:
 
     Names sort by time.
     """
-    time = datetime.fromtimestamp(unix_s, UTC)
-    return f"{time:%Y%m%dT%H%M%S}.{time.microsecond // 1000:03d}Z"
+    time = utc_time(unix_s)
+    return f"{time.year:04d}{time:%m%dT%H%M%S}.{time.microsecond // 1000:03d}Z"
 
 
 def stem_time(stem: str) -> datetime | None:

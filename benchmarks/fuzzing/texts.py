@@ -15,7 +15,7 @@ from models.spec import parse_spec
 from service.config.broker_address import parse_broker_url
 from service.config.loading import load_config
 from service.config.source_url import parse_source_urls
-from service.config.topic_root import parse_topic_root
+from service.config.topic_root import TopicRoot, parse_topic_root
 from service.mqtt.channels import is_command
 from service.mqtt.commands import answer, parse_command, read_content, request_on, take_id
 from service.mqtt.messages import OutgoingMessage
@@ -149,7 +149,7 @@ class _NoPublisher:
 def _take_retained(data: bytes) -> None:
     topic, _, payload = data.partition(b"\n")
     publisher: Any = _NoPublisher()
-    RetainedStates(publisher, lambda: (), quiet_s=0).take(topic.decode(errors="replace"), payload)
+    RetainedStates(publisher, lambda: (), quiet_s=0, root=TopicRoot()).take(topic.decode(errors="replace"), payload)
     assert publisher.taken <= 1
 
 

@@ -10,10 +10,10 @@ import logging
 import math
 import os
 import sys
-import time
 from dataclasses import dataclass
 from typing import Final, TextIO
 
+from stinger.utc import utc_text
 from stinger.wording import printable
 
 _HANDLER: Final = "stinger"
@@ -201,4 +201,4 @@ def _is_journal(stream: TextIO) -> bool:
 
 
 def _time(record: logging.LogRecord) -> str:
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs) % 1000:03d}Z"
+    return utc_text(record.created)

@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -26,6 +25,7 @@ from stinger.cli.options import ANY_PATH, json_option
 from stinger.errors import InputError
 from stinger.paths import recordings_dir
 from stinger.quantities import size_text
+from stinger.utc import utc_time
 
 
 @click.group(cls=SuggestingGroup, short_help="List, mark, pack and delete recordings.")
@@ -172,4 +172,4 @@ def _marked(recording: StoredRecording) -> str:
 
 
 def _time(recording: StoredRecording) -> str:
-    return f"{datetime.fromtimestamp(recording.ended_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{utc_time(recording.ended_s):%Y-%m-%dT%H:%M:%SZ}"

@@ -158,7 +158,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     join = partial(
         join_group, fence=fence, limit=limit, release=flow.release, saved=partial(saved_state, pacing, recorder, outbox)
     )
-    sources = build_sources(config.sources, subscription, limit, join_group=join)
+    sources = build_sources(config.sources, subscription, limit, join_group=join, root=config.broker.topic_root)
     model = ServingModel(
         config.model,
         serving,
@@ -279,6 +279,7 @@ def _outbox(stack: AsyncExitStack, path: Path, config: Config, alarms: Alarms, l
         defer=asyncio.get_running_loop().call_soon,
         on_problem=alarms.on_outbox,
         may_open=lambda: not lock.problem,
+        root=config.broker.topic_root,
     )
     return stack.enter_context(outbox)
 

@@ -82,11 +82,17 @@ class BrokerLink:
         self._outbox = outbox
         self._version = version
         self._instance = secrets.token_hex(6)
-        self._commands = CommandQueue(on_command) if on_command is not None else None
+        self._commands = CommandQueue(on_command, root=root) if on_command is not None else None
         self._times = BrokerLinkTimes() if times is None else times
-        self._publisher = Publisher(outbox, on_acknowledged, acknowledge_s=self._times.acknowledge_s, admit=admit)
+        self._publisher = Publisher(
+            outbox, on_acknowledged, acknowledge_s=self._times.acknowledge_s, admit=admit, root=root
+        )
         self._home_assistant = home_assistant
-        self._states = None if served is None else RetainedStates(self._publisher, served, quiet_s=self._times.states_s)
+        self._states = (
+            None
+            if served is None
+            else RetainedStates(self._publisher, served, quiet_s=self._times.states_s, root=root or TopicRoot())
+        )
         self._endings = BrokerEndings(address, self._publisher, on_broker_problem, stable_s=self._times.stable_s)
         if self._states is not None:
             self._states.correct_waiting(outbox.newest_retained())

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from service.base.logs import RepeatedFailure, get_logger
+from service.config.topic_root import TopicRoot
 from service.mqtt.channels import RESPONSES, DeliveryPolicy
 from service.mqtt.commands import (
     Command,
@@ -40,12 +41,18 @@ class CommandQueue:
     with the command's correlation data. Every other answer goes to the command's own topic with ``/response`` appended.
     Other response topics are refused, since everyone who may send commands could have the daemon write to any topic.
     Retained commands are ignored: the broker delivers them again at each connection. At most ``max_waiting`` commands
-    wait, and each may take ``handler_s`` seconds.
+    wait, and each may take ``handler_s`` seconds. ``root`` is where topics below ``stinger`` are at the broker.
     """
 
     def __init__(
-        self, handler: CommandHandler, *, max_waiting: int = MAX_WAITING, handler_s: float = HANDLER_S
+        self,
+        handler: CommandHandler,
+        *,
+        root: TopicRoot | None = None,
+        max_waiting: int = MAX_WAITING,
+        handler_s: float = HANDLER_S,
     ) -> None:
+        self._root = TopicRoot() if root is None else root
         self._handler = handler
         self._handler_s = handler_s
         self._refused_topic = RepeatedFailure(_LOG, "response_topic_refused")
@@ -54,12 +61,17 @@ class CommandQueue:
     def put(self, message: IncomingMessage) -> None:
         """Add the command in ``message``; if too many wait, drop it with a warning."""
         if message.retain:
-            _LOG.warning("retained_command_ignored", topic=message.topic)
+            _LOG.warning("retained_command_ignored", topic=self._root.outward(message.topic))
             return
         try:
             self._waiting.put_nowait(message)
         except asyncio.QueueFull:
-            _LOG.warning("command_dropped", reason="too many wait", topic=message.topic, waiting=self._waiting.maxsize)
+            _LOG.warning(
+                "command_dropped",
+                reason="too many wait",
+                topic=self._root.outward(message.topic),
+                waiting=self._waiting.maxsize,
+            )
 
     async def serve(self, connection: PublishingConnection) -> None:
         """Carry out commands and answer through ``connection`` until cancelled.
@@ -83,14 +95,19 @@ class CommandQueue:
             try:
                 await connection.deliver(response, correlation_data=correlation_data)
             except ValueError as error:  # it is too long for the broker, or refused
-                _LOG.warning("command_not_answered", topic=message.topic, reason=error)
+                _LOG.warning("command_not_answered", topic=self._root.outward(message.topic), reason=error)
 
     def _response_topic(self, message: IncomingMessage) -> str | None:
         """Return the response topic that the command names; ``None`` if it names none, or one that is not allowed."""
         topic = message.response_topic
         if topic is None or (topic.startswith(RESPONSES) and topic != RESPONSES and not topic_problem(topic)):
             return topic
-        self._refused_topic.log(f"not below {RESPONSES}", topic=message.topic, response_topic=f"{topic:.200}")
+        outward = self._root.outward
+        self._refused_topic.log(
+            f"not below {outward(RESPONSES)}",
+            topic=outward(message.topic),
+            response_topic=f"{outward(topic):.200}" or "another daemon's",
+        )
         return None
 
     async def _execute(self, message: IncomingMessage) -> bytes | None:
@@ -110,7 +127,7 @@ class CommandQueue:
             return answer(request, error=str(error))
         except Exception:  # noqa: BLE001 - logged with its traceback
             # A fault of ours must not end the connection, nor leave the sender without an answer.
-            _LOG.exception("command_failed", topic=message.topic)
+            _LOG.exception("command_failed", topic=self._root.outward(message.topic))
             return answer(request, error="internal error, see the daemon's log")
 
 

@@ -138,6 +138,11 @@ class Connection(ABC):
         """Why the connection is lost, for a person; empty if it is not."""
         return self._lost_reason
 
+    @property
+    def root(self) -> TopicRoot:
+        """Where topics below ``stinger`` are at the broker: what is logged has topics as they are there."""
+        return self._settings.root
+
     def narrow_limits(self, limits: BrokerLimits) -> None:
         """Keep ``limits`` from now on, which are narrower than those that the broker announced."""
         self._limits = limits

@@ -6,6 +6,7 @@ import logging
 from typing import Final
 
 from service.base.logs import get_logger
+from service.config.topic_root import TopicRoot
 from service.mqtt.errors import MessageTooLongError
 
 _LOG: Final = get_logger(__name__)
@@ -14,9 +15,13 @@ _NAMED_MAX: Final = 1000
 
 
 class MessageProblems:
-    """The messages that were refused by the broker or could not be sent; each topic and reason is a warning once."""
+    """The messages that were refused by the broker or could not be sent; each topic and reason is a warning once.
 
-    def __init__(self) -> None:
+    ``root`` is where topics below ``stinger`` are at the broker.
+    """
+
+    def __init__(self, root: TopicRoot) -> None:
+        self._root = root
         self.too_long = 0
         """Messages longer than the broker accepts."""
         self.refused = 0
@@ -41,4 +46,10 @@ class MessageProblems:
         new = key not in self._named and len(self._named) < _NAMED_MAX
         if new:
             self._named.add(key)
-        _LOG.log(logging.WARNING if new else logging.DEBUG, event, topic=topic, reason=reason, count=count)
+        _LOG.log(
+            logging.WARNING if new else logging.DEBUG,
+            event,
+            topic=self._root.outward(topic),
+            reason=reason,
+            count=count,
+        )

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import lru_cache, singledispatch
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from service.base.source import LinkReport
 from service.base.states import DaemonStatus, ModelInUse, ScoreBlock, Stamps
 from service.mqtt import channels
 from service.mqtt.channels import Channel, DeliveryPolicy
+from stinger.utc import utc_text
 
 _PROBABILITY_DIGITS = 6
 _MS_DIGITS = 3
@@ -65,8 +65,7 @@ def iso_time(host_s: float) -> str:
     >>> iso_time(1700000000.1239)
     '2023-11-14T22:13:20.123Z'
     """
-    whole_s, ms = divmod(math.floor(host_s * 1000), 1000)
-    return f"{datetime.fromtimestamp(whole_s, UTC).replace(tzinfo=None).isoformat()}.{ms:03d}Z"
+    return utc_text(host_s)
 
 
 @singledispatch

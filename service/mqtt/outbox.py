@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from service.base.logs import get_logger
+from service.config.topic_root import TopicRoot
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.outbox_mirror import Defer, Entry, OutboxMirror
@@ -50,8 +51,8 @@ class Outbox:
     It holds at most ``limit`` messages; if it is full, the oldest one that is not in flight is dropped. Opening creates the
     file and its folder if they are missing, and never fails: a damaged file is set aside under another name, and without a
     file the queue is in memory until :meth:`retry` can open it. ``on_problem`` takes one line about all that is wrong with
-    the file whenever that changes, an empty one if nothing is. ``may_open`` returns whether the file may be opened now. Use
-    it from one thread, except :meth:`checkpoint`.
+    the file whenever that changes, an empty one if nothing is. ``may_open`` returns whether the file may be opened now.
+    ``root`` is where topics below ``stinger`` are at the broker. Use it from one thread, except :meth:`checkpoint`.
 
     ``defer`` takes a function that writes the changes to the file, and calls it soon, as ``loop.call_soon`` does. Then a
     message is sent to the broker before it is written, and the changes of one turn of the loop are one transaction.
@@ -65,7 +66,9 @@ class Outbox:
         defer: Defer = _at_once,
         on_problem: Callable[[str], None] = _ignore,
         may_open: Callable[[], bool] = _always,
+        root: TopicRoot | None = None,
     ) -> None:
+        self._root = TopicRoot() if root is None else root
         self._limit = limit
         self._waiting: deque[Entry] = deque()
         self._in_flight: dict[int, Entry] = {}
@@ -196,7 +199,7 @@ class Outbox:
             reason="outbox full",
             limit=self._limit,
             dropped=self._dropped,
-            topic=topic,
+            topic=self._root.outward(topic),
         )
 
     def _reject(self, entry: Entry, reason: str) -> None:
@@ -209,7 +212,7 @@ class Outbox:
         _LOG.log(
             logging.WARNING if self._set_aside == 1 else logging.DEBUG,
             "outbox_message_set_aside",
-            topic=f"{rejected.topic.decode(errors='replace'):.100}",
+            topic=f"{self._root.outward(rejected.topic.decode(errors='replace')):.100}",
             reason=rejected.reason,
             set_aside=self._set_aside,
         )

@@ -19,6 +19,7 @@ from service.base.logs import get_logger
 from service.mqtt.outbox_rows import NotAnOutboxError, StoredQueue, check_schema, load
 from stinger.errors import FileError
 from stinger.files import make_folder
+from stinger.utc import utc_time
 
 _LOG: Final = get_logger(__name__)
 
@@ -148,7 +149,7 @@ def set_aside_file(path: Path, reason: str) -> str:
 
     Raises ``OSError`` if that cannot be done.
     """
-    stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    stem = f"{path.name}.damaged-{utc_time(time.time()):%Y%m%dT%H%M%SZ}"
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     aside = next(path.with_name(name) for name in names if not os.path.lexists(path.with_name(name)))
     for suffix in _COMPANIONS:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from service.config.topic_root import TopicRoot
 from service.mqtt.admission import Admission, admit_all
 from service.mqtt.broker_state import ACKNOWLEDGE_S
 from service.mqtt.channels import DeliveryPolicy
@@ -60,12 +61,13 @@ class Publisher:
         *,
         acknowledge_s: float = ACKNOWLEDGE_S,
         admit: Admission = admit_all,
+        root: TopicRoot | None = None,
     ) -> None:
         self._outbox = outbox
         self._admit = admit
         self._on_acknowledged = on_acknowledged
         self._acknowledge_s = acknowledge_s
-        self.problems = MessageProblems()
+        self.problems = MessageProblems(root or TopicRoot())
         """The messages that the broker did not take."""
         self._attempts: dict[int, int] = {}  # of events that the broker refused, by their numbers
         self._refused_for_now = ""

@@ -12,6 +12,7 @@ from typing import Any, Final
 from service.base.events import WheelsSwitched, event_id
 from service.base.logs import get_logger
 from service.base.source import LinkCounters, LinkReport, LinkState
+from service.config.topic_root import TopicRoot
 from service.mqtt.channels import LINK, SPINUP, Channel
 from service.mqtt.connection import PublishingConnection
 from service.mqtt.messages import OutgoingMessage, decode, event_message, link_message
@@ -34,12 +35,14 @@ class RetainedStates:
     """Takes the retained messages of a broker, and publishes through ``publisher`` what holds instead.
 
     A state that this run of the daemon has published itself is left alone, and so is a message that is not the daemon's.
-    After ``quiet_s`` seconds without another retained state, the broker has delivered them all.
+    After ``quiet_s`` seconds without another retained state, the broker has delivered them all. ``root`` is
+    where topics below ``stinger`` are at the broker.
     """
 
-    def __init__(self, publisher: Publisher, served: Served, *, quiet_s: float) -> None:
+    def __init__(self, publisher: Publisher, served: Served, *, quiet_s: float, root: TopicRoot) -> None:
         self._publisher = publisher
         self._served = served
+        self._root = root
         self._quiet = QuietPeriod(quiet_s)
         self._corrected = False
         self._subscriber = PatientSubscriber()
@@ -88,7 +91,7 @@ class RetainedStates:
             self._correct(LINK, device, link_message(report, time.time()))
 
     def _correct(self, channel: Channel, device: DeviceName, message: OutgoingMessage) -> None:
-        _LOG.info("retained_state_corrected", device=device, topic=channel.topic(device))
+        _LOG.info("retained_state_corrected", device=device, topic=self._root.outward(channel.topic(device)))
         self._publisher.put(message)
 
 

@@ -66,14 +66,14 @@ class PatientSubscriber:
         except MessageTooLongError as error:
             if len(filters) > 1:
                 raise
-            self._warn(filters[0][0], f"it is too long: {error}")
+            self._warn(connection, filters[0][0], f"it is too long: {error}")
             return
         except NoAnswerError as error:
             if not self._unanswered:
                 self._unanswered = True
                 raise
             for name, _ in filters:
-                self._warn(name, str(error))
+                self._warn(connection, name, str(error))
             return
         except MqttError as error:
             self._take_ending(connection, filters, error)
@@ -81,7 +81,7 @@ class PatientSubscriber:
         self._unanswered = False
         for (name, _), code in zip(filters, codes, strict=True):
             if code >= REFUSED:
-                self._warn(name, suback_text(code))
+                self._warn(connection, name, suback_text(code))
 
     def _take_ending(self, connection: Connection, filters: Sequence[tuple[str, QoS]], error: MqttError) -> None:
         ending = connection.ending
@@ -92,9 +92,9 @@ class PatientSubscriber:
             name = filters[0][0]
             self._endings[name] = self._endings.get(name, 0) + 1
             if self._endings[name] >= _ENDINGS:
-                self._warn(name, f"the connection ends when it is sent: {error}")
+                self._warn(connection, name, f"the connection ends when it is sent: {error}")
 
-    def _warn(self, name: str, reason: str) -> None:
+    def _warn(self, connection: Connection, name: str, reason: str) -> None:
         level = logging.DEBUG if (name, reason) in self._logged else logging.WARNING
         self._logged.add((name, reason))
-        _LOG.log(level, "broker_refused_subscription", topic=name, reason=reason)
+        _LOG.log(level, "broker_refused_subscription", topic=connection.root.outward(name), reason=reason)

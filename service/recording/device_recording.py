@@ -7,9 +7,10 @@ from pathlib import Path
 
 from service.base.source import Block
 from service.recording.recording_file import RecordingFile
-from service.recording.sidecar import RecordingNote, Sidecar, utc_text
+from service.recording.sidecar import RecordingNote, Sidecar
 from service.recording.store import storable_time
 from stinger.device_name import DeviceName
+from stinger.utc import utc_text
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from service.recording.sidecar import Sidecar, utc_text
+from service.recording.sidecar import Sidecar
 from service.recording.sidecar_lock import sidecar_lock
 from service.recording.store import find_sidecar, recorded_device, sidecar_path
 from stinger.errors import FileError, InputError
@@ -22,6 +22,7 @@ from stinger.recording import Recording
 from stinger.recording_name import STEM, stem_time
 from stinger.sample import SAMPLE_BYTES
 from stinger.shots import find_shots
+from stinger.utc import utc_text
 
 EDGE_WITHIN_MS: Final = 500
 """A time that a person types belongs to the nearest trigger edge, if that is not further away."""

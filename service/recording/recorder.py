@@ -20,13 +20,14 @@ from service.recording.device_recording import DeviceRecording
 from service.recording.disk_alarm import DiskAlarm, RecorderAlarm
 from service.recording.disk_worker import DiskWorker
 from service.recording.recording_file import RecordingFile, TornError
-from service.recording.sidecar import EndReason, RecordingNote, utc_text
+from service.recording.sidecar import EndReason, RecordingNote
 from service.recording.store import device_folder
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.files import StrPath
 from stinger.recording import GAP_MS
 from stinger.sample import SAMPLE_BYTES
+from stinger.utc import utc_text
 
 MAX_FILE_BYTES: Final = 64_000_000
 KEEP_FREE_BYTES: Final = 16_000_000

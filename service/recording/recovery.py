@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.recording.sidecar import EndReason, Sidecar, utc_text
+from service.recording.sidecar import EndReason, Sidecar
 from service.recording.sidecar_lock import sidecar_lock
 from service.recording.store import StoredFiles, find_sidecar, list_files, recorded_device, sidecar_path
 from stinger.errors import FileError, StingerError
@@ -19,6 +19,7 @@ from stinger.logs.records import TORN_ZEROS
 from stinger.recording import split_recordings
 from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
+from stinger.utc import utc_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -104,11 +103,6 @@ def read_sidecar(path: StrPath) -> Sidecar:
         return _checked(values)
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(path, f"is not a sidecar of a recording: {error}") from error
-
-
-def utc_text(unix_s: float) -> str:
-    """Return the Unix time ``unix_s`` as UTC text, ISO 8601 with milliseconds."""
-    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _checked(values: dict[str, Any]) -> Sidecar:

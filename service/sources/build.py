@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from service.base.source import Source
 from service.config.source_url import MqttUrl, NatsUrl, ReplayUrl, SerialUrl, SourceUrl, TcpUrl
+from service.config.topic_root import TopicRoot
 from service.sources.device_limit import DeviceLimit
 from service.sources.mqtt_source import MqttSource, Subscription
 from service.sources.port_opening import DEFAULT_BAUD
@@ -20,12 +21,17 @@ def build_sources(
     limit: DeviceLimit | None = None,
     *,
     join_group: Callable[[NatsUrl], Source] | None = None,
+    root: TopicRoot | None = None,
 ) -> list[Source]:
     """Return a source for each of ``urls``, in their order; opens nothing.
 
     ``mqtt:`` subscribes with ``subscribe`` and accepts new devices as ``limit`` allows. ``nats:`` is built by ``join_group``.
+    ``root`` is where topics below ``stinger`` are at the broker.
     """
-    return [_build(url, subscribe, limit, join_group) for url in urls]
+    return [
+        MqttSource(str(url), subscribe, limit=limit, root=root) if isinstance(url, MqttUrl) else _build(url, join_group)
+        for url in urls
+    ]
 
 
 def build_device_source(url: SerialUrl | TcpUrl | ReplayUrl) -> Source:
@@ -39,14 +45,8 @@ def build_device_source(url: SerialUrl | TcpUrl | ReplayUrl) -> Source:
             return ReplaySource(str(url), url.device, url.path, speed=url.speed, loops=url.loops)
 
 
-def _build(
-    url: SourceUrl, subscribe: Subscription, limit: DeviceLimit | None, join_group: Callable[[NatsUrl], Source] | None
-) -> Source:
-    match url:
-        case MqttUrl():
-            return MqttSource(str(url), subscribe, limit=limit)
-        case NatsUrl():
-            assert join_group is not None
-            return join_group(url)
-        case _:
-            return build_device_source(url)
+def _build(url: SerialUrl | TcpUrl | ReplayUrl | NatsUrl, join_group: Callable[[NatsUrl], Source] | None) -> Source:
+    if isinstance(url, NatsUrl):
+        assert join_group is not None
+        return join_group(url)
+    return build_device_source(url)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from service.base.logs import get_logger
 from service.base.source import Block, Intake, LinkCounters, LinkReport, LinkState
 from service.base.wall_clock import HOST_CLOCK
+from service.config.topic_root import TopicRoot
 from service.sources.block_builder import BlockBuilder
 from service.sources.device_limit import REPLACED_AFTER_S, DeviceLimit
 from service.sources.stream_problems import StreamProblems
@@ -39,8 +40,11 @@ class MqttDevices:
     message.
     """
 
-    def __init__(self, prefix: str, silence_s: float, limit: DeviceLimit | None = None) -> None:
+    def __init__(
+        self, prefix: str, silence_s: float, limit: DeviceLimit | None = None, root: TopicRoot | None = None
+    ) -> None:
         self._prefix = prefix
+        self._root = TopicRoot() if root is None else root
         self._silence_s = silence_s
         self._limit = DeviceLimit() if limit is None else limit
         self._devices: dict[DeviceName, PublishingDevice] = {}
@@ -102,6 +106,7 @@ class MqttDevices:
     def _log_foreign(self, topic: str) -> None:
         level = logging.DEBUG if self._foreign_logged else logging.WARNING
         self._foreign_logged = True
+        topic = self._root.outward(topic)
         _LOG.log(level, "message_ignored", topic=topic[:_LOGGED_TOPIC_MAX], reason="no device can have this name")
 
 

@@ -12,6 +12,7 @@ from service.base.backoff import Backoff
 from service.base.hold_up import HoldUpDetector
 from service.base.logs import get_logger
 from service.base.source import Intake
+from service.config.topic_root import TopicRoot
 from service.sources.device_limit import DeviceLimit
 from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
 from stinger.device_name import DeviceName
@@ -43,10 +44,11 @@ class MqttSource:
         silence_s: float = SILENCE_S,
         backoff: Backoff | None = None,
         limit: DeviceLimit | None = None,
+        root: TopicRoot | None = None,
     ) -> None:
         self._url = url
         self._subscribe = subscribe
-        self._devices = MqttDevices(prefix, silence_s, limit)
+        self._devices = MqttDevices(prefix, silence_s, limit, root)
         self._silence_s = silence_s
         self._backoff = Backoff() if backoff is None else backoff
 

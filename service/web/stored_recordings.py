@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from service.recording.sidecar import RecordingNote, Sidecar, utc_text
+from service.recording.sidecar import RecordingNote, Sidecar
 from service.recording.store import (
     StoredRecording,
     device_folder,
@@ -27,6 +27,7 @@ from stinger.private_files import private_files
 from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 from stinger.shots import find_shots
+from stinger.utc import utc_text
 from stinger.wording import printable
 
 MAX_UPLOAD_BYTES: Final = 64_000_000

@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from stinger.logs import read_marked_log
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.paths import recordings_dir, registry_dir
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
+from stinger.utc import utc_time
 
 TRADE_OFF_FOLDER: Final = "trade-offs"
 MOST_HOURS: Final = 10
@@ -65,7 +65,7 @@ def read_trade_off(data_dir: Path, model: str) -> TradeOff | None:
     path = _folder(data_dir, model) / JSON_FILE
     try:
         values = json.loads(read_bytes(path, at_most=_RESULT_MAX_BYTES))
-        measured = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        measured = utc_time(path.stat().st_mtime)
         return _parse(values, f"{measured:%Y-%m-%d %H:%M}")
     except (OSError, FileError, ValueError, RecursionError, KeyError, TypeError):
         return None

@@ -6,11 +6,12 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.recording.sidecar import EndReason, Sidecar, utc_text
+from service.recording.sidecar import EndReason, Sidecar
 from service.recording.store import device_folder, sidecar_path
 from stinger.device_name import DeviceName
 from stinger.recording_name import recording_stem
 from stinger.sample import SampleArray
+from stinger.utc import utc_text
 from tests.helpers.samples import random_samples
 
 NOW_S = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()

@@ -22,10 +22,11 @@ from service.recording.disk_alarm import RecorderAlarm
 from service.recording.disk_worker import DiskWorker
 from service.recording.recording_file import RecordingFile
 from service.recording.recovery import recover
-from service.recording.sidecar import EndReason, Sidecar, read_sidecar, utc_text
+from service.recording.sidecar import EndReason, Sidecar, read_sidecar
 from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
 from stinger.files import write_bytes
+from stinger.utc import utc_text
 from tests.helpers.places import ROOT
 from tests.helpers.samples import random_samples
 from tests.service.blocks import block_of, blocks_of
