@@ -9,15 +9,17 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.pool import IMapIterator
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, TypeVar
 
 import joblib
 
-from stinger.errors import InputError
+from stinger.errors import InputError, UnavailableError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -27,6 +29,14 @@ LOCAL: Final = "local"
 
 macOS can fork as well, but its libraries for linear algebra may crash after a fork.
 """
+
+DASK: Final = "dask"
+"""A Dask cluster."""
+
+_CLUSTER_ATTEMPTS: Final = 3
+"""How often the tasks that are left are begun again on a cluster that has lost all of its workers."""
+
+_WORKERS_WAIT_S: Final = 30.0
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 """Signals that end a process."""
@@ -54,19 +64,20 @@ def run_parallel(
 
     ``function`` must be picklable except for local work; tasks and results always. Closing the iterator, or
     an exception such as ``KeyboardInterrupt`` inside it, ends the workers; Ctrl-C interrupts only this process.
-    Raises :class:`InputError` for a backend that does not exist or cannot be reached, and if a local worker dies.
+    Raises :class:`InputError` for a backend that does not exist or cannot be reached, and if a local worker dies. A Dask
+    worker that dies is replaced by others; :class:`UnavailableError` is raised if all die again and again.
 
     >>> list(run_parallel(len, ["a", "bcd"], Workers(jobs=1)))
     [1, 3]
     """
-    if workers.scheduler is not None and workers.backend != "dask":
+    if workers.scheduler is not None and workers.backend != DASK:
         raise InputError(f"a scheduler belongs to the backend dask, not to {workers.backend}")
     jobs = min(workers.jobs or joblib.cpu_count(), len(tasks))
     if workers.backend == LOCAL and (jobs <= 1 or not _processes_can_share()):
         yield from map(function, tasks)
     elif workers.backend == LOCAL and sys.platform == "linux":
         yield from _fork(function, tasks, jobs, workers.check_interval_s)
-    elif workers.backend == "dask":
+    elif workers.backend == DASK:
         yield from _dask(function, tasks, workers)
     else:
         backend = "loky" if workers.backend == LOCAL else workers.backend
@@ -162,9 +173,38 @@ def _dask(function: Callable[[Task], Result], tasks: Sequence[Task], workers: Wo
         client = make_client(workers.scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{workers.scheduler}: no Dask scheduler answers there ({error})") from error
-    # Scattering sends the function and its data to each machine once, instead of with each task.
-    with client, _configured("dask", workers.jobs or -1, client=client, scatter=[function]):
-        yield from _joblib(function, tasks)
+    from distributed import KilledWorker  # noqa: PLC0415
+
+    left = dict(enumerate(tasks))
+    with client:
+        for _ in range(_CLUSTER_ATTEMPTS):
+            numbered = partial(_numbered, function)
+            try:
+                client.wait_for_workers(1, timeout=_WORKERS_WAIT_S)
+                # Scattering sends the function and its data to each machine once, instead of with each task.
+                with _configured(DASK, workers.jobs or -1, client=client, scatter=[numbered]):
+                    for number, result in _joblib(numbered, list(left.items())):
+                        del left[number]
+                        yield result
+            except CancelledError:
+                # All workers that had the data were lost: those that take their place get it again. Dask itself repeats the
+                # tasks of a lost worker on others that have the data.
+                continue
+            except TimeoutError as error:
+                raise UnavailableError(f"{workers.scheduler}: this cluster has no workers") from error
+            except KilledWorker as error:
+                raise InputError(
+                    f"{workers.scheduler}: several workers died of the same task, perhaps out of memory: {error}"
+                ) from error
+            return
+    raise UnavailableError(
+        f"{workers.scheduler}: all of its workers were lost {_CLUSTER_ATTEMPTS} times: try again later"
+    )
+
+
+def _numbered(function: Callable[[Task], Result], item: tuple[int, Task]) -> tuple[int, Result]:
+    number, task = item
+    return number, function(task)
 
 
 @contextmanager

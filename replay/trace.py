@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
 
 from models.decision_parameters import DecisionParameters
 from models.levels import Levels, follow
+from models.model_file import Model, open_model
 from models.scorer import WindowModel, score_recording
 from models.sessions import Session
+from models.task_runner import TaskRunner
+from stinger.recording import Recording
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +55,26 @@ def score_sessions(
         traces.append(Trace(session, score_recording(model, session.recording)))
         progress(1)
     return tuple(traces)
+
+
+def score_sessions_on(runner: TaskRunner, model: Model, sessions: Sequence[Session]) -> tuple[Trace, ...]:
+    """Score each of ``sessions`` as :func:`score_sessions` does, as one task for each on the workers of ``runner``."""
+    tasks = [(position, session.recording) for position, session in enumerate(sessions)]
+    # Long ones first, so that none of them is begun last.
+    tasks.sort(key=lambda task: len(task[1]), reverse=True)
+    scored = dict(runner.run("Scoring", partial(_score, model.data), tasks))
+    return tuple(Trace(session, scored[position]) for position, session in enumerate(sessions))
+
+
+def _score(model: bytes, task: tuple[int, Recording]) -> tuple[int, npt.NDArray[np.float32]]:
+    position, recording = task
+    return position, score_recording(_opened(model), recording)
+
+
+@lru_cache(maxsize=2)
+def _opened(model: bytes) -> Model:
+    """Open a model, once in a process for all of its recordings."""
+    return open_model(model)
 
 
 def levels_of(trace: Trace, parameters: DecisionParameters) -> Levels:

@@ -18,7 +18,7 @@ from models.row_options import STREAM, RowOptions
 from models.spec import parse_spec
 from models.task_runner import TaskRunner
 from models.threshold import Threshold
-from models.workers import Workers
+from models.workers import DASK, LOCAL, Workers
 from replay.cli.evaluation_input import (
     evaluation_options,
     model_traces,
@@ -81,6 +81,12 @@ class _Angles(click.ParamType[tuple[float, ...]]):
     "--jobs", type=click.IntRange(0), default=0, help="Number of parallel trainings.  [default: 0, one per core]"
 )
 @click.option(
+    "--dask",
+    "scheduler",
+    metavar="ADDRESS",
+    help="Train and score on this Dask cluster, such as tcp://10.0.0.5:8786, with a task for each recording.",
+)
+@click.option(
     "--threshold",
     type=ThresholdType(),
     help="Level at which the wheels go on; they go off at half of it.  [default: the model's own, else 0.5]",
@@ -129,6 +135,7 @@ def evaluate_command(
     hard_rounds: int,
     turned_deg: float,
     jobs: int,
+    scheduler: str | None,
     threshold: Threshold | None,
     idle_rpm: int,
     min_lead_ms: float,
@@ -153,6 +160,7 @@ def evaluate_command(
     parameters = DecisionParameters() if threshold is None else DecisionParameters(on=threshold)
     parsed = None if spec is None else parse_spec(spec)
     model = None if model_file is None else load_model(model_file)
+    runner = TaskRunner(Workers(jobs, LOCAL if scheduler is None else DASK, scheduler), progress_bar)
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
     plan = TurnPlan(turn or (), draws=turn_axes, seed=seed)
     changed = plan.turned(data.sessions)
@@ -168,7 +176,6 @@ def evaluate_command(
                 seed=seed,
             )
         by, parts = choose_folds(data.sessions, count=folds, by=folds_by)
-        runner = TaskRunner(Workers(jobs=jobs), progress_bar)
         traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, runner, changed=changed)
         subject, method = str(parsed), describe_folds(by, parts, seed)
     else:
@@ -176,7 +183,8 @@ def evaluate_command(
         assert model_file is not None
         own = model.meta.decision
         parameters = own if threshold is None else own.at(threshold)
-        traces, warnings = model_traces(model, (*data.sessions, *changed)), overlap_warnings(model, data)
+        cluster = None if scheduler is None else runner
+        traces, warnings = model_traces(model, (*data.sessions, *changed), cluster), overlap_warnings(model, data)
         subject = f"{Path(model_file).name} ({model.meta.spec}, sha256 {model.sha256[:12]})"
         method = "as a stream, from the start of each recording"
     traces, of_turned = traces[: len(data.sessions)], traces[len(data.sessions) :]

@@ -11,8 +11,9 @@ from models.model_file import Model
 from models.provenance import part_seen
 from models.sessions import Session
 from models.storage.logs import read_logs
+from models.task_runner import TaskRunner
 from replay.evaluation.data import EvaluationData, evaluation_data
-from replay.trace import Trace, score_sessions
+from replay.trace import Trace, score_sessions, score_sessions_on
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
 from stinger.cli.repairs import warn, warn_of_repairs
@@ -58,8 +59,10 @@ def open_data(paths: Sequence[str], *, rate_hz: float, every: int, min_shot_gap_
     return data
 
 
-def model_traces(model: Model, sessions: Sequence[Session]) -> tuple[Trace, ...]:
-    """Score each of ``sessions`` with ``model`` as a stream, with a progress bar."""
+def model_traces(model: Model, sessions: Sequence[Session], runner: TaskRunner | None = None) -> tuple[Trace, ...]:
+    """Score each of ``sessions`` with ``model`` as a stream, with a progress bar; on ``runner``, if there is one."""
+    if runner is not None:
+        return score_sessions_on(runner, model, sessions)
     with progress_bar("Scoring", len(sessions)) as progress:
         return score_sessions(model, sessions, progress=progress)
 

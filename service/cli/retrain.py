@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from models.task_runner import TaskRunner
-from models.workers import LOCAL, Workers
+from models.workers import DASK, LOCAL, Workers
 from service.cli.config_options import option_values, retraining_options
 from service.config.config import Config
 from service.config.loading import load_config
@@ -94,7 +94,7 @@ def retrain_command(
 
     Every option can also be set in the daemon's TOML file, below [retrain], or in the environment (docs/retraining.md).
     """  # noqa: D301 - click needs the backspace itself
-    runner = TaskRunner(Workers(jobs, LOCAL if scheduler is None else "dask", scheduler), progress_bar)
+    runner = TaskRunner(Workers(jobs, LOCAL if scheduler is None else DASK, scheduler), progress_bar)
 
     def load() -> Config:
         return load_config(config_file, os.environ, option_values(options))

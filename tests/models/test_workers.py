@@ -59,6 +59,38 @@ def test_a_dask_cluster_does_every_task_once() -> None:
     assert done.stdout == "-4 -3 -2 -1 0\n", done.stderr
 
 
+LOST_WORKERS_SCRIPT = """
+import os, signal, sys, threading, time
+from distributed import Client, LocalCluster
+from models.workers import Workers, run_parallel
+
+def slow(number):
+    time.sleep(0.2)
+    return -number
+
+def kill_later(pids):
+    time.sleep(1.5)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        with Client(cluster) as client:
+            pids = list(client.run(os.getpid).values())[:int(sys.argv[1])]
+        threading.Thread(target=kill_later, args=(pids,), daemon=True).start()
+        print(*sorted(run_parallel(slow, range(30), Workers(backend="dask", scheduler=cluster.scheduler_address))))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [1, 2], ids=["one of two", "all"])
+def test_tasks_of_killed_dask_workers_are_done_by_others(tmp_path: Path, killed: int) -> None:
+    pytest.importorskip("distributed")
+    (tmp_path / "cluster.py").write_text(LOST_WORKERS_SCRIPT)
+    done = run_program(sys.executable, tmp_path / "cluster.py", killed, timeout_s=110, PYTHONPATH=str(ROOT))
+    assert done.stdout == " ".join(str(-number) for number in range(29, -1, -1)) + "\n", done.stderr
+
+
 def test_a_backend_that_gives_everything_at_the_end_will_do() -> None:
     workers = Workers(jobs=2, backend="multiprocessing")
     assert sorted(run_parallel(partial(add, 1), range(5), workers)) == [1, 2, 3, 4, 5]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,13 @@ from models.decision import Decision
 from models.decision_parameters import DecisionParameters
 from models.model_file import load_model
 from models.scorer import score_recording
+from models.sessions import open_sessions
+from models.task_runner import TaskRunner
+from models.workers import Workers
+from replay.trace import score_sessions, score_sessions_on
 from stinger.logs import read_log, write_log
-from tests.helpers.cli import invoke
+from tests.helpers.cli import invoke, run_program
+from tests.helpers.places import ROOT
 from tests.helpers.samples import samples_at
 
 
@@ -122,3 +128,42 @@ def test_training_on_turned_rows_changes_the_results(folder: Path) -> None:
     base = ("evaluate", "--train", "logreg:summary", folder / "log.bin", "--folds", 2, "--json")
     plain, turned = (json.loads(invoke(*base, *more).stdout) for more in ((), ("--turned-deg", 40)))
     assert plain["average_precision"] != turned["average_precision"]
+
+
+def test_scoring_recordings_as_tasks_gives_the_numbers_of_scoring_them_in_turn(folder: Path) -> None:
+    model = load_model(folder / "model.onnx")
+    sessions = open_sessions([read_log(folder / "log.bin"), read_log(folder / "other.bin")])
+    here = score_sessions(model, sessions)
+    spread = score_sessions_on(TaskRunner(Workers(jobs=2)), model, sessions)
+    assert [trace.session for trace in spread] == [trace.session for trace in here]
+    for one, other in zip(spread, here, strict=True):
+        np.testing.assert_array_equal(one.probability, other.probability)
+
+
+DASK_SCRIPT = """
+import subprocess, sys
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        command = [sys.executable, "-m", "stinger", "evaluate", "--dask", cluster.scheduler_address, *sys.argv[1:]]
+        sys.exit(subprocess.run(command, timeout=100).returncode)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["--model-file", "--train"])
+def test_a_dask_cluster_gives_the_numbers_of_this_machine(folder: Path, tmp_path: Path, how: str) -> None:
+    pytest.importorskip("distributed")
+    (tmp_path / "cluster.py").write_text(DASK_SCRIPT)
+    arguments = [how, folder / "model.onnx" if how == "--model-file" else "logreg:summary"]
+    arguments += ["--json", folder / "log.bin", folder / "other.bin"]
+    spread = run_program(sys.executable, tmp_path / "cluster.py", *arguments, timeout_s=110, PYTHONPATH=str(ROOT))
+    assert spread.returncode == 0, spread.stderr
+    assert json.loads(spread.stdout) == json.loads(invoke("evaluate", *arguments).stdout)
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(folder: Path) -> None:
+    result = invoke("evaluate", "--model-file", folder / "model.onnx", "--dask", "junk://h:1", folder / "log.bin")
+    assert result.exit_code == 2
+    assert "junk://h:1: no Dask scheduler answers there" in result.stderr
