@@ -168,7 +168,9 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
 def query_prometheus(address: str, query: str) -> list[dict[str, Any]]:
     """Return the result of a query; empty while Prometheus does not answer."""
     try:
-        with urllib.request.urlopen(f"{address}/api/v1/query?query={urllib.parse.quote(query)}", timeout=5) as response:
+        with urllib.request.urlopen(
+            f"{address}/api/v1/query?query={urllib.parse.quote(query)}", timeout=30
+        ) as response:
             result: list[dict[str, Any]] = json.load(response)["data"]["result"]
             return result
     except OSError:
@@ -199,6 +201,6 @@ def test_every_query_of_the_dashboard_has_a_result_with_a_real_daemon(tmp_path: 
                 place for place, query in dashboard_queries().items() if not query_prometheus(address, as_of_now(query))
             ]
             assert empty == []
-            with urllib.request.urlopen(f"{address}/api/v1/rules", timeout=5) as response:
+            with urllib.request.urlopen(f"{address}/api/v1/rules", timeout=30) as response:
                 (group,) = json.load(response)["data"]["groups"]
             assert [rule["name"] for rule in group["rules"] if rule["health"] == "err"] == []

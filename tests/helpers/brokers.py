@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 import socket
 import subprocess
@@ -128,6 +129,19 @@ async def subscriber(
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+
+
+async def retained_messages(port: int, topic_filter: str = "#") -> list[aiomqtt.Message]:
+    """Return the retained messages of a broker that match ``topic_filter``.
+
+    The broker delivers them before anything that is published after the subscription.
+    """
+    end = f"end-of-retained/{secrets.token_hex(4)}"
+    async with subscriber(port, topic_filter, end) as heard:
+        assert heard.client is not None
+        await heard.client.publish(end, qos=1)
+        await heard.until(lambda: bool(heard.on(end)))
+        return [message for message in heard.messages if message.retain]
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -287,7 +287,7 @@ def test_metrics_show_what_was_counted(tmp_path: Path, session: SampleArray) -> 
 
 def _get(address: str) -> str:
     try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
+        with urllib.request.urlopen(address, timeout=30) as answer:
             text: str = answer.read().decode()
             return text
     except OSError:

@@ -23,7 +23,7 @@ def test_clients_that_send_a_byte_now_and_then_do_not_make_the_daemon_look_unrea
                     client.close()
                     clients[number] = socket.create_connection(("127.0.0.1", int(address[2])))
             for path in ("readyz", "metrics"):
-                with urllib.request.urlopen(f"{address[1]}/{path}", timeout=5) as answer:
+                with urllib.request.urlopen(f"{address[1]}/{path}", timeout=30) as answer:
                     assert answer.status == 200
         for client in clients:
             with suppress(OSError):

@@ -18,7 +18,7 @@ from tests.helpers.daemons import daemon
 
 
 def status_of(address: str) -> int:
-    with urllib.request.urlopen(address, timeout=5) as answer:
+    with urllib.request.urlopen(address, timeout=30) as answer:
         status: int = answer.status
         return status
 

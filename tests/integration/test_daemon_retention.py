@@ -29,7 +29,7 @@ OLD_DAYS = 400.0
 def wait_for_metric(address: str, line: str) -> None:
     deadline = time.monotonic() + 20
     while True:
-        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"{address}/metrics", timeout=30) as answer:
             text = answer.read().decode()
         if line in text.splitlines():
             return

@@ -27,7 +27,7 @@ BROKER = ("--broker", "embedded:0")
 
 def metrics_of(process: DaemonProcess) -> list[str]:
     address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
-    with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"{address}/metrics", timeout=30) as answer:
         text: str = answer.read().decode()
     return text.splitlines()
 

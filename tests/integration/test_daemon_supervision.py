@@ -48,7 +48,7 @@ main(prog_name="stinger", obj=open_daemon)
 def readiness(address: str) -> str:
     """Return the answer of ``/readyz``."""
     try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=30) as answer:
             text: str = answer.read().decode()
             return text
     except urllib.error.HTTPError as error:

@@ -16,7 +16,7 @@ from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import OutgoingMessage, event_message, link_message
 from stinger.device_name import DeviceName
 from stinger.wire.sample_messages import SampleMessage, encode_message
-from tests.helpers.brokers import Heard, Mosquitto, subscriber
+from tests.helpers.brokers import Heard, Mosquitto, retained_messages, subscriber
 from tests.helpers.daemons import daemon
 from tests.helpers.events import NOW_S, link_report, spin_up
 from tests.helpers.samples import counting_samples
@@ -38,9 +38,7 @@ async def leave_device(port: int, name: str) -> None:
 
 
 async def retained_topics(port: int) -> set[str]:
-    async with subscriber(port) as heard:
-        await asyncio.sleep(0.2)
-    return {message.topic.value for message in heard.messages if message.retain}
+    return {message.topic.value for message in await retained_messages(port)}
 
 
 async def send(heard: Heard, topic: str) -> dict[str, Any]:

@@ -220,6 +220,6 @@ def judged(output: str) -> dict[str, Any]:
 
 
 def fetched(address: str) -> str:
-    with urllib.request.urlopen(address, timeout=5) as answer:
+    with urllib.request.urlopen(address, timeout=30) as answer:
         text: str = answer.read().decode()
         return text

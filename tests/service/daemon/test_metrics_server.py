@@ -71,6 +71,6 @@ async def test_without_a_port_there_is_no_server_and_no_problem() -> None:
 
 
 def _status(address: str) -> int:
-    with urllib.request.urlopen(address, timeout=5) as answer:
+    with urllib.request.urlopen(address, timeout=30) as answer:
         status: int = answer.status
         return status

@@ -84,8 +84,8 @@ async def test_a_later_subscriber_receives_retained_states_but_no_events(mosquit
     async with running(make_link(mosquitto.port, outbox)) as link:
         for message in one_message_of_each_kind().values():
             link.publisher.put(message)
-        await until(lambda: link.connected and link.depth == 0)
-        await asyncio.sleep(0.05)
+        await until(lambda: link.connected)
+        await link.publisher.drain(PATIENCE_S)
         async with subscriber(mosquitto.port) as heard:
             topics = {"stinger/b1/spinup", "stinger/b1/link", "stinger/b1/model", STATUS}
             topics |= {"homeassistant/device/stinger_b1/config"}
@@ -200,8 +200,8 @@ async def test_after_a_reconnect_states_are_published_again_and_only_the_newest_
         link.publisher.put(link_message(link_report(state=LinkState.SILENT), NOW_S))
         mosquitto.start()
         async with subscriber(mosquitto.port) as heard:
-            await heard.until(lambda: len({m.topic.value for m in heard.messages}) >= 3)
-            await asyncio.sleep(0.05)
+            expected = {"stinger/b1/link", "stinger/b1/spinup", STATUS}
+            await heard.until(lambda: {m.topic.value for m in heard.messages} >= expected)
             assert state(heard.on("stinger/b1/link")[-1]) == "silent"
             assert len(heard.on("stinger/b1/spinup")) == 1
             assert state(heard.on(STATUS)[-1]) == "online"

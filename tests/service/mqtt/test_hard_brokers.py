@@ -37,7 +37,7 @@ async def test_a_broker_that_ignores_version_5_is_connected_to_in_3_1_1(
             BrokerAddress("127.0.0.1", broker.port),
             outbox,
             version="1",
-            connection_times=ConnectionTimes(connect_s=0.3),
+            connection_times=ConnectionTimes(connect_s=1.0),
         )
         async with running(link), subscriber(broker.port, "stinger/b1/shot") as heard:
             link.publisher.put(event_message(shot()))
@@ -46,14 +46,20 @@ async def test_a_broker_that_ignores_version_5_is_connected_to_in_3_1_1(
 
 
 @pytest.mark.parametrize(
-    "answer", [CONNACK_OLD_PROTOCOL, b"\x20\x03\x00\x84\x00", b"\x20\x03\x00\x88\x00", b"HTTP/1.1 400\r\n\r\n"]
+    ("answer", "connect_s"),
+    [
+        (CONNACK_OLD_PROTOCOL, PATIENCE_S),
+        (b"\x20\x03\x00\x84\x00", PATIENCE_S),
+        (b"\x20\x03\x00\x88\x00", PATIENCE_S),
+        (b"HTTP/1.1 400\r\n\r\n", 1.0),  # the beginning of a packet that is never complete
+    ],
 )
 async def test_a_broker_that_refuses_is_tried_in_both_versions_with_one_warning(
-    outbox: Outbox, answer: bytes, caplog: pytest.LogCaptureFixture
+    outbox: Outbox, answer: bytes, connect_s: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with scripted_broker(answer) as (port, received):
         link = BrokerLink(
-            BrokerAddress("127.0.0.1", port), outbox, version="1", connection_times=ConnectionTimes(connect_s=0.2)
+            BrokerAddress("127.0.0.1", port), outbox, version="1", connection_times=ConnectionTimes(connect_s=connect_s)
         )
         async with running(link):
             await until(lambda: len(received) >= 3)

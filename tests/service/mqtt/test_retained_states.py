@@ -20,7 +20,7 @@ from service.mqtt.broker_state import BrokerLinkTimes
 from service.mqtt.messages import event_message, link_message
 from service.mqtt.outbox import Outbox
 from stinger.device_name import DeviceName
-from tests.helpers.brokers import Mosquitto, subscriber, until
+from tests.helpers.brokers import Mosquitto, retained_messages, subscriber, until
 from tests.helpers.events import NOW_S, link_report, spin_up
 from tests.service.mqtt.conftest import running
 
@@ -47,10 +47,8 @@ async def leave_states(port: int, outbox: Outbox) -> None:
 
 async def retained(port: int) -> dict[str, Any]:
     """The retained messages below ``stinger/``, by topic; text that is not JSON as bytes."""
-    async with subscriber(port, "stinger/#") as heard:
-        await asyncio.sleep(0.2)
     found: dict[str, Any] = {}
-    for message in heard.messages:
+    for message in await retained_messages(port, "stinger/#"):
         assert isinstance(message.payload, bytes)
         try:
             found[message.topic.value] = json.loads(message.payload)

@@ -22,7 +22,7 @@ from service.mqtt.root_change import RootChange
 from service.mqtt.sample_subscription import SampleSubscription
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
-from tests.helpers.brokers import Mosquitto, subscriber, until
+from tests.helpers.brokers import PATIENCE_S, Mosquitto, retained_messages, subscriber, until
 from tests.helpers.cli import run_stinger
 from tests.helpers.events import NOW_S, link_report, one_message_of_each_kind, spin_up
 from tests.service.mqtt.conftest import running
@@ -36,9 +36,7 @@ def link_to(port: int, outbox: Outbox, root: TopicRoot | None = None, **more: An
 
 
 async def retained_topics(port: int) -> set[str]:
-    async with subscriber(port) as heard:
-        await asyncio.sleep(0.2)
-        return {message.topic.value for message in heard.messages if message.retain}
+    return {message.topic.value for message in await retained_messages(port)}
 
 
 async def leave_states(port: int, folder: Path, root: TopicRoot | None = None) -> None:
@@ -138,8 +136,8 @@ async def test_forgetting_a_device_clears_its_topics_and_its_discovery_only(
 async def test_a_device_that_a_daemon_serves_is_not_forgotten(mosquitto: Mosquitto, outbox: Outbox) -> None:
     async with running(link_to(mosquitto.port, outbox)) as link:
         link.publisher.put(link_message(link_report(), NOW_S))
-        await until(lambda: link.connected and link.depth == 0)
-        await asyncio.sleep(0.2)
+        await until(lambda: link.connected)
+        await link.publisher.drain(PATIENCE_S)
         before = await retained_topics(mosquitto.port)
         forgotten = await forget(BrokerAddress("127.0.0.1", mosquitto.port), TopicRoot(), None, quiet_s=0.3)
         assert (forgotten.devices, forgotten.in_use, forgotten.online) == ((), ("b1",), True)
@@ -165,7 +163,7 @@ async def test_a_changed_root_leaves_another_daemon_below_the_old_one_alone(
     async with running(link_to(mosquitto.port, outbox)) as other:
         other.publisher.put(link_message(link_report("b2"), NOW_S))
         await until(lambda: other.connected)
-        await asyncio.sleep(0.2)
+        await other.publisher.drain(PATIENCE_S)
         before = await retained_topics(mosquitto.port)
         await RootChange(tmp_path, EAST, used_before=True).clear_old(BrokerAddress("127.0.0.1", mosquitto.port))
         assert await retained_topics(mosquitto.port) == before
