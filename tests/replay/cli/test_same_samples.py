@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -40,18 +42,46 @@ COPIES: dict[str, Callable[[SampleArray], SampleArray]] = {
 }
 
 
-@pytest.fixture(params=COPIES)
-def copy(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Write a.bin, other.bin, and a copy of a.bin; return what kind of copy it is."""
+KIND_OF_COPY = pytest.mark.parametrize("kind", COPIES)
+FEW = ("--max-shots", 1, "--dpi", 30)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a.bin and other.bin; a training set of a.bin, and model.onnx, trained on that."""
+    folder = tmp_path_factory.mktemp("made")
+    with chdir(folder):
+        write_log("a.bin", recorded())
+        write_log("other.bin", recorded(seed=2))
+        assert invoke("explore", "a.bin", "--export-dataset", *FEW).exit_code == 0
+        assert invoke("train", "--train-dir", "ml_out/train", "--refit", "--out", "model.onnx").exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the files of :func:`made`."""
+    copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    write_log("a.bin", recorded())
-    write_log("other.bin", recorded(seed=2))
-    write_log("copy.csv", COPIES[request.param](recorded()))
-    return str(request.param)
+    return tmp_path
 
 
-def test_the_numbers_repeat_the_warnings(copy: str) -> None:
-    del copy
+@pytest.fixture(scope="module")
+def without_copy(made: Path) -> dict[str, object]:
+    """The accepted shots in an evaluation of a.bin and other.bin."""
+    with chdir(made):
+        return evaluated("a.bin", "other.bin")[0]
+
+
+def write_copy(kind: str) -> None:
+    """Write copy.csv, a copy of a.bin."""
+    write_log("copy.csv", COPIES[kind](recorded()))
+
+
+@pytest.mark.usefixtures("folder")
+@KIND_OF_COPY
+def test_the_numbers_repeat_the_warnings(kind: str) -> None:
+    write_copy(kind)
     result = invoke("evaluate", "--train", "logreg:summary", "--json", "a.bin", "copy.csv")
     (line,) = result.stderr.splitlines()
     assert line.removeprefix("Warning: ") in json.loads(result.stdout)["warnings"]
@@ -63,37 +93,43 @@ def evaluated(*logs: str) -> tuple[dict[str, object], str]:
     return json.loads(result.stdout)["operating"]["accepted"], result.stderr
 
 
-def test_evaluate_tests_as_if_the_copy_were_not_given(copy: str) -> None:
-    del copy
+@pytest.mark.usefixtures("folder")
+@KIND_OF_COPY
+def test_evaluate_tests_as_if_the_copy_were_not_given(without_copy: dict[str, object], kind: str) -> None:
+    write_copy(kind)
     with_copy, warnings = evaluated("a.bin", "copy.csv", "other.bin")
-    assert with_copy == evaluated("a.bin", "other.bin")[0]
+    assert with_copy == without_copy
     assert warnings.startswith("Warning: left out: copy: its samples (")
     assert warnings.endswith(" are also in a\n")
 
 
-def test_training_set_has_no_window_twice(copy: str) -> None:
-    del copy
-    result = invoke("explore", "a.bin", "copy.csv", "--export-dataset", "--max-shots", 1)
+@pytest.mark.usefixtures("folder")
+@KIND_OF_COPY
+def test_training_set_has_no_window_twice(kind: str) -> None:
+    write_copy(kind)
+    result = invoke("explore", "a.bin", "copy.csv", "--export-dataset", *FEW)
     assert result.exit_code == 0, result.output
     assert "Warning: left out: copy: its samples" in result.stderr
     assert json.loads(Path("ml_out/train/meta.json").read_text())["sessions"] == ["a"]
 
 
-def test_model_recognises_what_it_was_trained_on_in_a_copy(copy: str, tmp_path: Path) -> None:
-    del copy
-    assert invoke("explore", "a.bin", "--export-dataset", "--max-shots", 1).exit_code == 0
-    train_dir = tmp_path / "ml_out" / "train"
-    assert invoke("train", "--train-dir", train_dir, "--refit", "--out", "model.onnx").exit_code == 0
-    evaluate = ("evaluate", "--model-file", "model.onnx")
-    assert "The model was trained on " in invoke(*evaluate, "copy.csv").output
-    assert "The model was trained on " not in invoke(*evaluate, "other.bin").output
+@pytest.mark.usefixtures("folder")
+@KIND_OF_COPY
+def test_model_recognises_what_it_was_trained_on_in_a_copy(kind: str) -> None:
+    write_copy(kind)
+    model = ("--model-file", "model.onnx")
     limits = ("--max-false-per-minute", 100, "--dry-run")
-    assert "The model was trained on " in invoke("calibrate", "--model-file", "model.onnx", *limits, "copy.csv").output
-    few = ("--max-shots", 0, "--max-negs", 0, "--dpi", 30, "--train-dir", train_dir)
-    own, file = (
-        invoke("plot", "--csv", "copy.csv", *few),
-        invoke("plot", "--csv", "copy.csv", "--model-file", "model.onnx", *few),
-    )
+    assert "The model was trained on " in invoke("evaluate", *model, "copy.csv").output
+    assert "The model was trained on " not in invoke("evaluate", *model, "other.bin").output
+    assert "The model was trained on " in invoke("calibrate", *model, *limits, "copy.csv").output
+
+
+@pytest.mark.usefixtures("folder")
+def test_plot_recognises_what_its_models_were_trained_on_in_a_copy() -> None:
+    write_copy("lost samples")
+    few = ("--max-shots", 0, "--max-negs", 0, "--dpi", 30, "--model", "logreg")
+    own = invoke("plot", "--csv", "copy.csv", *few)
+    file = invoke("plot", "--csv", "copy.csv", "--model-file", "model.onnx", *few)
     assert "Warning: the models are trained on " in own.stderr
     assert "Warning: model.onnx was trained on " in file.stderr
     assert " trained on " not in invoke("plot", "--csv", "other.bin", *few).stderr
