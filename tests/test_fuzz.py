@@ -13,6 +13,7 @@ from benchmarks.fuzz import every_decoder, fuzz, shares
 from benchmarks.fuzzing.decoder import Decoder
 
 INPUTS = int(os.environ.get("FUZZED_INPUTS", "30_000"))
+FEW = 4_000
 SEED = int(os.environ.get("FUZZ_SEED", "7"))
 
 
@@ -29,15 +30,16 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
 
 
-def test_no_decoder_fails_in_an_unexpected_way(decoders: list[Decoder]) -> None:
-    results = [fuzz(decoder, count, SEED) for decoder, count in shares(decoders, INPUTS)]
+@pytest.mark.parametrize("inputs", [FEW, pytest.param(INPUTS, marks=pytest.mark.slow)])
+def test_no_decoder_fails_in_an_unexpected_way(decoders: list[Decoder], inputs: int) -> None:
+    results = [fuzz(decoder, count, SEED) for decoder, count in shares(decoders, inputs)]
     faults = [
         f"{result.name}: {fault.trace}\ninput: {fault.first_input.hex()}"
         for result in results
         for fault in result.faults.values()
     ]
     assert not faults, f"FUZZ_SEED={SEED} repeats this run\n" + "\n".join(faults)
-    assert sum(result.inputs for result in results) >= INPUTS - len(decoders)
+    assert sum(result.inputs for result in results) >= inputs - len(decoders)
 
 
 def test_each_decoder_accepts_its_valid_input(decoders: list[Decoder]) -> None:

@@ -114,7 +114,8 @@ class Strict(Broker):
         assert self._broker.violations == []
 
 
-KINDS = ["mosquitto", "amqtt", "nats-server", pytest.param("rabbitmq-server", marks=pytest.mark.slow), "strict"]
+SLOW = ("amqtt", "nats-server", "rabbitmq-server")
+KINDS = ["mosquitto", "strict", *(pytest.param(kind, marks=pytest.mark.slow) for kind in SLOW)]
 
 
 @asynccontextmanager

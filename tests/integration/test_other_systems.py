@@ -90,7 +90,7 @@ class OtherSystem:
         return [line for line in refusals(self.notes) if not line.startswith(HANDLED)]
 
 
-@pytest.fixture(params=[WINDOWS, MACOS])
+@pytest.fixture(params=[WINDOWS, pytest.param(MACOS, marks=pytest.mark.slow)])
 def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[OtherSystem]:
     """Commands under the limits of another system, none of which may have been refused anything."""
     limited = OtherSystem(tmp_path, request.param)

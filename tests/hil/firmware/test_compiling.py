@@ -23,7 +23,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("optimisation", ["-O0", "-Os"])
+@pytest.mark.parametrize("optimisation", [pytest.param("-O0", marks=pytest.mark.slow), "-Os"])
 def test_library_compiles_without_a_warning(tmp_path: Path, target: str, optimisation: str) -> None:
     name, *options = TARGETS[target]
     for source in library_sources():

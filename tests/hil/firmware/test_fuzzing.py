@@ -1,6 +1,7 @@
 """libFuzzer on the parser and on the loader of models, with the sanitizers for addresses and undefined behaviour.
 
-The number of inputs is small here; ``-m soak`` is the long run, whose result the documentation has.
+Building them takes longer than the few inputs of ``-m slow``; ``-m soak`` is the long run, whose result the documentation has. The
+tests of commands and models beside this one give random bytes to the library without the sanitizers.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def fuzz(target: str, longest: int, inputs: int, folder: Path) -> None:
 
 
 @TARGETS
+@pytest.mark.slow
 def test_random_bytes_do_no_harm(tmp_path: Path, target: str, longest: int) -> None:
     fuzz(target, longest, INPUTS, tmp_path)
 

@@ -112,6 +112,7 @@ async def test_mlp_is_uploaded_into_flash_page_by_page(machine: QemuMachine) -> 
     assert status.result.fingerprints == fingerprint(LR) | fingerprint(MLP)
 
 
+@pytest.mark.slow
 def test_bench_compares_the_arm_code_with_the_host(tmp_path: Path) -> None:
     record_path = tmp_path / "record.json"
     run_stinger("hil", "run", "drop", "--dut", "qemu", "--seconds", "7", "--json", str(record_path))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -46,7 +47,7 @@ def places(tree: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PLACES = places(json.loads(GOOD.to_json()))
 
 
-@settings(max_examples=300)
+@settings(max_examples=50)
 @given(st.sampled_from(PLACES), values)
 @example(("duration_s",), None)
 @example(("scenarios", 0, "duration_s"), 1e300)
@@ -73,3 +74,10 @@ def test_edited_record_is_refused_or_every_report_is_made(place: tuple[Any, ...]
             assert html_page(new, comparison).encode()
             assert plain_report(new, comparison)
             assert junit_xml(new)
+
+
+@pytest.mark.slow
+@settings(max_examples=500)
+@given(st.sampled_from(PLACES), values)
+def test_edited_record_is_refused_or_every_report_is_made_whatever_the_edit(place: tuple[Any, ...], value: Any) -> None:
+    test_edited_record_is_refused_or_every_report_is_made.hypothesis.inner_test(place, value)  # type: ignore[attr-defined]

@@ -40,14 +40,15 @@ def plan_with(monkeypatch: pytest.MonkeyPatch, configurations: Sequence[Configur
 
 
 @pytest.mark.usefixtures("small_forests")
-def test_the_line_of_the_old_script_writes_its_report(tmp_path: Path) -> None:
-    result = invoke_line("benchmark --train-dir ml_out/train --seeds 10 --out ml_training/report.md")
+@pytest.mark.parametrize("seeds", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_the_line_of_the_old_script_writes_its_report(tmp_path: Path, seeds: int) -> None:
+    result = invoke_line(f"benchmark --train-dir ml_out/train --seeds {seeds} --out ml_training/report.md")
     assert result.exit_code == 0, result.output
     report = (tmp_path / "ml_training" / "report.md").read_text()
     assert "| model | features | split | runs | roc_auc | pr_auc | best_f1 |" in report
-    rows = [line for line in report.splitlines() if " | 10 | " in line]
+    rows = [line for line in report.splitlines() if f" | {seeds} | " in line]
     assert len(rows) == 8 * 3
-    assert rows[0].startswith("| logreg | summary | random | 10 | ")
+    assert rows[0].startswith(f"| logreg | summary | random | {seeds} | ")
     assert "## Sanity check (shuffled labels)" in report
     assert "- time: logreg/summary, logreg/rich, ridge/summary, hgb/rich fitted once" in report
 

@@ -96,12 +96,11 @@ def test_one_model_over_a_recording() -> None:
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize("more", ["--max-shots 10", "--max-shots 10 --max-negs 10 --dpi 250"])
+@pytest.mark.parametrize("more", ["--max-shots 10 --dpi 40", "--max-shots 10 --max-negs 10 --dpi 25"])
 def test_models_compared(more: str) -> None:
     result = plot(
         f"--csv ml_log.csv --train-dir ml_out/train --outdir ml_out/predictions_compare --compare {more}",
         "--model-spec logreg:summary --model-spec et:rich --model-spec mlp:rich",
-        *FAST,
     )
     assert result.exit_code == 0, result.output
     out = Path("ml_out/predictions_compare")
