@@ -106,6 +106,7 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_demo_shows_a_shot_and_ends(system: OtherSystem) -> None:
     done = system.run("demo", "--seconds", "12")
     assert "demo: link streaming" in done.stdout
@@ -128,6 +129,7 @@ def test_log_is_pulled_and_models_are_pushed(system: OtherSystem, recording: Pat
         system.run("push", "--port", port, "--mlp", _model_for_the_blaster(tmp_path))
 
 
+@pytest.mark.slow
 def test_personalise_trains_on_the_log_and_uploads(system: OtherSystem, recording: Path) -> None:
     with system.blaster(recording) as port:
         done = system.run("personalise", "--port", port, "--outdir", "mine", "--yes")
@@ -158,6 +160,7 @@ def test_daemon_records_and_is_watched_and_stops_when_asked(
     system.run("recordings", "prune", "--data-dir", "data", "--keep-size", "1KB")
 
 
+@pytest.mark.slow
 def test_recordings_are_played_and_retrained_on_in_two_processes(
     system: OtherSystem, recording: Path, tmp_path: Path
 ) -> None:
