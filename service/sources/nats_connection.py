@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -78,10 +79,14 @@ async def connected(url: NatsUrl) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def problems_of(what: str) -> AsyncIterator[None]:
-    """Raise :class:`NatsProblemError` with ``what`` for an error of the client or of a server."""
+async def problems_of(what: str, *, within_s: float = REQUEST_S) -> AsyncIterator[None]:
+    """Raise :class:`NatsProblemError` with ``what`` for an error of the client or of a server, and after ``within_s``.
+
+    The client's own time limits do not count the time for which it has no connection.
+    """
     try:
-        yield
+        async with asyncio.timeout(within_s):
+            yield
     except _ERRORS as error:
         raise NatsProblemError(f"{what}: {reason(error)}") from error
 
@@ -92,8 +97,8 @@ def reason(error: Exception) -> str:
     match error:
         case nats.errors.NoRespondersError() | nats.js.errors.NoStreamResponseError():
             return "JetStream does not answer: is it switched on, and does the user have access to it?"
-        case nats.js.errors.APIError():
-            return f"the server refuses: {error.description}"
+        case nats.js.errors.APIError(description=str(described)):
+            return f"the server refuses: {described}"
         case TimeoutError():
             return "no answer in time"
         case OSError():

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from service.base.logs import RepeatedFailure, get_logger
 from service.sources.nats_checkpoint import Checkpoint, LeaseRecord
@@ -15,7 +14,6 @@ from service.sources.nats_connection import NatsProblemError
 from service.sources.nats_lease_keeper import LeaseAction, LeaseKeeper, LeaseWrite
 from service.sources.nats_leases import GroupTimes, GroupView, Member
 from service.sources.nats_store import ConflictError, GroupStore
-from stinger.errors import ProtocolError
 
 LEAVE_S: Final = 1.0
 """How long giving up all partitions may take when the daemon stops."""
@@ -71,7 +69,6 @@ class GroupMember:
         self._changed = asyncio.Event()
         self._failure = RepeatedFailure(_LOG, "lease_not_written")
         self._draining: set[int] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self.takeovers = 0
         """Partitions taken over that another daemon had processed a part of."""
 
@@ -94,16 +91,12 @@ class GroupMember:
                 tasks.create_task(self._watch_members(), name="group members")
                 tasks.create_task(self._watch_leases(), name="group leases")
                 tasks.create_task(self._announce(), name="group announcements")
-                tasks.create_task(self._keep_leases(), name="leases")
+                tasks.create_task(self._keep_leases(tasks), name="leases")
         except asyncio.CancelledError:
             with suppress(TimeoutError, NatsProblemError):
                 async with asyncio.timeout(LEAVE_S):
                     await self._leave()
             raise
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _watch_members(self) -> None:
         async for found in self._store.members():
@@ -141,42 +134,40 @@ class GroupMember:
                 await self._store.announce(me)
             await asyncio.sleep(self._times.renew_s)
 
-    async def _keep_leases(self) -> None:
+    async def _keep_leases(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             now_s = time.monotonic()
             for partition in self._keeper.take_lost(now_s):
                 self._readers.end(partition, "the lease was lost")
             for write in self._keeper.writes(now_s):
-                self._start(self._write(write))
+                tasks.create_task(self._write(write), name=f"lease {write.partition}")
             surplus = self._keeper.surplus(now_s)
             if surplus is not None and not self._draining:
-                self._start(self._give_up(surplus))
+                tasks.create_task(self._give_up(surplus), name=f"giving up {surplus}")
             self._changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, self._keeper.next_s(now_s) - time.monotonic())):
                     await self._changed.wait()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _write(self, write: LeaseWrite) -> None:
         """Carry out a write, and what follows from its success."""
         partition, taking = write.partition, write.action is LeaseAction.TAKE
         try:
             if taking:
-                checkpoint = await self._stored_checkpoint(write)
+                checkpoint = self._stored_checkpoint(write)
             else:
-                checkpoint = await self._new_checkpoint(partition)
+                checkpoint = await self._new_checkpoint(write)
             owner = "" if write.action is LeaseAction.FREE else self._view.me.name
             record = LeaseRecord(owner, write.epoch, checkpoint)
             revision = await self._store.write_lease(partition, record, write.expected)
-        except (NatsProblemError, ConflictError, ProtocolError) as error:
+        except (NatsProblemError, ConflictError) as error:
             if isinstance(error, NatsProblemError):
                 self._failure.log(str(error))
             self._keeper.failed(write, time.monotonic())
             return
+        except asyncio.CancelledError:
+            self._keeper.failed(write, time.monotonic())
+            raise
         self._failure.reset()
         now_s = time.monotonic()
         self._records[partition] = revision, record
@@ -193,23 +184,25 @@ class GroupMember:
         self._readers.begin(partition, checkpoint, epoch)
         _LOG.info("partition_taken", partition=partition, epoch=epoch, position=checkpoint.position)
 
-    async def _stored_checkpoint(self, write: LeaseWrite) -> Checkpoint:
-        """Return the checkpoint in the lease that ``write`` replaces."""
+    def _stored_checkpoint(self, write: LeaseWrite) -> Checkpoint:
+        """Return the checkpoint in the lease that ``write`` replaces. Raises :class:`ConflictError` if it is an older one."""
         if write.expected == 0:
             return Checkpoint()
-        revision, record = self._records.get(write.partition, (0, None))
-        if record is None or revision != write.expected:
-            record = await self._store.read_lease(write.partition, write.expected)
+        revision, record = self._records[write.partition]
+        if revision != write.expected:
+            raise ConflictError
         return record.checkpoint
 
-    async def _new_checkpoint(self, partition: int) -> Checkpoint:
+    async def _new_checkpoint(self, write: LeaseWrite) -> Checkpoint:
         """Return the checkpoint to write: the last one if what was processed since is not saved."""
+        partition = write.partition
+        # Once a lease has lapsed, events are refused for the next holder to find: no later position may pass them.
+        if write.action is LeaseAction.RENEW and not self._keeper.is_valid(partition, time.monotonic()):
+            raise NatsProblemError(f"lease of partition {partition}: has lapsed")
         checkpoint, captured_ns = self._readers.checkpoint(partition)
-        await asyncio.sleep(0)  # the outbox writes at the end of a turn of the loop
-        if not self._readers.is_saved(partition):
-            return self._checkpoints[partition]
         self._readers.committing(partition, captured_ns)
-        return checkpoint
+        await asyncio.sleep(0)  # the outbox writes at the end of a turn of the loop
+        return checkpoint if self._readers.is_saved(partition) else self._checkpoints[partition]
 
     async def _give_up(self, partition: int) -> None:
         """Free a partition for another member."""

@@ -32,7 +32,7 @@ class GroupTimes:
     expiry_s: float = EXPIRY_S
     member_s: float = MEMBER_S
     settle_s: float = SETTLE_S
-    renew_s: float = 0.2
+    renew_s: float = 0.3
     """How often members announce themselves and renew their leases."""
 
 

@@ -25,7 +25,8 @@ MEMBER_KEPT_S: Final = 10.0
 STREAM_KEPT_S: Final = 3600.0
 """How long a stream that the daemon creates keeps its messages."""
 SAMPLES_LEVELS: Final = "stinger.*.samples"
-SETUP_S: Final = 5.0
+SETUP_S: Final = 10.0
+"""How long making a stream and buckets may take: servers of a cluster agree on it first."""
 _GROUP_KEY: Final = "group"
 _LEASE_KEY: Final = "lease."
 _LOG: Final = get_logger(__name__)
@@ -57,9 +58,9 @@ class GroupStore:
         daemons which are in the group already.
         """
         stream = client.jetstream(timeout=SETUP_S)
-        async with problems_of(f"stream {url.stream}"):
+        async with problems_of(f"stream {url.stream}", within_s=SETUP_S):
             prefix = await _prefix_of(stream, url)
-        async with problems_of(f"group {url.group}"):
+        async with problems_of(f"group {url.group}", within_s=SETUP_S):
             leases = await _bucket(stream, f"stinger-{url.group}", url.replicas, StorageType.FILE, None)
             members = await _bucket(
                 stream, f"stinger-{url.group}-members", url.replicas, StorageType.MEMORY, MEMBER_KEPT_S
@@ -67,7 +68,7 @@ class GroupStore:
             await _agree(leases, url)
             await _check_partitions(stream, url, prefix)
         quick = client.jetstream(timeout=REQUEST_S)
-        async with problems_of(f"group {url.group}"):
+        async with problems_of(f"group {url.group}", within_s=SETUP_S):
             leases, members = (
                 await quick.key_value(f"stinger-{url.group}"),
                 await quick.key_value(f"stinger-{url.group}-members"),
@@ -85,12 +86,6 @@ class GroupStore:
                 return await self._leases.update(f"{_LEASE_KEY}{partition}", record.to_json(), last=expected)
             except nats.js.errors.KeyWrongLastSequenceError as error:
                 raise ConflictError from error
-
-    async def read_lease(self, partition: int, revision: int) -> LeaseRecord:
-        """Return a lease as it was written with ``revision``."""
-        async with problems_of(f"lease of partition {partition}"):
-            entry = await self._leases.get(f"{_LEASE_KEY}{partition}", revision=revision)
-        return LeaseRecord.from_json(entry.value or b"")
 
     async def announce(self, member: Member) -> None:
         """Announce that ``member`` is present."""

@@ -22,6 +22,7 @@ from nats.aio.client import Client
 
 from models.synthetic import synthesise
 from service.sources.nats_leases import partition_of
+from stinger.sample import SampleArray
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.daemons import PATIENCE_S, DaemonProcess
 from tests.helpers.places import ROOT
@@ -107,11 +108,7 @@ class Blasters:
 
     def __init__(self, count: int, *, seconds: float = 60.0, prefix: str = "b") -> None:
         self.names = [f"{prefix}{number}" for number in range(count)]
-        samples = synthesise(minutes=seconds / 60 + 0.1, seed=1, still_pause=False).copy()
-        samples["timestamp_ms"] = np.arange(samples.size) * 10 + 1000
-        self._messages = [
-            encode_message(SampleMessage(at, samples[at : at + SAMPLES])) for at in range(0, samples.size, SAMPLES)
-        ]
+        self._messages = messages_of(session(seconds))
         self.published = 0
         """Messages of each blaster that were published."""
 
@@ -133,6 +130,75 @@ class Blasters:
     def last_ms(self) -> int:
         """Device time of the newest sample that was published."""
         return 1000 + (self.published * SAMPLES - 1) * 10
+
+
+class AckedBlasters:
+    """Emulated blasters that publish in real time and send each message again until the stream has acknowledged it.
+
+    While the servers do not answer, a blaster keeps its messages, and publishes them in order afterwards.
+    """
+
+    def __init__(self, count: int, *, seconds: float) -> None:
+        self.names = [f"b{number}" for number in range(count)]
+        self._messages = messages_of(session(seconds))
+        self._published = [0] * count
+
+    async def publish(self, servers: Sequence[str], stop: asyncio.Event) -> None:
+        """Publish until ``stop`` is set or the recording is over; then the same number of messages of each blaster."""
+        client = await nats.connect(list(servers), max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=_ignore)
+        began = time.monotonic()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for index, name in enumerate(self.names):
+                    tasks.create_task(self._publish(client, index, name, began, stop))
+        finally:
+            await client.close()
+
+    async def _publish(self, client: Client, index: int, name: str, began: float, stop: asyncio.Event) -> None:
+        stream = client.jetstream(timeout=2)
+        for number, payload in enumerate(self._messages):
+            if stop.is_set() and number >= max(self._published):
+                return
+            due = began + (number + index / len(self.names)) * PERIOD_S
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            while True:
+                try:
+                    await stream.publish(
+                        f"stinger.{name}.samples", payload, headers={"Nats-Msg-Id": f"{name}-{number}"}
+                    )
+                    break
+                except (nats.errors.Error, OSError):
+                    await asyncio.sleep(0.1)
+            self._published[index] = number + 1
+
+    @property
+    def last_ms(self) -> int:
+        """Device time of the newest sample that the stream has of every blaster."""
+        return 1000 + (min(self._published) * SAMPLES - 1) * 10
+
+
+async def _ignore(_error: Exception) -> None:
+    pass
+
+
+def session(seconds: float) -> SampleArray:
+    """Return samples of a session without gaps, at 100 Hz from 1000 ms on."""
+    samples = synthesise(minutes=seconds / 60 + 0.1, seed=1, still_pause=False).copy()
+    samples["timestamp_ms"] = np.arange(samples.size) * 10 + 1000
+    return samples
+
+
+def messages_of(samples: SampleArray) -> list[bytes]:
+    """Return the messages with which a blaster publishes ``samples``."""
+    return [encode_message(SampleMessage(at, samples[at : at + SAMPLES])) for at in range(0, samples.size, SAMPLES)]
+
+
+def trigger_edges(last_ms: int) -> list[int]:
+    """Return the device times up to ``last_ms`` at which the trigger goes down in a session."""
+    trigger = session(last_ms / 1000)["trigger"]
+    edges = np.flatnonzero((trigger[1:] != 0) & (trigger[:-1] == 0)) + 1
+    times = edges * 10 + 1000
+    return [int(at) for at in times if at <= last_ms]
 
 
 async def publish_to(servers: Sequence[str], blasters: Blasters, stop: asyncio.Event) -> None:
