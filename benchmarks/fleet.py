@@ -236,11 +236,9 @@ def main() -> None:
         compare_cost()
         return
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        if options.keep is not None:
-            folder = options.keep
-            folder.mkdir()
-        report(asyncio.run(measure(folder, options)), options)
+        kept: Path = options.keep or Path(temporary) / "fleet"
+        kept.mkdir()
+        report(asyncio.run(measure(kept, options)), options)
 
 
 if __name__ == "__main__":

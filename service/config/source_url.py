@@ -301,7 +301,10 @@ def _nats(text: str, rest: str, options: _Options) -> NatsUrl:
 
 
 def _nats_server(text: str) -> tuple[str, int]:
-    return tcp_address(f"//{text}" if re.search(r":[0-9]*\Z", text) else f"//{text}:{_NATS_PORT}")
+    try:
+        return tcp_address(f"//{text}" if re.search(r":[0-9]*\Z", text) else f"//{text}:{_NATS_PORT}")
+    except InputError:
+        raise InputError("expected servers as HOST or HOST:PORT, with a port from 1 to 65535") from None
 
 
 _PARSERS: Final[dict[str, Callable[[str, str, _Options], SourceUrl]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from service.base.link_errors import reason_of
-from service.base.logs import RepeatedFailure, get_logger
+from service.base.logs import get_logger
 from service.config.broker_address import read_password, tls_context
 from service.config.source_url import NatsUrl
 from stinger.errors import StingerError
@@ -26,6 +27,7 @@ RECONNECT_S: Final = 0.1
 PING_S: Final = 1
 """Interval of pings; a server that misses two is given up."""
 
+_REFUSED: Final = "check user, password_file and the server's accounts"
 _LOG: Final = get_logger(__name__)
 _ERRORS: Final = (nats.errors.Error, OSError, TimeoutError)
 
@@ -41,20 +43,25 @@ async def connected(url: NatsUrl) -> AsyncIterator[Client]:
     Problems are logged. A server that is lost later is replaced by another one of the cluster.
     """
     client = Client()
-    failure = RepeatedFailure(_LOG, "nats_unavailable")
+    known: set[str] = set()  # what went wrong since the last connection: a refusal and its consequences take turns
     closing = False
+
+    def log(what: str) -> None:
+        level = logging.DEBUG if what in known or _REFUSED in known else logging.WARNING
+        known.add(_REFUSED if what.endswith(_REFUSED) else what)
+        _LOG.log(level, "nats_unavailable", reason=what)
 
     async def report(error: Exception) -> None:
         # These concern one subscription or request, whose caller learns of them.
         if not isinstance(error, nats.errors.SlowConsumerError):
-            failure.log(reason(error))
+            log(reason(error))
 
     async def lost() -> None:
         if not closing:
-            failure.log("the connection to the server was lost")
+            log("the connection to the server was lost")
 
     async def found() -> None:
-        failure.reset()
+        known.clear()
         _LOG.info("nats_connected", server=_server(client))
 
     try:

@@ -44,6 +44,7 @@ class LeaseKeeper:
         self._times = GroupTimes() if times is None else times
         self._held = HeldLeases(lease_s=self._times.lease_s)
         self._in_flight: set[int] = set()
+        self._taking: set[int] = set()  # those in flight that are not held yet
         self._due_s: dict[int, float] = {}
         self._lost: list[int] = []
 
@@ -68,11 +69,13 @@ class LeaseKeeper:
             if now_s >= self._due_s.get(partition, 0.0) and self._held.is_valid(partition, now_s):
                 epoch, revision = self._held.epoch(partition), self._held.revision(partition)
                 begun.append(LeaseWrite(partition, LeaseAction.RENEW, epoch, revision, now_s))
-        for partition, revision in self._view.plan(self._held.partitions, now_s).take.items():
+        # A partition that is being taken counts as held, so that no more are taken than this member should have.
+        for partition, revision in self._view.plan(self._held.partitions | self._taking, now_s).take.items():
             if partition not in self._in_flight and now_s >= self._due_s.get(partition, 0.0):
                 epoch = self._view.holder(partition)[1] + 1
                 begun.append(LeaseWrite(partition, LeaseAction.TAKE, epoch, revision, now_s))
         self._in_flight.update(write.partition for write in begun)
+        self._taking.update(write.partition for write in begun if write.action is LeaseAction.TAKE)
         return begun
 
     def surplus(self, now_s: float) -> int | None:
@@ -98,6 +101,7 @@ class LeaseKeeper:
         """Note that ``write`` was stored as ``revision``."""
         partition = write.partition
         self._in_flight.discard(partition)
+        self._taking.discard(partition)
         owner = "" if write.action is LeaseAction.FREE else self._view.me.name
         self._view.observe_lease(partition, owner, write.epoch, revision, now_s)
         self._due_s[partition] = write.sent_s + self._times.renew_s
@@ -109,6 +113,7 @@ class LeaseKeeper:
     def failed(self, write: LeaseWrite, now_s: float) -> None:
         """Note that ``write`` was refused, as its revision is not the newest, or that its result is unknown."""
         self._in_flight.discard(write.partition)
+        self._taking.discard(write.partition)
         self._due_s[write.partition] = now_s + RETRY_S
 
     def take_lost(self, now_s: float) -> list[int]:

@@ -13,16 +13,18 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from service.base.backoff import Backoff
 from service.base.logs import RepeatedFailure, get_logger
 from service.sources.nats_connection import REQUEST_S, NatsProblemError, problems_of
 
 BATCH: Final = 500
 """Messages that may be on their way: the rest waits at the server."""
-HEARTBEAT_S: Final = 0.5
+HEARTBEAT_S: Final = 0.7
 """The server shows so often that it serves the consumer; after two without, another consumer is made."""
 INACTIVE_S: Final = 5.0
 """The server deletes a consumer that nobody has read from for so long."""
-RETRY_S: Final = 0.1
+LONGEST_RETRY_S: Final = 4.0
+"""Servers of a cluster agree on every consumer that is made. Too many attempts would keep them from electing a leader."""
 _EXPIRES_S: Final = 30.0
 _NS: Final = 1_000_000_000
 _FIELDS: Final = 9
@@ -69,6 +71,7 @@ class StreamReader:
         self._batch = batch
         self._heartbeat_s = heartbeat_s
         self._failure = RepeatedFailure(_LOG, "stream_not_read")
+        self._backoff = Backoff(longest_s=LONGEST_RETRY_S)
         self._arrived: deque[Msg] = deque()
         self._changed = asyncio.Event()
         self._consumer = ""
@@ -88,14 +91,14 @@ class StreamReader:
             while True:
                 pending = await self._make_consumer()
                 if pending is None:
-                    await asyncio.sleep(RETRY_S)
+                    await asyncio.sleep(self._backoff.next_s())
                     continue
-                self._failure.reset()
                 if first and pending == 0:
                     yield []
                 first = False
                 async for messages in self._read(inbox):
                     yield messages
+                await asyncio.sleep(self._backoff.next_s())
         finally:
             if not self._client.is_closed and not self._client.is_reconnecting:
                 await subscription.unsubscribe()
@@ -143,6 +146,8 @@ class StreamReader:
             self._idle = False
             messages, intact = self._fetch()
             if messages or self._idle:
+                self._backoff.reset()
+                self._failure.reset()
                 yield messages
             if not intact:
                 return

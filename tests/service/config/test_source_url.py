@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from service.config.source_url import (
     MqttUrl,
+    NatsUrl,
     ReplayUrl,
     SerialUrl,
     SharedUrl,
@@ -200,3 +201,39 @@ def test_a_device_that_is_named_in_the_url_is_taken_as_it_is(url: str, device: s
     assert not isinstance(parsed, SharedUrl)
     assert parsed.device == parse_device_name(device)
     assert re.search(rf"device={device}$", str(parsed))
+
+
+def test_nats_url_names_servers_stream_partitions_and_group() -> None:
+    url = parse_source_url("nats://a,b:4333?stream=SAMPLES&partitions=8&group=hall&replicas=3")
+    assert isinstance(url, NatsUrl)
+    assert url.servers == (("a", 4222), ("b", 4333))
+    assert (url.stream, url.partitions, url.group, url.replicas) == ("SAMPLES", 8, "hall", 3)
+    defaults = parse_source_url("nats://a?stream=S")
+    assert isinstance(defaults, NatsUrl)
+    assert (defaults.partitions, defaults.group, defaults.replicas, defaults.user) == (16, "stinger", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("nats:", "expected a server"),
+        ("nats://", "expected a server"),
+        ("nats://host", "expected stream=NAME"),
+        ("nats://host?stream=a b", "expected 1 to 64 letters"),
+        ("nats://host?stream=S&partitions=0", "from 1 to 1,024"),
+        ("nats://host?stream=S&replicas=6", "from 1 to 5"),
+        ("nats://me:sesame@host?stream=S", "write the user as user=NAME"),
+        ("nats://host?stream=S&user=me", "belong together"),
+        ("nats://host?stream=S&cert_file=c.pem", "certificates need TLS"),
+        ("nats://host?stream=S&device=x", "has no option 'device'"),
+        ("nats://host:99999?stream=S", "expected servers as HOST or HOST:PORT"),
+    ],
+)
+def test_wrong_nats_url_is_refused_with_what_to_write(text: str, problem: str) -> None:
+    message = refusal(text)
+    assert problem in message
+    assert "sesame" not in message
+
+
+def test_two_sources_of_many_blasters_are_refused() -> None:
+    assert "choose one source of many blasters" in refusal("mqtt:", "nats://host?stream=S")
