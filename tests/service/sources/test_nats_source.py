@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import nats
@@ -43,13 +43,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
         yield running
 
 
-@dataclass
 class Rights:
     """Keeps what a source says about the rights to publish."""
 
-    is_valid: Callable[[int, float], bool] = lambda _partition, _now_s: False
-    learned: dict[str, int] = field(default_factory=dict)
-    committed: set[int] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.is_valid: Callable[[int, float], bool] = lambda _partition, _now_s: False
+        self.learned: dict[str, int] = {}
+        self.committed: set[int] = set()
 
     def learn(self, device: DeviceName, partition: int) -> None:
         self.learned[device] = partition
