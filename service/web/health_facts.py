@@ -82,7 +82,9 @@ def alarm_rows(client: DaemonClient) -> list[AlarmRow]:
 def disk_facts(data_dir: Path) -> DiskFacts:
     """Return the facts of the disk that holds ``data_dir``. Lists all recordings: not for an event loop."""
     try:
-        usage = shutil.disk_usage(data_dir)
+        # The daemon creates the folder when it first starts.
+        existing = next((path for path in (data_dir, *data_dir.absolute().parents) if path.is_dir()), data_dir)
+        usage = shutil.disk_usage(existing)
         store = read_store(data_dir / "recordings").recordings
     except (OSError, StingerError) as error:
         return DiskFacts(0, 0, 0, 0, f"the data folder {data_dir} cannot be read: {error}")

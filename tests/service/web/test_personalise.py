@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -12,13 +13,15 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from hil.emulated import EmulatedBlaster
+from models.factory import factory_model
+from models.graph.export import blaster_model_of
 from service.round_trip.personal_result import PersonalModelResult, PersonalResult, read_result, write_result
 from service.web.action_settings import ActionSettings
 from service.web.actions import Kind
 from service.web.personalisation import LOG_NAME, PERSONAL_FOLDER, Personalisation
 from stinger.errors import FileError, InputError
 from stinger.logs import write_log
-from stinger.mlmd import fingerprint, read_mlmd
+from stinger.mlmd import fingerprint, read_mlmd, write_mlmd
 from tests.helpers.drawing import open_fonts
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.samples import random_samples
@@ -63,6 +66,7 @@ def outcome(action: str) -> str:
     return f"[data-action={action}] [data-fact=outcome]"
 
 
+@pytest.mark.slow
 def test_a_log_becomes_a_model_on_the_blaster(page_only: Stage, context: BrowserContext, tmp_path: Path) -> None:
     page, other = context.new_page(), context.new_page()
     port = tmp_path / "blaster"
@@ -91,6 +95,32 @@ def test_a_log_becomes_a_model_on_the_blaster(page_only: Stage, context: Browser
             expect(shown.locator("[data-fact=menu]")).to_contain_text(
                 f"choose ML:LR and set the threshold to {threshold} %"
             )
+
+
+def test_a_trained_model_is_shown_uploaded_and_verified(page_only: Stage, page: Page, tmp_path: Path) -> None:
+    personal = Personalisation(ActionSettings(page_only.data, tuple))
+    personal.keep_upload("log.bin", PLAYED.tobytes())
+    log = personal.log()
+    assert log is not None
+    folder = log.path.parent / "training-20260101T000000.000Z"
+    folder.mkdir()
+    model = blaster_model_of(factory_model())
+    write_mlmd(folder / "ml_model_mlp.bin", model)
+    shown = PersonalModelResult("MLP", "ml_model_mlp.bin", 43, beats_chance=True, figures="f", verdict="v", training="")
+    refused = replace(shown, menu_name="LR", file="nothing.bin", beats_chance=False)
+    write_result(folder, PersonalResult((refused, shown), (), ()))
+    page.goto(f"{page_only.address}/personalise")
+    expect(page.get_by_text("Uploads MLP, and then compares")).to_be_visible()
+    expect(page.locator("[data-fact=menu]")).to_contain_text("choose ML:MLP and set the threshold to 43 %")
+    expect(page.locator("[data-fact=menu]")).not_to_contain_text("LR")
+    with device_in_thread(port_of("pty", tmp_path)) as device:
+        choose_port(page, str(tmp_path / "blaster"))
+        page.get_by_role("button", name="Upload to the blaster").click()
+        expect(page.locator(outcome("upload"))).to_contain_text("✓ Finished")
+        page.locator("[data-action=upload] summary").click()
+        expect(page.locator("[data-action=upload] pre")).to_contain_text("loaded and verified")
+        uploaded = {name: device.blaster.models.fingerprints[name] for name in fingerprint(model)}
+        assert uploaded == fingerprint(model)
 
 
 def test_an_unplugged_blaster_is_reported_and_fetching_again_works(
@@ -125,7 +155,7 @@ def test_a_file_and_a_recording_can_be_used_instead_and_their_names_are_text(
     expect(page.locator("[data-fact=log]")).to_contain_text("uploaded: <img src=x onerror=alert(1)>.csv")
     expect(page.locator("[data-fact=quality]")).to_contain_text("4 shots is very few")
     page.get_by_role("button", name="Train on this log").click()
-    expect(page.get_by_text("Not yet: the log holds 4 accepted shots.").first).to_be_visible()
+    expect(page.locator(".hint", has_text="Not yet: the log holds 4 accepted shots.")).to_be_visible()
     page.get_by_role("button", name="Use this recording").click()
     expect(page.locator("[data-fact=log]")).to_contain_text("recording 2026")
     expect(page.locator("[data-fact=quality]")).to_contain_text("24 shots")

@@ -53,10 +53,14 @@ def stage(page_only: Stage) -> Stage:
     for name in ("recordings", "registry", "reports"):
         shutil.rmtree(page_only.data / name, ignore_errors=True)
     config_file(page_only).write_text(QUICK)
-    promote_blind(page_only.data)
-    for seed in (1, 2):
-        keep_recording(page_only.data, synthetic_samples(6000, 15, seed=seed), hours=seed)
+    prepare(page_only)
     return page_only
+
+
+def prepare(stage: Stage) -> None:
+    promote_blind(stage.data)
+    for seed in (1, 2):
+        keep_recording(stage.data, synthetic_samples(6000, 15, seed=seed), hours=seed)
 
 
 def config_file(stage: Stage) -> Path:
@@ -74,6 +78,7 @@ def assert_nothing_trains(stage: Stage) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_better_model_is_trained_with_one_button_and_the_daemon_uses_it(stage: Stage, page: Page) -> None:
     old = champion_of(stage)
     stage.start_daemon("champion")
@@ -120,15 +125,17 @@ def test_a_training_of_another_process_is_not_disturbed(stage: Stage, page: Page
         expect(page.locator("[data-fact=outcome]")).to_contain_text("is being retrained on by another process")
 
 
-def test_a_stopped_page_ends_its_training(stage: Stage, page: Page) -> None:
+def test_a_stopped_page_ends_its_training(page: Page, tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
     config_file(stage).write_text(SLOW)
+    prepare(stage)
+    stage.start_page("--config", config_file(stage))
     page.goto(f"{stage.address}/train")
     page.get_by_role("button", name="Train now").click()
     expect(page.locator("[data-fact=action]")).to_contain_text("Training and testing models")
     code, log = stage.stop("web")
     assert (code, "Traceback" in log) == (0, False)
     assert_nothing_trains(stage)
-    stage.start_page("--config", config_file(stage))
 
 
 def test_needs_count_only_shots_that_the_champion_has_not_learned_from(tmp_path: Path) -> None:
@@ -157,3 +164,21 @@ def test_a_report_without_a_comparison_has_its_reason(tmp_path: Path) -> None:
     result = newest_result(tmp_path)
     assert result is not None
     assert (result.why, result.contenders, result.picture_url) == (("There are 3 shots.",), (), "")
+
+
+def test_a_report_of_a_comparison_has_the_figures_of_each_model(tmp_path: Path) -> None:
+    folder = tmp_path / REPORTS_FOLDER / "20260101T000000.000Z"
+    folder.mkdir(parents=True)
+    held_out = {"accepted_shots": 10, "minutes": 10.0, "in_time": 0.9, "false_per_minute": 0.3, "duty": 0.25}
+    contest = {
+        "champion": {"name": "old", "held_out": held_out},
+        "challengers": [{"name": "new", "held_out": {**held_out, "in_time": None, "duty": None}}],
+    }
+    values = {"contest": contest, "outcome": "kept", "why": [], "time": "2026-01-01T00:00:00.000"}
+    (folder / JSON_FILE).write_text(json.dumps(values))
+    result = newest_result(tmp_path)
+    assert result is not None
+    old, new = result.contenders
+    assert (old.name, old.wheels_on) == ("old (in use before)", "25\u00a0%")
+    assert old.in_time.startswith("9 of 10")
+    assert (new.name, new.in_time, new.wheels_on) == ("new", "-", "-")
