@@ -13,7 +13,7 @@ REMEDIES: Final = {
     "outbox": "Events that wait for the broker are in memory only. Make room on the disk, or give the daemon write access to its data "
     "folder; if the file was damaged, nothing is to be done: a new one is in use.",
     "disk_thread": "The disk does not answer. Check it (dmesg shows its errors); if a network drive holds the data folder, check the "
-    "network. Recordings continue in memory of the system.",
+    "network. Samples are still handed to the system, which writes them once the disk answers.",
     "embedded_broker": "The broker within the daemon has failed, and is started again every 2 seconds. If that does not help, another "
     "program has its port: stop it, or choose another port.",
     "broker": "The broker ends each connection soon after it has begun. Its log says why: a limit on the size or number of messages, or an "

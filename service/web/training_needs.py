@@ -34,6 +34,11 @@ class Need:
         return self.have >= self.enough
 
     @property
+    def part(self) -> float:
+        """How much of what is needed there is: 0 to 1."""
+        return 1.0 if self.met else self.have / self.enough
+
+    @property
     def text(self) -> str:
         """How much there is, and what is missing."""
         have = f"{self.have:,.{self.digits}f} of {self.enough:,.{self.digits}f} {self.unit}"

@@ -12,6 +12,7 @@ from service.web.actions import Actions, Kind
 from service.web.long_action import LongAction, State
 from service.web.pages.layout import REFRESH_S, Text, plain_button
 from stinger.errors import StingerError
+from stinger.quantities import size_text
 
 _STEPS: Final = {
     "Reading": "Reading recordings",
@@ -24,6 +25,8 @@ _STEPS: Final = {
     "scenarios": "Running scenarios",
 }
 """The steps of commands, in words for people who do not know the program."""
+_IN_BYTES: Final = frozenset({"Fetching the log"})
+"""The steps that are counted in bytes."""
 _MINUTE_S: Final = 60
 _LINES_SHOWN: Final = 100
 
@@ -107,7 +110,9 @@ def running_text(action: LongAction, now_s: float) -> str:
         return f"Starting …, {since}"
     left_s = progress.left_s(now_s)
     left = "" if left_s is None else f", about {duration_text(left_s)} left in this step"
-    return f"{_STEPS.get(progress.label, progress.label)}: {progress.done:,} of {progress.of:,}{left}; {since}"
+    number = size_text if progress.label in _IN_BYTES else "{:,}".format
+    step = _STEPS.get(progress.label, progress.label)
+    return f"{step}: {number(progress.done)} of {number(progress.of)}{left}; {since}"
 
 
 def outcome_text(action: LongAction) -> str:
@@ -117,7 +122,7 @@ def outcome_text(action: LongAction) -> str:
     took = duration_text(action.ended_s - action.began_s)
     if action.state == "failed":
         return f"⚠ Failed after {took}: {action.problem}"
-    return f"✓ Finished after {took}" if action.state == "done" else f"○ Cancelled after {took}; nothing was changed"
+    return f"✓ Finished after {took}" if action.state == "done" else f"○ Cancelled after {took}"
 
 
 def duration_text(seconds: float) -> str:

@@ -83,9 +83,8 @@ def need_bar(need: Need) -> None:
     with ui.element("li"):
         Text(f"{'✓' if need.met else '○'} {need.name}: {need.text}")
         bar = ui.element("meter").props("min=0")
-        bar.props["max"] = max(need.enough, need.have, 1e-9)
-        bar.props["high"] = need.enough
-        bar.props["value"] = need.have
+        bar.props["max"] = 1
+        bar.props["value"] = round(need.part, 3)
         bar.props["aria-label"] = need.name
 
 

@@ -1,9 +1,14 @@
-"""Takes the pictures of docs/web.md: ``python -m tests.service.web.pictures``. Needs Chromium; takes about a minute."""
+"""Takes the pictures of docs/web.md: ``python -m tests.service.web.pictures``. Needs Chromium; takes about two minutes.
+
+With names of pictures as arguments, only those are taken.
+"""
 
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -14,6 +19,10 @@ from playwright.sync_api import Browser, sync_playwright
 from models.factory import factory_model_bytes
 from models.registry import Registry
 from models.synthetic import synthesise
+from service.web.action_settings import ActionSettings
+from service.web.actions import Kind
+from service.web.personalisation import Personalisation
+from tests.helpers.cli import run_stinger
 from tests.helpers.places import ROOT
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.service.web.conftest import CHROMIUM
@@ -21,6 +30,8 @@ from tests.service.web.stage import Stage
 
 FOLDER: Final = ROOT / "docs" / "web"
 _STREAMED_MS: Final = 15_000
+_FILLED_MS: Final = 5_000
+_TRAINED_S: Final = 600.0
 _COLOURS: Final = 48
 
 
@@ -34,8 +45,8 @@ class Look:
     wait_ms: int
 
 
-def take_pictures() -> None:
-    """Write the pictures to ``docs/web``."""
+def take_pictures(names: Sequence[str] = ()) -> None:
+    """Write the pictures ``names`` to ``docs/web``; all if there are none."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         stage = Stage(Path(folder))
@@ -48,14 +59,42 @@ def take_pictures() -> None:
             for name in ("logreg-summary", "mlp-rich"):
                 registry.promote(registry.add(name, factory_model_bytes(), {}).id, why="a picture")
             path = write_recording(stage.data / "recordings", "left", NOW_S, synthesise(minutes=3, seed=1))
-            _take(browser, f"{stage.address}/device/b1", Look("device", 1000, "light", _STREAMED_MS))
-            _take(browser, f"{stage.address}/device/b1", Look("device-narrow", 390, "dark", 2_000))
-            _take(browser, f"{stage.address}/recordings", Look("recordings", 1000, "light", 1_000))
-            _take(browser, f"{stage.address}/recording/left/{path.stem}", Look("recording", 1000, "light", 2_000))
-            _take(browser, f"{stage.address}/models", Look("models", 1000, "dark", 1_000))
+            looks = {
+                "/device/b1": (
+                    Look("device", 1000, "light", _STREAMED_MS),
+                    Look("device-narrow", 390, "dark", 2_000),
+                ),
+                "/recordings": (Look("recordings", 1000, "light", 1_000),),
+                f"/recording/left/{path.stem}": (Look("recording", 1000, "light", 2_000),),
+                "/models": (Look("models", 1000, "dark", 1_000),),
+                "/bench": (Look("bench", 1000, "light", _FILLED_MS),),
+                "/health": (Look("health", 1000, "light", _FILLED_MS),),
+                "/train": (Look("train", 1000, "light", _FILLED_MS),),
+                "/personalise": (Look("personalise-narrow", 390, "dark", _FILLED_MS),),
+            }
+            wanted = [(page, look) for page, few in looks.items() for look in few if not names or look.name in names]
+            if {"train", "personalise-narrow"} & {look.name for _, look in wanted}:
+                _train(stage)
+            for page, look in wanted:
+                _take(browser, f"{stage.address}{page}", look)
         finally:
             browser.close()
             stage.close()
+
+
+def _train(stage: Stage) -> None:
+    """Train on two recordings, and for one blaster, as the pages do."""
+    for number in (1, 2):
+        played = synthesise(minutes=6, seed=200 + number)
+        write_recording(stage.data / "recordings", "right", NOW_S + 1000 * number, played)
+    run_stinger("retrain", "--data-dir", stage.data, "--candidate", "mlp:rich", "--min-shots", 50, timeout_s=_TRAINED_S)
+    settings = ActionSettings(stage.data, tuple)
+    personal = Personalisation(settings)
+    personal.keep_upload("ml_log.bin", synthesise(minutes=6, seed=300).tobytes())
+    personal.train()
+    action = settings.actions.newest(Kind.PERSONAL_TRAINING)
+    assert action is not None
+    assert action.wait(_TRAINED_S)
 
 
 def _take(browser: Browser, url: str, look: Look) -> None:
@@ -72,4 +111,4 @@ def _take(browser: Browser, url: str, look: Look) -> None:
 
 
 if __name__ == "__main__":
-    take_pictures()
+    take_pictures(sys.argv[1:])

@@ -32,6 +32,10 @@ def paths(stage: Stage) -> dict[str, str]:
         "/recordings": "table",
         f"/recording/{path.parent.name}/{path.stem}": ".live-chart[data-scores]",
         "/models": "table",
+        "/train": ".needs",
+        "/personalise": "[data-fact=quality] .hint",
+        "/bench": ".choice",
+        "/health": "[data-fact=alarms] p",
     }
 
 
@@ -85,3 +89,25 @@ def test_the_threshold_and_the_pause_can_be_used_by_keyboard(stage: Stage, page:
     page.keyboard.press("ArrowRight")
     expect(threshold).to_have_text(f"{on + 0.01:.2f}")
     stage.retained("stinger/b1/model", lambda content: content["threshold"] == pytest.approx(on + 0.01))
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/train", ["Train now"]),
+        ("/personalise", ["Search again", "Fetch the log", "Train on this log", "Upload to the blaster"]),
+        ("/bench", ["Run the chosen scenarios", "Choose all"]),
+    ],
+)
+def test_everything_that_acts_is_reached_by_keyboard(
+    stage: Stage, page: Page, paths: dict[str, str], path: str, wanted: list[str]
+) -> None:
+    page.goto(f"{stage.address}{path}")
+    page.locator(paths[path]).first.wait_for()
+    reached = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim()"))
+        if set(wanted) <= set(reached):
+            break
+    assert [name for name in reached if name in wanted][: len(wanted)] == wanted

@@ -158,7 +158,7 @@ def test_a_file_and_a_recording_can_be_used_instead_and_their_names_are_text(
     expect(page.locator(".hint", has_text="Not yet: the log holds 4 accepted shots.")).to_be_visible()
     page.get_by_role("button", name="Use this recording").click()
     expect(page.locator("[data-fact=log]")).to_contain_text("recording 2026")
-    expect(page.locator("[data-fact=quality]")).to_contain_text("24 shots")
+    expect(page.locator("[data-fact=quality]")).to_contain_text("24 of 100 shots")
     assert page.locator("img[src=x]").count() == 0
 
 
