@@ -64,63 +64,47 @@ class Decision:
 
     def __init__(self, parameters: DecisionParameters | None = None) -> None:
         self.parameters = parameters or DecisionParameters()
-        self._envelope = 0.0
-        self._wheels = False
+        self.envelope = 0.0
+        """Level of the envelope, 0 to 1. This and the next attributes are for reading; the methods change them."""
+        self.wheels = False
+        """Whether the wheels are on."""
         self._held = 0.0
-        self._output_ms = NEVER_MS
-        self._sample_ms: int | None = None
+        self.output_ms = NEVER_MS
+        """Time of the newest output, by the clock of the samples; :data:`NEVER_MS` before the first."""
+        self.sample_ms: int | None = None
+        """Time of the newest sample; ``None`` before the first."""
         self._missed = 0  # steps without a sample that were made since the last sample
         self._switches: list[tuple[int, Switch]] = []  # each with the index of the sample at or before which it comes
-
-    @property
-    def wheels(self) -> bool:
-        """Whether the wheels are on."""
-        return self._wheels
-
-    @property
-    def envelope(self) -> float:
-        """Level of the envelope, 0 to 1."""
-        return self._envelope
-
-    @property
-    def quiet_state(self) -> tuple[int, float, bool, float, float]:
-        """Time of the last sample, level of the envelope, whether the wheels are on, and the levels ``on`` and ``off``.
-
-        The time is :data:`NEVER_MS` unless the last sample had an output. See :func:`~models.quiet_decisions.advance_quiet`.
-        """
-        regular = self._sample_ms is not None and self._sample_ms == self._output_ms
-        parameters = self.parameters
-        return (self._output_ms if regular else NEVER_MS, self._envelope, self._wheels, parameters.on, parameters.off)
 
     def advance_quietly(self, time_ms: int, probability: float, envelope: float) -> None:
         """Take over the state after samples that switched nothing, all with an output and without a missed step.
 
         The last of them came at ``time_ms`` with ``probability`` and left the envelope at ``envelope``.
         """
-        self._sample_ms = self._output_ms = time_ms
-        self._held, self._envelope, self._missed = probability, envelope, 0
+        self.sample_ms = self.output_ms = time_ms
+        self._held, self.envelope, self._missed = probability, envelope, 0
 
     def push(self, time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> Decisions:
         """Process the next n samples: times ``(n,)`` in ms, probabilities ``(n,)``, NaN where a sample has none.
 
         The results do not depend on how the samples are divided into blocks.
         """
-        initially, count = self._wheels, time_ms.shape[0]
+        initially, count = self.wheels, time_ms.shape[0]
         envelope = np.empty(count)
         if count < _MIN_ARRAY_SAMPLES:
             for i, (now, p) in enumerate(zip(time_ms.tolist(), probability.tolist(), strict=True)):
                 self._step(i, now, p)
-                envelope[i] = self._envelope
+                envelope[i] = self.envelope
         else:
             for start, stop in pairwise(_run_bounds(time_ms, probability)):
                 if stop - start < _MIN_ARRAY_SAMPLES:
                     block = zip(time_ms[start:stop].tolist(), probability[start:stop].tolist(), strict=True)
                     for i, (now, p) in enumerate(block, start):
                         self._step(i, now, p)
-                        envelope[i] = self._envelope
+                        envelope[i] = self.envelope
                 else:
                     self._step(start, int(time_ms[start]), float(probability[start]))
-                    envelope[start] = self._envelope
+                    envelope[start] = self.envelope
                     self._run(start + 1, time_ms[start + 1 : stop], probability[start + 1 : stop], envelope)
         return self._decided(initially, envelope)
 
@@ -128,18 +112,18 @@ class Decision:
         """Process the next n samples as :meth:`push` does and return the switches: faster for a short block."""
         parameters = self.parameters
         for now_ms, p in zip(time_ms, probability, strict=True):
-            before_ms = self._sample_ms
-            regular = before_ms is not None and before_ms == self._output_ms and 0 <= now_ms - before_ms < LATE_MS
+            before_ms = self.sample_ms
+            regular = before_ms is not None and before_ms == self.output_ms and 0 <= now_ms - before_ms < LATE_MS
             if not regular or p != p:  # noqa: PLR0124 - only NaN differs from itself
                 self._step(0, now_ms, p)
                 continue
             # Nearly all samples of a daemon come here: as _step and _follow, without what only others need.
-            self._sample_ms = self._output_ms = now_ms
+            self.sample_ms = self.output_ms = now_ms
             self._held, self._missed = p, 0
-            s = self._envelope
-            self._envelope = s = s + (parameters.attack if p > s else parameters.release) * (p - s)
-            if s < parameters.off if self._wheels else s >= parameters.on:
-                self._switch(0, now_ms, not self._wheels)
+            s = self.envelope
+            self.envelope = s = s + (parameters.attack if p > s else parameters.release) * (p - s)
+            if s < parameters.off if self.wheels else s >= parameters.on:
+                self._switch(0, now_ms, not self.wheels)
         return self._take_switches()
 
     def step(self, time_ms: int, probability: float) -> tuple[Switch, ...]:
@@ -152,33 +136,33 @@ class Decision:
 
         Later decisions do not depend on how often this is called between two samples.
         """
-        if self._sample_ms is not None and now_ms > self._sample_ms:
-            self._wait(0, self._sample_ms, now_ms)
+        if self.sample_ms is not None and now_ms > self.sample_ms:
+            self._wait(0, self.sample_ms, now_ms)
         return self._take_switches()
 
     def _step(self, index: int, now_ms: int, p: float) -> None:
         """Process sample ``index`` of a block."""
-        before = self._sample_ms
+        before = self.sample_ms
         if before is None or now_ms < before:
             self._restart(index, now_ms)
-        elif now_ms - before >= LATE_MS or self._output_ms != before:
+        elif now_ms - before >= LATE_MS or self.output_ms != before:
             self._wait(index, before, now_ms)
-        self._sample_ms = now_ms
+        self.sample_ms = now_ms
         self._missed = 0
         if p == p:  # noqa: PLR0124 - only NaN differs from itself
             self._held = p
-            self._output_ms = now_ms
-        self._follow(index, now_ms, now_ms - self._output_ms >= self.parameters.stale_ms)
+            self.output_ms = now_ms
+        self._follow(index, now_ms, now_ms - self.output_ms >= self.parameters.stale_ms)
 
     def _follow(self, index: int, now_ms: int, stale: bool) -> None:
         """Update the envelope once, and switch the wheels by it."""
-        p, s, parameters = self._held, self._envelope, self.parameters
+        p, s, parameters = self._held, self.envelope, self.parameters
         if stale:
             s *= (1 - parameters.release) ** STALE_RELEASES
         else:
             s += (parameters.attack if p > s else parameters.release) * (p - s)
-        self._envelope = s
-        if self._wheels:
+        self.envelope = s
+        if self.wheels:
             if s < parameters.off:
                 self._switch(index, now_ms, False)
         elif s >= parameters.on and not stale:
@@ -186,7 +170,7 @@ class Decision:
 
     def _wait(self, index: int, before_ms: int, until_ms: int) -> None:
         """Make the steps missed since the sample at ``before_ms``, and switch the wheels off when the output gets stale."""
-        stale_ms = self._output_ms + self.parameters.stale_ms
+        stale_ms = self.output_ms + self.parameters.stale_ms
         missed = (until_ms - before_ms + STEP_MS // 2) // STEP_MS - 1
         while self._missed < missed and before_ms + (self._missed + 1) * STEP_MS < stale_ms:
             self._missed += 1
@@ -195,7 +179,7 @@ class Decision:
             return
         self._force_off(index, stale_ms)
         if self._missed < missed:
-            self._envelope *= (1 - self.parameters.release) ** (STALE_RELEASES * (missed - self._missed))
+            self.envelope *= (1 - self.parameters.release) ** (STALE_RELEASES * (missed - self._missed))
             self._missed = missed
 
     def _run(
@@ -206,15 +190,15 @@ class Decision:
         envelope: npt.NDArray[np.float64],
     ) -> None:
         """Process the samples from ``start`` on, at least one; they and the one before have outputs and no missed steps."""
-        attack, release, s = self.parameters.attack, self.parameters.release, self._envelope
+        attack, release, s = self.parameters.attack, self.parameters.release, self.envelope
         followed: list[float] = []
         append = followed.append
         p = 0.0
         for p in probability.tolist():
             s += (attack if p > s else release) * (p - s)
             append(s)
-        self._envelope, self._held = s, p
-        self._sample_ms = self._output_ms = int(time_ms[-1])
+        self.envelope, self._held = s, p
+        self.sample_ms = self.output_ms = int(time_ms[-1])
         levels = envelope[start : start + len(followed)]
         levels[:] = followed
         self._switch_wheels(start, time_ms, levels)
@@ -226,21 +210,21 @@ class Decision:
         high = levels >= self.parameters.on
         outside = np.flatnonzero(high | (levels < self.parameters.off))
         wanted = high[outside]
-        changes = outside[wanted != np.concatenate(([self._wheels], wanted[:-1]))]
+        changes = outside[wanted != np.concatenate(([self.wheels], wanted[:-1]))]
         for i in changes.tolist():
-            self._switch(start + i, int(time_ms[i]), not self._wheels)
+            self._switch(start + i, int(time_ms[i]), not self.wheels)
 
     def _restart(self, index: int, now_ms: int) -> None:
         self._force_off(index, now_ms)
-        self._envelope, self._held, self._output_ms = 0.0, 0.0, NEVER_MS
+        self.envelope, self._held, self.output_ms = 0.0, 0.0, NEVER_MS
 
     def _force_off(self, index: int, now_ms: int) -> None:
         """Switch the wheels off whatever the envelope is."""
-        if self._wheels:
+        if self.wheels:
             self._switch(index, now_ms, False)
 
     def _switch(self, index: int, now_ms: int, on: bool) -> None:
-        self._wheels = on
+        self.wheels = on
         self._switches.append((index, Switch(now_ms, on)))
 
     def _take_switches(self) -> tuple[Switch, ...]:

@@ -90,7 +90,7 @@ class _LevelRecorder(Decision):
 
     def _follow(self, index: int, now_ms: int, stale: bool) -> None:
         super()._follow(index, now_ms, stale)
-        self._steps.append((now_ms, index, -np.inf if stale else self._envelope, self._envelope))
+        self._steps.append((now_ms, index, -np.inf if stale else self.envelope, self.envelope))
 
     def _force_off(self, index: int, now_ms: int) -> None:
         self._steps.append((now_ms, index, -np.inf, -np.inf))

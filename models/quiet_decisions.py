@@ -30,18 +30,23 @@ def advance_quiet(
     wheels may switch, time jumps or a sample has no probability are left to it, and those that are not ``allowed`` ``(k,)``.
     """
     begins = starts[:-1]
-    states = [decision.quiet_state for decision in decisions]
-    sample_ms, level, wheels, on, off = (np.array(column) for column in zip(*states, strict=True))
+    sample_ms = np.array([one.output_ms if one.output_ms == one.sample_ms else NEVER_MS for one in decisions])
+    level = np.array([one.envelope for one in decisions])
+    wheels = [one.wheels for one in decisions]
     values = probability.astype(np.float64)
     step_ms = np.empty_like(time_ms)
     np.subtract(time_ms[1:], time_ms[:-1], out=step_ms[1:])
     step_ms[begins] = time_ms[begins] - sample_ms
     regular = (step_ms >= 0) & (step_ms < LATE_MS) & (values == values)  # noqa: PLR0124 - false for NaN
-    highest = np.maximum(np.maximum.reduceat(values, begins), level)
-    lowest = np.minimum(np.minimum.reduceat(values, begins), level)
     # An envelope never leaves the range of its own level and the probabilities.
-    steady = np.where(wheels, lowest >= off + _MARGIN, highest < on - _MARGIN)
-    quiet: npt.NDArray[np.bool_] = np.logical_and.reduceat(regular, begins) & (sample_ms != NEVER_MS) & steady & allowed
+    highest = np.maximum(np.maximum.reduceat(values, begins), level)
+    steady = highest < np.array([one.parameters.on for one in decisions]) - _MARGIN
+    if True in wheels:
+        lowest = np.minimum(np.minimum.reduceat(values, begins), level)
+        stays_on = lowest >= np.array([one.parameters.off for one in decisions]) + _MARGIN
+        steady = np.where(wheels, stays_on, steady)
+    # A step from NEVER_MS is not regular, so a device without an output before this block is not quiet.
+    quiet: npt.NDArray[np.bool_] = np.logical_and.reduceat(regular, begins) & steady & allowed
     chosen = np.flatnonzero(quiet)
     ends = starts[1:][chosen] - 1
     levels = _followed(decisions, values, starts, chosen, level)

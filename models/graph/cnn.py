@@ -54,7 +54,8 @@ def add_cnn(graph: GraphBuilder, parameters: CnnParameters) -> str:
 
     The scale is part of the weights of the first convolution.
     """
-    by_sensor = graph.add("Concat", add_samples(graph), add_magnitudes(graph), axis=3)
+    magnitudes = graph.add("Reshape", add_magnitudes(graph), graph.axes(0, graph.window_samples, 2, 1))
+    by_sensor = graph.add("Concat", add_samples(graph), magnitudes, axis=3)
     joined = graph.add("Reshape", by_sensor, graph.axes(0, graph.window_samples, CNN_CHANNELS))
     values = graph.add("Transpose", graph.add("Cast", joined, to=TensorProto.FLOAT), perm=[0, 2, 1])
     factors = np.repeat(1 / np.asarray(parameters.scale, dtype=np.float64), CNN_CHANNELS // 2)

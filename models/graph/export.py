@@ -21,6 +21,7 @@ from models.graph.dense import (
     dense_of_pipeline,
     read_dense,
 )
+from models.graph.earlier import features_in
 from models.graph.features import add_features
 from models.graph.gate import add_output
 from models.graph.samples import add_table
@@ -113,6 +114,6 @@ def _add_member(graph: GraphBuilder, number: int, member: Member, estimator: Any
 def _dense_of_graph(graph: onnx.GraphProto, features: str) -> DenseNetwork:
     """Return the network in a graph of a model on the feature set ``features``."""
     try:
-        return read_dense(graph, add_features(GraphBuilder(), features))
+        return read_dense(graph, features_in(graph, features))
     except (IndexError, KeyError, ValueError) as error:
         raise InputError(_FOREIGN) from error

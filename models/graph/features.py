@@ -18,7 +18,14 @@ from models.graph.builder import GraphBuilder
 from models.graph.invariant import add_invariant
 from models.graph.kernels import KernelParameters, add_kernels
 from models.graph.motion import add_motion
-from models.graph.samples import FeatureNodes, add_channels, add_magnitudes, add_samples, add_statistics
+from models.graph.samples import (
+    FeatureNodes,
+    add_absolute_sums,
+    add_channels,
+    add_magnitudes,
+    add_statistics,
+    add_statistics_with_magnitudes,
+)
 from stinger.sample import CHANNELS
 
 
@@ -43,25 +50,23 @@ def _flatten(graph: GraphBuilder) -> FeatureNodes:
 
 def _summary(graph: GraphBuilder) -> FeatureNodes:
     """Add mean, standard deviation and largest absolute value of each channel."""
-    joined = graph.add("Concat", *add_statistics(graph, add_channels(graph), mean_absolute=False), axis=1)
-    return FeatureNodes(
-        values=graph.add("Reshape", joined, graph.axes(0, 18)),
-        width=18,
-        columns=np.arange(18),
-        factors=np.repeat([1, graph.window_samples**-0.5, 1], 6),
-    )
+    found = add_statistics(graph)
+    joined = graph.add("Concat", found.sums, found.deviations, found.largest, axis=1)
+    share = 1 / graph.window_samples
+    return FeatureNodes(joined, width=18, columns=np.arange(18), factors=np.repeat([share, share, 1], 6))
 
 
 def _rich(graph: GraphBuilder) -> FeatureNodes:
     """Add ``summary``, the mean absolute value of each channel, and mean, deviation and maximum of both magnitudes."""
-    values = graph.add("Concat", add_samples(graph), add_magnitudes(graph), axis=3)
-    joined = graph.add("Concat", *add_statistics(graph, values, mean_absolute=True), axis=1)
-    # Each statistic has eight columns: three axes and the magnitude of the accelerometer, then of the gyroscope.
-    column = np.arange(32).reshape(4, 2, 4)
-    columns = np.concatenate((column[:, :, :3].ravel(), column[:3, 0, 3], column[:3, 1, 3]))
-    factors = np.ones((4, 2, 4))
-    factors[1] = graph.window_samples**-0.5
-    return FeatureNodes(graph.add("Reshape", joined, graph.axes(0, 32)), 32, columns, factors.ravel()[columns])
+    found = add_statistics_with_magnitudes(graph)
+    magnitude_max = graph.add("ReduceMax", add_magnitudes(graph), graph.axes(1), keepdims=0)
+    parts = (found.sums, found.deviations, found.largest, add_absolute_sums(graph), magnitude_max)
+    # Six channels and both magnitudes have sums and deviations; then come two parts of the channels, one of the magnitudes.
+    channels = np.concatenate((np.arange(6), np.arange(8, 14), np.arange(16, 28)))
+    columns = np.concatenate((channels, [6, 14, 28], [7, 15, 29]))
+    factors = np.full(30, 1 / graph.window_samples)
+    factors[[*range(16, 22), 28, 29]] = 1
+    return FeatureNodes(graph.add("Concat", *parts, axis=1), 30, columns, factors[columns])
 
 
 _SETS: Final[dict[str, Callable[[GraphBuilder], FeatureNodes]]] = {

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.feature_sets import MOTION_SIGNALS, MOTION_SLICES, MOTION_SPANS
 from models.graph.builder import GraphBuilder
-from models.graph.samples import FeatureNodes, add_channels, add_sizes, add_statistics
+from models.graph.samples import FeatureNodes, add_absolute_sums, add_sizes, add_statistics
 
 _AXES_COLUMNS: Final = 24
 _MAGNITUDES: Final = 2
@@ -19,8 +19,7 @@ _MAGNITUDES: Final = 2
 def add_motion(graph: GraphBuilder) -> FeatureNodes:
     """Add the nodes of ``motion``; :func:`models.feature_sets.feature_names` lists its features."""
     width, signals, spans = graph.window_samples, len(MOTION_SIGNALS), len(MOTION_SPANS)
-    statistics = add_statistics(graph, add_channels(graph), mean_absolute=True)
-    of_axes = graph.add("Reshape", graph.add("Concat", *statistics, axis=1), graph.axes(0, _AXES_COLUMNS))
+    axes = add_statistics(graph)
     values = add_sizes(graph)
     weights = _weights(width)
     # (n, 2 spans + 1, signals): the last of the means is that of the whole window.
@@ -42,8 +41,9 @@ def add_motion(graph: GraphBuilder) -> FeatureNodes:
     without_minima, minima = np.split(column, [rows - MOTION_SLICES])
     columns = np.concatenate((np.arange(_AXES_COLUMNS), without_minima.ravel(), minima[:, :_MAGNITUDES].ravel()))
     factors = np.ones(columns.size)
-    factors[6:12] = width**-0.5
-    return FeatureNodes(graph.add("Concat", of_axes, of_signals, axis=1), count, columns, factors)
+    factors[[*range(12), *range(18, _AXES_COLUMNS)]] = 1 / width
+    parts = [axes.sums, axes.deviations, axes.largest, add_absolute_sums(graph), of_signals]
+    return FeatureNodes(graph.add("Concat", *parts, axis=1), count, columns, factors)
 
 
 def _weights(width: int) -> npt.NDArray[np.float64]:

@@ -24,8 +24,8 @@ SCORING_SHARE: Final = 0.4
 """Blocks are gathered once scoring takes more than this share of the time; a gathered block costs half as much."""
 MANY_BLOCKS_A_SECOND: Final = 500
 """Fewer blocks than this are never gathered: they are so large that gathering saves nothing."""
-GATHER_S: Final = 0.005
-"""How long blocks are gathered."""
+GATHER_S: Final = 0.01
+"""How long blocks are gathered. In half of the time, a block costs 4 % more of the processor's time."""
 _MEASURED_S: Final = 0.1
 
 

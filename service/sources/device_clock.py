@@ -36,6 +36,9 @@ LATE_FOR_MS: Final = 10_000.0
 """If every arrival has been at least LATE_MS late for LATE_FOR_MS, the device's clock must have been stopped for a while."""
 
 
+_NS_PER_MS: Final = 1e6
+
+
 class _Point(NamedTuple):
     device_ms: float
     late_ms: float
@@ -69,27 +72,34 @@ class DeviceClock:
         """Return how late a sample of ``device_ms`` is if it arrives at ``read_ns``; ``None`` before any observation."""
         if self._lowest is None:
             return None
-        point = self._point(device_ms, read_ns)
-        return point.late_ms - self._line(point.device_ms)
+        since_ms = device_ms - self._origin_device_ms
+        late_ms = (read_ns - self._origin_read_ns) / _NS_PER_MS - since_ms
+        return late_ms - (self._offset_ms + self.rate_off * since_ms)
 
     def observe(self, device_ms: float, read_ns: int) -> None:
         """Record that the newest sample of a block, stamped ``device_ms`` (wraps undone), arrived at ``read_ns``."""
         if self._lowest is None:
             self._begin(device_ms, read_ns)
             return
-        point = self._point(device_ms, read_ns)
-        above_ms = point.late_ms - self._line(point.device_ms)
-        self._track_lateness(point, above_ms)
-        if above_ms < -EARLY_MS or self._has_stopped(point):
+        # Called for each block: plain numbers, without the calls and tuples that only other cases need.
+        since_ms = device_ms - self._origin_device_ms
+        late_ms = (read_ns - self._origin_read_ns) / _NS_PER_MS - since_ms
+        late_by_drift_ms = self.rate_off * since_ms
+        above_ms = late_ms - (self._offset_ms + late_by_drift_ms)
+        if above_ms < LATE_MS:
+            self._late_since_ms = None
+        elif self._late_since_ms is None:
+            self._late_since_ms = since_ms
+        if above_ms < -EARLY_MS or self._has_stopped(since_ms):
             self.restart()
             self._begin(device_ms, read_ns)
             return
         if above_ms < 0:
             self._offset_ms += above_ms
-        if point.device_ms >= self._bucket_end_ms:
-            self._close_bucket(point)
-        elif point.late_ms - self.rate_off * point.device_ms < self._lowest_late_ms:
-            self._lowest, self._lowest_late_ms = point, point.late_ms - self.rate_off * point.device_ms
+        if since_ms >= self._bucket_end_ms:
+            self._close_bucket(_Point(since_ms, late_ms))
+        elif late_ms - late_by_drift_ms < self._lowest_late_ms:
+            self._lowest, self._lowest_late_ms = _Point(since_ms, late_ms), late_ms - late_by_drift_ms
 
     def taken_ns(self, device_ms: Sequence[float]) -> list[float]:
         """Return when samples of these device times were taken, in ns of the host's monotonic clock."""
@@ -103,21 +113,8 @@ class DeviceClock:
         self._lowest = _Point(0.0, 0.0)
         self._bucket_end_ms = self._bucket_ms
 
-    def _point(self, device_ms: float, read_ns: int) -> _Point:
-        since_ms = device_ms - self._origin_device_ms
-        return _Point(since_ms, (read_ns - self._origin_read_ns) / 1e6 - since_ms)
-
-    def _line(self, device_ms: float) -> float:
-        return self._offset_ms + self.rate_off * device_ms
-
-    def _track_lateness(self, point: _Point, above_ms: float) -> None:
-        if above_ms < LATE_MS:
-            self._late_since_ms = None
-        elif self._late_since_ms is None:
-            self._late_since_ms = point.device_ms
-
-    def _has_stopped(self, point: _Point) -> bool:
-        return self._late_since_ms is not None and point.device_ms - self._late_since_ms > LATE_FOR_MS
+    def _has_stopped(self, since_ms: float) -> bool:
+        return self._late_since_ms is not None and since_ms - self._late_since_ms > LATE_FOR_MS
 
     def _close_bucket(self, point: _Point) -> None:
         """Keep the lowest point of the finished bucket, begin the next bucket with ``point``, and fit the line again."""

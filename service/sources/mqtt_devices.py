@@ -144,7 +144,7 @@ class PublishingDevice:
         if not self._counter.is_new(content):
             return []
         self.read_ns = read_ns
-        if self.state in {LinkState.SILENT, LinkState.LOST}:
+        if self.state is LinkState.SILENT or self.state is LinkState.LOST:
             self._reconnects += 1
             self._builder.link_reopened()
         blocks = self._builder.build(content.samples, read_ns if arrived_ns is None else arrived_ns)
@@ -155,7 +155,8 @@ class PublishingDevice:
             or read_ns - self._reported_ns >= REPORT_S * _NS
         ):
             self.report(LinkState.STREAMING, reason, intake)
-        self._samples += sum(block.samples.shape[0] for block in blocks)
+        for block in blocks:
+            self._samples += block.samples.shape[0]
         return blocks
 
     def report(self, state: LinkState, reason: str, intake: Intake) -> None:

@@ -99,5 +99,5 @@ def _advance(decisions: list[Decision], blocks: list[list[tuple[int, float]]]) -
 def _later_decisions(decision: Decision) -> tuple[object, ...]:
     """Return what a decision will do without further samples: two decisions with the same answer have the same state."""
     later = copy.deepcopy(decision)
-    now_ms = later.quiet_state[0]
-    return (*decision.quiet_state, later.tick(max(0, now_ms) + 2**33), later.envelope)
+    state = later.envelope, later.wheels, later.sample_ms, later.output_ms
+    return *state, later.tick((later.sample_ms or 0) + 10_000), later.envelope
