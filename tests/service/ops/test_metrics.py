@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.base.events import FalseSpinUp, Shot, WheelsSwitched
 from service.base.source import LinkCounters, LinkReport, LinkState
-from service.base.states import RecorderStats
+from service.base.states import RecorderStats, UploadTotals
 from service.daemon.sinks import MetricsSink
 from service.ops.metrics import BUCKETS_S, Metrics
 from stinger.device_name import DeviceName
@@ -49,6 +49,7 @@ def busy_metrics() -> Metrics:
     metrics.outbox_depth = lambda: 7
     metrics.recorder = lambda: RecorderStats(10, 170, 3, 1, 2, 1, alarm=True)
     metrics.free_bytes = lambda: 5_000_000_000
+    metrics.uploads = lambda: UploadTotals(6, 102_000, 2, waiting=3, waiting_bytes=51_000, waiting_s=12.5)
     metrics.stored_recordings, metrics.stored_bytes, metrics.recordings_pruned = 4, 68_000, 2
     for lead_ms in (90, 100, 240):
         metrics.lead.observe(lead_ms * 1_000_000)
@@ -166,3 +167,23 @@ def test_every_metric_is_documented() -> None:
 def test_a_daemon_without_a_port_for_metrics_does_not_import_prometheus_client() -> None:
     code = "import sys, service.cli.run; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_uploads_are_counted_if_recordings_are_uploaded() -> None:
+    shown = values(busy_metrics())
+    for name, expected in {
+        "uploaded_total": 6,
+        "uploaded_bytes_total": 102_000,
+        "upload_failures_total": 2,
+        "upload_waiting": 3,
+        "upload_waiting_bytes": 51_000,
+        "upload_waiting_seconds": 12.5,
+    }.items():
+        assert shown[f"stinger_recordings_{name}",] == expected, name
+    assert ("stinger_recordings_uploaded_total",) not in values(Metrics())
+
+
+def test_recordings_deleted_before_their_upload_are_counted() -> None:
+    metrics = busy_metrics()
+    metrics.set_stored(kept=1, kept_bytes=2, deleted=3, deleted_before_upload=2)
+    assert values(metrics)["stinger_recordings_deleted_before_upload_total",] == 2
