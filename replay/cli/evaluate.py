@@ -29,7 +29,8 @@ from replay.cli.negative_options import negative_options, negatives_of
 from replay.cli.picture_options import dpi_option
 from replay.evaluation.dynamic_mode import IDLE_RPM, evaluate_dynamic
 from replay.evaluation.evaluate import average_precision, evaluate
-from replay.evaluation.files import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE, write_evaluation
+from replay.evaluation.file_names import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE
+from replay.evaluation.files import write_evaluation
 from replay.evaluation.fold_choice import FOLDS, choose_folds, describe_folds
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport, to_json, to_text

@@ -6,12 +6,9 @@ import json
 from pathlib import Path
 from typing import Final
 
+from replay.evaluation.file_names import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE
 from replay.evaluation.report import EvaluationReport, to_json, to_markdown
 from stinger.files import make_folder, text_bytes, write_bytes
-
-JSON_FILE: Final = "evaluation.json"
-MARKDOWN_FILE: Final = "evaluation.md"
-PICTURE_FILE: Final = "sweep.png"
 
 _MAX_NAMED_LOGS: Final = 3
 """Number of logs named in the title of the picture."""

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from service.web.daemon_state import DeviceState
-from stinger.rate import serves_rate
+from stinger.sample import SAMPLE_RATE_HZ
 
 _LINKS: Final = {
     "streaming": "● streaming",
@@ -15,6 +15,8 @@ _LINKS: Final = {
     "lost": "✕ lost",
     "ended": "○ ended",
 }
+_RATE_FACTOR: Final = 1.25
+"""A rate that differs by more than this factor is an alarm; smaller differences come and go on a busy machine."""
 _ALARMING: Final = {
     "silent": "sends nothing: is it switched on?",
     "lost": "not connected: plug it in again, or wait",
@@ -66,6 +68,7 @@ def alarm_text(state: DeviceState) -> str:
     if state.link in _ALARMING:
         return _ALARMING[state.link]
     rate_hz = state.telemetry.number("rate_hz")
-    if state.link == "streaming" and rate_hz is not None and rate_hz > 0 and not serves_rate(rate_hz):
-        return f"sends {rate_hz:.0f} samples a second; models take 100"
-    return ""
+    if state.link != "streaming" or not rate_hz:
+        return ""
+    factor = max(rate_hz / SAMPLE_RATE_HZ, SAMPLE_RATE_HZ / rate_hz) if rate_hz > 0 else 1.0
+    return f"sends {rate_hz:.0f} samples a second; models take {SAMPLE_RATE_HZ}" if factor > _RATE_FACTOR else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Final
 from models.choice import FACTORY
 from models.factory import factory_model_bytes
 from models.registry import Registry
-from replay.evaluation.files import JSON_FILE
+from replay.evaluation.file_names import JSON_FILE
 from service.recording.store import read_store
 from stinger.errors import FileError, InputError
 from stinger.files import make_folder, read_bytes, write_bytes
@@ -66,7 +67,7 @@ def read_trade_off(data_dir: Path, model: str) -> TradeOff | None:
     try:
         values = json.loads(read_bytes(path, at_most=_RESULT_MAX_BYTES))
         measured = utc_time(path.stat().st_mtime)
-        return _parse(values, f"{measured:%Y-%m-%d %H:%M}")
+        return _parse(values, f"{measured:%Y-%m-%d %H:%M}", f"{recordings_dir(data_dir)}{os.sep}")
     except (OSError, FileError, ValueError, RecursionError, KeyError, TypeError):
         return None
 
@@ -142,8 +143,8 @@ def _is_usable(path: Path) -> bool:
     return all(recording.rate.problem is None for recording in recordings)
 
 
-def _parse(values: Mapping[str, Any], measured: str) -> TradeOff:
-    """Return the trade-off in the content of the file. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
+def _parse(values: Mapping[str, Any], measured: str, folder: str) -> TradeOff:
+    """Return the trade-off in the content of the file; paths in its notes become relative to ``folder``. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
     points = tuple(
         Point(
             threshold=_number(row["parameters"]["on"]),
@@ -163,7 +164,7 @@ def _parse(values: Mapping[str, Any], measured: str) -> TradeOff:
         shots=int(operating["accepted"]["total"]),
         minutes=_number(operating["minutes"]),
         measured=measured,
-        notes=tuple(str(line)[:500] for line in values["warnings"]),
+        notes=tuple(str(line).replace(folder, "")[:500] for line in values["warnings"]),
     )
 
 

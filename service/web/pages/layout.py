@@ -104,7 +104,7 @@ h2 { font-size: 1.15rem; margin: 1.2rem 0 .4rem; }
 .device h2 { margin: 0 0 .3rem; overflow-wrap: anywhere; }
 .device canvas { width: 100%; height: 3.4rem; display: block; margin: 0 0 .4rem; }
 .device.alarming { border: 2px solid var(--bad); } .device .bad { margin: .2rem 0 .4rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem; margin: 0; }
+dl { display: grid; grid-template-columns: fit-content(45%) 1fr; gap: .1rem .8rem; margin: 0; }
 dt { opacity: .85; } dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .wheels-on { font-weight: 700; }
 td button.plain { white-space: nowrap; }
@@ -122,7 +122,7 @@ button.plain, select.plain, .live-chart button, .live-chart select { min-height:
 select.plain { max-width: 100%; }
 button:focus-visible, a:focus-visible, select:focus-visible, input:focus-visible { outline: 3px solid var(--link);
   outline-offset: 2px; }
-.field { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: center; flex: 1 1 18rem; }
+.field { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: center; flex: 1 1 18rem; min-width: 0; max-width: 100%; }
 .field input[type=range] { flex: 1; min-width: 8rem; }
 .field input[type=text], .field input[type=number], .field input[type=search] { flex: 1; min-width: 8rem; min-height: 2.4rem; padding: .2rem .6rem; border: 1px solid var(--line);
   border-radius: .4rem; background: var(--paper); color: var(--ink); }
@@ -136,10 +136,10 @@ button:focus-visible, a:focus-visible, select:focus-visible, input:focus-visible
 @media (prefers-color-scheme: dark) { .trade-off .in-time { stroke: #56b4e9; } .trade-off .duty { stroke: #e69f00; } }
 .events { margin: 0; padding-left: 1.2rem; }
 .shots { max-height: 22rem; overflow: auto; padding: .3rem; } .shots td, .shots td button.plain { white-space: normal; text-align: left; }
-.hint { border-left: 4px solid var(--link); padding-left: .7rem; max-width: 46rem; }
+.hint { border-left: 4px solid var(--link); padding-left: .7rem; max-width: 46rem; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } td.number, th.number { text-align: right;
-  font-variant-numeric: tabular-nums; }
+  border-bottom: 1px solid var(--line); overflow-wrap: break-word; } td.number, th.number { text-align: right;
+  font-variant-numeric: tabular-nums; white-space: nowrap; }
 .scroll { overflow-x: auto; }
 .steps { padding-left: 1.4rem; } .steps > li::marker { font-weight: 650; }
 details { margin: .5rem 0; } summary { cursor: pointer; display: list-item; }

@@ -49,4 +49,4 @@ def summary_text(state: DaemonState) -> str:
     if not alarming:
         return f"{text}."
     more = f" and {len(alarming) - _NAMED:,} more" if len(alarming) > _NAMED else ""
-    return f"{text}. ⚠ {len(alarming):,} need attention: {', '.join(alarming[:_NAMED])}{more}."
+    return f"{text}. ⚠ {len(alarming):,} need{'s' if len(alarming) == 1 else ''} attention: {', '.join(alarming[:_NAMED])}{more}."

@@ -152,7 +152,10 @@ export default {
       if (this.still) {
         this.startS = this.samples.count ? this.samples.times[0] / 1000 : 0;
         this.lengthS = this.newest() / 1000;
-        if (!this.spanS) this.centreS = (this.startS + this.lengthS) / 2;
+        // Only once the slider has its new limits: it would cut the position off at the old ones.
+        this.$nextTick(() => {
+          if (!this.spanS) this.centreS = (this.startS + this.lengthS) / 2;
+        });
       }
       this.drawn = "";
       this.$el.dataset.newestMs = this.newest();
@@ -276,54 +279,46 @@ export default {
     x(view, time) {
       return view.x0 + ((time - view.left) / (view.right - view.left)) * (view.x1 - view.x0);
     },
-    // What is left out is hatched and struck through by a bar; what is selected is framed.
+    // What is left out is hatched; what is selected is framed.
     drawStretches(pen, view, panels, colours) {
-      const top = panels[0].top;
-      const bottom = panels[panels.length - 1].bottom;
-      pen.save();
-      pen.beginPath();
-      pen.rect(view.x0, top, view.x1 - view.x0, bottom - top);
-      pen.clip();
       pen.setLineDash([]);
-      for (const [from, to] of this.leftOut) {
-        const a = Math.max(view.x0, this.x(view, from));
-        const b = Math.min(view.x1, this.x(view, to));
-        if (b < a) continue;
-        pen.fillStyle = colours.paper;
-        pen.globalAlpha = 0.72;
-        pen.fillRect(a, top, b - a, bottom - top);
-        pen.globalAlpha = 1;
-        pen.strokeStyle = colours.ink;
-        pen.lineWidth = 1;
-        pen.save();
-        pen.beginPath();
-        pen.rect(a, top, b - a, bottom - top);
-        pen.clip();
-        pen.stroke();
-        pen.lineWidth = 0.4;
-        pen.beginPath();
-        for (let x = a - (bottom - top); x < b; x += 14) {
-          pen.moveTo(x, bottom);
-          pen.lineTo(x + bottom - top, top);
+      for (const { top, bottom } of panels) {
+        for (const [from, to] of this.leftOut) {
+          const a = Math.max(view.x0, this.x(view, from));
+          const b = Math.min(view.x1, this.x(view, to));
+          if (b < a) continue;
+          pen.save();
+          pen.beginPath();
+          pen.rect(a, top, Math.max(1, b - a), bottom - top);
+          pen.clip();
+          pen.fillStyle = colours.paper;
+          pen.globalAlpha = 0.72;
+          pen.fillRect(a, top, b - a, bottom - top);
+          pen.globalAlpha = 1;
+          pen.strokeStyle = pen.fillStyle = colours.ink;
+          pen.lineWidth = 2;
+          pen.strokeRect(a, top, Math.max(1, b - a), bottom - top);
+          pen.lineWidth = 0.4;
+          pen.beginPath();
+          for (let x = a - (bottom - top); x < b; x += 14) {
+            pen.moveTo(x, bottom);
+            pen.lineTo(x + bottom - top, top);
+          }
+          pen.stroke();
+          pen.textAlign = "left";
+          pen.textBaseline = "top";
+          if (b - a > 50 && top === panels[0].top) pen.fillText("left out", a + 4, top + 12);
+          pen.restore();
         }
-        pen.stroke();
-        pen.restore();
-        pen.fillStyle = colours.ink;
-        pen.textAlign = "left";
-        pen.textBaseline = "top";
-        if (b - a > 50) pen.fillText("left out", a + 4, top + 2);
-      }
-      if (this.selection) {
-        const [a, b] = this.selection.map((time) => this.x(view, time));
-        pen.strokeStyle = colours.lines[0];
+        if (!this.selection) continue;
+        const [a, b] = this.selection.map((time) => Math.min(view.x1, Math.max(view.x0, this.x(view, time))));
+        pen.strokeStyle = pen.fillStyle = colours.lines[0];
         pen.lineWidth = 2;
-        pen.fillStyle = colours.lines[0];
         pen.globalAlpha = 0.15;
         pen.fillRect(a, top, b - a, bottom - top);
         pen.globalAlpha = 1;
-        pen.strokeRect(a, top + 1, Math.max(1, b - a), bottom - top - 2);
+        pen.strokeRect(a, top, Math.max(1, b - a), bottom - top);
       }
-      pen.restore();
     },
     drawWheels(pen, view, panels, colours, marks) {
       pen.fillStyle = colours.wheels;

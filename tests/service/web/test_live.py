@@ -59,7 +59,7 @@ def test_a_wall_of_fifty_devices_keeps_moving_and_shows_which_need_attention(sta
         before = page.evaluate(strip)
         page.wait_for_function(f"{strip} !== {before!r}")
         stage.publish(f"stinger/{names[7]}/link", {"state": "lost", "reason": "unplugged"}, retain=True)
-        expect(page.locator("[data-fact=summary]")).to_contain_text(f"⚠ 1 need attention: {names[7]}")
+        expect(page.locator("[data-fact=summary]")).to_contain_text(f"⚠ 1 needs attention: {names[7]}")
         expect(page.locator(f"[data-device='{names[7]}']")).to_contain_text("not connected: plug it in again")
 
 

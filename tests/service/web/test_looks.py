@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -10,9 +12,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from models.factory import factory_model, factory_model_bytes
 from models.registry import Registry
+from replay.evaluation.file_names import JSON_FILE
+from service.recording.marking import change_marks
+from service.web.trade_off import TRADE_OFF_FOLDER
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.synthetic import synthetic_samples
 from tests.service.web.stage import PATIENCE_MS, Stage
+from tests.service.web.trade_offs import trade_off_result
 
 expect.set_options(PATIENCE_MS)
 
@@ -26,12 +32,17 @@ def paths(stage: Stage) -> dict[str, str]:
     path = write_recording(
         stage.data / "recordings", "a-device-with-a-name-of-fifty-letters-and-no-space", NOW_S, SAMPLES
     )
+    change_marks(path, 0, lambda marks: marks.leave_out(10_000, 20_000))
+    measured = stage.data / TRADE_OFF_FOLDER / version.id
+    measured.mkdir(parents=True)
+    (measured / JSON_FILE).write_text(json.dumps(trade_off_result([(0.1, 1.0, 10.0), (0.5, 0.8, 2.0)], 0.5)))
     return {
         "/": ".device",
         "/device/b1": ".live-chart[data-scores]",
         "/recordings": "table",
-        f"/recording/{path.parent.name}/{path.stem}": ".live-chart[data-scores]",
+        f"/recording/{path.parent.name}/{path.stem}?compare=factory": ".live-chart[data-compared]",
         "/models": "table",
+        f"/model/{version.id}": ".trade-off",
         "/train": ".needs",
         "/personalise": "[data-fact=quality] .hint",
         "/bench": ".choice",
@@ -39,7 +50,30 @@ def paths(stage: Stage) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A page without a daemon, recordings and models."""
+    stage = Stage(tmp_path_factory.mktemp("empty"))
+    try:
+        stage.start_page()
+        yield stage
+    finally:
+        stage.close()
+
+
 SAMPLES = synthetic_samples(6_000, 6)
+EMPTY = {"/": ".hint", "/recordings": ".hint", "/models": ".hint", "/model/factory": ".hint"}
+
+
+def test_empty_pages_say_what_to_do_next_and_are_accessible(empty: Stage, browser: Browser) -> None:
+    page = browser.new_page()
+    found = []
+    for path, hint in EMPTY.items():
+        page.goto(f"{empty.address}{path}")
+        expect(page.locator(hint).first).to_be_visible()
+        found += [(path, one["id"]) for one in Axe().run(page).response["violations"]]
+    page.close()
+    assert found == []
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from models.factory import factory_model, factory_model_bytes
 from models.model_file import load_model
 from models.registry import Registry
-from replay.evaluation.files import JSON_FILE
+from replay.evaluation.file_names import JSON_FILE
 from service.web.model_facts import model_facts
 from service.web.trade_off import TRADE_OFF_FOLDER, measure_arguments, read_trade_off, store_arguments
 from stinger.errors import InputError
@@ -21,6 +21,7 @@ from tests.helpers.cli import invoke
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.synthetic import synthetic_samples
 from tests.service.web.stage import PATIENCE_MS, Stage
+from tests.service.web.trade_offs import trade_off_result
 
 expect.set_options(PATIENCE_MS)
 
@@ -67,7 +68,9 @@ def test_dragging_over_the_curve_moves_the_operating_point(page_only: Stage, pag
     version = Registry(page_only.data / "registry").add("dragged", factory_model_bytes(), {})
     folder = page_only.data / TRADE_OFF_FOLDER / version.id
     folder.mkdir(parents=True)
-    (folder / JSON_FILE).write_text(json.dumps(result([(0.1, 1.0, 10.0), (0.5, 0.8, 2.0), (0.9, 0.2, 0.0)], 0.5)))
+    (folder / JSON_FILE).write_text(
+        json.dumps(trade_off_result([(0.1, 1.0, 10.0), (0.5, 0.8, 2.0), (0.9, 0.2, 0.0)], 0.5))
+    )
     page.goto(f"{page_only.address}/model/{version.id}")
     figures = page.locator("[data-fact='operating point']")
     expect(figures).to_contain_text("Threshold 0.50: 80 % of the shots in time, 2.00 false")
@@ -85,15 +88,6 @@ def test_a_model_that_does_not_exist_is_said(page_only: Stage, page: Page) -> No
         page.goto(f"{page_only.address}/model/{name}")
         expect(page.get_by_role("heading", level=1)).to_have_text("No such model")
     assert httpx.get(f"{page_only.address}/model/nothing").status_code == 200
-
-
-def result(rows: list[tuple[float, float, float]], own: float) -> dict[str, object]:
-    def row(on: float, in_time: float, false: float) -> dict[str, object]:
-        figures = {"accepted": {"value": in_time, "total": 10}, "false": {"value": false}, "duty": 0.1, "minutes": 1.0}
-        return {"parameters": {"on": on}, **figures}
-
-    operating = next(row(*one) for one in rows if one[0] == own)
-    return {"rows": [row(*one) for one in rows], "operating": operating, "warnings": []}
 
 
 @pytest.mark.parametrize(
