@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from models.windows import LEAD_MS, span_of
-from replay.evaluation.files import MARKDOWN_FILE, PICTURE_FILE, write_evaluation
+from replay.evaluation.file_names import MARKDOWN_FILE, PICTURE_FILE
+from replay.evaluation.files import write_evaluation
 from replay.plots.forecast import forecast_of
 from replay.plots.loss_picture import draw_losses
 from replay.plots.predictions import (
