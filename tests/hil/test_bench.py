@@ -1,7 +1,7 @@
 """The shipped scenarios with a real daemon; with ``--dut serial:/dev/ttyACM0`` with a real blaster.
 
-Each test is one scenario. A fixture runs all of them before the first test: those that do not measure times run at the
-same time, the others alone.
+Each test is one scenario. A fixture runs the scenarios of all tests of this run before the first test: those that do not
+measure times run at the same time, the others alone. The suite runs :data:`QUICK`, ``-m slow`` the others.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -37,6 +37,20 @@ JOBS: Final = 6
 ATTEMPTS: Final = 3
 """How often a scenario is run that is inconclusive because the machine was busy."""
 SCENARIOS: Final = [name for name, scenario in shipped_scenarios().items() if scenario.default or scenario.any_device]
+QUICK: Final = {
+    "broker_restarted",
+    "bursts",
+    "daemon_killed",
+    "disk_full",
+    "duplicate",
+    "model_swapped",
+    "reboot",
+    "steady",
+    "together",
+    "unplug",
+    "wrap",
+}
+"""One scenario of each kind of fault, and all that measure times with few devices."""
 
 CAUGHT_BY: Final = {
     Sabotage.DELAY: "event_latency_p50_ms",
@@ -68,12 +82,24 @@ def sabotaged(how: Sabotage) -> list[str]:
     return ["env", f"SABOTAGE={how}", sys.executable, str(ROOT / "tests/helpers/sabotaged_daemon.py"), "run"]
 
 
+def slow_unless(quick: bool, value: object) -> pytest.ParameterSet:
+    """Return ``value`` as a parameter of a test that is slow unless it is ``quick``."""
+    return pytest.param(value, marks=() if quick else pytest.mark.slow)
+
+
+def parameters_of(request: pytest.FixtureRequest, test: Callable[..., None], name: str) -> list[Any]:
+    """Return the values of the parameter ``name`` for which ``test`` is run in this session."""
+    run = (item for item in request.session.items if isinstance(item, pytest.Function))
+    return [item.callspec.params[name] for item in run if item.function is test]
+
+
 @pytest.fixture(scope="module")
-def records(pytestconfig: pytest.Config) -> Mapping[str, ScenarioRecord]:
-    """The record of every scenario by name; inconclusive ones are run again, alone."""
-    dut = pytestconfig.getoption("--dut")
+def records(request: pytest.FixtureRequest) -> Mapping[str, ScenarioRecord]:
+    """The record of every scenario of this session by name; inconclusive ones are run again, alone."""
+    dut = request.config.getoption("--dut")
     shipped = shipped_scenarios()
-    wanted = [shipped[name] for name in SCENARIOS if dut != "emulated" or not shipped[name].any_device]
+    names = parameters_of(request, test_scenario, "name")
+    wanted = [shipped[name] for name in names if dut != "emulated" or not shipped[name].any_device]
     records = run(wanted, dut)
     for _ in range(ATTEMPTS - 1):
         inconclusive = [each for each in wanted if records[each.name].verdict is Verdict.INCONCLUSIVE]
@@ -82,7 +108,7 @@ def records(pytestconfig: pytest.Config) -> Mapping[str, ScenarioRecord]:
     return records
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [slow_unless(name in QUICK, name) for name in SCENARIOS])
 def test_scenario(records: Mapping[str, ScenarioRecord], name: str) -> None:
     record = records.get(name)
     if record is None:
@@ -93,15 +119,16 @@ def test_scenario(records: Mapping[str, ScenarioRecord], name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def records_of_faulty_daemons() -> Mapping[Sabotage, ScenarioRecord]:
-    """The record of the steady scenario with a daemon with each fault; all run at the same time."""
+def records_of_faulty_daemons(request: pytest.FixtureRequest) -> Mapping[Sabotage, ScenarioRecord]:
+    """The record of the steady scenario with a daemon with each fault of this session; all run at the same time."""
     steady = replace(shipped_scenarios()["steady"].with_duration(6), alone=False, floor=False)
-    with ThreadPoolExecutor(len(Sabotage)) as threads:
-        runs = threads.map(lambda how: run([steady], "emulated", sabotaged(how)), Sabotage)
-        return {how: records["steady"] for how, records in zip(Sabotage, runs, strict=True)}
+    faults: list[Sabotage] = parameters_of(request, test_faulty_daemon_fails_the_right_measurement, "how")
+    with ThreadPoolExecutor(len(faults)) as threads:
+        runs = threads.map(lambda how: run([steady], "emulated", sabotaged(how)), faults)
+        return {how: records["steady"] for how, records in zip(faults, runs, strict=True)}
 
 
-@pytest.mark.parametrize("how", list(Sabotage))
+@pytest.mark.parametrize("how", [slow_unless(how in (Sabotage.DROP, Sabotage.MISSCORE), how) for how in Sabotage])
 def test_faulty_daemon_fails_the_right_measurement(
     records_of_faulty_daemons: Mapping[Sabotage, ScenarioRecord], how: Sabotage
 ) -> None:
