@@ -59,7 +59,7 @@ async def play(master: int, samples: SampleArray) -> dict[int, int]:
 
 @asynccontextmanager
 async def received(port: int) -> AsyncIterator[dict[int, int]]:
-    """Subscribe; the context is when each shot arrived, by its time on the device's clock."""
+    """Subscribe, and yield a mapping that fills: when each shot arrived, by its time on the device's clock."""
     arrived: dict[int, int] = {}
     async with aiomqtt.Client("127.0.0.1", port) as client:
         await client.subscribe("stinger/+/shot", qos=1)

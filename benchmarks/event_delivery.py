@@ -67,7 +67,7 @@ async def listen(client: aiomqtt.Client, arrived: list[int]) -> None:
 
 
 async def measure_floor(port: int) -> None:
-    """Measure a publish with nothing of ours around it."""
+    """Measure a publish of aiomqtt to a subscriber, without the outbox and the daemon's connection."""
     nodelay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     arrived: list[int] = []
     async with (

@@ -29,7 +29,7 @@ _DEVICE = parse_device_name("fuzzed")
 
 
 def wire_decoders() -> list[Decoder]:
-    """Return all of them."""
+    """Return the decoders of this module, each with valid inputs."""
     samples = example_samples(40)
     scores = np.array([(0.25, 1)] * 40, dtype=DEVICE_SCORE_DTYPE)
     scored = encode_scored_frames(samples, scores, 100)

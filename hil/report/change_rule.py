@@ -84,7 +84,7 @@ def quantile_change_us(old: Latency | None, new: Latency | None, quantile: Quant
 def has_quantile_changed(
     old: Latency, new: Latency, quantile: Quantile, *, floor_us: float, uncertainty_us: float
 ) -> bool:
-    """Return whether ``quantile`` moved by more than ``floor_us``, the change of the latency floor, and chance explain."""
+    """Return whether ``quantile`` changed, after subtracting ``floor_us``, the change of the floor, and the uncertainty."""
     step_us = quantile_change_us(old, new, quantile)
     if step_us == 0.0:
         return False

@@ -27,7 +27,7 @@ from replay.evaluation.sweep import FINE_STEPS, parameters_at, thresholds
 from replay.trace import Trace, score_sessions
 
 _CLEARLY: Final = 2.0
-"""Standard errors."""
+"""A figure clearly exceeds a limit if it is this many standard errors above."""
 
 
 @dataclass(frozen=True, slots=True)

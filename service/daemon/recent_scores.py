@@ -41,7 +41,7 @@ class RecentScores:
         if not size:
             return
         added, count = self._added, self._count
-        # What came before these scores is needed for events among them, so it does not depend on their number.
+        # Events among the new scores may need the two seconds before them, however many are added at a time.
         while added and count - (oldest := added[0][0].shape[0]) >= KEPT_SAMPLES:
             count -= oldest
             self._drop(*added.popleft())
