@@ -21,6 +21,8 @@ from random import Random
 from benchmarks.fuzzing.decoder import Decoder, Mutator
 from benchmarks.fuzzing.files import file_decoders
 from benchmarks.fuzzing.http import http_decoder
+from benchmarks.fuzzing.page import page_decoders
+from benchmarks.fuzzing.shared import shared_decoders
 from benchmarks.fuzzing.texts import text_decoders
 from benchmarks.fuzzing.wire import wire_decoders
 
@@ -86,7 +88,15 @@ def main() -> None:
 def every_decoder() -> Iterator[list[Decoder]]:
     """Yield all decoders; their files and the HTTP server are there until the block ends."""
     with tempfile.TemporaryDirectory(prefix="stinger-fuzz-") as folder, http_decoder() as http:
-        yield [*wire_decoders(), *text_decoders(), *file_decoders(Path(folder)), http]
+        path = Path(folder)
+        yield [
+            *wire_decoders(),
+            *text_decoders(),
+            *file_decoders(path),
+            *shared_decoders(path),
+            *page_decoders(path),
+            http,
+        ]
 
 
 def shares(decoders: list[Decoder], inputs: int) -> Iterator[tuple[Decoder, int]]:

@@ -23,7 +23,9 @@ from service.recording.age_clock import AgeClock
 from service.recording.sidecar import EndReason, RecordingNote, Sidecar, read_sidecar
 from stinger.logs import parse_log
 from stinger.logs.bundle import BundledRecording, BundleWriter
+from stinger.logs.marked import read_marked_log
 from stinger.logs.writing import encode_bin, encode_csv
+from stinger.marks import make_marks
 from stinger.sample import SampleArray
 from stinger.shots import MIN_SHOT_GAP_MS
 from stinger.summary import summarise
@@ -45,6 +47,7 @@ def file_decoders(folder: Path) -> list[Decoder]:
         Decoder("account of the embedded broker", (b"secret\n1883\n",), _Account(folder).read, 1),
         Decoder("training set", _dataset_seeds(), _Dataset(folder).read, 1, (*JSON_TOKENS, b"|", b"\r\n")),
         Decoder("sidecar of a recording", sidecars, _Sidecar(folder).read, 3, JSON_TOKENS),
+        Decoder("marks in a sidecar", (_marked(samples),), _Marks(folder, samples).read, 3, JSON_TOKENS),
         Decoder("registry", (_JOURNAL,), _Registry(folder).read, 2, (*JSON_TOKENS, b"\n", b"20260101T000000.000Z-a")),
         Decoder(
             "retention.json", (b'{"trusted_s": 1.5e9, "trial_since_s": null}',), _AgeClock(folder).read, 2, JSON_TOKENS
@@ -93,6 +96,11 @@ format = "json"
 """
 
 
+def _marked(samples: SampleArray) -> bytes:
+    marks = make_marks([(0, 200), (400, 500)], [int(samples["timestamp_ms"][20])])
+    return Sidecar("left", "2026", samples=60, marks=(marks,)).to_json()
+
+
 def _bundle(*parts: SampleArray) -> bytes:
     file = BytesIO()
     writer = BundleWriter(file, [BundledRecording(part.size, 100.0, 1, ("a note",)) for part in parts])
@@ -127,6 +135,22 @@ class _Sidecar(_File):
 
     def read(self, data: bytes) -> None:
         read_sidecar(self._write(data)).to_json()
+
+
+class _Marks(_File):
+    """A sidecar with marks beside its log."""
+
+    name = "marked.json"
+
+    def __init__(self, folder: Path, samples: SampleArray) -> None:
+        super().__init__(folder)
+        self._log = self._path.with_suffix(".bin")
+        self._log.write_bytes(encode_bin(samples))
+
+    def read(self, data: bytes) -> None:
+        self._write(data)
+        for marks in read_marked_log(self._log).marks:
+            marks.text()
 
 
 class _AgeClock(_File):

@@ -59,8 +59,8 @@ def text_decoders() -> list[Decoder]:
         Decoder("environment variables", environment, _text(_environment), 3, (b"\nSTINGER_", *NUMBERS)),
         Decoder("commands over MQTT", _commands(), _command, 10, JSON_TOKENS, max_bytes=9000),
         Decoder("topic roots", (b"stinger", b"halls/east"), _text(parse_topic_root), 1, (b"/", b"+", b"#", b"\0")),
-        Decoder("retained states at the broker", _events(), _take_retained, 3, JSON_TOKENS),
-        Decoder("events that watch shows", _events(), _Watch().feed, 8, JSON_TOKENS),
+        Decoder("retained states at the broker", example_events(), _take_retained, 3, JSON_TOKENS),
+        Decoder("events that watch shows", example_events(), _Watch().feed, 8, JSON_TOKENS),
     ]
 
 
@@ -115,7 +115,7 @@ def _command(data: bytes) -> None:
         raise
 
 
-def _events() -> tuple[bytes, ...]:
+def example_events() -> tuple[bytes, ...]:
     """Return events: the topic, a line end, and the payload."""
     time = '"time": "2026-01-31T17:02:03.456Z", "unix_s": 1769878923.456'
     events = {

@@ -67,5 +67,5 @@ class LeaseRecord:
             spinning = {parse_device_name(name): int(position) for name, position in content["spinning"].items()}
             kept = Checkpoint(int(content["position"]), int(content["warm_up_from"]), boots, spinning)
             return cls(str(content["owner"]), int(content["epoch"]), kept)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
+        except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
             raise ProtocolError(f"not a lease: {error!r}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 import nats.js.errors
 from nats.aio.client import Client
@@ -113,19 +113,22 @@ class GroupStore:
     async def members(self) -> AsyncIterator[list[tuple[str, Member | None]]]:
         """Yield the members that announce themselves, by name; ``None`` for one that leaves."""
         async for messages in self._watch(f"stinger-{self._url.group}-members", "*"):
-            yield [_member(message) for message in messages]
+            yield [
+                (name := message.subject.rpartition(".")[2], decode_member(name, message.payload))
+                for message in messages
+            ]
 
     def _watch(self, bucket: str, keys: str) -> AsyncIterator[list[StreamMessage]]:
         return StreamReader(self._client, f"KV_{bucket}", f"$KV.{bucket}.{keys}").batches()
 
 
-def _member(message: StreamMessage) -> tuple[str, Member | None]:
-    name = message.subject.rpartition(".")[2]
+def decode_member(name: str, payload: bytes) -> Member | None:
+    """Return the member ``name`` of a group from its entry; ``None`` for one that has left or has no valid entry."""
     try:
-        content = json.loads(message.payload)
-        return name, Member(int(content["joined_ns"]), name, bool(content["fit"]))
-    except (ValueError, KeyError, TypeError):
-        return name, None
+        content = json.loads(payload)
+        return Member(int(content["joined_ns"]), name, bool(content["fit"]))
+    except (ValueError, OverflowError, KeyError, TypeError, RecursionError):
+        return None
 
 
 async def _prefix_of(stream: JetStreamContext, url: NatsUrl) -> str:
@@ -170,13 +173,22 @@ async def _agree(leases: KeyValue, url: NatsUrl) -> None:
     try:
         await leases.create(_GROUP_KEY, json.dumps(wanted).encode())
     except nats.js.errors.KeyWrongLastSequenceError:
-        kept = json.loads((await leases.get(_GROUP_KEY)).value or b"{}")
+        kept = _agreed((await leases.get(_GROUP_KEY)).value or b"")
         for name, value in wanted.items():
             if kept.get(name) != value:
                 raise InputError(
                     f"source '{url}': group {url.group} has {name} = {kept.get(name)}, not {value}: give all its daemons "
                     "the same, or choose another group"
                 ) from None
+
+
+def _agreed(payload: bytes) -> dict[str, Any]:
+    """Return what the group has agreed on; nothing if its entry is damaged."""
+    try:
+        kept = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 async def _check_partitions(stream: JetStreamContext, url: NatsUrl, prefix: str) -> None:

@@ -119,7 +119,7 @@ class AccessGuard:
         if self._password is None and _host_name(host) not in LOOPBACK_HOSTS:
             return PlainTextResponse("This page is served to this machine only.", HTTPStatus.MISDIRECTED_REQUEST)
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _origin_host(origin) != host.lower():
             return PlainTextResponse("This request comes from a page of another site.", HTTPStatus.FORBIDDEN)
         return None
 
@@ -186,6 +186,14 @@ async def _form_value(request: Request, name: str) -> str | None:
         if len(body) > _MAX_FORM_BYTES:
             return None
     return parse_qs(body.decode(errors="replace")).get(name, [None])[0]
+
+
+def _origin_host(origin: str) -> str | None:
+    """Return host and port of an Origin header; ``None`` for a malformed one."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _host_name(host: str) -> str:

@@ -55,7 +55,7 @@ def test_without_a_password_only_this_machines_names_are_served(open_page: Stage
 
 
 @pytest.mark.parametrize("path", ["/", "/_nicegui_ws/socket.io/?EIO=4&transport=polling"])
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://[", "http://[x::1]"])
 def test_requests_from_pages_of_other_origins_are_refused(open_page: Stage, path: str, origin: str) -> None:
     assert httpx.get(f"{open_page.address}{path}", headers={"Origin": origin}).status_code == 403
 
