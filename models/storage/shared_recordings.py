@@ -117,6 +117,7 @@ def written_in_part(copy: Path) -> str:
         expected, size = int(values["samples"]) * SAMPLE_BYTES, copy.stat().st_size
     except (
         ValueError,
+        OverflowError,  # an infinite number
         TypeError,
         KeyError,
         RecursionError,

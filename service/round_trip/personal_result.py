@@ -63,7 +63,7 @@ def read_result(folder: Path) -> PersonalResult:
             tuple((str(name), str(text)) for name, text in values["pictures"]),
             tuple((str(name), str(text)) for name, text in values["reports"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, OverflowError, KeyError, TypeError, RecursionError) as error:
         raise FileError(path, "is damaged: train again") from error
 
 
