@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from benchmarks.fuzzing.decoder import JSON_TOKENS, NUMBERS, Decoder
 from benchmarks.fuzzing.texts import example_events
-from replay.evaluation.files import JSON_FILE
+from replay.evaluation.file_names import JSON_FILE
 from service.config.broker_address import BrokerAddress
 from service.web.access import COOKIE, AccessGuard
 from service.web.daemon_client import DaemonClient

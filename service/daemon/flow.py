@@ -27,6 +27,8 @@ MANY_BLOCKS_A_SECOND: Final = 500
 GATHER_S: Final = 0.01
 """How long blocks are gathered. In half of the time, a block costs 4 % more of the processor's time."""
 _MEASURED_S: Final = 0.1
+_TURNS_TO_READ: Final = 4
+"""Turns of the event loop in which what a socket has received becomes a queued block: reading, decoding, waking the source."""
 
 
 class Flow:
@@ -126,6 +128,17 @@ class Flow:
         while self._queue or self._failure is not None:
             self._score_once()
 
+    async def judge_silence(self) -> None:
+        """Switch off the wheels of devices whose last score is too old, after everything that has arrived was scored.
+
+        What waits in sockets and queues is no silence, only a daemon that is late. Raises as :meth:`score_queued` does.
+        """
+        if self._pipeline.any_wheels_on:
+            for _ in range(_TURNS_TO_READ):
+                await asyncio.sleep(0)
+            self.score_queued()
+        self._pipeline.tick()
+
     def check_progress(self) -> bool:
         """Return whether the flow has run since the last check and, if blocks are queued, has scored some."""
         (ticks, runs), self._checked = self._checked, (self._ticks, self._runs)
@@ -185,7 +198,7 @@ class Flow:
                         await self._wheels_on.wait()
                 held_up = hold_up.was_held_up()
             if not held_up:  # otherwise the samples that arrived meanwhile are scored first
-                self._pipeline.tick()
+                await self.judge_silence()
             self._ticks += 1
 
     def _next_block(self) -> Block:

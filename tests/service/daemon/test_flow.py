@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -251,3 +252,33 @@ async def test_queued_blocks_of_a_released_device_are_dropped_and_others_are_sco
     flow.score_queued()
     assert {part.device for part in sink.blocks} == {"b"}
     assert pipeline.devices == ("b",)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+async def test_wheels_stay_on_while_the_next_samples_have_arrived_and_were_not_scored_yet(turns: int) -> None:
+    flow, pipeline, sink = flow_of(FakeModel())
+    pipeline.add_device(DeviceName("b"))  # so that blocks are queued
+    now_ns = time.monotonic_ns()
+    flow_block = replace(block("a", 0, 60), read_ns=now_ns - 400_000_000)
+    await flow.put(flow_block)
+    flow.score_queued()
+    assert sink.switches() == [True]
+
+    async def arrive() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await flow.put(replace(block("a", 60, 40), read_ns=time.monotonic_ns()))
+
+    arriving = asyncio.create_task(arrive())
+    await flow.judge_silence()
+    assert sink.switches() == [True]
+    await arriving
+    assert len(sink.blocks) == 2
+
+
+async def test_wheels_go_off_if_nothing_has_arrived() -> None:
+    flow, _, sink = flow_of(FakeModel())
+    await flow.put(replace(block("a", 0, 60), read_ns=time.monotonic_ns() - 400_000_000))
+    flow.score_queued()
+    await flow.judge_silence()
+    assert sink.switches() == [True, False]
