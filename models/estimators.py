@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from models.averaged_mlp import AveragedMlp
 from models.cnn import CnnClassifier, check_pytorch
+from models.distillation import STUDENT_ALPHA, soft_rows
 from models.feature_sets import FITTED_SETS
 from models.features import TrainingInput, training_input
 from models.hard_negatives import hard_rows
@@ -85,8 +86,13 @@ def fit_members(
 
     ``weights`` ``(n,)`` are the weights of the rows, all 1 by default. The first member has the random seed ``seed``, the
     second ``seed + 1``, and so on. With ``options.hard_rounds``, the rows must be in order of time, and a member is fitted on
-    those of :func:`~models.hard_negatives.hard_rows`. Raises :class:`InputError` as :func:`make_estimator` and :func:`fit_estimator` do.
+    those of :func:`~models.hard_negatives.hard_rows`. With a teacher (:meth:`~models.spec.EstimatorOptions.teacher_of`),
+    ``inputs`` hold the rows of its feature sets too. Raises :class:`InputError` as :func:`make_estimator` and
+    :func:`fit_estimator` do.
     """
+    teacher = options.teacher_of(spec)
+    if teacher is not None:
+        return _fit_taught(spec, teacher, inputs, labels, seed=seed, weights=weights, options=options)
     warnings: list[str] = []
     if len(spec.members) == 1:
         options = replace(options, mlp_networks=1)
@@ -101,6 +107,25 @@ def fit_members(
         lines = fit_estimator(estimator, values[rows], labels[rows], None if weights is None else weights[rows])
         warnings += [f"{member}: {line}" if len(spec.members) > 1 else line for line in lines]
     return FittedModel(spec, estimators), tuple(warnings)
+
+
+def _fit_taught(
+    spec: ModelSpec,
+    teacher: ModelSpec,
+    inputs: Mapping[str, TrainingInput],
+    labels: Labels,
+    *,
+    seed: int,
+    weights: Weights | None,
+    options: EstimatorOptions,
+) -> tuple[FittedModel, tuple[str, ...]]:
+    """Fit ``teacher``, and then ``spec``, which has one member, to its probabilities."""
+    fitted, warnings = fit_members(teacher, inputs, labels, seed=seed, weights=weights, options=options)
+    rows, copied_labels, copied_weights = soft_rows(fitted.probability(inputs), weights)
+    taught = replace(options, mlp_teacher=None, mlp_alpha=STUDENT_ALPHA, hard_rounds=0)
+    own = {name: inputs[name][rows] for name in spec.feature_sets}
+    student, own_warnings = fit_members(spec, own, copied_labels, seed=seed, weights=copied_weights, options=taught)
+    return student, (*warnings, *own_warnings)
 
 
 def _rows_to_fit(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from models.export import ExportOptions
-from models.spec import EstimatorOptions
+from models.spec import EstimatorOptions, parse_spec
 from models.stream_rows import StreamOptions
 
 RowOptions = ExportOptions | StreamOptions
@@ -23,8 +23,17 @@ STREAM_FIT: Final = EstimatorOptions(
 """Rows of a stream are many and alike: a few passes over them are enough; docs/training.md gives the measurements."""
 
 
+TEACHER: Final = parse_spec("mlp:motion+mlp:rich")
+"""What the blaster's MLP is fitted to if rows are ``distilled``."""
+
+
 def fit_options(options: RowOptions) -> EstimatorOptions:
     """Return the parameters of estimators for rows that are chosen by ``options``."""
     if isinstance(options, StreamOptions):
-        return replace(STREAM_FIT, hard_rounds=options.hard_rounds, mlp_epochs=options.passes)
+        return replace(
+            STREAM_FIT,
+            hard_rounds=options.hard_rounds,
+            mlp_epochs=options.passes,
+            mlp_teacher=TEACHER if options.distilled else None,
+        )
     return WINDOW_FIT

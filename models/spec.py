@@ -16,6 +16,9 @@ CNN: Final = "cnn"
 FEATURE_MODELS: Final = tuple(model for model in MODELS if model != CNN)
 """The models that take features, of any set but ``raw``."""
 
+BLASTER_MLP: Final = "mlp:rich"
+"""The larger one of the two kinds of model that a blaster runs."""
+
 MAX_MEMBERS: Final = 16
 """The largest ensemble; each member adds its time to that of every sample."""
 
@@ -77,7 +80,8 @@ class EstimatorOptions:
     set aside to decide when to stop; by default where there are enough rows. With ``mlp_epochs``, the MLP makes exactly that
     many passes, without early stopping, or as many as make ``mlp_min_steps`` steps. In an ensemble of several members, each
     MLP is the mean of ``mlp_networks`` with different seeds. ``trees`` and ``n_jobs`` (threads) apply to rf, et and xgb, ``min_leaf_rows``, the
-    least number of rows in a leaf, to rf and et. In each of ``hard_rounds``, negatives that a model takes for positives are
+    least number of rows in a leaf, to rf and et. With ``mlp_teacher``, an ``mlp:rich`` that is not part of an ensemble is fitted
+    to the probabilities of that model, which is fitted first (:mod:`models.distillation`). In each of ``hard_rounds``, negatives that a model takes for positives are
     added to a third of the negatives, for each kind of model (:mod:`models.hard_negatives`); 0 takes all rows at once.
     """
 
@@ -90,10 +94,20 @@ class EstimatorOptions:
     mlp_batch_rows: int | None = None
     mlp_learning_rate: float = 1e-3
     mlp_early_stopping: bool | None = None
+    mlp_teacher: ModelSpec | None = None
     trees: int = 300
     min_leaf_rows: int = 2
     n_jobs: int = 1
     hard_rounds: int = 0
+
+    def teacher_of(self, spec: ModelSpec) -> ModelSpec | None:
+        """Return the model whose probabilities ``spec`` is fitted to; ``None`` if it is fitted to the labels."""
+        return self.mlp_teacher if str(spec) == BLASTER_MLP else None
+
+    def feature_sets_to_fit(self, spec: ModelSpec) -> tuple[str, ...]:
+        """Return the feature sets that fitting ``spec`` needs: its own, and those of its teacher."""
+        teacher = self.teacher_of(spec)
+        return tuple(dict.fromkeys((*spec.feature_sets, *(() if teacher is None else teacher.feature_sets))))
 
 
 def parse_spec(text: str) -> ModelSpec:

@@ -52,7 +52,8 @@ class StreamOptions:
     ``max_rows`` rows, fewer of both classes are. With ``hard_rounds``, estimators are fitted on a third of these negatives and
     on those that are hard to distinguish from positives (:mod:`models.hard_negatives`). With ``turned_deg``, each row
     is used once more, turned by a random angle of up to so many degrees about a random axis (:mod:`models.turning`).
-    ``passes`` is how often an MLP is trained on each row.
+    ``passes`` is how often an MLP is trained on each row. With ``distilled``, the blaster's MLP is fitted to the output of
+    an ensemble that gets more features (:mod:`models.distillation`).
     """
 
     lead_ms: float = LEAD_MS
@@ -63,6 +64,7 @@ class StreamOptions:
     hard_rounds: int = 0
     turned_deg: float = 0
     passes: int = 5
+    distilled: bool = False
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from models.dataset import Dataset
 from models.estimators import FittedModel, fit_members, training_inputs
+from models.features import training_input
 from models.metrics import Metrics, ThresholdReport, compute_metrics, report_at
 from models.spec import EstimatorOptions, ModelSpec
 from models.splits import Split, make_split, stratified_subset
@@ -91,5 +92,5 @@ def _fit(
 ) -> tuple[FittedModel, tuple[str, ...]]:
     if options.turned_deg:
         windows, labels = with_turned(windows, labels, options.turned_deg, options.seed)
-    inputs = training_inputs(windows, options.spec)
+    inputs = {name: training_input(windows, name) for name in options.estimators.feature_sets_to_fit(options.spec)}
     return fit_members(options.spec, inputs, labels, seed=options.seed, options=options.estimators)

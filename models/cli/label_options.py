@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from models.row_options import STREAM, WINDOWS
+from models.row_options import STREAM, TEACHER, WINDOWS
+from models.spec import BLASTER_MLP
 from models.stream_rows import HORIZON_MS, StreamOptions
 from stinger.cli.options import Milliseconds
 
@@ -21,6 +22,11 @@ def label_options(default: str) -> Callable[[_Command], _Command]:
 
     def decorate(command: _Command) -> _Command:
         for option in (
+            click.option(
+                "--distilled",
+                is_flag=True,
+                help=f"With --labels stream: fit {BLASTER_MLP} to the output of {TEACHER} instead of to the labels.",
+            ),
             click.option(
                 "--turned-deg",
                 type=click.FloatRange(0, 180),
@@ -79,6 +85,7 @@ def stream_options(
     stream_rows: int,
     hard_rounds: int,
     turned_deg: float,
+    distilled: bool,
     seed: int,
 ) -> StreamOptions:
     """Return the values of the options of :func:`label_options`. Raises :class:`~stinger.errors.InputError`."""
@@ -88,5 +95,6 @@ def stream_options(
         max_rows=stream_rows,
         hard_rounds=hard_rounds,
         turned_deg=turned_deg,
+        distilled=distilled,
         seed=seed,
     )

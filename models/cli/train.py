@@ -130,6 +130,7 @@ def train(
     stream_rows: int,
     hard_rounds: int,
     turned_deg: float,
+    distilled: bool,
     min_shot_gap_ms: float,
     rate_hz: float,
     every: int,
@@ -154,6 +155,7 @@ def train(
         stream_rows=stream_rows,
         hard_rounds=hard_rounds,
         turned_deg=turned_deg,
+        distilled=distilled,
         seed=seed,
     )
     defaults = fit_options(rows) if labels == STREAM else WINDOW_FIT

@@ -135,6 +135,7 @@ def evaluate_command(
     stream_rows: int,
     hard_rounds: int,
     turned_deg: float,
+    distilled: bool,
     jobs: int,
     scheduler: str | None,
     threshold: Threshold | None,
@@ -174,6 +175,7 @@ def evaluate_command(
                 stream_rows=stream_rows,
                 hard_rounds=hard_rounds,
                 turned_deg=turned_deg,
+                distilled=distilled,
                 seed=seed,
             )
         by, parts = choose_folds(data.sessions, count=folds, by=folds_by)

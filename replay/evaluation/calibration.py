@@ -66,7 +66,7 @@ def calibrate_threshold(
     min_lead_ms: float,
 ) -> Calibration | None:
     """Choose the threshold with the least cost within ``budget``; ``None`` if none is within it."""
-    search = _Search(traces, start, weights, budget, min_lead_ms)
+    search = ParameterSearch(traces, start, weights, budget, min_lead_ms)
     return search.calibration(search.table([(start.attack, start.release)], thresholds(FINE_STEPS, start.on)))
 
 
@@ -86,7 +86,7 @@ def calibrate_envelope(
     otherwise the threshold alone is chosen, so that few shots cannot lead to parameters that fit only them.
     ``progress(1)`` is called :func:`envelope_steps` times.
     """
-    search = _Search(traces, start, weights, budget, min_lead_ms)
+    search = ParameterSearch(traces, start, weights, budget, min_lead_ms)
     own = (start.attack, start.release)
     alone = search.table([own], thresholds(FINE_STEPS, start.on))
     progress(1)
@@ -123,8 +123,8 @@ def joined(tables: Sequence[CostTable]) -> CostTable:
     )
 
 
-class _Search:
-    """The data and the conditions of a search."""
+class ParameterSearch:
+    """Measures decision parameters on ``traces`` and chooses those with the least cost within ``budget``."""
 
     def __init__(
         self,
@@ -141,13 +141,16 @@ class _Search:
         self._budget = budget
         self._min_lead_ms = min_lead_ms
 
-    def table(self, pairs: Iterable[Pair], at: Sequence[float]) -> CostTable:
-        """Count with each pair of attack and release at each threshold of ``at``."""
+    def table(self, pairs: Iterable[Pair], at: Sequence[float], *, traces: Sequence[Trace] | None = None) -> CostTable:
+        """Count with each pair of attack and release at each threshold of ``at``.
+
+        ``traces`` are other outputs for the same sessions; by default, those of the search.
+        """
         tables = []
         for attack, release in pairs:
             parameters = replace(self._start, attack=attack, release=release)
             rows = [parameters_at(parameters, on) for on in at]
-            followed = follow_traces(self._traces, parameters)
+            followed = follow_traces(self._traces if traces is None else traces, parameters)
             tables.append(cost_table(followed, self.blocks, rows, min_lead_ms=self._min_lead_ms))
         return joined(tables)
 
@@ -167,11 +170,21 @@ class _Search:
         """Return the counts of parameters that were chosen on other parts."""
         return held_out_counts(table, self.blocks, self._weights, self._budget).array
 
+    def held_out_cost(self, table: CostTable) -> float:
+        """Return the cost of parameters that were chosen on other parts, over all parts."""
+        return float((self.held_out(table) @ self._weights.each).sum())
+
     def calibration(self, table: CostTable) -> Calibration | None:
         """Return the best of ``table`` within the budget."""
-        row = least_cost(table, self.blocks, self._weights, self._budget)
-        if row is None:
-            return None
+        row = self.best_row(table)
+        return None if row is None else self.calibration_at(table, row)
+
+    def best_row(self, table: CostTable) -> int | None:
+        """Return the position of the parameters in ``table`` with the least cost within the budget, if any."""
+        return least_cost(table, self.blocks, self._weights, self._budget)
+
+    def calibration_at(self, table: CostTable, row: int) -> Calibration:
+        """Return the choice of the parameters at ``row``, with the figures of choosing from ``table`` on other parts."""
         counts = self.held_out(table)
         shots, minutes = float(self.blocks.shots.sum()), float(self.blocks.minutes.sum())
         missed, false, on = counts.sum(axis=0).tolist()

@@ -57,11 +57,12 @@ def build_all_rows(
     *,
     parts: Sequence[Session] | None = None,
 ) -> dict[str, TrainingRows]:
-    """Build the training rows of each of ``sessions``, by its name, with the features that ``specs`` need.
+    """Build the training rows of each of ``sessions``, by its name, with the features that fitting ``specs`` needs.
 
     With ``parts``, build the rows of these parts of the sessions instead.
     """
-    feature_sets = frozenset(name for spec in specs for name in spec.feature_sets)
+    fit = fit_options(options)
+    feature_sets = frozenset(name for spec in specs for name in fit.feature_sets_to_fit(spec))
     build = partial(build_training_rows, feature_sets, row_rule(sessions, options))
     ordered = sorted(sessions if parts is None else parts, key=lambda session: -len(session.recording))
     return {rows.session: rows for rows in runner.run("Building", build, ordered)}
@@ -92,12 +93,10 @@ def train_on_all(
 def _fit_on_all(
     rows: Sequence[TrainingRows], base: BaseRows | None, options: RowOptions, meta: ModelMeta
 ) -> tuple[bytes, tuple[str, ...]]:
-    inputs, labels, weights = join_with_base(rows, base, parse_spec(meta.spec).feature_sets)
     # The only fit at this time, unlike those of a contest, so it may use all cores.
-    fit = replace(fit_options(options), n_jobs=-1)
-    fitted, warnings = fit_members(
-        parse_spec(meta.spec), inputs, labels, seed=options.seed, weights=weights, options=fit
-    )
+    spec, fit = parse_spec(meta.spec), replace(fit_options(options), n_jobs=-1)
+    inputs, labels, weights = join_with_base(rows, base, fit.feature_sets_to_fit(spec))
+    fitted, warnings = fit_members(spec, inputs, labels, seed=options.seed, weights=weights, options=fit)
     meta = replace(meta, training={**meta.training, LOSSES: loss_curves(fitted)})
     return export_model(fitted, meta), warnings
 
@@ -177,9 +176,12 @@ def _fit_and_score(
     train, tested = folds[task.fold]
     spec = task.spec
     meta = ModelMeta(spec=str(spec), software=software(), created=now_utc(), lead_ms=options.lead_ms)
+    fit = fit_options(options)
     try:
         with threadpool_limits(1):
-            inputs, labels, weights = join_with_base([rows[name] for name in train], base, spec.feature_sets)
+            inputs, labels, weights = join_with_base(
+                [rows[name] for name in train], base, fit.feature_sets_to_fit(spec)
+            )
             model, warnings = fit_model(
                 inputs,
                 labels,
@@ -187,7 +189,7 @@ def _fit_and_score(
                 seed=options.seed,
                 weights=weights,
                 max_bytes=model_max_bytes,
-                options=fit_options(options),
+                options=fit,
             )
     except InputError as error:
         return _FoldScores(task, (), failure=f"fold {task.fold + 1} of {len(folds)}: {error}")

@@ -18,6 +18,7 @@ from models.cli.data_options import data_dir_option
 from models.repeats import without_samples_of
 from models.sessions import Session
 from models.spec import ModelSpec
+from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
 from models.workers import Workers
 from replay.evaluation.data import EvaluationData, evaluation_data
@@ -36,6 +37,7 @@ from service.round_trip.personal_files import (
 )
 from service.round_trip.personal_report import MENU_NAMES, others_lines, result_lines, verdict_lines
 from service.round_trip.personalising import (
+    ROWS,
     SPECS,
     NotYetError,
     PersonalModel,
@@ -68,6 +70,8 @@ class PersonaliseSettings:
     pictures: PredictionOptions
     is_interactive: Callable[[], bool]
     """Returns whether a person can answer a question."""
+    rows: StreamOptions = ROWS
+    """The rows that models are trained on, and how often."""
 
 
 def _is_interactive() -> bool:
@@ -130,7 +134,9 @@ def personalise_command(
         division, folds = choose_test_folds(data)
         others = () if no_others else _others(load_config(None, os.environ, {"data_dir": data_dir}).data_dir, data)
         runner = TaskRunner(Workers(), progress_bar)
-        models = personalise(data, division, folds, specs=settings.specs, others=others, runner=runner)
+        models = personalise(
+            data, division, folds, specs=settings.specs, others=others, rows=settings.rows, runner=runner
+        )
     except NotYetError as not_yet:
         click.echo(f"Not yet: {not_yet}")
         if not_yet.reason:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from models.decision_parameters import DecisionParameters
 from models.folds import Fold
-from models.graph.export import blaster_model_of
+from models.graph.export import blaster_model_of, export_blaster_model
 from models.model_file import Model
 from models.model_meta import ModelMeta
 from models.provenance import trained_on
@@ -19,12 +19,14 @@ from models.spec import ModelSpec, parse_spec
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
 from models.training_rows import BaseRows, TrainingRows
-from replay.evaluation.calibration import Calibration, HeldOutFigures, calibrate_threshold
+from replay.evaluation.calibration import HeldOutFigures
 from replay.evaluation.cost import CostWeights
+from replay.evaluation.cost_choice import Budget
 from replay.evaluation.data import EvaluationData
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.fold_choice import choose_folds, describe_folds
 from replay.evaluation.held_out import LOSSES, build_all_rows, train_on_all
+from replay.evaluation.output_calibration import ScaledCalibration, calibrate_output
 from replay.evaluation.own_weight import choose_own_weight
 from replay.evaluation.report import EvaluationReport
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
@@ -41,8 +43,10 @@ MIN_SHOTS: Final = 20
 interval)."""
 OTHERS_MAX_ROWS: Final = 50_000
 """Of other recordings, about as many rows are used at most, so that training takes minutes."""
-PASSES: Final = 15
-"""How often an MLP is trained on each row: more often than on many recordings, because there are fewer rows."""
+ROWS: Final = StreamOptions(every=2, passes=10, distilled=True)
+"""A log has few rows: every second negative is used, and an MLP is trained on each row more often than on many recordings."""
+BUDGET: Final = Budget(max_false_per_minute=2.0, max_duty=0.5)
+"""Limits for a model at the threshold that is chosen, if it can keep to them."""
 _DEFAULT_DECISION: Final = DecisionParameters()
 _UNKNOWN: Final[Mapping[str, Any]] = {}
 _ADVICE: Final = "carry, aim and wait between the shots, as you do in a game"
@@ -114,19 +118,18 @@ def personalise(
     *,
     specs: Mapping[ModelSpec, ModelSlot] = SPECS,
     others: Sequence[Session] = (),
-    seed: int = 1,
+    rows: StreamOptions = ROWS,
     runner: TaskRunner,
 ) -> tuple[PersonalModel, ...]:
-    """Train a model of each kind in ``specs`` on all of ``data``, on rows from the stream.
+    """Train a model of each kind in ``specs`` on all of ``data``, on ``rows`` from the stream.
 
     ``others`` are recordings that share no samples with ``data``. A model is trained on them as well if that is better for held-out
     parts of ``data``; how much the own recordings count is chosen there too.
 
-    They are tested as on a blaster, with the threshold that costs least. There is no limit on false spin-ups: their rate does
-    not fall steadily with the threshold, so just below a limit there may only be thresholds that miss most shots. Raises
-    :class:`NotYetError` if there is too little data to train or to test on.
+    They are tested as on a blaster, with the scaling of the output and the threshold that cost least within :data:`BUDGET`,
+    or without limits if a model cannot keep to them. Raises :class:`NotYetError` if there is too little data to train or to test on.
     """
-    training = _Training(data, by, tuple(folds), tuple(others), StreamOptions(passes=PASSES, seed=seed), runner)
+    training = _Training(data, by, tuple(folds), tuple(others), rows, runner)
     return tuple(_train_and_test(training, spec, slot) for spec, slot in specs.items())
 
 
@@ -179,10 +182,13 @@ class _Training:
         return tuple(build_all_rows(self.others, [spec], options, self.runner).values())
 
 
-def _choose_threshold(traces: Sequence[Trace]) -> Calibration:
-    chosen = calibrate_threshold(traces, DecisionParameters(), CostWeights(), None, min_lead_ms=MIN_LEAD_MS)
-    assert chosen is not None  # without limits, one threshold always costs least
-    return chosen
+def _calibrate(traces: Sequence[Trace]) -> ScaledCalibration:
+    """Choose within :data:`BUDGET`, or without limits if nothing is within it."""
+    for budget in (BUDGET, None):
+        chosen = calibrate_output(traces, DecisionParameters(), CostWeights(), budget, min_lead_ms=MIN_LEAD_MS)
+        if chosen is not None:
+            return chosen
+    raise AssertionError("without limits, one threshold always costs least")
 
 
 def _too_little_data(error: InputError) -> NotYetError:
@@ -198,8 +204,8 @@ def _train_and_test(training: _Training, spec: ModelSpec, slot: ModelSlot) -> Pe
         )
     except InputError as error:
         raise _too_little_data(error) from error
-    traces = choice.traces
-    chosen = _choose_threshold(traces)
+    scaled = _calibrate(choice.traces)
+    traces, chosen = scaled.traces, scaled.calibration
     at = thresholds(FINE_STEPS, chosen.parameters.on)
     rows = sweep(traces, chosen.parameters, at, min_lead_ms=MIN_LEAD_MS)
     operating, precision = rows[at.index(chosen.parameters.on)], average_precision(traces)
@@ -233,11 +239,12 @@ def _train_and_test(training: _Training, spec: ModelSpec, slot: ModelSlot) -> Pe
         rows=rows,
         warnings=(*data.warnings, *choice.warnings, *fit_warnings),
     )
+    blaster_model = scaled.scaling.apply_to_model(blaster_model_of(model))
     return PersonalModel(
         spec,
         slot,
-        model.data,
-        blaster_model_of(model),
+        export_blaster_model(blaster_model, model.meta),
+        blaster_model,
         traces,
         report,
         chosen.held_out,

@@ -13,6 +13,7 @@ from models.spec import parse_spec
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
 from models.workers import Workers
+from replay.evaluation.held_out import build_all_rows
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from stinger.errors import InputError
 from stinger.logs import read_log
@@ -73,3 +74,13 @@ def test_real_capture_can_be_tested_unseen(capture_csv: Path) -> None:
     session = Session("capture", recording, find_shots(recording), 0)
     ((trace,), _) = out_of_fold_traces([session], folds_by_time([session], 5), LOGREG, ExportOptions(), ALONE)
     assert np.isnan(trace.probability).sum() == 49
+
+
+def test_rows_hold_the_features_of_the_teacher_where_there_is_one() -> None:
+    session = session_of(synthetic_samples(3000, 8))
+    spec = parse_spec("mlp:rich")
+    plain, distilled = (
+        build_all_rows([session], [spec], StreamOptions(distilled=distilled), ALONE)["made"].inputs
+        for distilled in (False, True)
+    )
+    assert (set(plain), set(distilled)) == ({"rich"}, {"rich", "motion"})

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from serial.tools.list_ports_common import ListPortInfo
 
 from hil.emulated import EmulatedBlaster, EmulatedDevice, Port
+from models.stream_rows import StreamOptions
 from service.cli.personalise import DEFAULT_SETTINGS, PersonaliseSettings
 from service.round_trip.personal_files import PICTURE_OPTIONS
 from service.round_trip.personalising import SPECS
@@ -54,7 +55,9 @@ def fonts() -> None:
     open_fonts()
 
 
-SMALL_PICTURES = replace(DEFAULT_SETTINGS, pictures=replace(PICTURE_OPTIONS, max_shots=2, dpi=40))
+SMALL_PICTURES = replace(
+    DEFAULT_SETTINGS, pictures=replace(PICTURE_OPTIONS, max_shots=2, dpi=40), rows=StreamOptions(passes=1)
+)
 # The faster one of the two kinds of model, where the kind does not matter.
 ONLY_LR = replace(SMALL_PICTURES, specs=dict([*SPECS.items()][:1]))
 
