@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from models.choice import choose_stored_model
+from models.choice import CHAMPION, choose_stored_model, open_version
 from models.decision import Decision
 from models.model_file import Model
 from models.registry import Registry
 from models.scorer import score_recording
+from models.version import Version
 from replay.evaluation.events import match_events
 from service.web.daemon_state import MarkKind
 from service.web.score_history import POINT
@@ -29,6 +31,8 @@ PART_SAMPLES: Final = 3600 * SAMPLE_RATE_HZ
 """The page shows an hour of a recording at a time."""
 _WARM_UP_SAMPLES: Final = 30 * SAMPLE_RATE_HZ
 """Before a part, the model and the decision run over so many samples, which is long enough to forget what came before."""
+
+_MODELS_KEPT: Final = 4
 
 StillKind = MarkKind | Literal["not a shot", "left out"]
 
@@ -134,7 +138,7 @@ def score_stored(
     Takes up to a second: not for an event loop. Raises :class:`InputError` for a recording, part or model that cannot be read.
     """
     names = [model_name, *([compared] if compared else [])]
-    models = [choose_stored_model(name, registry).model for name in names]
+    models = [_model(name, registry) for name in names]
     log = read_marked_log(path)
     parts = _parts_of(log, part_samples)
     if not parts:
@@ -158,6 +162,18 @@ def score_stored(
         marked=marks,
         length_ms=int(recording.time_ms[-1]) - start_ms,
     )
+
+
+def _model(name: str, registry: Registry) -> Model:
+    """Open a model as :func:`choose_stored_model` does; one of the registry that was shown before is not tried again."""
+    versions = [registry.champion()] if name == CHAMPION else registry.versions()
+    version = next((one for one in versions if one is not None and name in (one.id, CHAMPION)), None)
+    return choose_stored_model(name, registry).model if version is None else _opened(version, version.state())
+
+
+@lru_cache(_MODELS_KEPT)
+def _opened(version: Version, _state: tuple[object, ...]) -> Model:
+    return open_version(version).model
 
 
 def _parts_of(log: Log, samples: int) -> tuple[Part, ...]:

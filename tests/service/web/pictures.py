@@ -9,6 +9,7 @@ import io
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,13 +20,17 @@ from playwright.sync_api import Browser, sync_playwright
 from models.factory import factory_model_bytes
 from models.registry import Registry
 from models.synthetic import synthesise
+from service.recording.marking import change_marks
 from service.web.action_settings import ActionSettings
 from service.web.actions import Kind
 from service.web.personalisation import Personalisation
+from service.web.trade_off import measure_arguments
+from stinger.logs import write_log
 from tests.helpers.cli import run_stinger
 from tests.helpers.places import ROOT
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.service.web.conftest import CHROMIUM
+from tests.service.web.many_devices import published_devices
 from tests.service.web.stage import Stage
 
 FOLDER: Final = ROOT / "docs" / "web"
@@ -33,6 +38,8 @@ _STREAMED_MS: Final = 15_000
 _FILLED_MS: Final = 5_000
 _TRAINED_S: Final = 600.0
 _COLOURS: Final = 48
+_DEVICES: Final = 8
+"""On the picture of all devices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +66,17 @@ def take_pictures(names: Sequence[str] = ()) -> None:
             for name in ("logreg-summary", "mlp-rich"):
                 registry.promote(registry.add(name, factory_model_bytes(), {}).id, why="a picture")
             path = write_recording(stage.data / "recordings", "left", NOW_S, synthesise(minutes=3, seed=1))
+            change_marks(path, 0, lambda marks: marks.leave_out(40_000, 62_000).mark_not_shot(7_220))
+            other, mine = _other_model(stage, registry), registry.versions()[-1].id
             looks = {
+                "/": (Look("live", 1000, "light", _FILLED_MS),),
                 "/device/b1": (
                     Look("device", 1000, "light", _STREAMED_MS),
                     Look("device-narrow", 390, "dark", 2_000),
                 ),
                 "/recordings": (Look("recordings", 1000, "light", 1_000),),
-                f"/recording/left/{path.stem}": (Look("recording", 1000, "light", 2_000),),
+                f"/recording/left/{path.stem}?compare={other}": (Look("recording", 1000, "light", _STREAMED_MS),),
+                f"/model/{mine}": (Look("model", 1000, "light", 2_000),),
                 "/models": (Look("models", 1000, "dark", 1_000),),
                 "/bench": (Look("bench", 1000, "light", _FILLED_MS),),
                 "/health": (Look("health", 1000, "light", _FILLED_MS),),
@@ -75,11 +86,22 @@ def take_pictures(names: Sequence[str] = ()) -> None:
             wanted = [(page, look) for page, few in looks.items() for look in few if not names or look.name in names]
             if {"train", "personalise-narrow"} & {look.name for _, look in wanted}:
                 _train(stage)
+            if any(look.name == "model" for _, look in wanted):
+                run_stinger(*measure_arguments(stage.data, mine), timeout_s=_TRAINED_S)
             for page, look in wanted:
-                _take(browser, f"{stage.address}{page}", look)
+                with published_devices(stage, _DEVICES) if look.name == "live" else nullcontext():
+                    _take(browser, f"{stage.address}{page}", look)
         finally:
             browser.close()
             stage.close()
+
+
+def _other_model(stage: Stage, registry: Registry) -> str:
+    """Train another model and add it; return its id."""
+    log, model = stage.folder / "other.bin", stage.folder / "other.onnx"
+    write_log(log, synthesise(minutes=6, seed=400))
+    run_stinger("train", log, "--labels", "stream", "--features", "rich", "--out", model, timeout_s=_TRAINED_S)
+    return registry.add("logreg-rich", model.read_bytes(), {}).id
 
 
 def _train(stage: Stage) -> None:
@@ -102,9 +124,6 @@ def _take(browser: Browser, url: str, look: Look) -> None:
     page = context.new_page()
     page.goto(url)
     page.wait_for_timeout(look.wait_ms)
-    if look.name == "recording":
-        page.get_by_role("button", name="3: ").first.click()
-        page.wait_for_timeout(500)
     picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
     context.close()
     picture.convert("RGB").quantize(_COLOURS).save(FOLDER / f"{look.name}.png", optimize=True)
