@@ -6,6 +6,7 @@ is measured with moto's server in another process.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from stinger.recording_name import recording_stem
 from stinger.storage_url import StorageUrl, parse_storage_url
 from stinger.utc import utc_text
 
+_TURN_S = 0.01
 DEVICES = 1000
 SAMPLES = 6000
 """A minute: small, so that the cost of each file counts, and not that of its bytes."""
@@ -56,7 +58,25 @@ def main() -> None:
         print(f"load the S3 library and connect: {time.process_time() - started:.2f} s of processor time, once")
         queue = UploadQueue(folder / "recordings", storage, UploadJournal(folder / JOURNAL_NAME, bucket))
         queue.look()
-        measured("upload one with its sidecar, to an S3 server", lambda: upload(queue, 200), 200)
+        measured("upload one with its sidecar, to an S3 server", lambda: upload(queue, 100), 100)
+        asyncio.run(show_lateness(queue))
+
+
+async def show_lateness(queue: UploadQueue) -> None:
+    """Print how late turns of an event loop are, with uploads in another thread and without, alternating."""
+    late_s: dict[str, list[float]] = {"without uploads": [], "with uploads": []}
+    for _ in range(5):
+        for what, uploads in zip(late_s, (0, 20), strict=True):
+            work = asyncio.ensure_future(asyncio.to_thread(upload, queue, uploads))
+            end_s = time.perf_counter() + 1.0
+            while time.perf_counter() < end_s or not work.done():
+                due_s = time.perf_counter() + _TURN_S
+                await asyncio.sleep(_TURN_S)
+                late_s[what].append(time.perf_counter() - due_s)
+    for what, values in late_s.items():
+        values.sort()
+        p50, p99, worst = (values[min(len(values) - 1, int(part * len(values)))] * 1e3 for part in (0.5, 0.99, 1))
+        print(f"event loop late, {what}: p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {worst:.1f} ms of {len(values)} turns")
 
 
 def measured(what: str, action: Callable[[], object], count: int) -> None:

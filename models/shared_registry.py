@@ -248,8 +248,9 @@ class SharedRegistry(Registry):
     def _check_hash(self, version_id: str, folder: Path, entries: list[dict[str, Any]]) -> None:
         digest = sha256(read_bytes(folder / MODEL_FILE)).hexdigest()
         record = Version(version_id, folder).record()
-        promoted = {entry.get("sha256") for entry in entries if entry.get("to") == version_id}
-        if (record is not None and record.sha256 != digest) or promoted - {None, digest}:
+        known = [] if record is None else [record.sha256]
+        known += [entry["sha256"] for entry in entries if entry.get("to") == version_id and entry.get("sha256")]
+        if any(one != digest for one in known):
             url = self.url / f"versions/{version_id}/{MODEL_FILE}"
             raise FileError(url.text, "is not the model file that was stored: its hash is another one")
 

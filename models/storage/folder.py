@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -60,7 +61,10 @@ class StorageFolder:
         return StorageFolder(self.url / name, files=self._files)
 
     def list(self, below: str = "") -> list[StoredObject]:
-        """Return all files below the folder ``below``, sorted by name; none if it does not exist."""
+        """Return all files below the folder ``below``, sorted by name; none if it does not exist.
+
+        Names that cannot be printed, which no program of ours writes, are left out.
+        """
         top = self._path(below) if below else self._root
         with storage_errors(self.url / below if below else self.url):
             try:
@@ -73,7 +77,7 @@ class StorageFolder:
         return [
             StoredObject(path.removeprefix(prefix), int(info.get("size") or 0), _version(info))
             for path, info in sorted(found.items())
-            if path.startswith(prefix) and info.get("type") == "file" and _UNFINISHED not in path
+            if path.startswith(prefix) and info.get("type") == "file" and _UNFINISHED not in path and path.isprintable()
         ]
 
     def find(self, name: str) -> StoredObject | None:
@@ -165,7 +169,11 @@ def _file_system(url: StorageUrl) -> Any:
         import fsspec  # noqa: PLC0415 - an optional extra, and not needed with local recordings only
     except ImportError as error:
         raise InputError(f"{url} needs the package fsspec: pip install 'stinger-ml[storage]'") from error
-    options: Mapping[str, Any] = _S3_OPTIONS if url.scheme in ("s3", "s3a") else {}
+    options: Mapping[str, Any] = {}
+    if url.scheme in ("s3", "s3a"):
+        options = _S3_OPTIONS
+        for name in ("aiobotocore", "botocore"):  # they log each time where credentials were found
+            logging.getLogger(name).setLevel(logging.WARNING)
     try:
         made = fsspec.get_filesystem_class(url.scheme)
         return made(use_listings_cache=False, skip_instance_cache=True, **options)

@@ -23,6 +23,9 @@ LOOK_S: Final = 10.0
 """How often it is looked for recordings that were closed."""
 LAG_S: Final = 600.0
 """A recording that has waited for longer is reported."""
+PAUSE_FOR_WORK: Final = 1.0
+"""Seconds of pause after each second of uploading. Python runs one thread at a time: while the library for the storage works,
+scoring waits for it, by some milliseconds each time."""
 FIRST_RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 60.0
 
@@ -95,12 +98,16 @@ class Uploading:
         for problem in await asyncio.to_thread(self._queue.look):
             _LOG.debug("recording_not_examined", reason=problem)
         before = self._queue.totals().uploaded
-        while await asyncio.to_thread(self._queue.upload_next):
+        while True:
+            began_s = time.monotonic()
+            if not await asyncio.to_thread(self._queue.upload_next):
+                break
             if self._failure:
                 _LOG.warning("upload_resumed", url=self._url, failures=self._log.reset() + 1)
                 self._failure = ""
             self._backoff.reset()
             self._report()
+            await asyncio.sleep(PAUSE_FOR_WORK * (time.monotonic() - began_s))
         totals = self._queue.totals()
         if totals.uploaded > before:
             _LOG.info("recordings_uploaded", count=totals.uploaded - before, url=self._url)

@@ -80,6 +80,13 @@ def test_of_many_that_create_a_file_at_once_one_succeeds(tmp_path: Path) -> None
     assert folder.read("n") == created[0]
 
 
+def test_names_that_would_change_a_terminal_are_left_out() -> None:
+    folder = StorageFolder(parse_storage_url("memory://names/hall"))
+    folder.write("a\x1b[2J/b.bin", b"1")
+    folder.write("a/b.bin", b"1")
+    assert [one.name for one in folder.list()] == ["a/b.bin"]
+
+
 def test_deleting_a_file_twice_is_no_error(any_storage: StorageUrl) -> None:
     folder = StorageFolder(any_storage)
     folder.write("a", b"1")
