@@ -9,7 +9,10 @@ from typing import Final
 from service.sources.nats_leases import GroupTimes, GroupView, HeldLeases
 
 RETRY_S: Final = 0.05
-"""Time before a write that failed is tried again."""
+"""Time before a write that failed is tried again; it doubles with every failure."""
+LONGEST_RETRY_S: Final = 1.0
+"""While servers elect a leader, they refuse at once: to ask them all the time would only hold them up."""
+_SPREAD: Final = 8
 
 
 class LeaseAction(Enum):
@@ -46,6 +49,7 @@ class LeaseKeeper:
         self._in_flight: set[int] = set()
         self._taking: set[int] = set()  # those in flight that are not held yet
         self._due_s: dict[int, float] = {}
+        self._failures: dict[int, int] = {}  # since the last write that succeeded
         self._lost: list[int] = []
 
     @property
@@ -102,6 +106,7 @@ class LeaseKeeper:
         partition = write.partition
         self._in_flight.discard(partition)
         self._taking.discard(partition)
+        self._failures.pop(partition, None)
         owner = "" if write.action is LeaseAction.FREE else self._view.me.name
         self._view.observe_lease(partition, owner, write.epoch, revision, now_s)
         self._due_s[partition] = write.sent_s + self._times.renew_s
@@ -112,9 +117,12 @@ class LeaseKeeper:
 
     def failed(self, write: LeaseWrite, now_s: float) -> None:
         """Note that ``write`` was refused, as its revision is not the newest, or that its result is unknown."""
-        self._in_flight.discard(write.partition)
-        self._taking.discard(write.partition)
-        self._due_s[write.partition] = now_s + RETRY_S
+        partition = write.partition
+        self._in_flight.discard(partition)
+        self._taking.discard(partition)
+        failures = self._failures[partition] = self._failures.get(partition, 0) + 1
+        wait_s = min(LONGEST_RETRY_S, RETRY_S * 2.0 ** min(failures - 1, 10))
+        self._due_s[partition] = now_s + wait_s * (1 + partition % _SPREAD / _SPREAD)
 
     def take_lost(self, now_s: float) -> list[int]:
         """Return the partitions that are no longer held since the last call: another has them, or they have lapsed."""

@@ -10,10 +10,14 @@ import pytest
 import yaml
 
 from service.config.loading import load_config
+from service.config.source_url import NatsUrl
 from tests.deploy.composed import COMPOSE, DEMO, USB, demo_environment, interpolated, services
-from tests.deploy.places import is_command
+from tests.deploy.places import DEPLOY, is_command
 from tests.helpers.cli import STINGER, run_program
 from tests.helpers.places import ROOT
+
+ONE_SHOT = {"accounts", "nats-setup"}
+"""Services that create accounts, and then end."""
 
 
 @pytest.mark.parametrize("path", [COMPOSE, USB], ids=lambda path: path.name)
@@ -65,7 +69,7 @@ def test_logs_are_rotated(name: str) -> None:
 
 @pytest.mark.parametrize("name", services())
 def test_lasting_service_restarts_after_a_reboot(name: str) -> None:
-    assert services()[name].get("restart") == (None if name == "accounts" else "unless-stopped")
+    assert services()[name].get("restart") == (None if name in ONE_SHOT else "unless-stopped")
 
 
 @pytest.mark.parametrize("name", services())
@@ -73,7 +77,7 @@ def test_every_service_is_confined(name: str) -> None:
     service = services()[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert set(service.get("cap_add", ())) == ({"CHOWN", "DAC_OVERRIDE", "FOWNER"} if name == "accounts" else set())
+    assert set(service.get("cap_add", ())) == ({"CHOWN", "DAC_OVERRIDE", "FOWNER"} if name in ONE_SHOT else set())
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
     assert 0 < service["pids_limit"] <= 512
@@ -108,7 +112,25 @@ def test_usb_variant_listens_on_serial_ports() -> None:
 
 def test_emulated_blaster_and_page_run_in_their_profiles_only() -> None:
     profiles = {name: service["profiles"] for name, service in services().items() if "profiles" in service}
-    assert profiles == {"blaster": ["demo"], "page": ["page"]}
+    fleet = {name: ["fleet"] for name in services() if name.startswith(("nats", "fleet"))}
+    assert len(fleet) == 7
+    assert profiles == {"blaster": ["demo"], "page": ["page"], **fleet}
+
+
+@pytest.mark.parametrize("name", ["fleet1", "fleet2", "fleet3"])
+def test_daemons_of_the_fleet_share_one_stream_and_accept_their_settings(name: str) -> None:
+    settings = services()[name]["environment"]
+    config = load_config(None, {key: interpolated(value, {}) for key, value in settings.items()}, {})
+    (url,) = config.sources
+    assert isinstance(url, NatsUrl)
+    assert (url.stream, url.partitions, url.group, url.replicas) == ("SAMPLES", 16, "hall", 3)
+    assert config.broker.url.scheme == "mqtts"
+
+
+def test_prometheus_of_a_fleet_scrapes_every_daemon_of_it() -> None:
+    config = yaml.safe_load((DEPLOY / "prometheus" / "fleet.yml").read_text(encoding="utf-8"))
+    targets = config["scrape_configs"][0]["static_configs"][0]["targets"]
+    assert targets == [f"{name}:9464" for name in services() if name.startswith("fleet")]
 
 
 def test_the_page_accepts_its_options_and_demands_a_password(tmp_path: Path) -> None:
@@ -119,7 +141,9 @@ def test_the_page_accepts_its_options_and_demands_a_password(tmp_path: Path) -> 
     assert "page-password: No such file" in refused.stderr
 
 
-@pytest.mark.parametrize("name", [name for name, service in services().items() if "build" in service])
+@pytest.mark.parametrize(
+    "name", [name for name, service in services().items() if "build" in service and "entrypoint" not in service]
+)
 def test_command_exists(name: str) -> None:
     assert is_command(services()[name].get("command", ["run"])[0])
 

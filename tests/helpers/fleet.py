@@ -243,7 +243,7 @@ def double_owners(entries: Sequence[dict[str, Any]], lease_s: float) -> int:
     for entry in sorted(leases, key=lambda one: one["sent_s"] if one["action"] == "free" else one["t"] / 1e9):
         partition = entry["partition"]
         pid, valid_until_s = until_s.get(partition, (entry["pid"], 0.0))
-        if entry["action"] == "take" and pid != entry["pid"]:
+        if entry["action"] == "take" and entry["valid"] and pid != entry["pid"]:
             count += entry["t"] / 1e9 < valid_until_s
         if entry["action"] == "free":
             until_s[partition] = (entry["pid"], 0.0)

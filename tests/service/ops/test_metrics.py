@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.base.events import FalseSpinUp, Shot, WheelsSwitched
 from service.base.source import LinkCounters, LinkReport, LinkState
-from service.base.states import RecorderStats, UploadTotals
+from service.base.states import GroupFigures, RecorderStats, UploadTotals
 from service.daemon.sinks import MetricsSink
 from service.ops.metrics import BUCKETS_S, Metrics
 from stinger.device_name import DeviceName
@@ -48,6 +48,8 @@ def busy_metrics() -> Metrics:
     metrics.alarms = {"retention": True, "model": False}
     metrics.outbox_depth = lambda: 7
     metrics.recorder = lambda: RecorderStats(10, 170, 3, 1, 2, 1, alarm=True)
+    metrics.group = lambda: GroupFigures(16, 6, 3, 0.25, 2, 1)
+    metrics.messages_fenced = lambda: 8
     metrics.free_bytes = lambda: 5_000_000_000
     metrics.uploads = lambda: UploadTotals(6, 102_000, 2, waiting=3, waiting_bytes=51_000, waiting_s=12.5)
     metrics.stored_recordings, metrics.stored_bytes, metrics.recordings_pruned = 4, 68_000, 2
@@ -82,6 +84,11 @@ def test_counts_are_exposed() -> None:
     assert shown["stinger_outbox_events",] == 7
     assert shown["stinger_recorder_bytes_total",] == 170
     assert shown["stinger_recorder_stopped",] == 1
+    assert shown["stinger_group_partitions",] == 16
+    assert shown["stinger_partitions_held",] == 6
+    assert (shown["stinger_lag_messages",], shown["stinger_lag_seconds",]) == (3, 0.25)
+    assert (shown["stinger_takeovers_total",], shown["stinger_stream_messages_ignored_total",]) == (2, 1)
+    assert shown["stinger_messages_fenced_total",] == 8
     assert shown["stinger_recordings",] == 4
     assert shown["stinger_recordings_bytes",] == 68_000
     assert shown["stinger_recordings_pruned_total",] == 2
