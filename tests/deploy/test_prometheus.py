@@ -76,11 +76,7 @@ def exported() -> set[str]:
 def test_configuration_and_rules_are_valid(name: str) -> None:
     checked = run_program(program("promtool", "Debian's prometheus"), "check", "config", DEPLOY / "prometheus" / name)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-<<<<<<< HEAD
     assert f"{len(rules())} rules found" in checked.stdout + checked.stderr
-=======
-    assert "18 rules found" in checked.stdout + checked.stderr
->>>>>>> 66db98d (Three NATS servers with TLS and accounts, a compose profile, alerts and panels for a fleet; failed writes of leases back off)
 
 
 def test_alerts_fire_only_when_they_should() -> None:
