@@ -49,10 +49,11 @@ from service.ops.open_files import raise_open_file_limit
 from service.ops.process_metrics import process_metrics
 from service.ops.systemd import Notifier
 from service.recording.age_clock import AGE_CLOCK_NAME, AgeClock
+from service.recording.held_journal import HELD_JOURNAL_NAME, HeldJournal, restore_or_warn
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from service.recording.retention import Retention
-from service.recording.store import list_files
+from service.recording.store import StoredFiles, list_files
 from service.recording.upload_journal import JOURNAL_NAME, UploadJournal
 from service.recording.uploading import Uploading
 from service.sources.build import build_sources
@@ -139,9 +140,9 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         uploads=None if shared is None else UploadJournal(config.data_dir / JOURNAL_NAME, shared.url),
     )
     await make_room(config, retention, metrics)
-    left_open = await asyncio.to_thread(list_files, recordings)  # before the recorder adds its own
     lock.try_again()
     alarms.on_data_folder(lock.problem)
+    held, left_open = await asyncio.to_thread(_left_behind, config.data_dir, recordings, lock)
 
     daemon_version = version("stinger-ml")
     pipeline = Pipeline(serving, min_shot_gap_ms=config.min_shot_gap_ms, threshold=config.threshold)
@@ -153,7 +154,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     root_change = RootChange(config.data_dir, config.broker.topic_root, used_before=outbox_path.exists())
     outbox = _outbox(stack, outbox_path, config, alarms, lock)
     recorder = _recorder(stack, config, recordings, alarms)
-    pacing = PacedRecorder(recorder, flow.call_later)
+    pacing = PacedRecorder(recorder, flow.call_later, journal=held)
     stack.callback(pacing.close)
     join = partial(
         join_group, fence=fence, limit=limit, release=flow.release, saved=partial(saved_state, pacing, recorder, outbox)
@@ -282,6 +283,17 @@ def _outbox(stack: AsyncExitStack, path: Path, config: Config, alarms: Alarms, l
         root=config.broker.topic_root,
     )
     return stack.enter_context(outbox)
+
+
+def _left_behind(data_dir: Path, recordings: Path, lock: DaemonLock) -> tuple[HeldJournal, StoredFiles]:
+    """Make recordings of the samples that a killed daemon held in memory.
+
+    Returns the journal for those of this daemon, and all recordings, before the recorder adds its own.
+    """
+    path = data_dir / HELD_JOURNAL_NAME
+    if not lock.problem:
+        restore_or_warn(path, recordings)
+    return HeldJournal(path), list_files(recordings)
 
 
 def _metrics_server(

@@ -9,6 +9,7 @@ from typing import Final
 from service.base.sink import Sink
 from service.base.source import Block
 from service.base.states import ModelInUse
+from service.recording.held_journal import HeldJournal
 from service.recording.recorder import Recorder
 from stinger.device_name import DeviceName
 
@@ -30,7 +31,7 @@ class PacedRecorder(Sink):
     When many devices appear or start over at the same moment, a thousand new files at once would hold up scoring. So files
     are created at once for ``at_once_s`` seconds, and after that in a ``share`` of the time. The
     blocks of a device that needs a new file are held in memory until it is that device's turn, in the order in which
-    the devices appeared. Blocks that continue an open file are recorded at once; so is a single device's first block.
+    the devices appeared, and in ``journal`` for the case of a kill. Blocks that continue an open file are recorded at once; so is a single device's first block.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class PacedRecorder(Sink):
         share: float = SHARE,
         at_once_s: float = AT_ONCE_S,
         max_held_samples: int = MAX_HELD_SAMPLES,
+        journal: HeldJournal | None = None,
     ) -> None:
+        self._journal = journal
         self._recorder = recorder
         self._call_later = call_later
         self._share = share
@@ -81,6 +84,8 @@ class PacedRecorder(Sink):
             held = self._held[block.device] = []
             self._start_timer()
         held.append(block)
+        if self._journal is not None:
+            self._journal.add(block)
         self._held_samples += block.samples.shape[0]
         if self._held_samples > self._max_held:
             self._record_held(block.device)
@@ -99,6 +104,8 @@ class PacedRecorder(Sink):
         """Record all held blocks now."""
         while self._held:
             self._record_held(next(iter(self._held)))
+        if self._journal is not None:
+            self._journal.close()
 
     def _take_turn(self) -> None:
         """Record the held blocks of the device that has waited longest."""
@@ -119,6 +126,11 @@ class PacedRecorder(Sink):
         blocks = self._held.pop(device)
         self._held_samples -= sum(block.samples.shape[0] for block in blocks)
         self._record(blocks)
+        if self._journal is not None:
+            if self._held:
+                self._journal.recorded(device)
+            else:
+                self._journal.clear()
 
     def _record(self, blocks: list[Block]) -> None:
         """Record ``blocks``, for which a file is created, and count the time that it took."""
