@@ -41,7 +41,7 @@ class _NamedLink(click.ParamType[tuple[str, str]]):
         return name, address
 
 
-@click.command(short_help="Serve the page for people: live view, recordings, models.")
+@click.command(short_help="Serve the page for people: live view, recordings, training.")
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True, help="Port; 0 for a free one."
 )
@@ -60,6 +60,7 @@ class _NamedLink(click.ParamType[tuple[str, str]]):
 )
 @click.option("--new-password", is_flag=True, help="Ask for a password, write its hash to --password-file, and end.")
 @click.option("--tls-certificate", type=ANY_FOLDER, metavar="FILE", help="Certificate (PEM): serve over HTTPS.")
+@click.option("--tls-key", type=ANY_FOLDER, metavar="FILE", help="The certificate's key (PEM), without a passphrase.")
 @click.option(
     "--config",
     "config_file",
@@ -74,7 +75,6 @@ class _NamedLink(click.ParamType[tuple[str, str]]):
     type=_NamedLink(),
     help="A page with metrics to link to, such as Grafana=http://localhost:3000. May be repeated.",
 )
-@click.option("--tls-key", type=ANY_FOLDER, metavar="FILE", help="The certificate's key (PEM), without a passphrase.")
 @broker_options_with("--broker-password-file")
 def web(
     *,
@@ -92,14 +92,15 @@ def web(
     broker_password_file: Path | None,
     ca_file: Path | None,
 ) -> None:
-    """Serve a page that shows blasters live, and recordings and models, to a browser. Ctrl-C ends it.
+    """Serve a page to a browser, for all of the daily work with blasters. Ctrl-C ends it.
 
     \b
     stinger web
     stinger web --new-password --password-file page-password
     stinger web --host 0.0.0.0 --password-file page-password
 
-    It connects to a running daemon's broker, and reads and changes the daemon's data folder. The password for the broker
+    It shows blasters live, recordings and models, and trains, puts models on a blaster, runs the bench, and reports the
+    installation's health. It connects to a running daemon's broker, and reads and changes the daemon's data folder. The password for the broker
     is given as for 'stinger watch'; that of an embedded broker is read from the data folder.
     """  # noqa: D301 - click needs the backspace itself
     if new_password:
@@ -134,9 +135,13 @@ def web(
 
 def _list_ports() -> list[PortChoice]:
     """Return the serial ports of this machine: first those that are a blaster's, by their USB identity."""
-    blasters = {port.path: f"a blaster, serial number {port.serial_number or 'unknown'}" for port in find_blasters()}
-    others = {path: "" if text == "n/a" else text for path, text in all_ports() if path not in blasters}
-    return [PortChoice(path, text) for path, text in {**blasters, **others}.items()]
+    blasters = [
+        PortChoice(port.path, f"a blaster, serial number {port.serial_number or 'unknown'}", is_blaster=True)
+        for port in find_blasters()
+    ]
+    found = {port.path for port in blasters}
+    others = [PortChoice(path, "" if text == "n/a" else text) for path, text in all_ports() if path not in found]
+    return [*blasters, *others]
 
 
 def _make_password(path: Path | None) -> None:

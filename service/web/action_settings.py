@@ -19,7 +19,9 @@ class PortChoice:
 
     path: str
     text: str
-    """What it is, in words."""
+    """What it is, in words; may be empty."""
+    is_blaster: bool = False
+    """Whether its USB identity is a blaster's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "synth": ("models.cli.synth:synth", "Generate a synthetic session."),
     "train": ("models.cli.train:train", "Train a model on a training set or recordings, and measure it."),
     "watch": ("service.cli.watch:watch", "Show live what a daemon publishes."),
-    "web": ("service.cli.web:web", "Serve the page for people: live view, recordings, models."),
+    "web": ("service.cli.web:web", "Serve the page for people: live view, recordings, training."),
 }
 """Module and function of each subcommand, and its line in the list of commands, shown without importing it."""
 

@@ -11,7 +11,7 @@ from nicegui import ui
 from service.web.action_settings import PortChoice
 from service.web.pages.layout import Text, plain_button
 
-_NO_PORT: Final = "No serial port is found: plug the blaster in and switch it on, then search again."
+_NO_BLASTER: Final = "No blaster is found at a USB port: plug it in, switch it on, and search again. One behind another adapter can be chosen by hand."
 
 
 class PortField:
@@ -27,7 +27,7 @@ class PortField:
                 self._select = ui.element("select").classes("plain")
                 self._select.on("change", self._choose, js_handler="(event) => emit(event.target.value)")
             plain_button("Search again", self.refresh)
-        self._none = Text(_NO_PORT, "p").classes("hint")
+        self._none = Text(_NO_BLASTER, "p").classes("hint")
         with ui.element("label").classes("field"):
             Text("or another address")
             self._typed = ui.element("input").props(
@@ -38,19 +38,19 @@ class PortField:
     async def refresh(self) -> None:
         """Search for ports, and keep the one that is chosen."""
         ports = await asyncio.to_thread(self._list_ports)
-        paths = [port.path for port in ports]
-        typed = self.value not in paths
-        if typed and not self.value and paths:
-            self.value, typed = paths[0], False
-        self._none.set_visibility(not ports)
+        blasters = [port.path for port in ports if port.is_blaster]
+        if not self.value and blasters:
+            self.value = blasters[0]
+        typed = self.value not in {port.path for port in ports}
+        self._none.set_visibility(not blasters)
         self._select.clear()
         with self._select:
             for port in ports:
                 option = Text(f"{port.path}: {port.text}" if port.text else port.path, "option")
                 option.props["value"] = port.path
                 option.props["selected"] = port.path == self.value
-            if typed or not ports:
-                option = Text("the address below" if self.value else "none found", "option")
+            if typed:
+                option = Text("the address below" if self.value else "choose a port", "option")
                 option.props["value"] = ""
                 option.props["selected"] = True
         if typed:

@@ -18,7 +18,6 @@ from service.base.logs import get_logger
 from service.web.daemon_client import DaemonClient
 from service.web.pages.layout import Text, page_frame, plain_button
 from service.web.stored_recordings import (
-    MAX_UPLOAD_BYTES,
     RecordingRow,
     add_upload,
     count_shots,
@@ -26,6 +25,7 @@ from service.web.stored_recordings import (
     list_rows,
     names_of,
 )
+from service.web.uploads import read_upload
 from stinger.device_name import parse_device_name
 from stinger.errors import InputError, StingerError
 from stinger.logs import read_log
@@ -205,14 +205,12 @@ def _upload_form(table: _Table) -> None:
 
 
 async def _take_upload(request: Request, folder: Path, device: str, name: str) -> Response:
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_UPLOAD_BYTES:
-            text = f"Not kept: longer than {size_text(MAX_UPLOAD_BYTES)}"
-            return PlainTextResponse(text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     try:
-        kept = await asyncio.to_thread(add_upload, folder, parse_device_name(device), name, bytes(data))
+        data = await read_upload(request)
+    except InputError as error:
+        return PlainTextResponse(f"Not kept: {error}", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    try:
+        kept = await asyncio.to_thread(add_upload, folder, parse_device_name(device), name, data)
     except StingerError as error:
         return PlainTextResponse(f"Not kept: {error}", HTTPStatus.UNPROCESSABLE_ENTITY)
     _LOG.info("log_uploaded", device=device, recordings=len(kept), bytes=len(data))

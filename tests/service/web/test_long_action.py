@@ -103,6 +103,31 @@ def test_an_action_that_does_not_react_to_cancelling_is_killed() -> None:
         assert (action.state, action.exit_code) == ("cancelled", -signal.SIGKILL)
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_what_a_killed_command_has_started_is_killed_too() -> None:
+    with running("demo", kill_after_s=0.2) as action:
+        pid = pid_of(action)
+        deadline = time.monotonic() + PATIENCE_S
+        while len(group_of(pid)) < 2:  # the emulated blaster
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(pid, signal.SIGSTOP)
+        action.cancel()
+        assert action.wait(PATIENCE_S)
+        assert group_of(pid) == []
+
+
+def group_of(pid: int) -> list[int]:
+    """Return the running processes of the group that ``pid`` leads."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, group = path.read_text().rpartition(")")[2].split()[:3]
+            if int(group) == pid and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_the_command_ends_with_the_process_that_started_it_even_if_that_is_killed() -> None:
     program = f"""

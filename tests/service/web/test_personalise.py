@@ -66,6 +66,14 @@ def outcome(action: str) -> str:
     return f"[data-action={action}] [data-fact=outcome]"
 
 
+def test_a_port_is_chosen_by_itself_only_if_it_is_a_blasters(page_only: Stage, page: Page) -> None:
+    page.goto(f"{page_only.address}/personalise")
+    expect(page.get_by_text("No blaster is found")).to_be_visible()
+    expect(page.get_by_label("Blaster at")).to_have_value("")
+    page.get_by_role("button", name="Fetch the log").click()
+    expect(page.get_by_text("choose the blaster's port first")).to_be_visible()
+
+
 @pytest.mark.slow
 def test_a_log_becomes_a_model_on_the_blaster(page_only: Stage, context: BrowserContext, tmp_path: Path) -> None:
     page, other = context.new_page(), context.new_page()
