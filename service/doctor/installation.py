@@ -17,11 +17,13 @@ EXTRAS: Final = {
     "web": "the page",
     "broker": "the daemon's own MQTT broker",
     "hil": "the test bench",
+    "nats": "blasters shared by several daemons",
+    "storage": "recordings and models in shared storage",
     "dask": "training on several machines",
     "xgb": "comparison with XGBoost",
     "deep": "the convolutional network (PyTorch, gigabytes)",
 }
-"""What each extra of the package is for. ``all`` and ``dev`` are made of others."""
+"""What each extra is for, except ``all``, which is made of others, and those for work on the program itself."""
 
 
 def check_program() -> Finding:
