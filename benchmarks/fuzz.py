@@ -87,14 +87,18 @@ def main() -> None:
 @contextmanager
 def every_decoder() -> Iterator[list[Decoder]]:
     """Yield all decoders; their files and the HTTP server are there until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="stinger-fuzz-") as folder, http_decoder() as http:
+    with (
+        tempfile.TemporaryDirectory(prefix="stinger-fuzz-") as folder,
+        http_decoder() as http,
+        page_decoders(Path(folder)) as page,
+    ):
         path = Path(folder)
         yield [
             *wire_decoders(),
             *text_decoders(),
             *file_decoders(path),
             *shared_decoders(path),
-            *page_decoders(path),
+            *page,
             http,
         ]
 

@@ -25,6 +25,12 @@ class Decoder:
     max_bytes: int = 2048
     refusals: tuple[type[Exception], ...] = (StingerError,)
 
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for valid inputs that would be cut off: all that is made from them would be refused."""
+        longest = max(map(len, self.seeds))
+        if longest > self.max_bytes:
+            raise ValueError(f"{self.name}: a valid input has {longest} bytes, and only {self.max_bytes} are used")
+
 
 NUMBERS = tuple(
     text.encode()

@@ -41,7 +41,9 @@ def file_decoders(folder: Path) -> list[Decoder]:
     model = factory_model()
     return [
         Decoder("log .bin", (encode_bin(samples[:20]), encode_bin(samples)), _log, 5, (b"\0" * 17, b"\0" * 100)),
-        Decoder("log .csv", (csv[:400], csv), _log, 5, (b",", b"\n", b"\xef\xbb\xbf", b"\0" * 40, *NUMBERS)),
+        Decoder(
+            "log .csv", (csv[:400], csv), _log, 5, (b",", b"\n", b"\r", b"\xef\xbb\xbf", b"\0" * 40, *NUMBERS), 4096
+        ),
         Decoder("capture .csv of older firmware", (capture,), _log, 3, (b",", b"\n", b"accel_x", *NUMBERS)),
         Decoder("bundle of recordings", (_bundle(samples[:20], samples),), _log, 2, _ZIP_TOKENS),
         Decoder("account of the embedded broker", (b"secret\n1883\n",), _Account(folder).read, 1),
@@ -61,9 +63,9 @@ def file_decoders(folder: Path) -> list[Decoder]:
         ),
         Decoder("password file", (b"secret\n", b"\xef\xbb\xbfsecret\r\n"), _Password(folder).read, 2),
         Decoder("scenario of the bench", _scenarios(), _scenario, 2, (*NUMBERS, b"[", b"]", b'"', b"=", b"\n")),
-        Decoder("ONNX file, before it is opened", (model.data,), _check_onnx, 3, max_bytes=40_000),
+        Decoder("ONNX file, before it is opened", (model.data,), _check_onnx, 3, max_bytes=100_000),
         Decoder("metadata of a model", (model.meta.to_json().encode(),), _meta, 3, JSON_TOKENS, max_bytes=8000),
-        Decoder("ONNX model, opened and tried", (model.data,), open_model, 0.2, max_bytes=40_000),
+        Decoder("ONNX model, opened and tried", (model.data,), open_model, 0.2, max_bytes=100_000),
     ]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,14 +45,24 @@ _HEADER_TOKENS: Final = (
 )
 
 
-def page_decoders(folder: Path) -> list[Decoder]:
-    """Return all of them. They use files in ``folder``."""
-    state = _Client()
+@contextmanager
+def page_decoders(folder: Path) -> Iterator[list[Decoder]]:
+    """Yield all of them. They use files in ``folder``."""
+    with asyncio.Runner() as runner:
+        yield _decoders(folder, runner.get_loop())
+
+
+def _decoders(folder: Path, loop: asyncio.AbstractEventLoop) -> list[Decoder]:
+    state = _Client(loop)
     trade_off = json.dumps({"operating_points": [{"threshold": 0.5}], "schema": 1}).encode()
     return [
-        Decoder("requests to the page", _REQUESTS, _Page(None).request, 4, (*_HEADER_TOKENS, *NUMBERS)),
+        Decoder("requests to the page", _REQUESTS, _Page(None, loop).request, 4, (*_HEADER_TOKENS, *NUMBERS)),
         Decoder(
-            "requests to a page with a password", _REQUESTS, _Page(_cheap_password(folder)).request, 2, _HEADER_TOKENS
+            "requests to a page with a password",
+            _REQUESTS,
+            _Page(_cheap_password(folder), loop).request,
+            2,
+            _HEADER_TOKENS,
         ),
         Decoder("messages to the page", (*example_events(), b'x/response\n{"id":"1"}'), state.take, 6, JSON_TOKENS),
         Decoder("progress of a program, at the page", (b'\x1e["text", 1, 2]', b"text"), _progress, 1, JSON_TOKENS),
@@ -61,9 +73,9 @@ def page_decoders(folder: Path) -> list[Decoder]:
 class _Page:
     """The guard in front of a page that answers every request that it lets pass."""
 
-    def __init__(self, password: Password | None) -> None:
+    def __init__(self, password: Password | None, loop: asyncio.AbstractEventLoop) -> None:
         self._password = password
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop
 
     def request(self, data: bytes) -> None:
         """Handle the request whose first line is method and path, then headers, a blank line and the body."""
@@ -116,9 +128,9 @@ async def _answer(scope: Scope, _receive: Receive, send: Send) -> None:
 class _Client:
     """What the page keeps of a daemon's messages, and an answer that it waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._client = DaemonClient(lambda: BrokerAddress("127.0.0.1", 1), DaemonState())
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop
 
     def take(self, data: bytes) -> None:
         topic, _, payload = data.partition(b"\n")
