@@ -17,7 +17,7 @@ from typing import Final, Self
 from stinger.errors import StingerError
 from stinger.packages import python_module
 
-PROCESS_TIMEOUT_S: Final = 20.0
+PROCESS_TIMEOUT_S: Final = 60.0
 """How long a process may take to become ready, or to stop."""
 _POLL_S: Final = 0.005
 
