@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 
 from models.registry import Registry
+from models.shared_registry import open_current_registry, open_registry
 from stinger.logs import read_log, write_log
+from stinger.storage_url import parse_storage_url
 from tests.helpers.brokers import Heard, Mosquitto, subscriber
 from tests.helpers.cli import STINGER, run_program, run_stinger
 from tests.helpers.daemons import daemon
-from tests.helpers.retraining import keep_recording, promote_blind
+from tests.helpers.retraining import blind_model, keep_recording, promote_blind
 from tests.helpers.synthetic import synthetic_samples
 
 pytestmark = pytest.mark.timeout(300)  # more than the processes below may take
@@ -180,6 +182,24 @@ def test_repeated_retraining_survives_an_error_and_ends_on_sigterm(tmp_path: Pat
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
     assert [line["outcome"] for line in lines] == ["not yet", "unchanged"]
+
+
+@pytest.mark.slow
+def test_models_trained_on_shared_recordings_become_the_champion_of_the_shared_registry(tmp_path: Path) -> None:
+    data = data_folder(tmp_path)
+    (tmp_path / "hall").mkdir()
+    (data / "recordings").rename(tmp_path / "hall" / "north")
+    url = parse_storage_url(f"file://{tmp_path}/models")
+    shared = open_registry(tmp_path / "mine", url)
+    shared.promote(shared.add("blind", blind_model(), {}).id, why="test")
+    places = ("--data-dir", tmp_path / "empty", "--recordings", f"file://{tmp_path}/hall", "--registry", url)
+    done = run_stinger("retrain", *places, *QUICK, XDG_CACHE_HOME=str(tmp_path / "cache"), timeout_s=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("promoted: "), done.stdout
+    champion = open_current_registry(tmp_path / "third", url).champion()
+    assert champion is not None
+    assert f"The champion is now {champion.id}." in done.stdout
+    assert all(entry["path"].startswith(f"file://{tmp_path}/hall/north/b1/") for entry in champion.report()["data"])
 
 
 DASK_SCRIPT = """
