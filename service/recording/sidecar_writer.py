@@ -13,7 +13,7 @@ from typing import Final
 from service.base.logs import get_logger
 from service.recording.recording_file import RecordingFile
 from service.recording.sidecar import Sidecar
-from service.recording.sidecar_lock import sidecar_lock
+from service.recording.sidecar_lock import LOCK_WITHIN_S, sidecar_lock
 from stinger.errors import FileError
 from stinger.files import write_bytes, write_many
 from stinger.logs.marked import read_marks
@@ -45,10 +45,14 @@ class DiskErrors:
 
 
 class SidecarWriter:
-    """The sidecars that wait to be written. One thread writes them, others may add to them."""
+    """The sidecars that wait to be written. One thread writes them, others may add to them.
 
-    def __init__(self, errors: DiskErrors) -> None:
+    While another process holds the lock on them for longer than ``lock_within_s``, they wait.
+    """
+
+    def __init__(self, errors: DiskErrors, *, lock_within_s: float = LOCK_WITHIN_S) -> None:
         self._errors = errors
+        self._lock_within_s = lock_within_s
         self._lock = threading.Lock()
         self._unsaved: dict[Path, Sidecar] = {}
 
@@ -86,10 +90,11 @@ class SidecarWriter:
             return
         failed = unsaved
         try:
-            with sidecar_lock(next(iter(unsaved))):
+            with sidecar_lock(next(iter(unsaved)), within_s=self._lock_within_s):
                 failed = self._write_all({path: _with_stored_marks(path, one) for path, one in unsaved.items()})
-        except FileError as error:  # the lock: on a disk that refuses it, the sidecars cannot be written either
+        except FileError as error:  # the lock is held by another process, or the folder is gone
             self._errors.add(str(error))
+            failed = {path: sidecar for path, sidecar in unsaved.items() if path.parent.is_dir()}
         if failed:
             with self._lock:
                 self._unsaved = failed | self._unsaved  # a newer sidecar of the same file takes precedence

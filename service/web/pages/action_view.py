@@ -34,10 +34,16 @@ OnEnd = Callable[[LongAction], Awaitable[None]]
 
 
 class ActionView:
-    """Shows the newest action of ``kind``, and ``on_end`` is awaited for each that ends; also for one that had ended before."""
+    """Shows the newest action of ``kind``, and ``on_end`` is awaited for each that ends; also for one that had ended before.
 
-    def __init__(self, actions: Actions, kind: Kind, on_end: OnEnd) -> None:
+    One that has ended is ignored unless ``concerns`` returns True for it.
+    """
+
+    def __init__(
+        self, actions: Actions, kind: Kind, on_end: OnEnd, concerns: Callable[[LongAction], bool] = lambda _: True
+    ) -> None:
         self._actions = actions
+        self._concerns = concerns
         self._kind = kind
         self._on_end = on_end
         self._shown: tuple[LongAction, State] | None = None
@@ -60,6 +66,9 @@ class ActionView:
             return
         state = action.state
         running = state == "running"
+        if not running and not self._concerns(action):
+            self._box.set_visibility(False)
+            return
         self._box.set_visibility(True)
         self._text.set_visibility(running)
         self._bar.set_visibility(running)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -87,8 +88,8 @@ class _TradeOffView:
         self._chosen = 0.0
         self._content = ui.element("div")
         self._stored = Text("", "p").props("aria-live=polite data-fact=stored")
-        ActionView(settings.actions, Kind.MEASURE, self._show_measured)
-        ActionView(settings.actions, Kind.STORE_THRESHOLD, self._show_stored)
+        ActionView(settings.actions, Kind.MEASURE, self._show_measured, self._concerns)
+        ActionView(settings.actions, Kind.STORE_THRESHOLD, self._show_stored, self._concerns)
 
     async def show(self) -> None:
         """Show what was measured last."""
@@ -113,6 +114,10 @@ class _TradeOffView:
             with ui.element("div").classes("controls"):
                 plain_button("Store the model with this threshold", self._store)
                 plain_button("Measure again", measure)
+
+    def _concerns(self, action: LongAction) -> bool:
+        """Return whether ``action`` was of this model, and not of another one."""
+        return any(self._version in Path(argument).parts for argument in action.arguments)
 
     def _choose(self, event: Any) -> None:
         self._chosen = float(event.args)

@@ -24,6 +24,8 @@ NO_MODEL: Final = (
     "No model of your own yet: the daemon uses the factory model. Record some minutes with at least 30 shots, then run "
     "'stinger retrain', which stores a model that is better, or add one with 'stinger models add FILE'."
 )
+LOOK_AGAIN_S: Final = 1.0
+"""How often the page looks whether a model was added, promoted or deleted, by whomever."""
 _COLUMNS: Final = ("Model", "What it is", "Made, UTC", "Shots in time (95\u00a0%)", "False spin-ups (95\u00a0%)", "")
 _LOG = get_logger(__name__)
 
@@ -42,9 +44,25 @@ def add_models_page(client: DaemonClient, data_dir: Path) -> None:
             names = sorted({state.model for state in client.state.devices.values() if state.model})
             in_use.set_text(f"In use by the daemon: {', '.join(names) or '-'}")
 
+        shown: tuple[int, ...] = ()
+
+        async def look_again() -> None:
+            nonlocal shown
+            state = await asyncio.to_thread(_state_of, registry.folder)
+            if state != shown:
+                shown = state
+                await _show(content, registry)
+
         show_in_use()
         ui.timer(REFRESH_S, show_in_use)
-        await _show(content, registry)
+        await look_again()
+        ui.timer(LOOK_AGAIN_S, look_again)
+
+
+def _state_of(folder: Path) -> tuple[int, ...]:
+    """Return a value that differs once something in the registry's ``folder`` was added, replaced or written to."""
+    files = (folder, folder / "versions", folder / "journal.jsonl")
+    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
 
 
 async def _show(content: ui.element, registry: Registry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from service.recording.marking import change_marks, nearest_edge_ms
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
 from service.recording.sidecar import read_sidecar
+from service.recording.sidecar_lock import sidecar_lock
+from service.recording.sidecar_writer import DiskErrors, SidecarWriter
 from service.recording.store import read_store, sidecar_path
 from stinger.device_name import DeviceName
 from stinger.errors import FileError, InputError
@@ -147,3 +150,16 @@ def test_many_recordings_that_close_at_once_keep_their_marks(tmp_path: Path) -> 
     assert sum(bool(one.marks) for one in found) == 10
     assert all(one.closed for one in found)
     assert len(read_log(paths[0]).samples) == 50
+
+
+def test_a_recorder_whose_lock_another_process_holds_keeps_its_sidecars_until_it_is_free(tmp_path: Path) -> None:
+    writer = SidecarWriter(DiskErrors(), lock_within_s=0.05)
+    path = write_recording(recordings_dir(tmp_path), "left", NOW_S, random_samples(20))
+    closed = replace(read_sidecar(sidecar_path(path)), end="stop again")
+    writer.put(sidecar_path(path), closed)
+    with sidecar_lock(path):
+        writer.write()
+        assert read_sidecar(sidecar_path(path)) != closed
+    writer.write()
+    assert read_sidecar(sidecar_path(path)) == closed
+    assert not writer.waiting

@@ -309,3 +309,11 @@ def test_an_upload_does_not_follow_a_link_out_of_the_data_folder(tmp_path: Path)
     with pytest.raises(InputError, match="leads out of the data folder"):
         add_upload(tmp_path / "recordings", DeviceName("left"), "x.bin", SAMPLES.tobytes())
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_recording_that_is_a_link_to_another_file_is_not_found(tmp_path: Path) -> None:
+    path = write_recording(tmp_path / "recordings", "b1", NOW_S, SAMPLES)
+    path.rename(tmp_path / "elsewhere.bin")
+    path.symlink_to(tmp_path / "elsewhere.bin")
+    with pytest.raises(InputError, match="no such recording"):
+        find_recording(tmp_path / "recordings", "b1", path.stem)
