@@ -20,7 +20,7 @@ TICK_S: Final = 0.05
 """How often wheels that are on are checked: they must go off soon after their last score is too old."""
 IDLE_S: Final = 0.25
 """How often the flow wakes while no wheels are on, to show that it is alive."""
-SCORING_SHARE: Final = 0.4
+SCORING_SHARE: Final = 0.2
 """Blocks are gathered once scoring takes more than this share of the time; a gathered block costs half as much."""
 MANY_BLOCKS_A_SECOND: Final = 500
 """Fewer blocks than this are never gathered: they are so large that gathering saves nothing."""

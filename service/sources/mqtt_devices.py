@@ -48,26 +48,27 @@ class MqttDevices:
         self._silence_s = silence_s
         self._limit = DeviceLimit() if limit is None else limit
         self._devices: dict[DeviceName, PublishingDevice] = {}
+        self._by_topic: dict[str, PublishingDevice] = {}
         self._foreign_logged = False
 
     def receive(self, message: ReceivedMessage, intake: Intake) -> list[Block]:
         """Return the blocks in a message; none if it is repeated or damaged, or its topic is not that of a device."""
-        name = device_of(message.topic, self._prefix)
-        if name is None:
+        device = self._by_topic.get(message.topic)
+        if device is None and (name := device_of(message.topic, self._prefix)) is None:
             self._log_foreign(message.topic)
             return []
         try:
             content = decode_message(message.payload)
         except ProtocolError as error:
-            if (device := self._devices.get(name)) is not None:
+            if device is not None:
                 device.damaged(error)
             return []
-        device = self._devices.get(name)
         if device is None:
+            assert name is not None
             self._make_room(message.read_ns)
             if not self._limit.accepts(name, len(self._devices)):
                 return []
-            device = self._devices[name] = PublishingDevice(name)
+            device = self._devices[name] = self._by_topic[message.topic] = PublishingDevice(name)
         return device.receive(content, message.read_ns, intake)
 
     def _make_room(self, now_ns: int) -> None:
@@ -76,8 +77,12 @@ class MqttDevices:
             return
         name, oldest = min(self._devices.items(), key=lambda entry: entry[1].read_ns)
         if now_ns - oldest.read_ns >= REPLACED_AFTER_S * _NS:
-            del self._devices[name]
+            self._remove(name)
             self._limit.forget(name)
+
+    def _remove(self, name: DeviceName) -> None:
+        device = self._devices.pop(name)
+        self._by_topic = {topic: other for topic, other in self._by_topic.items() if other is not device}
 
     def forget(self, name: DeviceName) -> bool:
         """Forget the device ``name``; it is new if it publishes again. Return whether it was known.
@@ -87,7 +92,10 @@ class MqttDevices:
         device = self._devices.get(name)
         if device is not None and device.state is LinkState.STREAMING:
             raise InputError(f"'{name}' still publishes samples: switch it off first")
-        return self._devices.pop(name, None) is not None
+        if device is None:
+            return False
+        self._remove(name)
+        return True
 
     def check_silence(self, intake: Intake, now_ns: int | None = None) -> None:
         """Report the devices that have fallen silent by ``now_ns`` (monotonic; ``None``: now)."""
