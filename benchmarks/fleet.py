@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -24,6 +25,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import nats
+from nats.js.api import StreamConfig
 
 from benchmarks import hall
 from service.sources.nats_leases import LEASE_S, partition_of
@@ -218,6 +222,34 @@ def compare_cost() -> None:
     )
 
 
+async def make_stream(port: int) -> None:
+    client = await nats.connect(f"nats://127.0.0.1:{port}")
+    config = StreamConfig(name="SAMPLES", subjects=["hall.*.stinger.*.samples"], num_replicas=3)
+    await client.jetstream(timeout=10).add_stream(config)
+    await client.close()
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure_servers() -> None:
+    """Print the CPU of three servers for a message that one takes over MQTT and all of them store."""
+    with tempfile.TemporaryDirectory() as name, nats_cluster(Path(name), mapping("hall", PARTITIONS)) as nodes:
+        asyncio.run(make_stream(nodes[0].port))
+        time.sleep(3)
+        pids = [node.process.pid for node in nodes if node.process is not None]
+        before = sum(map(cpu_s, pids))
+        command = [sys.executable, "-m", "benchmarks.hall", "load", str(nodes[0].mqtt_port), str(COST_DEVICES)]
+        subprocess.run(command, check=True, timeout=100)
+        time.sleep(2)
+        messages = int(hall.SECONDS / hall.PERIOD_S) * COST_DEVICES
+        used_us = (sum(map(cpu_s, pids)) - before) / messages * 1e6
+    print(f"| CPU of three servers a message, stored on all | {used_us:.0f} us |")
+
+
 def main() -> None:
     if sys.argv[1:2] == ["load"]:
         _, _, servers, count, seconds, folder = sys.argv
@@ -233,6 +265,7 @@ def main() -> None:
     parser.add_argument("--cost", action="store_true", help="only compare the CPU a sample with MQTT")
     options = parser.parse_args()
     if options.cost:
+        measure_servers()
         compare_cost()
         return
     with tempfile.TemporaryDirectory() as temporary:
