@@ -23,8 +23,8 @@ STORED_OVERHEAD_BYTES: Final = 30
 
 DAEMON_US_A_SAMPLE: Final = 8.0
 """CPU of a daemon a sample with 200 to 1,000 devices, model mlp:rich: benchmarks.hall, benchmarks.fleet --cost."""
-SERVER_US_A_MESSAGE: Final = 90.0
-"""CPU of one NATS server for a message that it takes over MQTT, stores, and replicates to two others: benchmarks.fleet."""
+SERVERS_US_A_MESSAGE: Final = 152.0
+"""CPU of all three NATS servers for a message that one takes over MQTT and each stores: benchmarks.fleet --cost."""
 CORE_SHARE: Final = 0.6
 """How much of a core may be in use, so that a burst or the failure of a neighbour leaves room."""
 LEASE_WRITES_A_S: Final = 1 / 0.3
@@ -78,7 +78,7 @@ def needs_of(blasters: int) -> Needs:
     messages = samples / SAMPLES_A_MESSAGE
     payload = SAMPLES_A_MESSAGE * SAMPLE_BYTES + HEADER_BYTES
     partitions = max(16, 2 ** math.ceil(math.log2(max(1.0, blasters / BLASTERS_A_PARTITION))))
-    server_cores = messages * SERVER_US_A_MESSAGE * 3 / 1e6 / CORE_SHARE
+    server_cores = messages * SERVERS_US_A_MESSAGE / 1e6 / CORE_SHARE
     servers = max(3, math.ceil(server_cores / CORES_A_SERVER), math.ceil(blasters / SERVER_CONNECTIONS))
     return Needs(
         blasters=blasters,

@@ -23,6 +23,9 @@ HEARTBEAT_S: Final = 0.7
 """The server shows so often that it serves the consumer; after two without, another consumer is made."""
 INACTIVE_S: Final = 5.0
 """The server deletes a consumer that nobody has read from for so long."""
+STALE_S: Final = 3.0
+"""When nothing was delivered for so long, the stream is asked whether it has something: a server that was restarted may serve
+a consumer and not have the newest messages itself."""
 LONGEST_RETRY_S: Final = 4.0
 """Servers of a cluster agree on every consumer that is made. Too many attempts would keep them from electing a leader."""
 _EXPIRES_S: Final = 30.0
@@ -78,6 +81,8 @@ class StreamReader:
         self._delivered = 0
         self._requested = 0
         self._idle = False
+        self._last = 0  # position of the newest message
+        self._checked_s = 0.0
 
     async def batches(self) -> AsyncIterator[list[StreamMessage]]:
         """Yield the messages that have arrived; an empty list when there are none to read, at the beginning and later.
@@ -127,6 +132,7 @@ class StreamReader:
             self._failure.log(str(error), subject=self._subject)
             return None
         self._arrived.clear()
+        self._checked_s = time.monotonic()
         self._consumer, self._delivered, self._requested = info.name, 0, 0
         return info.num_pending or 0
 
@@ -149,8 +155,27 @@ class StreamReader:
                 self._backoff.reset()
                 self._failure.reset()
                 yield messages
+            if messages:
+                self._last, self._checked_s = messages[-1].position, time.monotonic()
+            elif self._idle and await self._is_stale():
+                self._failure.log("the server delivers nothing, though there is more", subject=self._subject)
+                return
             if not intact:
                 return
+
+    async def _is_stale(self) -> bool:
+        """Return whether the stream has a message that the consumer should have delivered; asks for that now and then."""
+        if time.monotonic() - self._checked_s < STALE_S:
+            return False
+        self._checked_s = time.monotonic()
+        last = self._last
+        try:
+            async with problems_of(f"stream {self._stream}"):
+                newest = await self._client.jetstream(timeout=REQUEST_S).get_last_msg(self._stream, self._subject)
+        except NatsProblemError:
+            return False
+        wanted = max(last + 1, self._next or 0)
+        return newest.seq is not None and newest.seq >= wanted and not self._arrived
 
     async def _request(self, inbox: str) -> bool:
         """Request messages; return False if that failed."""
