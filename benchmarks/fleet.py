@@ -196,7 +196,9 @@ def cost_of(source: str, broker: str, port: int, folder: Path, name: str) -> flo
         )
         text, _ = hall.settled(address)
         return (
-            (hall.total(text, "process_cpu_seconds_total") - before) / hall.total(text, "stinger_samples_total") * 1e6
+            (hall.total(text, "process_cpu_seconds_total") - before)
+            / hall.total(text, "stinger_recorder_samples_total")
+            * 1e6
         )
 
 
