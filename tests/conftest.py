@@ -36,7 +36,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # No deadline: by default Hypothesis fails an example that takes longer than 200 ms, and on a busy machine any may.
 # With the blob, a failure prints a decorator that repeats exactly that example on another machine.
-settings.register_profile("stinger", deadline=None, print_blob=True)
+# "many" is for .ci/run, beside the suite: pytest -m hypothesis --hypothesis-profile=many
+settings.register_profile("stinger", deadline=None, print_blob=True, max_examples=40)
+settings.register_profile("many", parent=settings.get_profile("stinger"), max_examples=200)
 settings.load_profile("stinger")
 
 
