@@ -50,7 +50,8 @@ class ViewChoice:
 
     def query(self) -> dict[str, str]:
         """Return the query of the page's address, without what is as by default."""
-        return {"model": self.model, **({"compare": self.compared} if self.compared else {})}
+        compare = {"compare": self.compared} if self.compared else {}
+        return {"model": self.model, **compare, **({"part": str(self.part + 1)} if self.part else {})}
 
 
 async def read_part(path: Path, registry: Registry, choice: ViewChoice) -> ScoredRecording:

@@ -260,6 +260,8 @@ def test_all_parts_of_a_long_recording_and_all_boots_of_a_log_can_be_seen(
     page.wait_for_function("document.querySelector('.live-chart')?.dataset.samples == 3000")
     page.get_by_role("button", name="Mark 1 as not a shot").click()
     expect(page.get_by_role("button", name="Mark 1 as a shot after all")).to_be_visible()
+    page.get_by_label("Model").select_option("champion")
+    page.wait_for_url("**model=champion&part=2")
     first, second = read_sidecar(sidecar_path(path)).marks
     assert (len(first.not_shots), len(second.not_shots)) == (0, 1)
 
