@@ -29,6 +29,7 @@ from service.sources.nats_connection import NatsProblemError, connected
 from service.sources.nats_group import GroupMember
 from service.sources.nats_leases import GroupTimes, Member
 from service.sources.nats_partition import Partition
+from service.sources.nats_reader import StreamMessage
 from service.sources.nats_store import GroupStore
 from stinger.device_name import DeviceName
 from stinger.errors import first_error
@@ -38,8 +39,9 @@ DRAIN_S: Final = 0.1
 UNFIT_AFTER_S: Final = 2.0
 """A daemon that cannot save what it processes for so long leaves its partitions to others that can."""
 _CHECKS_PER_SILENCE: Final = 4
-_MESSAGES_A_TURN: Final = 20
-"""After so many messages other tasks get a turn: a backlog must not hold up the leases."""
+_MESSAGES_A_TURN: Final = 4
+"""One partition at a time takes so many messages in a turn of the loop: a backlog, as after a takeover, must not hold up the
+renewal of leases, of which each needs several turns."""
 _NS_PER_S: Final = 1e9
 _LOG: Final = get_logger(__name__)
 
@@ -96,6 +98,7 @@ class NatsSource:
         self._tasks: asyncio.TaskGroup | None = None
         self._readings: dict[int, _Reading] = {}
         self._by_device: dict[DeviceName, Partition] = {}
+        self._turn = asyncio.Lock()
         self._unsaved_since_s: float | None = None
         self._lost_samples: dict[int, int] = {}  # of the recorder, when each partition was begun
         self._takeovers = self._ignored = 0
@@ -237,15 +240,20 @@ class NatsSource:
         async for messages in store.samples(number, partition.start).batches():
             if not messages:
                 partition.idle()
-            for count, message in enumerate(messages, start=1):
-                blocks = partition.receive(message, intake)
-                if blocks and blocks[0].device not in self._by_device:
-                    self._by_device[blocks[0].device] = partition
-                    self._rights.learn(blocks[0].device, number)
-                for block in blocks:
-                    await intake.put(block)
-                if count % _MESSAGES_A_TURN == 0:
-                    await asyncio.sleep(0)
+            for first in range(0, len(messages), _MESSAGES_A_TURN):
+                async with self._turn:
+                    for message in messages[first : first + _MESSAGES_A_TURN]:
+                        await self._deliver(number, partition, message, intake)
+                    if len(messages) > _MESSAGES_A_TURN:
+                        await asyncio.sleep(0)
+
+    async def _deliver(self, number: int, partition: Partition, message: StreamMessage, intake: Intake) -> None:
+        blocks = partition.receive(message, intake)
+        if blocks and blocks[0].device not in self._by_device:
+            self._by_device[blocks[0].device] = partition
+            self._rights.learn(blocks[0].device, number)
+        for block in blocks:
+            await intake.put(block)
 
     async def _check_silence(self) -> None:
         hold_up = HoldUpDetector()
