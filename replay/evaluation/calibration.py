@@ -135,7 +135,7 @@ class ParameterSearch:
         min_lead_ms: float,
     ) -> None:
         self.blocks: Blocks = divide_into_blocks(traces)
-        self._traces = traces
+        self.traces = tuple(traces)
         self._start = start
         self._weights = weights
         self._budget = budget
@@ -150,7 +150,7 @@ class ParameterSearch:
         for attack, release in pairs:
             parameters = replace(self._start, attack=attack, release=release)
             rows = [parameters_at(parameters, on) for on in at]
-            followed = follow_traces(self._traces if traces is None else traces, parameters)
+            followed = follow_traces(self.traces if traces is None else traces, parameters)
             tables.append(cost_table(followed, self.blocks, rows, min_lead_ms=self._min_lead_ms))
         return joined(tables)
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from models.decision_parameters import DecisionParameters
 from models.output_scaling import OutputScaling
-from replay.evaluation.calibration import Calibration, ParameterSearch, joined
-from replay.evaluation.cost import CostWeights
+from replay.evaluation.calibration import Calibration, Pair, ParameterSearch, joined
+from replay.evaluation.cost import CostTable, CostWeights
 from replay.evaluation.cost_choice import Budget
 from replay.evaluation.sweep import FINE_STEPS, thresholds
 from replay.trace import Trace
@@ -21,6 +21,8 @@ SCALINGS: Final = tuple(
     if (slope, centre) != (1.0, 0.0)
 )
 """The scalings that are tried, each with every second threshold of the menu."""
+DEARER: Final = 1.1
+"""Limits may cost a tenth more than no limits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,35 +38,49 @@ def calibrate_output(
     traces: Sequence[Trace],
     start: DecisionParameters,
     weights: CostWeights,
-    budget: Budget | None = None,
+    budgets: Sequence[Budget],
     *,
     min_lead_ms: float,
     scalings: Sequence[OutputScaling] = SCALINGS,
-) -> ScaledCalibration | None:
-    """Choose a scaling and a threshold with the least cost within ``budget``; ``None`` if none is within it.
+) -> ScaledCalibration:
+    """Choose a scaling and a threshold with the least cost; the envelope is that of ``start``.
 
-    The envelope is that of ``start``. The output is only scaled if that costs less than the threshold alone where neither
-    was chosen.
+    They are within the first of ``budgets`` that costs at most :data:`DEARER` times as much as no limits do, measured where nothing
+    was chosen: more would mean to miss many shots to save a few false spin-ups. Without such a budget, there are no limits. The
+    output is only scaled if that costs less there than the threshold alone.
     """
-    search = ParameterSearch(traces, start, weights, budget, min_lead_ms)
     own = [(start.attack, start.release)]
     at = thresholds(FINE_STEPS // 2)
-    alone = search.table(own, thresholds(FINE_STEPS, start.on))
-    scaled = [search.table(own, at, traces=scaled_traces(traces, scaling)) for scaling in scalings]
-    everything = joined([alone, *scaled])
-    together, threshold_only = search.best_row(everything), search.calibration(alone)
-    if together is None:
-        return None
-    first_scaled = len(alone.parameters)
-    gains = together >= first_scaled and search.held_out_cost(everything) < search.held_out_cost(alone)
+    free = ParameterSearch(traces, start, weights, None, min_lead_ms)
+    tables = [free.table(own, thresholds(FINE_STEPS, start.on))]
+    tables += [free.table(own, at, traces=scaled_traces(traces, scaling)) for scaling in scalings]
+    everything = joined(tables)
+    limit = DEARER * free.held_out_cost(everything)
+    for budget in budgets:
+        search = ParameterSearch(traces, start, weights, budget, min_lead_ms)
+        if search.best_row(everything) is not None and search.held_out_cost(everything) <= limit:
+            return _chosen(search, tables, scalings, own)
+    return _chosen(free, tables, scalings, own)
+
+
+def _chosen(
+    search: ParameterSearch, tables: Sequence[CostTable], scalings: Sequence[OutputScaling], own: Sequence[Pair]
+) -> ScaledCalibration:
+    """Return the choice from all ``tables``, or from the first, without scaling, if that is as good elsewhere."""
+    alone, everything = tables[0], joined(tables)
+    threshold_only, row = search.calibration(alone), search.best_row(everything)
+    assert row is not None  # the caller has checked that something is within the limits
+    scaled_row = row - len(alone.parameters)
+    gains = scaled_row >= 0 and search.held_out_cost(everything) < search.held_out_cost(alone)
     if threshold_only is not None and not gains:
-        return ScaledCalibration(OutputScaling(), threshold_only, tuple(traces))
-    scaling = scalings[(together - first_scaled) // len(at)]
-    chosen = scaled_traces(traces, scaling)
-    finely = search.calibration(search.table(own, thresholds(FINE_STEPS), traces=chosen))
-    assert finely is not None  # the thresholds include those of `at`
-    calibration = replace(search.calibration_at(everything, together), parameters=finely.parameters)
-    return ScaledCalibration(scaling, calibration, chosen)
+        return ScaledCalibration(OutputScaling(), threshold_only, search.traces)
+    scaling = scalings[scaled_row // len(tables[1].parameters)]
+    traces = scaled_traces(search.traces, scaling)
+    finely = search.calibration(search.table(own, thresholds(FINE_STEPS), traces=traces))
+    assert finely is not None  # these thresholds include the one of the row
+    return ScaledCalibration(
+        scaling, replace(search.calibration_at(everything, row), parameters=finely.parameters), traces
+    )
 
 
 def scaled_traces(traces: Sequence[Trace], scaling: OutputScaling) -> tuple[Trace, ...]:

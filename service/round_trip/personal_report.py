@@ -34,7 +34,7 @@ def result_lines(models: Sequence[PersonalModel]) -> list[str]:
         "",
         *threshold_lines(models),
         "",
-        "threshold    probability at which the wheels are switched on; set in the blaster's menu, 50 % by default",
+        "threshold    output of the model at which the wheels are switched on; set in the blaster's menu, 50 % by default",
         "in time      shots with the wheels up to speed when the trigger was pulled; in brackets, the lower limit of the",
         "             true rate with 95 % confidence",
         "by chance    rate of shots in time if the wheels were on as often, but at random times: a good model is far above",

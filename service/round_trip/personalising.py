@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from models.decision_parameters import DecisionParameters
@@ -26,7 +26,7 @@ from replay.evaluation.data import EvaluationData
 from replay.evaluation.evaluate import average_precision
 from replay.evaluation.fold_choice import choose_folds, describe_folds
 from replay.evaluation.held_out import LOSSES, build_all_rows, train_on_all
-from replay.evaluation.output_calibration import ScaledCalibration, calibrate_output
+from replay.evaluation.output_calibration import calibrate_output
 from replay.evaluation.own_weight import choose_own_weight
 from replay.evaluation.report import EvaluationReport
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
@@ -45,8 +45,8 @@ OTHERS_MAX_ROWS: Final = 50_000
 """Of other recordings, about as many rows are used at most, so that training takes minutes."""
 ROWS: Final = StreamOptions(every=2, passes=10, distilled=True)
 """A log has few rows: every second negative is used, and an MLP is trained on each row more often than on many recordings."""
-BUDGET: Final = Budget(max_false_per_minute=2.0, max_duty=0.5)
-"""Limits for a model at the threshold that is chosen, if it can keep to them."""
+BUDGETS: Final = tuple(Budget(false_per_minute, max_duty=0.5) for false_per_minute in (2.0, 2.5, 3.0, 4.0))
+"""Limits at the threshold that is chosen: the first of them that a model can keep to without missing many shots."""
 _DEFAULT_DECISION: Final = DecisionParameters()
 _UNKNOWN: Final[Mapping[str, Any]] = {}
 _ADVICE: Final = "carry, aim and wait between the shots, as you do in a game"
@@ -126,8 +126,8 @@ def personalise(
     ``others`` are recordings that share no samples with ``data``. A model is trained on them as well if that is better for held-out
     parts of ``data``; how much the own recordings count is chosen there too.
 
-    They are tested as on a blaster, with the scaling of the output and the threshold that cost least within :data:`BUDGET`,
-    or without limits if a model cannot keep to them. Raises :class:`NotYetError` if there is too little data to train or to test on.
+    They are tested as on a blaster, with the scaling of the output and the threshold that cost least within the
+    first of :data:`BUDGETS` that does not make a model miss many shots. Raises :class:`NotYetError` if there is too little data to train or to test on.
     """
     training = _Training(data, by, tuple(folds), tuple(others), rows, runner)
     return tuple(_train_and_test(training, spec, slot) for spec, slot in specs.items())
@@ -182,15 +182,6 @@ class _Training:
         return tuple(build_all_rows(self.others, [spec], options, self.runner).values())
 
 
-def _calibrate(traces: Sequence[Trace]) -> ScaledCalibration:
-    """Choose within :data:`BUDGET`, or without limits if nothing is within it."""
-    for budget in (BUDGET, None):
-        chosen = calibrate_output(traces, DecisionParameters(), CostWeights(), budget, min_lead_ms=MIN_LEAD_MS)
-        if chosen is not None:
-            return chosen
-    raise AssertionError("without limits, one threshold always costs least")
-
-
 def _too_little_data(error: InputError) -> NotYetError:
     return NotYetError(f"this recording holds too little data to train a model on. Record more: {_ADVICE}.", str(error))
 
@@ -204,7 +195,7 @@ def _train_and_test(training: _Training, spec: ModelSpec, slot: ModelSlot) -> Pe
         )
     except InputError as error:
         raise _too_little_data(error) from error
-    scaled = _calibrate(choice.traces)
+    scaled = calibrate_output(choice.traces, DecisionParameters(), CostWeights(), BUDGETS, min_lead_ms=MIN_LEAD_MS)
     traces, chosen = scaled.traces, scaled.calibration
     at = thresholds(FINE_STEPS, chosen.parameters.on)
     rows = sweep(traces, chosen.parameters, at, min_lead_ms=MIN_LEAD_MS)
@@ -216,6 +207,7 @@ def _train_and_test(training: _Training, spec: ModelSpec, slot: ModelSlot) -> Pe
         "shots_in_time": operating.accepted.count,
         "false_per_minute": operating.false.value,
         "duty": operating.duty,
+        "output_scaling": asdict(scaled.scaling),
     }
     try:
         model, fit_warnings = fit_on_all(

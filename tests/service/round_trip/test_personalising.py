@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +10,19 @@ import pytest
 from models.decision_parameters import DecisionParameters
 from models.graph.export import blaster_model_of
 from models.model_file import load_model, open_model
+from models.output_scaling import OutputScaling
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
 from replay.evaluation.cost import CostWeights, cost_per_minute
+from replay.evaluation.cost_choice import Budget
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.evaluation.intervals import wilson
+from replay.evaluation.output_calibration import SCALINGS
 from replay.plots.shot_choice import ShotOrder
 from service.round_trip.personal_files import PICTURE_OPTIONS, count_pictures, prediction_of, write_personal
 from service.round_trip.personal_report import others_lines, result_lines, threshold_lines, verdict_lines
 from service.round_trip.personalising import (
-    BUDGET,
+    BUDGETS,
     SPECS,
     NotYetError,
     PersonalModel,
@@ -62,7 +66,9 @@ def test_models_are_tested_by_time_with_a_guard_as_the_report_states(models: tup
 def test_final_models_are_trained_on_everything(models: tuple[PersonalModel, ...], tmp_path: Path) -> None:
     for model in models:
         (tmp_path / "model.onnx").write_bytes(model.onnx)
-        training = load_model(tmp_path / "model.onnx").meta.training
+        meta = load_model(tmp_path / "model.onnx").meta
+        training = meta.training
+        assert OutputScaling(**meta.metrics["output_scaling"]) in (OutputScaling(), *SCALINGS)
         assert training["fitted_on"] == "all rows"
         assert training["inputs_sha256"] == [model.report.data[0].sha256]
 
@@ -89,11 +95,13 @@ def test_threshold_for_the_menu_is_the_one_that_the_model_was_tested_and_written
         assert model.report.operating.parameters == DecisionParameters(on=model.threshold_percent / 100)
         (tmp_path / "model.onnx").write_bytes(model.onnx)
         assert load_model(tmp_path / "model.onnx").meta.decision == model.report.operating.parameters
-        within = [
-            r for r in model.report.rows if r.false.value <= BUDGET.max_false_per_minute and r.duty <= BUDGET.max_duty
+        at = [
+            [r for r in model.report.rows if r.false.value <= limits.max_false_per_minute and r.duty <= limits.max_duty]
+            for limits in (*BUDGETS, Budget(math.inf, 1))
         ]
-        cheapest = min(cost_per_minute(row, CostWeights()) for row in within or model.report.rows)
-        assert cost_per_minute(model.report.operating, CostWeights()) == pytest.approx(cheapest)
+        cheapest = [min(cost_per_minute(row, CostWeights()) for row in rows) for rows in at if rows]
+        chosen = cost_per_minute(model.report.operating, CostWeights())
+        assert any(chosen == pytest.approx(cost) for cost in cheapest)
 
 
 def test_losses_of_the_fit_are_kept_for_the_mlp_and_drawn(models: tuple[PersonalModel, ...], tmp_path: Path) -> None:
