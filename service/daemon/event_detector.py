@@ -104,8 +104,8 @@ class EventDetector:
         if self._last_ms is None or self._newest is None or not self._decision.wheels:
             return []
         age_ms = (now_ns - self._newest.read_ns) / _NS_PER_MS
-        if age_ms < self._decision.parameters.stale_ms / 2:
-            return []  # too early to switch off wheels
+        if age_ms < self._decision.parameters.stale_ms:
+            return []  # its successors may only be late: steps made in their place would be made twice
         now_ms = self._last_ms + round(age_ms)
         events: list[Event] = []
         for switch in self._decision.tick(now_ms):

@@ -208,3 +208,19 @@ def test_same_event_of_another_boot_or_device_has_another_id() -> None:
     name = DeviceName("a")
     ids = {event_id("shot", name, 5, 100), event_id("shot", name, 6, 100), event_id("shot", DeviceName("b"), 5, 100)}
     assert len(ids | {event_id("shot", name, 5, 101), event_id("on", name, 5, 100)}) == 5
+
+
+@given(
+    st.lists(st.tuples(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=12), st.integers(0, 249)), max_size=30)
+)
+def test_ticks_while_samples_are_only_late_change_no_decision(blocks: list[tuple[list[float], int]]) -> None:
+    ticked, plain = detector(), detector()
+    events: list[list[Event]] = [[], []]
+    first = 0
+    for probability, late_ms in blocks:
+        samples = samples_at((first + np.arange(len(probability))) * 10)
+        events[0] += push(ticked, samples, probability)
+        events[1] += push(plain, samples, probability)
+        first += len(probability)
+        events[0] += ticked.tick(int(samples["timestamp_ms"][-1] + late_ms) * MS)
+    assert events[0] == events[1]
