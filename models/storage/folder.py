@@ -19,7 +19,7 @@ _ATOMIC: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oc
 """Schemes of storages where a file appears with its whole content or not at all. In others it is renamed when complete."""
 _UNFINISHED: Final = ".unfinished-"
 _CONNECT_S: Final = 5
-_READ_S: Final = 30
+_READ_S: Final = 20
 _ATTEMPTS: Final = 2
 """An S3 library of its own would try for minutes; those who call decide about repeating."""
 _S3_OPTIONS: Final[Mapping[str, Any]] = {
@@ -175,12 +175,15 @@ def _file_system(url: StorageUrl) -> Any:
         for name in ("aiobotocore", "botocore"):  # they log each time where credentials were found
             logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        made = fsspec.get_filesystem_class(url.scheme)
-        return made(use_listings_cache=False, skip_instance_cache=True, **options)
+        make = fsspec.get_filesystem_class(url.scheme)
+        made = make(use_listings_cache=False, skip_instance_cache=True, **options)
     except ImportError as error:
         raise InputError(f"{url}: {error} (for s3://: pip install 'stinger-ml[storage]')") from error
     except ValueError as error:
         raise InputError(f"{url}: there is no storage of the kind {url.scheme}://") from error
+    if options:
+        made.retries = 1  # s3fs would repeat each of the attempts that the library below it makes, five times
+    return made
 
 
 def _version(info: Mapping[str, Any]) -> str:
