@@ -159,7 +159,8 @@ class GroupMember:
                 checkpoint = await self._new_checkpoint(write)
             owner = "" if write.action is LeaseAction.FREE else self._view.me.name
             record = LeaseRecord(owner, write.epoch, checkpoint)
-            revision = await self._store.write_lease(partition, record, write.expected)
+            put = self._store.take_lease if taking else self._store.write_lease
+            revision = await put(partition, record, write.expected)
         except (NatsProblemError, ConflictError) as error:
             if isinstance(error, NatsProblemError):
                 self._failure.log(str(error))

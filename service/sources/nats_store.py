@@ -27,6 +27,8 @@ STREAM_KEPT_S: Final = 3600.0
 SAMPLES_LEVELS: Final = "stinger.*.samples"
 SETUP_S: Final = 10.0
 """How long making a stream and buckets may take: servers of a cluster agree on it first."""
+HISTORY: Final = 8
+"""Revisions of each lease that are kept, to find a rival's."""
 _GROUP_KEY: Final = "group"
 _LEASE_KEY: Final = "lease."
 _LOG: Final = get_logger(__name__)
@@ -87,6 +89,19 @@ class GroupStore:
             except nats.js.errors.KeyWrongLastSequenceError as error:
                 raise ConflictError from error
 
+    async def take_lease(self, partition: int, record: LeaseRecord, expected: int) -> int:
+        """Write a lease of another owner; return its newest revision. Raises :class:`ConflictError`.
+
+        In a cluster, servers before 2.10 may accept two writes that expect the same revision, if both arrive before either is
+        applied. So a second write follows, which a server can only accept after the first was applied, and so after any
+        such rival; then the history must show nothing but these two writes.
+        """
+        first = await self.write_lease(partition, record, expected)
+        second = await self.write_lease(partition, record, first)
+        if [await self._next(partition, expected), await self._next(partition, first)] != [first, second]:
+            raise ConflictError
+        return second
+
     async def announce(self, member: Member) -> None:
         """Announce that ``member`` is present."""
         content = {"joined_ns": member.joined_ns, "fit": member.fit}
@@ -117,6 +132,15 @@ class GroupStore:
                 (name := message.subject.rpartition(".")[2], decode_member(name, message.payload))
                 for message in messages
             ]
+
+    async def _next(self, partition: int, revision: int) -> int:
+        """Return the revision of a lease that followed ``revision``."""
+        bucket = f"stinger-{self._url.group}"
+        subject = f"$KV.{bucket}.{_LEASE_KEY}{partition}"
+        stream = self._client.jetstream(timeout=REQUEST_S)
+        async with problems_of(f"lease of partition {partition}"):
+            message = await stream.get_msg(f"KV_{bucket}", seq=revision + 1, subject=subject, next=True)
+        return message.seq or 0
 
     def _watch(self, bucket: str, keys: str) -> AsyncIterator[list[StreamMessage]]:
         return StreamReader(self._client, f"KV_{bucket}", f"$KV.{bucket}.{keys}").batches()
@@ -163,7 +187,7 @@ async def _bucket(
         return await stream.key_value(bucket)
     except nats.js.errors.BucketNotFoundError:
         return await stream.create_key_value(
-            KeyValueConfig(bucket=bucket, history=1, replicas=replicas, storage=storage, ttl=ttl_s)
+            KeyValueConfig(bucket=bucket, history=HISTORY, replicas=replicas, storage=storage, ttl=ttl_s)
         )
 
 
