@@ -18,6 +18,7 @@ from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.connection import IN_FLIGHT, PublishingConnection, Refusal
 from service.mqtt.errors import MqttError
 from service.mqtt.in_flight import InFlight
+from service.mqtt.latest_states import LatestStates
 from service.mqtt.message_problems import MessageProblems
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.outbox import Outbox
@@ -71,8 +72,7 @@ class Publisher:
         """The messages that the broker did not take."""
         self._attempts: dict[int, int] = {}  # of events that the broker refused, by their numbers
         self._refused_for_now = ""
-        self._retained: dict[str, OutgoingMessage] = {}
-        self._latest: dict[str, OutgoingMessage] = {}
+        self._latest = LatestStates()
         self._live: deque[OutgoingMessage] = deque(maxlen=_LIVE_MESSAGES)
         self._max_in_flight = IN_FLIGHT
         self._connection: PublishingConnection | None = None
@@ -88,33 +88,24 @@ class Publisher:
 
     def put(self, message: OutgoingMessage) -> None:
         """Publish ``message``, now or as soon as there is a connection, by its delivery policy. Returns at once."""
-        if message.retain and message.payload:
-            self._retained[message.topic] = message
-        elif message.retain:  # the broker is to delete what it retains of this topic
-            self._retained.pop(message.topic, None)
-            self._latest.pop(message.topic, None)
+        self._latest.put(message)
         if message.delivery is DeliveryPolicy.EVERY:
             self._outbox.put(message)
-        elif message.delivery is DeliveryPolicy.LATEST:
-            self._latest[message.topic] = message
-        elif self._connection is not None:
+        elif message.delivery is DeliveryPolicy.LIVE and self._connection is not None:
             self._live.append(message)
         self._publish_waiting()
 
     def withdraw(self, topics: Iterable[str]) -> None:
         """Do not publish the states of ``topics`` that wait, or that the broker retains, again: they are another's now."""
-        for topic in topics:
-            self._retained.pop(topic, None)
-            self._latest.pop(topic, None)
+        self._latest.withdraw(topics)
 
     def has_retained(self, topic: str) -> bool:
         """Return whether a message for ``topic`` that the broker retains was put."""
-        return topic in self._retained
+        return self._latest.has_retained(topic)
 
     def announce(self) -> None:
         """Publish everything retained again, except the topics that the outbox is about to publish anyway."""
-        pending = self._outbox.topics()
-        self._latest.update({topic: message for topic, message in self._retained.items() if topic not in pending})
+        self._latest.repeat_retained(without=self._outbox.topics())
         self._publish_waiting()
 
     def wake(self) -> None:
@@ -184,7 +175,7 @@ class Publisher:
                     break
                 self._send_event(connection, entry)
             while self._latest and self._may_send(connection):
-                self._send_state(connection, self._latest.pop(next(iter(self._latest))))
+                self._send_state(connection, self._latest.take())
             while self._live and not connection.congested and self._pace.is_due:
                 self._send_live(connection, self._live.popleft())
 
@@ -193,16 +184,16 @@ class Publisher:
         while self._live:  # it is of no use later, unless to find out whether the broker takes it
             message = self._live.popleft()
             if message.topic in self._suspects.open:
-                self._latest[message.topic] = message
+                self._latest.send_once(message)
         while not self._in_flight and self._may_send(connection):
-            suspected = [topic for topic in self._latest if topic in self._suspects.open]
-            others = next((topic for topic in self._latest if topic not in self._suspects.open), None)
+            suspected = [topic for topic in self._latest.topics if topic in self._suspects.open]
+            others = next((topic for topic in self._latest.topics if topic not in self._suspects.open), None)
             # Of those that may be the cause, another one is first on each connection.
             entry = None if others or (suspected and self._turn % 2) else self._outbox.take()
             if entry is not None:
                 self._send_event(connection, entry)
             elif others or suspected:
-                message = self._latest.pop(others or suspected[self._turn % len(suspected)])
+                message = self._latest.take(others or suspected[self._turn % len(suspected)])
                 self._send_state(connection, replace(message, qos=1))
             else:
                 break
