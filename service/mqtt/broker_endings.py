@@ -10,6 +10,7 @@ from service.base.logs import get_logger
 from service.config.broker_address import BrokerAddress
 from service.mqtt.broker_limits import LearnedLimits
 from service.mqtt.connection import PublishingConnection
+from service.mqtt.errors import MqttError
 from service.mqtt.publisher import Publisher
 from service.mqtt.reason_codes import NOT_ABOUT_A_MESSAGE
 
@@ -25,7 +26,7 @@ class BrokerEndings:
 
     A limit that the broker names in its reason is kept from then on. If it names none, ``publisher`` finds out which message
     is the cause. After three connections in a row that the broker ended within ``stable_s`` seconds, ``on_problem`` takes the
-    reason; an empty text once one has lasted so long.
+    reason; an empty text once one has lasted so long. Three refusals in a row are a problem as well.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class BrokerEndings:
         self._stable_s = stable_s
         self._learned = LearnedLimits()
         self._endings = 0
+        self._accepted = False
         self._stable: asyncio.TimerHandle | None = None
 
     def begin(self, connection: PublishingConnection) -> None:
         """Have ``connection``, which was just accepted, keep the limits that were learned."""
+        self._accepted = True
         connection.narrow_limits(self._learned.narrow(connection.limits))
         self._stable = asyncio.get_running_loop().call_later(self._stable_s, self._take_stable)
 
@@ -56,9 +59,18 @@ class BrokerEndings:
             _LOG.warning("broker_limit_learned", broker=self._address, reason=found, because=connection.lost_reason)
         elif ending.code not in NOT_ABOUT_A_MESSAGE:
             self._publisher.suspect_unanswered()
+        self._count(f"the broker ends each connection: {connection.lost_reason}")
+
+    def take_failure(self, error: BaseException) -> None:
+        """Learn from the ``error`` with which an attempt to connect, or a connection, has failed."""
+        if not self._accepted and isinstance(error, MqttError) and error.code is not None:
+            self._count(f"the broker does not accept a connection: {error}")
+        self._accepted = False
+
+    def _count(self, problem: str) -> None:
         self._endings += 1
         if self._endings >= _ENDINGS and self._on_problem is not None:
-            self._on_problem(f"the broker ends each connection: {connection.lost_reason}")
+            self._on_problem(problem)
 
     def _take_stable(self) -> None:
         self._endings = 0

@@ -42,6 +42,7 @@ from service.mqtt.outbox import Outbox
 from service.mqtt.publisher import AcknowledgedHandler, Publisher
 from service.mqtt.retained_states import RetainedStates, Served
 from service.mqtt.subscribing import PatientSubscriber
+from stinger.errors import first_error
 
 FirstConnectionHandler = Callable[[], Awaitable[None]]
 OtherDaemonsHandler = Callable[[str], None]
@@ -189,7 +190,9 @@ class BrokerLink:
                 if self._connections > connections and time.monotonic() - began_s > self._times.stable_s:
                     backoff.reset()
                     self._log.worked()
-                self._log.failed(errors)
+                error = first_error(errors)
+                self._log.failed(error)
+                self._endings.take_failure(error)
             self._enter(BrokerState.WAITING)
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.next_s()):

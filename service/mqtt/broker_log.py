@@ -29,13 +29,13 @@ class BrokerLog:
                 self._lacks.add(lack)
                 _LOG.warning("broker_limited", broker=self._address, reason=lack)
 
-    def failed(self, errors: BaseExceptionGroup[BaseException]) -> None:
+    def failed(self, error: BaseException) -> None:
         """Log why there is no connection: a warning for a new reason, debug for one that repeats.
 
         Unlike with ``RepeatedFailure``, two reasons that alternate are no news: before its first answer a broker is tried
         in both versions of MQTT, which it may refuse for different reasons.
         """
-        reason = str(_innermost(errors))
+        reason = str(error)
         level = logging.DEBUG if reason in self._failures else logging.WARNING
         self._failures.add(reason)
         _LOG.log(level, "broker_not_connected", broker=self._address, reason=reason)
@@ -43,10 +43,3 @@ class BrokerLog:
     def worked(self) -> None:
         """Note that a connection worked for a while: reasons that were logged before are new again."""
         self._failures.clear()
-
-
-def _innermost(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    first: BaseException = errors
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first

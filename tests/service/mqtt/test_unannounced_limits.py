@@ -21,7 +21,7 @@ from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import OutgoingMessage, event_message, link_message
 from service.mqtt.outbox import Outbox
 from stinger.device_name import DeviceName
-from tests.helpers.brokers import until
+from tests.helpers.brokers import scripted_broker, until
 from tests.helpers.events import NOW_S, link_report, shot
 from tests.helpers.strict_broker import CONNECT, PINGREQ, SUBSCRIBE, Limits, StrictBroker, strict_broker
 from tests.service.mqtt.conftest import running
@@ -183,6 +183,19 @@ async def test_a_broker_that_ends_each_connection_raises_an_alarm_with_its_reaso
         assert problems[-1] == "the broker ends each connection: disconnected by the broker: Quota exceeded (0x97)"
         broker.ends = lambda _topic: None
         await until(lambda: problems[-1] == "" and link.connected)
+
+
+@pytest.mark.parametrize("code", [0x87, 0x95, 0x97, 0x9F])
+async def test_a_broker_that_refuses_each_connection_raises_an_alarm_with_its_reason(outbox: Outbox, code: int) -> None:
+    problems: list[str] = []
+    async with scripted_broker(bytes([0x20, 3, 0, code, 0])) as (port, _):
+        times = BrokerLinkTimes(retry_longest_s=0.05)
+        address = BrokerAddress("127.0.0.1", port)
+        link = BrokerLink(address, outbox, version="1", times=times, on_broker_problem=problems.append)
+        async with running(link):
+            await until(lambda: bool(problems))
+    assert problems[0].startswith("the broker does not accept a connection: refused by the broker: ")
+    assert f"0x{code:02x}" in problems[0]
 
 
 async def test_an_event_that_is_never_acknowledged_is_set_aside_and_the_others_arrive(outbox: Outbox) -> None:
