@@ -43,22 +43,24 @@ class StoredObject:
 
 
 class StorageFolder:
-    """The folder at ``url``, which need not exist. Creating the object loads the storage's library, but connects to nothing.
+    """The folder at ``url``. Creating the object loads the storage's library, but connects to nothing.
 
-    Methods take the names of files below the folder, with slashes. They may be called from any thread, wait for the network,
+    In an object store the folder need not exist. One that is mounted must exist before anything is written below it: if
+    it is missing, it is probably not mounted, and what is written would land on the local disk. Methods take the names of files below the folder, with slashes. They may be called from any thread, wait for the network,
     and raise the errors of :func:`~models.storage.storage_errors.storage_errors`. Raises :class:`InputError` if the library
-    for this scheme is not installed, or there is none. ``files`` is fsspec's file system, if there is one already.
+    for this scheme is not installed, or there is none. ``within`` is a folder above it whose connections it uses.
     """
 
-    def __init__(self, url: StorageUrl, *, files: Any = None) -> None:
+    def __init__(self, url: StorageUrl, *, within: StorageFolder | None = None) -> None:
         self.url = url
-        self._files = _file_system(url) if files is None else files
+        self._files: Any = _file_system(url) if within is None else within._files  # noqa: SLF001 - of the same class
         self._root: str = self._files._strip_protocol(url.text)  # noqa: SLF001 - fsspec has no other way to resolve a URL
+        self._top: str = self._root if within is None else within._top  # noqa: SLF001
         self._atomic = url.scheme in _ATOMIC
 
     def below(self, name: str) -> StorageFolder:
         """Return the folder ``name`` within this one, which uses the same connections."""
-        return StorageFolder(self.url / name, files=self._files)
+        return StorageFolder(self.url / name, within=self)
 
     def list(self, below: str = "") -> list[StoredObject]:
         """Return all files below the folder ``below``, sorted by name; none if it does not exist.
@@ -137,6 +139,7 @@ class StorageFolder:
         if self._atomic:
             yield path
             return
+        self._check_mounted()
         folder, _, own = path.rpartition("/")
         unfinished = f"{folder}/{_UNFINISHED}{token_hex(4)}-{own}"
         try:
@@ -148,8 +151,13 @@ class StorageFolder:
                 self._files.rm_file(unfinished)
             raise
 
+    def _check_mounted(self) -> None:
+        if self.url.scheme == "file" and not Path(self._top).is_dir():
+            raise NotThereError(f"file://{self._top}", "there is no such folder: mount it, or create it")
+
     def _link_new(self, path: str, data: bytes) -> None:
         """Create the file ``path`` of a mounted folder with its whole content, unless it exists."""
+        self._check_mounted()
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f"{_UNFINISHED}{token_hex(4)}-{target.name}")

@@ -47,5 +47,6 @@ def any_storage(request: pytest.FixtureRequest, s3: S3Server, tmp_path: Path) ->
     if request.param == "s3":
         return parse_storage_url(f"s3://{s3.new_bucket()}/hall")
     if request.param == "file":
+        (tmp_path / "mounted" / "hall").mkdir(parents=True)
         return parse_storage_url(f"file://{tmp_path}/mounted/hall")
     return parse_storage_url(f"memory://test-{time.monotonic_ns()}/hall")

@@ -188,6 +188,7 @@ def test_repeated_retraining_survives_an_error_and_ends_on_sigterm(tmp_path: Pat
 def test_models_trained_on_shared_recordings_become_the_champion_of_the_shared_registry(tmp_path: Path) -> None:
     data = data_folder(tmp_path)
     (tmp_path / "hall").mkdir()
+    (tmp_path / "models").mkdir()
     (data / "recordings").rename(tmp_path / "hall" / "north")
     url = parse_storage_url(f"file://{tmp_path}/models")
     shared = open_registry(tmp_path / "mine", url)

@@ -106,6 +106,7 @@ def test_a_promotion_instead_of_a_model_that_is_no_longer_champion_is_refused(ma
 
 
 def test_changes_of_many_machines_at_once_are_all_kept_one_after_the_other(tmp_path: Path) -> None:
+    (tmp_path / "mounted").mkdir()
     url = parse_storage_url(f"file://{tmp_path}/mounted")
     machines = [SharedRegistry(StorageFolder(url), tmp_path / f"m{number}") for number in range(4)]
     ids = [add(one, f"model-{number}") for number, one in enumerate(machines)]
@@ -224,6 +225,7 @@ def test_a_damaged_change_is_skipped(machine: Machine, url: StorageUrl) -> None:
 
 
 def test_the_copy_serves_while_the_storage_is_away(tmp_path: Path) -> None:
+    (tmp_path / "mounted").mkdir()
     url = parse_storage_url(f"file://{tmp_path}/mounted")
     one = SharedRegistry(StorageFolder(url), tmp_path / "one")
     added = add(one, "a")

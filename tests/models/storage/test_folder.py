@@ -59,7 +59,18 @@ def test_only_the_first_creates_a_file(any_storage: StorageUrl) -> None:
     assert folder.read("n/1") == b"first"
 
 
+def test_nothing_is_written_where_a_folder_is_not_mounted(tmp_path: Path) -> None:
+    folder = StorageFolder(parse_storage_url(f"file://{tmp_path}/mnt/hall"))
+    expected = r"/mnt/hall: there is no such folder: mount it, or create it$"
+    with pytest.raises(NotThereError, match=expected):
+        folder.write("a", b"1")
+    with pytest.raises(NotThereError, match=expected):
+        folder.below("d").create("a", b"1")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_of_many_that_create_a_file_at_once_one_succeeds(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
     folder = StorageFolder(parse_storage_url(f"file://{tmp_path}/m"))
     created: list[bytes] = []
 
@@ -96,6 +107,7 @@ def test_deleting_a_file_twice_is_no_error(any_storage: StorageUrl) -> None:
 
 
 def test_an_upload_that_fails_leaves_no_file_in_a_mounted_folder(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
     folder = StorageFolder(parse_storage_url(f"file://{tmp_path}/m"))
     with pytest.raises(NotThereError):
         folder.upload(tmp_path / "missing", "a.bin")

@@ -32,6 +32,7 @@ class Away(StorageFolder):
 
 
 def mounted(tmp_path: Path) -> StorageUrl:
+    (tmp_path / "mounted").mkdir(exist_ok=True)
     return parse_storage_url(f"file://{tmp_path}/mounted")
 
 

@@ -144,6 +144,7 @@ def test_what_could_not_be_uploaded_waits_and_is_tried_again(tmp_path: Path) -> 
     totals = queue.totals()
     assert (totals.failures, totals.waiting, totals.waiting_bytes, totals.waiting_s) == (2, 1, 1700, 30.0)
     (tmp_path / "mounted").unlink()
+    (tmp_path / "mounted").mkdir()
     assert queue.upload_next()
     assert queue.totals().waiting_s == 0.0
 

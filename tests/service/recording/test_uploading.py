@@ -35,12 +35,19 @@ async def uploading(
         await asyncio.wait([task])
 
 
+def mounted(tmp_path: Path) -> StorageUrl:
+    """Return the URL of a mounted folder, an empty one unless there is something at its place."""
+    if not (tmp_path / "mounted").exists():
+        (tmp_path / "mounted").mkdir()
+    return parse_storage_url(f"file://{tmp_path}/mounted")
+
+
 def uploaded(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.bin"))
 
 
 async def test_recordings_that_appear_are_uploaded_to_the_daemons_own_folder(tmp_path: Path) -> None:
-    url = parse_storage_url(f"file://{tmp_path}/mounted")
+    url = mounted(tmp_path)
     async with uploading(tmp_path / "data", url) as (run, _):
         write_old_recording(tmp_path / "data" / "recordings", "a", 2)
         await until(lambda: run.totals().uploaded == 1)
@@ -49,7 +56,7 @@ async def test_recordings_that_appear_are_uploaded_to_the_daemons_own_folder(tmp
 
 
 async def test_two_daemons_that_recorded_the_same_moment_do_not_collide(tmp_path: Path) -> None:
-    url = parse_storage_url(f"file://{tmp_path}/mounted")
+    url = mounted(tmp_path)
     for daemon, samples in (("one", 100), ("two", 200)):
         write_old_recording(tmp_path / daemon / "recordings", "a", 2, samples=samples)
         path = next((tmp_path / daemon / "recordings").rglob("*.bin"))
@@ -65,22 +72,24 @@ async def test_two_daemons_that_recorded_the_same_moment_do_not_collide(tmp_path
 async def test_a_storage_that_is_away_is_tried_again_until_it_works(tmp_path: Path) -> None:
     (tmp_path / "mounted").write_text("not a folder")
     write_old_recording(tmp_path / "data" / "recordings", "a", 2)
-    async with uploading(tmp_path / "data", parse_storage_url(f"file://{tmp_path}/mounted")) as (run, problems):
+    async with uploading(tmp_path / "data", mounted(tmp_path)) as (run, problems):
         await until(lambda: run.totals().failures >= 3)
         assert problems == [""] * len(problems)  # no alarm yet
         (tmp_path / "mounted").unlink()
+        (tmp_path / "mounted").mkdir()
         await until(lambda: run.totals().uploaded == 1)
 
 
 async def test_an_upload_that_lags_is_reported_with_its_reason_until_it_is_done(tmp_path: Path) -> None:
     (tmp_path / "mounted").write_text("not a folder")
     write_old_recording(tmp_path / "data" / "recordings", "a", 2)
-    url = parse_storage_url(f"file://{tmp_path}/mounted")
+    url = mounted(tmp_path)
     async with uploading(tmp_path / "data", url, lag_s=0.06) as (_, problems):
         await until(lambda: any(problems))
         found = next(problem for problem in problems if problem)
         assert found.startswith("recordings have waited for their upload for more than 0.001 min: file://")
         (tmp_path / "mounted").unlink()
+        (tmp_path / "mounted").mkdir()
         await until(lambda: problems[-1] == "")
 
 
@@ -88,7 +97,7 @@ async def test_a_data_folder_that_cannot_be_read_does_not_end_uploading(tmp_path
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "daemon-id").write_text("?!")
     write_old_recording(tmp_path / "data" / "recordings", "a", 2)
-    async with uploading(tmp_path / "data", parse_storage_url(f"file://{tmp_path}/mounted")) as (run, _):
+    async with uploading(tmp_path / "data", mounted(tmp_path)) as (run, _):
         await asyncio.sleep(0.1)
         (tmp_path / "data" / "daemon-id").unlink()
         await until(lambda: run.totals().uploaded == 1)
@@ -97,7 +106,7 @@ async def test_a_data_folder_that_cannot_be_read_does_not_end_uploading(tmp_path
 async def test_a_queue_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "daemon-id").write_text("?!")
-    url = parse_storage_url(f"file://{tmp_path}/mounted")
+    url = mounted(tmp_path)
     async with uploading(tmp_path / "data", url, lag_s=0.05) as (_, problems):
         await until(lambda: any("daemon-id: does not hold the id of a daemon" in problem for problem in problems))
 
