@@ -76,6 +76,7 @@ def test_empty_pages_say_what_to_do_next_and_are_accessible(empty: Stage, browse
     assert found == []
 
 
+@pytest.mark.timeout(300)  # a busy machine takes seconds for each of the pages
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_the_accessibility_checker_finds_nothing(
     stage: Stage, browser: Browser, paths: dict[str, str], colours: Literal["light", "dark"]
