@@ -189,8 +189,9 @@ class SharedRegistry(Registry):
         if champion is not None and not there and champion not in stored:
             problems.insert(0, FileError(f"{self.url}/versions/{champion}", "is the champion, and is not there"))
         self._write_copy(entries, champion if there else None)
+        current = _current_versions(entries)
         for version in self.versions():
-            if version.id not in (*stored, self._id_in_copy()):
+            if version.id not in (*stored, *current, self._id_in_copy()):
                 shutil.rmtree(version.folder, ignore_errors=True)
         if problems:
             raise problems[0]
@@ -200,6 +201,10 @@ class SharedRegistry(Registry):
         entries = self._journal.entries()
         known = {entry[_NUMBER]: entry for entry in entries if isinstance(entry.get(_NUMBER), int)}
         numbers = self._files.change_numbers()
+        if known and not numbers:
+            raise FileError(
+                self.url.text, "is empty, though there was a registry: deleted, or not mounted? The copy stays"
+            )
         if set(known) - set(numbers) or (known and known.get(0) != {**self._files.read_change(0), _NUMBER: 0}):
             known = {}  # the registry was deleted, and another one begun
         for number in numbers:
@@ -262,3 +267,12 @@ def _promoted_last(entries: list[dict[str, Any]]) -> str | None:
         if entry.get("action") in CHAMPION_CHANGES and isinstance(to, str) and VERSION_ID.fullmatch(to):
             return to
     return None
+
+
+def _current_versions(entries: list[dict[str, Any]]) -> set[str]:
+    """Return the ids of the versions that were added and not pruned, by the changes ``entries``."""
+    ids = {
+        action: {str(one.get("version")) for one in entries if one.get("action") == action}
+        for action in ("add", "prune")
+    }
+    return ids["add"] - ids["prune"]

@@ -170,6 +170,17 @@ def test_a_champion_whose_files_were_deleted_is_named_and_stays_where_it_was_cop
         machine("other").pull()
 
 
+def test_versions_whose_files_were_deleted_without_pruning_stay_in_the_copies(
+    machine: Machine, url: StorageUrl
+) -> None:
+    one = machine("one")
+    ids = [add(one, name) for name in "ab"]
+    for stored in StorageFolder(url).list("versions"):
+        StorageFolder(url).delete(stored.name)
+    one.pull()
+    assert [version.id for version in one.versions()] == ids
+
+
 def test_pruned_versions_disappear_from_every_copy(machine: Machine) -> None:
     one, other = machine("one"), machine("other")
     ids = [add(one, name) for name in "abcd"]
@@ -188,6 +199,21 @@ def test_a_storage_that_overwrites_is_refused(url: StorageUrl, tmp_path: Path) -
     registry = SharedRegistry(Overwriting(url), tmp_path / "one")
     with pytest.raises(InputError, match="use one with conditional writes"):
         registry.add("m", b"m", {})
+
+
+def test_a_registry_that_is_empty_all_at_once_leaves_the_copy_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "mounted").mkdir()
+    url = parse_storage_url(f"file://{tmp_path}/mounted")
+    one = SharedRegistry(StorageFolder(url), tmp_path / "one")
+    ids = [add(one, name) for name in "ab"]
+    for version_id in ids:
+        one.promote(version_id, why="")
+    (tmp_path / "mounted").rename(tmp_path / "unmounted")
+    with pytest.raises(FileError, match="is empty, though there was a registry: deleted, or not mounted"):
+        one.pull()
+    assert [version.id for version in one.versions()] == ids
+    assert champion_of(one) == ids[1]
+    assert [version.id for version in one.earlier_champions()] == ids[:1]
 
 
 def test_a_registry_that_was_begun_again_replaces_the_copy(machine: Machine, url: StorageUrl) -> None:
