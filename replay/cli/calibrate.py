@@ -111,7 +111,7 @@ def calibrate(
     rate_hz: float,
     every: int,
 ) -> None:
-    """Choose when a model switches the wheels: with the least cost on LOG, within the limits, or at a threshold of yours.
+    """Choose the threshold of a model: the one with the least cost on LOG within the limits, or the one that you give.
 
     The cost is that of missed shots, false spin-ups and time with wheels on. For the daemon, attack and release of the
     envelope are changed too if that costs clearly less on parts of the data that they were not chosen on. The model with the

@@ -92,9 +92,9 @@ def bundle(
     stinger recordings bundle -o mine.zip blaster-1 --since 30d
     stinger recordings bundle -o mine.zip --log ml_log.bin
 
-    The bundle holds samples with their triggers, times since the start of each recording, and what is marked in them; what
-    is left out is in it as well, and not used by those who read it. It holds no names of devices
-    or files and no dates; the order of recordings does not show when they were made. Every command that reads
+    The bundle holds samples with their triggers, times since the start of each recording, and the marks of 'stinger
+    recordings mark', so that training on it leaves out the same stretches. It holds no names of devices or files and no
+    dates; the order of recordings does not show when they were made. Every command that reads
     recordings accepts it, such as stinger info mine.zip.
     """  # noqa: D301 - click needs the backspace itself
     config = load_config(None, os.environ, {"data_dir": data_dir, "recordings": url})

@@ -63,7 +63,9 @@ class _StretchType(click.ParamType[Stretch]):
     multiple=True,
     help="The pull of the trigger at this second was no shot; repeatable.",
 )
-@click.option("--a-shot", type=_Seconds(), multiple=True, help="It was a shot after all; repeatable.")
+@click.option(
+    "--a-shot", type=_Seconds(), multiple=True, help="Undo --not-a-shot for the pull at this second; repeatable."
+)
 @click.option("--clear", is_flag=True, help="First remove all marks.")
 @click.option(
     "--recording",
