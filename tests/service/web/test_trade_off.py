@@ -40,6 +40,7 @@ def page_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stage.close()
 
 
+@pytest.mark.slow
 def test_a_threshold_is_chosen_by_keyboard_on_the_measured_curve_and_stored(page_only: Stage, page: Page) -> None:
     registry = Registry(page_only.data / "registry")
     version = registry.add("mine", factory_model_bytes(), {})
