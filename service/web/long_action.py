@@ -54,8 +54,8 @@ class LongAction:
     """A child process with the command line ``arguments`` of ``stinger``, started by the constructor.
 
     It belongs to the page's process, not to a browser: everyone sees the same, and it ends with that process, even if that is
-    killed. With ``low_priority``, other processes have precedence. It is done if it ends with one of ``finished_codes``. A child that has been cancelled is killed, with all
-    that it started, if it has not ended after ``kill_after_s``.
+    killed. With ``low_priority``, other processes have precedence. It is done if it ends with one of ``finished_codes``. A child
+    that has been cancelled is killed, with all that it started, if it has not ended after ``kill_after_s``.
     """
 
     def __init__(
