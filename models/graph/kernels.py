@@ -20,6 +20,10 @@ from models.graph.samples import FeatureNodes, add_both, add_sizes
 KERNEL_CHANNELS: Final = 16
 """Channels that kernels choose from: the six axes, their changes, and the sizes of both sensors and of their changes."""
 
+_ACCEL, _GYRO, _CHANGE = 512.0, 410.0, 75.0
+COMPRESSED_FROM: Final = np.array([*[_ACCEL] * 3, *[_GYRO] * 3, *[_CHANGE] * 6, _ACCEL, _GYRO, _CHANGE, _CHANGE])
+"""Where compression of each channel begins, in LSB: a quarter of 1 g, 25 degrees a second, and changes of 75 LSB."""
+
 WEIGHTS: Final = np.array(
     [[2.0 if i in twos else -1.0 for i in range(KERNEL_LENGTH)] for twos in combinations(range(KERNEL_LENGTH), 3)]
 )
@@ -64,8 +68,16 @@ def add_outputs(graph: GraphBuilder, factors: _Floats) -> str:
 
 
 def add_kernel_channels(graph: GraphBuilder) -> str:
-    """Add the channels of kernels without their means, so that nothing jumps at the ends: ``(n, 16, w) float32``."""
+    """Add the channels of kernels, ``(n, 16, w) float32``: compressed, and without their means, so that nothing jumps at the ends.
+
+    The inverse hyperbolic sine leaves values below :data:`COMPRESSED_FROM` nearly as they are, and turns larger ones to
+    logarithms: a hard knock does not drown what came before it.
+    """
     joined = graph.add("Concat", add_both(graph), add_sizes(graph), axis=2)
-    mean = graph.add("ReduceMean", joined, graph.axes(1), keepdims=1)
-    numbers = graph.add("Cast", graph.add("Sub", joined, mean), to=TensorProto.FLOAT)
+    scaled = graph.add("Div", joined, graph.constant(COMPRESSED_FROM, np.float64))
+    compressed = graph.add("Asinh", graph.add("Cast", scaled, to=TensorProto.FLOAT))
+    # The mean in float64: in float32 its last digit would depend on the number of windows, and with it a share above a threshold.
+    exact = graph.add("Cast", compressed, to=TensorProto.DOUBLE)
+    mean = graph.add("ReduceMean", exact, graph.axes(1), keepdims=1)
+    numbers = graph.add("Cast", graph.add("Sub", exact, mean), to=TensorProto.FLOAT)
     return graph.add("Transpose", numbers, perm=[0, 2, 1])

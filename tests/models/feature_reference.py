@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from models.graph.kernels import WEIGHTS, KernelParameters
+from models.graph.kernels import COMPRESSED_FROM, WEIGHTS, KernelParameters
 from stinger.sample import CHANNELS
 
 Window = npt.NDArray[np.int16]
@@ -120,5 +120,5 @@ def _ratio(value: float, by: float, otherwise: float) -> float:
 def _kernel_channels(window: Window) -> Values:
     values = window.astype(np.float64)
     change = np.diff(values, axis=0, prepend=values[:1])
-    channels = np.column_stack([values, change, *_sizes(window).values()])
+    channels = np.arcsinh(np.column_stack([values, change, *_sizes(window).values()]) / COMPRESSED_FROM)
     return np.asarray(channels - channels.mean(axis=0))
