@@ -25,8 +25,6 @@ LONGEST_WARM_UP_S: Final = 120.0
 """If wheels are on, reading begins so long before they went on, but at most this far back."""
 BOOT_KEPT_MS: Final = 3_600_000
 """The boot of a device that has been silent for longer is forgotten."""
-REBOOT_MS: Final = 10_000
-"""A device whose clock would have been 0 so much later than in the boot that is known has rebooted meanwhile."""
 
 _NS_PER_S: Final = 1_000_000_000
 _NS_PER_MS: Final = 1_000_000
@@ -181,7 +179,9 @@ class Partition:
         if boot is None:
             boot = Boot(message.position, estimated_ms, stored_ms)
         elif message.position > self._taken.position:
-            if block.boot != number if number is not None else abs(estimated_ms - boot.zero_ms) > REBOOT_MS:
+            # A device that was not heard of since the partition was taken has rebooted if its clock began after it was last
+            # heard of. Messages that arrive late make the estimate later, but not as late as that.
+            if block.boot != number if number is not None else estimated_ms > boot.seen_ms:
                 self._earlier_boots[name] = boot
                 boot = Boot(message.position, estimated_ms, stored_ms)
             else:

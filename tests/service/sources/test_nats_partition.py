@@ -100,6 +100,14 @@ def test_reboot_while_nobody_read_is_another_boot() -> None:
     assert block.clock_zero_ms - zero_ms > 40_000
 
 
+def test_message_that_arrives_much_later_belongs_to_the_same_boot() -> None:
+    first = partition_with()
+    (before,) = read(first, message(5, first=3000))
+    taken = partition_with(first.checkpoint())
+    (late,) = read(taken, message(2000, first=3020))
+    assert late.clock_zero_ms == before.clock_zero_ms
+
+
 def test_reboot_that_is_not_committed_yet_leaves_the_boot_before_it_in_the_checkpoint() -> None:
     partition = partition_with()
     (before,) = read(partition, message(5, first=10_000))
