@@ -1,6 +1,6 @@
 """A fleet on paper: what a number of blasters needs, from constants that were measured on a small one.
 
-Every constant below names where it was measured. The model multiplies; it knows nothing of bursts, and of machines only what
+Constants name where they were measured, or that they are assumptions. The model multiplies; it knows nothing of bursts, and of machines only what
 one of these cores does. It shows which resource is used up first.
 
 Run: python -m benchmarks.fleet_model [blasters ...]
@@ -32,14 +32,14 @@ LEASE_WRITES_A_S: Final = 1 / 0.3
 BLASTERS_A_PARTITION: Final = 64
 """Beyond that, the lease, which lists the boots of its blasters, becomes large (45 bytes a blaster, written every 0.3 s)."""
 STREAM_MESSAGES_A_S: Final = 40_000
-"""What one stream with three replicas takes: one leader orders all its messages. NATS' own figures; not measured here."""
+"""What one stream with three replicas takes, of which one server orders all messages. An assumption, not measured."""
 SERVER_CONNECTIONS: Final = 20_000
-"""MQTT connections over TLS that a server of 8 GB holds: NATS' own figures; not measured here."""
+"""MQTT connections over TLS that a server of 8 GB holds. An assumption, not measured."""
 CORES_A_SERVER: Final = 8
 KEPT_S: Final = 3600
 """How long the stream keeps messages."""
-EVENTS_A_BLASTER_S: Final = 0.05
-EVENT_BYTES: Final = 350
+EVENTS_A_BLASTER_S: Final = 1.3
+"""Of a synthetic session of constant play: events delivered by benchmarks.fleet, without repeats."""
 
 
 @dataclass(frozen=True, slots=True)
