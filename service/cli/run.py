@@ -118,7 +118,7 @@ def run_daemon(open_daemon: OpenDaemon, config: Config, load: Callable[[], Confi
 def _start_serving(daemon: Daemon) -> None:
     """Print where the daemon can be reached, and exempt from garbage collection what has been loaded until now.
 
-    A collection would otherwise visit all of it, which takes 15 to 90 ms, just when many devices appear.
+    A collection would otherwise visit all of it, 90 ms on a busy machine, just when many devices appear.
     """
     gc.collect()
     gc.freeze()
