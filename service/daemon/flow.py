@@ -131,13 +131,15 @@ class Flow:
     async def judge_silence(self) -> None:
         """Switch off the wheels of devices whose last score is too old, after everything that has arrived was scored.
 
-        What waits in sockets and queues is no silence, only a daemon that is late. Raises as :meth:`score_queued` does.
+        What waits in sockets and queues is no silence, only a daemon that is late; nor is the time that reading and scoring
+        take, in which the daemon may have to wait for a processor. Raises as :meth:`score_queued` does.
         """
+        now_ns = self._pipeline.now_ns()
         if self._pipeline.any_wheels_on:
             for _ in range(_TURNS_TO_READ):
                 await asyncio.sleep(0)
             self.score_queued()
-        self._pipeline.tick()
+        self._pipeline.tick(now_ns)
 
     def check_progress(self) -> bool:
         """Return whether the flow has run since the last check and, if blocks are queued, has scored some."""

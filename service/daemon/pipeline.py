@@ -170,9 +170,13 @@ class Pipeline:
         for sink in self._sinks:
             sink.on_release(name)
 
-    def tick(self) -> None:
-        """Switch off the wheels of devices whose last score is too old."""
-        now_ns = self._monotonic_ns()
+    def now_ns(self) -> int:
+        """Return the time on the monotonic clock, in ns."""
+        return self._monotonic_ns()
+
+    def tick(self, now_ns: int | None = None) -> None:
+        """Switch off the wheels of devices whose last score is too old at ``now_ns``, on the monotonic clock; ``None``: now."""
+        now_ns = self._monotonic_ns() if now_ns is None else now_ns
         for name, device in list(self._spinning.items()):
             self._emit(device.detector.tick(now_ns), None)
             if not device.detector.wheels_on:

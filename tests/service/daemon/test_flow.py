@@ -282,3 +282,21 @@ async def test_wheels_go_off_if_nothing_has_arrived() -> None:
     flow.score_queued()
     await flow.judge_silence()
     assert sink.switches() == [True, False]
+
+
+async def test_wheels_stay_on_if_scoring_what_has_arrived_takes_long() -> None:
+    flow, pipeline, sink = flow_of(HesitantModel())
+    pipeline.add_device(DeviceName("b"))  # so that blocks are queued
+    await flow.put(replace(block("a", 0, 60), read_ns=time.monotonic_ns()))
+    flow.score_queued()
+    await flow.put(replace(block("a", 60, 10), read_ns=time.monotonic_ns()))
+    await flow.judge_silence()
+    assert sink.switches() == [True]
+
+
+class HesitantModel(FakeModel):
+    """A model whose process gets no processor for longer than the wheels wait for a score."""
+
+    def probability(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        time.sleep(0.3)
+        return super().probability(windows)
