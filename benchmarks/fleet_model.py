@@ -21,8 +21,8 @@ HEADER_BYTES: Final = 4 + 40
 STORED_OVERHEAD_BYTES: Final = 30
 """What JetStream's file store adds to a message."""
 
-DAEMON_US_A_SAMPLE: Final = 8.0
-"""CPU of a daemon a sample with 200 to 1,000 devices, model mlp:rich: benchmarks.hall, benchmarks.fleet --cost."""
+DAEMON_US_A_SAMPLE: Final = 11.4
+"""CPU of a daemon for a sample from NATS, 200 devices, model mlp:rich, not recorded: benchmarks.fleet --cost."""
 SERVERS_US_A_MESSAGE: Final = 152.0
 """CPU of all three NATS servers for a message that one takes over MQTT and each stores: benchmarks.fleet --cost."""
 CORE_SHARE: Final = 0.6

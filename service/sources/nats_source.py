@@ -83,8 +83,10 @@ class NatsSource:
         limit: DeviceLimit | None = None,
         times: GroupTimes | None = None,
         silence_s: float = SILENCE_S,
+        unfit_after_s: float = UNFIT_AFTER_S,
     ) -> None:
         self._url = url
+        self._unfit_after_s = unfit_after_s
         self._release = release
         self._saved = saved
         self._rights = rights
@@ -132,7 +134,7 @@ class NatsSource:
             self._unsaved_since_s = None
         elif self._unsaved_since_s is None:
             self._unsaved_since_s = time.monotonic()
-        return self._unsaved_since_s is None or time.monotonic() - self._unsaved_since_s < UNFIT_AFTER_S
+        return self._unsaved_since_s is None or time.monotonic() - self._unsaved_since_s < self._unfit_after_s
 
     def forget(self, device: DeviceName) -> bool:
         """Forget ``device``; it is new if it publishes again. Return whether it was known.

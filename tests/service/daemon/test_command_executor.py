@@ -21,6 +21,7 @@ from service.mqtt.commands import (
     ChooseModel,
     Command,
     ForgetDevice,
+    NotServedError,
     SetThreshold,
     StartRecording,
     StopRecording,
@@ -172,3 +173,13 @@ async def test_an_unknown_device_is_cleared_at_the_broker_without_being_added() 
     pipeline = Pipeline(serving(FakeModel()), min_shot_gap_ms=1000)
     forgetter_of(pipeline, cleared).forget(UNKNOWN)
     assert (cleared, pipeline.devices) == ([UNKNOWN], ())
+
+
+@pytest.mark.parametrize("command", [SetThreshold(DeviceName("other"), HALF), ForgetDevice(DeviceName("other"))])
+async def test_in_a_group_a_device_of_another_daemon_is_left_to_that_one(
+    executor: CommandExecutor, command: Command
+) -> None:
+    executor._shared = True
+    with pytest.raises(NotServedError):
+        await executor.execute(command)
+    assert await executor.execute(SetThreshold(B, HALF)) == {"threshold": HALF}

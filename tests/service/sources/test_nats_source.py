@@ -105,7 +105,7 @@ def url_of(server: NatsServer, group: str, options: str = "") -> NatsUrl:
 async def member(url: NatsUrl, saved: Callable[[], Saved] = lambda: Saved(True, 0)) -> AsyncIterator[Member]:
     released: list[str] = []
     rights, intake = Rights(), Scoring()
-    source = NatsSource(url, release=released.append, saved=saved, rights=rights)
+    source = NatsSource(url, release=released.append, saved=saved, rights=rights, unfit_after_s=0.2)
     intake.source = source
     task = asyncio.create_task(source.run(intake))
     joined = Member(source, intake, rights, released, task)
@@ -204,10 +204,7 @@ async def test_position_stays_where_it_is_while_nothing_can_be_saved(server: Nat
         assert device in first.released
 
 
-async def test_member_that_cannot_save_leaves_its_partitions_to_one_that_can(
-    server: NatsServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.sources.nats_source.UNFIT_AFTER_S", 0.2)
+async def test_member_that_cannot_save_leaves_its_partitions_to_one_that_can(server: NatsServer) -> None:
     url = url_of(server, new_group())
     async with member(url, lambda: Saved(False, 0)) as full, member(url) as fit:
         await until(lambda: (full.source.figures.held, fit.source.figures.held) == (0, PARTITIONS))
