@@ -1,4 +1,4 @@
-"""Fixtures for tests over MQTT: an outbox and a running link."""
+"""Fixtures for tests over MQTT: an outbox, each kind of connection, and a running link."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ import pytest
 from service.mqtt.broker_link import BrokerLink
 from service.mqtt.outbox import Outbox
 from tests.helpers.brokers import PATIENCE_S
+from tests.service.mqtt.connections import AIOMQTT, GMQTT, Kind
 
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Iterator[Outbox]:
     with Outbox(tmp_path / "outbox.db") as box:
         yield box
+
+
+@pytest.fixture(params=[pytest.param(AIOMQTT, id="aiomqtt"), pytest.param(GMQTT, id="gmqtt")])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    chosen: Kind = request.param
+    return chosen
 
 
 @asynccontextmanager

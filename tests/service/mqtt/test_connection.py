@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.broker_limits import BrokerLimits
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.connection import (
-    Connection,
     ConnectionTimes,
     IncomingMessage,
     ProtocolVersion,
@@ -25,76 +23,19 @@ from service.mqtt.connection import (
 from service.mqtt.connector import Connector
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.errors import MqttError
-from service.mqtt.gmqtt_connection import GmqttConnection
 from service.mqtt.messages import OutgoingMessage
 from tests.helpers.broker_addresses import address_of
 from tests.helpers.brokers import PATIENCE_S, Mosquitto, protocol_level, scripted_broker, until
-
-ACCEPTED_5 = b"\x20\x03\x00\x00\x00"
-SUBSCRIBED_5 = b"\x90\x04\x00\x01\x00\x01"
-MAX_BYTES = 10_000
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of connection and its quirks."""
-
-    make: Callable[..., Connection]
-    goodbye: bytes
-    """Its DISCONNECT packet."""
-    no_explanations: str = ""
-    """Why the broker's own explanations are not in its reasons."""
-    no_packet_limit: str = ""
-    """Why the longest packet that the broker accepts is not in its limits."""
-    ignores_garbage: str = ""
-    """Why packets of an unknown type do not end the connection."""
-
-
-AIOMQTT = Kind(AiomqttConnection, goodbye=b"\xe0\x00")
-GMQTT = Kind(
-    GmqttConnection,
-    goodbye=b"\xe0\x02\x00\x00",
-    no_explanations="gmqtt reads a refusal's code only",
-    no_packet_limit="gmqtt hides the broker's limit behind ours",
-    ignores_garbage="gmqtt skips packets of a type that it does not know",
+from tests.service.mqtt.connections import (
+    ACCEPTED_5,
+    Kind,
+    connector,
+    ignore,
+    message,
+    publisher,
+    reason_of_loss,
+    refusal,
 )
-
-
-@pytest.fixture(params=[pytest.param(AIOMQTT, id="aiomqtt"), pytest.param(GMQTT, id="gmqtt")])
-def kind(request: pytest.FixtureRequest) -> Kind:
-    chosen: Kind = request.param
-    return chosen
-
-
-def connector(kind: Kind, port: int, **settings: Any) -> Connector[Connection]:
-    return Connector(kind.make, BrokerAddress("127.0.0.1", port), **settings)
-
-
-def publisher(port: int, **settings: Any) -> Connector[AiomqttConnection]:
-    return Connector(AiomqttConnection, BrokerAddress("127.0.0.1", port), **settings)
-
-
-def ignore(_message: IncomingMessage, _read_ns: int) -> None:
-    pass
-
-
-def message(topic: str = "a/b", payload: bytes = b"x", *, retain: bool = False) -> OutgoingMessage:
-    return OutgoingMessage(topic, payload, 1, retain, DeliveryPolicy.LIVE)
-
-
-async def reason_of_loss(connection: Connection) -> str:
-    async with asyncio.timeout(PATIENCE_S):
-        with pytest.raises(MqttError) as caught:
-            await connection.wait_lost()
-    return str(caught.value)
-
-
-async def refusal(broker: Connector[Connection]) -> str:
-    """Why there was no connection."""
-    with pytest.raises(MqttError) as caught:
-        async with asyncio.timeout(PATIENCE_S), broker.connect(ignore):
-            pass
-    return str(caught.value)
 
 
 async def test_the_end_of_a_connection_is_reported_in_the_words_of_the_broker(kind: Kind) -> None:
@@ -215,164 +156,6 @@ async def test_a_thread_that_connects_after_the_connection_was_given_up_sends_no
         assert connection._paho.socket() is None
         await asyncio.sleep(0.05)
         assert not received
-
-
-async def test_messages_arrive_with_topic_payload_and_retain_flag(mosquitto: Mosquitto, kind: Kind) -> None:
-    received: list[IncomingMessage] = []
-    async with (
-        publisher(mosquitto.port).connect(ignore) as other,
-        connector(kind, mosquitto.port).connect(lambda each, _: received.append(each)) as connection,
-    ):
-        await other.deliver(message("kept", b"old", retain=True))
-        assert await connection.subscribe([("kept", 1), ("a/+", 0)]) == (1, 0)
-        await other.deliver(message("a/b", bytes(100_000)))
-        await until(lambda: len(received) == 2)
-    (kept, live) = sorted(received, key=lambda each: each.topic, reverse=True)
-    assert (kept.topic, kept.payload, kept.retain) == ("kept", b"old", True)
-    assert (live.topic, live.payload, live.retain) == ("a/b", bytes(100_000), False)
-
-
-async def test_a_message_carries_its_response_topic_and_correlation_data(kind: Kind) -> None:
-    properties = b"\x08\x00\x05reply" + b"\x09\x00\x02\x01\x02"
-    body = b"\x00\x01a" + bytes([len(properties)]) + properties + b"payload"
-    received: list[IncomingMessage] = []
-    async with (
-        scripted_broker(ACCEPTED_5, SUBSCRIBED_5 + bytes([0x30, len(body)]) + body, None) as (port, _),
-        connector(kind, port).connect(lambda each, _: received.append(each)) as connection,
-    ):
-        await connection.subscribe([("a", 1)])
-        await until(lambda: bool(received))
-    assert received == [
-        IncomingMessage("a", b"payload", retain=False, response_topic="reply", correlation_data=b"\1\2")
-    ]
-
-
-async def test_a_message_whose_topic_is_not_utf_8_is_ignored(kind: Kind) -> None:
-    def published(topic: bytes) -> bytes:
-        body = len(topic).to_bytes(2, "big") + topic + b"\x00" + b"payload"
-        return bytes([0x30, len(body)]) + body
-
-    received: list[str] = []
-    answer = SUBSCRIBED_5 + published(b"a/\xff\xfe") + published(b"a/b")
-    async with (
-        scripted_broker(ACCEPTED_5, answer, None) as (port, _),
-        connector(kind, port).connect(lambda each, _: received.append(each.topic)) as connection,
-    ):
-        await connection.subscribe([("a", 1)])
-        await until(lambda: bool(received))
-    assert received == ["a/b"]
-
-
-async def test_a_subscription_is_refused_with_a_code(kind: Kind) -> None:
-    async with (
-        scripted_broker(ACCEPTED_5, b"\x90\x04\x00\x01\x00\x87", None) as (port, _),
-        connector(kind, port).connect(ignore) as connection,
-    ):
-        assert await connection.subscribe([("a", 1)]) == (0x87,)
-
-
-@pytest.mark.parametrize("codes", [b"", b"\x01\x01"])
-async def test_an_answer_with_another_number_of_codes_is_an_error(kind: Kind, codes: bytes) -> None:
-    suback = b"\x90" + bytes([3 + len(codes)]) + b"\x00\x01\x00" + codes
-    async with (
-        scripted_broker(ACCEPTED_5, suback, None) as (port, _),
-        connector(kind, port).connect(ignore) as connection,
-    ):
-        with pytest.raises(MqttError, match=f"answered 1 subscriptions with {len(codes)} codes"):
-            await connection.subscribe([("a", 1)])
-
-
-async def test_a_subscription_that_is_not_answered_in_time_is_an_error(kind: Kind) -> None:
-    async with (
-        scripted_broker(ACCEPTED_5, None, None) as (port, _),
-        connector(kind, port, times=ConnectionTimes(connect_s=1.0)).connect(ignore) as connection,
-    ):
-        with pytest.raises(MqttError, match=r"no answer to the subscription within 1 s"):
-            await connection.subscribe([("a", 1)])
-
-
-async def test_what_waits_for_the_broker_fails_when_the_connection_is_lost(kind: Kind) -> None:
-    async with scripted_broker(ACCEPTED_5, b"") as (port, _), connector(kind, port).connect(ignore) as connection:
-        for _ in range(2):
-            with pytest.raises(MqttError, match="the broker closed the connection"):
-                async with asyncio.timeout(PATIENCE_S):
-                    await connection.subscribe([("a", 0)])
-
-
-async def test_a_publish_that_waits_for_its_acknowledgement_fails_when_the_connection_is_lost() -> None:
-    async with scripted_broker(ACCEPTED_5, b"") as (port, _), publisher(port).connect(ignore) as connection:
-        for _ in range(2):
-            with pytest.raises(MqttError, match="the broker closed the connection"):
-                async with asyncio.timeout(PATIENCE_S):
-                    await connection.deliver(message())
-
-
-async def test_a_broker_that_sends_garbage_after_accepting_is_left(kind: Kind) -> None:
-    if kind.ignores_garbage:
-        pytest.skip(kind.ignores_garbage)
-    async with (
-        scripted_broker(ACCEPTED_5, b"\x00\x00", None) as (port, _),
-        connector(kind, port).connect(ignore) as connection,
-    ):
-        with pytest.raises(MqttError):
-            await connection.subscribe([("a", 1)])
-        assert await reason_of_loss(connection) == "the broker sent a packet that MQTT does not allow"
-
-
-@pytest.mark.parametrize(
-    "packet",
-    [
-        pytest.param(b"\x30\x05\x00\x01a\x01\xee", id="unknown property"),
-        pytest.param(b"\x30\x01\x00", id="too short for its topic"),
-        pytest.param(b"\x90\x02\x00\x01", id="no properties"),
-    ],
-)
-async def test_a_packet_that_cannot_be_taken_apart_ends_the_connection_or_is_skipped(
-    kind: Kind, packet: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    received: list[str] = []
-    good = b"\x30\x04\x00\x01a\x00"
-    async with (
-        scripted_broker(ACCEPTED_5, SUBSCRIBED_5 + packet + good, None) as (port, _),
-        connector(kind, port).connect(lambda each, _: received.append(each.topic)) as connection,
-    ):
-        await connection.subscribe([("a", 1)])
-        if kind.ignores_garbage:
-            await until(lambda: received == ["a"])
-        else:
-            await reason_of_loss(connection)
-    assert "never retrieved" not in caplog.text
-
-
-async def test_a_message_that_is_too_long_ends_the_connection_before_it_is_read(kind: Kind) -> None:
-    beginning = b"\x30\x80\x80\x80\x7d" + bytes(2 * MAX_BYTES)
-    async with (
-        scripted_broker(ACCEPTED_5, SUBSCRIBED_5 + beginning, None) as (port, _),
-        connector(kind, port, max_packet_bytes=MAX_BYTES).connect(ignore) as connection,
-    ):
-        await connection.subscribe([("a", 1)])
-        reason = await reason_of_loss(connection)
-    # paho-mqtt counts without the header.
-    assert reason.replace("262144000", "262144005") == (
-        f"the broker sent a packet of 262144005 bytes, longer than {MAX_BYTES}"
-    )
-
-
-async def test_a_broker_of_version_5_does_not_deliver_a_message_that_is_too_long(
-    mosquitto: Mosquitto, kind: Kind
-) -> None:
-    received: list[int] = []
-    async with (
-        publisher(mosquitto.port).connect(ignore) as other,
-        connector(kind, mosquitto.port, max_packet_bytes=MAX_BYTES).connect(
-            lambda each, _: received.append(len(each.payload))
-        ) as connection,
-    ):
-        await connection.subscribe([("a/b", 1)])
-        await other.deliver(message(payload=bytes(MAX_BYTES)))
-        await other.deliver(message(payload=bytes(MAX_BYTES // 2)))
-        await until(lambda: bool(received))
-    assert received == [MAX_BYTES // 2]
 
 
 async def test_a_dead_broker_is_noticed_even_if_it_asked_for_no_keepalive(kind: Kind) -> None:
