@@ -11,7 +11,7 @@ import numpy.typing as npt
 from models.decision import LATE_MS, NEVER_MS, Decision
 
 _MARGIN: Final = 1e-9
-"""Wheels are taken to switch if a level comes this near to a threshold: rounding cannot move an envelope that far."""
+"""A level that comes this near to a threshold is followed exactly: rounding cannot move an envelope that far."""
 _MIN_ARRAY_BLASTERS: Final = 40
 """From this number of blasters on, following all envelopes at once is faster than one after another."""
 
@@ -23,12 +23,12 @@ def advance_quiet(
     starts: npt.NDArray[np.intp],
     allowed: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    """Process the next samples of several blasters where that surely switches no wheels; return ``(k,)``: where it was done.
+    """Process the next samples of several blasters where that switches no wheels; return ``(k,)``: where it was done.
 
     Block ``i`` belongs to ``decisions[i]``: at least one sample, ``starts[i]`` to ``starts[i + 1]`` of the times and
     probabilities ``(n,)``, as for :meth:`Decision.push`; within a block, time never decreases. Where this returns True, the
-    state is the same as after that method. Left to it are blocks in which wheels may switch, time jumps or only some
-    samples have a probability, and those that are not ``allowed`` ``(k,)``.
+    state is the same as after that method. Left to it are blocks in which wheels switch, time jumps or only some samples
+    have a probability, and those that are not ``allowed`` ``(k,)``.
     """
     begins = starts[:-1]
     sample_ms = np.array([one.output_ms if one.output_ms == one.sample_ms else NEVER_MS for one in decisions])
@@ -48,7 +48,8 @@ def advance_quiet(
         stays_on = lowest >= np.array([one.parameters.off for one in decisions]) + _MARGIN
         steady = np.where(wheels, stays_on, steady)
     # A step from NEVER_MS is not regular, so a blaster without an output before this block is not quiet here.
-    quiet: npt.NDArray[np.bool_] = np.logical_and.reduceat(regular, begins) & steady & allowed
+    followed: npt.NDArray[np.bool_] = np.logical_and.reduceat(regular, begins) & allowed
+    quiet: npt.NDArray[np.bool_] = followed & steady
     chosen = np.flatnonzero(quiet)
     ends = starts[1:] - 1
     levels = _followed(decisions, values, starts, chosen, level)
@@ -56,6 +57,12 @@ def advance_quiet(
         chosen.tolist(), time_ms[ends[chosen]].tolist(), values[ends[chosen]].tolist(), levels, strict=True
     ):
         decisions[i].advance_quietly(end_ms, held, envelope)
+    for i in np.flatnonzero(followed & ~steady).tolist():
+        own: list[float] = values[starts[i] : starts[i + 1]].tolist()
+        end_level = _level_unless_switched(decisions[i], own)
+        if end_level is not None:
+            decisions[i].advance_quietly(int(time_ms[ends[i]]), own[-1], end_level)
+            quiet[i] = True
     if missing.any():
         # Within a block, time never decreases: only its first sample may go back.
         for i in np.flatnonzero(np.logical_and.reduceat(missing, begins) & allowed).tolist():
@@ -69,6 +76,16 @@ def _pass_without_output(decision: Decision, first_ms: int, last_ms: int) -> boo
         return False
     decision.pass_without_output(last_ms)
     return True
+
+
+def _level_unless_switched(decision: Decision, probabilities: list[float]) -> float | None:
+    """Return the level of the envelope after ``probabilities``; ``None`` if wheels switch on the way."""
+    parameters, s, wheels = decision.parameters, decision.envelope, decision.wheels
+    for p in probabilities:
+        s += (parameters.attack if p > s else parameters.release) * (p - s)
+        if s < parameters.off if wheels else s >= parameters.on:
+            return None
+    return s
 
 
 def _followed(
