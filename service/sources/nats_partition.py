@@ -19,8 +19,8 @@ from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError, ProtocolError
 from stinger.wire.sample_messages import decode_message
 
-WARM_UP_S: Final = 10.0
-"""So much is read again by who takes a partition over: after 1,000 samples, the envelope has forgotten what was before."""
+WARM_UP_S: Final = 6.0
+"""So much is read again by who takes a partition over: after 600 samples, an envelope that began at 0 is right to 2e-8."""
 LONGEST_WARM_UP_S: Final = 120.0
 """If wheels are on, reading begins so long before they went on, but at most this far back."""
 BOOT_KEPT_MS: Final = 3_600_000

@@ -118,7 +118,7 @@ def test_reboot_that_is_not_committed_yet_leaves_the_boot_before_it_in_the_check
     assert partition.checkpoint().boots[A].zero_ms == after.clock_zero_ms
 
 
-def test_next_reader_begins_ten_seconds_before_and_earlier_while_wheels_are_on() -> None:
+def test_next_reader_begins_seconds_before_and_earlier_while_wheels_are_on() -> None:
     partition = partition_with()
     for n in range(3000):
         read(partition, message(1 + n, first=20 * n))
