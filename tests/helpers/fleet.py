@@ -103,35 +103,6 @@ def fleet_daemons(folder: Path, url: str, broker: str, count: int, *options: str
             one.kill()
 
 
-class Blasters:
-    """Emulated blasters that publish their samples in real time, 20 a message, spread evenly over 200 ms."""
-
-    def __init__(self, count: int, *, seconds: float = 60.0, prefix: str = "b") -> None:
-        self.names = [f"{prefix}{number}" for number in range(count)]
-        self._messages = messages_of(session(seconds))
-        self.published = 0
-        """Messages of each blaster that were published."""
-
-    async def publish(self, client: Client, stop: asyncio.Event) -> None:
-        """Publish until ``stop`` is set or the recording is over."""
-        began = time.monotonic()
-        for number, payload in enumerate(self._messages):
-            for index, name in enumerate(self.names):
-                due = began + (number + index / len(self.names)) * PERIOD_S
-                if (wait := due - time.monotonic()) > 0.002:
-                    await asyncio.sleep(wait)
-                await client.publish(f"stinger.{name}.samples", payload)
-            self.published = number + 1
-            if stop.is_set():
-                break
-        await client.flush()
-
-    @property
-    def last_ms(self) -> int:
-        """Device time of the newest sample that was published."""
-        return 1000 + (self.published * SAMPLES - 1) * 10
-
-
 class AckedBlasters:
     """Emulated blasters that publish in real time and send each message again until the stream has acknowledged it.
 
@@ -201,15 +172,6 @@ def trigger_edges(last_ms: int) -> list[int]:
     return [int(at) for at in times if at <= last_ms]
 
 
-async def publish_to(servers: Sequence[str], blasters: Blasters, stop: asyncio.Event) -> None:
-    """Publish as ``blasters`` to the first server that accepts."""
-    client = await nats.connect(list(servers), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
-    try:
-        await blasters.publish(client, stop)
-    finally:
-        await client.close()
-
-
 def entries_of(daemons: Sequence[FleetDaemon]) -> list[dict[str, Any]]:
     """Return what all journals have, in order of time."""
     return sorted((entry for one in daemons for entry in one.entries()), key=lambda entry: entry["t"])
@@ -222,16 +184,6 @@ def scored(entries: Sequence[dict[str, Any]]) -> dict[str, set[int]]:
         if entry["kind"] == "score":
             found[entry["device"]].update(range(entry["first_ms"], entry["last_ms"] + 10, 10))
     return found
-
-
-def unscored_after_the_first_window(entries: Sequence[dict[str, Any]]) -> int:
-    """Return how many samples have no score though their device's window had been filled before."""
-    best: dict[tuple[str, int], int] = {}
-    for entry in entries:
-        if entry["kind"] == "score":
-            key = (entry["device"], entry["first_ms"])
-            best[key] = min(best.get(key, SAMPLES), entry["unscored"])
-    return sum(count for (_, first_ms), count in best.items() if first_ms >= 1000 + 60 * 10)
 
 
 def double_owners(entries: Sequence[dict[str, Any]], lease_s: float) -> int:
