@@ -1,10 +1,10 @@
-"""A fleet under kills: three NATS servers, three daemons of one group and 200 emulated blasters, all on this machine.
+"""Kills parts of a fleet: three NATS servers, three daemons of one group and 200 emulated blasters, all on this machine.
 
 Daemons and servers are killed (``kill -9``) at random and started again while the blasters publish. The table shows how long
 takeovers took, and whether a sample was left without a score, an event was lost, or two daemons held a partition at once.
 
 Run: python -m benchmarks.fleet [--daemon-kills 3] [--node-kills 1] [--blasters 200] [--seed 1] [--cost]
-The full run: --daemon-kills 30 --node-kills 10 (about 10 minutes). --cost compares the daemon's CPU a sample with MQTT.
+The full run: --daemon-kills 30 --node-kills 10 (about 10 minutes). --cost compares the daemon's CPU time per sample with MQTT.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from tests.helpers.nats_servers import NatsServer, mapping, nats_cluster, nats_s
 PARTITIONS = 16
 DAEMONS = 3
 SETTLE_S = 6.0
-"""Pause after each kill, and after each start: shares are even again by then."""
+"""Longest pause after a kill, and the pause after each start: shares are even again by then."""
 ELECTION_S = 12.0
 """Pause after a server was killed: until the streams that it led have another leader."""
 PATIENCE_S = 60.0
@@ -58,7 +58,7 @@ COST_DEVICES, COST_RUNS = 200, 3
 
 @dataclass
 class Run:
-    """What was killed and when, and what came of it."""
+    """What was killed and when, and what was published and scored meanwhile."""
 
     kills: list[tuple[int, float]] = field(default_factory=list)
     """Process id and time of each daemon that was killed."""
@@ -129,7 +129,7 @@ async def measure(folder: Path, options: argparse.Namespace) -> Run:
 
 
 async def all_scored(daemons: Sequence[FleetDaemon], blasters: int, last_ms: int) -> list[dict[str, Any]]:
-    """Wait until the newest sample of every blaster is scored, but not for ever; return what the journals have."""
+    """Wait until the newest sample of every blaster is scored, at most :data:`PATIENCE_S`; return the journals' entries."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         await asyncio.sleep(SETTLE_S / 2)
@@ -203,7 +203,7 @@ def cost_of(source: str, broker: str, port: int, folder: Path, name: str) -> flo
 
 
 def compare_cost() -> None:
-    """Print the CPU of a daemon a sample, with samples from NATS and from a broker, measured in turns."""
+    """Print the CPU time of a daemon per sample, from NATS and from an MQTT broker, measured alternately."""
     costs: dict[str, list[float]] = {"NATS": [], "MQTT": []}
     for number in range(COST_RUNS):
         for kind, found in costs.items():
@@ -238,7 +238,7 @@ def cpu_s(pid: int) -> float:
 
 
 def measure_servers() -> None:
-    """Print the CPU of three servers for a message that one takes over MQTT and all of them store."""
+    """Print the CPU time of three servers per message that one receives over MQTT and all of them store."""
     with tempfile.TemporaryDirectory() as name, nats_cluster(Path(name), mapping("hall", PARTITIONS)) as nodes:
         asyncio.run(make_stream(nodes[0].port))
         time.sleep(3)
@@ -264,7 +264,7 @@ def main() -> None:
     parser.add_argument("--blasters", type=int, default=200, help="blasters to emulate")
     parser.add_argument("--seed", type=int, default=1, help="random seed for what is killed and when")
     parser.add_argument("--keep", type=Path, help="new folder for logs and journals, which are kept")
-    parser.add_argument("--cost", action="store_true", help="only compare the CPU a sample with MQTT")
+    parser.add_argument("--cost", action="store_true", help="only compare the CPU time per sample with MQTT")
     options = parser.parse_args()
     if options.cost:
         measure_servers()

@@ -1,7 +1,7 @@
-"""A fleet on paper: what a number of blasters needs, from constants that were measured on a small one.
+"""Estimates what a number of blasters needs, from constants that were measured on a small fleet.
 
-Constants name where they were measured, or that they are assumptions. The model multiplies; it knows nothing of bursts, and of machines only what
-one of these cores does. It shows which resource is used up first.
+Each constant names where it was measured, or that it is an assumption. The model only multiplies: it assumes a constant
+load and cores like those measured. It shows which resource is used up first.
 
 Run: python -m benchmarks.fleet_model [blasters ...]
 """
@@ -24,13 +24,13 @@ STORED_OVERHEAD_BYTES: Final = 30
 DAEMON_US_A_SAMPLE: Final = 11.4
 """CPU of a daemon for a sample from NATS, 200 devices, model mlp:rich, not recorded: benchmarks.fleet --cost."""
 SERVERS_US_A_MESSAGE: Final = 152.0
-"""CPU of all three NATS servers for a message that one takes over MQTT and each stores: benchmarks.fleet --cost."""
+"""CPU time of all three NATS servers for a message that one takes over MQTT and each stores: benchmarks.fleet --cost."""
 CORE_SHARE: Final = 0.6
 """How much of a core may be in use, so that a burst or the failure of a neighbour leaves room."""
 LEASE_WRITES_A_S: Final = 1 / 0.3
-"""Of each partition: renewals of its lease."""
+"""Writes of the lease of each partition."""
 BLASTERS_A_PARTITION: Final = 64
-"""Beyond that, the lease, which lists the boots of its blasters, becomes large (45 bytes a blaster, written every 0.3 s)."""
+"""With more, the lease, which lists the boots of its blasters, becomes large: 45 bytes per blaster, written every 0.3 s."""
 STREAM_MESSAGES_A_S: Final = 40_000
 """What one stream with three replicas takes, of which one server orders all messages. An assumption, not measured."""
 SERVER_CONNECTIONS: Final = 20_000
@@ -62,7 +62,7 @@ class Needs:
 
     @property
     def first_limit(self) -> str:
-        """Which part is the first that has to be more than one."""
+        """The resource that is used up first, and what to add."""
         if self.streams > 1:
             return "one stream's leader: several streams, and a group of daemons for each"
         if self.servers > 3:
@@ -73,7 +73,7 @@ class Needs:
 
 
 def needs_of(blasters: int) -> Needs:
-    """Return what ``blasters`` need that publish all the time."""
+    """Return what ``blasters`` need if all publish all the time."""
     samples = blasters * HZ
     messages = samples / SAMPLES_A_MESSAGE
     payload = SAMPLES_A_MESSAGE * SAMPLE_BYTES + HEADER_BYTES

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 LEAST_SHARE: Final = 0.002
-"""A label with a smaller probability than this is left out: nearly all rows are clear to the teacher, and need one copy only."""
+"""A label with a smaller probability is left out: the teacher is certain of nearly all rows, which need only one copy."""
 STUDENT_ALPHA: Final = 0.01
 """The L2 penalty of an MLP that is fitted to a teacher: smooth targets leave less to overfit."""
 

@@ -49,8 +49,8 @@ class SharedRegistry(Registry):
     """The registry in ``storage``, with a copy in the local folder ``folder``.
 
     Queries answer from the copy, which :meth:`pull` brings up to date. Commands change the storage, and then the copy; they
-    raise the errors of :class:`StorageFolder` as well, such as :class:`~stinger.errors.UnavailableError` if the storage is
-    away.
+    raise the errors of :class:`StorageFolder` as well, such as :class:`~stinger.errors.UnavailableError` if the storage
+    cannot be reached.
     """
 
     def __init__(self, storage: StorageFolder, folder: Path, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
@@ -72,7 +72,7 @@ class SharedRegistry(Registry):
             self._pull()
 
     def pull_if_changed(self) -> bool:
-        """Do the same if there is a change that the copy does not have; return whether there was one."""
+        """Call :meth:`pull` if there is a change that the copy does not have; return whether there was one."""
         if self._last_pulled is not None and not self._files.has_change(self._last_pulled + 1):
             return False
         self.pull()
@@ -101,7 +101,7 @@ class SharedRegistry(Registry):
         return self.version(version_id)
 
     def promote(self, version_id: str, *, why: str, instead_of: str | None = None) -> Version:
-        """Make a version the champion, as :meth:`Registry.promote` does; of several at once, one is after the other."""
+        """Make a version the champion, as :meth:`Registry.promote` does; simultaneous promotions are put in order."""
 
         def entry() -> tuple[str, Mapping[str, Any]]:
             self._check_champion(instead_of)
@@ -261,7 +261,7 @@ class SharedRegistry(Registry):
 
 
 def _promoted_last(entries: list[dict[str, Any]]) -> str | None:
-    """Return the id of the champion by the changes ``entries``; ``None`` if none was ever promoted."""
+    """Return the id of the champion according to the changes ``entries``; ``None`` if none was ever promoted."""
     for entry in reversed(entries):
         to = entry.get("to")
         if entry.get("action") in CHAMPION_CHANGES and isinstance(to, str) and VERSION_ID.fullmatch(to):
@@ -270,7 +270,7 @@ def _promoted_last(entries: list[dict[str, Any]]) -> str | None:
 
 
 def _current_versions(entries: list[dict[str, Any]]) -> set[str]:
-    """Return the ids of the versions that were added and not pruned, by the changes ``entries``."""
+    """Return the ids of the versions that were added and not pruned, according to the changes ``entries``."""
     ids = {
         action: {str(one.get("version")) for one in entries if one.get("action") == action}
         for action in ("add", "prune")

@@ -44,7 +44,7 @@ class Marks:
         return sum(to_ms - from_ms for from_ms, to_ms in self.left_out)
 
     def leave_out(self, from_ms: int, to_ms: int) -> Marks:
-        """Return these marks with one more stretch. Raises :class:`InputError` unless ``from_ms`` is before ``to_ms``."""
+        """Return these marks with one more stretch. Raises :class:`InputError` if ``to_ms`` is not after ``from_ms``."""
         return make_marks([*self.left_out, (from_ms, to_ms)], self.not_shots)
 
     def use_again(self, from_ms: int, to_ms: int) -> Marks:
@@ -62,7 +62,7 @@ class Marks:
         return make_marks(self.left_out, [time for time in self.not_shots if abs(time - time_ms) > SAME_EDGE_MS])
 
     def union(self, other: Marks) -> Marks:
-        """Return all of these marks and of ``other``, which are of the same samples."""
+        """Return these marks and those of ``other``, for the same samples, together."""
         return make_marks([*self.left_out, *other.left_out], [*self.not_shots, *other.not_shots])
 
     def text(self) -> str:
@@ -81,7 +81,7 @@ class Marks:
 
 
 def make_marks(left_out: Iterable[Stretch], not_shots: Iterable[int]) -> Marks:
-    """Return marks in order, with stretches that touch joined. Raises :class:`InputError` for times that cannot be.
+    """Return marks in order, with stretches that touch joined. Raises :class:`InputError` for impossible times.
 
     >>> make_marks([(500, 900), (100, 600)], [7, 3, 7])
     Marks(left_out=((100, 900),), not_shots=(3, 7))
@@ -120,7 +120,7 @@ def parse_marks(value: object) -> Marks:
 
 
 def parse_file_marks(value: object) -> tuple[Marks, ...]:
-    """Return the marks of the recordings in a file, in their order, from a list. Raises ``ValueError`` for anything else."""
+    """Return the marks of each recording in a file from the list ``value``. Raises ``ValueError`` for anything else."""
     if not isinstance(value, list):
         raise ValueError("marks are not a list with an entry for each recording")  # noqa: TRY004
     return trimmed([parse_marks(one) for one in value])

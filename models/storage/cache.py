@@ -44,7 +44,7 @@ class DownloadCache:
     def fetch(self, folder: StorageFolder, objects: Sequence[StoredObject], bar: ProgressBar) -> list[Path]:
         """Return the copies of ``objects`` in ``folder``; download those that are missing or out of date.
 
-        Raises :class:`StingerError` at the first that cannot be downloaded, or whose size is not the one in the list.
+        Raises :class:`StingerError` at the first that cannot be downloaded, or whose size differs from the listed one.
         """
         paths = [self.path_of(folder.url / one.name) for one in objects]
         missing = [(one, path) for one, path in zip(objects, paths, strict=True) if not _is_current(path, one)]

@@ -21,7 +21,7 @@ _UNFINISHED: Final = ".unfinished-"
 _CONNECT_S: Final = 5
 _READ_S: Final = 20
 _ATTEMPTS: Final = 2
-"""An S3 library of its own would try for minutes; those who call decide about repeating."""
+"""Attempts of the S3 library, which by default would try for minutes; callers decide whether to try again."""
 _S3_OPTIONS: Final[Mapping[str, Any]] = {
     "config_kwargs": {
         "connect_timeout": _CONNECT_S,
@@ -46,9 +46,12 @@ class StorageFolder:
     """The folder at ``url``. Creating the object loads the storage's library, but connects to nothing.
 
     In an object store the folder need not exist. One that is mounted must exist before anything is written below it: if
-    it is missing, it is probably not mounted, and what is written would land on the local disk. Methods take the names of files below the folder, with slashes. They may be called from any thread, wait for the network,
-    and raise the errors of :func:`~models.storage.storage_errors.storage_errors`. Raises :class:`InputError` if the library
-    for this scheme is not installed, or there is none. ``within`` is a folder above it whose connections it uses.
+    it is missing, it is probably not mounted, and files would be written to the local disk.
+
+    Methods take the names of files below the folder, with slashes. They may be called from any thread, wait for the
+    network, and raise the errors of :func:`~models.storage.storage_errors.storage_errors`. The constructor raises
+    :class:`InputError` if the library for this scheme is not installed, or there is none. ``within`` is a folder above
+    this one whose connections it uses.
     """
 
     def __init__(self, url: StorageUrl, *, within: StorageFolder | None = None) -> None:
@@ -65,7 +68,7 @@ class StorageFolder:
     def list(self, below: str = "") -> list[StoredObject]:
         """Return all files below the folder ``below``, sorted by name; none if it does not exist.
 
-        Names that cannot be printed, which no program of ours writes, are left out.
+        Names that cannot be printed, which this project never writes, are left out.
         """
         top = self._path(below) if below else self._root
         with storage_errors(self.url / below if below else self.url):

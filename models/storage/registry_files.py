@@ -25,7 +25,8 @@ VERSION_ID: Final = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-[A-Za-z0-9][A-Za-z0-9_-]{
 """Matches the id of a version: when it was added, and a name."""
 
 _BEGIN: Final = "begin"
-"""Action of change 0, by which one registry differs from another, and shows that this storage can create files exclusively."""
+"""Action of change 0: it holds a random id of the registry, and creating it shows whether the storage can create files
+exclusively."""
 _CHANGE: Final = re.compile(r"changes/(\d{8})\.json")
 _FILES: Final = (MODEL_FILE, REPORT_FILE, BLASTER_FILE, RECORD_FILE)
 _ABANDONED: Final = timedelta(hours=1)

@@ -48,7 +48,7 @@ class SharedRecording:
 
     @property
     def daemon(self) -> str:
-        """The id of the daemon that uploaded it; empty if its path does not say."""
+        """The id of the daemon that uploaded it; empty if its path has none."""
         return PurePosixPath(self.samples.name).parent.parent.name
 
 
@@ -111,7 +111,7 @@ def fetch_recordings(
 
 
 def written_in_part(copy: Path) -> str:
-    """Return what is wrong with a recording if it has fewer samples than the sidecar beside it says; empty if nothing is."""
+    """Return the problem of a recording with fewer samples than its sidecar states; empty if there is none."""
     try:
         values: Any = json.loads(read_bytes(copy.with_suffix(SIDECAR_SUFFIX), at_most=SIDECAR_MAX_BYTES))
         expected, size = int(values["samples"]) * SAMPLE_BYTES, copy.stat().st_size

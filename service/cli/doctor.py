@@ -32,7 +32,7 @@ def doctor(
     password_file: Path | None,
     ca_file: Path | None,
 ) -> None:
-    """Check program, packages, blasters, data folder, model, broker and daemon, and say what to do about what is wrong.
+    """Check program, packages, blasters, data folder, model, broker and daemon, and show what to do about each problem.
 
     The exit code is 1 if there is a problem. Nothing is changed, and no port is opened: that would stop a blaster.
     """

@@ -123,10 +123,10 @@ def _change(
     *,
     clear: bool,
 ) -> Callable[[Marks], Marks] | None:
-    """Return what changes the marks: stretches to leave out and to use again, edges that are no shots and shots.
+    """Return the function that changes the marks.
 
-    ``None`` if nothing is to change. Raises :class:`InputError` for a time without a trigger edge, and for a stretch that begins
-    after the end.
+    It leaves out stretches or uses them again, and marks trigger edges as shots or not. ``None`` if nothing is to change.
+    Raises :class:`InputError` for a time without a trigger edge, and for a stretch that begins after the end.
     """
     if not (clear or any(stretches) or any(edges)):
         return None

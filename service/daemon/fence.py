@@ -1,4 +1,4 @@
-"""The last check before a message is sent: whether this daemon still may publish for its device."""
+"""The last check before a message is sent: whether this daemon may still publish for the device."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LOG: Final = get_logger(__name__)
 
 
 class Fence:
-    """Admits the messages of devices whose partition this daemon holds at that moment, as ``is_valid`` returns.
+    """Admits the messages of devices whose partition this daemon holds at that moment, according to ``is_valid``.
 
     Of a partition that another daemon may hold, states and telemetry are not sent. An event that may have been committed (it
-    was in the outbox when the position behind its samples was written) is sent, but not retained, so that it does not
+    was in the outbox when a position after its samples was written) is sent, but not retained, so that it does not
     replace a newer state: perhaps nobody else has it. Any other event is dropped: the next holder finds it again.
     Messages of the daemon itself and of the devices ``exempt`` are always sent. ``clock_ns`` is monotonic; it continues
     while the process is stopped.
@@ -51,7 +51,7 @@ class Fence:
         self._known[device] = partition
 
     def commit(self, partition: int, captured_ns: int) -> None:
-        """Note that the position of ``partition`` may be behind what was put into the outbox before ``captured_ns``."""
+        """Note that the stored position of ``partition`` may pass the events put into the outbox before ``captured_ns``."""
         self._committed_ns[partition] = max(captured_ns, self._committed_ns[partition])
 
     def admit(self, message: OutgoingMessage, put_ns: int | None) -> OutgoingMessage | None:

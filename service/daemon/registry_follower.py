@@ -13,9 +13,9 @@ from service.base.logs import RepeatedFailure, get_logger
 from stinger.errors import StingerError, UnavailableError
 
 POLL_S: Final = 3.0
-"""How often it is asked whether there is a change."""
+"""Interval at which the storage is asked for changes."""
 AWAY_S: Final = 60.0
-"""A storage that has been away for longer is reported."""
+"""A storage that cannot be reached for longer is reported."""
 LONGEST_RETRY_S: Final = 30.0
 START_S: Final = 5.0
 """How long the start of the daemon waits for the registry at most."""

@@ -15,7 +15,7 @@ from service.recording.uploading import Uploading, upload_queue
 
 
 async def read_registry(config: Config, alarms: Alarms) -> tuple[Registry, RegistryFollower | None]:
-    """Return the registry, and what keeps it up to date if it is a shared one, which is read once."""
+    """Return the registry and, for a shared one, which is read once, its follower."""
     registry = open_registry(config.data_dir, config.registry)
     if not isinstance(registry, SharedRegistry):
         return registry, None

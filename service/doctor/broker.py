@@ -23,7 +23,7 @@ STATUS_S: Final = 1.0
 
 
 async def check_broker(address: BrokerAddress, root: TopicRoot, *, status_s: float = STATUS_S) -> list[Finding]:
-    """Return whether the broker at ``address`` accepts us, and the state of the daemon that publishes below ``root``."""
+    """Return whether the broker at ``address`` accepts a connection, and the state of the daemon that publishes below ``root``."""
     status: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def take(message: IncomingMessage, _read_ns: int) -> None:
@@ -45,7 +45,7 @@ async def check_broker(address: BrokerAddress, root: TopicRoot, *, status_s: flo
 
 
 def _check_status(payload: bytes | None, root: TopicRoot) -> Finding:
-    """Return what the daemon's status message, ``None`` if there is none, says of it."""
+    """Return the state of the daemon by its status message; ``None`` is no message."""
     start = "start it: stinger run"
     if payload is None:
         return Finding(Verdict.NOTE, "daemon", f"none has published below '{root}' at this broker", start)

@@ -15,7 +15,7 @@ from service.mqtt.publisher import Publisher
 from service.mqtt.reason_codes import NOT_ABOUT_A_MESSAGE
 
 BrokerProblemHandler = Callable[[str], None]
-"""Takes a line for people about a broker that ends each connection; an empty text when one has lasted."""
+"""Takes a line for people about a broker that ends each connection; an empty text once a connection lasts."""
 
 _ENDINGS: Final = 3
 _LOG: Final = get_logger(__name__)

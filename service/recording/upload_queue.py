@@ -18,7 +18,7 @@ from stinger.files import os_errors
 from stinger.recording_name import RECORDING_SUFFIX, STEM
 
 SETTLE_NS: Final = 3_000_000_000
-"""A folder that was changed less than this before it was looked at may change again without a new time: look again."""
+"""A folder changed less than this before it was read may change again with the same modification time: read it again."""
 
 
 @dataclass(frozen=True, slots=True)

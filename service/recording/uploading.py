@@ -20,7 +20,7 @@ from stinger.paths import recordings_dir
 from stinger.storage_url import StorageUrl
 
 LOOK_S: Final = 10.0
-"""How often it is looked for recordings that were closed."""
+"""Interval at which to look for recordings that were closed."""
 LAG_S: Final = 600.0
 """A recording that has waited for longer is reported."""
 PAUSE_FOR_WORK: Final = 1.0

@@ -1,4 +1,4 @@
-"""How far a partition has been processed, as it is kept in its lease for whoever reads the partition next."""
+"""How far a partition has been processed: the content of its lease, from which its next reader continues."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Boot:
     """The boot of a device that was the newest one when the checkpoint was made."""
 
     position: int
-    """Of the message with its first samples."""
+    """Position of the message with the first samples of the boot."""
     zero_ms: int
     """Unix time in ms at which the device's clock was 0: the same for every daemon, as ids of events are made from it."""
     seen_ms: int
@@ -42,7 +42,7 @@ class LeaseRecord:
     owner: str
     """Name of the member that holds it; empty if it is free."""
     epoch: int
-    """Grows by one whenever it is taken."""
+    """Number of times that the lease has been taken."""
     checkpoint: Checkpoint
 
     def to_json(self) -> bytes:

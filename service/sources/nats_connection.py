@@ -25,7 +25,7 @@ CONNECT_S: Final = 2
 RECONNECT_S: Final = 0.1
 """Pause between two attempts to connect."""
 PING_S: Final = 1
-"""Interval of pings; a server that misses two is given up."""
+"""Interval of pings; a connection on which two are unanswered counts as lost."""
 
 _REFUSED: Final = "check user, password_file and the server's accounts"
 _LOG: Final = get_logger(__name__)
@@ -43,7 +43,7 @@ async def connected(url: NatsUrl) -> AsyncIterator[Client]:
     Problems are logged. A server that is lost later is replaced by another one of the cluster.
     """
     client = Client()
-    known: set[str] = set()  # what went wrong since the last connection: a refusal and its consequences take turns
+    known: set[str] = set()  # problems since the last connection: a refusal and its consequences alternate
     closing = False
 
     def log(what: str) -> None:

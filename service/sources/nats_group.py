@@ -26,28 +26,28 @@ class PartitionReaders(Protocol):
 
     @property
     def fit(self) -> bool:
-        """Whether what is read can be recorded and its events kept."""
+        """Whether samples can be recorded and their events stored."""
 
     def begin(self, partition: int, checkpoint: Checkpoint, epoch: int) -> None:
-        """Begin to read a partition behind ``checkpoint``."""
+        """Begin to read a partition after the position of ``checkpoint``."""
 
     def checkpoint(self, partition: int) -> tuple[Checkpoint, int]:
-        """Return how far a partition has been processed, and ``time.monotonic_ns()`` as of which that is."""
+        """Return how far a partition has been processed, and the ``time.monotonic_ns()`` of that state."""
 
     def is_saved(self, partition: int) -> bool:
         """Return whether everything that was processed is recorded, and its events are on the disk."""
 
     def committing(self, partition: int, captured_ns: int) -> None:
-        """Note that a checkpoint, captured at ``captured_ns``, is about to be written: from now on the group may know it."""
+        """Note that the checkpoint captured at ``captured_ns`` is about to be written: the group may see it from now on."""
 
     async def drain(self, partition: int) -> None:
         """Read no more of a partition, and wait a moment until what was read is processed."""
 
     def end(self, partition: int, reason: str) -> None:
-        """End the reading of a partition; it continues behind the last checkpoint that was written, here or elsewhere."""
+        """Stop reading a partition. Its next reader, here or elsewhere, continues after the last checkpoint written."""
 
     def unrecorded(self) -> list[int]:
-        """Return the partitions of which a part could not be recorded, once recording works again."""
+        """Return the partitions with samples that could not be recorded, once recording works again."""
 
 
 class GroupMember:
@@ -64,13 +64,13 @@ class GroupMember:
         self._times = times
         self._view = GroupView(member, partitions, times=times)
         self._keeper = LeaseKeeper(self._view, times=times)
-        self._checkpoints: dict[int, Checkpoint] = {}  # as the group knows them, of all partitions
+        self._checkpoints: dict[int, Checkpoint] = {}  # the last one written, of each partition
         self._records: dict[int, tuple[int, LeaseRecord]] = {}  # the newest of each, with its revision
         self._changed = asyncio.Event()
         self._failure = RepeatedFailure(_LOG, "lease_not_written")
         self._draining: set[int] = set()
         self.takeovers = 0
-        """Partitions taken over that another daemon had processed a part of."""
+        """Number of partitions taken over that another daemon had partly processed."""
 
     @property
     def partitions(self) -> frozenset[int]:
@@ -197,7 +197,7 @@ class GroupMember:
     async def _new_checkpoint(self, write: LeaseWrite) -> Checkpoint:
         """Return the checkpoint to write: the last one if what was processed since is not saved."""
         partition = write.partition
-        # Once a lease has lapsed, events are refused for the next holder to find: no later position may pass them.
+        # After a lapse this daemon publishes no events, and the next holder must detect them: write no position past them.
         if write.action is LeaseAction.RENEW and not self._keeper.is_valid(partition, time.monotonic()):
             raise NatsProblemError(f"lease of partition {partition}: has lapsed")
         checkpoint, captured_ns = self._readers.checkpoint(partition)

@@ -11,7 +11,7 @@ from service.sources.nats_leases import GroupTimes, GroupView, HeldLeases
 RETRY_S: Final = 0.05
 """Time before a write that failed is tried again; it doubles with every failure."""
 LONGEST_RETRY_S: Final = 1.0
-"""While servers elect a leader, they refuse at once: to ask them all the time would only hold them up."""
+"""Servers that elect a leader refuse every write at once; frequent attempts would delay the election."""
 _SPREAD: Final = 8
 
 
@@ -125,7 +125,7 @@ class LeaseKeeper:
         self._due_s[partition] = now_s + wait_s * (1 + partition % _SPREAD / _SPREAD)
 
     def take_lost(self, now_s: float) -> list[int]:
-        """Return the partitions that are no longer held since the last call: another has them, or they have lapsed."""
+        """Return the partitions lost since the last call: another member took them, or their leases have lapsed."""
         me = self._view.me.name
         for partition in self._held.partitions:
             owner, epoch = self._view.holder(partition)

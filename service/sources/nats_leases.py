@@ -15,11 +15,13 @@ from typing import Final
 LEASE_S: Final = 1.0
 """How long a holder may publish after it began to write a lease."""
 EXPIRY_S: Final = 1.1
-"""How long after its newest revision was seen others take a lease; longer than the lease, as two clocks' rates differ."""
+"""How long after its newest revision was seen another member may take a lease; longer than a lease, as clock rates
+differ."""
 MEMBER_S: Final = 0.9
-"""A member that was not heard of for so long is gone: less than a lease, so that nothing is assigned to it by then."""
+"""Time without an announcement after which a member counts as gone; shorter than a lease, so that none of its partitions
+is assigned to it again."""
 SETTLE_S: Final = 0.5
-"""How long members must have been the same before one gives up a partition that is another's share."""
+"""How long the set of members must be unchanged before a member gives up a partition above its share."""
 _FNV_OFFSET: Final = 0x811C9DC5
 _FNV_PRIME: Final = 0x01000193
 
@@ -54,7 +56,7 @@ class Plan:
     take: Mapping[int, int]
     """Partitions to take, each with the revision of its lease that must still be the newest; 0 for one never written."""
     give_up: int | None
-    """A partition that is another's share."""
+    """A partition above the member's share, to free for another; ``None`` for none."""
 
 
 def partition_of(device: str, partitions: int) -> int:
@@ -182,7 +184,7 @@ class GroupView:
 
     def _is_free(self, partition: int, now_s: float) -> bool:
         lease = self._leases.get(partition)
-        # One that has this member's name and that it does not hold was lost by it.
+        # A lease under this member's name that it does not hold is one that it has lost.
         return lease is None or lease.owner in {"", self.me.name} or now_s - lease.seen_s >= self._times.expiry_s
 
 
@@ -225,7 +227,7 @@ class HeldLeases:
         held.revision = max(held.revision, revision)
 
     def drop(self, partition: int) -> None:
-        """Hold a lease no longer."""
+        """Remove a lease from those that are held."""
         self._held.pop(partition, None)
 
     def revision(self, partition: int) -> int:
@@ -233,7 +235,7 @@ class HeldLeases:
         return self._held[partition].revision
 
     def epoch(self, partition: int) -> int:
-        """Return which of all holders of a partition, counted from 1, holds it now."""
+        """Return the epoch of a lease that is held: the number of times that it has been taken."""
         return self._held[partition].epoch
 
     def is_valid(self, partition: int, now_s: float) -> bool:

@@ -20,9 +20,9 @@ from stinger.errors import InputError, ProtocolError
 from stinger.wire.sample_messages import decode_message
 
 WARM_UP_S: Final = 6.0
-"""So much is read again by who takes a partition over: after 600 samples, an envelope that began at 0 is right to 2e-8."""
+"""Length of what a new holder of a partition reads again: after 600 samples, an envelope that began at 0 is right to 2e-8."""
 LONGEST_WARM_UP_S: Final = 120.0
-"""If wheels are on, reading begins so long before they went on, but at most this far back."""
+"""Limit of that length while wheels are on: reading then begins :data:`WARM_UP_S` before they went on."""
 BOOT_KEPT_MS: Final = 3_600_000
 """The boot of a device that has been silent for longer is forgotten."""
 
@@ -35,7 +35,7 @@ _LOG: Final = get_logger(__name__)
 class Partition:
     """The devices of one partition, which was taken with ``checkpoint``. Performs no I/O.
 
-    What is read up to the position of the checkpoint warms up windows and envelopes. ``limit`` decides about devices that
+    Messages up to the position of the checkpoint only warm up windows and envelopes. ``limit`` decides about devices that
     are new to the group; ``known`` returns how many this daemon serves. After ``silence_s`` without a message a device is
     silent.
     """
@@ -79,7 +79,7 @@ class Partition:
         return len(self._unscored)
 
     def receive(self, message: StreamMessage, intake: Intake) -> list[Block]:
-        """Return the blocks of the next message; none if it is repeated, or no samples, or of a device that is not accepted."""
+        """Return the blocks of the next message; none if it is a repeat, has no samples, or its device is not accepted."""
         warm_up = message.position <= self._taken.position
         self.pending, self.stored_ns = message.pending, message.stored_ns
         self._times.add(message.stored_ns, message.position)
@@ -210,7 +210,10 @@ class _Timeline:
             self._first = self._entries.popleft()[1]
 
     def before(self, positions: list[int], newest: int) -> int:
-        """Return the position that lies :data:`WARM_UP_S` before the first of ``positions``, but not too far before ``newest``."""
+        """Return the position :data:`WARM_UP_S` before the first of ``positions``.
+
+        It lies at most :data:`LONGEST_WARM_UP_S` before the position ``newest``.
+        """
         if not self._entries:
             return self._first
         by_position = [position for _, position in self._entries]

@@ -18,14 +18,14 @@ from service.base.logs import RepeatedFailure, get_logger
 from service.sources.nats_connection import REQUEST_S, NatsProblemError, problems_of
 
 BATCH: Final = 500
-"""Messages that may be on their way: the rest waits at the server."""
+"""Largest number of messages requested at a time; the rest waits at the server."""
 HEARTBEAT_S: Final = 0.7
-"""The server shows so often that it serves the consumer; after two without, another consumer is made."""
+"""Interval of the server's heartbeats to an idle consumer; when two are missing, another consumer is made."""
 INACTIVE_S: Final = 5.0
-"""The server deletes a consumer that nobody has read from for so long."""
+"""Time without a reader after which the server deletes a consumer."""
 STALE_S: Final = 3.0
-"""When nothing was delivered for so long, the stream is asked whether it has something: a server that was restarted may serve
-a consumer and not have the newest messages itself."""
+"""Time without a delivery after which the reader asks for the newest message of the stream: a server that was restarted
+may serve a consumer and not have the newest messages itself."""
 LONGEST_RETRY_S: Final = 4.0
 """Servers of a cluster agree on every consumer that is made. Too many attempts would keep them from electing a leader."""
 _EXPIRES_S: Final = 30.0
@@ -158,13 +158,15 @@ class StreamReader:
             if messages:
                 self._last, self._checked_s = messages[-1].position, time.monotonic()
             elif self._idle and await self._is_stale():
-                self._failure.log("the server delivers nothing, though there is more", subject=self._subject)
+                self._failure.log(
+                    "the server delivers nothing, though the stream has newer messages", subject=self._subject
+                )
                 return
             if not intact:
                 return
 
     async def _is_stale(self) -> bool:
-        """Return whether the stream has a message that the consumer should have delivered; asks for that now and then."""
+        """Return whether the stream has a message that the consumer should have delivered; ask at most every :data:`STALE_S`."""
         if time.monotonic() - self._checked_s < STALE_S:
             return False
         self._checked_s = time.monotonic()
@@ -210,7 +212,7 @@ class StreamReader:
                 fields[-6:] if len(fields) == _FIELDS else fields[5:11]
             )
             if consumer != self._consumer:
-                continue  # of one that was given up
+                continue  # of an earlier consumer
             if int(delivered) != self._delivered + 1:
                 return messages, False
             self._delivered += 1
@@ -229,7 +231,7 @@ class StreamReader:
             case "100":  # a heartbeat: there was nothing to deliver for a while
                 self._idle = True
                 return True
-            case "404" | "408":  # a request has ended before all that it asked for were there
+            case "404" | "408":  # a request expired before it was filled
                 self._requested = 0
                 return True
             case _:

@@ -35,9 +35,9 @@ from stinger.device_name import DeviceName
 from stinger.errors import first_error
 
 DRAIN_S: Final = 0.1
-"""How long to wait, before a partition is given up, until what was read of it is scored."""
+"""Longest wait for the messages of a partition to be scored before it is given up."""
 UNFIT_AFTER_S: Final = 2.0
-"""A daemon that cannot save what it processes for so long leaves its partitions to others that can."""
+"""A daemon that could not save samples or events for this long leaves its partitions to others that can."""
 _CHECKS_PER_SILENCE: Final = 4
 _MESSAGES_A_TURN: Final = 4
 """One partition at a time takes so many messages in a turn of the loop: a backlog, as after a takeover, must not hold up the
@@ -55,7 +55,7 @@ class PublishingRights(Protocol):
         """Note in which partition the samples of ``device`` arrived."""
 
     def commit(self, partition: int, captured_ns: int) -> None:
-        """Note that the position of ``partition`` may be behind what was put into the outbox before ``captured_ns``."""
+        """Note that the stored position of ``partition`` may pass the events put into the outbox before ``captured_ns``."""
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ class NatsSource:
         self._by_device: dict[DeviceName, Partition] = {}
         self._turn = asyncio.Lock()
         self._unsaved_since_s: float | None = None
-        self._lost_samples: dict[int, int] = {}  # of the recorder, when each partition was begun
+        self._lost_samples: dict[int, int] = {}  # the recorder's count when each partition was begun
         self._takeovers = self._ignored = 0
         self.sink: Sink = _ProgressSink(self._by_device)
         """Notes which messages have been processed."""

@@ -21,14 +21,14 @@ from service.sources.nats_reader import StreamMessage, StreamReader
 from stinger.errors import InputError, ProtocolError
 
 MEMBER_KEPT_S: Final = 10.0
-"""The server forgets a member that has not announced itself for so long."""
+"""Time without an announcement after which the server deletes the entry of a member."""
 STREAM_KEPT_S: Final = 3600.0
 """How long a stream that the daemon creates keeps its messages."""
 SAMPLES_LEVELS: Final = "stinger.*.samples"
 SETUP_S: Final = 10.0
 """How long making a stream and buckets may take: servers of a cluster agree on it first."""
 HISTORY: Final = 8
-"""Revisions of each lease that are kept, to find a rival's."""
+"""Number of revisions kept of each lease, among which to find the write of a rival."""
 _GROUP_KEY: Final = "group"
 _LEASE_KEY: Final = "lease."
 _LOG: Final = get_logger(__name__)
@@ -56,8 +56,8 @@ class GroupStore:
     async def open(cls, client: Client, url: NatsUrl) -> GroupStore:
         """Make the stream and the buckets that are missing, and check that they fit ``url``.
 
-        Raises :class:`InputError` for a stream without partitions, and for another number of partitions than that of the
-        daemons which are in the group already.
+        Raises :class:`InputError` for a stream without partitions, and if the group already uses another number of
+        partitions.
         """
         stream = client.jetstream(timeout=SETUP_S)
         async with problems_of(f"stream {url.stream}", within_s=SETUP_S):
@@ -114,7 +114,7 @@ class GroupStore:
             await self._members.put(member.name, b"{}")
 
     async def leases(self) -> AsyncIterator[list[tuple[int, int, LeaseRecord]]]:
-        """Yield partition, revision and content of all leases, then of each that is written; empty at first if there is none."""
+        """Yield partition, revision and content of all leases, then of each one written; first an empty list if none exists."""
         async for messages in self._watch(f"stinger-{self._url.group}", f"{_LEASE_KEY}*"):
             found = []
             for message in messages:

@@ -1,4 +1,4 @@
-"""Logs a clock that cannot be used and a sample rate that models cannot use, once for each device, and words them for people."""
+"""Logs a clock that cannot be used and a sample rate that models cannot use, once for each device, and returns the reasons to show."""
 
 from __future__ import annotations
 

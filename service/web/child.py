@@ -35,7 +35,7 @@ def run(arguments: list[str], *, grace_s: float = GRACE_S) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", line_buffering=True)
-    # The command itself reads nothing: it, and what it starts, get an empty standard input.
+    # The command and its child processes read nothing: they get an empty standard input.
     parent = os.dup(0)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

@@ -1,4 +1,4 @@
-"""What the pages say about a device, in words."""
+"""Words in which the pages describe a device."""
 
 from __future__ import annotations
 

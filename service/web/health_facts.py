@@ -17,7 +17,7 @@ from stinger.errors import StingerError
 from stinger.quantities import size_text
 from stinger.wording import counted
 
-UNKNOWN_REMEDY: Final = "This page does not know this alarm: the daemon's log says more, and so does a newer page."
+UNKNOWN_REMEDY: Final = "This page does not know this alarm: see the daemon's log, or install a newer page."
 LITTLE_ROOM: Final = 1_000_000_000
 """With fewer free bytes, the disk is about to fill up, as for the alert StingerDiskFilling."""
 _HOURS_PER_BYTE: Final = 1 / (100 * 17 * 3600)

@@ -1,4 +1,4 @@
-"""The way from a blaster's log to models on it, in steps of which each can be repeated. The results are in the data folder.
+"""The steps from a blaster's log to models on it; each can be repeated. The results are in the data folder.
 
 Each log has a folder of its own below ``personal``: the log, where it is from, and a folder for each training on it.
 """

@@ -28,9 +28,9 @@ from stinger.utc import utc_time
 
 TRADE_OFF_FOLDER: Final = "trade-offs"
 MOST_HOURS: Final = 10
-"""Of the recordings, the newest up to this length are used."""
+"""Total length of the newest recordings that are used."""
 _MOST_LOGS: Final = 300
-"""So many paths fit into a command line."""
+"""Largest number of paths on a command line."""
 _RESULT_MAX_BYTES: Final = 16_000_000
 _DPI: Final = 60
 

@@ -35,7 +35,7 @@ class Need:
 
     @property
     def part(self) -> float:
-        """How much of what is needed there is: 0 to 1."""
+        """Fraction of what is needed that is there: 0 to 1."""
         return 1.0 if self.met else self.have / self.enough
 
     @property

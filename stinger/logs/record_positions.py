@@ -17,7 +17,7 @@ _BATCH_MAX: Final = 64
 """The most records with the same timestamp at the beginning of a chain."""
 _CLOSE_BYTES: Final = 2 * SAMPLE_BYTES
 STRETCH: Final = SAMPLE_BYTES * 4096
-"""Bytes that are looked at together: what that needs of memory, some 40 times as much, does not depend on the file."""
+"""Bytes examined at a time: limits the memory, some 40 times as much, whatever the size of the file."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -115,7 +115,7 @@ class _Stretch:
         self._time_ms, self._valid = self._time_ms[own:], self._valid[own:]
 
     def _allow_first_of_boot(self, constant: Bools, *, is_start: bool) -> None:
-        """A single record of zeros can be the first of a boot."""
+        """Add the bytes at which a single record of zeros, the first of a boot, can begin."""
         zero = np.flatnonzero(constant[:-SAMPLE_BYTES] & (self._time_ms[:-SAMPLE_BYTES] == 0))
         if not is_start:
             zero = zero[zero >= SAMPLE_BYTES]

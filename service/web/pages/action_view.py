@@ -135,7 +135,7 @@ def outcome_text(action: LongAction) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration as a person would say it.
+    """Return a duration in words.
 
     >>> duration_text(4.2), duration_text(185)
     ('4 s', '3 min 5 s')

@@ -23,9 +23,9 @@ from service.web.device_words import (
 from service.web.score_history import POINT
 
 PUSH_S: Final = 0.15
-"""Between two messages: more than five a second."""
+"""Interval of messages: more than five a second."""
 _EVERY: Final = 5
-"""Of the scores, every fifth is drawn: 20 a second."""
+"""Every fifth score is drawn: 20 a second."""
 _SPAN_SAMPLES: Final = 1_000
 _HIGHEST: Final = 250
 _NO_SCORE: Final = 255

@@ -1,4 +1,4 @@
-"""The page that leads from a blaster's log to models on the blaster, in steps of which each can be repeated."""
+"""The page that leads from a blaster's log to models on the blaster, in steps that can each be repeated."""
 
 from __future__ import annotations
 
