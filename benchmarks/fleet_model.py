@@ -24,13 +24,15 @@ STORED_OVERHEAD_BYTES: Final = 30
 DAEMON_US_A_SAMPLE: Final = 11.4
 """CPU of a daemon for a sample from NATS, 200 devices, model mlp:rich, not recorded: benchmarks.fleet --cost."""
 SERVERS_US_A_MESSAGE: Final = 152.0
-"""CPU time of all three NATS servers for a message that one takes over MQTT and each stores: benchmarks.fleet --cost."""
+"""CPU time of all three NATS servers for a message that one takes over MQTT and each stores: benchmarks.fleet
+--cost."""
 CORE_SHARE: Final = 0.6
 """How much of a core may be in use, so that a burst or the failure of a neighbour leaves room."""
 LEASE_WRITES_A_S: Final = 1 / 0.3
 """Writes of the lease of each partition."""
 BLASTERS_A_PARTITION: Final = 64
-"""With more, the lease, which lists the boots of its blasters, becomes large: 45 bytes per blaster, written every 0.3 s."""
+"""With more, the lease, which lists the boots of its blasters, becomes large: 45 bytes per blaster, written every 0.3
+s."""
 STREAM_MESSAGES_A_S: Final = 40_000
 """What one stream with three replicas takes, of which one server orders all messages. An assumption, not measured."""
 SERVER_CONNECTIONS: Final = 20_000

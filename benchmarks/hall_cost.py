@@ -1,8 +1,8 @@
 """Processor time that a message of 20 samples costs the daemon, by stage: a hall of blasters without broker and sockets.
 
 The stages of the daemon run in this process: source, flow, model, decisions, recording, metrics and telemetry. Messages
-arrive in bursts as large as 10 ms bring. What is published is built and then dropped. Only the processor time of this thread
-counts, so other programs disturb less. To compare two versions, run this script in turn from a checkout of each.
+arrive in bursts as large as 10 ms bring. What is published is built and then dropped. Only the processor time of this
+thread counts, so other programs disturb less. To compare two versions, run this script in turn from a checkout of each.
 
 Run: python -m benchmarks.hall_cost [devices] [seconds of the devices' time] [profile]. With "profile", cProfile's listing follows.
 """

@@ -1,7 +1,7 @@
 """What uploading recordings to shared storage costs the daemon: python -m benchmarks.uploads [RECORDINGS].
 
-The storage is fsspec's, in memory, so that only the daemon's own share is measured, in processor time. An S3 library's share
-is measured with moto's server in another process.
+The storage is fsspec's, in memory, so that only the daemon's own share is measured, in processor time. An S3 library's
+share is measured with moto's server in another process.
 """
 
 from __future__ import annotations

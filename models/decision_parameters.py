@@ -26,8 +26,8 @@ LONGEST_STALE_MS: Final = 60_000
 class DecisionParameters:
     """When wheels go on and off. Raises :class:`InputError` for values outside the ranges below.
 
-    ``on`` (0.05 to 0.95) and ``off`` (0 to ``on`` - 0.01) are levels of the envelope; ``off`` defaults to half of ``on``.
-    ``attack`` and ``release`` (above 0, at most 1) are the fraction of the distance to the probability that the
+    ``on`` (0.05 to 0.95) and ``off`` (0 to ``on`` - 0.01) are levels of the envelope; ``off`` defaults to half of
+    ``on``. ``attack`` and ``release`` (above 0, at most 1) are the fraction of the distance to the probability that the
     envelope moves in a step, up and down. After ``stale_ms`` (20 ms to a minute) without an output the wheels go off.
 
     >>> DecisionParameters(on=0.4)

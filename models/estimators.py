@@ -84,11 +84,11 @@ def fit_members(
 ) -> tuple[FittedModel, tuple[str, ...]]:
     """Fit every member of ``spec`` on its rows in ``inputs`` and ``labels`` ``(n,)``; return warnings as well, a line each.
 
-    ``weights`` ``(n,)`` are the weights of the rows, all 1 by default. The first member has the random seed ``seed``, the
-    second ``seed + 1``, and so on. With ``options.hard_rounds``, the rows must be in order of time, and a member is fitted on
-    those of :func:`~models.hard_negatives.hard_rows`. With a teacher (:meth:`~models.spec.EstimatorOptions.teacher_of`),
-    ``inputs`` hold the rows of its feature sets too. Raises :class:`InputError` as :func:`make_estimator` and
-    :func:`fit_estimator` do.
+    ``weights`` ``(n,)`` are the weights of the rows, all 1 by default. The first member has the random seed ``seed``,
+    the second ``seed + 1``, and so on. With ``options.hard_rounds``, the rows must be in order of time, and a member is
+    fitted on those of :func:`~models.hard_negatives.hard_rows`. With a teacher
+    (:meth:`~models.spec.EstimatorOptions.teacher_of`), ``inputs`` hold the rows of its feature sets too. Raises
+    :class:`InputError` as :func:`make_estimator` and :func:`fit_estimator` do.
     """
     teacher = options.teacher_of(spec)
     if teacher is not None:
@@ -149,8 +149,8 @@ def make_estimator(
 ) -> Estimator:
     """Return an unfitted estimator.
 
-    Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled. Features that
-    are fitted, those of :data:`~models.feature_sets.FITTED_SETS`, are the first step of the pipeline. Raises
+    Linear models and the MLP follow a StandardScaler in a pipeline; tree models get the features unscaled. Features
+    that are fitted, those of :data:`~models.feature_sets.FITTED_SETS`, are the first step of the pipeline. Raises
     :class:`InputError` for an unknown name, an ``mlp_alpha`` outside 0 to :data:`MLP_MAX_ALPHA`, and xgb and cnn
     without their packages.
     """
@@ -194,8 +194,9 @@ def fit_estimator(
 ) -> tuple[str, ...]:
     """Fit ``estimator`` on features ``(n, k)`` and ``labels`` ``(n,)``; return warnings for the user, a line each.
 
-    ``weights`` ``(n,)`` are the weights of the rows; a scaler does not use them. Raises :class:`InputError` if there is only one class. Warnings of libraries are suppressed; one about convergence
-    becomes a line. Not thread-safe, because Python's warning filters apply to the whole process.
+    ``weights`` ``(n,)`` are the weights of the rows; a scaler does not use them. Raises :class:`InputError` if there is
+    only one class. Warnings of libraries are suppressed; one about convergence becomes a line. Not thread-safe, because
+    Python's warning filters apply to the whole process.
     """
     if np.unique(labels).size < 2:  # noqa: PLR2004
         raise InputError(f"only one class to learn from: {labels.size:,} rows, all labelled {labels[0]}")

@@ -57,7 +57,8 @@ class Model:
 class _SingleWindow:
     """Runs a session for one window at a time, in arrays that it keeps: a blaster needs that a hundred times a second.
 
-    Without building the session's input and output anew, a run every 10 ms takes 15 to 20 % less of the processor's time.
+    Without building the session's input and output anew, a run every 10 ms takes 15 to 20 % less of the processor's
+    time.
     """
 
     def __init__(self, session: InferenceSession) -> None:
@@ -101,11 +102,11 @@ def read_model(path: StrPath) -> bytes:
 def open_model(data: bytes, *, max_bytes: int = MODEL_MAX_BYTES) -> Model:
     """Open the model in ``data``, the content of a file.
 
-    Raises :class:`InputError` if it has more than ``max_bytes``, is not an ONNX model, needs other files or operators that ONNX Runtime does not
-    contain, has loops, has other inputs or outputs than our models, has no metadata or metadata of a newer version, or
-    returns anything but numbers from 0 to 1 for the test windows of :func:`probe_windows`, or another number for a window alone
-    than for the same one among others. Nothing limits the memory and
-    time that this takes: a file of unknown origin is first tried by :func:`models.trial.try_model`.
+    Raises :class:`InputError` if it has more than ``max_bytes``, is not an ONNX model, needs other files or operators
+    that ONNX Runtime does not contain, has loops, has other inputs or outputs than our models, has no metadata or
+    metadata of a newer version, or returns anything but numbers from 0 to 1 for the test windows of
+    :func:`probe_windows`, or another number for a window alone than for the same one among others. Nothing limits the
+    memory and time that this takes: a file of unknown origin is first tried by :func:`models.trial.try_model`.
     """
     if len(data) > max_bytes:
         raise InputError(f"has {len(data):,} bytes, more than the {max_bytes:,} allowed for a model")

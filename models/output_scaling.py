@@ -1,7 +1,8 @@
 """Scale the output of a model, so that the blaster's envelope, whose speed cannot be set, follows it better.
 
-The blaster's menu sets only a threshold. How quickly wheels go on and off also depends on how steep the output is: from 1 the
-envelope takes 760 ms to fall below half of a threshold of 0.2, and 530 ms for one of 0.4. The order of outputs stays the same.
+The blaster's menu sets only a threshold. How quickly wheels go on and off also depends on how steep the output is: from
+1 the envelope takes 760 ms to fall below half of a threshold of 0.2, and 530 ms for one of 0.4. The order of outputs
+stays the same.
 """
 
 from __future__ import annotations

@@ -210,13 +210,13 @@ class Registry:
         entry = {"from": before, "to": version.id, "why": why}
         champion = f"{version.id}\n".encode()
         if before is None:
-            # The first champion is written before its entry: the journal thus names a champion only if there was one, so
-            # that a missing file is noticed. The next entry has this champion as its predecessor.
+            # The first champion is written before its entry: the journal thus names a champion only if there was one,
+            # so that a missing file is noticed. The next entry has this champion as its predecessor.
             write_bytes(self.folder / "champion", champion)
             self._journal.add(action, entry)
         else:
-            # The journal is written first: an entry whose change did not happen is ignored later, but a champion without
-            # an entry could not be rolled back.
+            # The journal is written first: an entry whose change did not happen is ignored later, but a champion
+            # without an entry could not be rolled back.
             self._journal.add(action, entry)
             write_bytes(self.folder / "champion", champion)
 

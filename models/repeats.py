@@ -16,7 +16,8 @@ from models.sessions import Session, cut_session
 from stinger.sample import SAMPLE_RATE_HZ
 
 GUARD_SAMPLES: Final = GUARD_MS * SAMPLE_RATE_HZ // 1000
-"""Beside samples that are left out, this many more are left out too: what they hold is close to what the other session holds."""
+"""Beside samples that are left out, this many more are left out too: what they hold is close to what the other session
+holds."""
 _PIECE_MIN: Final = SAMPLE_RATE_HZ
 """A remaining piece of fewer samples than this, a second, is left out as well."""
 
@@ -25,8 +26,8 @@ _PIECE_MIN: Final = SAMPLE_RATE_HZ
 class DistinctSessions:
     """Sessions of which no two hold the same samples, in their old order.
 
-    ``positions`` are their indices among the sessions before; ``warnings`` is a line for each session that was changed or
-    left out.
+    ``positions`` are their indices among the sessions before; ``warnings`` is a line for each session that was changed
+    or left out.
     """
 
     sessions: tuple[Session, ...]
@@ -37,10 +38,10 @@ class DistinctSessions:
 def without_repeats(sessions: Sequence[Session]) -> DistinctSessions:
     """Return ``sessions`` with each stretch of samples in one of them only.
 
-    Where two sessions hold the same samples, whatever the names, clocks and formats of their files, the one with marks keeps
-    them, else the longer one; of two that are equally long, the first. From the other one they are cut, together with the
-    second before and after; so is what is marked as left out in a session. A session of which less than a second remains is
-    left out.
+    Where two sessions hold the same samples, whatever the names, clocks and formats of their files, the one with marks
+    keeps them, else the longer one; of two that are equally long, the first. From the other one they are cut, together
+    with the second before and after; so is what is marked as left out in a session. A session of which less than a
+    second remains is left out.
     """
     ranked = sorted(range(len(sessions)), key=lambda i: (not _is_marked(sessions[i]), -len(sessions[i].recording)))
     # What is left out comes first, so that copies of it are found in every session.

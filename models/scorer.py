@@ -42,8 +42,8 @@ class WindowModel(Protocol):
 class JoinedBlocks:
     """The samples ``(n,)`` of one or several blocks, one block after another, made by :func:`join_blocks`.
 
-    ``time_ms`` ``(n,)`` is the device's time of each; ``starts`` ``(k + 1,)`` are the indices at which each block begins and
-    the last one ends.
+    ``time_ms`` ``(n,)`` is the device's time of each; ``starts`` ``(k + 1,)`` are the indices at which each block
+    begins and the last one ends.
     """
 
     samples: SampleArray
@@ -110,8 +110,8 @@ class Scorer:
         filled, resets = self._count(joined.time_ms, slots, lengths, starts)
         windows = self._with_history(samples, slots, lengths, starts, block_of)
         probability = np.full(starts[-1], np.nan, dtype=np.float32)
-        # In `windows`, each block follows the last 50 samples of its device: the window of sample j, in block i, begins at
-        # row j + 50 i + 1.
+        # In `windows`, each block follows the last 50 samples of its device: the window of sample j, in block i, begins
+        # at row j + 50 i + 1.
         first_row = np.arange(starts[-1]) + WINDOW_SAMPLES * block_of + 1
         ready = np.flatnonzero(filled >= WINDOW_SAMPLES)
         for start in range(0, ready.size, BATCH_WINDOWS):
@@ -161,7 +161,8 @@ class Scorer:
         # A step back is a huge step forward on a clock of 32 bits; a wrap of the clock is a small one.
         broken = (time_ms - before_ms) % CLOCK_WRAP_MS > GAP_MS
         broken[begins] &= self._filled[owners] > 0
-        # The number of samples in the window at a block's first sample and after a gap; from there it grows by one each.
+        # The number of samples in the window at a block's first sample and after a gap; from there it grows by one
+        # each.
         held = np.ones_like(time_ms)
         held[begins] = np.where(broken[begins], 1, self._filled[owners] + 1)
         known = broken.copy()

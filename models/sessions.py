@@ -22,10 +22,10 @@ from stinger.shots import MIN_SHOT_GAP_MS, Shots, find_shots
 class Session:
     """One recording of a set of recordings, with a name that is unique in the set and its shots.
 
-    ``first_shot_num`` is the number of its first accepted shot: accepted shots are numbered from 0 over the whole set, in
-    the order of its sessions. ``readings`` ``(m, 6)`` are those at the sensor's full rate, if its file holds more than
-    the samples. ``left_out`` are the readings ``(m, 6)`` of each stretch that a person left out: they are not in the
-    recording, and are known so that copies of them in other sessions are left out as well.
+    ``first_shot_num`` is the number of its first accepted shot: accepted shots are numbered from 0 over the whole set,
+    in the order of its sessions. ``readings`` ``(m, 6)`` are those at the sensor's full rate, if its file holds more
+    than the samples. ``left_out`` are the readings ``(m, 6)`` of each stretch that a person left out: they are not in
+    the recording, and are known so that copies of them in other sessions are left out as well.
     """
 
     name: str
@@ -58,9 +58,9 @@ def open_sessions_of_logs(
     """Return the sessions of each of ``logs``, one for each boot, without what a person marked as left out.
 
     A session is named by its log's entry in ``names``, or by the name of its file without the suffix, preceded by the
-    name of the folder where several files have the same name. Further boots in a file get ``#2``, ``#3`` after it. A boot that
-    is left out as a whole has no session. Raises :class:`FileError` for a file that is given twice. Copies in different files
-    are for :func:`models.repeats.without_repeats` to find.
+    name of the folder where several files have the same name. Further boots in a file get ``#2``, ``#3`` after it. A
+    boot that is left out as a whole has no session. Raises :class:`FileError` for a file that is given twice. Copies in
+    different files are for :func:`models.repeats.without_repeats` to find.
     """
     _refuse_same_file(logs)
     of_logs: list[tuple[Session, ...]] = []

@@ -48,9 +48,9 @@ def open_current_registry(data_dir: Path, url: StorageUrl | None) -> Registry:
 class SharedRegistry(Registry):
     """The registry in ``storage``, with a copy in the local folder ``folder``.
 
-    Queries answer from the copy, which :meth:`pull` brings up to date. Commands change the storage, and then the copy; they
-    raise the errors of :class:`StorageFolder` as well, such as :class:`~stinger.errors.UnavailableError` if the storage
-    cannot be reached.
+    Queries answer from the copy, which :meth:`pull` brings up to date. Commands change the storage, and then the copy;
+    they raise the errors of :class:`StorageFolder` as well, such as :class:`~stinger.errors.UnavailableError` if the
+    storage cannot be reached.
     """
 
     def __init__(self, storage: StorageFolder, folder: Path, *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
@@ -64,8 +64,8 @@ class SharedRegistry(Registry):
     def pull(self) -> None:
         """Bring the copy up to date: changes, versions, and last the champion.
 
-        Versions are checked by their hashes. Raises :class:`FileError` for one that is damaged or not complete; the others
-        are in the copy then, and the champion stays as it was if it is that one.
+        Versions are checked by their hashes. Raises :class:`FileError` for one that is damaged or not complete; the
+        others are in the copy then, and the champion stays as it was if it is that one.
         """
         self._create_folder()
         with self._locked():

@@ -45,15 +45,15 @@ class SampleLabel(IntEnum):
 class StreamOptions:
     """Which samples of a stream form a training set; times in ms. Raises :class:`InputError` for invalid values.
 
-    A sample is positive if an accepted shot comes ``lead_ms`` to ``horizon_ms`` after it. Left out are samples less than
-    ``lead_ms`` before an accepted shot (too late to predict it, too early to be wrong), and those less than
-    ``horizon_ms`` before or ``rejected_clear_ms`` after a rejected edge. All others are negative, also those right after
-    a shot: its recoil must not start the wheels again. Every ``every``-th negative is used; if that makes more than about
-    ``max_rows`` rows, fewer of both classes are. With ``hard_rounds``, estimators are fitted on a third of these negatives and
-    on those that are hard to distinguish from positives (:mod:`models.hard_negatives`). With ``turned_deg``, each row
-    is used once more, turned by a random angle of up to so many degrees about a random axis (:mod:`models.turning`).
-    ``passes`` is how often an MLP is trained on each row. With ``distilled``, the blaster's MLP is fitted to the output of
-    an ensemble that gets more features (:mod:`models.distillation`).
+    A sample is positive if an accepted shot comes ``lead_ms`` to ``horizon_ms`` after it. Left out are samples less
+    than ``lead_ms`` before an accepted shot (too late to predict it, too early to be wrong), and those less than
+    ``horizon_ms`` before or ``rejected_clear_ms`` after a rejected edge. All others are negative, also those right
+    after a shot: its recoil must not start the wheels again. Every ``every``-th negative is used; if that makes more
+    than about ``max_rows`` rows, fewer of both classes are. With ``hard_rounds``, estimators are fitted on a third of
+    these negatives and on those that are hard to distinguish from positives (:mod:`models.hard_negatives`). With
+    ``turned_deg``, each row is used once more, turned by a random angle of up to so many degrees about a random axis
+    (:mod:`models.turning`). ``passes`` is how often an MLP is trained on each row. With ``distilled``, the blaster's
+    MLP is fitted to the output of an ensemble that gets more features (:mod:`models.distillation`).
     """
 
     lead_ms: float = LEAD_MS
@@ -144,8 +144,8 @@ def build_stream_dataset(
 ) -> Dataset:
     """Build the training set of ``sessions``: rows in the order of sessions and time.
 
-    Its meta contains ``about``, every option and the counts. Without ``thinning``, it is chosen for these sessions. Raises
-    :class:`InputError` if no session is long enough or if the rates of the sessions differ.
+    Its meta contains ``about``, every option and the counts. Without ``thinning``, it is chosen for these sessions.
+    Raises :class:`InputError` if no session is long enough or if the rates of the sessions differ.
     """
     usable = usable_sessions(sessions, lead_ms=options.lead_ms, window_ms=options.window_ms)
     if not usable.sessions:

@@ -46,8 +46,8 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 class Workers:
     """Where tasks run: ``jobs`` at a time, 0 for one per core (on a cluster: as many as it has).
 
-    ``backend`` is :data:`LOCAL` or a joblib backend: ``loky``, ``threading``, ``multiprocessing``, ``dask``, ``ray``, or
-    a registered one. ``scheduler`` is the address that ``dask`` needs, such as ``tcp://10.0.0.5:8786``. Forked
+    ``backend`` is :data:`LOCAL` or a joblib backend: ``loky``, ``threading``, ``multiprocessing``, ``dask``, ``ray``,
+    or a registered one. ``scheduler`` is the address that ``dask`` needs, such as ``tcp://10.0.0.5:8786``. Forked
     processes are checked every ``check_interval_s`` seconds for having died.
     """
 
@@ -62,9 +62,9 @@ def run_parallel(
 ) -> Generator[Result, None, None]:
     """Yield ``function`` of each task in the order of completion; tasks start in the given order, so put long ones first.
 
-    ``function`` must be picklable except for local work; tasks and results always. Closing the iterator, or
-    an exception such as ``KeyboardInterrupt`` inside it, ends the workers; Ctrl-C interrupts only this process.
-    Raises :class:`InputError` for a backend that does not exist or cannot be reached, and if a local worker dies. A Dask
+    ``function`` must be picklable except for local work; tasks and results always. Closing the iterator, or an
+    exception such as ``KeyboardInterrupt`` inside it, ends the workers; Ctrl-C interrupts only this process. Raises
+    :class:`InputError` for a backend that does not exist or cannot be reached, and if a local worker dies. A Dask
     worker that dies is replaced by others; :class:`UnavailableError` is raised if all die again and again.
 
     >>> list(run_parallel(len, ["a", "bcd"], Workers(jobs=1)))
@@ -107,7 +107,8 @@ def _fork(
     try:
         with warnings.catch_warnings():
             # From 3.12 on Python warns of a fork in a process with threads. The threads here are those of BLAS, which
-            # starts new ones in a child, and of OpenMP, which does not use them in a task that is limited to one thread.
+            # starts new ones in a child, and of OpenMP, which does not use them in a task that is limited to one
+            # thread.
             warnings.simplefilter("ignore", DeprecationWarning)
             # Arguments of the initialiser are inherited, not pickled: the data in `function` is shared, not copied.
             pool = context.Pool(jobs, initializer=_set_forked_function, initargs=(function,))
@@ -138,7 +139,8 @@ def _next(results: IMapIterator[Result], processes: Iterable[BaseProcess], check
 def _set_forked_function(function: Callable[[Any], Any]) -> None:
     global _forked_function  # noqa: PLW0603 - set once, at the start of a worker
     _forked_function = function
-    # A terminal sends Ctrl-C to all processes, but the parent ends its workers. The parent's SIGTERM handler must not run here.
+    # A terminal sends Ctrl-C to all processes, but the parent ends its workers. The parent's SIGTERM handler must not
+    # run here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
@@ -187,8 +189,8 @@ def _dask(function: Callable[[Task], Result], tasks: Sequence[Task], workers: Wo
                         del left[number]
                         yield result
             except CancelledError:
-                # All workers that had the data were lost: those that take their place get it again. Dask itself repeats the
-                # tasks of a lost worker on others that have the data.
+                # All workers that had the data were lost: those that take their place get it again. Dask itself repeats
+                # the tasks of a lost worker on others that have the data.
                 continue
             except TimeoutError as error:
                 raise UnavailableError(f"{workers.scheduler}: this cluster has no workers") from error

@@ -1,8 +1,8 @@
 """Whether the clock of a device can be used: one that starts over again and again does not show when samples were taken.
 
-The rule is one for files and live streams. Each start over uses up trust, one after less than a window of samples ten times
-as much; samples restore it. So a hundred reboots, or ten short ones, are taken as such, but not one at every few samples, as
-with a clock that runs backwards or is random.
+The rule is one for files and live streams. Each start over uses up trust, one after less than a window of samples ten
+times as much; samples restore it. So a hundred reboots, or ten short ones, are taken as such, but not one at every few
+samples, as with a clock that runs backwards or is random.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class ClockTrust:
 def steady_start(irregular: Sequence[int], begin: int, count: int) -> int:
     """Return from which sample on the clock is usable again in a file of ``count`` samples, ``count`` if never.
 
-    ``irregular`` are the indices of samples whose time goes back, ascending; the clock is not usable at ``begin``. Other than
-    live, the samples that show that it is steady are known, and used, from the first one on.
+    ``irregular`` are the indices of samples whose time goes back, ascending; the clock is not usable at ``begin``.
+    Other than live, the samples that show that it is steady are known, and used, from the first one on.
     """
     for first, after in pairwise([*(index for index in irregular if index >= begin), count]):
         if after - first >= STEADY_SAMPLES:

@@ -1,7 +1,8 @@
 """What a person marked in a recording: stretches to leave out, and trigger edges that were not shots.
 
-Marks are kept in the sidecar of a recording (:mod:`stinger.logs.marked`) and in bundles (:mod:`stinger.logs.bundle`). Their
-times are in whole milliseconds after the first sample of the recording, so they stay right while a recording grows.
+Marks are kept in the sidecar of a recording (:mod:`stinger.logs.marked`) and in bundles (:mod:`stinger.logs.bundle`).
+Their times are in whole milliseconds after the first sample of the recording, so they stay right while a recording
+grows.
 """
 
 from __future__ import annotations

@@ -108,8 +108,9 @@ def split_samples(samples: SampleArray) -> SplitSamples:
 
     The rule is that of live streams, :class:`~stinger.sample_clock.SampleClock`: wraps of the clock are undone; late
     samples, and those that repeat the one before in every byte, are dropped. Unlike there, samples that were taken for
-    late ones before a reboot was recognised are moved to the new boot, and a single sample whose time is ahead of both its
-    neighbours is dropped. Where the clock starts over too often, samples are left out: see :mod:`stinger.clock_trust`.
+    late ones before a reboot was recognised are moved to the new boot, and a single sample whose time is ahead of both
+    its neighbours is dropped. Where the clock starts over too often, samples are left out: see
+    :mod:`stinger.clock_trust`.
     """
     none = np.empty(0, dtype=np.intp)
     if samples.shape[0] == 0:

@@ -13,7 +13,8 @@ from stinger.marks import SAME_EDGE_MS, Marks
 from stinger.recording import Recording
 
 MIN_SHOT_GAP_MS: Final = 1000
-"""An edge sooner than this after the last accepted shot is rejected: a burst or a bounce (default of the firmware's tools)."""
+"""An edge sooner than this after the last accepted shot is rejected: a burst or a bounce (default of the firmware's
+tools)."""
 MIN_LEAD_MS: Final = 100
 """Time that the flywheels need to reach speed."""
 
@@ -23,9 +24,9 @@ class Shots:
     """Every trigger edge of one recording, in time order.
 
     ``index`` ``(k,)`` is the first sample with the trigger pressed, ``time_ms`` ``(k,)`` its time since boot, and
-    ``accepted`` ``(k,) bool`` whether the edge came late enough after the last accepted one. ``dismissed`` ``(k,) bool`` are
-    the edges that a person marked as no shot: they are not accepted, and their neighbourhood is used as that of rejected ones
-    is, for nothing.
+    ``accepted`` ``(k,) bool`` whether the edge came late enough after the last accepted one. ``dismissed`` ``(k,)
+    bool`` are the edges that a person marked as no shot: they are not accepted, and their neighbourhood is used as that
+    of rejected ones is, for nothing.
     """
 
     index: npt.NDArray[np.intp]

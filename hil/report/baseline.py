@@ -1,7 +1,7 @@
 """Compares a run with an older one, the baseline: what got worse, what got better, what cannot be compared.
 
-:mod:`hil.report.change_rule` has the rule of what counts as a change. A value got worse if it moved closer to its limit, or
-further beyond.
+:mod:`hil.report.change_rule` has the rule of what counts as a change. A value got worse if it moved closer to its
+limit, or further beyond.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from hil.report.formatting import duration_us
 _VALUE_SHARE: Final = 0.10
 _LIMIT_SHARE: Final = 0.01
 _DISTANCE_SHARE: Final = 0.25
-"""Smallest changes that count: as a share of the value, of its limit, and of its distance to the limit; see :func:`rule`."""
+"""Smallest changes that count: as a share of the value, of its limit, and of its distance to the limit; see
+:func:`rule`."""
 _FAR_ABOVE_LIMIT: Final = 2
 """Values above this multiple of their lower limit are not compared: there was more than enough."""
 

@@ -1,8 +1,8 @@
 """The feature sets as graph nodes. Training computes features by running these nodes, so each has one definition.
 
-Raw samples are integers, and nodes compute in float64: sums of samples are exact, in whatever order a runtime adds them, and
-everything else is rounded once more at the end, to float32. So a feature is practically always on the same side of a tree's
-threshold, however many windows are scored at once.
+Raw samples are integers, and nodes compute in float64: sums of samples are exact, in whatever order a runtime adds
+them, and everything else is rounded once more at the end, to float32. So a feature is practically always on the same
+side of a tree's threshold, however many windows are scored at once.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def _rich(graph: GraphBuilder) -> FeatureNodes:
     found = add_statistics_with_magnitudes(graph)
     magnitude_max = graph.add("ReduceMax", add_magnitudes(graph), graph.axes(1), keepdims=0)
     parts = (found.sums, found.deviations, found.largest, add_absolute_sums(graph), magnitude_max)
-    # Six channels and both magnitudes have sums and deviations; then come two parts of the channels, one of the magnitudes.
+    # Six channels and both magnitudes have sums and deviations; then come two parts of the channels, one of the
+    # magnitudes.
     channels = np.concatenate((np.arange(6), np.arange(8, 14), np.arange(16, 28)))
     columns = np.concatenate((channels, [6, 14, 28], [7, 15, 29]))
     factors = np.full(30, 1 / graph.window_samples)

@@ -1,6 +1,7 @@
 """The feature set ``kernels`` as graph nodes: convolutions with random channels, pooled over time, as MiniRocket has them.
 
-Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost) deterministic transform for time series classification", KDD 2021.
+Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost) deterministic transform for time series classification",
+KDD 2021.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from models.graph.builder import GraphBuilder
 from models.graph.samples import FeatureNodes, add_both, add_sizes
 
 KERNEL_CHANNELS: Final = 16
-"""Channels that kernels choose from: the six axes, their changes, and the sizes of both sensors and of their changes."""
+"""Channels that kernels choose from: the six axes, their changes, and the sizes of both sensors and of their
+changes."""
 
 _ACCEL, _GYRO, _CHANGE = 512.0, 410.0, 75.0
 COMPRESSED_FROM: Final = np.array([*[_ACCEL] * 3, *[_GYRO] * 3, *[_CHANGE] * 6, _ACCEL, _GYRO, _CHANGE, _CHANGE])
@@ -76,7 +78,8 @@ def add_kernel_channels(graph: GraphBuilder) -> str:
     joined = graph.add("Concat", add_both(graph), add_sizes(graph), axis=2)
     scaled = graph.add("Div", joined, graph.constant(COMPRESSED_FROM, np.float64))
     compressed = graph.add("Asinh", graph.add("Cast", scaled, to=TensorProto.FLOAT))
-    # The mean in float64: in float32 its last digit would depend on the number of windows, and with it a share above a threshold.
+    # The mean in float64: in float32 its last digit would depend on the number of windows, and with it a share above a
+    # threshold.
     exact = graph.add("Cast", compressed, to=TensorProto.DOUBLE)
     mean = graph.add("ReduceMean", exact, graph.axes(1), keepdims=1)
     numbers = graph.add("Cast", graph.add("Sub", exact, mean), to=TensorProto.FLOAT)

@@ -103,7 +103,8 @@ def add_statistics_with_magnitudes(graph: GraphBuilder) -> Statistics:
     sums = _add_sums(graph, _add_flat(graph), len(CHANNELS))
     magnitudes = graph.add("Reshape", add_magnitudes(graph), graph.axes(0, 2 * width))
     magnitude_sums = _add_sums(graph, magnitudes, 2)
-    # Magnitudes are no whole numbers: the difference of two large sums would not be exact, so their mean is subtracted first.
+    # Magnitudes are no whole numbers: the difference of two large sums would not be exact, so their mean is subtracted
+    # first.
     mean = graph.add("MatMul", magnitude_sums, graph.constant(np.tile(np.eye(2) / width, width), np.float64))
     off = graph.add("Sub", magnitudes, mean)
     variances = _add_sums(graph, graph.add("Mul", off, off), 2, factor=width)
@@ -135,7 +136,8 @@ def _add_absolute(graph: GraphBuilder) -> str:
 def _add_sums(graph: GraphBuilder, rows: str, signals: int, *, factor: float = 1.0) -> str:
     """Add the sums over the window, times ``factor``, of ``rows`` ``(n, w signals)``: ``(n, signals)``.
 
-    As a product with a matrix of zeros and ones: for many windows that takes a third of the time of ONNX Runtime's sums.
+    As a product with a matrix of zeros and ones: for many windows that takes a third of the time of ONNX Runtime's
+    sums.
     """
     ones = np.tile(factor * np.eye(signals), (graph.window_samples, 1))
     return graph.add("MatMul", rows, graph.constant(ones, np.float64))

@@ -16,7 +16,8 @@ from stinger.errors import InputError
 from stinger.storage_url import StorageUrl
 
 _ATOMIC: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss", "memory"})
-"""Schemes of storages where a file appears with its whole content or not at all. In others it is renamed when complete."""
+"""Schemes of storages where a file appears with its whole content or not at all. In others it is renamed when
+complete."""
 _UNFINISHED: Final = ".unfinished-"
 _CONNECT_S: Final = 5
 _READ_S: Final = 20

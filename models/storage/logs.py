@@ -33,10 +33,10 @@ def read_logs(
 ) -> list[Log]:
     """Read the logs that ``texts`` name: paths, and URLs of files or folders in shared storage, such as s3://.
 
-    Of a folder, these are all recordings below it, and all logs that a person has put there. They are downloaded, unless
-    there is a copy already. ``warn`` is called with a line for each recording in a folder that is left out: one that is
-    damaged, incomplete, too short or not at 100 Hz. Raises :class:`~stinger.errors.StingerError` for anything else that
-    cannot be read, and for a folder without recordings.
+    Of a folder, these are all recordings below it, and all logs that a person has put there. They are downloaded,
+    unless there is a copy already. ``warn`` is called with a line for each recording in a folder that is left out: one
+    that is damaged, incomplete, too short or not at 100 Hz. Raises :class:`~stinger.errors.StingerError` for anything
+    else that cannot be read, and for a folder without recordings.
     """
     files = find_logs(texts, bar, warn)
     logs = []

@@ -1,8 +1,8 @@
 """The files of a shared registry, as they are in the storage.
 
 ``versions/<id>/`` holds the files of a version, ``stored.json`` last: a version without it is not complete.
-``changes/<number>.json`` is one change of the registry, such as a promotion. A change is made by creating the file with the
-next number, which only one of several machines can do; it is never altered.
+``changes/<number>.json`` is one change of the registry, such as a promotion. A change is made by creating the file with
+the next number, which only one of several machines can do; it is never altered.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ _LONGEST: Final = 200
 def storage_errors(url: StorageUrl) -> Iterator[None]:
     """Turn any error of the library that works on ``url`` in the block into an error of this project.
 
-    These are :class:`NotThereError`, :class:`TakenError`, :class:`UnavailableError` if the storage cannot be reached now,
-    and :class:`FileError` for anything else, such as missing credentials.
+    These are :class:`NotThereError`, :class:`TakenError`, :class:`UnavailableError` if the storage cannot be reached
+    now, and :class:`FileError` for anything else, such as missing credentials.
     """
     try:
         yield

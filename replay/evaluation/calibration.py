@@ -42,9 +42,9 @@ class HeldOutFigures:
 class Calibration:
     """``parameters`` are chosen on all data, within the budget.
 
-    ``held_out`` is what parameters that were chosen in the same way did on the parts of the data that they were not chosen on.
-    ``envelope`` compares the search over threshold, attack and release with that over the threshold alone, on such parts;
-    ``None`` if only the threshold was searched.
+    ``held_out`` is what parameters that were chosen in the same way did on the parts of the data that they were not
+    chosen on. ``envelope`` compares the search over threshold, attack and release with that over the threshold alone,
+    on such parts; ``None`` if only the threshold was searched.
     """
 
     parameters: DecisionParameters
@@ -81,10 +81,10 @@ def calibrate_envelope(
 ) -> Calibration | None:
     """Choose threshold, attack and release together, with the least cost within ``budget``; ``None`` if none is within it.
 
-    A coarse grid of attack and release is searched first, then finer ones around the best for each part of the data. Attack and
-    release are only changed if that costs clearly less (95 % interval) on the parts of the data that nothing was chosen on;
-    otherwise the threshold alone is chosen, so that few shots cannot lead to parameters that fit only them.
-    ``progress(1)`` is called :func:`envelope_steps` times.
+    A coarse grid of attack and release is searched first, then finer ones around the best for each part of the data.
+    Attack and release are only changed if that costs clearly less (95 % interval) on the parts of the data that nothing
+    was chosen on; otherwise the threshold alone is chosen, so that few shots cannot lead to parameters that fit only
+    them. ``progress(1)`` is called :func:`envelope_steps` times.
     """
     search = ParameterSearch(traces, start, weights, budget, min_lead_ms)
     own = (start.attack, start.release)

@@ -131,7 +131,8 @@ def _count(
     on, off = spin_ups.samples.T
     missed = _per_block(shots.index[shots.accepted & ~events.in_time], edges)
     false = _per_block(on[events.false], edges)
-    # Number of samples with wheels on before each edge: those of all whole spin-ups, and of the one that spans the edge.
+    # Number of samples with wheels on before each edge: those of all whole spin-ups, and of the one that spans the
+    # edge.
     lengths = np.concatenate(([0], np.cumsum(off - on)))
     begun = np.searchsorted(on, edges, side="left")
     ends = np.concatenate(([0], off))[begun]

@@ -29,9 +29,11 @@ class SpinUpKind(IntEnum):
     EARLY = 2
     """The last spin-up that ended at most :data:`EARLY_MS` before a shot that came with wheels off."""
     REPEAT = 3
-    """A further spin-up that ended at most :data:`EARLY_MS` before a shot that another spin-up belongs to: a second try."""
+    """A further spin-up that ended at most :data:`EARLY_MS` before a shot that another spin-up belongs to: a second
+    try."""
     DISMISSED = 4
-    """A spin-up that would be false, but has, or ended at most :data:`EARLY_MS` before, a trigger edge marked as no shot."""
+    """A spin-up that would be false, but has, or ended at most :data:`EARLY_MS` before, a trigger edge marked as no
+    shot."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +42,8 @@ class Events:
 
     ``kind`` ``(k,)`` are values of :class:`SpinUpKind`; ``shot`` ``(k,)`` is the shot of each, -1 for none. Among those
     that are early or have a shot, no shot occurs twice. ``holder`` ``(m,)`` is the spin-up during which a shot came, -1
-    if the wheels were off; ``on_for_ms`` ``(m,)`` is the time that they had been on, NaN if off. ``in_time`` ``(m,) bool``.
+    if the wheels were off; ``on_for_ms`` ``(m,)`` is the time that they had been on, NaN if off. ``in_time`` ``(m,)
+    bool``.
     """
 
     kind: npt.NDArray[np.uint8]
@@ -63,8 +66,8 @@ class Events:
 def match_events(spin_ups: Times, shot_ms: Times, *, min_lead_ms: float, dismissed_ms: Times | None = None) -> Events:
     """Match ``spin_ups`` ``(k, 2)``, on and off, to shots at ``shot_ms`` ``(m,)``, both in order of time.
 
-    ``dismissed_ms`` ``(d,)`` are the times of trigger edges that a person marked as no shot: they are none of the shots, and
-    spin-ups at them are not false.
+    ``dismissed_ms`` ``(d,)`` are the times of trigger edges that a person marked as no shot: they are none of the
+    shots, and spin-ups at them are not false.
 
     A spin-up lasts from its on, inclusive, to its off, exclusive. A shot is in time if the wheels were on without
     interruption from ``min_lead_ms`` before it. Further shots during a spin-up, a burst, have the same holder.

@@ -45,9 +45,9 @@ def calibrate_output(
 ) -> ScaledCalibration:
     """Choose a scaling and a threshold with the least cost; the envelope is that of ``start``.
 
-    They are within the first of ``budgets`` that costs at most :data:`DEARER` times as much as no limits do, measured where nothing
-    was chosen: more would mean to miss many shots to save a few false spin-ups. Without such a budget, there are no limits. The
-    output is only scaled if that costs less there than the threshold alone.
+    They are within the first of ``budgets`` that costs at most :data:`DEARER` times as much as no limits do, measured
+    where nothing was chosen: more would mean to miss many shots to save a few false spin-ups. Without such a budget,
+    there are no limits. The output is only scaled if that costs less there than the threshold alone.
     """
     own = [(start.attack, start.release)]
     at = thresholds(FINE_STEPS // 2)

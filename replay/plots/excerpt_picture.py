@@ -59,7 +59,8 @@ class ExcerptLook:
     """What all pictures of a series have in common; times are in seconds relative to the moment.
 
     ``window_s`` is shaded and labelled ``window``, unless that is ``None``. Without models there is no upper panel.
-    ``thresholds`` are those of the models, drawn as dashed lines: equal ones as one, and if they differ, in the colours of the models.
+    ``thresholds`` are those of the models, drawn as dashed lines: equal ones as one, and if they differ, in the colours
+    of the models.
     """
 
     dpi: float

@@ -40,7 +40,8 @@ class LinkCounters:
     out_of_order: int = 0
     reconnects: int = 0
     late: int = 0
-    """Samples that arrived after newer ones or repeated the one before, or whose device's clock is not usable: dropped."""
+    """Samples that arrived after newer ones or repeated the one before, or whose device's clock is not usable:
+    dropped."""
     thinned: int = 0
     """Samples of a stream of more than 100 Hz that were left out."""
     unscored: int = 0
@@ -71,19 +72,23 @@ class Block:
     device: DeviceName
     samples: SampleArray
     taken_ns: npt.NDArray[np.float64]
-    """``(n,)``: when each sample was taken, on the host's monotonic clock, by the source's estimate of the device's clock."""
+    """``(n,)``: when each sample was taken, on the host's monotonic clock, by the source's estimate of the device's
+    clock."""
     unix_offset_s: float
     """What to add to a monotonic time to get Unix time, in seconds, as of when the block was built."""
     read_ns: int
     """``time.monotonic_ns()`` when the bytes were read."""
     clock_zero_ms: int
-    """Unix time in ms at which the device's clock was 0, as estimated at the boot's first sample: it identifies the boot."""
+    """Unix time in ms at which the device's clock was 0, as estimated at the boot's first sample: it identifies the
+    boot."""
     boot: int = 0
     """Grows by one whenever the device's clock started over: reboot, wrap, a recording played again."""
     rate_problem: str | None = None
-    """Why the samples must not be scored, as a phrase after "has": their rate is not about 100 Hz; ``None`` if they may be."""
+    """Why the samples must not be scored, as a phrase after "has": their rate is not about 100 Hz; ``None`` if they may
+    be."""
     warm_up: bool = False
-    """Whether the samples were processed before, by another daemon: they fill window and envelope, and reach no sink."""
+    """Whether the samples were processed before, by another daemon: they fill window and envelope, and reach no
+    sink."""
     position: int = 0
     """Number of the message that held the samples, in a stream that keeps its messages; 0 elsewhere."""
 

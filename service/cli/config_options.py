@@ -41,7 +41,8 @@ def _with_options(command: Command, keys: Sequence[Key]) -> Command:
 
 
 def _option(entry: Key, flags: str) -> Callable[[Command], Command]:
-    # No defaults here: an option that is not given must not win over file and environment. load_config checks the values.
+    # No defaults here: an option that is not given must not win over file and environment. load_config checks the
+    # values.
     help_ = f"{entry.traits.help} [default: {entry.default_text}]" if entry.default_text else entry.traits.help
     if entry.kind is bool:
         return click.option(flags, _parameter(entry), is_flag=True, default=None, help=help_)

@@ -125,8 +125,8 @@ def _change(
 ) -> Callable[[Marks], Marks] | None:
     """Return the function that changes the marks.
 
-    It leaves out stretches or uses them again, and marks trigger edges as shots or not. ``None`` if nothing is to change.
-    Raises :class:`InputError` for a time without a trigger edge, and for a stretch that begins after the end.
+    It leaves out stretches or uses them again, and marks trigger edges as shots or not. ``None`` if nothing is to
+    change. Raises :class:`InputError` for a time without a trigger edge, and for a stretch that begins after the end.
     """
     if not (clear or any(stretches) or any(edges)):
         return None

@@ -50,7 +50,8 @@ class CommandExecutor:
     async def execute(self, command: Command) -> Mapping[str, Any]:
         """Execute ``command`` and return the resulting state.
 
-        Raises :class:`NotServedError` for a device that another daemon may serve, :class:`InputError` for an unknown device and for a command that cannot be executed; nothing is changed then.
+        Raises :class:`NotServedError` for a device that another daemon may serve, :class:`InputError` for an unknown
+        device and for a command that cannot be executed; nothing is changed then.
         """
         if isinstance(command, ForgetDevice):
             self._check_served(command.device)

@@ -21,11 +21,11 @@ _LOG: Final = get_logger(__name__)
 class Fence:
     """Admits the messages of devices whose partition this daemon holds at that moment, according to ``is_valid``.
 
-    Of a partition that another daemon may hold, states and telemetry are not sent. An event that may have been committed (it
-    was in the outbox when a position after its samples was written) is sent, but not retained, so that it does not
-    replace a newer state: perhaps nobody else has it. Any other event is dropped: the next holder finds it again.
-    Messages of the daemon itself and of the devices ``exempt`` are always sent. ``clock_ns`` is monotonic; it continues
-    while the process is stopped.
+    Of a partition that another daemon may hold, states and telemetry are not sent. An event that may have been
+    committed (it was in the outbox when a position after its samples was written) is sent, but not retained, so that it
+    does not replace a newer state: perhaps nobody else has it. Any other event is dropped: the next holder finds it
+    again. Messages of the daemon itself and of the devices ``exempt`` are always sent. ``clock_ns`` is monotonic; it
+    continues while the process is stopped.
     """
 
     def __init__(

@@ -28,7 +28,8 @@ GATHER_S: Final = 0.01
 """How long blocks are gathered. In half of the time, a block costs 4 % more of the processor's time."""
 _MEASURED_S: Final = 0.1
 _TURNS_TO_READ: Final = 4
-"""Turns of the event loop in which what a socket has received becomes a queued block: reading, decoding, waking the source."""
+"""Turns of the event loop in which what a socket has received becomes a queued block: reading, decoding, waking the
+source."""
 
 
 class Flow:
@@ -131,8 +132,8 @@ class Flow:
     async def judge_silence(self) -> None:
         """Switch off the wheels of devices whose last score is too old, after everything that has arrived was scored.
 
-        What waits in sockets and queues is no silence, only a daemon that is late; nor is the time that reading and scoring
-        take, in which the daemon may have to wait for a processor. Raises as :meth:`score_queued` does.
+        What waits in sockets and queues is no silence, only a daemon that is late; nor is the time that reading and
+        scoring take, in which the daemon may have to wait for a processor. Raises as :meth:`score_queued` does.
         """
         now_ns = self._pipeline.now_ns()
         if self._pipeline.any_wheels_on:

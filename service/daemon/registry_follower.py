@@ -26,8 +26,8 @@ _LOG = get_logger(__name__)
 class RegistryFollower:
     """Follows ``registry``. While its storage is away, the copy stays as it is, and so does the model in use.
 
-    ``on_problem`` is called with a line when the storage has been away for ``away_s``, or when the champion there is damaged;
-    and with an empty one when it could be read again.
+    ``on_problem`` is called with a line when the storage has been away for ``away_s``, or when the champion there is
+    damaged; and with an empty one when it could be read again.
     """
 
     def __init__(

@@ -39,8 +39,8 @@ def check_program() -> Finding:
 def check_packages(requirements: Iterable[str] | None = None) -> list[Finding]:
     """Return what is installed of the core and of each extra.
 
-    ``requirements`` are those in the metadata of the distribution by default. A package of the core that is missing or too old
-    is a problem, one of an extra a note.
+    ``requirements`` are those in the metadata of the distribution by default. A package of the core that is missing or
+    too old is a problem, one of an extra a note.
     """
     parsed = [Requirement(text) for text in (requires(DISTRIBUTION) or ()) if requirements is None]
     parsed += [Requirement(text) for text in requirements or ()]

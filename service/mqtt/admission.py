@@ -7,8 +7,8 @@ from collections.abc import Callable
 from service.mqtt.messages import OutgoingMessage
 
 Admission = Callable[[OutgoingMessage, int | None], OutgoingMessage | None]
-"""Takes a message that is about to be sent, and for one of the outbox ``time.monotonic_ns()`` when it was put, ``None`` for
-one of an earlier run. Returns what to send instead, ``None`` for nothing."""
+"""Takes a message that is about to be sent, and for one of the outbox ``time.monotonic_ns()`` when it was put, ``None``
+for one of an earlier run. Returns what to send instead, ``None`` for nothing."""
 
 
 def admit_all(message: OutgoingMessage, put_ns: int | None) -> OutgoingMessage:

@@ -59,14 +59,15 @@ class AiomqttConnection(PublishingConnection):
         self._reading = PahoReading(paho, settings.max_packet_bytes, self._lose, self._on_publish)
         self._unacknowledged: dict[int, tuple[Callable[[], None] | None, RefusedHandler | None]] = {}
         self._sent = SentPackets()
-        # UNSUBSCRIBE from a topic that was never subscribed to is the only packet with an answer and without an effect that
-        # paho can send and report.
+        # UNSUBSCRIBE from a topic that was never subscribed to is the only packet with an answer and without an effect
+        # that paho can send and report.
         self._confirmation = Qos0Confirmation(lambda: self._send_unsubscribe([_NO_TOPIC]))
         self._writing_now = False
         self._congested = False
         self._closing = False
         paho.connect_timeout = settings.times.connect_s
-        # aiomqtt's own callbacks complete its connecting and disconnecting, and stop watching the socket: ours call them.
+        # aiomqtt's own callbacks complete its connecting and disconnecting, and stop watching the socket: ours call
+        # them.
         self._aiomqtt_on_connect: Any = paho.on_connect
         self._aiomqtt_on_disconnect: Any = paho.on_disconnect
         self._aiomqtt_on_writable: Any = paho.on_socket_unregister_write
@@ -101,7 +102,8 @@ class AiomqttConnection(PublishingConnection):
         size = publish_packet_bytes(topic, message.payload, qos, correlation_data)
         self._check_length(size)
         retain = message.retain and self._limits.retain_available
-        # aiomqtt would have the event loop write, two of its turns later. While a callback of paho runs, paho must not write.
+        # aiomqtt would have the event loop write, two of its turns later. While a callback of paho runs, paho must not
+        # write.
         self._writing_now = not self._paho._in_callback_mutex.locked()  # noqa: SLF001
         try:
             info = self._paho.publish(
@@ -204,8 +206,8 @@ class AiomqttConnection(PublishingConnection):
             self._lose(f"refused by the broker: {connack_text(code.value, explanation_of(properties))}", code.value)
             return
         keepalive_s = self._settings.times.keepalive_s
-        # A broker may ask for a longer pause, or for none to be checked; its own death must still be noticed. The public
-        # property cannot be set while connected.
+        # A broker may ask for a longer pause, or for none to be checked; its own death must still be noticed. The
+        # public property cannot be set while connected.
         if not 0 < paho.keepalive <= keepalive_s:
             paho._keepalive = keepalive_s  # noqa: SLF001
         limits = limits_of(properties)
@@ -285,8 +287,8 @@ class AiomqttConnection(PublishingConnection):
             self._loop.call_later(every_s, self._keep_alive, every_s)
 
     def _on_socket_register_write(self, _paho: Any, _userdata: Any, _sock: Any) -> None:
-        # aiomqtt would add the writer later without looking again: to a socket that is closed by then, or with nothing left
-        # to write, which would keep the loop busy. While connecting, this runs in another thread.
+        # aiomqtt would add the writer later without looking again: to a socket that is closed by then, or with nothing
+        # left to write, which would keep the loop busy. While connecting, this runs in another thread.
         if not self._writing_now:
             self._loop.call_soon_threadsafe(self._watch_writable)
 

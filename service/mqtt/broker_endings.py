@@ -24,9 +24,10 @@ _LOG: Final = get_logger(__name__)
 class BrokerEndings:
     """Learns from the connections to the broker at ``address``.
 
-    A limit that the broker names in its reason is kept from then on. If it names none, ``publisher`` finds out which message
-    is the cause. After three connections in a row that the broker ended within ``stable_s`` seconds, ``on_problem`` takes the
-    reason; an empty text once one has lasted so long. Three refusals in a row are a problem as well.
+    A limit that the broker names in its reason is kept from then on. If it names none, ``publisher`` finds out which
+    message is the cause. After three connections in a row that the broker ended within ``stable_s`` seconds,
+    ``on_problem`` takes the reason; an empty text once one has lasted so long. Three refusals in a row are a problem as
+    well.
     """
 
     def __init__(

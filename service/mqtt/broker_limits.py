@@ -10,7 +10,8 @@ from service.mqtt import reason_codes
 
 _LOWEST_RATE_PER_S: Final = 1.0
 _RECEIVE_MAXIMUM_TRIED: Final = 18
-"""Messages that are in flight at most, whatever the broker announces: the first guess at a lower maximum is half of it."""
+"""Messages that are in flight at most, whatever the broker announces: the first guess at a lower maximum is half of
+it."""
 
 
 @dataclass(frozen=True, slots=True)

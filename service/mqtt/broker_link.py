@@ -53,12 +53,12 @@ class BrokerLink:
     """Keeps the daemon connected to the broker at ``address`` while :meth:`run` runs.
 
     Messages are put into :attr:`publisher`. ``on_command`` carries out commands; ``on_acknowledged`` takes the seconds
-    that the broker took for an event. With ``home_assistant``, retained messages are published again when Home Assistant
-    starts. ``served`` returns the devices that are served: at the first connection, states are corrected that an earlier run
-    left at the broker; without ``served``, none are. ``root`` is where topics below ``stinger`` are at the broker;
-    ``on_other_daemons`` learns of other daemons there, ``on_broker_problem`` of a broker that ends
-    each connection. ``on_first_connection`` is run beside the first connection; it may
-    raise :class:`MqttError`, which ends that connection. ``admit`` is asked before each message is sent. All methods are for the event loop's thread.
+    that the broker took for an event. With ``home_assistant``, retained messages are published again when Home
+    Assistant starts. ``served`` returns the devices that are served: at the first connection, states are corrected that
+    an earlier run left at the broker; without ``served``, none are. ``root`` is where topics below ``stinger`` are at
+    the broker; ``on_other_daemons`` learns of other daemons there, ``on_broker_problem`` of a broker that ends each
+    connection. ``on_first_connection`` is run beside the first connection; it may raise :class:`MqttError`, which ends
+    that connection. ``admit`` is asked before each message is sent. All methods are for the event loop's thread.
     """
 
     def __init__(

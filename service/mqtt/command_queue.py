@@ -37,11 +37,12 @@ _LOG: Final = get_logger(__name__)
 class CommandQueue:
     """Has ``handler`` carry out commands in the order in which they arrived, and answers each.
 
-    A command may name a response topic (MQTT 5) below :data:`~service.mqtt.channels.RESPONSES`: then the answer goes there,
-    with the command's correlation data. Every other answer goes to the command's own topic with ``/response`` appended.
-    Other response topics are refused, since everyone who may send commands could have the daemon write to any topic.
-    Retained commands are ignored: the broker delivers them again at each connection. At most ``max_waiting`` commands
-    wait, and each may take ``handler_s`` seconds. ``root`` is where topics below ``stinger`` are at the broker.
+    A command may name a response topic (MQTT 5) below :data:`~service.mqtt.channels.RESPONSES`: then the answer goes
+    there, with the command's correlation data. Every other answer goes to the command's own topic with ``/response``
+    appended. Other response topics are refused, since everyone who may send commands could have the daemon write to any
+    topic. Retained commands are ignored: the broker delivers them again at each connection. At most ``max_waiting``
+    commands wait, and each may take ``handler_s`` seconds. ``root`` is where topics below ``stinger`` are at the
+    broker.
     """
 
     def __init__(

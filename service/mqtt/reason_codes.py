@@ -18,9 +18,11 @@ RETAIN_NOT_SUPPORTED: Final = 0x9A
 QOS_NOT_SUPPORTED: Final = 0x9B
 WILDCARDS_NOT_SUPPORTED: Final = 0xA2
 NOT_ABOUT_A_MESSAGE: Final = frozenset({0x00, 0x04, 0x88, 0x89, 0x8B, 0x8D, 0x8E, 0x98, 0x9C, 0x9D, 0x9F, 0xA0})
-"""Reasons to end a connection whatever was sent through it, such as a shutdown, or another client with the same identifier."""
+"""Reasons to end a connection whatever was sent through it, such as a shutdown, or another client with the same
+identifier."""
 TEMPORARY: Final = frozenset({0x80, 0x83, 0x97})
-"""Refusals of a message that may be accepted later: unspecified error, implementation specific error, quota exceeded."""
+"""Refusals of a message that may be accepted later: unspecified error, implementation specific error, quota
+exceeded."""
 
 
 def connack_text(code: int, explanation: str = "") -> str:

@@ -19,8 +19,8 @@ _ENDINGS: Final = 3
 async def subscribe_to_all(connection: Connection, filters: Sequence[tuple[str, QoS]]) -> None:
     """Subscribe to ``filters``.
 
-    Raises :class:`MqttError` if the broker refuses one of them or takes no packets of that length, the connection is lost,
-    or there is no answer in time.
+    Raises :class:`MqttError` if the broker refuses one of them or takes no packets of that length, the connection is
+    lost, or there is no answer in time.
     """
     try:
         codes = await connection.subscribe(filters)
@@ -34,10 +34,10 @@ async def subscribe_to_all(connection: Connection, filters: Sequence[tuple[str, 
 class PatientSubscriber:
     """Subscribes on one connection after another, and does without what a broker does not take.
 
-    A filter that is refused or too long for the broker is logged: a warning once, at later connections debug. So is a broker
-    that does not answer on two connections in a row: then the connection is used without waiting for the answer. After a
-    connection that the broker ended instead of answering, each filter is sent alone; one with which three connections ended
-    is left out.
+    A filter that is refused or too long for the broker is logged: a warning once, at later connections debug. So is a
+    broker that does not answer on two connections in a row: then the connection is used without waiting for the answer.
+    After a connection that the broker ended instead of answering, each filter is sent alone; one with which three
+    connections ended is left out.
     """
 
     def __init__(self) -> None:

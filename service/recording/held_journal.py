@@ -1,8 +1,8 @@
 """A journal of samples that wait for a file of their own: a daemon that is killed meanwhile loses none of them.
 
-It is one file for all devices, so that writing to it costs little where a file for each would hold up scoring. An entry is a
-header, the device's name and whole records, with a checksum. An entry without records marks that all earlier ones of its device
-are recorded. When nothing waits any more, the file is emptied.
+It is one file for all devices, so that writing to it costs little where a file for each would hold up scoring. An entry
+is a header, the device's name and whole records, with a checksum. An entry without records marks that all earlier ones
+of its device are recorded. When nothing waits any more, the file is emptied.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from stinger.utc import utc_text
 
 HELD_JOURNAL_NAME: Final = "held-samples"
 _HEADER: Final = Struct("<4sIIIqqd")
-"""Magic, checksum of all that follows it, length of the name, number of samples, boot, zero of the clock in ms, Unix time in s."""
+"""Magic, checksum of all that follows it, length of the name, number of samples, boot, zero of the clock in ms, Unix
+time in s."""
 _CHECKED_FROM: Final = 8
 _MAGIC: Final = b"HELD"
 _MAX_BYTES: Final = 64_000_000
@@ -105,8 +106,8 @@ class HeldSamples:
 def restore_held(path: StrPath, recordings: Path) -> int:
     """Make recordings of what the journal ``path`` holds, which are open, and delete it; return the number of samples.
 
-    Call this while no recorder uses the folder, before what is open is recovered. Raises :class:`FileError`, and leaves the
-    journal, if a recording cannot be written.
+    Call this while no recorder uses the folder, before what is open is recovered. Raises :class:`FileError`, and leaves
+    the journal, if a recording cannot be written.
     """
     restored = 0
     for held in read_held(path):

@@ -33,8 +33,8 @@ def change_marks(recording: Path, position: int, change: Callable[[Marks], Marks
     """Apply ``change`` to the marks of the recording at ``position`` in the file ``recording``; return the new ones.
 
     They are written into its sidecar, which is created if it is missing, also while the daemon writes the recording.
-    Raises :class:`FileError` for a recording that does not exist, and for a sidecar that is damaged or cannot be written, and
-    :class:`InputError` for marks that cannot be.
+    Raises :class:`FileError` for a recording that does not exist, and for a sidecar that is damaged or cannot be
+    written, and :class:`InputError` for marks that cannot be.
     """
     path = sidecar_path(recording)
     with _lock(recording):

@@ -16,8 +16,8 @@ from stinger.device_name import DeviceName
 SHARE: Final = 0.25
 """The fraction of the time that is spent on creating files: each takes the file system up to a millisecond."""
 AT_ONCE_S: Final = 0.04
-"""Files are created at once until they have taken this much time, enough for some dozens: what waits in memory would be lost
-by a kill, but meanwhile the samples of all other devices wait."""
+"""Files are created at once until they have taken this much time, enough for some dozens: what waits in memory would be
+lost by a kill, but meanwhile the samples of all other devices wait."""
 MAX_HELD_SAMPLES: Final = 500_000
 """How many samples may wait in memory, 5 s of a thousand devices; with more, files are created at once."""
 
@@ -28,10 +28,11 @@ CallLater = Callable[[float, Callable[[], None]], object]
 class PacedRecorder(Sink):
     """Passes blocks on to ``recorder``, and spreads the creation of files over time.
 
-    When many devices appear or start over at the same moment, a thousand new files at once would hold up scoring. So files
-    are created at once for ``at_once_s`` seconds, and after that in a ``share`` of the time. The
-    blocks of a device that needs a new file are held in memory until it is that device's turn, in the order in which
-    the devices appeared, and in ``journal`` for the case of a kill. Blocks that continue an open file are recorded at once; so is a single device's first block.
+    When many devices appear or start over at the same moment, a thousand new files at once would hold up scoring. So
+    files are created at once for ``at_once_s`` seconds, and after that in a ``share`` of the time. The blocks of a
+    device that needs a new file are held in memory until it is that device's turn, in the order in which the devices
+    appeared, and in ``journal`` for the case of a kill. Blocks that continue an open file are recorded at once; so is a
+    single device's first block.
     """
 
     def __init__(

@@ -21,7 +21,8 @@ from stinger.recording_name import STEM
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 EARLIEST_S: Final = 1_577_836_800.0
-"""2020-01-01: a recording dated before it was made while the clock was not set. It is never too old: its age is unknown."""
+"""2020-01-01: a recording dated before it was made while the clock was not set. It is never too old: its age is
+unknown."""
 _PART_BYTES: Final = 2**20
 
 
@@ -76,7 +77,8 @@ class Pruned:
 class Retention:
     """Prunes the recordings below the folder ``recordings``. With ``clock``, none is deleted by age while it is not trusted.
 
-    With ``uploads``, the journal of a daemon that uploads its recordings, those that it does not have are kept. It never deletes the newest recording of a device, nor one that may still be open. What each model of ``registry``
+    With ``uploads``, the journal of a daemon that uploads its recordings, those that it does not have are kept. It
+    never deletes the newest recording of a device, nor one that may still be open. What each model of ``registry``
     refers to is read once. Methods may be called from any thread, :meth:`prune` from one at a time; other processes may
     record and prune there meanwhile.
     """
@@ -103,8 +105,8 @@ class Retention:
     def prune(self, limits: Limits, *, dry_run: bool = False, now_s: float | None = None) -> Pruned:
         """Delete what exceeds ``limits``, the oldest first; in a ``dry_run`` only report what would be deleted.
 
-        If the process is killed at any moment, each recording either still has its sidecar or is gone, and the next call
-        removes a sidecar that is left. Files that cannot be read or deleted are listed in the result.
+        If the process is killed at any moment, each recording either still has its sidecar or is gone, and the next
+        call removes a sidecar that is left. Files that cannot be read or deleted are listed in the result.
         """
         store = read_store(self._folder)
         now_s = time.time() if now_s is None else now_s

@@ -84,7 +84,8 @@ class Sidecar:
         if not self.marks:
             del values[MARKS_KEY]
         text = json.dumps({"schema": SCHEMA, **values}, indent=2, ensure_ascii=False)
-        # A note from the network can hold half of a surrogate pair, which UTF-8 cannot: written as JSON escapes it, \ud800.
+        # A note from the network can hold half of a surrogate pair, which UTF-8 cannot: written as JSON escapes it,
+        # \ud800.
         return text.encode(errors="backslashreplace") + b"\n"
 
 

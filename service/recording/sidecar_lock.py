@@ -1,6 +1,7 @@
 """The lock on the sidecars of a store: the daemon writes them, and so does the program in which a person marks something.
 
-Each of them reads a sidecar, changes its own part, and writes the whole. Without a lock, one could undo what the other did.
+Each of them reads a sidecar, changes its own part, and writes the whole. Without a lock, one could undo what the other
+did.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ _HELD: Final = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 def sidecar_lock(recording: Path, *, within_s: float = LOCK_WITHIN_S) -> Iterator[None]:
     """Hold the lock of the store that ``recording``, or its sidecar, is in. Raises :class:`FileError` if another holds it too long.
 
-    The lock is on the folder of all recordings; where folders cannot be locked, as on Windows, on a file in it. The system
-    releases it if its holder is killed. On a file system without locks, nothing is locked.
+    The lock is on the folder of all recordings; where folders cannot be locked, as on Windows, on a file in it. The
+    system releases it if its holder is killed. On a file system without locks, nothing is locked.
     """
     store = recording.absolute().parents[1]
     with _folder_lock(store, within_s) if fcntl is not None else _file_lock(store / _LOCK_NAME, within_s):

@@ -1,7 +1,7 @@
 """The journal of uploads: a file in the data folder with a line for each recording that is in shared storage.
 
-It survives a killed daemon: what has no line is uploaded after the next start. Each line is written after its upload, so a
-kill between the two leads to a second upload of the same content, not to a missing one.
+It survives a killed daemon: what has no line is uploaded after the next start. Each line is written after its upload,
+so a kill between the two leads to a second upload of the same content, not to a missing one.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from stinger.files import os_errors
 from stinger.recording_name import RECORDING_SUFFIX, STEM
 
 SETTLE_NS: Final = 3_000_000_000
-"""A folder changed less than this before it was read may change again with the same modification time: read it again."""
+"""A folder changed less than this before it was read may change again with the same modification time: read it
+again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,9 @@ class _Waiting:
 class UploadQueue:
     """The closed recordings below the folder ``recordings`` that ``journal`` does not have yet.
 
-    :meth:`look` and :meth:`upload_next` are for one thread at a time; :meth:`totals` may be called from any. The recordings
-    are uploaded to ``folder``, as ``DEVICE/TIME.bin`` and, after it, the sidecar: one without a sidecar is not complete.
+    :meth:`look` and :meth:`upload_next` are for one thread at a time; :meth:`totals` may be called from any. The
+    recordings are uploaded to ``folder``, as ``DEVICE/TIME.bin`` and, after it, the sidecar: one without a sidecar is
+    not complete.
     """
 
     def __init__(

@@ -24,8 +24,8 @@ LOOK_S: Final = 10.0
 LAG_S: Final = 600.0
 """A recording that has waited for longer is reported."""
 PAUSE_FOR_WORK: Final = 1.0
-"""Seconds of pause after each second of uploading. Python runs one thread at a time: while the library for the storage works,
-scoring waits for it, by some milliseconds each time."""
+"""Seconds of pause after each second of uploading. Python runs one thread at a time: while the library for the storage
+works, scoring waits for it, by some milliseconds each time."""
 FIRST_RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 60.0
 
@@ -47,8 +47,8 @@ def upload_queue(data_dir: Path, folder: StorageFolder) -> UploadQueue:
 class Uploading:
     """Uploads to ``url`` the recordings of the queue that ``open_queue`` returns, which is called in another thread.
 
-    ``on_problem`` is called with a line when a recording has waited for more than ``lag_s``, and with an empty one when none
-    does any more.
+    ``on_problem`` is called with a line when a recording has waited for more than ``lag_s``, and with an empty one when
+    none does any more.
     """
 
     def __init__(

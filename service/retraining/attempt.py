@@ -40,8 +40,9 @@ def retrain(
 ) -> RetrainingResult:
     """Train on the daemon's recordings and on ``logs``, and promote a challenger that is better.
 
-    The recordings are those below ``config.data_dir``, or, with ``config.recordings``, those in shared storage. First the report is written, then the entry in the journal, and only then a new champion is promoted: if the process
-    is killed at any moment, the registry is as before, or has one more complete version. Raises :class:`InputError` if
+    The recordings are those below ``config.data_dir``, or, with ``config.recordings``, those in shared storage. First
+    the report is written, then the entry in the journal, and only then a new champion is promoted: if the process is
+    killed at any moment, the registry is as before, or has one more complete version. Raises :class:`InputError` if
     another process is retraining on this folder, and for a file of ``logs`` that cannot be read.
     """
     with private_folder(config.data_dir, group=config.group_readable), retraining_lock(config.data_dir):

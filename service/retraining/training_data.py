@@ -70,9 +70,9 @@ def read_training_data(
     """Read the daemon's recordings below ``data_dir``, the newest up to ``max_hours``, and the files ``logs``.
 
     With ``shared``, the recordings of all daemons in that folder of shared storage are read instead of those below
-    ``data_dir``. Of a recording that is still being written, the samples that it holds now are read. A damaged recording is left out;
-    for a damaged or missing file of ``logs``, :class:`FileError` is raised. Samples that are in several sessions, such as
-    those of a recording and of a log that was pulled, are kept in one of them.
+    ``data_dir``. Of a recording that is still being written, the samples that it holds now are read. A damaged
+    recording is left out; for a damaged or missing file of ``logs``, :class:`FileError` is raised. Samples that are in
+    several sessions, such as those of a recording and of a log that was pulled, are kept in one of them.
     """
     warnings: list[str] = []
     if shared is None:
@@ -176,7 +176,8 @@ def _read_marked(file: LogFile, warnings: list[str]) -> Log:
     try:
         return with_marks(log)
     except FileError as error:
-        # A power cut can leave a damaged sidecar of a recording that had just begun. One with marks is forced to the disk.
+        # A power cut can leave a damaged sidecar of a recording that had just begun. One with marks is forced to the
+        # disk.
         if not file.of_folder:
             raise
         warnings.append(f"{error}. Until then, all of this recording is used.")

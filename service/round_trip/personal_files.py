@@ -85,9 +85,9 @@ def write_personal(
 ) -> PersonalFiles:
     """Write the models, their reports and the pictures into ``folder``. Raises :class:`~stinger.errors.FileError`.
 
-    The pictures show probabilities of models that were not trained on the part of the log that is shown. ``shots`` are those
-    that are drawn; ``others`` is the number of recordings in the data folder that were considered for training. The file of
-    results is written last: where it is, everything is.
+    The pictures show probabilities of models that were not trained on the part of the log that is shown. ``shots`` are
+    those that are drawn; ``others`` is the number of recordings in the data folder that were considered for training.
+    The file of results is written last: where it is, everything is.
     """
     make_folder(folder)
     names = [str(model.spec).replace(":", "-") for model in models]

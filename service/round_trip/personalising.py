@@ -39,12 +39,13 @@ from stinger.wire.commands import ModelSlot
 SPECS: Final = {parse_spec("logreg:summary"): ModelSlot.LR, parse_spec("mlp:rich"): ModelSlot.MLP}
 """The kinds of model that a blaster supports, and the slot of each."""
 MIN_SHOTS: Final = 20
-"""With fewer shots, a model that is right every time cannot be distinguished from one that misses a sixth of them (Wilson's
-interval)."""
+"""With fewer shots, a model that is right every time cannot be distinguished from one that misses a sixth of them
+(Wilson's interval)."""
 OTHERS_MAX_ROWS: Final = 50_000
 """Of other recordings, about as many rows are used at most, so that training takes minutes."""
 ROWS: Final = StreamOptions(every=2, passes=10, distilled=True)
-"""A log has few rows: every second negative is used, and an MLP is trained on each row more often than on many recordings."""
+"""A log has few rows: every second negative is used, and an MLP is trained on each row more often than on many
+recordings."""
 BUDGETS: Final = tuple(Budget(false_per_minute, max_duty=0.5) for false_per_minute in (2.0, 2.5, 3.0, 4.0))
 """Limits at the threshold that is chosen: the first of them that a model can keep to without missing many shots."""
 _DEFAULT_DECISION: Final = DecisionParameters()
@@ -123,11 +124,12 @@ def personalise(
 ) -> tuple[PersonalModel, ...]:
     """Train a model of each kind in ``specs`` on all of ``data``, on ``rows`` from the stream.
 
-    ``others`` are recordings that share no samples with ``data``. A model is trained on them as well if that is better for held-out
-    parts of ``data``; how much the own recordings count is chosen there too.
+    ``others`` are recordings that share no samples with ``data``. A model is trained on them as well if that is better
+    for held-out parts of ``data``; how much the own recordings count is chosen there too.
 
-    They are tested as on a blaster, with the scaling of the output and the threshold that cost least within the
-    first of :data:`BUDGETS` that does not make a model miss many shots. Raises :class:`NotYetError` if there is too little data to train or to test on.
+    They are tested as on a blaster, with the scaling of the output and the threshold that cost least within the first
+    of :data:`BUDGETS` that does not make a model miss many shots. Raises :class:`NotYetError` if there is too little
+    data to train or to test on.
     """
     training = _Training(data, by, tuple(folds), tuple(others), rows, runner)
     return tuple(_train_and_test(training, spec, slot) for spec, slot in specs.items())

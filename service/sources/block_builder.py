@@ -22,8 +22,8 @@ THINNING_BELOW_MS: Final = 7
 
 REBOOT_OFFSET_MS: Final = 1000.0
 REBOOT_DRIFT: Final = 100e-6
-"""After a link was reopened, the device has rebooted if its clock is more than REBOOT_OFFSET_MS from where it should be, plus
-REBOOT_DRIFT of the time that it was away: two crystals may differ by that much."""
+"""After a link was reopened, the device has rebooted if its clock is more than REBOOT_OFFSET_MS from where it should
+be, plus REBOOT_DRIFT of the time that it was away: two crystals may differ by that much."""
 
 _NS_PER_S: Final = 1e9
 
@@ -35,9 +35,9 @@ class BlockBuilder:
     even where its clock is coarse or its samples come in bursts: :class:`RateMonitor` measures the rate.
 
     ``boot`` is the boot of the newest sample; it grows by one when the device's clock goes back, by a reboot or by its
-    wrap. Counters: samples dropped as ``late`` or repeated, ``thinned`` ones, and those in blocks that must not be scored
-    (``unscored``). While the device's clock starts over too often to be used, its samples are dropped and count as late:
-    see :mod:`stinger.clock_trust`.
+    wrap. Counters: samples dropped as ``late`` or repeated, ``thinned`` ones, and those in blocks that must not be
+    scored (``unscored``). While the device's clock starts over too often to be used, its samples are dropped and count
+    as late: see :mod:`stinger.clock_trust`.
     """
 
     def __init__(self, device: DeviceName, wall: WallClock) -> None:

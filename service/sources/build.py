@@ -25,8 +25,8 @@ def build_sources(
 ) -> list[Source]:
     """Return a source for each of ``urls``, in their order; opens nothing.
 
-    ``mqtt:`` subscribes with ``subscribe`` and accepts new devices as ``limit`` allows. ``nats:`` is built by ``join_group``.
-    ``root`` is where topics below ``stinger`` are at the broker.
+    ``mqtt:`` subscribes with ``subscribe`` and accepts new devices as ``limit`` allows. ``nats:`` is built by
+    ``join_group``. ``root`` is where topics below ``stinger`` are at the broker.
     """
     return [
         MqttSource(str(url), subscribe, limit=limit, root=root) if isinstance(url, MqttUrl) else _build(url, join_group)

@@ -36,8 +36,8 @@ class ReceivedMessage(NamedTuple):
 class MqttDevices:
     """The devices that publish below ``prefix``. A device is added by its first valid message, as ``limit`` allows.
 
-    Performs no I/O; link reports go to the ``intake`` that is passed in. A device is silent after ``silence_s`` without a
-    message.
+    Performs no I/O; link reports go to the ``intake`` that is passed in. A device is silent after ``silence_s`` without
+    a message.
     """
 
     def __init__(
@@ -146,8 +146,8 @@ class PublishingDevice:
     ) -> list[Block]:
         """Return the blocks of a message that was read at ``read_ns``.
 
-        ``arrived_ns`` is when it arrived, on the same clock, if that was earlier; samples are dated by it, and the blocks
-        name it as the time at which they were read.
+        ``arrived_ns`` is when it arrived, on the same clock, if that was earlier; samples are dated by it, and the
+        blocks name it as the time at which they were read.
         """
         if not self._counter.is_new(content):
             return []

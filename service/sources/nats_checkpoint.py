@@ -18,7 +18,8 @@ class Boot:
     position: int
     """Position of the message with the first samples of the boot."""
     zero_ms: int
-    """Unix time in ms at which the device's clock was 0: the same for every daemon, as ids of events are made from it."""
+    """Unix time in ms at which the device's clock was 0: the same for every daemon, as ids of events are made from
+    it."""
     seen_ms: int
     """Unix time in ms at which the server stored the device's newest message."""
 

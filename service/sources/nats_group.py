@@ -197,7 +197,8 @@ class GroupMember:
     async def _new_checkpoint(self, write: LeaseWrite) -> Checkpoint:
         """Return the checkpoint to write: the last one if what was processed since is not saved."""
         partition = write.partition
-        # After a lapse this daemon publishes no events, and the next holder must detect them: write no position past them.
+        # After a lapse this daemon publishes no events, and the next holder must detect them: write no position past
+        # them.
         if write.action is LeaseAction.RENEW and not self._keeper.is_valid(partition, time.monotonic()):
             raise NatsProblemError(f"lease of partition {partition}: has lapsed")
         checkpoint, captured_ns = self._readers.checkpoint(partition)

@@ -38,8 +38,8 @@ class LeaseWrite:
 class LeaseKeeper:
     """Takes, renews and frees leases by what ``view`` has observed; at most one write of each lease is in flight.
 
-    Begin every write of :meth:`writes` and report its result with :meth:`succeeded` or :meth:`failed`. Times are in seconds
-    of any monotonic clock.
+    Begin every write of :meth:`writes` and report its result with :meth:`succeeded` or :meth:`failed`. Times are in
+    seconds of any monotonic clock.
     """
 
     def __init__(self, view: GroupView, *, times: GroupTimes | None = None) -> None:

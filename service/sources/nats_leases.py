@@ -1,9 +1,9 @@
 """Which daemon of a group should read which partition, decided from the members and leases that it has observed.
 
-Performs no I/O and reads no clock. Each partition has one lease in a store that changes a lease only if its newest revision
-is given, so of two daemons that want it one fails. A lease is valid for :data:`LEASE_S` from when its holder began to write
-it. An observer counts :data:`EXPIRY_S` from when it saw the newest revision, which is later. So the clocks of two machines
-need not agree: they need only run at about the same rate.
+Performs no I/O and reads no clock. Each partition has one lease in a store that changes a lease only if its newest
+revision is given, so of two daemons that want it one fails. A lease is valid for :data:`LEASE_S` from when its holder
+began to write it. An observer counts :data:`EXPIRY_S` from when it saw the newest revision, which is later. So the
+clocks of two machines need not agree: they need only run at about the same rate.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ EXPIRY_S: Final = 1.1
 """How long after its newest revision was seen another member may take a lease; longer than a lease, as clock rates
 differ."""
 MEMBER_S: Final = 0.9
-"""Time without an announcement after which a member counts as gone; shorter than a lease, so that none of its partitions
-is assigned to it again."""
+"""Time without an announcement after which a member counts as gone; shorter than a lease, so that none of its
+partitions is assigned to it again."""
 SETTLE_S: Final = 0.5
 """How long the set of members must be unchanged before a member gives up a partition above its share."""
 _FNV_OFFSET: Final = 0x811C9DC5
@@ -54,7 +54,8 @@ class Plan:
     """What a member should do now."""
 
     take: Mapping[int, int]
-    """Partitions to take, each with the revision of its lease that must still be the newest; 0 for one never written."""
+    """Partitions to take, each with the revision of its lease that must still be the newest; 0 for one never
+    written."""
     give_up: int | None
     """A partition above the member's share, to free for another; ``None`` for none."""
 
@@ -88,9 +89,9 @@ class _SeenMember:
 class GroupView:
     """What one member, ``me``, has observed of its group, and what follows from it.
 
-    With n fit members, the i-th in the order of joining (from 0) should have (partitions - i) / n partitions, rounded up.
-    A free partition is assigned to one member, so members that observed the same do not compete. Times are in seconds of
-    any monotonic clock.
+    With n fit members, the i-th in the order of joining (from 0) should have (partitions - i) / n partitions, rounded
+    up. A free partition is assigned to one member, so members that observed the same do not compete. Times are in
+    seconds of any monotonic clock.
     """
 
     def __init__(self, me: Member, partitions: int, *, times: GroupTimes | None = None) -> None:

@@ -20,7 +20,8 @@ from stinger.errors import InputError, ProtocolError
 from stinger.wire.sample_messages import decode_message
 
 WARM_UP_S: Final = 6.0
-"""Length of what a new holder of a partition reads again: after 600 samples, an envelope that began at 0 is right to 2e-8."""
+"""Length of what a new holder of a partition reads again: after 600 samples, an envelope that began at 0 is right to
+2e-8."""
 LONGEST_WARM_UP_S: Final = 120.0
 """Limit of that length while wheels are on: reading then begins :data:`WARM_UP_S` before they went on."""
 BOOT_KEPT_MS: Final = 3_600_000
@@ -35,9 +36,9 @@ _LOG: Final = get_logger(__name__)
 class Partition:
     """The devices of one partition, which was taken with ``checkpoint``. Performs no I/O.
 
-    Messages up to the position of the checkpoint only warm up windows and envelopes. ``limit`` decides about devices that
-    are new to the group; ``known`` returns how many this daemon serves. After ``silence_s`` without a message a device is
-    silent.
+    Messages up to the position of the checkpoint only warm up windows and envelopes. ``limit`` decides about devices
+    that are new to the group; ``known`` returns how many this daemon serves. After ``silence_s`` without a message a
+    device is silent.
     """
 
     def __init__(
@@ -179,8 +180,8 @@ class Partition:
         if boot is None:
             boot = Boot(message.position, estimated_ms, stored_ms)
         elif message.position > self._taken.position:
-            # A device that was not heard of since the partition was taken has rebooted if its clock began after it was last
-            # heard of. Messages that arrive late make the estimate later, but not as late as that.
+            # A device that was not heard of since the partition was taken has rebooted if its clock began after it was
+            # last heard of. Messages that arrive late make the estimate later, but not as late as that.
             if block.boot != number if number is not None else estimated_ms > boot.seen_ms:
                 self._earlier_boots[name] = boot
                 boot = Boot(message.position, estimated_ms, stored_ms)

@@ -27,7 +27,8 @@ STALE_S: Final = 3.0
 """Time without a delivery after which the reader asks for the newest message of the stream: a server that was restarted
 may serve a consumer and not have the newest messages itself."""
 LONGEST_RETRY_S: Final = 4.0
-"""Servers of a cluster agree on every consumer that is made. Too many attempts would keep them from electing a leader."""
+"""Servers of a cluster agree on every consumer that is made. Too many attempts would keep them from electing a
+leader."""
 _EXPIRES_S: Final = 30.0
 _NS: Final = 1_000_000_000
 _FIELDS: Final = 9
@@ -52,9 +53,9 @@ class StreamMessage(NamedTuple):
 class StreamReader:
     """Reads the messages of ``subject``, which may have wildcards, in ``stream`` from position ``start`` on.
 
-    ``None`` for ``start`` begins with the newest message of each subject. Messages are requested from the server as they are
-    fetched by :meth:`batches`, so a slow reader holds up nobody. The consumer at the server is a temporary one; when
-    its server is lost, another one continues after the last message that arrived.
+    ``None`` for ``start`` begins with the newest message of each subject. Messages are requested from the server as
+    they are fetched by :meth:`batches`, so a slow reader holds up nobody. The consumer at the server is a temporary
+    one; when its server is lost, another one continues after the last message that arrived.
     """
 
     def __init__(

@@ -40,8 +40,8 @@ UNFIT_AFTER_S: Final = 2.0
 """A daemon that could not save samples or events for this long leaves its partitions to others that can."""
 _CHECKS_PER_SILENCE: Final = 4
 _MESSAGES_A_TURN: Final = 4
-"""One partition at a time takes so many messages in a turn of the loop: a backlog, as after a takeover, must not hold up the
-renewal of leases, of which each needs several turns."""
+"""One partition at a time takes so many messages in a turn of the loop: a backlog, as after a takeover, must not hold
+up the renewal of leases, of which each needs several turns."""
 _NS_PER_S: Final = 1e9
 _LOG: Final = get_logger(__name__)
 
@@ -68,9 +68,9 @@ class _Reading:
 class NatsSource:
     """``nats:``. Reads the partitions that this daemon holds in its group.
 
-    ``release`` is called with each device of a partition that this daemon no longer holds. ``saved`` returns whether what
-    was processed is on the disk. ``rights`` learns for which devices this daemon may publish. Subscribe :attr:`sink` to the
-    pipeline after all others.
+    ``release`` is called with each device of a partition that this daemon no longer holds. ``saved`` returns whether
+    what was processed is on the disk. ``rights`` learns for which devices this daemon may publish. Subscribe
+    :attr:`sink` to the pipeline after all others.
     """
 
     def __init__(

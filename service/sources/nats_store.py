@@ -41,8 +41,8 @@ class ConflictError(Exception):
 class GroupStore:
     """The buckets ``stinger-<group>`` and ``stinger-<group>-members``, made by :meth:`open`.
 
-    Methods raise :class:`~service.sources.nats_connection.NatsProblemError` if the servers do not answer or refuse; then a
-    write may have succeeded all the same.
+    Methods raise :class:`~service.sources.nats_connection.NatsProblemError` if the servers do not answer or refuse;
+    then a write may have succeeded all the same.
     """
 
     def __init__(self, client: Client, url: NatsUrl, prefix: str, leases: KeyValue, members: KeyValue) -> None:
@@ -92,9 +92,9 @@ class GroupStore:
     async def take_lease(self, partition: int, record: LeaseRecord, expected: int) -> int:
         """Write a lease of another owner; return its newest revision. Raises :class:`ConflictError`.
 
-        In a cluster, servers before 2.10 may accept two writes that expect the same revision, if both arrive before either is
-        applied. So a second write follows, which a server can only accept after the first was applied, and so after any
-        such rival; then the history must show nothing but these two writes.
+        In a cluster, servers before 2.10 may accept two writes that expect the same revision, if both arrive before
+        either is applied. So a second write follows, which a server can only accept after the first was applied, and so
+        after any such rival; then the history must show nothing but these two writes.
         """
         first = await self.write_lease(partition, record, expected)
         second = await self.write_lease(partition, record, first)

@@ -33,8 +33,8 @@ class Kind(Enum):
 class Actions:
     """The actions that were started, the newest of each kind.
 
-    At most one runs that uses a blaster, and at most one of the others: two trainings would take each other's time, and the
-    bench measures time.
+    At most one runs that uses a blaster, and at most one of the others: two trainings would take each other's time, and
+    the bench measures time.
     """
 
     def __init__(self) -> None:

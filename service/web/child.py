@@ -1,7 +1,7 @@
 """Runs a command of ``stinger`` as a child process of the page: ``python -m service.web.child [--low-priority] COMMAND ...``.
 
-The end of its standard input interrupts the command, as Ctrl-C would: when the page cancels it, and also when the page's process
-ends or is killed, because the system then closes the pipe. Progress is written to standard error, see
+The end of its standard input interrupts the command, as Ctrl-C would: when the page cancels it, and also when the
+page's process ends or is killed, because the system then closes the pipe. Progress is written to standard error, see
 :mod:`service.web.progress_lines`.
 """
 

@@ -53,9 +53,10 @@ class Progress:
 class LongAction:
     """A child process with the command line ``arguments`` of ``stinger``, started by the constructor.
 
-    It belongs to the page's process, not to a browser: everyone sees the same, and it ends with that process, even if that is
-    killed. With ``low_priority``, other processes have precedence. It is done if it ends with one of ``finished_codes``. A child
-    that has been cancelled is killed, with all that it started, if it has not ended after ``kill_after_s``.
+    It belongs to the page's process, not to a browser: everyone sees the same, and it ends with that process, even if
+    that is killed. With ``low_priority``, other processes have precedence. It is done if it ends with one of
+    ``finished_codes``. A child that has been cancelled is killed, with all that it started, if it has not ended after
+    ``kill_after_s``.
     """
 
     def __init__(
@@ -188,7 +189,8 @@ def _start(arguments: Sequence[str]) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        # A group of its own, so that all that it starts can be killed, and Ctrl-C in the page's terminal interrupts it once.
+        # A group of its own, so that all that it starts can be killed, and Ctrl-C in the page's terminal interrupts it
+        # once.
         start_new_session=posix,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         umask=_PRIVATE if posix else -1,

@@ -30,7 +30,8 @@ from stinger.shots import MIN_LEAD_MS, Shots, find_shots
 PART_SAMPLES: Final = 3600 * SAMPLE_RATE_HZ
 """The page shows an hour of a recording at a time."""
 _WARM_UP_SAMPLES: Final = 30 * SAMPLE_RATE_HZ
-"""Before a part, the model and the decision run over so many samples, which is long enough to forget what came before."""
+"""Before a part, the model and the decision run over so many samples, which is long enough to forget what came
+before."""
 
 _MODELS_KEPT: Final = 4
 
@@ -135,7 +136,8 @@ def score_stored(
 
     Parts have ``part_samples`` samples.
 
-    Takes up to a second: not for an event loop. Raises :class:`InputError` for a recording, part or model that cannot be read.
+    Takes up to a second: not for an event loop. Raises :class:`InputError` for a recording, part or model that cannot
+    be read.
     """
     names = [model_name, *([compared] if compared else [])]
     models = [_model(name, registry) for name in names]

@@ -45,8 +45,8 @@ def add_files(data_dir: Path, folders: frozenset[str]) -> None:
 def find_file(folder: Path, name: str) -> Path:
     """Return the file ``name`` below ``folder``; parts of the name are separated by ``/``.
 
-    Raises :class:`InputError` for anything that is not a file in there of a kind that is served. Neither a name nor a link leads
-    out of the folder.
+    Raises :class:`InputError` for anything that is not a file in there of a kind that is served. Neither a name nor a
+    link leads out of the folder.
     """
     parts = name.split("/")
     path = folder.joinpath(*parts) if all(map(_PART.fullmatch, parts)) else None

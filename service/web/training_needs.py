@@ -61,8 +61,8 @@ class TrainingNeeds:
 def training_needs(config: Config) -> TrainingNeeds:
     """Return what ``stinger retrain`` with ``config`` would find. Reads all recordings: not for an event loop.
 
-    Raises the errors of :mod:`stinger.errors` for a registry or a folder that cannot be read, and :class:`InputError` without the
-    packages for training.
+    Raises the errors of :mod:`stinger.errors` for a registry or a folder that cannot be read, and :class:`InputError`
+    without the packages for training.
     """
     try:  # imported here, because the page is useful without these packages as well
         from models.task_runner import no_progress_bar  # noqa: PLC0415

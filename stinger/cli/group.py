@@ -36,7 +36,8 @@ _REFUSED_BY_SYSTEM: Final = frozenset(
         errno.EROFS,
     }
 )
-"""Errors of the system about files and folders, which a user can cause; its other errors may be faults of the program."""
+"""Errors of the system about files and folders, which a user can cause; its other errors may be faults of the
+program."""
 
 
 class _UserError(click.ClickException):
@@ -133,7 +134,8 @@ class LazyGroup(SuggestingGroup):
         except StingerError as error:
             raise _UserError(str(error)) from error
         except OSError as error:
-            # A plain OSError without a number is a library's, such as Matplotlib's without a folder that it can write to.
+            # A plain OSError without a number is a library's, such as Matplotlib's without a folder that it can write
+            # to.
             if error.errno not in _REFUSED_BY_SYSTEM and not (type(error) is OSError and error.errno is None):
                 raise
             names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]

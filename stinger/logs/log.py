@@ -45,7 +45,8 @@ class Repairs:
     torn_lines: tuple[int, ...] = ()
     """Numbers of the lines of a CSV that were written in part only: the last one, and those with zeros."""
     late: tuple[str, ...] = ()
-    """The places, such as ``line 7`` or ``byte 34``, of samples that were left out: a little older than one before, or repeated."""
+    """The places, such as ``line 7`` or ``byte 34``, of samples that were left out: a little older than one before, or
+    repeated."""
 
     untimed: tuple[str, ...] = ()
     """The places of samples that were left out as the device's clock started over too often to be used."""
@@ -106,10 +107,11 @@ class Log:
     sha256: str
     """Of the file's bytes, in hex."""
     readings: npt.NDArray[np.int16] | None = None
-    """Of a capture CSV: its channels at the full rate, ``(m, 6)``, of which only every 16th row is a sample; else ``None``."""
+    """Of a capture CSV: its channels at the full rate, ``(m, 6)``, of which only every 16th row is a sample; else
+    ``None``."""
     marks: tuple[Marks, ...] = ()
-    """Of the recordings, in their order; there may be fewer, as the last ones may have none. Set by ``read_marked_log``, and of a
-    bundle by all functions that read it."""
+    """Of the recordings, in their order; there may be fewer, as the last ones may have none. Set by
+    ``read_marked_log``, and of a bundle by all functions that read it."""
 
     def marks_of(self, position: int) -> Marks:
         """Return the marks of the recording at ``position``."""

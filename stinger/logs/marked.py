@@ -1,7 +1,7 @@
 """Read a log together with the marks that a person set: all training and evaluation reads logs by this.
 
-The marks are in the sidecar, the JSON file beside a recording of the same name. A log that was copied to some place without one
-has no marks, and a JSON file of that name that is no sidecar is ignored.
+The marks are in the sidecar, the JSON file beside a recording of the same name. A log that was copied to some place
+without one has no marks, and a JSON file of that name that is no sidecar is ignored.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ def read_log(path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, every: int = CA
 
     A capture CSV has ``rate_hz`` rows per second; every ``every``-th row becomes a sample. What a power cut damages
     (zeros, missing bytes, a last line that is cut off) is left out, and listed in the log's ``repairs``. Raises
-    :class:`FileError`, with the line or byte, for a file that cannot be read or contains anything else that is unexpected.
+    :class:`FileError`, with the line or byte, for a file that cannot be read or contains anything else that is
+    unexpected.
     """
     return parse_log(read_bytes(path), path, rate_hz=rate_hz, every=every)
 

@@ -12,7 +12,8 @@ from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES
 FOLLOWS_MAX_MS: Final = 1000
 """Two records follow each other if their times differ by at most this."""
 CHAIN_RECORDS: Final = 8
-"""This many records in a row that follow each other show where records begin; at the end of the file, fewer are enough."""
+"""This many records in a row that follow each other show where records begin; at the end of the file, fewer are
+enough."""
 _BATCH_MAX: Final = 64
 """The most records with the same timestamp at the beginning of a chain."""
 _CLOSE_BYTES: Final = 2 * SAMPLE_BYTES
@@ -40,7 +41,8 @@ class RecordPositions:
         self.count = self._octets.size - SAMPLE_BYTES + 1
         """Number of bytes at which a whole record can begin."""
         self.run = np.zeros(self.count, dtype=np.int32 if self.count < 1 << 31 else np.int64)
-        """``(count,)``: length of the row of records that begins here, each following the one before; 0 if none can begin."""
+        """``(count,)``: length of the row of records that begins here, each following the one before; 0 if none can
+        begin."""
         chains = []
         after = np.zeros(SAMPLE_BYTES, dtype=self.run.dtype)  # the runs of the 17 bytes behind the stretch
         for start in reversed(range(0, self.count, stretch)):
@@ -74,7 +76,8 @@ class RecordPositions:
             return None
         best = int(self.chains[index])
         while True:
-            # Bytes of a blaster that lies still may look like a few records at a wrong place: the longer chain is the true one.
+            # Bytes of a blaster that lies still may look like a few records at a wrong place: the longer chain is the
+            # true one.
             close = self.chains[
                 np.searchsorted(self.chains, best + 1) : np.searchsorted(self.chains, best + _CLOSE_BYTES)
             ]

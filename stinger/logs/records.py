@@ -1,8 +1,9 @@
 """Find the sample records in the bytes of a ``.bin`` file, also where a power cut or a bad copy has damaged it.
 
-A record has no checksum. It is accepted if its trigger is 0 or 1, it is not part of a run of zeros (flash or a file system
-that was extended but not written), and its time follows that of a neighbour. Where times do not follow each other, the
-nearest byte is searched from which they do again: so missing or added bytes cost only the records around them.
+A record has no checksum. It is accepted if its trigger is 0 or 1, it is not part of a run of zeros (flash or a file
+system that was extended but not written), and its time follows that of a neighbour. Where times do not follow each
+other, the nearest byte is searched from which they do again: so missing or added bytes cost only the records around
+them.
 """
 
 from __future__ import annotations

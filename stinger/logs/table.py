@@ -27,8 +27,8 @@ _LONGEST: Final = 40
 class Table:
     """``values`` ``(n, len(columns)) int64``, n >= 1, in the order of ``columns``.
 
-    ``torn_lines`` are the numbers of the lines that were left out because they are not complete: the last one, and those
-    with ``zeros``, runs of zero bytes.
+    ``torn_lines`` are the numbers of the lines that were left out because they are not complete: the last one, and
+    those with ``zeros``, runs of zero bytes.
     """
 
     values: npt.NDArray[np.int64]
@@ -70,10 +70,11 @@ def with_newlines(data: bytes) -> bytes:
 def parse_table(data: bytes, columns: tuple[str, ...], path: StrPath, *, complete_end: str) -> Table:
     """Parse ``data``: a header that has at least ``columns``, in any order, then rows of whole numbers.
 
-    A last line without a line end may have been cut off while it was written: it is left out unless it ends with a cell of
-    the column ``complete_end``, whose values have one digit, or is the only one. Zero bytes at the end, and lines with
-    long runs of them, are left out as well: a power cut leaves them. Raises :class:`FileError` with the line for a missing
-    column, a row of another length, or a cell that is no integer. Lines may end with a newline, a carriage return, or both.
+    A last line without a line end may have been cut off while it was written: it is left out unless it ends with a cell
+    of the column ``complete_end``, whose values have one digit, or is the only one. Zero bytes at the end, and lines
+    with long runs of them, are left out as well: a power cut leaves them. Raises :class:`FileError` with the line for a
+    missing column, a row of another length, or a cell that is no integer. Lines may end with a newline, a carriage
+    return, or both.
     """
     data = with_newlines(data)
     written = data.rstrip(b"\0")

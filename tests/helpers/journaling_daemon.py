@@ -1,8 +1,9 @@
 """``stinger run`` that writes what it does, beside everything else, to the file named by the environment variable JOURNAL.
 
-One JSON object a line, written at once, so that nothing is missing after a kill. ``t`` is ``time.monotonic_ns()``, which all
-processes of a machine share. Kinds: ``score`` (samples ``first_ms`` to ``last_ms`` of a device, of which ``unscored`` have no
-score), ``event`` (detected), ``sent`` (admitted to the broker), ``lease`` (a write of a lease that succeeded).
+One JSON object a line, written at once, so that nothing is missing after a kill. ``t`` is ``time.monotonic_ns()``,
+which all processes of a machine share. Kinds: ``score`` (samples ``first_ms`` to ``last_ms`` of a device, of which
+``unscored`` have no score), ``event`` (detected), ``sent`` (admitted to the broker), ``lease`` (a write of a lease that
+succeeded).
 
 Run: JOURNAL=journal.jsonl python tests/helpers/journaling_daemon.py run --source 'nats://...'
 """

@@ -86,7 +86,8 @@ class StrictBroker:
     acknowledge_s: float = 0.0
     acknowledge_times: int = 1
     ends: Callable[[str], int | None] = lambda _topic: None
-    """Returns the reason code with which it ends the connection when a message to a topic, or a subscription, arrives."""
+    """Returns the reason code with which it ends the connection when a message to a topic, or a subscription,
+    arrives."""
     messages_per_s: float = float("inf")
     speaks: int = V5
     """The only version of MQTT that it accepts: 5, or 4 for 3.1.1, which has no codes for ending a connection."""

@@ -1,7 +1,7 @@
 """The shipped scenarios with a real daemon; with ``--dut serial:/dev/ttyACM0`` with a real blaster.
 
-Each test is one scenario. A fixture runs the scenarios of all tests of this run before the first test: those that do not
-measure times run at the same time, the others alone. The suite runs :data:`QUICK`, ``-m slow`` the others.
+Each test is one scenario. A fixture runs the scenarios of all tests of this run before the first test: those that do
+not measure times run at the same time, the others alone. The suite runs :data:`QUICK`, ``-m slow`` the others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """libFuzzer on the parser and on the loader of models, with the sanitizers for addresses and undefined behaviour.
 
-Building them takes longer than the few inputs of ``-m slow``; ``-m soak`` is the long run, whose result the documentation has. The
-tests of commands and models beside this one give random bytes to the library without the sanitizers.
+Building them takes longer than the few inputs of ``-m slow``; ``-m soak`` is the long run, whose result the
+documentation has. The tests of commands and models beside this one give random bytes to the library without the
+sanitizers.
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ def test_every_number_of_a_hand_made_trace() -> None:
     assert result.spin_ups.total == 3
     assert result.minutes == pytest.approx(1)
     assert result.false.value == pytest.approx(1)
-    # 100 samples before the shot and 130 after the burst; 200 before and 100 after each of the other two; ends included.
+    # 100 samples before the shot and 130 after the burst; 200 before and 100 after each of the other two; ends
+    # included.
     assert result.quiet_minutes == pytest.approx((6000 - 231 - 2 * 301) / 6000)
     assert result.false_quiet.count == 1
     assert result.duty == pytest.approx((70 + 100 + 15) / 6000)
