@@ -1,8 +1,8 @@
-"""Kills parts of a fleet: three NATS servers, three daemons of one group and 200 emulated blasters, all on this machine.
+"""Kills daemons and servers of a fleet: three NATS servers, three daemons of one group and 200 emulated blasters.
 
-Daemons and servers are killed (``kill -9``) at random and started again while the blasters publish. The table shows how
-long takeovers took, and whether a sample was left without a score, an event was lost, or two daemons held a partition
-at once.
+All run on this machine. Daemons and servers are killed (``kill -9``) at random and started again while the blasters
+publish. The table shows how long takeovers took, and whether a sample was left without a score, an event was lost, or
+two daemons held a partition at once.
 
 Run: python -m benchmarks.fleet [--daemon-kills 3] [--node-kills 1] [--blasters 200] [--seed 1] [--cost]
 The full run: --daemon-kills 30 --node-kills 10 (about 10 minutes). --cost compares the daemon's CPU time per sample with MQTT.
@@ -130,7 +130,10 @@ async def measure(folder: Path, options: argparse.Namespace) -> Run:
 
 
 async def all_scored(daemons: Sequence[FleetDaemon], blasters: int, last_ms: int) -> list[dict[str, Any]]:
-    """Wait until the newest sample of every blaster is scored, at most :data:`PATIENCE_S`; return the journals' entries."""
+    """Wait until the newest sample of every blaster is scored, at most :data:`PATIENCE_S`.
+
+    Return the journals' entries.
+    """
     deadline = time.monotonic() + PATIENCE_S
     while True:
         await asyncio.sleep(SETTLE_S / 2)

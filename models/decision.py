@@ -193,7 +193,10 @@ class Decision:
         probability: npt.NDArray[np.floating[Any]],
         envelope: npt.NDArray[np.float64],
     ) -> None:
-        """Process the samples from ``start`` on, at least one; they and the one before have outputs and no missed steps."""
+        """Process the samples from ``start`` on, at least one.
+
+        They and the one before have outputs and no missed steps.
+        """
         attack, release, s = self.parameters.attack, self.parameters.release, self.envelope
         followed: list[float] = []
         append = followed.append
@@ -210,7 +213,10 @@ class Decision:
     def _switch_wheels(
         self, start: int, time_ms: npt.NDArray[np.integer[Any]], levels: npt.NDArray[np.float64]
     ) -> None:
-        """Switch the wheels by the ``levels`` of the envelope at the samples from ``start`` on; none of them is stale."""
+        """Switch the wheels by the ``levels`` of the envelope at the samples from ``start`` on.
+
+        None of them is stale.
+        """
         high = levels >= self.parameters.on
         outside = np.flatnonzero(high | (levels < self.parameters.off))
         wanted = high[outside]

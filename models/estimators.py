@@ -82,7 +82,9 @@ def fit_members(
     weights: Weights | None = None,
     options: EstimatorOptions = _DEFAULTS,
 ) -> tuple[FittedModel, tuple[str, ...]]:
-    """Fit every member of ``spec`` on its rows in ``inputs`` and ``labels`` ``(n,)``; return warnings as well, a line each.
+    """Fit every member of ``spec`` on its rows in ``inputs`` and ``labels`` ``(n,)``.
+
+    Return warnings as well, a line each.
 
     ``weights`` ``(n,)`` are the weights of the rows, all 1 by default. The first member has the random seed ``seed``,
     the second ``seed + 1``, and so on. With ``options.hard_rounds``, the rows must be in order of time, and a member is

@@ -17,7 +17,10 @@ from models.decision_parameters import DecisionParameters
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpinUps:
-    """``times_ms`` ``(k, 2)``: when wheels go on and off; ``samples`` ``(k, 2)``: the first sample on, the first off again."""
+    """``times_ms`` ``(k, 2)``: when wheels go on and off.
+
+    ``samples`` ``(k, 2)``: the first sample on, the first off again.
+    """
 
     times_ms: npt.NDArray[np.int64]
     samples: npt.NDArray[np.int64]
@@ -25,7 +28,9 @@ class SpinUps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Levels:
-    """The levels of the envelope at each of ``k`` steps of a stream of ``count`` samples; a gap has steps without a sample.
+    """The levels of the envelope at each of ``k`` steps of a stream of ``count`` samples.
+
+    A gap has steps without a sample.
 
     ``time_ms`` ``(k,)`` is the time of each step, ``sample`` ``(k,)`` the sample at or before which it comes. Wheels go on at
     a step where ``rise`` ``(k,)`` is at least the threshold, and off where ``fall`` ``(k,)`` is below the lower one: both are

@@ -259,7 +259,10 @@ class Registry:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes from changing the registry. Raises :class:`InputError` if it does not exist or is busy."""
+        """Keep other processes from changing the registry.
+
+        Raises :class:`InputError` if it does not exist or is busy.
+        """
         if not self.folder.is_dir():
             raise InputError(f"{self.place} contains no model yet")
         with private_files(self.folder.parent):

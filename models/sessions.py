@@ -83,7 +83,9 @@ def open_sessions_of_logs(
 
 
 def cut_session(session: Session, remaining: npt.NDArray[np.bool_]) -> Session:
-    """Return ``session`` with its ``remaining`` samples ``(n,)`` only, at least one; its shots stay accepted or rejected.
+    """Return ``session`` with its ``remaining`` samples ``(n,)`` only, at least one.
+
+    Its shots stay accepted or rejected.
 
     Readings at the sensor's full rate are not kept.
     """

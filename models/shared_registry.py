@@ -152,7 +152,10 @@ class SharedRegistry(Registry):
             yield
 
     def _change(self, entry: Callable[[], tuple[str, Mapping[str, Any]]]) -> None:
-        """Add the change that ``entry`` returns; it is called again, with the copy up to date, if another came first."""
+        """Add the change that ``entry`` returns.
+
+        It is called again, with the copy up to date, if another came first.
+        """
         for _ in range(_ATTEMPTS):
             action, values = entry()
             now = datetime.now(UTC).isoformat(timespec="milliseconds")

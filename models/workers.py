@@ -60,7 +60,9 @@ class Workers:
 def run_parallel(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: Workers
 ) -> Generator[Result, None, None]:
-    """Yield ``function`` of each task in the order of completion; tasks start in the given order, so put long ones first.
+    """Yield ``function`` of each task in the order of completion.
+
+    Tasks start in the given order, so put long ones first.
 
     ``function`` must be picklable except for local work; tasks and results always. Closing the iterator, or an
     exception such as ``KeyboardInterrupt`` inside it, ends the workers; Ctrl-C interrupts only this process. Raises
@@ -248,7 +250,10 @@ def _call(function: Callable[[Task], Result], task: Task) -> Result:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Start processes in the block that ignore Ctrl-C, which a terminal sends to all processes; the parent ends them."""
+    """Start processes in the block that ignore Ctrl-C, which a terminal sends to all processes.
+
+    The parent ends them.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -49,7 +49,10 @@ class Trace:
 def score_sessions(
     model: WindowModel, sessions: Sequence[Session], *, progress: Callable[[int], object] = lambda _: None
 ) -> tuple[Trace, ...]:
-    """Score each of ``sessions`` from its start, as the daemon scores a stream; ``progress(1)`` is called after each."""
+    """Score each of ``sessions`` from its start, as the daemon scores a stream.
+
+    ``progress(1)`` is called after each.
+    """
     traces = []
     for session in sessions:
         traces.append(Trace(session, score_recording(model, session.recording)))

@@ -1,4 +1,4 @@
-"""Writes the pages of the documentation that are made from the code: all commands with their options, and the modules."""
+"""Writes the pages of the documentation that are made from the code: commands with their options, and modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Griffe extension that turns docstrings into Markdown: Sphinx's notation for references, doctests, and ``::`` before code."""
+"""A Griffe extension that turns Sphinx's notation in docstrings into Markdown: references, doctests and ``::``."""
 
 from __future__ import annotations
 

@@ -45,7 +45,10 @@ class Marks:
         return sum(to_ms - from_ms for from_ms, to_ms in self.left_out)
 
     def leave_out(self, from_ms: int, to_ms: int) -> Marks:
-        """Return these marks with one more stretch. Raises :class:`InputError` if ``to_ms`` is not after ``from_ms``."""
+        """Return these marks with one more stretch.
+
+        Raises :class:`InputError` if ``to_ms`` is not after ``from_ms``.
+        """
         return make_marks([*self.left_out, (from_ms, to_ms)], self.not_shots)
 
     def use_again(self, from_ms: int, to_ms: int) -> Marks:

@@ -141,7 +141,10 @@ def _parse_command(command: str | None) -> list[str] | None:
 
 
 def _run_until_done(work: Coroutine[Any, Any, RunRecord]) -> RunRecord:
-    """Return the result of ``work``. SIGINT, SIGTERM and SIGHUP stop every child process, and raise :class:`click.Abort`."""
+    """Return the result of ``work``.
+
+    SIGINT, SIGTERM and SIGHUP stop every child process, and raise :class:`click.Abort`.
+    """
 
     async def cancellable() -> RunRecord:
         task = asyncio.current_task()
@@ -170,7 +173,10 @@ def _select(names: tuple[str, ...], seconds: float | None, seed: int | None, *, 
 
 @contextmanager
 def _progress(total: int) -> Iterator[OnDone]:
-    """Print a line to stderr as each scenario ends, and on a terminal show a progress bar; report progress to other programs."""
+    """Print a line to stderr as each scenario ends, and on a terminal show a progress bar.
+
+    Report progress to other programs.
+    """
     console = Console(file=unguarded(sys.stderr), highlight=False)
     columns = (TextColumn("scenarios"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (

@@ -76,7 +76,9 @@ class QemuMachine:
 
 @asynccontextmanager
 async def run_machine(settings: bytes, recording: bytes, *, image: Path | None = None) -> AsyncIterator[QemuMachine]:
-    """Run ``image``, by default built from the sources, with ``settings`` and ``recording`` in its flash; end QEMU with the context.
+    """Run ``image``, by default built from the sources, with ``settings`` and ``recording`` in its flash.
+
+    End QEMU with the context.
 
     Raises :class:`InputError` if QEMU is missing, and :class:`QemuError` if it cannot be started.
     """

@@ -16,7 +16,9 @@ from stinger.cli.repairs import warn, warn_of_repairs
 def stream_dataset(
     paths: Sequence[str], options: StreamOptions, *, min_shot_gap_ms: float, rate_hz: float, every: int
 ) -> Dataset:
-    """Return the training set of the logs at ``paths``, also in shared storage; samples in several of them are used once.
+    """Return the training set of the logs at ``paths``, also in shared storage.
+
+    Samples in several of them are used once.
 
     Prints warnings. Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is too short.
     """

@@ -26,7 +26,10 @@ _MAX_BYTES: Final = 10_000
 
 
 def cache_folder() -> Path:
-    """Return the folder of the copies: ``storage`` in the user's cache folder. It need not exist, and may be deleted."""
+    """Return the folder of the copies: ``storage`` in the user's cache folder.
+
+    It need not exist, and may be deleted.
+    """
     return user_cache_path("stinger-ml", appauthor=False) / "storage"
 
 

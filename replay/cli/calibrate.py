@@ -164,7 +164,10 @@ def calibrate(
 
 @dataclass(frozen=True, slots=True)
 class _Destination:
-    """Where ``model`` is written with other parameters: to the file ``out``, else to a registry; nowhere without one."""
+    """Where ``model`` is written with other parameters: to the file ``out``, else to a registry.
+
+    Without a registry it is not written.
+    """
 
     model: Model
     target: str

@@ -79,7 +79,9 @@ def calibrate_envelope(
     min_lead_ms: float,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Calibration | None:
-    """Choose threshold, attack and release together, with the least cost within ``budget``; ``None`` if none is within it.
+    """Choose threshold, attack and release together, with the least cost within ``budget``.
+
+    ``None`` if none is within it.
 
     A coarse grid of attack and release is searched first, then finer ones around the best for each part of the data.
     Attack and release are only changed if that costs clearly less (95 % interval) on the parts of the data that nothing

@@ -41,7 +41,10 @@ _SLOWEST_FIRST: Final = ("cnn", "et", "rf", "hgb", "xgb", "mlp")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """The results of a candidate: a trace of each held-out session, or the reason of a ``failure``; and fit warnings."""
+    """The results of a candidate: a trace of each held-out session, or the reason of a ``failure``.
+
+    It also holds the warnings about the fit.
+    """
 
     spec: ModelSpec
     traces: tuple[Trace, ...]
@@ -76,7 +79,9 @@ def train_on_all(
     *,
     base: BaseRows | None = None,
 ) -> tuple[Model, tuple[str, ...]]:
-    """Train the model that ``meta`` names on all of ``sessions``, and on ``base``; return it and warnings about the fit.
+    """Train the model that ``meta`` names on all of ``sessions``, and on ``base``.
+
+    Return it and warnings about the fit.
 
     Adds the number of rows, a hash of them and the losses of the fit (:data:`LOSSES`) to ``meta.training``. Raises :class:`InputError` if it is too large for a
     model file.

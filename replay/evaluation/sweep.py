@@ -43,5 +43,8 @@ def sweep(
 
 
 def parameters_at(parameters: DecisionParameters, on: float) -> DecisionParameters:
-    """Return ``parameters`` with the threshold ``on`` and ``off`` at half of it; unchanged if that is their threshold."""
+    """Return ``parameters`` with the threshold ``on`` and ``off`` at half of it.
+
+    They are unchanged if that is their threshold.
+    """
     return parameters if on == parameters.on else parameters.at(on)

@@ -29,7 +29,10 @@ class TurnPlan:
     seed: int = 1
 
     def turned(self, sessions: Sequence[Session]) -> tuple[Session, ...]:
-        """Return copies of ``sessions`` for every angle and draw, all of them each time; those of a draw have the same axis."""
+        """Return copies of ``sessions`` for every angle and draw, all of them each time.
+
+        Those of a draw have the same axis.
+        """
         axes = random_axes(np.random.default_rng(self.seed), self.draws)
         return tuple(
             turn_session(session, angle, axis) for angle in self.angles for axis in axes for session in sessions
@@ -38,7 +41,9 @@ class TurnPlan:
 
 @dataclass(frozen=True, slots=True)
 class TurnedResult:
-    """The results for recordings turned by ``degrees``: means over ``draws`` axes; ``lowest_precision`` is that of the worst.
+    """The results for recordings turned by ``degrees``: means over ``draws`` axes.
+
+    ``lowest_precision`` is that of the worst.
 
     ``average_precision`` is ``None`` without a shot to predict.
     """

@@ -42,7 +42,10 @@ def uncertainty_of(
     min_lead_ms: float,
     seed: int = 1,
 ) -> Uncertainty:
-    """Compute the intervals and figures by chance of ``traces`` at ``parameters``; ``precision`` is that of ``traces``."""
+    """Compute the intervals and figures by chance of ``traces`` at ``parameters``.
+
+    ``precision`` is that of ``traces``.
+    """
     blocks = divide_into_blocks(traces)
     followed = follow_traces(traces, parameters)
     bootstrap = BlockBootstrap(blocks, confidence=CONFIDENCE, seed=seed)

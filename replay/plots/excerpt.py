@@ -19,7 +19,9 @@ _LSB_PER_UNIT: Final = np.array([ACCEL_LSB_PER_G] * 3 + [GYRO_LSB_PER_DPS] * 3)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Excerpt:
-    """Times are in seconds relative to the moment in the centre of interest; rows are NaN where the recording has a gap.
+    """Times are in seconds relative to the moment in the centre of interest.
+
+    Rows are NaN where the recording has a gap.
 
     ``motion`` ``(n, 6)`` at ``time_s`` ``(n,)``: acceleration in g, then turn rate in degrees a second.
     ``probability`` ``(m, models)`` at ``probability_time_s`` ``(m,)``. ``accepted_s`` and ``rejected_s`` are the times of

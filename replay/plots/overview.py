@@ -62,7 +62,10 @@ class _PlacedSession:
 
 
 def draw_dataset(sessions: Sequence[Session], path: StrPath, *, title: str, dpi: float, max_points: int) -> None:
-    """Write a PNG of the six axes of ``sessions`` over time, with about ``max_points`` points per line; peaks are kept."""
+    """Write a PNG of the six axes of ``sessions`` over time, with about ``max_points`` points per line.
+
+    Peaks are kept.
+    """
     placed = _in_line(sessions)
     stack = _Stack(placed, len(CHANNELS), panel_in=0.85, space_in=0.13, dpi=dpi, title=title)
     for i, (panel, name) in enumerate(zip(stack.panels, CHANNELS, strict=True)):

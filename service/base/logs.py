@@ -121,7 +121,10 @@ class RepeatedFailure:
         return new
 
     def reset(self) -> int:
-        """Record that the operation works again, so that the next failure is new; return how many repeats there were."""
+        """Record that the operation works again, so that the next failure is new.
+
+        Return how many repeats there were.
+        """
         repeats, self._reason, self._repeats = self._repeats, None, 0
         return repeats
 

@@ -27,13 +27,19 @@ class Sink:
         """Handle that a device is no longer known. If it returns, it is new: :meth:`on_device` comes first again."""
 
     def on_release(self, device: DeviceName) -> None:
-        """Handle that another daemon serves a device from now on, and publishes its states. If it returns, it is new."""
+        """Handle that another daemon serves a device from now on, and publishes its states.
+
+        If the device returns, it is new.
+        """
 
     def on_model(self, model: ModelInUse) -> None:
         """Handle another model, or another threshold, for a device."""
 
     def on_blocks(self, blocks: Sequence[Block]) -> None:
-        """Handle the samples of several devices that are about to be scored; by default with :meth:`on_samples` for each."""
+        """Handle the samples of several devices that are about to be scored.
+
+        The default calls :meth:`on_samples` for each.
+        """
         for block in blocks:
             self.on_samples(block)
 
@@ -52,7 +58,10 @@ class Sink:
             self.on_scores(block, probability, stamps)
 
     def on_scores(self, block: Block, probability: npt.NDArray[np.float32], stamps: Stamps) -> None:
-        """Handle the scores ``(n,)`` of a block, NaN for a sample without one. Comes after the events that they caused."""
+        """Handle the scores ``(n,)`` of a block, NaN for a sample without one.
+
+        Comes after the events that they caused.
+        """
 
     def on_link(self, report: LinkReport) -> None:
         """Handle a link report, which may repeat the one before it."""

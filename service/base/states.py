@@ -1,4 +1,7 @@
-"""States of a device and of the daemon, as values: each holds until the next one replaces it. Events are in ``events``."""
+"""States of a device and of the daemon, as values: each holds until the next one replaces it.
+
+Events are in ``events``.
+"""
 
 from __future__ import annotations
 

@@ -83,7 +83,10 @@ def run(
 
 
 def run_daemon(open_daemon: OpenDaemon, config: Config, load: Callable[[], Config]) -> None:
-    """Run the daemon that ``open_daemon`` opens until it ends or a signal ends it; at SIGHUP, reload its configuration."""
+    """Run the daemon that ``open_daemon`` opens until it ends or a signal ends it.
+
+    At SIGHUP, reload its configuration.
+    """
 
     async def run_daemon_on_loop(notifier: Notifier) -> None:
         stop = asyncio.Event()

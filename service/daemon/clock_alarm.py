@@ -10,7 +10,10 @@ from stinger.device_name import DeviceName
 
 
 class ClockAlarm(Sink):
-    """Calls ``on_problem`` with a line about the devices whose clock is not usable; with an empty one if there are none."""
+    """Calls ``on_problem`` with a line about the devices whose clock is not usable.
+
+    The line is empty if there are none.
+    """
 
     def __init__(self, on_problem: Callable[[str], None]) -> None:
         self._on_problem = on_problem

@@ -273,7 +273,10 @@ def _recorder(stack: AsyncExitStack, config: Config, recordings: Path, alarms: A
 
 
 def _outbox(stack: AsyncExitStack, path: Path, config: Config, alarms: Alarms, lock: DaemonLock) -> Outbox:
-    """Return the outbox in the data folder. It is opened while the folder is locked, so that no other daemon uses it."""
+    """Return the outbox in the data folder.
+
+    It is opened while the folder is locked, so that no other daemon uses it.
+    """
     outbox = Outbox(
         path,
         limit=config.outbox.max_events,

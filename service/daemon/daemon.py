@@ -105,7 +105,10 @@ class Daemon:
         _LOG.info("configuration_reloaded", changed=len(changed), after_a_restart=",".join(sorted(waiting)) or "none")
 
     async def _run(self, stop: asyncio.Event, ready: Callable[[], None]) -> BaseException | None:
-        """Run every task of the daemon in one group; return the error that ended the sources or the lock, if one did."""
+        """Run every task of the daemon in one group.
+
+        Return the error that ended the sources or the lock, if one did.
+        """
         parts = self._parts
         async with asyncio.TaskGroup() as tasks:
             broker = tasks.create_task(parts.link.run(), name="broker")
@@ -159,7 +162,10 @@ class Daemon:
             await self._parts.embedded_broker.supervise(self._parts.alarms.on_embedded_broker)
 
     async def _lock_data_folder(self) -> UnavailableError:
-        """Lock the data folder as soon as it can be written to; return the error if another daemon has locked it then."""
+        """Lock the data folder as soon as it can be written to.
+
+        Return the error if another daemon has locked it then.
+        """
         parts = self._parts
         while parts.lock.problem:
             await asyncio.sleep(LOCK_RETRY_S)
@@ -172,7 +178,10 @@ class Daemon:
         raise AssertionError("waits for ever")
 
     async def _run_sources(self) -> BaseException | None:
-        """Run all sources; with none, wait to be cancelled. Return the error of a source that failed, which ends all."""
+        """Run all sources; with none, wait to be cancelled.
+
+        Return the error of a source that failed, which ends all.
+        """
         parts = self._parts
         try:
             async with asyncio.TaskGroup() as tasks:

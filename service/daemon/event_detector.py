@@ -113,7 +113,10 @@ class EventDetector:
         return events
 
     def restart(self) -> list[Event]:
-        """Forget all samples, as the link broke or the device booted; return the events of wheels that this switches off."""
+        """Forget all samples, as the link broke or the device booted.
+
+        Return the events of wheels that this switches off.
+        """
         events: list[Event] = []
         if self._on_ms is not None and self._last_ms is not None:
             events += self._switched(Switch(self._last_ms, False), self._last_s())

@@ -55,7 +55,10 @@ class Fence:
         self._committed_ns[partition] = max(captured_ns, self._committed_ns[partition])
 
     def admit(self, message: OutgoingMessage, put_ns: int | None) -> OutgoingMessage | None:
-        """Return what to send instead of ``message``, ``None`` for nothing; see :data:`service.mqtt.publisher.Admission`."""
+        """Return what to send instead of ``message``, ``None`` for nothing.
+
+        See :data:`service.mqtt.publisher.Admission`.
+        """
         levels = message.topic.split("/", _DEVICE_LEVELS)
         device = levels[1] if len(levels) >= _DEVICE_LEVELS and levels[0] == _ROOT else DAEMON
         if device == DAEMON or device in self._exempt:

@@ -84,7 +84,10 @@ class Pipeline:
         return bool(self._spinning)
 
     def subscribe(self, sink: Sink) -> None:
-        """Pass everything to ``sink`` too, after the sinks subscribed before it. Call it before the first device is added."""
+        """Pass everything to ``sink`` too, after the sinks subscribed before it.
+
+        Call it before the first device is added.
+        """
         assert not self._devices, "a sink subscribed now would miss a device"
         self._sinks += (sink,)
         # Called for every block: a sink that does nothing then is left out.
@@ -105,7 +108,9 @@ class Pipeline:
         self._device(name)
 
     def score(self, blocks: Sequence[Block]) -> None:
-        """Score ``blocks``, at most one of each device, in one run of the model. Raises ``ValueError`` for two of one device.
+        """Score ``blocks``, at most one of each device, in one run of the model.
+
+        Raises ``ValueError`` for two of one device.
 
         Events are passed on before scores: people wait for events.
         """
@@ -148,7 +153,10 @@ class Pipeline:
                 self.link(LinkReport(name, LinkState.ENDED, reason, device.counters or LinkCounters()))
 
     def forget(self, name: DeviceName) -> None:
-        """Forget a device with all that is known of it, its threshold included; end its spin-up. Ignore an unknown one."""
+        """Forget a device with all that is known of it, its threshold included; end its spin-up.
+
+        Ignore an unknown one.
+        """
         device = self._devices.get(name)
         if device is None:
             return
@@ -175,7 +183,10 @@ class Pipeline:
         return self._monotonic_ns()
 
     def tick(self, now_ns: int | None = None) -> None:
-        """Switch off the wheels of devices whose last score is too old at ``now_ns``, on the monotonic clock; ``None``: now."""
+        """Switch off the wheels of devices whose last score is too old at ``now_ns``, on the monotonic clock.
+
+        ``None`` means now.
+        """
         now_ns = self._monotonic_ns() if now_ns is None else now_ns
         for name, device in list(self._spinning.items()):
             self._emit(device.detector.tick(now_ns), None)

@@ -23,7 +23,7 @@ STATUS_S: Final = 1.0
 
 
 async def check_broker(address: BrokerAddress, root: TopicRoot, *, status_s: float = STATUS_S) -> list[Finding]:
-    """Return whether the broker at ``address`` accepts a connection, and the state of the daemon that publishes below ``root``."""
+    """Return whether the broker at ``address`` accepts a connection, and the state of the daemon below ``root``."""
     status: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def take(message: IncomingMessage, _read_ns: int) -> None:

@@ -24,7 +24,7 @@ _JOIN_GROUP: Final = "sudo usermod -aG dialout $USER, and log in again"
 
 
 def check_ports(blasters: Sequence[BlasterPort], others: Sequence[tuple[str, str]]) -> list[Finding]:
-    """Return the serial ports. ``blasters`` have a blaster's USB identity, ``others`` are paths and descriptions of all ports."""
+    """Return the serial ports. ``blasters`` have a blaster's USB identity, ``others`` are all, as path and description."""
     if not blasters:
         seen = ", ".join(path for path, _ in others) or "no serial ports at all"
         return [

@@ -129,7 +129,9 @@ class AiomqttConnection(PublishingConnection):
         self._send_unsubscribe([self._settings.root.outward(name) for name in filters])
 
     async def open(self) -> None:
-        """Connect and wait until the broker accepts. Raises :class:`MqttError` if it cannot be reached, refuses or closes.
+        """Connect and wait until the broker accepts.
+
+        Raises :class:`MqttError` if it cannot be reached, refuses or closes.
 
         aiomqtt does not notice a broker that closes the connection instead of answering.
         """

@@ -174,7 +174,10 @@ class BrokerLink:
             self._state = BrokerState.STOPPED
 
     def stop(self, within_s: float) -> None:
-        """Have :meth:`run` end within ``within_s`` or little more; what was not delivered by then stays in the outbox."""
+        """Have :meth:`run` end within ``within_s`` or little more.
+
+        What was not delivered by then stays in the outbox.
+        """
         self._stop_by_s = time.monotonic() + within_s
         self._state = BrokerState.STOPPING
         self._stop_requested.set()
@@ -256,7 +259,10 @@ class BrokerLink:
             self._on_first_connection = None
 
     async def _publish_offline(self, connection: PublishingConnection) -> None:
-        """Publish that the daemon is offline: DISCONNECT keeps the broker from publishing the will. Wait unless cancelled."""
+        """Publish that the daemon is offline: DISCONNECT keeps the broker from publishing the will.
+
+        Wait unless cancelled.
+        """
         offline = self._status(online=False)
         task = asyncio.current_task()
         with suppress(MqttError, TimeoutError, ValueError):

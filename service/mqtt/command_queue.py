@@ -112,7 +112,10 @@ class CommandQueue:
         return None
 
     async def _execute(self, message: IncomingMessage) -> bytes | None:
-        """Carry out the command in ``message``; return the payload of its answer, ``None`` if another daemon answers."""
+        """Carry out the command in ``message``.
+
+        Return the payload of its answer, ``None`` if another daemon answers.
+        """
         request = request_on(message.topic)
         try:
             content = read_content(message.payload)

@@ -94,7 +94,10 @@ def request_on(topic: str) -> CommandRequest:
 
 
 def read_content(payload: bytes) -> dict[str, Any]:
-    """Return the JSON object in ``payload``, an empty one for an empty payload. Raises :class:`InputError` for anything else."""
+    """Return the JSON object in ``payload``, an empty one for an empty payload.
+
+    Raises :class:`InputError` for anything else.
+    """
     if len(payload) > MAX_PAYLOAD:
         raise InputError(f"{len(payload)} bytes are too many: at most {MAX_PAYLOAD}")
     if not payload.strip():
@@ -109,7 +112,10 @@ def read_content(payload: bytes) -> dict[str, Any]:
 
 
 def take_id(content: dict[str, Any]) -> str | None:
-    """Remove the id from ``content`` and return it, for the answer. Raises :class:`InputError` if it is not a short text."""
+    """Remove the id from ``content`` and return it, for the answer.
+
+    Raises :class:`InputError` if it is not a short text.
+    """
     identity = content.pop("id", None)
     if identity is not None and not _is_text(identity, 0, _MAX_ID):
         raise InputError(f"id: expected a text of at most {_MAX_ID} characters")

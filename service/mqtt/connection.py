@@ -105,7 +105,10 @@ class ConnectionSettings:
 
 
 class Connection(ABC):
-    """One connection to a broker, open until it is lost; it never reconnects. Made by :class:`~service.mqtt.connector.Connector`."""
+    """One connection to a broker, open until it is lost; it never reconnects.
+
+    Made by :class:`~service.mqtt.connector.Connector`.
+    """
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings

@@ -9,7 +9,7 @@ from service.mqtt.suspects import Key
 
 
 class InFlight:
-    """Messages in flight: events by their number in the outbox, states by a number of their own, each with when it was sent."""
+    """Messages in flight: events by their number in the outbox, states by a number of their own, each with its time."""
 
     def __init__(self) -> None:
         self._events: dict[int, float] = {}

@@ -1,4 +1,7 @@
-"""Build MQTT messages from events and states: topic, JSON payload, QoS, retained or not. Schemas: ``service/mqtt/schemas``."""
+"""Build MQTT messages from events and states: topic, JSON payload, QoS, retained or not.
+
+Schemas: ``service/mqtt/schemas``.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +40,18 @@ class OutgoingMessage:
 
 
 def message(channel: Channel, topic: str, content: Mapping[str, Any]) -> OutgoingMessage:
-    """Return the message with ``content`` as JSON for ``topic`` of ``channel``. Raises ``ValueError`` for NaN and infinities."""
+    """Return the message with ``content`` as JSON for ``topic`` of ``channel``.
+
+    Raises ``ValueError`` for NaN and infinities.
+    """
     return OutgoingMessage(topic, encode(content), channel.qos, channel.retain, channel.delivery)
 
 
 def encode(content: Mapping[str, Any]) -> bytes:
-    """Return ``content`` as compact JSON in UTF-8. Raises ``ValueError`` for NaN and infinities, which JSON does not have."""
+    """Return ``content`` as compact JSON in UTF-8.
+
+    Raises ``ValueError`` for NaN and infinities, which JSON does not have.
+    """
     return _to_json(content).encode(errors="replace")
 
 

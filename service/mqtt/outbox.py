@@ -171,7 +171,10 @@ class Outbox:
         self._mirror.retry()
 
     def checkpoint(self) -> None:
-        """Move changes from the write-ahead log into the database. May wait for the disk; may be called from any thread."""
+        """Move changes from the write-ahead log into the database.
+
+        May wait for the disk; may be called from any thread.
+        """
         self._mirror.checkpoint()
 
     def close(self) -> None:

@@ -77,7 +77,10 @@ class Changes:
 
 
 class OutboxFile:
-    """An open, sound outbox file; made by :func:`open_outbox_file`. Use it from one thread, except :meth:`checkpoint`."""
+    """An open, sound outbox file; made by :func:`open_outbox_file`.
+
+    Use it from one thread, except :meth:`checkpoint`.
+    """
 
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
         self._path = path
@@ -113,7 +116,10 @@ class OutboxFile:
             )
 
     def checkpoint(self) -> None:
-        """Move changes from the write-ahead log into the database. May wait for the disk; may be called from any thread."""
+        """Move changes from the write-ahead log into the database.
+
+        May wait for the disk; may be called from any thread.
+        """
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, timeout=0)) as database:
             database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
@@ -124,7 +130,9 @@ class OutboxFile:
 
 
 def open_outbox_file(path: Path, *, limit: int, on_set_aside: Callable[[str], None]) -> tuple[OutboxFile, StoredQueue]:
-    """Open the outbox file at ``path`` and load at most the ``limit`` newest of its messages; create it if it is missing.
+    """Open the outbox file at ``path`` and load at most the ``limit`` newest of its messages.
+
+    Create it if it is missing.
 
     A file that is damaged in any way is set aside under another name, and an empty one created; ``on_set_aside`` takes one
     line about that. Raises :class:`UnavailableFileError` if there is no file to work with now.

@@ -40,7 +40,10 @@ class PahoReading:
         paho._sock_recv = self._receive_limited  # noqa: SLF001
 
     def refusal(self) -> str:
-        """Return the refusal in a CONNACK that paho reports as a protocol error only, as with code 1 of 3.1.1; or ""."""
+        """Return the refusal in a CONNACK that paho reports as a protocol error only, as with code 1 of 3.1.1.
+
+        Return "" for anything else.
+        """
         if len(self._beginning) < _CONNACK_BYTES or self._beginning[0] != _CONNACK:
             return ""
         code = self._beginning[_CONNACK_BYTES - 1]

@@ -70,7 +70,10 @@ class SampleSubscription:
 
 
 class _SampleQueue:
-    """Messages that wait to be fetched. When the connection is lost, iterating raises the reason after the last message."""
+    """Messages that wait to be fetched.
+
+    When the connection is lost, iterating raises the reason after the last message.
+    """
 
     def __init__(self, max_waiting: int) -> None:
         self._max_waiting = max_waiting

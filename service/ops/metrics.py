@@ -87,7 +87,10 @@ class Metrics:
         self._started_s = time.time()
 
     def device(self, name: str) -> DeviceMetrics:
-        """Return the counters of a device, created at the first call. Too slow for every sample: callers keep the result."""
+        """Return the counters of a device, created at the first call.
+
+        Too slow for every sample: callers keep the result.
+        """
         found = self._devices.get(name)
         if found is None:
             found = self._devices[name] = DeviceMetrics(name)
@@ -115,7 +118,10 @@ class Metrics:
         self.deleted_before_upload += deleted_before_upload
 
     def expose(self) -> bytes:
-        """Return everything in Prometheus' text format, :data:`service.ops.exposition.CONTENT_TYPE`. From any thread."""
+        """Return everything in Prometheus' text format, :data:`service.ops.exposition.CONTENT_TYPE`.
+
+        May be called from any thread.
+        """
         return expose(self._families()) + process_metrics()
 
     def _families(self) -> Iterator[Family]:

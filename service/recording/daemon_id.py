@@ -1,4 +1,4 @@
-"""The name of this daemon's folder in shared storage: made once for each data folder, so that no two daemons share one."""
+"""The name of this daemon's folder in shared storage: made once for each data folder, so it is never shared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _MAX_BYTES: Final = 1000
 
 
 def daemon_id(data_dir: Path) -> str:
-    """Return the id of the daemon whose data folder is ``data_dir``, such as ``hall-1-3f9c02ab``; make one if it has none.
+    """Return the id of the daemon whose data folder is ``data_dir``, such as ``hall-1-3f9c02ab``.
+
+    Make one if it has none.
 
     Raises :class:`FileError` if the file cannot be written, or holds something else.
     """

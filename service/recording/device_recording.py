@@ -34,7 +34,9 @@ class DeviceRecording:
     """Notes for the next recording."""
 
     def open_file(self, block: Block, now_s: float, *, max_bytes: int) -> RecordingFile:
-        """Begin a new recording with ``block``; it starts at ``now_s`` (Unix time) if the block's time cannot be stored.
+        """Begin a new recording with ``block``.
+
+        It starts at ``now_s`` (Unix time) if the block's time cannot be stored.
 
         Raises ``OSError``.
         """

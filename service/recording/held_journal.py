@@ -132,7 +132,10 @@ def restore_or_warn(path: StrPath, recordings: Path) -> None:
 
 
 def read_held(path: StrPath) -> list[HeldSamples]:
-    """Return what the journal ``path`` holds that was not recorded; nothing if there is none. Raises :class:`FileError`."""
+    """Return what the journal ``path`` holds that was not recorded; nothing if there is none.
+
+    Raises :class:`FileError`.
+    """
     try:
         data = read_bytes(path, at_most=_MAX_BYTES)
     except FileError as error:

@@ -66,7 +66,10 @@ def nearest_edge_ms(recording: Recording, time_ms: int) -> int:
 
 
 def _is_stored(recording: Path) -> bool:
-    """Return whether ``recording`` is in a store, where a daemon may write its sidecar; any other file is a log of a person."""
+    """Return whether ``recording`` is in a store, where a daemon may write its sidecar.
+
+    Any other file is a log of a person.
+    """
     folder = recording.absolute().parents
     return STEM.fullmatch(recording.stem) is not None and len(folder) > 1 and folder[1].name == _STORE
 
@@ -76,7 +79,10 @@ def _lock(recording: Path) -> AbstractContextManager[None]:
 
 
 def _sidecar_of_log(log: Path) -> Sidecar | None:
-    """Return the sidecar of a log that is in no store; refuse to replace another JSON file that happens to have its name."""
+    """Return the sidecar of a log that is in no store.
+
+    Refuse to replace another JSON file that happens to have its name.
+    """
     try:
         return find_sidecar(log)
     except FileError as error:

@@ -1,4 +1,7 @@
-"""Records every received sample, for training, in a file for each device and boot; survives a failing disk and a killed process."""
+"""Records every received sample, for training, in a file for each device and boot.
+
+Survives a failing disk and a killed process.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ class Pruned:
 
 
 class Retention:
-    """Prunes the recordings below the folder ``recordings``. With ``clock``, none is deleted by age while it is not trusted.
+    """Prunes the recordings below the folder ``recordings``.
+
+    With ``clock``, none is deleted by age while it is not trusted.
 
     With ``uploads``, the journal of a daemon that uploads its recordings, those that it does not have are kept. It
     never deletes the newest recording of a device, nor one that may still be open. What each model of ``registry``

@@ -33,7 +33,9 @@ _HELD: Final = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 @contextmanager
 def sidecar_lock(recording: Path, *, within_s: float = LOCK_WITHIN_S) -> Iterator[None]:
-    """Hold the lock of the store that ``recording``, or its sidecar, is in. Raises :class:`FileError` if another holds it too long.
+    """Hold the lock of the store that ``recording``, or its sidecar, is in.
+
+    Raises :class:`FileError` if another holds it too long.
 
     The lock is on the folder of all recordings; where folders cannot be locked, as on Windows, on a file in it. The
     system releases it if its holder is killed. On a file system without locks, nothing is locked.

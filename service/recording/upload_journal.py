@@ -36,7 +36,9 @@ def upload_name(recording: Path) -> str:
 
 
 class UploadJournal:
-    """What was uploaded to the folder ``url``, as recorded in the file ``path``. One process writes it, others may read it.
+    """What was uploaded to the folder ``url``, as recorded in the file ``path``.
+
+    One process writes it, others may read it.
 
     A journal of another folder counts as empty, and is replaced with the first line that is written. Raises
     :class:`FileError` if the journal cannot be read.

@@ -1,4 +1,7 @@
-"""Uploads closed recordings to shared storage while the daemon runs; a failure is tried again, and reported if it lasts."""
+"""Uploads closed recordings to shared storage while the daemon runs.
+
+A failure is tried again, and reported if it lasts.
+"""
 
 from __future__ import annotations
 

@@ -152,7 +152,10 @@ def _newest(
 
 
 def _read_logs(files: Sequence[LogFile], warnings: list[str], bar: ProgressBar) -> dict[str, Log]:
-    """Return the logs ``files`` by the hashes of their content; a damaged one that was found in a folder is left out."""
+    """Return the logs ``files`` by the hashes of their content.
+
+    A damaged one that was found in a folder is left out.
+    """
     logs: dict[str, Log] = {}
     with bar("Reading", len(files)) as progress:
         for file in files:

@@ -37,7 +37,10 @@ class PersonalModelResult:
 
 @dataclass(frozen=True, slots=True)
 class PersonalResult:
-    """A finished personalisation. ``pictures`` have a description each; so have ``reports``, which are Markdown pages."""
+    """A finished personalisation.
+
+    ``pictures`` have a description each; so have ``reports``, which are Markdown pages.
+    """
 
     models: tuple[PersonalModelResult, ...]
     pictures: tuple[tuple[str, str], ...]

@@ -169,7 +169,10 @@ class BlockBuilder:
         return made
 
     def _is_kept(self, time_ms: int, step_ms: int | None) -> bool:
-        """Return whether a sample is kept that follows the one before it by ``step_ms``; ``None`` for a boot's first."""
+        """Return whether a sample is kept that follows the one before it by ``step_ms``.
+
+        ``None`` for a boot's first.
+        """
         if self._rate.thinning is False:
             self._due_ms = time_ms + STEP_MS
             return True

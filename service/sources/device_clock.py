@@ -69,7 +69,10 @@ class DeviceClock:
         self._late_since_ms: float | None = None
 
     def lateness_ms(self, device_ms: float, read_ns: int) -> float | None:
-        """Return how late a sample of ``device_ms`` is if it arrives at ``read_ns``; ``None`` before any observation."""
+        """Return how late a sample of ``device_ms`` is if it arrives at ``read_ns``.
+
+        ``None`` before any observation.
+        """
         if self._lowest is None:
             return None
         since_ms = device_ms - self._origin_device_ms

@@ -186,7 +186,10 @@ class GroupMember:
         _LOG.info("partition_taken", partition=partition, epoch=epoch, position=checkpoint.position)
 
     def _stored_checkpoint(self, write: LeaseWrite) -> Checkpoint:
-        """Return the checkpoint in the lease that ``write`` replaces. Raises :class:`ConflictError` if it is an older one."""
+        """Return the checkpoint in the lease that ``write`` replaces.
+
+        Raises :class:`ConflictError` if it is an older one.
+        """
         if write.expected == 0:
             return Checkpoint()
         revision, record = self._records[write.partition]

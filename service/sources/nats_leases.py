@@ -117,7 +117,10 @@ class GroupView:
         self._members.pop(name, None)
 
     def observe_lease(self, partition: int, owner: str, epoch: int, revision: int, now_s: float) -> None:
-        """Note a lease as written with ``revision``; an empty ``owner`` means that it is free. Ignore an older revision."""
+        """Note a lease as written with ``revision``; an empty ``owner`` means that it is free.
+
+        Ignore an older revision.
+        """
         seen = self._leases.get(partition)
         if 0 <= partition < self._partitions and (seen is None or revision > seen.revision):
             self._leases[partition] = _SeenLease(owner, epoch, revision, now_s)

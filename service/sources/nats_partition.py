@@ -1,4 +1,4 @@
-"""One partition while this daemon reads it: turns its messages into blocks, and knows how far they have been processed."""
+"""One partition while this daemon reads it: turns its messages into blocks, and notes which were processed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ class Partition:
         return len(self._unscored)
 
     def receive(self, message: StreamMessage, intake: Intake) -> list[Block]:
-        """Return the blocks of the next message; none if it is a repeat, has no samples, or its device is not accepted."""
+        """Return the blocks of the next message.
+
+        There are none if it is a repeat, has no samples, or its device is not accepted.
+        """
         warm_up = message.position <= self._taken.position
         self.pending, self.stored_ns = message.pending, message.stored_ns
         self._times.add(message.stored_ns, message.position)

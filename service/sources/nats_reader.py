@@ -167,7 +167,10 @@ class StreamReader:
                 return
 
     async def _is_stale(self) -> bool:
-        """Return whether the stream has a message that the consumer should have delivered; ask at most every :data:`STALE_S`."""
+        """Return whether the stream has a message that the consumer should have delivered.
+
+        Ask at most every :data:`STALE_S`.
+        """
         if time.monotonic() - self._checked_s < STALE_S:
             return False
         self._checked_s = time.monotonic()

@@ -114,7 +114,10 @@ class GroupStore:
             await self._members.put(member.name, b"{}")
 
     async def leases(self) -> AsyncIterator[list[tuple[int, int, LeaseRecord]]]:
-        """Yield partition, revision and content of all leases, then of each one written; first an empty list if none exists."""
+        """Yield partition, revision and content of all leases, then of each one written.
+
+        The first list is empty if none exists.
+        """
         async for messages in self._watch(f"stinger-{self._url.group}", f"{_LEASE_KEY}*"):
             found = []
             for message in messages:

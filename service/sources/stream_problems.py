@@ -1,4 +1,4 @@
-"""Logs a clock that cannot be used and a sample rate that models cannot use, once for each device, and returns the reasons to show."""
+"""Logs once for each device that its clock or sample rate cannot be used, and returns the reason to show."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class StreamProblems:
         self._warned: set[str] = set()
 
     def reason_of(self, builder: BlockBuilder) -> str:
-        """Return the reason of a link whose samples ``builder`` takes, empty if nothing is wrong; log what has changed."""
+        """Return the reason of a link whose samples ``builder`` takes, empty if nothing is wrong.
+
+        Log what has changed.
+        """
         if builder.clock_usable != self._clock_usable:
             self._clock_usable = builder.clock_usable
             if self._clock_usable:

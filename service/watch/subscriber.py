@@ -38,7 +38,9 @@ async def watch(
     root: TopicRoot | None = None,
     page: str = "",
 ) -> None:
-    """Show what a daemon publishes about ``device``, or about all, until ``stop``; reconnect whenever the broker is lost.
+    """Show what a daemon publishes about ``device``, or about all, until ``stop``.
+
+    Reconnect whenever the broker is lost.
 
     ``root`` is the beginning of its topics. ``page`` is the address of a page that shows the same, if there is one.
     """

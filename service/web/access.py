@@ -50,7 +50,10 @@ _HEADERS: Final = {
 
 
 class Logins:
-    """The logins of browsers, each known by a random token in its cookie. The oldest is dropped when there are too many."""
+    """The logins of browsers, each known by a random token in its cookie.
+
+    The oldest is dropped when there are too many.
+    """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s

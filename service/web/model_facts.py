@@ -38,7 +38,10 @@ class ModelFacts:
 
 
 def model_facts(registry: Registry, name: str) -> ModelFacts:
-    """Return what is known about a version, or about the factory model. Raises :class:`InputError` for any other name."""
+    """Return what is known about a version, or about the factory model.
+
+    Raises :class:`InputError` for any other name.
+    """
     if name == FACTORY:
         meta, is_champion, blaster = factory_model().meta, registry.champion() is None, True
     else:

@@ -98,7 +98,10 @@ class Personalisation:
         self._settings.actions.start(Kind.PERSONAL_TRAINING, arguments)
 
     def result(self) -> tuple[PersonalResult, Path] | None:
-        """Return the result of the newest finished training on the present log, and its folder; ``None`` without one."""
+        """Return the result of the newest finished training on the present log, and its folder.
+
+        ``None`` without one.
+        """
         log = self.log()
         if log is None:
             return None
@@ -109,7 +112,10 @@ class Personalisation:
         return None
 
     def upload(self, port: str) -> None:
-        """Start to upload the models that are better than chance. Raises :class:`InputError` if that is not possible now."""
+        """Start to upload the models that are better than chance.
+
+        Raises :class:`InputError` if that is not possible now.
+        """
         found = self.result()
         if found is None:
             raise InputError("there is no model yet: train first")

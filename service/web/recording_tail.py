@@ -20,7 +20,10 @@ _BACK_BYTES: Final = LOOK_BACK_S * SAMPLE_RATE_HZ * SAMPLE_BYTES
 
 
 class RecordingTail:
-    """Reads what is appended to the newest recording of ``device`` below the folder ``recordings``. Close it at the end."""
+    """Reads what is appended to the newest recording of ``device`` below the folder ``recordings``.
+
+    Close it at the end.
+    """
 
     def __init__(self, recordings: Path, device: DeviceName, now_s: Callable[[], float] = time.monotonic) -> None:
         self._folder = device_folder(recordings, device)

@@ -74,7 +74,10 @@ class ModelOverPart:
 
 @dataclass(frozen=True, slots=True)
 class ScoredRecording:
-    """What the picture of a part of a recording needs. Times are in milliseconds after the first sample of the recording."""
+    """What the picture of a part of a recording needs.
+
+    Times are in milliseconds after the first sample of the recording.
+    """
 
     samples: bytes
     """17-byte sample records, with those times."""
@@ -167,7 +170,10 @@ def score_stored(
 
 
 def _model(name: str, registry: Registry) -> Model:
-    """Open a model as :func:`choose_stored_model` does; one of the registry that was shown before is not tried again."""
+    """Open a model as :func:`choose_stored_model` does.
+
+    One of the registry that was shown before is not tried again.
+    """
     versions = [registry.champion()] if name == CHAMPION else registry.versions()
     version = next((one for one in versions if one is not None and name in (one.id, CHAMPION)), None)
     return choose_stored_model(name, registry).model if version is None else _opened(version, version.state())

@@ -72,7 +72,9 @@ def names_of(recordings: Path) -> tuple[Path, ...]:
 
 
 def find_recording(recordings: Path, folder: str, stem: str) -> Path:
-    """Return the ``.bin`` file of a recording. Raises :class:`InputError` for anything that is not a recording in there.
+    """Return the ``.bin`` file of a recording.
+
+    Raises :class:`InputError` for anything that is not a recording in there.
 
     Only files that the store lists are found: no name leads out of the folder, nor does a link in it.
     """
@@ -126,7 +128,10 @@ def add_upload(recordings: Path, device: DeviceName, name: str, data: bytes) -> 
 
 
 def delete_recording(recordings: Path, folder: str, stem: str) -> None:
-    """Delete a recording and its sidecar. Raises :class:`InputError` for one that is still being written, or not there."""
+    """Delete a recording and its sidecar.
+
+    Raises :class:`InputError` for one that is still being written, or not there.
+    """
     path = find_recording(recordings, folder, stem)
     stored = [one for one in read_store(recordings).recordings if one.path == path]
     if not all(one.closed for one in stored):

@@ -1,4 +1,4 @@
-"""The trade-off of a model: shots in time against false spin-ups and duty at every threshold, measured on the recordings here.
+"""The trade-off of a model on the recordings here: shots in time against false spin-ups and duty, at every threshold.
 
 ``stinger evaluate`` measures it and ``stinger calibrate`` stores a threshold, each as a child process of the page.
 """
@@ -62,7 +62,10 @@ class TradeOff:
 
 
 def read_trade_off(data_dir: Path, model: str) -> TradeOff | None:
-    """Return the trade-off of ``model``, a version or the factory model; ``None`` if it was not measured, or cannot be read."""
+    """Return the trade-off of ``model``, a version or the factory model.
+
+    ``None`` if it was not measured, or cannot be read.
+    """
     path = _folder(data_dir, model) / JSON_FILE
     try:
         values = json.loads(read_bytes(path, at_most=_RESULT_MAX_BYTES))
@@ -92,7 +95,10 @@ def measure_arguments(data_dir: Path, model: str) -> list[str]:
 
 
 def store_arguments(data_dir: Path, model: str, threshold: float) -> list[str]:
-    """Return the command line that stores ``model`` with ``threshold`` as a new version. Raises as :func:`measure_arguments`."""
+    """Return the command line that stores ``model`` with ``threshold`` as a new version.
+
+    Raises as :func:`measure_arguments`.
+    """
     return [
         "calibrate",
         "--model-file",
@@ -144,7 +150,10 @@ def _is_usable(path: Path) -> bool:
 
 
 def _parse(values: Mapping[str, Any], measured: str, folder: str) -> TradeOff:
-    """Return the trade-off in the content of the file; paths in its notes become relative to ``folder``. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
+    """Return the trade-off in the content of the file; paths in its notes become relative to ``folder``.
+
+    Raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else.
+    """
     points = tuple(
         Point(
             threshold=_number(row["parameters"]["on"]),

@@ -66,7 +66,9 @@ class SuggestingGroup(click.Group):
 
 
 class LazyGroup(SuggestingGroup):
-    """A group of the subcommands in ``lazy``, in the form of :data:`COMMANDS`; prints a :class:`StingerError` as one line.
+    """A group of the subcommands in ``lazy``, in the form of :data:`COMMANDS`.
+
+    Prints a :class:`StingerError` as one line.
 
     ``sections`` are headings of the list of commands, each with names in the order in which they are to be listed.
     """

@@ -33,7 +33,10 @@ def read_marked_log(path: StrPath, *, rate_hz: float = CAPTURE_RATE_HZ, every: i
 
 
 def with_marks(log: Log) -> Log:
-    """Return ``log`` with the marks in its sidecar; a bundle has its own. Raises :class:`FileError` for a damaged sidecar."""
+    """Return ``log`` with the marks in its sidecar; a bundle has its own.
+
+    Raises :class:`FileError` for a damaged sidecar.
+    """
     sidecar = sidecar_of(log.path)
     if log.format is LogFormat.BUNDLE or sidecar == Path(log.path):
         return log

@@ -129,7 +129,10 @@ class _Stretch:
         self._valid[zero[first]] = True
 
     def runs(self, after: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.signedinteger]:
-        """Return the length of the row of records that begins at each byte; ``after`` holds those of the 17 bytes behind."""
+        """Return the length of the row of records that begins at each byte.
+
+        ``after`` holds those of the 17 bytes behind.
+        """
         rows = -(-self._size // SAMPLE_BYTES)
         joined = np.zeros(rows * SAMPLE_BYTES, dtype=np.bool_)
         known = min(self._size, self._valid.size - SAMPLE_BYTES)

@@ -165,7 +165,10 @@ def _walk(positions: RecordPositions) -> _Rows:
 
 
 def _cross(positions: RecordPositions, at: int, start: int, rows: _Rows) -> int:
-    """Add the records between ``at`` and the next chain at ``start``; return where that begins without damaged records."""
+    """Add the records between ``at`` and the next chain at ``start``.
+
+    Return where that begins without damaged records.
+    """
     for begin in _between(positions, at, start, rows.last):
         rows.add(begin)
     if (start - at) % SAMPLE_BYTES:

@@ -1,4 +1,7 @@
-"""Parse a CSV of whole numbers with a header. The slow search for the position of an error runs only after a failure."""
+"""Parse a CSV of whole numbers with a header.
+
+The slow search for the position of an error runs only after a failure.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,10 @@ class SampleStream:
 
     @staticmethod
     def start(rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
-        """Return the command that starts a stream. Older firmware starts its stream at any character, so at this command too."""
+        """Return the command that starts a stream.
+
+        Older firmware starts its stream at any character, so at this command too.
+        """
         return f"{STREAM} {rate_hz}\n".encode("ascii")
 
     @staticmethod

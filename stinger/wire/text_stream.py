@@ -34,7 +34,9 @@ def encode_rows(samples: SampleArray) -> bytes:
 
 
 class TextStreamDecoder:
-    """Decodes rows to samples at 100 Hz: every ``every``-th row becomes one; times come from counting rows at ``rate_hz``.
+    """Decodes rows to samples at 100 Hz: every ``every``-th row becomes one.
+
+    Times come from counting rows at ``rate_hz``.
 
     A cut or malformed line is skipped, but counts as one row of time. Counters since the start: complete ``rows``,
     ``malformed`` lines, channel values ``clipped`` to int16. At most LINE_MAX_BYTES of an unfinished line are kept.

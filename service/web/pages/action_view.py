@@ -1,4 +1,4 @@
-"""What a page shows of a long action: its step with the time left, its output, a button that cancels it, and how it ended."""
+"""What a page shows of a long action: its step, the time left, its output, a button to cancel it, and how it ended."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ OnEnd = Callable[[LongAction], Awaitable[None]]
 
 
 class ActionView:
-    """Shows the newest action of ``kind``, and ``on_end`` is awaited for each that ends; also for one that had ended before.
+    """Shows the newest action of ``kind``, and ``on_end`` is awaited for each that ends.
+
+    It is also awaited for one that had ended before.
 
     One that has ended is ignored unless ``concerns`` returns True for it.
     """

@@ -34,7 +34,10 @@ class Chart(Element, component="live_chart.js"):
 
 
 class RecordingChart(Chart):
-    """The picture of a part of a recording, which moves only by hand. ``on_select`` takes the stretch that was dragged, in ms."""
+    """The picture of a part of a recording, which moves only by hand.
+
+    ``on_select`` takes the stretch that was dragged, in ms.
+    """
 
     def __init__(self, recording: ScoredRecording, on_select: Callable[[int, int], object]) -> None:
         super().__init__(still=True, kept=recording.count, models=len(recording.models))

@@ -1,4 +1,4 @@
-"""The wall of all devices: one element that receives what has changed of all of them in one message, several times a second."""
+"""The wall of all devices: one element that gets the changes of all in one message, several times a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of one recording: its picture with the output of one or two models, its shots, marks, downloads, and deleting it."""
+"""The page of one recording: the picture with one or two models, shots, marks, downloads and deletion."""
 
 from __future__ import annotations
 

@@ -117,7 +117,10 @@ class RecordingView:
         self._chart.run_method("choose", 0, 0)
 
     async def _change(self, change: Callable[[Marks], Marks], done: str, focus: str = "") -> None:
-        """Change the marks, and show them; then set the keyboard's focus to the element with the data-mark ``focus``."""
+        """Change the marks, and show them.
+
+        Then set the keyboard's focus to the element with the data-mark ``focus``.
+        """
         try:
             await asyncio.to_thread(change_marks, self._path, self._scored.position, change)
         except StingerError as error:
