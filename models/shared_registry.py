@@ -190,7 +190,7 @@ class SharedRegistry(Registry):
                     problems.append(error)
         there = champion is not None and (versions / champion / MODEL_FILE).is_file()
         if champion is not None and not there and champion not in stored:
-            problems.insert(0, FileError(f"{self.url}/versions/{champion}", "is the champion, and is not there"))
+            problems.insert(0, FileError(f"{self.url}/versions/{champion}", "is the champion, but is missing"))
         self._write_copy(entries, champion if there else None)
         current = _current_versions(entries)
         for version in self.versions():
@@ -260,7 +260,7 @@ class SharedRegistry(Registry):
         known += [entry["sha256"] for entry in entries if entry.get("to") == version_id and entry.get("sha256")]
         if any(one != digest for one in known):
             url = self.url / f"versions/{version_id}/{MODEL_FILE}"
-            raise FileError(url.text, "is not the model file that was stored: its hash is another one")
+            raise FileError(url.text, "is not the model file that was stored: its hash differs")
 
 
 def _promoted_last(entries: list[dict[str, Any]]) -> str | None:

@@ -134,7 +134,7 @@ class DaemonUnderTest:
 def read_recordings(data_dir: Path, device: str) -> tuple[SampleArray, int]:
     """Return the samples that an ended daemon recorded of ``device``, ``(n,)`` oldest first, and its damaged recordings.
 
-    A recording is damaged if it has a torn record or no sidecar, or if its sidecar does not say that it is closed or
+    A recording is damaged if it has a torn record or no sidecar, or if its sidecar does not state that it is closed or
     holds another number of samples.
     """
     parts, damaged = [], 0

@@ -14,7 +14,7 @@ from replay.evaluation.cost import Blocks, Numbers
 ENOUGH_SESSIONS: Final = 10
 """With fewer sessions, blocks of time are drawn instead."""
 FEWEST_UNITS: Final = 8
-"""With fewer units to draw from, nothing can be said."""
+"""With fewer units to draw from, nothing can be concluded."""
 _DRAWS: Final = 4000
 
 

@@ -58,7 +58,7 @@ class LinkReport:
     """One line for a person; empty while there is no problem."""
     counters: LinkCounters
     clock_usable: bool = True
-    """Whether the device's clock says when samples were taken; if not, they are dropped."""
+    """Whether the device's clock shows when samples were taken; if not, they are dropped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

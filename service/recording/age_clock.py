@@ -56,7 +56,7 @@ class AgeClock:
         monotonic_s = self._monotonic_s()
         # Read each time: the command "prune --trust-clock" may have changed it.
         state = _read(self._file) or self._state or _State(now_s if newest_s is None else min(now_s, newest_s))
-        # A trial of a clock that was behind, such as one in 1970, says nothing about one that is ahead now.
+        # A trial of a clock that was behind, such as one in 1970, is no evidence about one that is ahead now.
         of_another_time = state.trial_since_s is not None and state.trial_since_s < state.trusted_s < now_s
         stepped = self._last is not None and abs((now_s - self._last[0]) - (monotonic_s - self._last[1])) > _STEP_S
         difference_s = now_s - state.trusted_s

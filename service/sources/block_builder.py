@@ -62,7 +62,7 @@ class BlockBuilder:
 
     @property
     def clock_usable(self) -> bool:
-        """Whether the device's clock says when samples were taken; if not, they are dropped."""
+        """Whether the device's clock shows when samples were taken; if not, they are dropped."""
         return self._trust.usable
 
     @property

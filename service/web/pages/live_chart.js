@@ -16,7 +16,7 @@ const LSB_PER_DEG_S = 16.384;
 const GAP_MS = 50;
 const UNCOUNTED = ["burst", "not a shot", "left out"];
 
-// Okabe and Ito's colours, which people with any kind of colour blindness can tell apart; lines differ in dashes as well.
+// Okabe and Ito's colours, which people with any kind of colour blindness can distinguish; lines differ in dashes as well.
 const LIGHT = { ink: "#1d1d1f", paper: "#ffffff", grid: "#d4d4d8", wheels: "#f0d9a8", lines: ["#0072b2", "#b34700", "#00664a"] };
 const DARK = { ink: "#ececf1", paper: "#17171a", grid: "#3f3f46", wheels: "#5c4a1e", lines: ["#56b4e9", "#e69f00", "#2fd6a6"] };
 const DASHES = [[], [6, 3], [2, 2]];
