@@ -166,7 +166,7 @@ def test_a_champion_whose_files_were_deleted_is_named_and_stays_where_it_was_cop
         StorageFolder(url).delete(stored.name)
     one.pull()
     assert champion_of(one) == added
-    with pytest.raises(FileError, match="is the champion, and is not there"):
+    with pytest.raises(FileError, match="is the champion, but is missing"):
         machine("other").pull()
 
 
