@@ -30,7 +30,7 @@ LOOPBACK_HOSTS: Final = frozenset({"localhost", LOOPBACK, "::1"})
 _MAX_LOGINS: Final = 1_000
 _MAX_FORM_BYTES: Final = 8_192
 _HASHES_AT_ONCE: Final = 2
-"""Hashing a password takes 64 MB: more at once could fill the memory, at the wish of anyone who reaches the login."""
+"""Hashing a password takes 64 MB: without a limit, anyone who reaches the login could fill the memory."""
 _NETWORK_BITS: Final = 64
 """Attempts from IPv6 count by network: one machine has very many addresses in it."""
 _POLICY_VIOLATION: Final = 1008

@@ -30,8 +30,7 @@ from stinger.shots import MIN_LEAD_MS, Shots, find_shots
 PART_SAMPLES: Final = 3600 * SAMPLE_RATE_HZ
 """The page shows an hour of a recording at a time."""
 _WARM_UP_SAMPLES: Final = 30 * SAMPLE_RATE_HZ
-"""Before a part, the model and the decision run over so many samples, which is long enough to forget what came
-before."""
+"""Number of samples before a part over which model and decision run first: enough to forget all earlier ones."""
 
 _MODELS_KEPT: Final = 4
 

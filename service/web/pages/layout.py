@@ -12,7 +12,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from service.web.daemon_client import DaemonClient
 
 REFRESH_S: Final = 0.2
-"""How often a page shows what has changed; charts move on by themselves."""
+"""How often a page shows what has changed; charts move by themselves."""
 PAGES: Final = {
     "Live": "/",
     "Recordings": "/recordings",

@@ -22,7 +22,7 @@ from stinger.errors import StingerError
 from stinger.marks import Marks
 
 LOOK_AGAIN_S: Final = 1.0
-"""How often the page looks whether someone else marked something."""
+"""Interval at which the page checks for marks set by someone else."""
 _SHOT_SPAN_S: Final = 5
 _SHOTS_LISTED: Final = 1_000
 _VERDICTS: Final = {
