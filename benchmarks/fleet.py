@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import statistics
@@ -155,7 +156,8 @@ def takeovers(run: Run) -> list[float]:
         for scores in by_partition.values():
             last_s = max((at for at, by in scores if by == pid and at <= killed_s), default=0.0)
             if killed_s - last_s < 1.0:  # it held the partition when it was killed
-                found.append(min(at for at, by in scores if at > killed_s and by != pid) - last_s)
+                first_s = min((at for at, by in scores if at > killed_s and by != pid), default=math.inf)
+                found.append(first_s - last_s)  # infinite for a partition that nobody took over
     return found
 
 

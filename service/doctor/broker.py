@@ -18,6 +18,7 @@ from service.mqtt.errors import MqttError
 from service.mqtt.subscribing import subscribe_to_all
 from stinger.wording import printable
 
+ANSWER_S: Final = 10.0
 STATUS_S: Final = 1.0
 """How long to wait for the daemon's status, which the broker retains: it comes with the subscription."""
 
@@ -32,13 +33,13 @@ async def check_broker(address: BrokerAddress, root: TopicRoot, *, status_s: flo
 
     connector = Connector(AiomqttConnection, address, root=root)
     try:
-        async with asyncio.timeout(10), connector.connect(take) as connection:
+        async with asyncio.timeout(ANSWER_S), connector.connect(take) as connection:
             await subscribe_to_all(connection, [(STATUS_TOPIC, 0)])
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(status), status_s)
     except (MqttError, TimeoutError) as error:
         remedy = "start the daemon ('stinger run' has a broker of its own), or name your broker with --broker"
-        reason = printable(str(error)) or "no answer within 10 s"
+        reason = printable(str(error)) or f"no answer within {ANSWER_S:g} s"
         return [Finding(Verdict.PROBLEM, "broker", f"{address}: {reason}", remedy)]
     found = Finding(Verdict.GOOD, "broker", f"{address} accepts us, MQTT {connector.version}")
     return [found, _check_status(status.result() if status.done() else None, root)]

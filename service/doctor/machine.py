@@ -12,14 +12,12 @@ from typing import Final
 from models.choice import CHAMPION, choose_model
 from models.registry import Registry
 from service.doctor.finding import Finding, Verdict
-from service.recording.store import list_files
+from service.recording.store import LITTLE_ROOM_BYTES, list_files
 from service.sources.port_discovery import BlasterPort
 from stinger.errors import InputError
 from stinger.paths import recordings_dir, registry_dir
 from stinger.wording import counted
 
-LITTLE_DISK_BYTES: Final = 500_000_000
-"""At 100 Hz a blaster's recording takes 147 MB a day."""
 _JOIN_GROUP: Final = "sudo usermod -aG dialout $USER, and log in again"
 
 
@@ -61,7 +59,7 @@ def check_data_folder(folder: Path) -> Finding:
         state = f"{counted(len(stored.recordings), 'recording')}, {state}"
     else:
         state = f"made when it is first needed, {state}"
-    if free < LITTLE_DISK_BYTES:
+    if free < LITTLE_ROOM_BYTES:
         remedy = "delete recordings ('stinger recordings'), or limit them with keep_size in the daemon's configuration"
         return Finding(Verdict.PROBLEM, "data folder", f"{folder}: {state}", remedy)
     return Finding(Verdict.GOOD, "data folder", f"{folder}: {state}")

@@ -25,6 +25,8 @@ from stinger.files import StrPath, os_errors
 from stinger.logs.marked import sidecar_of
 from stinger.recording_name import RECORDING_SUFFIX, SIDECAR_SUFFIX, STEM, recording_stem
 
+LITTLE_ROOM_BYTES: Final = 1_000_000_000
+"""With fewer free bytes, the disk is about to fill up, as for the alert StingerDiskFilling."""
 _UNFINISHED_SIDECAR: Final = re.compile(r"\..+\.json\.[0-9a-f]+\.tmp")
 _MAX_SAME_TIME: Final = 1000
 _END_OF_9999_S: Final = 253_402_300_799

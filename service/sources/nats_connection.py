@@ -112,11 +112,7 @@ def reason(error: Exception) -> str:
             return reason_of(error)
         case _:
             refused = "authorization" in text.lower()
-            return (
-                f"{text}: check user, password_file and the server's accounts"
-                if refused
-                else text or type(error).__name__
-            )
+            return f"{text}: {_REFUSED}" if refused else text or type(error).__name__
 
 
 def _credentials(url: NatsUrl) -> dict[str, Any]:

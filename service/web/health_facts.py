@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Final
 
 from service.ops.remedies import REMEDIES
-from service.recording.store import read_store
+from service.recording.store import LITTLE_ROOM_BYTES, read_store
 from service.web.daemon_client import DaemonClient
 from stinger.errors import StingerError
+from stinger.paths import recordings_dir
 from stinger.quantities import size_text
+from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 from stinger.wording import counted
 
 UNKNOWN_REMEDY: Final = "This page does not know this alarm: see the daemon's log, or install a newer page."
-LITTLE_ROOM: Final = 1_000_000_000
-"""With fewer free bytes, the disk is about to fill up, as for the alert StingerDiskFilling."""
-_HOURS_PER_BYTE: Final = 1 / (100 * 17 * 3600)
+_HOURS_PER_BYTE: Final = 1 / (SAMPLE_RATE_HZ * SAMPLE_BYTES * 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class DiskFacts:
         if self.problem:
             return f"⚠ {self.problem}"
         hours = self.free * _HOURS_PER_BYTE
-        few = "⚠ " if self.free < LITTLE_ROOM else ""
+        few = "⚠ " if self.free < LITTLE_ROOM_BYTES else ""
         return (
             f"{few}{size_text(self.free)} of {size_text(self.total)} are free: room for {hours:,.0f} hours of one blaster. "
             f"{counted(self.count, 'recording')}: {size_text(self.recordings)}."
@@ -85,7 +85,7 @@ def disk_facts(data_dir: Path) -> DiskFacts:
         # The daemon creates the folder when it first starts.
         existing = next((path for path in (data_dir, *data_dir.absolute().parents) if path.is_dir()), data_dir)
         usage = shutil.disk_usage(existing)
-        store = read_store(data_dir / "recordings").recordings
+        store = read_store(recordings_dir(data_dir)).recordings
     except (OSError, StingerError) as error:
         return DiskFacts(0, 0, 0, 0, f"the data folder {data_dir} cannot be read: {error}")
     return DiskFacts(usage.free, usage.total, sum(one.bytes for one in store), len(store))

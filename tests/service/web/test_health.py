@@ -7,7 +7,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from service.ops.remedies import REMEDIES
-from service.web.health_facts import LITTLE_ROOM, DiskFacts, disk_facts
+from service.recording.store import LITTLE_ROOM_BYTES
+from service.web.health_facts import DiskFacts, disk_facts
 from tests.helpers.cli import run_stinger
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.synthetic import synthetic_samples
@@ -22,7 +23,8 @@ def test_an_alarm_is_shown_with_its_remedy_until_it_ends(stage: Stage, page: Pag
     expect(alarms).to_contain_text("No alarm")
     expect(page.locator("[data-fact=broker]")).to_contain_text("connected to")
     expect(page.locator("[data-fact=disk]")).to_contain_text("are free")
-    status = {"state": "online", "version": "9.9", "instance": "x"}
+    # Without an instance: the stage's daemon would answer a status of another daemon with its own.
+    status = {"state": "online", "version": "9.9"}
     evil = "<img src=x onerror=\"document.title='owned'\"> is full"
     stage.publish("stinger/daemon/status", {**status, "alarm": evil, "alarms": {"recorder": evil, "new": "else"}})
     expect(alarms).to_contain_text(evil)
@@ -62,8 +64,8 @@ def test_the_disk_is_described_with_the_recordings_on_it(tmp_path: Path) -> None
 
 
 def test_a_disk_that_is_almost_full_is_marked() -> None:
-    assert DiskFacts(LITTLE_ROOM - 1, 10 * LITTLE_ROOM, 0, 0).text.startswith("⚠ ")
-    assert not DiskFacts(LITTLE_ROOM, 10 * LITTLE_ROOM, 0, 0).text.startswith("⚠")
+    assert DiskFacts(LITTLE_ROOM_BYTES - 1, 10 * LITTLE_ROOM_BYTES, 0, 0).text.startswith("⚠ ")
+    assert not DiskFacts(LITTLE_ROOM_BYTES, 10 * LITTLE_ROOM_BYTES, 0, 0).text.startswith("⚠")
 
 
 def test_a_data_folder_that_does_not_exist_yet_has_no_recordings(tmp_path: Path) -> None:
