@@ -17,12 +17,14 @@ import pytest
 from stinger.sample import SAMPLE_BYTES, SampleArray
 from stinger.wire.host import Exchange
 from tests.helpers.places import ROOT
+from tests.helpers.samples import random_samples
 
 SOURCES: Final = ROOT / "hil" / "firmware" / "stinger" / "src"
 HERE: Final = Path(__file__).parent
 WARNINGS: Final = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror")
 
 _BUFFER: Final = 1 << 20
+_MOST_WAITS: Final = 100
 
 
 class Counts(ctypes.Structure):
@@ -104,14 +106,25 @@ class Device:
         return buffer.raw[:size]
 
     def send(self, data: bytes) -> bytes:
-        """Send all of ``data`` as a host does that waits for answers; return what the device wrote."""
+        """Send all of ``data`` as a host does that waits for answers; return what the device wrote.
+
+        A model that was loaded or deleted is in use from the next sample on, and until then the device takes no command.
+        So it gets a sample whenever it waits.
+        """
         written = b""
+        waited = 0
         while True:
-            data = data[self.receive(data) :]
+            taken = self.receive(data)
+            data = data[taken:]
             self.poll()
-            written += self.take()
+            answer = self.take()
+            written += answer
             if not data:
                 return written
+            waited = 0 if taken or answer else waited + 1
+            assert waited < _MOST_WAITS, f"the device takes no more: {data[:80]!r}"
+            if waited:
+                self.play(random_samples(1))
 
     def ask(self, exchange: Exchange[object], sample: SampleArray | None = None) -> None:
         """Run ``exchange`` to its end; with ``sample`` the device takes a sample between two polls, as while it runs."""

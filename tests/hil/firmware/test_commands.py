@@ -268,3 +268,10 @@ def test_answers_wait_for_a_host_that_does_not_read_and_nothing_is_lost(device: 
     for _ in range(20):
         device.poll()
     assert b"samples_written=0 (~0.0s)\r\n" in device.take()
+
+
+@pytest.mark.parametrize("change", [b"MLMODEL_DELETE\n", b"MLMODEL_LOAD_LR\n", b"MLMODEL_LOAD_MLP\n"])
+def test_command_after_a_change_of_model_is_taken_once_a_sample_has_come(device: Device, change: bytes) -> None:
+    upload(device, ModelSlot.LR, encode_mlmd(ANOTHER_LR))
+    upload(device, ModelSlot.MLP, encode_mlmd(MLP))
+    assert device.send(change + b"MLSTREAM 100\n").endswith(STARTED)
