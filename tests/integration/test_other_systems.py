@@ -156,7 +156,7 @@ def test_daemon_records_and_is_watched_and_stops_when_asked(
         assert "Traceback" not in daemon.log_text()
     listed = system.run("recordings", "list", "--data-dir", "data").stdout
     assert "COM3" in listed
-    assert [path.name for path in (tmp_path / "data" / "recordings").iterdir()] == ["COM3="]  # COM3 is reserved
+    assert [path.name for path in (tmp_path / "data" / "recordings").glob("[!.]*")] == ["COM3="]  # COM3 is reserved
     system.run("recordings", "prune", "--data-dir", "data", "--keep-size", "1KB")
 
 
