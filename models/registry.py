@@ -27,6 +27,10 @@ from stinger.files import StrPath, os_errors, read_bytes, replace_path, sync_fol
 from stinger.private_files import private_files
 
 LOCK_TIMEOUT_S: Final = 10.0
+VERSIONS_FOLDER: Final = "versions"
+CHAMPION_FILE: Final = "champion"
+JOURNAL_FILE: Final = "journal.jsonl"
+"""Names within the folder of a registry, as the module's docstring describes them."""
 _CHAMPION_MAX_BYTES: Final = 4096
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
@@ -44,11 +48,11 @@ class Registry:
         self.place = str(folder)
         """Where it is, for messages."""
         self._lock_timeout_s = lock_timeout_s
-        self._journal = Journal(self.folder / "journal.jsonl")
+        self._journal = Journal(self.folder / JOURNAL_FILE)
 
     def versions(self) -> list[Version]:
         """Return every complete version, oldest first."""
-        folder = self.folder / "versions"
+        folder = self.folder / VERSIONS_FOLDER
         try:
             with os_errors(folder):
                 names = sorted(
@@ -73,7 +77,7 @@ class Registry:
         Raises :class:`FileError` if the champion's version was deleted, or the file that names it was deleted or damaged.
         """
         name = self._champion_id()
-        path = self.folder / "champion"
+        path = self.folder / CHAMPION_FILE
         if name is None:
             promoted = self._journal.promoted(None)
             if promoted:
@@ -120,7 +124,7 @@ class Registry:
         check_name(name)
         self._create_folder()
         with self._locked():
-            versions = self.folder / "versions"
+            versions = self.folder / VERSIONS_FOLDER
             versions.mkdir(exist_ok=True)
             self._sweep(versions)
             version_id = free_id(versions, name)
@@ -134,7 +138,7 @@ class Registry:
             replace_path(aside, versions / version_id)
             sync_folder(versions)
             self._journal.add("add", {"version": version_id})
-        return Version(version_id, self.folder / "versions" / version_id)
+        return Version(version_id, self.folder / VERSIONS_FOLDER / version_id)
 
     def promote(self, version_id: str, *, why: str, instead_of: str | None = None) -> Version:
         """Make a version the champion. Raises :class:`InputError` if there is no such version.
@@ -212,17 +216,17 @@ class Registry:
         if before is None:
             # The first champion is written before its entry: the journal thus names a champion only if there was one,
             # so that a missing file is noticed. The next entry has this champion as its predecessor.
-            write_bytes(self.folder / "champion", champion)
+            write_bytes(self.folder / CHAMPION_FILE, champion)
             self._journal.add(action, entry)
         else:
             # The journal is written first: an entry whose change did not happen is ignored later, but a champion
             # without an entry could not be rolled back.
             self._journal.add(action, entry)
-            write_bytes(self.folder / "champion", champion)
+            write_bytes(self.folder / CHAMPION_FILE, champion)
 
     def _champion_id(self) -> str | None:
         """Return the content of the file that names the champion; ``None`` if there is no such file."""
-        path = self.folder / "champion"
+        path = self.folder / CHAMPION_FILE
         if not path_exists(path):
             return None
         return read_bytes(path, at_most=_CHAMPION_MAX_BYTES).decode("utf-8", errors="replace").strip()

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.journal import CHAMPION_CHANGES
-from models.registry import LOCK_TIMEOUT_S, Registry, check_name, free_id
+from models.registry import (
+    CHAMPION_FILE,
+    JOURNAL_FILE,
+    LOCK_TIMEOUT_S,
+    VERSIONS_FOLDER,
+    Registry,
+    check_name,
+    free_id,
+)
 from models.storage.folder import StorageFolder, TakenError
 from models.storage.registry_files import VERSION_ID, RegistryFiles
 from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, record_of
@@ -90,7 +98,7 @@ class SharedRegistry(Registry):
         """Store a model file, as :meth:`Registry.add` does."""
         check_name(name)
         with self._changing():
-            versions = self.folder / "versions"
+            versions = self.folder / VERSIONS_FOLDER
             while not self._files.reserve(version_id := free_id(versions, name), model):
                 pass
             self._files.write(version_id, REPORT_FILE, (json.dumps(dict(report), indent=2) + "\n").encode())
@@ -178,7 +186,7 @@ class SharedRegistry(Registry):
         """Bring the copy up to date; the caller holds the lock."""
         entries = self._read_changes()
         champion, stored = _promoted_last(entries), self._files.versions()
-        versions = self.folder / "versions"
+        versions = self.folder / VERSIONS_FOLDER
         versions.mkdir(exist_ok=True)
         self._sweep(versions)
         problems: list[FileError] = []
@@ -224,11 +232,11 @@ class SharedRegistry(Registry):
         before = self._id_in_copy()
         name = None if champion in (None, before) else f"{champion}\n".encode()
         if name is not None and before is None:
-            write_bytes(self.folder / "champion", name)
+            write_bytes(self.folder / CHAMPION_FILE, name)
         if entries != self._journal.entries():
-            write_bytes(self.folder / "journal.jsonl", b"".join(json.dumps(one).encode() + b"\n" for one in entries))
+            write_bytes(self.folder / JOURNAL_FILE, b"".join(json.dumps(one).encode() + b"\n" for one in entries))
         if name is not None and before is not None:
-            write_bytes(self.folder / "champion", name)
+            write_bytes(self.folder / CHAMPION_FILE, name)
         self._last_pulled = max((entry[_NUMBER] for entry in entries), default=0)
 
     def _id_in_copy(self) -> str | None:
@@ -240,7 +248,7 @@ class SharedRegistry(Registry):
 
     def _download(self, version_id: str, names: frozenset[str], entries: list[dict[str, Any]]) -> None:
         """Copy a version. Raises :class:`FileError` if its model file is not the one that ``entries`` and its record name."""
-        versions = self.folder / "versions"
+        versions = self.folder / VERSIONS_FOLDER
         aside = versions / f".unfinished-{version_id}"
         with os_errors(aside):
             aside.mkdir()
