@@ -13,11 +13,15 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.helpers.places import ROOT
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
 
 try:
     import fcntl
@@ -58,6 +62,14 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if options.numprocesses:
         # Each worker has a core to itself: more threads for a matrix product only get in each other's way.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist may be missing
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Schedule by module, with what a crashed worker left given to the others."""
+    from tests.helpers.module_scheduling import ModuleScheduling  # noqa: PLC0415 - needs pytest-xdist
+
+    return ModuleScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
