@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_PATIENCE_S: Final = 5.0
+_PATIENCE_S: Final = 30.0
 
 # The helper process of multiprocessing: Python starts it once and keeps it, and a pipe to it, until this process ends.
 _RESOURCE_TRACKER: Final = "resource_tracker"
@@ -33,7 +33,7 @@ def snapshot() -> Snapshot:
 
 
 def new_leaks(before: Snapshot) -> list[str]:
-    """Return a line for each descriptor and child that is not in ``before``; wait up to 5 s for them to go away."""
+    """Return a line for each descriptor and child that is not in ``before``; wait up to 30 s for them to go away."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         leaks = _difference(before, snapshot())

@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 PACKAGES = ("stinger", "models", "replay", "service", "hil")
@@ -18,7 +19,7 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The names of the files in a wheel built from this checkout."""
     target = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=3 * PATIENCE_S)
     (wheel,) = target.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())

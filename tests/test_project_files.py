@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 FILES = [
@@ -22,13 +23,13 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 @pytest.mark.parametrize(("path", "schema"), FILES, ids=[path.name for path, _ in FILES])
 def test_file_of_the_project_page_is_valid_by_its_schema(path: Path, schema: str) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert ended.returncode == 0, ended.stdout
 
 
 def test_hooks_before_a_commit_are_valid() -> None:
     command = [sys.executable, "-m", "pre_commit", "validate-config", str(ROOT / ".pre-commit-config.yaml")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert ended.returncode == 0, ended.stdout
 
 
@@ -41,7 +42,7 @@ def test_links_of_a_page_that_is_not_on_the_site_lead_to_files(page: str) -> Non
 
 def test_check_script_refuses_an_unknown_option() -> None:
     ended = subprocess.run(
-        [ROOT / "scripts" / "check", "--fast"], capture_output=True, text=True, check=False, timeout=60
+        [ROOT / "scripts" / "check", "--fast"], capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     assert ended.returncode == 2
     assert ended.stderr == "usage: scripts/check [--all | --static]\n"

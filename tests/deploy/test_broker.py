@@ -23,8 +23,8 @@ from tests.deploy.places import DEPLOY, program
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
+from tests.helpers.patience import PATIENCE_S
 
-TIMEOUT_S: Final = 10.0
 PEOPLE: Final = ("stinger", "page", "viewer", "operator", "homeassistant")
 
 
@@ -33,7 +33,7 @@ def accounts(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     program("mosquitto_passwd", "Debian's mosquitto")
     environ = {**os.environ, "ACCOUNTS": str(folder), "ACL": str(DEPLOY / "mosquitto" / "acl")}
     command = ["sh", str(DEPLOY / "mosquitto" / "accounts.sh"), *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
 def done(result: subprocess.CompletedProcess[str]) -> str:
@@ -74,7 +74,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with log.open("wb") as output:
         command = [program("mosquitto", "Debian's mosquitto"), "-c", str(folder / "mosquitto.conf")]
         process = subprocess.Popen(command, stdout=output, stderr=output)
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -85,7 +85,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
             time.sleep(0.02)
     yield Broker(folder, port, websocket_port, process)
     process.terminate()
-    process.wait(TIMEOUT_S)
+    process.wait(PATIENCE_S)
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Login:
     received: list[str] = field(default_factory=list)
 
     def wait(self) -> str:
-        assert self.responded.wait(TIMEOUT_S)
+        assert self.responded.wait(PATIENCE_S)
         self.responded.clear()
         return str(self.reason)
 
@@ -160,7 +160,7 @@ def test_websockets_are_accepted(broker: Broker) -> None:
         viewer.subscribe("stinger/#")
         with login(broker, "stinger") as (daemon_account, _):
             daemon_account.publish("stinger/b1/shot")
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline = time.monotonic() + PATIENCE_S
         while not viewer.received:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -235,7 +235,7 @@ def test_daemon_logs_in_with_its_password_file(broker: Broker, tmp_path: Path) -
     with login(broker, "viewer") as (viewer, _):
         viewer.subscribe("stinger/daemon/status")
         with daemon(tmp_path, "--config", str(config)):
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE_S
             while "stinger/daemon/status" not in viewer.received:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
@@ -264,13 +264,13 @@ def test_demo_of_the_compose_file_works_with_its_settings(
         viewer.subscribe("stinger/demo/telemetry")
         blaster = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE_S
             while not viewer.received:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
         finally:
             blaster.terminate()
-            blaster.wait(TIMEOUT_S)
+            blaster.wait(PATIENCE_S)
 
 
 def test_accounts_are_created_once_and_kept(tmp_path: Path) -> None:

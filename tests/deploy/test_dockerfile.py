@@ -18,6 +18,7 @@ import pytest
 from tests.deploy.places import is_command, program
 from tests.helpers.cli import run_program
 from tests.helpers.daemons import daemon
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -59,7 +60,7 @@ def test_wheel_built_from_the_copied_files_is_complete(tmp_path: Path) -> None:
             shutil.copy(ROOT / name, source / name)
     # As 'pip wheel' does, but with the installed build tools.
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=3 * PATIENCE_S)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())

@@ -21,8 +21,9 @@ from nats.js.api import StreamConfig
 
 from service.sources.nats_leases import partition_of
 from tests.deploy.places import DEPLOY, program
-from tests.helpers.brokers import PATIENCE_S, free_port
+from tests.helpers.brokers import free_port
 from tests.helpers.cli import run_program
+from tests.helpers.patience import PATIENCE_S, mqtt_client
 
 SETUP = DEPLOY / "nats" / "setup.sh"
 
@@ -50,8 +51,8 @@ class Secured:
         return done.stdout.strip()
 
     def mqtt(self, user: str, password: str) -> aiomqtt.Client:
-        return aiomqtt.Client(
-            "127.0.0.1", self.mqtt_port, username=user, password=password, tls_context=self.tls, identifier=f"id-{user}"
+        return mqtt_client(
+            self.mqtt_port, username=user, password=password, tls_context=self.tls, identifier=f"id-{user}"
         )
 
     async def connect(self) -> Client:

@@ -22,12 +22,12 @@ from tests.deploy.places import DEPLOY, program
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import run_program
 from tests.helpers.daemons import daemon
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.service.ops.test_metrics import busy_metrics
 
 ALERTS: Final = DEPLOY / "prometheus" / "alerts.yml"
 DASHBOARD: Final = DEPLOY / "grafana" / "dashboards" / "stinger.json"
-TIMEOUT_S: Final = 30.0
 OF_PROMETHEUS: Final = {"up", "ALERTS"}
 
 
@@ -161,14 +161,14 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
         yield f"http://{address}"
     finally:
         process.terminate()
-        process.wait(TIMEOUT_S)
+        process.wait(PATIENCE_S)
 
 
 def query_prometheus(address: str, query: str) -> list[dict[str, Any]]:
     """Return the result of a query; empty while Prometheus does not answer."""
     try:
         with urllib.request.urlopen(
-            f"{address}/api/v1/query?query={urllib.parse.quote(query)}", timeout=30
+            f"{address}/api/v1/query?query={urllib.parse.quote(query)}", timeout=PATIENCE_S
         ) as response:
             result: list[dict[str, Any]] = json.load(response)["data"]["result"]
             return result
@@ -177,7 +177,7 @@ def query_prometheus(address: str, query: str) -> list[dict[str, Any]]:
 
 
 def wait_for(address: str, query: str) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not (found := query_prometheus(address, query)):
         assert time.monotonic() < deadline, query
         time.sleep(0.1)
@@ -200,6 +200,6 @@ def test_every_query_of_the_dashboard_has_a_result_with_a_real_daemon(tmp_path: 
                 place for place, query in dashboard_queries().items() if not query_prometheus(address, as_of_now(query))
             ]
             assert empty == []
-            with urllib.request.urlopen(f"{address}/api/v1/rules", timeout=30) as response:
+            with urllib.request.urlopen(f"{address}/api/v1/rules", timeout=PATIENCE_S) as response:
                 (group,) = json.load(response)["data"]["groups"]
             assert [rule["name"] for rule in group["rules"] if rule["health"] == "err"] == []

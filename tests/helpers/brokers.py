@@ -16,8 +16,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-PATIENCE_S = 60.0
-"""Seconds until a wait fails. On two cores that forty processes wanted, starting a program took more than 30."""
+from tests.helpers.patience import PATIENCE_S, mqtt_client
 
 
 def free_port() -> int:
@@ -108,9 +107,7 @@ async def subscriber(
 ) -> AsyncIterator[Heard]:
     """Subscribe to ``filters``, or to everything. With an ``identifier``, the broker queues messages while it is away."""
     heard = Heard()
-    client = aiomqtt.Client(
-        "127.0.0.1", port, protocol=protocol, identifier=identifier, clean_session=False if identifier else None
-    )
+    client = mqtt_client(port, protocol=protocol, identifier=identifier, clean_session=False if identifier else None)
     async with client:
         heard.client = client
 

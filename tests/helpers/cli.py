@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from stinger.cli import main
 from stinger.packages import python_module
+from tests.helpers.patience import PATIENCE_S
 
 STINGER: Final = tuple(python_module("stinger"))
 """The start of a command line that runs ``stinger`` as a process of its own."""
@@ -26,12 +27,16 @@ def invoke_line(line: str) -> Result:
     return invoke(*shlex.split(line))
 
 
-def run_stinger(*arguments: object, timeout_s: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_stinger(
+    *arguments: object, timeout_s: float = PATIENCE_S, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run ``stinger`` to its end as a process of its own, with ``environment`` on top of the test's."""
     return run_program(*STINGER, *arguments, timeout_s=timeout_s, **environment)
 
 
-def run_program(*command: object, timeout_s: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_program(
+    *command: object, timeout_s: float = PATIENCE_S, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run ``command`` to its end; the result has its exit code and what it printed."""
     return subprocess.run(
         [str(part) for part in command],

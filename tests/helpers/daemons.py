@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.helpers.cli import STINGER
-
-PATIENCE_S = 30.0
+from tests.helpers.patience import PATIENCE_S
 
 
 @dataclass
@@ -27,7 +26,7 @@ class DaemonProcess:
         return self.log.read_text(errors="replace")
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until ``pattern`` is in the log and return the match; fail after 30 s, or when the daemon has ended."""
+        """Wait until ``pattern`` is in the log and return the match; fail after :data:`PATIENCE_S`, or when the daemon has ended."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             found = re.search(pattern, self.log_text())
@@ -42,7 +41,7 @@ class DaemonProcess:
         return int(self.wait_for(r"ready: broker mqtt://127\.0\.0\.1:(\d+)")[1])
 
     def end(self) -> int:
-        """Wait until the daemon ends by itself and return its exit code; fail after 30 s."""
+        """Wait until the daemon ends by itself and return its exit code; fail after :data:`PATIENCE_S`."""
         return self.process.wait(PATIENCE_S)
 
 

@@ -24,7 +24,8 @@ from models.synthetic import synthesise
 from service.sources.nats_leases import partition_of
 from stinger.sample import SampleArray
 from stinger.wire.sample_messages import SampleMessage, encode_message
-from tests.helpers.daemons import PATIENCE_S, DaemonProcess
+from tests.helpers.daemons import DaemonProcess
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 SAMPLES = 20

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.brokers import PATIENCE_S, free_port
+from tests.helpers.brokers import free_port
+from tests.helpers.patience import PATIENCE_S
 
 PARTITIONS = 4
 

@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.brokers import free_port
-
-START_S = 120.0
-"""rabbitmq-server takes more than half a minute on a busy machine."""
+from tests.helpers.patience import PATIENCE_S
 
 
 class BrokerProcess(ABC):
@@ -38,7 +36,7 @@ class BrokerProcess(ABC):
             self._process = subprocess.Popen(
                 arguments, env={**os.environ, **variables}, stdout=output, stderr=output, start_new_session=True
             )
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
@@ -54,7 +52,7 @@ class BrokerProcess(ABC):
         """Kill it, with all processes that it started."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(START_S)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
 
@@ -82,7 +80,7 @@ class RabbitMq(BrokerProcess):
         # Erlang's server of names detaches itself from the processes that need it, and refuses to end before it has noticed
         # that they are gone.
         command = ["epmd", "-port", str(self._names_port), "-kill"]
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + PATIENCE_S
         while running and b"Killed" not in subprocess.run(command, check=False, capture_output=True).stdout:
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -28,8 +28,8 @@ from models.synthetic import synthesise
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
 from stinger.wire.stream import SampleStream
+from tests.helpers.patience import PATIENCE_S
 
-PATIENCE_S = 10.0
 SESSION = synthesise(minutes=0.2, seed=9, still_pause=False)
 """1,200 samples, 12 s."""
 

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.cli import STINGER
+from tests.helpers.patience import PATIENCE_S
 from tests.models.datasets import make_dataset, write_train_dir
 
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
-
-PATIENCE_S = 60.0
 
 
 def read_until(terminal: int, pattern: str) -> None:

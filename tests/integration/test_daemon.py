@@ -25,6 +25,7 @@ from stinger.shots import find_shots
 from tests.helpers.brokers import Heard, Mosquitto, subscriber
 from tests.helpers.cli import run_stinger
 from tests.helpers.daemons import daemon
+from tests.helpers.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -277,7 +278,7 @@ def test_metrics_show_what_was_counted(tmp_path: Path, session: SampleArray) -> 
     sources = ("--source", url(tmp_path), "--source", "mqtt:")
     with daemon(tmp_path, *sources, "--broker", "embedded:0", "--metrics-port", "0") as process:
         address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while counted not in _get(f"{address}/metrics"):
             assert time.monotonic() < deadline
             assert process.process.poll() is None
@@ -287,7 +288,7 @@ def test_metrics_show_what_was_counted(tmp_path: Path, session: SampleArray) -> 
 
 def _get(address: str) -> str:
     try:
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
             text: str = answer.read().decode()
             return text
     except OSError:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.helpers.daemons import daemon
+from tests.helpers.patience import PATIENCE_S
 
 
 def test_clients_that_send_a_byte_now_and_then_do_not_make_the_daemon_look_unready(tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_clients_that_send_a_byte_now_and_then_do_not_make_the_daemon_look_unrea
                     client.close()
                     clients[number] = socket.create_connection(("127.0.0.1", int(address[2])))
             for path in ("readyz", "metrics"):
-                with urllib.request.urlopen(f"{address[1]}/{path}", timeout=30) as answer:
+                with urllib.request.urlopen(f"{address[1]}/{path}", timeout=PATIENCE_S) as answer:
                     assert answer.status == 200
         for client in clients:
             with suppress(OSError):

@@ -16,7 +16,8 @@ import pytest
 
 from tests.helpers.brokers import Heard
 from tests.helpers.cli import STINGER
-from tests.helpers.daemons import PATIENCE_S, DaemonProcess, daemon
+from tests.helpers.daemons import DaemonProcess, daemon
+from tests.helpers.patience import PATIENCE_S, mqtt_client
 from tests.service.mqtt.test_embedded_limits import connect_packet
 
 pytest.importorskip("amqtt", reason="the embedded broker is an optional dependency")
@@ -58,9 +59,9 @@ async def test_the_broker_serves_those_who_know_the_password_of_the_ready_line(t
     with daemon(tmp_path, *EMBEDDED) as process:
         port, user, password = await asyncio.to_thread(credentials, process)
         with pytest.raises(aiomqtt.MqttError, match="Not authorized"):
-            async with aiomqtt.Client("127.0.0.1", port):
+            async with mqtt_client(port):
                 pass
-        async with aiomqtt.Client("127.0.0.1", port, username=user, password=password):
+        async with mqtt_client(port, username=user, password=password):
             pass
 
 
@@ -111,7 +112,7 @@ def test_watch_names_the_option_for_another_data_folder(tmp_path: Path) -> None:
 
 async def test_open_to_every_user_if_that_is_asked_for(tmp_path: Path) -> None:
     with daemon(tmp_path, *EMBEDDED, "--broker-open") as process:
-        async with aiomqtt.Client("127.0.0.1", await asyncio.to_thread(process.port)):
+        async with mqtt_client(await asyncio.to_thread(process.port)):
             pass
         assert "password" not in process.log_text()
     assert not (tmp_path / "data" / "broker-password").exists()
@@ -122,7 +123,7 @@ async def test_sigterm_ends_the_daemon_while_a_subscriber_does_not_read(tmp_path
         port = await asyncio.to_thread(process.port)
         with socket.create_connection(("127.0.0.1", port)) as stalled:
             stalled.sendall(connect_packet(b"stalled") + b"\x82\x06\x00\x01\x00\x01#\x01")
-            async with aiomqtt.Client("127.0.0.1", port) as client:
+            async with mqtt_client(port) as client:
                 for _ in range(60):
                     await client.publish("x", bytes(200_000), 1)
                 process.process.send_signal(signal.SIGTERM)
@@ -136,9 +137,9 @@ async def test_silent_connections_and_great_messages_leave_the_daemon_connected(
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
         for n in range(3):
             with pytest.raises(aiomqtt.MqttError):
-                async with aiomqtt.Client("127.0.0.1", port, username=user, password=password) as client:
+                async with mqtt_client(port, username=user, password=password) as client:
                     await client.publish(f"great/{n}", bytes(100_000_000), 1, retain=True)
-        async with aiomqtt.Client("127.0.0.1", port, username=user, password=password) as client:
+        async with mqtt_client(port, username=user, password=password) as client:
             heard = Heard()
             await client.subscribe("#", 1)
             async with asyncio.timeout(PATIENCE_S):
@@ -160,7 +161,7 @@ async def test_a_broker_that_fails_is_an_alarm_and_started_again(tmp_path: Path)
         process.process.send_signal(signal.SIGUSR1)
         await asyncio.to_thread(process.wait_for, r"alarm_raised topic=embedded_broker")
         await asyncio.to_thread(process.wait_for, r"embedded_broker_restarted(.|\n)*broker_connected")
-        async with aiomqtt.Client("127.0.0.1", port) as client:
+        async with mqtt_client(port) as client:
             await client.subscribe("stinger/daemon/status", 1)
             async with asyncio.timeout(PATIENCE_S):
                 assert b'"online"' in bytes((await anext(client.messages)).payload)

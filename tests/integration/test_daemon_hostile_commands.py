@@ -15,10 +15,11 @@ from models.synthetic.session import synthesise
 from stinger.logs.writing import write_log
 from tests.helpers.brokers import Mosquitto, subscriber
 from tests.helpers.daemons import daemon
+from tests.helpers.patience import PATIENCE_S
 
 
 def status_of(address: str) -> int:
-    with urllib.request.urlopen(address, timeout=30) as answer:
+    with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
         status: int = answer.status
         return status
 

@@ -20,6 +20,7 @@ from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import daemon
 from tests.helpers.fake_clock import FAKETIME
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import DAY_S, write_old_recording, write_recording
 from tests.helpers.samples import random_samples
 
@@ -27,9 +28,9 @@ OLD_DAYS = 400.0
 
 
 def wait_for_metric(address: str, line: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while True:
-        with urllib.request.urlopen(f"{address}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(f"{address}/metrics", timeout=PATIENCE_S) as answer:
             text = answer.read().decode()
         if line in text.splitlines():
             return
@@ -116,7 +117,7 @@ def test_old_recordings_are_deleted_at_once_when_the_disk_is_full(tmp_path: Path
             assert not old.exists()
         finally:
             blaster.kill()
-            blaster.wait(20)
+            blaster.wait(PATIENCE_S)
 
 
 def test_unreadable_model_stops_deletion_and_raises_an_alarm(tmp_path: Path) -> None:

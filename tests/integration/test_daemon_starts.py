@@ -20,6 +20,7 @@ from stinger.logs.writing import write_log
 from tests.helpers.cli import run_stinger
 from tests.helpers.daemons import DaemonProcess, daemon
 from tests.helpers.file_systems import ReadOnly, SmallDisk
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import write_old_recording
 
 BROKER = ("--broker", "embedded:0")
@@ -27,7 +28,7 @@ BROKER = ("--broker", "embedded:0")
 
 def metrics_of(process: DaemonProcess) -> list[str]:
     address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
-    with urllib.request.urlopen(f"{address}/metrics", timeout=30) as answer:
+    with urllib.request.urlopen(f"{address}/metrics", timeout=PATIENCE_S) as answer:
         text: str = answer.read().decode()
     return text.splitlines()
 
@@ -47,7 +48,7 @@ def test_daemon_starts_with_a_damaged_champion_and_uses_it_once_it_is_repaired(t
         assert "stinger_model_refused 1" in metrics_of(process)
         assert 'stinger_alarm{topic="model"} 1' in metrics_of(process)
         path.write_bytes(whole)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while "stinger_model_refused 0" not in metrics_of(process):
             assert time.monotonic() < deadline, process.log_text()
             time.sleep(0.05)
@@ -93,7 +94,7 @@ def test_daemon_starts_in_a_read_only_data_folder_and_locks_it_once_it_can_be_wr
         process.port()
         assert 'stinger_alarm{topic="data_folder"} 1' in metrics_of(process)
         subprocess.run(["mount", "-o", "remount,bind,rw", tmp_path / "data"], check=True)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while 'stinger_alarm{topic="data_folder"} 0' not in metrics_of(process):
             assert time.monotonic() < deadline, process.log_text()
             time.sleep(0.05)

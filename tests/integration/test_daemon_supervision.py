@@ -16,6 +16,7 @@ import pytest
 from models.synthetic.session import synthesise
 from stinger.logs.writing import write_log
 from tests.helpers.daemons import daemon
+from tests.helpers.patience import PATIENCE_S
 
 # The unchanged daemon, except that SIGUSR1 makes its thread for the disk fail in each round, and SIGUSR2 ends that.
 FAILS_AT_SIGUSR1 = """
@@ -48,7 +49,7 @@ main(prog_name="stinger", obj=open_daemon)
 def readiness(address: str) -> str:
     """Return the answer of ``/readyz``."""
     try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=30) as answer:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=PATIENCE_S) as answer:
             text: str = answer.read().decode()
             return text
     except urllib.error.HTTPError as error:
@@ -57,7 +58,7 @@ def readiness(address: str) -> str:
 
 
 def wait_until_ready(address: str, expected: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while expected not in readiness(address):
         assert time.monotonic() < deadline, readiness(address)
         time.sleep(0.05)

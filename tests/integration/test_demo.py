@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.helpers.cli import STINGER, run_stinger
+from tests.helpers.patience import PATIENCE_S
 
 
 def test_demo_shows_shots_of_an_emulated_blaster_and_ends_in_time() -> None:
@@ -25,10 +26,10 @@ def test_the_first_line_ends_with_the_address_of_a_page_that_shows_the_blaster()
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
         try:
-            assert httpx.get(address, timeout=20).status_code == 200
+            assert httpx.get(address, timeout=PATIENCE_S).status_code == 200
         finally:
             process.send_signal(signal.SIGINT)
-            code = process.wait(20)
+            code = process.wait(PATIENCE_S)
     assert code == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(address)
@@ -42,7 +43,7 @@ def test_interrupted_demo_ends_at_once_without_errors() -> None:
         os.set_blocking(process.stdout.fileno(), True)
         assert process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert process.stderr.read() == ""
 
 
@@ -52,7 +53,7 @@ def test_watch_reports_a_missing_broker_and_keeps_trying() -> None:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert lines[0] == "mqtt://127.0.0.1:1\n"
     assert "mosquitto_sub -h 127.0.0.1 -p 1 " in lines[1]
     assert "no connection to the broker at mqtt://127.0.0.1:1" in lines[2]

@@ -14,6 +14,7 @@ import pytest
 
 from stinger.packages import PACKAGES, python_module
 from tests.helpers.cli import run_program, run_stinger
+from tests.helpers.patience import PATIENCE_S
 
 FOREIGN = [name for name in PACKAGES if name != "stinger"]
 
@@ -83,7 +84,7 @@ def test_the_demo_starts_its_child_process_without_the_current_folder() -> None:
 
 @pytest.mark.usefixtures("foreign")
 def test_the_bench_starts_its_child_processes_without_the_current_folder() -> None:
-    ended = run_stinger("hil", "run", "steady", "--seconds", "5", "--broker", "embedded", timeout_s=120)
+    ended = run_stinger("hil", "run", "steady", "--seconds", "5", "--broker", "embedded", timeout_s=3 * PATIENCE_S)
     assert ended.returncode in {0, 1}, ended.stderr  # whatever the verdict on this machine, there is one
     assert "a foreign file" not in ended.stdout + ended.stderr
     assert "steady" in ended.stdout

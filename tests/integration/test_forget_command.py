@@ -19,11 +19,12 @@ from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.brokers import Heard, Mosquitto, retained_messages, subscriber
 from tests.helpers.daemons import daemon
 from tests.helpers.events import NOW_S, link_report, spin_up
+from tests.helpers.patience import mqtt_client
 from tests.helpers.samples import counting_samples
 
 
 async def leave(port: int, *messages: OutgoingMessage) -> None:
-    async with aiomqtt.Client("127.0.0.1", port) as client:
+    async with mqtt_client(port) as client:
         for message in messages:
             await client.publish(message.topic, message.payload, 1, retain=True)
 

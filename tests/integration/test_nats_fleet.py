@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.sources.nats_leases import LEASE_S
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, subscriber
+from tests.helpers.brokers import Mosquitto, subscriber
 from tests.helpers.fleet import (
     AckedBlasters,
     FleetDaemon,
@@ -23,6 +23,7 @@ from tests.helpers.fleet import (
     trigger_edges,
 )
 from tests.helpers.nats_servers import PARTITIONS, NatsServer, nats_cluster, nats_server
+from tests.helpers.patience import PATIENCE_S
 
 BLASTERS = 6
 

@@ -21,6 +21,7 @@ from stinger.logs.writing import write_log
 from tests.helpers.cli import STINGER
 from tests.helpers.daemons import DaemonProcess
 from tests.helpers.other_systems import MACOS, WINDOWS, environment, refusals
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.synthetic import synthetic_samples
 
 pytestmark = [
@@ -73,7 +74,7 @@ class OtherSystem:
             yield DaemonProcess(process, log)
         finally:
             process.kill()
-            process.wait(30)
+            process.wait(PATIENCE_S)
 
     @contextmanager
     def blaster(self, recording: Path) -> Iterator[str]:
@@ -280,7 +281,7 @@ def run_limited(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
         env=os.environ | environment(folder / "limits"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -24,12 +24,12 @@ from stinger.storage_url import parse_storage_url
 from tests.helpers.brokers import Heard, Mosquitto, subscriber
 from tests.helpers.cli import STINGER, run_program, run_stinger
 from tests.helpers.daemons import daemon
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.retraining import blind_model, keep_recording, promote_blind
 from tests.helpers.synthetic import synthetic_samples
 
 pytestmark = pytest.mark.timeout(300)  # more than the processes below may take
 
-PATIENCE_S = 60.0
 QUICK = ("--candidate", "logreg:summary", "--min-shots", "20", "--max-false-per-minute", "4")
 SLOW = ("--candidate", "hgb:flatten", "--min-shots", "20")
 """Takes about a minute."""
@@ -194,7 +194,7 @@ def test_models_trained_on_shared_recordings_become_the_champion_of_the_shared_r
     shared = open_registry(tmp_path / "mine", url)
     shared.promote(shared.add("blind", blind_model(), {}).id, why="test")
     places = ("--data-dir", tmp_path / "empty", "--recordings", f"file://{tmp_path}/hall", "--registry", url)
-    done = run_stinger("retrain", *places, *QUICK, XDG_CACHE_HOME=str(tmp_path / "cache"), timeout_s=120)
+    done = run_stinger("retrain", *places, *QUICK, XDG_CACHE_HOME=str(tmp_path / "cache"), timeout_s=3 * PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("promoted: "), done.stdout
     champion = open_current_registry(tmp_path / "third", url).champion()
@@ -213,7 +213,7 @@ def modules():
 if __name__ == "__main__":
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         command = [sys.executable, "-m", "stinger", "retrain", "--dask", cluster.scheduler_address, *sys.argv[2:]]
-        done = subprocess.run(command, timeout=90)
+        done = subprocess.run(command, timeout=300)
         with Client(cluster) as client, open(sys.argv[1], "w") as file:
             json.dump(list(client.run(modules).values()), file)
     sys.exit(done.returncode)
@@ -228,7 +228,7 @@ def test_cluster_gives_the_same_result_as_local_processes(tmp_path: Path) -> Non
     script, worked = tmp_path / "cluster.py", tmp_path / "worked.json"
     script.write_text(DASK_SCRIPT)
     # The cluster lives in a process of its own, so that nothing of it outlives this test.
-    done = run_program(sys.executable, script, worked, "--data-dir", data, "--json", *QUICK, timeout_s=120)
+    done = run_program(sys.executable, script, worked, "--data-dir", data, "--json", *QUICK, timeout_s=3 * PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert json.loads(worked.read_text()) == [True, True]
     here = run_stinger("retrain", "--data-dir", str(tmp_path / "copy"), "--json", *QUICK)
@@ -241,6 +241,6 @@ def judged(output: str) -> dict[str, Any]:
 
 
 def fetched(address: str) -> str:
-    with urllib.request.urlopen(address, timeout=30) as answer:
+    with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
         text: str = answer.read().decode()
         return text

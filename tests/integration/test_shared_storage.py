@@ -19,7 +19,8 @@ from models.synthetic import synthesise
 from stinger.logs import write_log
 from stinger.storage_url import StorageUrl
 from tests.helpers.cli import run_stinger
-from tests.helpers.daemons import PATIENCE_S, DaemonProcess, daemon
+from tests.helpers.daemons import DaemonProcess, daemon
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import write_old_recording
 from tests.helpers.s3_server import S3Server
 
@@ -74,7 +75,7 @@ def test_a_recording_is_uploaded_after_it_was_closed(s3: S3Server, s3_url: Stora
     with daemon(tmp_path, *options, name="second") as second:
         wait_until(lambda: len(s3.names(bucket)) == 2, second)
         url = second.wait_for(r"metrics: (\S+)")[1]
-        metrics = urllib.request.urlopen(url, timeout=30).read().decode()
+        metrics = urllib.request.urlopen(url, timeout=PATIENCE_S).read().decode()
     assert "stinger_recordings_uploaded_total 1\n" in metrics
     assert "stinger_recordings_upload_waiting 0\n" in metrics
 
@@ -118,7 +119,7 @@ def test_without_shared_storage_its_libraries_are_not_loaded(tmp_path: Path) -> 
         "asyncio.run(main())\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert json.loads(ended.stdout) == []
 

@@ -18,9 +18,10 @@ from urllib.error import HTTPError
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="systemd's sockets are Unix's")
 
-TIMEOUT_S = 20.0
 # The unchanged daemon, except that SIGUSR1 makes its event loop hang; its other threads keep running.
 HANGS_AT_SIGUSR1 = """
 import asyncio, signal, time
@@ -48,7 +49,7 @@ class Manager:
     messages: list[str] = field(default_factory=list)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < deadline, (self.messages, self.log.read_text())
             self.receive(0.05)
@@ -82,7 +83,7 @@ def service(folder: Path, *arguments: str, watchdog_s: float) -> Iterator[Manage
             yield Manager(bound, process, log)
         finally:
             process.kill()
-            process.wait(TIMEOUT_S)
+            process.wait(PATIENCE_S)
 
 
 def test_service_reports_ready_then_heartbeats_then_stopping(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_service_reports_ready_then_heartbeats_then_stopping(tmp_path: Path) -> 
         manager.until(lambda: manager.count("WATCHDOG=1") >= 3)
         assert "ready: broker" in manager.log.read_text()
         manager.process.send_signal(signal.SIGTERM)
-        assert manager.process.wait(TIMEOUT_S) == 0
+        assert manager.process.wait(PATIENCE_S) == 0
         manager.receive(0.1)
     sent = [message for message in manager.messages if not message.startswith("STATUS=")]
     assert sent[0] == "READY=1"
@@ -139,7 +140,7 @@ def test_abort_by_the_watchdog_logs_where_the_daemon_hung(tmp_path: Path) -> Non
     with service(tmp_path, watchdog_s=60) as manager:
         manager.until(lambda: manager.count("READY=1") == 1)
         manager.process.send_signal(signal.SIGABRT)
-        assert manager.process.wait(TIMEOUT_S) == -signal.SIGABRT
+        assert manager.process.wait(PATIENCE_S) == -signal.SIGABRT
         log = manager.log.read_text()
     assert "Fatal Python error: Aborted" in log
     assert "selectors.py" in log, "the place where its event loop waits"
@@ -147,7 +148,7 @@ def test_abort_by_the_watchdog_logs_where_the_daemon_hung(tmp_path: Path) -> Non
 
 def status_of(address: str) -> int:
     try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as response:
+        with urllib.request.urlopen(address, timeout=PATIENCE_S) as response:
             return int(response.status)
     except HTTPError as error:
         with error:

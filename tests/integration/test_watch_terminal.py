@@ -16,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import pytest
 
 from tests.helpers.brokers import Mosquitto
 from tests.helpers.cli import STINGER
+from tests.helpers.patience import PATIENCE_S, mqtt_client
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 
@@ -74,7 +74,7 @@ async def test_malformed_and_hostile_messages_neither_end_it_nor_reach_the_termi
     os.close(own)
     screen = Screen(end)
     try:
-        async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client, asyncio.timeout(60):
+        async with mqtt_client(mosquitto.port) as client, asyncio.timeout(PATIENCE_S):
             while b"last words" not in screen.shown or b"[red]" not in screen.shown:
                 assert watch.poll() is None, screen.shown[-3000:]
                 for topic, payload in messages():

@@ -18,6 +18,7 @@ from models.features import compute_features
 from models.metrics import Metrics, compute_metrics
 from models.workers import Workers
 from stinger.errors import InputError
+from tests.helpers.patience import PATIENCE_S
 from tests.models.datasets import make_dataset, write_train_dir
 
 QUICK = CONFIGURATIONS[:3]
@@ -151,7 +152,7 @@ if __name__ == "__main__":
                       host="tcp://127.0.0.1") as cluster:
         command = [sys.executable, "-m", "stinger", "benchmark", "--train-dir", sys.argv[1], "--seeds", "1",
                    "--out", sys.argv[2], "--backend", "dask", "--scheduler", cluster.scheduler_address]
-        sys.exit(subprocess.run(command, timeout=60).returncode)
+        sys.exit(subprocess.run(command, timeout=300).returncode)
 """
 
 
@@ -164,7 +165,11 @@ def test_a_dask_cluster_gives_the_metrics_of_this_machine(tmp_path: Path) -> Non
     script.write_text(DASK_SCRIPT)
     # The cluster lives in a process of its own, so that nothing of it outlives this test.
     done = subprocess.run(
-        [sys.executable, str(script), str(folder), str(report)], timeout=90, check=False, capture_output=True, text=True
+        [sys.executable, str(script), str(folder), str(report)],
+        timeout=3 * PATIENCE_S,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     plan = plan_benchmark(dataset, seeds=[1])

@@ -20,6 +20,7 @@ from models.graph.builder import INPUT, OUTPUT, GraphBuilder
 from models.model_file import MODEL_MAX_BYTES, load_model, open_model
 from models.model_meta import META_KEY, ModelMeta
 from stinger.errors import FileError, InputError
+from tests.helpers.patience import PATIENCE_S
 
 META = ModelMeta(spec="logreg:summary", software="test", created="2026-01-01T00:00:00+00:00")
 
@@ -214,5 +215,5 @@ def test_opening_a_model_leaves_nothing_in_the_users_folders(tmp_path: Path) -> 
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     script = f"from models.model_file import load_model; load_model({str(tmp_path / 'm.onnx')!r})"
     folders = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "CI": ""}
-    subprocess.run([sys.executable, "-c", script], env=environment | folders, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], env=environment | folders, check=True, timeout=PATIENCE_S)
     assert list(home.iterdir()) == []

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from models.registry import Registry
 from stinger.errors import FileError, InputError
+from tests.helpers.patience import PATIENCE_S
 
 
 def registry_with(folder: Path, *names: str) -> tuple[Registry, list[str]]:
@@ -187,7 +188,7 @@ def test_processes_that_promote_at_once_lose_no_entry(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(PATIENCE_S)
         assert worker.exitcode == 0
         worker.close()
     promotions = [entry for entry in registry.journal() if entry["action"] == "promote"]

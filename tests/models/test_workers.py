@@ -13,6 +13,7 @@ import pytest
 from models.workers import LOCAL, Workers, run_parallel
 from stinger.errors import InputError
 from tests.helpers.cli import run_program
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 
@@ -87,7 +88,7 @@ if __name__ == "__main__":
 def test_tasks_of_killed_dask_workers_are_done_by_others(tmp_path: Path, killed: int) -> None:
     pytest.importorskip("distributed")
     (tmp_path / "cluster.py").write_text(LOST_WORKERS_SCRIPT)
-    done = run_program(sys.executable, tmp_path / "cluster.py", killed, timeout_s=110, PYTHONPATH=str(ROOT))
+    done = run_program(sys.executable, tmp_path / "cluster.py", killed, timeout_s=3 * PATIENCE_S, PYTHONPATH=str(ROOT))
     assert done.stdout == " ".join(str(-number) for number in range(29, -1, -1)) + "\n", done.stderr
 
 
@@ -166,14 +167,14 @@ def test_killed_parent_takes_its_workers_along(tmp_path: Path) -> None:
     files = [tmp_path / "a", tmp_path / "b"]
     with subprocess.Popen([sys.executable, "-c", PARENT, *map(str, files)], cwd=ROOT) as parent:
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE_S
             while not all(file.exists() and file.read_text() for file in files):
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
         finally:
             parent.kill()
     for file in files:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while running(int(file.read_text())):
             assert time.monotonic() < deadline, "a worker outlives its parent"
             time.sleep(0.02)

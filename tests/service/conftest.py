@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.brokers import Mosquitto
+from tests.helpers.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def passwords(tmp_path: Path) -> Path:
     if program is None:
         pytest.skip("mosquitto_passwd is not installed")
     path = tmp_path / "passwords"
-    subprocess.run([program, "-b", "-c", str(path), "anna", "sesame"], check=True, timeout=10)
+    subprocess.run([program, "-b", "-c", str(path), "anna", "sesame"], check=True, timeout=PATIENCE_S)
     return path
 
 
@@ -32,7 +33,7 @@ def certificates(tmp_path: Path) -> Path:
     folder.mkdir()
 
     def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=20)
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=PATIENCE_S)
 
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA")

@@ -17,6 +17,7 @@ from stinger.cli.progress import progress_bar
 from stinger.device_name import DeviceName
 from stinger.logs import write_log
 from tests.helpers.cli import invoke
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.samples import samples_at
 from tests.service.sources.collecting import Collecting
 from tests.stinger.test_rate import batches, jitter, lossy, ticks
@@ -47,7 +48,7 @@ async def test_all_commands_agree(tmp_path: Path, times_ms: npt.NDArray[np.int64
     evaluated = invoke("evaluate", "--model-file", model, path)
     trained = read_training_data(tmp_path, [str(path)], max_hours=1, min_shot_gap_ms=1000, bar=progress_bar)
     played = Collecting()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await ReplaySource("replay:", DeviceName("b"), path, speed=0).run(played)
     answers = {
         "info": recording["rate_problem"] is None,

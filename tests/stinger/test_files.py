@@ -12,6 +12,7 @@ import pytest
 
 from stinger.errors import FileError
 from stinger.files import atomic_output, read_bytes, write_bytes, write_many
+from tests.helpers.patience import PATIENCE_S
 
 
 def test_file_appears_only_when_the_block_ends_well(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         """
     )
-    ended = subprocess.run([sys.executable, "-c", script], check=False, timeout=30)
+    ended = subprocess.run([sys.executable, "-c", script], check=False, timeout=PATIENCE_S)
     assert ended.returncode == -signal.SIGKILL
     assert target.read_bytes() == b"old"
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiomqtt
 import numpy as np
 import pytest
 
@@ -28,9 +27,8 @@ from stinger.logs import write_log
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
 from tests.helpers.brokers import Mosquitto, until
+from tests.helpers.patience import PATIENCE_S, mqtt_client
 from tests.helpers.samples import random_samples
-
-PATIENCE_S = 10.0
 
 
 def python(code: str, folder: Path) -> ChildProcess:
@@ -146,7 +144,7 @@ async def test_half_open_connection_stays_silent_and_the_next_one_works() -> Non
 
 
 async def publish(port: int, payload: bytes) -> None:
-    async with aiomqtt.Client("127.0.0.1", port) as client:
+    async with mqtt_client(port) as client:
         await client.publish("stinger/d0/shot", payload, qos=1)
 
 

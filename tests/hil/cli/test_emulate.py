@@ -16,6 +16,7 @@ from models.synthetic import synthesise
 from stinger.errors import FileError
 from stinger.logs import write_log
 from tests.helpers.cli import STINGER, invoke, run_stinger
+from tests.helpers.patience import PATIENCE_S
 from tests.hil.emulating import dump, serial_host, tcp_host
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs ptys and signals of POSIX")
@@ -39,7 +40,7 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
     """Send a signal, and return the remaining output; the process must exit with 0, at once."""
     begun = time.monotonic()
     process.send_signal(number)
-    output, errors = process.communicate(timeout=10)
+    output, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (0, "")
     assert time.monotonic() - begun < 2
     return output
@@ -87,7 +88,7 @@ def test_fifty_devices_start_and_stop_together(tmp_path: Path) -> None:
 
 
 def test_it_exits_by_itself_after_the_given_seconds() -> None:
-    ended = run_stinger("emulate", "--seconds", "0.2", "--stats", timeout_s=20)
+    ended = run_stinger("emulate", "--seconds", "0.2", "--stats")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("device 0: ") == 2
 
@@ -112,7 +113,7 @@ def test_help_lists_the_faults() -> None:
     ],
 )
 def test_mistake_is_reported_in_one_line(arguments: list[str], complaint: str) -> None:
-    ended = run_stinger("emulate", *arguments, timeout_s=20)
+    ended = run_stinger("emulate", *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert complaint in ended.stderr
     assert ended.stderr.count("\n") == 1

@@ -14,10 +14,9 @@ import pytest
 
 from tests import leaks
 from tests.helpers.cli import STINGER, invoke
+from tests.helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(not leaks.SUPPORTED, reason="it searches processes in /proc")
-
-PATIENCE_S = 30.0
 
 
 @contextmanager

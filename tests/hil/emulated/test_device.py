@@ -18,6 +18,7 @@ from stinger.sample import SampleArray, axes
 from stinger.wire.commands import ModelSlot
 from stinger.wire.frames import FrameDecoder
 from stinger.wire.stream import SampleStream, StreamKind
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.samples import samples_at
 from tests.hil.emulating import SESSION, Host, dump, emulated, serial_host, tcp_host, upload
 
@@ -140,7 +141,7 @@ class TestAnyPort:
         def host(device: EmulatedDevice) -> None:
             with over(port, device) as host:
                 host.write(b"MLSTREAM 1600\n")
-                deadline = time.monotonic() + 8
+                deadline = time.monotonic() + PATIENCE_S
                 while not device.transmitter.counts.dropped and time.monotonic() < deadline:
                     time.sleep(0.05)
 
@@ -176,7 +177,7 @@ class TestAnyPort:
                 assert host.some(0.2) == b""
             with pytest.raises(OSError, match=r"refused|No such file"):
                 over(port, device).__enter__()
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + PATIENCE_S
             while True:
                 try:
                     again = over(port, device)

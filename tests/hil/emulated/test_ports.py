@@ -8,6 +8,7 @@ import pytest
 
 from hil.emulated import EmulatedDevice, PtyPort, TcpPort
 from stinger.errors import FileError, InputError
+from tests.helpers.patience import PATIENCE_S
 from tests.hil.emulating import SESSION, emulated, tcp_host
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs ptys, which only POSIX has")
@@ -35,7 +36,7 @@ async def test_link_never_replaces_a_file(tmp_path: Path) -> None:
     path = tmp_path / "precious"
     path.write_text("data")
     with pytest.raises(ExceptionGroup) as failed:
-        async with asyncio.timeout(5), emulated(SESSION, port=PtyPort(path)):
+        async with asyncio.timeout(PATIENCE_S), emulated(SESSION, port=PtyPort(path)):
             pass
     assert failed.group_contains(FileError, match="exists and is not a symbolic link")
     assert path.read_text() == "data"

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hil.emulated.wakeup_timer import WakeupTimer
+from tests.helpers.patience import PATIENCE_S
 
 
 @pytest.fixture(params=[True, False], ids=["kernel", "loop"])
@@ -28,7 +29,7 @@ async def test_tasks_wake_in_order_and_never_early(timer: WakeupTimer) -> None:
         woken.append((due_ns, time.monotonic_ns()))
 
     waits = [start_ns + (i * 37 % 100) * 1_000_000 for i in range(100)]
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
         for due_ns in waits:
             tasks.create_task(wait(due_ns))
     assert [due_ns for due_ns, _ in woken] == sorted(waits)
@@ -46,6 +47,6 @@ async def test_cancelled_wait_does_not_affect_the_others(timer: WakeupTimer) -> 
     first = asyncio.create_task(timer.wait_until(due_ns - 30_000_000))
     await asyncio.sleep(0)
     first.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await other
     assert time.monotonic_ns() >= due_ns

@@ -16,6 +16,7 @@ import pytest
 
 from stinger.sample import SAMPLE_BYTES, SampleArray
 from stinger.wire.host import Exchange
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.helpers.samples import random_samples
 
@@ -48,7 +49,7 @@ def compiler(name: str) -> str:
 
 def compile_c(command: Sequence[str]) -> None:
     """Run a compiler; fail the test with what it printed unless it succeeds without a word."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3 * PATIENCE_S, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 

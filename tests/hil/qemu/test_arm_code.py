@@ -25,6 +25,7 @@ from stinger.wire.commands import ModelSlot
 from stinger.wire.frames import FrameDecoder
 from stinger.wire.host import Exchange, LoadModel, ReadModelStatus, UploadModel
 from tests.helpers.cli import run_stinger
+from tests.helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(
     shutil.which(COMPILER) is None or shutil.which(QEMU) is None, reason=f"needs {COMPILER} and {QEMU}"
@@ -56,7 +57,7 @@ async def machine(image: Path) -> AsyncIterator[QemuMachine]:
 
 async def ask(machine: QemuMachine, exchange: Exchange[object]) -> None:
     machine.write(exchange.start())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not exchange.done:
             if more := exchange.receive(await machine.read()):
                 machine.write(more)
@@ -67,7 +68,7 @@ async def test_scores_and_samples_are_those_of_the_host(machine: QemuMachine) ->
     decoder, played = FrameDecoder(), samples_with_a_shot()
     samples: list[SampleArray] = []
     scores: list[np.ndarray[tuple[int, ...], np.dtype[np.void]]] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while sum(block.size for block in samples) < played.size:
             block = decoder.feed(await machine.read())
             if block.scores is not None:
@@ -88,7 +89,7 @@ async def test_loaded_model_is_in_use_while_it_streams(machine: QemuMachine) -> 
     machine.write(b"MLSTREAM 100\n")
     load, decoder = LoadModel(ModelSlot.LR), FrameDecoder()
     machine.write(load.start())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not load.done:
             for line in decoder.feed(await machine.read()).lines:
                 load.receive(f"{line}\n".encode())

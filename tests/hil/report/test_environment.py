@@ -16,6 +16,7 @@ from hil.report.checkout import commit
 from hil.report.environment import environment
 from hil.report.machine import machine
 from hil.report.serial_adapter import serial_adapter
+from tests.helpers.patience import PATIENCE_S
 
 
 def test_environment_has_program_machine_and_clock_and_fits_a_record() -> None:
@@ -113,7 +114,7 @@ def test_invalid_latency_timer_is_unknown(tmp_path: Path) -> None:
 def git(root: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
     command = ["git", "-C", str(root), *identity, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_S).stdout.strip()
 
 
 def test_commit_of_a_checkout_states_whether_files_differ(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hil.record import RunRecord, TimelineEntry
 from hil.report.baseline import compare
 from hil.report.formatting import VERDICT_WORDS
 from hil.report.html import html_page
+from tests.helpers.patience import PATIENCE_S
 from tests.hil.report.runs import big_run, hall, older_run, run_of, scenario, with_values
 
 VOID = {"meta", "input", "br", "link", "img"}
@@ -218,7 +219,7 @@ def test_page_is_not_wider_than_the_window(width: int, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=3 * PATIENCE_S,
         check=True,
     )
     found = re.search(r"<title>wide (\d+)</title>", ended.stdout)

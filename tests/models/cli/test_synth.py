@@ -9,6 +9,7 @@ import pytest
 from models.synthetic import synthesise
 from stinger.logs import read_log
 from tests.helpers.cli import invoke
+from tests.helpers.patience import PATIENCE_S
 
 
 def test_file_holds_the_session_and_the_line_sums_it_up(tmp_path: Path) -> None:
@@ -63,5 +64,7 @@ def test_needs_nothing_beyond_the_core_install() -> None:
         "import sys; import models.cli.synth\n"
         "print([m for m in ('sklearn', 'scipy', 'matplotlib', 'onnx', 'joblib') if m in sys.modules])"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
     assert ended.stdout == "[]\n"

@@ -17,6 +17,7 @@ from models.workers import Workers
 from replay.trace import score_sessions, score_sessions_on
 from stinger.logs import read_log, write_log
 from tests.helpers.cli import invoke, run_program
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.helpers.samples import samples_at
 
@@ -147,7 +148,7 @@ from distributed import LocalCluster
 if __name__ == "__main__":
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         command = [sys.executable, "-m", "stinger", "evaluate", "--dask", cluster.scheduler_address, *sys.argv[1:]]
-        sys.exit(subprocess.run(command, timeout=100).returncode)
+        sys.exit(subprocess.run(command, timeout=300).returncode)
 """
 
 
@@ -158,7 +159,9 @@ def test_a_dask_cluster_gives_the_numbers_of_this_machine(folder: Path, tmp_path
     (tmp_path / "cluster.py").write_text(DASK_SCRIPT)
     arguments = [how, folder / "model.onnx" if how == "--model-file" else "logreg:summary"]
     arguments += ["--json", folder / "log.bin", folder / "other.bin"]
-    spread = run_program(sys.executable, tmp_path / "cluster.py", *arguments, timeout_s=110, PYTHONPATH=str(ROOT))
+    spread = run_program(
+        sys.executable, tmp_path / "cluster.py", *arguments, timeout_s=3 * PATIENCE_S, PYTHONPATH=str(ROOT)
+    )
     assert spread.returncode == 0, spread.stderr
     assert json.loads(spread.stdout) == json.loads(invoke("evaluate", *arguments).stdout)
 

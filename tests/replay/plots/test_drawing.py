@@ -20,6 +20,7 @@ from stinger.logs import write_log
 from stinger.recording import split_recordings
 from stinger.shots import find_shots
 from tests.helpers.cli import STINGER
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.synthetic import synthetic_samples
 
 LOOK = ExcerptLook(dpi=40, from_s=-1, to_s=0.2, window_s=(-0.6, -0.1), moment="shot")
@@ -74,14 +75,14 @@ def test_interrupt_from_the_keyboard_ends_all_drawing_at_once(tmp_path: Path) ->
         start_new_session=True,
     ) as process:
         shots = tmp_path / "ml_out" / "shots"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while len(list(shots.glob("shot_*.png"))) < 3:
             assert process.poll() is None, process.stderr and process.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.02)
         # As a terminal does: to every process of the group.
         os.killpg(process.pid, signal.SIGINT)
-        _, complaints = process.communicate(timeout=10)
+        _, complaints = process.communicate(timeout=PATIENCE_S)
     drawn = sorted(shots.iterdir())
     assert process.returncode != 0
     assert "Traceback" not in complaints

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from service.base.executor import AbandoningExecutor
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 
@@ -39,7 +40,7 @@ def test_only_so_many_calls_run_at_once_and_all_of_them_run() -> None:
             running -= 1
 
     for future in [executor.submit(call) for _ in range(40)]:
-        future.result(20)
+        future.result(PATIENCE_S)
     assert 1 <= most <= 3
     executor.shutdown()
     with pytest.raises(RuntimeError, match="after shutdown"):
@@ -56,7 +57,7 @@ def test_shutdown_waits_for_a_call_that_returns_in_time() -> None:
         finished.set()
 
     executor.submit(call)
-    assert begun.wait(20)
+    assert begun.wait(PATIENCE_S)
     executor.shutdown()
     assert finished.is_set()
 
@@ -77,6 +78,6 @@ run_on_loop(work())
 
 def test_process_ends_although_calls_never_return() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", HANGING], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", HANGING], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert (ended.returncode, ended.stdout) == (0, "ended\n"), ended.stderr

@@ -27,6 +27,7 @@ from stinger.mlmd import fingerprint, read_mlmd
 from stinger.sample import SampleArray
 from tests.helpers.cli import STINGER, invoke
 from tests.helpers.drawing import open_fonts
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.samples import random_samples, samples_at
@@ -34,7 +35,6 @@ from tests.helpers.synthetic import synthetic_samples
 from tests.hil.cli.test_emulate import running
 from tests.service.round_trip.emulated_client import KINDS, address_of, device_in_thread, port_of
 
-TIMEOUT_S = 30.0
 PLAYED = synthetic_samples(6000, 24)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys and the emulated blaster need POSIX")
@@ -128,12 +128,12 @@ def test_interrupted_pull_leaves_nothing_and_the_next_one_succeeds(tmp_path: Pat
             try:
                 _until_open(Path(link), process)
                 process.send_signal(signal.SIGINT)
-                _, errors = process.communicate(timeout=TIMEOUT_S)
+                _, errors = process.communicate(timeout=PATIENCE_S)
             finally:
                 process.kill()
         assert (process.returncode, errors.strip()) == (1, b"Aborted!")
         assert list(pulled.parent.iterdir()) == []
-        again = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
+        again = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
         assert again.returncode == 0, again.stderr
     assert pulled.read_bytes().startswith(log.read_bytes())
 
@@ -310,7 +310,7 @@ def _written(folder: Path) -> Path:
 def _until_open(link: Path, process: subprocess.Popen[bytes]) -> None:
     """Wait until the process has opened the pty."""
     pty = os.path.realpath(link)
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not any(os.path.realpath(entry) == pty for entry in Path(f"/proc/{process.pid}/fd").iterdir()):
         assert process.poll() is None
         assert time.monotonic() < deadline

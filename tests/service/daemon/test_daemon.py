@@ -23,6 +23,7 @@ from stinger.device_name import DeviceName
 from stinger.errors import InputError, UnavailableError
 from stinger.logs import write_log
 from stinger.quantities import parse_duration
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.samples import random_samples
 from tests.service.daemon.fakes import KeepingSink, block
 
@@ -187,12 +188,12 @@ async def test_second_daemon_on_one_data_folder_is_refused(tmp_path: Path) -> No
 
 async def test_daemon_stops_when_it_is_asked(tmp_path: Path) -> None:
     stop = asyncio.Event()
-    async with opened(tmp_path) as run, asyncio.timeout(20):
+    async with opened(tmp_path) as run, asyncio.timeout(PATIENCE_S):
         await run.daemon.run(stop, ready=stop.set)
 
 
 async def test_source_that_can_never_work_ends_the_daemon_with_its_error(tmp_path: Path) -> None:
-    async with opened(tmp_path, sources=parse_source_urls(["replay:/no/such.bin"])) as run, asyncio.timeout(20):
+    async with opened(tmp_path, sources=parse_source_urls(["replay:/no/such.bin"])) as run, asyncio.timeout(PATIENCE_S):
         with pytest.raises(InputError, match="No such file"):
             await run.daemon.run(asyncio.Event())
 
@@ -222,7 +223,7 @@ class Feeding:
 async def test_exception_in_scoring_ends_the_daemon_with_a_traceback(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(tmp_path, sink=FailingSink(), intake=Feeding) as run, asyncio.timeout(20):
+    async with opened(tmp_path, sink=FailingSink(), intake=Feeding) as run, asyncio.timeout(PATIENCE_S):
         with pytest.raises(DaemonFailedError) as failure:
             await run.daemon.run(asyncio.Event())
     assert str(failure.value.__cause__) == "out of order"
@@ -235,6 +236,6 @@ async def test_exception_in_scoring_the_last_samples_of_a_recording_ends_the_dae
     recording = tmp_path / "short.bin"
     write_log(recording, random_samples(100))
     sources = parse_source_urls([f"replay:{recording}?speed=0"])
-    async with opened(tmp_path, sink=FailingSink(), sources=sources) as run, asyncio.timeout(20):
+    async with opened(tmp_path, sink=FailingSink(), sources=sources) as run, asyncio.timeout(PATIENCE_S):
         with pytest.raises(DaemonFailedError):
             await run.daemon.run(asyncio.Event())

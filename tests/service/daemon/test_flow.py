@@ -15,6 +15,7 @@ from service.daemon.flow import IDLE_S, MAX_QUEUED_SAMPLES, Flow
 from service.daemon.pipeline import Pipeline
 from stinger.device_name import DeviceName
 from stinger.errors import first_error
+from tests.helpers.patience import PATIENCE_S
 from tests.service.daemon.fakes import BrokenModel, FakeModel, KeepingSink, block, report, serving
 
 
@@ -36,7 +37,7 @@ async def running(flow: Flow) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def until(sink: KeepingSink, *, blocks: int = 0, events: int = 0) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while len(sink.probability) < blocks or len(sink.events) < events:
             await asyncio.sleep(0.005)
 
@@ -66,7 +67,7 @@ async def test_source_waits_while_the_queue_is_full_and_nothing_is_lost() -> Non
     await asyncio.sleep(0.01)
     assert not waiting.done()
     flow.score_queued()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await waiting
     flow.score_queued()
     assert sum(part.samples.shape[0] for part in sink.blocks) == MAX_QUEUED_SAMPLES + 10
@@ -129,7 +130,7 @@ async def test_exception_in_scoring_is_raised_by_the_flow_and_not_by_put(devices
         pipeline.add_device(DeviceName(name))
     async with running(flow) as task:
         await flow.put(block("a", 0, 60))
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=PATIENCE_S)
         assert task.done()
         error = task.exception()
         assert isinstance(error, ExceptionGroup)
@@ -152,7 +153,7 @@ async def test_exception_of_a_sink_at_a_tick_is_raised_by_the_flow() -> None:
     flow = Flow(pipeline)
     async with running(flow) as task:
         await flow.put(block("a", 0, 60))
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=PATIENCE_S)
         error = task.exception()
         assert isinstance(error, ExceptionGroup)
         assert str(first_error(error)) == "no second event"
@@ -168,7 +169,7 @@ async def test_exception_of_a_sink_at_a_link_report_is_raised_by_the_flow_and_no
     flow = Flow(pipeline)
     async with running(flow) as task:
         flow.link(report("a", LinkState.CONNECTING))
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=PATIENCE_S)
         error = task.exception()
         assert isinstance(error, ExceptionGroup)
         assert str(first_error(error)) == "no link"
@@ -182,7 +183,7 @@ async def test_exception_in_a_delayed_call_is_raised_by_the_flow() -> None:
 
     async with running(flow) as task:
         flow.call_later(0.01, broken)
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=PATIENCE_S)
         error = task.exception()
         assert isinstance(error, ExceptionGroup)
         assert str(first_error(error)) == "too late"
@@ -205,7 +206,7 @@ async def test_many_blocks_that_come_one_by_one_are_gathered_and_few_are_scored_
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert model.runs == [1]
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + PATIENCE_S
         number = 0
         while max(model.runs) <= 3 and time.monotonic() < deadline:
             await flow.put(block(f"b{number}", 0, 50))
@@ -216,7 +217,7 @@ async def test_many_blocks_that_come_one_by_one_are_gathered_and_few_are_scored_
 
 
 async def progress(flow: Flow) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not flow.check_progress():
             await asyncio.sleep(0.01)
 

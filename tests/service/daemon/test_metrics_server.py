@@ -11,6 +11,7 @@ import pytest
 from service.daemon.metrics_server import MetricsServer
 from service.ops.http import HttpServer
 from stinger.errors import InputError
+from tests.helpers.patience import PATIENCE_S
 
 
 def serve() -> HttpServer:
@@ -18,7 +19,7 @@ def serve() -> HttpServer:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -71,6 +72,6 @@ async def test_without_a_port_there_is_no_server_and_no_problem() -> None:
 
 
 def _status(address: str) -> int:
-    with urllib.request.urlopen(address, timeout=30) as answer:
+    with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
         status: int = answer.status
         return status

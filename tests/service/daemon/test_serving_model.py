@@ -13,6 +13,7 @@ from models.factory import factory_model
 from models.registry import Registry
 from service.daemon.serving_model import Choose, ServingModel
 from stinger.errors import InputError
+from tests.helpers.patience import PATIENCE_S
 
 
 @asynccontextmanager
@@ -47,7 +48,7 @@ async def running(
 
 
 async def until(condition: list[object] | list[ChosenModel] | list[str], count: int = 1) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while len(condition) < count:
             await asyncio.sleep(0.005)
 
@@ -175,7 +176,7 @@ async def test_check_that_began_before_a_choice_changes_nothing(tmp_path: Path) 
         found = choose_model(choice, registry)
         if found.version == first:
             checking.set()
-            assert chosen.wait(10)
+            assert chosen.wait(PATIENCE_S)
         return found
 
     async with running(registry, CHAMPION, slow) as (model, used, _):
@@ -225,7 +226,7 @@ async def test_model_that_is_never_opened_keeps_no_other_thread_busy(tmp_path: P
 
     def hang(choice: str, registry: Registry) -> ChosenModel:
         opened.set()
-        assert finish.wait(20)
+        assert finish.wait(PATIENCE_S)
         return choose_model(choice, registry)
 
     async with running(Registry(tmp_path), FACTORY, hang) as (model, used, _):
@@ -238,7 +239,7 @@ async def test_model_that_is_never_opened_keeps_no_other_thread_busy(tmp_path: P
                 await model.choose(FACTORY)
         assert used == []
         finish.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not used:
                 with suppress(InputError):
                     await model.choose(FACTORY)

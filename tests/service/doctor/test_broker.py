@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-import aiomqtt
 import pytest
 
 from service.config.broker_address import BrokerAddress
@@ -11,6 +10,7 @@ from service.config.topic_root import TopicRoot
 from service.doctor.broker import check_broker
 from service.doctor.finding import Finding, Verdict
 from tests.helpers.brokers import Mosquitto, free_port
+from tests.helpers.patience import mqtt_client
 
 ONLINE = {"state": "online", "version": "1.2", "alarm": None, "reason": None}
 
@@ -20,7 +20,7 @@ async def findings(port: int) -> list[Finding]:
 
 
 async def publish_status(broker: Mosquitto, payload: bytes) -> None:
-    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+    async with mqtt_client(broker.port) as client:
         await client.publish("stinger/daemon/status", payload, qos=1, retain=True)
 
 

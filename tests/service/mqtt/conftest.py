@@ -11,7 +11,7 @@ import pytest
 
 from service.mqtt.broker_link import BrokerLink
 from service.mqtt.outbox import Outbox
-from tests.helpers.brokers import PATIENCE_S
+from tests.helpers.patience import PATIENCE_S
 from tests.service.mqtt.connections import AIOMQTT, GMQTT, Kind
 
 

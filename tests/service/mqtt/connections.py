@@ -20,7 +20,7 @@ from service.mqtt.connector import Connector
 from service.mqtt.errors import MqttError
 from service.mqtt.gmqtt_connection import GmqttConnection
 from service.mqtt.messages import OutgoingMessage
-from tests.helpers.brokers import PATIENCE_S
+from tests.helpers.patience import PATIENCE_S
 
 ACCEPTED_5 = b"\x20\x03\x00\x00\x00"
 SUBSCRIBED_5 = b"\x90\x04\x00\x01\x00\x01"

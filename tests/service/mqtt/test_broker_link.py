@@ -25,18 +25,9 @@ from service.mqtt.messages import event_message, link_message, telemetry_message
 from service.mqtt.outbox import Outbox
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
-from tests.helpers.brokers import (
-    PATIENCE_S,
-    Heard,
-    Mosquitto,
-    free_port,
-    protocol_level,
-    relay,
-    scripted_broker,
-    subscriber,
-    until,
-)
+from tests.helpers.brokers import Heard, Mosquitto, free_port, protocol_level, relay, scripted_broker, subscriber, until
 from tests.helpers.events import NOW_S, link_report, one_message_of_each_kind, shot, spin_up, telemetry
+from tests.helpers.patience import PATIENCE_S
 from tests.service.mqtt.conftest import running
 
 STATUS = "stinger/daemon/status"

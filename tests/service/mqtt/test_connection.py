@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import pytest
 
 from service.config.broker_address import BrokerAddress
@@ -25,7 +24,8 @@ from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.errors import MqttError
 from service.mqtt.messages import OutgoingMessage
 from tests.helpers.broker_addresses import address_of
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, protocol_level, scripted_broker, until
+from tests.helpers.brokers import Mosquitto, protocol_level, scripted_broker, until
+from tests.helpers.patience import PATIENCE_S, mqtt_client
 from tests.service.mqtt.connections import (
     ACCEPTED_5,
     Kind,
@@ -196,7 +196,7 @@ async def test_the_embedded_broker_is_connected_to_in_3_1_1(kind: Kind) -> None:
         address = BrokerAddress("127.0.0.1", embedded.port, embedded=True)
         async with (
             Connector(kind.make, address).connect(lambda each, _: received.append(each.payload)) as connection,
-            aiomqtt.Client("127.0.0.1", embedded.port) as client,
+            mqtt_client(embedded.port) as client,
         ):
             assert connection.version is ProtocolVersion.V311
             await connection.subscribe([("a/b", 1)])

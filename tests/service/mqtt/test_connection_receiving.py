@@ -11,7 +11,8 @@ from service.mqtt.connection import (
     IncomingMessage,
 )
 from service.mqtt.errors import MqttError
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, scripted_broker, until
+from tests.helpers.brokers import Mosquitto, scripted_broker, until
+from tests.helpers.patience import PATIENCE_S
 from tests.service.mqtt.connections import (
     ACCEPTED_5,
     MAX_BYTES,

@@ -13,7 +13,8 @@ import pytest
 from service.config.broker_account import Account
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.embedded_limits import EmbeddedLimits
-from tests.helpers.brokers import PATIENCE_S, subscriber, until
+from tests.helpers.brokers import subscriber, until
+from tests.helpers.patience import PATIENCE_S, mqtt_client
 
 pytest.importorskip("amqtt", reason="the embedded broker is an optional dependency")
 
@@ -54,17 +55,17 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 async def test_a_client_without_the_right_user_and_password_is_refused(user: str | None, password: str | None) -> None:
     async with EmbeddedBroker(0, account=ACCOUNT) as broker:
         with pytest.raises(aiomqtt.MqttError, match="Not authorized"):
-            async with aiomqtt.Client("127.0.0.1", broker.port, username=user, password=password):
+            async with mqtt_client(broker.port, username=user, password=password):
                 pass
-        async with aiomqtt.Client("127.0.0.1", broker.port, username="stinger", password="sesame"):
+        async with mqtt_client(broker.port, username="stinger", password="sesame"):
             pass
 
 
 async def test_a_refused_client_does_not_disconnect_another_with_its_identifier() -> None:
     async with (
         EmbeddedBroker(0, account=ACCOUNT) as broker,
-        aiomqtt.Client(
-            "127.0.0.1", broker.port, username="stinger", password="sesame", identifier="daemon", clean_session=True
+        mqtt_client(
+            broker.port, username="stinger", password="sesame", identifier="daemon", clean_session=True
         ) as client,
     ):
         await client.subscribe("x", 1)
@@ -170,7 +171,7 @@ async def test_retained_messages_are_limited_in_bytes_and_a_deleted_one_makes_ro
 async def test_subscriptions_are_limited_in_number_and_length() -> None:
     async with (
         EmbeddedBroker(0, limits=replace(LIMITS, subscriptions=2, filter_characters=5)) as broker,
-        aiomqtt.Client("127.0.0.1", broker.port) as client,
+        mqtt_client(broker.port) as client,
     ):
         granted = await client.subscribe([("abcdef", 0), ("a", 0), ("b", 0), ("c", 0)])
         assert [code if isinstance(code, int) else code.value for code in granted] == [0x80, 0, 0, 0x80]
@@ -210,7 +211,7 @@ async def test_it_stops_in_limited_time_while_a_subscriber_does_not_read() -> No
     broker = EmbeddedBroker(0, limits=replace(LIMITS, stop_s=0.3))
     async with (
         broker,
-        aiomqtt.Client("127.0.0.1", broker.port) as client,
+        mqtt_client(broker.port) as client,
         raw_client(broker, connect_packet(b"stalled") + subscribe),
     ):
         for _ in range(60):

@@ -19,8 +19,9 @@ from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox
 from tests.helpers.broker_addresses import address_of
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, protocol_level, relay, scripted_broker, subscriber, until
+from tests.helpers.brokers import Mosquitto, protocol_level, relay, scripted_broker, subscriber, until
 from tests.helpers.events import shot
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.service.mqtt.conftest import running
 

@@ -25,6 +25,7 @@ from service.sources.mqtt_devices import MqttDevices, ReceivedMessage
 from stinger.device_name import DeviceName
 from tests.helpers.brokers import until
 from tests.helpers.events import NOW_S, link_report, shot
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.strict_broker import Limits, strict_broker
 from tests.service.mqtt.conftest import running
 
@@ -85,7 +86,7 @@ async def test_a_refused_response_topic_is_logged_with_what_is_allowed(
     queue = CommandQueue(on_command, root=ROOT)
     queue.put(IncomingMessage("stinger/b1/command/forget", b"{}", retain=False, response_topic=asked))
     with pytest.raises(MqttError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await queue.serve(cast(PublishingConnection, cast(Any, NoConnection())))
     (line,) = [record.getMessage() for record in caplog.records if "response_topic_refused" in record.getMessage()]
     assert 'reason="not below halls/east/daemon/response/"' in line

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiomqtt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +20,7 @@ from service.mqtt.messages import status_message
 from service.mqtt.other_daemons import MOST_OTHERS, OtherDaemons
 from service.mqtt.outbox import Outbox
 from tests.helpers.brokers import Mosquitto, subscriber, until
+from tests.helpers.patience import mqtt_client
 from tests.service.mqtt.conftest import running
 
 STATUS = "stinger/daemon/status"
@@ -94,7 +94,7 @@ async def test_daemons_with_their_own_topic_roots_report_nothing(mosquitto: Mosq
 async def test_a_status_that_a_daemon_left_at_a_power_cut_is_no_other_daemon(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+    async with mqtt_client(mosquitto.port) as client:
         await client.publish(STATUS, online("gone"), 1, retain=True)
     async with running_daemon(mosquitto.port, tmp_path, "first") as daemon:
         await asyncio.sleep(0.5)

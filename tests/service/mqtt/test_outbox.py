@@ -25,6 +25,7 @@ from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.outbox import Outbox
 from tests.helpers.file_systems import ReadOnly, SmallDisk
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 DAMAGED_OUTBOXES = math.ceil(int(os.environ.get("DAMAGED_OUTBOXES", "45")) / len(KINDS))
@@ -111,7 +112,7 @@ def test_a_process_that_is_killed_loses_nothing(path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     printed += process.stdout.readlines()
     process.stdout.close()
-    process.wait(10)
+    process.wait(PATIENCE_S)
     complete = [line for line in printed if line.endswith(b"\n")]
     with Outbox(path) as outbox:
         assert outbox.depth >= len(complete) >= 200

@@ -8,7 +8,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import jsonschema
 import pytest
 
@@ -22,6 +21,7 @@ from service.mqtt.outbox import Outbox
 from stinger.device_name import DeviceName
 from tests.helpers.brokers import Mosquitto, retained_messages, subscriber, until
 from tests.helpers.events import NOW_S, link_report, spin_up
+from tests.helpers.patience import mqtt_client
 from tests.service.mqtt.conftest import running
 
 SOON = BrokerLinkTimes(states_s=0.3)
@@ -33,7 +33,7 @@ def link_to(port: int, outbox: Outbox, served: Collection[DeviceName] = ()) -> B
 
 
 async def retain(port: int, topic: str, payload: bytes) -> None:
-    async with aiomqtt.Client("127.0.0.1", port) as client:
+    async with mqtt_client(port) as client:
         await client.publish(topic, payload, 1, retain=True)
 
 

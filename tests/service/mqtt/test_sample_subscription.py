@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -24,7 +23,8 @@ from service.sources.mqtt_devices import ReceivedMessage
 from service.sources.mqtt_source import MqttSource
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.broker_addresses import address_of
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, protocol_level, scripted_broker, until
+from tests.helpers.brokers import Mosquitto, protocol_level, scripted_broker, until
+from tests.helpers.patience import PATIENCE_S, mqtt_client
 from tests.helpers.samples import counting_samples
 from tests.service.sources.collecting import Collecting, running
 
@@ -63,7 +63,7 @@ async def test_every_sample_is_delivered_also_after_a_restart_of_the_broker(tmp_
         async with running(source, intake):
             for begin, end in ((0, 200), (200, 400)):
                 mosquitto.start()
-                async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+                async with mqtt_client(mosquitto.port) as client:
                     # Published again and again until the source has subscribed: a repeat is dropped.
                     while not intake.reports or intake.reports[-1].state is not LinkState.STREAMING:
                         await client.publish("stinger/a/samples", payload(begin), qos=1)
@@ -82,7 +82,7 @@ async def test_every_sample_is_delivered_also_after_a_restart_of_the_broker(tmp_
 
 
 async def test_a_retained_message_is_ignored(mosquitto: Mosquitto) -> None:
-    async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+    async with mqtt_client(mosquitto.port) as client:
         await client.publish("stinger/old/samples", payload(0), qos=1, retain=True)
         async with at(mosquitto.port)() as messages:
             await client.publish("stinger/new/samples", payload(0))
@@ -90,7 +90,7 @@ async def test_a_retained_message_is_ignored(mosquitto: Mosquitto) -> None:
 
 
 async def test_the_broker_does_not_deliver_a_message_longer_than_any_of_a_blaster(mosquitto: Mosquitto) -> None:
-    async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client, at(mosquitto.port)() as messages:
+    async with mqtt_client(mosquitto.port) as client, at(mosquitto.port)() as messages:
         await client.publish("stinger/a/samples", bytes(PACKET_MAX_BYTES), qos=1)
         await client.publish("stinger/a/samples", payload(0, 4096), qos=1)
         assert len((await first_of(messages)).payload) == 4 + 4096 * 17
@@ -100,7 +100,7 @@ async def test_the_embedded_broker_delivers_samples() -> None:
     pytest.importorskip("amqtt")
     async with EmbeddedBroker(0) as embedded:
         address = BrokerAddress("127.0.0.1", embedded.port, embedded=True)
-        async with SampleSubscription(address)() as messages, aiomqtt.Client("127.0.0.1", embedded.port) as client:
+        async with SampleSubscription(address)() as messages, mqtt_client(embedded.port) as client:
             await client.publish("stinger/a/samples", payload(0), qos=1)
             assert (await first_of(messages)).payload == payload(0)
 
@@ -162,7 +162,7 @@ async def test_a_broker_that_starts_late_is_connected_to_in_version_5(
     assert "Connection refused" in await refusal(subscription)
     late.start()
     try:
-        async with subscription() as messages, aiomqtt.Client("127.0.0.1", late.port) as client:
+        async with subscription() as messages, mqtt_client(late.port) as client:
             await client.publish("stinger/a/samples", bytes(PACKET_MAX_BYTES))  # kept back, as only version 5 can
             await client.publish("stinger/a/samples", payload(0))
             assert (await first_of(messages)).payload == payload(0)
@@ -225,7 +225,7 @@ async def test_messages_beyond_the_limit_are_dropped_with_one_warning(
     mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with at(mosquitto.port, max_waiting=3)() as messages:
-        async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+        async with mqtt_client(mosquitto.port) as client:
             for first in range(10):
                 await client.publish("stinger/a/samples", payload(first), qos=1)
         await until(lambda: "samples_dropped" in caplog.text)

@@ -22,9 +22,10 @@ from service.mqtt.root_change import RootChange
 from service.mqtt.sample_subscription import SampleSubscription
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
-from tests.helpers.brokers import PATIENCE_S, Mosquitto, retained_messages, subscriber, until
+from tests.helpers.brokers import Mosquitto, retained_messages, subscriber, until
 from tests.helpers.cli import run_stinger
 from tests.helpers.events import NOW_S, link_report, one_message_of_each_kind, spin_up
+from tests.helpers.patience import PATIENCE_S
 from tests.service.mqtt.conftest import running
 
 EAST = parse_topic_root("halls/east")

@@ -9,6 +9,7 @@ import pytest
 from service.ops.lock import DaemonLock
 from stinger.errors import FileError, UnavailableError
 from tests.helpers.file_systems import ReadOnly
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 HOLDER = """
@@ -30,7 +31,7 @@ def test_second_daemon_is_refused_until_the_first_is_killed(tmp_path: Path) -> N
                 DaemonLock(folder)
         finally:
             first.kill()
-            first.wait(10)
+            first.wait(PATIENCE_S)
     lock = DaemonLock(folder)
     assert lock.problem == ""
     lock.release()

@@ -15,6 +15,7 @@ from service.base.states import GroupFigures, RecorderStats, UploadTotals
 from service.daemon.sinks import MetricsSink
 from service.ops.metrics import BUCKETS_S, Metrics
 from stinger.device_name import DeviceName
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
@@ -160,7 +161,11 @@ def test_two_daemons_in_one_process_have_separate_metrics() -> None:
 def test_promtool_accepts_the_text(metrics: Metrics) -> None:
     assert PROMTOOL
     done = subprocess.run(
-        [Path(PROMTOOL), "check", "metrics"], input=metrics.expose(), capture_output=True, check=False, timeout=30
+        [Path(PROMTOOL), "check", "metrics"],
+        input=metrics.expose(),
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.ops.systemd import Notifier
+from tests.helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="systemd's sockets are Unix's")
 
@@ -116,7 +117,7 @@ async def test_no_heartbeat_is_sent_without_progress(tmp_path: Path) -> None:
         closing(Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "30000"})) as notifier,
     ):
         task = asyncio.create_task(notifier.run_watchdog(makes_progress))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while len(calls) < 6:
                 await asyncio.sleep(0.005)
         task.cancel()

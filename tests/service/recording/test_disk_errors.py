@@ -27,6 +27,7 @@ from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
 from stinger.files import write_bytes
 from stinger.utc import utc_text
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.helpers.samples import random_samples
 from tests.service.blocks import block_of, blocks_of
@@ -206,7 +207,7 @@ def test_killed_process_loses_nothing_that_was_appended(tmp_path: Path) -> None:
         lines = [process.stdout.readline() for _ in range(500)]
         process.send_signal(signal.SIGKILL)
         lines += process.stdout.read().splitlines(keepends=True)
-        process.wait(10)
+        process.wait(PATIENCE_S)
     written = int([line for line in lines if line.endswith(b"\n")][-1])
     (path,) = recordings(tmp_path)
     # As if the last write had been torn by the machine's own death.
@@ -333,7 +334,12 @@ print(kept, stats.samples, stats.lost, stats.files)
 @linux_only
 def test_file_that_the_system_does_not_let_grow_is_closed_and_another_one_created(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", LIMITED, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
     )
     kept, samples, lost, files = map(int, done.stdout.split())
     sizes = [path.stat().st_size for path in recordings(tmp_path)]
@@ -418,7 +424,7 @@ def test_disk_that_does_not_answer_is_reported(tmp_path: Path, monkeypatch: pyte
 
     def wait(fd: int) -> None:
         del fd
-        answers.wait(20)
+        answers.wait(PATIENCE_S)
 
     folder = tmp_path / "d"
     folder.mkdir()
@@ -436,7 +442,7 @@ def test_disk_that_does_not_answer_is_reported(tmp_path: Path, monkeypatch: pyte
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

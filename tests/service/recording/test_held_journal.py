@@ -20,6 +20,7 @@ from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
 from stinger.logs import read_log
 from stinger.sample import SampleArray
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.helpers.samples import random_samples
 from tests.service.blocks import block_of, blocks_of
@@ -144,7 +145,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_kill_while_many_devices_wait_for_their_files_loses_no_sample(tmp_path: Path) -> None:
-    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], cwd=ROOT, timeout=60, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], cwd=ROOT, timeout=PATIENCE_S, check=False)
     assert killed.returncode == -9
     assert len(list((tmp_path / "r").glob("*/*.bin"))) == 21
     assert restore_held(tmp_path / "held", tmp_path / "r") == 29 * 60

@@ -18,6 +18,7 @@ from service.recording.recovery import recover
 from service.recording.retention import Limits, Pruned, Retention
 from service.recording.store import read_store, sidecar_path
 from stinger.device_name import DeviceName
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import DAY_S, NOW_S, write_old_recording
 from tests.helpers.samples import random_samples
 from tests.service.blocks import block_of
@@ -242,7 +243,7 @@ def test_every_recording_is_complete_or_gone_after_pruning_was_killed(folder: Pa
     with process:
         assert process.stdout is not None
         process.stdout.readline()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while all(path.exists() for path in paths) and process.poll() is None:
             assert time.monotonic() < deadline
         process.kill()
@@ -262,7 +263,7 @@ def test_stopped_pruning_deletes_nothing(folder: Path) -> None:
     retention.stop()
     thread = threading.Thread(target=lambda: retention.prune(MONTH, now_s=NOW_S))
     thread.start()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert len(left(folder)) == 2
 
 

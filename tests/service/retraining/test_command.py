@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 
 from tests.helpers.cli import invoke
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.retraining import keep_recording, promote_blind
 from tests.helpers.synthetic import synthetic_samples
 
@@ -106,5 +107,5 @@ from service.retraining.contest_plan import plan_contest
 import service.daemon.daemon
 print([name for name in ("sklearn", "matplotlib", "onnx", "skl2onnx", "distributed") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     assert done.stdout == "[]\n"

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from hil.emulated import EmulatedBlaster, EmulatedDevice, Port, PtyPort, TcpPort
 from service.round_trip.blaster_address import BlasterAddress, resolve_address
 from service.round_trip.blaster_client import BlasterClient, Timeouts
-from tests.hil.emulating import PATIENCE_S, SESSION, emulated
+from tests.helpers.patience import PATIENCE_S
+from tests.hil.emulating import SESSION, emulated
 
 T = TypeVar("T")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stinger.wire.device import DeviceLink
+from tests.helpers.patience import PATIENCE_S
 from tests.stinger.wire.test_device import Shelf
 
 
@@ -51,7 +52,7 @@ class PtyEnd:
                 self._unsent = self._unsent[os.write(self._master, self._unsent) :]
 
     async def wait_for(self, text: bytes) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while text not in self.received:
                 self._changed.clear()
                 await self._changed.wait()
@@ -98,7 +99,7 @@ class SocketEnd(asyncio.Protocol):
         self.transport.write(data)
 
     async def wait_for(self, text: bytes) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while text not in self.received:
                 self._changed.clear()
                 await self._changed.wait()
@@ -121,7 +122,7 @@ class Server:
         self._accepted.put_nowait(end)
 
     async def next(self) -> SocketEnd:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return await self._accepted.get()
 
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from service.base.source import Block, LinkReport, LinkState, Source
 from stinger.sample import SAMPLE_DTYPE, SampleArray
-
-TIMEOUT_S = 10.0
+from tests.helpers.patience import PATIENCE_S
 
 
 @dataclass
@@ -60,7 +59,7 @@ class Collecting:
         self._changed.set()
 
     async def until(self, condition: Callable[[Collecting], bool]) -> None:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition(self):
                 self._changed.clear()
                 await self._changed.wait()
@@ -76,6 +75,6 @@ async def running(source: Source, intake: Collecting) -> AsyncIterator[asyncio.T
         yield task
     finally:
         task.cancel()
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             with suppress(asyncio.CancelledError):
                 await task

@@ -16,6 +16,7 @@ from stinger.device_name import DeviceName
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log
 from stinger.sample import CLOCK_WRAP_MS, SampleArray
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.samples import counting_samples
 from tests.service.sources.collecting import Collecting, running
 
@@ -35,7 +36,7 @@ async def play(path: Path, options: str, intake: Collecting) -> float:
     """Play to the end; return how long it took, in seconds."""
     source = replay_source(path, options)
     begin = time.monotonic()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await source.run(intake)
     return time.monotonic() - begin
 

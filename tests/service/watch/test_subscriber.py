@@ -8,7 +8,8 @@ import pytest
 
 from service.config.broker_address import BrokerAddress
 from service.watch.subscriber import watch
-from tests.helpers.brokers import PATIENCE_S, scripted_broker
+from tests.helpers.brokers import scripted_broker
+from tests.helpers.patience import PATIENCE_S
 
 ACCEPTED = b" \x03\x00\x00\x00"
 FORBIDDEN = b"\x90\x05\x00\x01\x00\x87\x87"

@@ -19,8 +19,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import STINGER
+from tests.helpers.patience import PATIENCE_S
 
-PATIENCE_S = 60.0
 PATIENCE_MS = 1000 * PATIENCE_S
 
 

@@ -8,7 +8,8 @@ import subprocess
 from playwright.sync_api import Page
 
 from tests.helpers.cli import STINGER
-from tests.service.web.stage import PATIENCE_MS, PATIENCE_S
+from tests.helpers.patience import PATIENCE_S
+from tests.service.web.stage import PATIENCE_MS
 
 
 def test_the_demos_page_soon_has_a_moving_picture_with_a_shot(page: Page) -> None:

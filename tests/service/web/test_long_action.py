@@ -18,10 +18,10 @@ from service.web.long_action import LongAction, Progress
 from service.web.pages.action_view import duration_text, outcome_text, running_text
 from service.web.progress_lines import parse_progress
 from stinger.errors import InputError
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.synthetic import synthetic_samples
 
-PATIENCE_S = 30.0
 FOR_EVER = ["emulate", "--tcp", "127.0.0.1:0"]
 """A command that runs until it is interrupted."""
 

@@ -23,11 +23,12 @@ from stinger.errors import FileError, InputError
 from stinger.logs import write_log
 from stinger.mlmd import fingerprint, read_mlmd, write_mlmd
 from tests.helpers.drawing import open_fonts
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.samples import random_samples
 from tests.helpers.synthetic import synthetic_samples
 from tests.service.round_trip.emulated_client import device_in_thread, port_of
-from tests.service.web.stage import PATIENCE_MS, PATIENCE_S, Stage
+from tests.service.web.stage import PATIENCE_MS, Stage
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ptys and the emulated blaster need POSIX")
 

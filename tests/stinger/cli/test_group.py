@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from stinger.cli import main
 from stinger.cli.commands import COMMANDS, SECTIONS
 from stinger.cli.group import LazyGroup
+from tests.helpers.patience import PATIENCE_S
 
 HEAVY = ("numpy", "sklearn", "matplotlib", "onnxruntime", "joblib", "scipy", "asyncio")
 
@@ -51,7 +52,9 @@ def test_help_loads_nothing_heavy() -> None:
         "try: main(['--help'])\n"
         f"except SystemExit: pass\nprint([m for m in {HEAVY!r} if m in sys.modules])"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
     assert ended.stdout.splitlines()[-1] == "[]"
 
 
@@ -62,7 +65,9 @@ def test_completing_a_command_loads_nothing_heavy() -> None:
         "try: main(prog_name='stinger')\n"
         f"except SystemExit: pass\nprint([m for m in {HEAVY!r} if m in sys.modules])"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
     *completions, heavy = ended.stdout.splitlines()
     assert "plain,explore" in completions
     assert heavy == "[]"

@@ -19,6 +19,7 @@ from models.synthetic.session import synthesise
 from stinger.logs.writing import write_log
 from stinger.wording import printable
 from tests.helpers.cli import STINGER
+from tests.helpers.patience import PATIENCE_S
 
 EVIL = b"bad\xff\x1b]0;owned\x07\xe2\x80\xaename.bin"
 
@@ -41,7 +42,7 @@ def shell(line: str, folder: Path, **environ: str) -> subprocess.CompletedProces
         env=variables,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 
@@ -62,7 +63,9 @@ def test_the_name_of_a_file_reaches_no_terminal_raw(log: Path) -> None:
     evil = os.fsencode(log.parent) + b"/" + EVIL
     log.rename(os.fsdecode(evil))
     for command in ("info", "models show", "synth --minutes 1 --seed 1 -o"):
-        ended = subprocess.run([*STINGER, *shlex.split(command), evil], capture_output=True, check=False, timeout=60)
+        ended = subprocess.run(
+            [*STINGER, *shlex.split(command), evil], capture_output=True, check=False, timeout=PATIENCE_S
+        )
         shown = ended.stdout + ended.stderr
         assert b"Traceback" not in shown
         assert not {b"\x1b", b"\x07", b"\xff", "\u202e".encode()} & {shown[n : n + 1] for n in range(len(shown))}
@@ -72,7 +75,10 @@ def test_the_name_of_a_file_reaches_no_terminal_raw(log: Path) -> None:
 
 def test_a_log_whose_name_is_no_utf8_is_converted(log: Path) -> None:
     ended = subprocess.run(
-        [*STINGER, "convert", log, os.fsencode(log.parent) + b"/\xff.csv"], capture_output=True, check=False, timeout=60
+        [*STINGER, "convert", log, os.fsencode(log.parent) + b"/\xff.csv"],
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
     assert ended.returncode == 0, ended.stderr
     assert (log.parent / os.fsdecode(b"\xff.csv")).exists()
@@ -149,7 +155,9 @@ def test_pictures_reports_and_data_sets_of_a_log_whose_name_is_no_utf8_and_looks
         ("evaluate", f"{name}.bin", "--model-file", f"{name}.onnx", "--outdir", f"{name}-evaluated"),
         ("plot", "--csv", f"{name}.bin", "--train-dir", f"{name}-explored/train", "--outdir", f"{name}-plotted"),
     ):
-        ended = subprocess.run([*STINGER, *arguments], cwd=tmp_path, capture_output=True, check=False, timeout=100)
+        ended = subprocess.run(
+            [*STINGER, *arguments], cwd=tmp_path, capture_output=True, check=False, timeout=3 * PATIENCE_S
+        )
         assert ended.returncode == 0, ended.stderr.decode()
     assert (tmp_path / f"{name}-explored" / "dataset.png").exists()
 
@@ -162,7 +170,7 @@ def test_the_text_of_an_exception_reaches_no_terminal_raw() -> None:
         "group.get_command = lambda _ctx, _name: click.Command('fail', callback=fail)\n"
         "group.main(['fail'])\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=PATIENCE_S)
     assert ended.returncode == 1
     assert ended.stderr.startswith(b"Traceback (most recent call last):\n")
     assert ended.stderr.endswith(b"RuntimeError: outside \\x1b[2J\n")

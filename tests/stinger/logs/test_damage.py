@@ -23,6 +23,7 @@ from stinger.errors import FileError
 from stinger.logs import Log, parse_log
 from stinger.logs.writing import encode_csv
 from stinger.sample import SAMPLE_BYTES, SampleArray, axes, make_samples
+from tests.helpers.patience import PATIENCE_S
 
 
 def boot(first_ms: int, count: int, *, seed: int = 1) -> SampleArray:
@@ -75,7 +76,7 @@ def test_gigabyte_of_zeros_takes_little_more_memory_than_the_file(tmp_path: Path
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", program, path], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program, path], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     outcome, memory = result.stdout.splitlines()
     assert outcome == str(2**27 - len(intact)) if intact else "all of them 0" in outcome
