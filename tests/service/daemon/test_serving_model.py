@@ -181,7 +181,7 @@ async def test_check_that_began_before_a_choice_changes_nothing(tmp_path: Path) 
 
     async with running(registry, CHAMPION, slow) as (model, used, _):
         registry.promote(first, why="")
-        await asyncio.to_thread(checking.wait, 10)
+        assert await asyncio.to_thread(checking.wait, PATIENCE_S)
         registry.promote(second, why="")
         await model.choose(CHAMPION)
         chosen.set()
@@ -231,7 +231,7 @@ async def test_model_that_is_never_opened_keeps_no_other_thread_busy(tmp_path: P
 
     async with running(Registry(tmp_path), FACTORY, hang) as (model, used, _):
         choosing = asyncio.create_task(model.choose(FACTORY))
-        assert await asyncio.to_thread(opened.wait, 20)
+        assert await asyncio.to_thread(opened.wait, PATIENCE_S)
         choosing.cancel()
         await asyncio.wait({choosing})
         for _attempt in range(3):

@@ -20,7 +20,7 @@ from tests.hil.emulating import SESSION, emulated
 T = TypeVar("T")
 
 KINDS = ("pty", "tcp")
-QUICK = Timeouts(response_s=2.0, busy_retry_s=0.05)
+QUICK = Timeouts(response_s=30.0, busy_retry_s=0.05)
 """For blasters that respond: long enough for a slow machine."""
 SHORT = Timeouts(response_s=0.5, drain_s=4.0, upload_abandoned_s=0.8)
 """For blasters that do not respond."""

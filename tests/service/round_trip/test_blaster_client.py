@@ -11,6 +11,8 @@ from service.round_trip.blaster_client import BlasterClient, Timeouts
 from service.round_trip.links import TcpLink
 from stinger.errors import ProtocolError, StingerError
 from stinger.wire.commands import ModelStatus
+from tests.helpers.brokers import until
+from tests.helpers.patience import PATIENCE_S
 from tests.hil.emulating import SESSION
 from tests.service.round_trip.emulated_client import QUICK, SHORT, address_of, client_of
 from tests.service.sources.blaster_ends import SocketEnd, listening
@@ -62,16 +64,17 @@ async def test_running_stream_is_stopped() -> None:
 
 async def test_rest_of_an_unread_log_is_drained() -> None:
     async def finish(end: SocketEnd) -> None:
-        for _ in range(20):  # longer in total than the timeout for a response
+        for _ in range(25):  # longer in total than the timeout for a response, and each wait much shorter
             end.write(bytes(1000))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         end.write(b"\nMLDUMP_DONE\r\n[ml] samples_written=7 (~0.1s)\r\n")
 
-    assert await synchronise_with(finish, SHORT) == 7
+    assert await synchronise_with(finish, Timeouts(response_s=2.0)) == 7
 
 
 async def test_interrupted_upload_is_waited_for(port: Port) -> None:
-    async with client_of(port, timeouts=SHORT, upload_timeout_s=0.5) as harness:
+    timeouts = Timeouts(response_s=0.5, upload_abandoned_s=PATIENCE_S)
+    async with client_of(port, timeouts=timeouts, upload_timeout_s=0.5) as harness:
 
         def break_off() -> None:
             with address_of(harness.device).open() as link:
@@ -81,7 +84,7 @@ async def test_interrupted_upload_is_waited_for(port: Port) -> None:
                 link.write(bytes(100))
 
         await asyncio.to_thread(break_off)
-        await asyncio.sleep(0.1)  # until the device has noticed that the port is closed
+        await until(lambda: harness.device.port.connection is None)
         assert await harness.run(BlasterClient.synchronise) == 0
     assert len(harness.notices) <= 1
 
