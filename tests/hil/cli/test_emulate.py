@@ -15,6 +15,7 @@ from hil.emulated.journal_file import read_journal
 from models.synthetic import synthesise
 from stinger.errors import FileError
 from stinger.logs import write_log
+from stinger.sample import SampleArray
 from stinger.wire.stream import SampleStream
 from tests.helpers.cli import STINGER, invoke, run_stinger
 from tests.helpers.patience import PATIENCE_S
@@ -127,7 +128,8 @@ def test_journal_records_every_sample(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     with running(tmp_path / "s.bin", "--speed", "20", "--journal", journal, *faults) as (process, [address]):
         with serial_host(address) as host:
-            stream, blocks = SampleStream(), []
+            stream = SampleStream()
+            blocks: list[SampleArray] = []
             host.write(SampleStream.start())
             while part := host.some(2.0 if blocks else PATIENCE_S):  # until nothing comes any more
                 blocks.append(stream.feed(part))
