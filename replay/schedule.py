@@ -13,14 +13,12 @@ import numpy.typing as npt
 from stinger.rate import SampleRate
 from stinger.recording import Recording
 from stinger.sample import SAMPLE_RATE_HZ, SampleArray
+from stinger.units import NS_PER_MS, NS_PER_S
 
 MAX_SAMPLES: Final = 4096
 """Largest number of samples returned at once: at speed 0, or after a delay."""
 BETWEEN_BOOTS_MS: Final = 1000.0
 """Pause played between two boots. A log does not record how long the blaster was off."""
-
-_NS_PER_MS: Final = 1e6
-_NS_PER_S: Final = 1e9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +92,7 @@ class Playback:
         max_samples: int = MAX_SAMPLES,
     ) -> None:
         self._schedule = schedule
-        self._ns_per_ms = _NS_PER_MS / speed if speed else _NS_PER_MS
+        self._ns_per_ms = NS_PER_MS / speed if speed else NS_PER_MS
         self._immediate = not speed
         self._loops_left = loops
         self._max_samples = max_samples
@@ -114,7 +112,7 @@ class Playback:
         """Return how long it is until samples are due; 0 if they are, or if the playback has finished."""
         if self._finished or self._immediate:
             return 0.0
-        return max(0.0, float(self._taken_ns[self._position] - now_ns) / _NS_PER_S)
+        return max(0.0, float(self._taken_ns[self._position] - now_ns) / NS_PER_S)
 
     def take(self, now_ns: int) -> DueSamples | None:
         """Return the samples that are due at ``now_ns`` and advance past them; ``None`` if none are due.
@@ -124,7 +122,7 @@ class Playback:
         if self._finished:
             return None
         if self._immediate and self._part == self._position == 0:
-            self._start_ns = now_ns - int(self._schedule.length_ms * _NS_PER_MS)
+            self._start_ns = now_ns - int(self._schedule.length_ms * NS_PER_MS)
             self._taken_ns = self._part_taken_ns()
         part = self._schedule.parts[self._part]
         begin, size = self._position, self._taken_ns.size

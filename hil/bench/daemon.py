@@ -18,6 +18,7 @@ from hil.bench.processes import ChildProcess
 from hil.measuring.observations import DaemonObservations
 from stinger.paths import recordings_dir
 from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
+from stinger.units import NS_PER_S
 
 _READY: Final = r"^ready: broker mqtt://[^:\s]+:(\d+), model (.+)$"
 _METRICS_URL: Final = r"^metrics: (http://\S+)/metrics$"
@@ -67,7 +68,7 @@ class DaemonUnderTest:
         self.process.start()
         ready = await self.process.wait_for(_READY)
         if self._ready_s is None:
-            self._ready_s = (time.monotonic_ns() - self.process.started_ns) / 1e9
+            self._ready_s = (time.monotonic_ns() - self.process.started_ns) / NS_PER_S
             self._model = ready[2]
         self.broker_port = int(ready[1])
         self._metrics_url = (await self.process.wait_for(_METRICS_URL))[1]
@@ -78,7 +79,7 @@ class DaemonUnderTest:
         await asyncio.to_thread(self.collect_counters)
         asked_ns = time.monotonic_ns()
         self._exit_code = await self.process.stop()
-        self._stop_s = (time.monotonic_ns() - asked_ns) / 1e9
+        self._stop_s = (time.monotonic_ns() - asked_ns) / NS_PER_S
 
     def scrape(self) -> dict[str, dict[str, float]]:
         """Read its metrics, and note CPU and memory.

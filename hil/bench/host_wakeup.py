@@ -14,6 +14,7 @@ import numpy as np
 
 from hil.bench.processes import ChildProcess
 from stinger.packages import python_module
+from stinger.units import NS_PER_MS, NS_PER_S
 
 INTERVAL_S: Final = 0.005
 MAX_LATE_S: Final = 2.0
@@ -38,7 +39,7 @@ class HostWakeupMonitor:
         data = self._path.read_bytes()
         pairs = np.frombuffer(data[: len(data) // _PAIR.itemsize * _PAIR.itemsize], dtype=_PAIR)
         late_ns = pairs["late_ns"][(pairs["at_ns"] >= start_ns) & (pairs["at_ns"] < end_ns)]
-        return float(np.percentile(late_ns, 99)) / 1e6 if late_ns.size >= _MIN_PAIRS else None
+        return float(np.percentile(late_ns, 99)) / NS_PER_MS if late_ns.size >= _MIN_PAIRS else None
 
 
 def measure(path: Path) -> None:
@@ -52,11 +53,11 @@ def measure(path: Path) -> None:
     with path.open("ab", buffering=0) as file:
         while True:
             for i in range(_PAIRS_PER_WRITE):
-                due_ns += round(INTERVAL_S * 1e9)
-                time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+                due_ns += round(INTERVAL_S * NS_PER_S)
+                time.sleep(max(0, due_ns - time.monotonic_ns()) / NS_PER_S)
                 now_ns = time.monotonic_ns()
                 pairs[i] = (now_ns, now_ns - due_ns)
-                due_ns = max(due_ns, now_ns - round(MAX_LATE_S * 1e9))
+                due_ns = max(due_ns, now_ns - round(MAX_LATE_S * NS_PER_S))
             file.write(pairs.tobytes())
 
 

@@ -38,6 +38,7 @@ from stinger.errors import InputError, StingerError, first_error
 from stinger.files import make_folder
 from stinger.packages import python_module
 from stinger.sample import SAMPLE_DTYPE, SampleArray
+from stinger.units import NS_PER_S
 
 SETTLE_S: Final = 0.7
 """How long after the last sample the bench waits for scores and events."""
@@ -65,7 +66,7 @@ async def run_scenario(
         title=scenario.title,
         dut=options.dut.description,
         seed=scenario.seed,
-        started_s=(began_ns - run_began_ns) / 1e9,
+        started_s=(began_ns - run_began_ns) / NS_PER_S,
         duration_s=0.0,
         verdict=Verdict.SKIPPED,
     )
@@ -79,7 +80,7 @@ async def run_scenario(
     except InputError:
         raise
     except StingerError as error:
-        duration_s = (time.monotonic_ns() - began_ns) / 1e9
+        duration_s = (time.monotonic_ns() - began_ns) / NS_PER_S
         return replace(record, verdict=Verdict.FAIL, why=str(error), duration_s=duration_s)
     late_ms = wakeups.late_p99_ms(observations.began_ns, time.monotonic_ns())
     observations = replace(observations, host_late_p99_ms=late_ms)
@@ -88,7 +89,7 @@ async def run_scenario(
     verdict, why = verdict_of(measurements, late_ms, devices=len(observations.devices))
     return replace(
         record,
-        duration_s=(time.monotonic_ns() - began_ns) / 1e9,
+        duration_s=(time.monotonic_ns() - began_ns) / NS_PER_S,
         verdict=verdict,
         why=why,
         measurements=measurements,
@@ -227,7 +228,7 @@ class _ScenarioRun:
 
     async def _inject_faults(self, testbed: Testbed, daemon: DaemonUnderTest, began_ns: int) -> list[InjectedFault]:
         """Inject the bench's faults on schedule, and return them when the time of the scenario is over."""
-        end_s = began_ns / 1e9 + self._scenario.seconds
+        end_s = began_ns / NS_PER_S + self._scenario.seconds
         try:
             async with asyncio.TaskGroup() as tasks:
                 injections = [
@@ -261,8 +262,8 @@ class _ScenarioRun:
                     continue
                 first_ns = int(journal["due_ns"][0])
                 for number in range(fault.times_begun(self._scenario.seconds)):
-                    start_ns = first_ns + round((fault.start + number * fault.every) * 1e9)
-                    end_ns = start_ns + round(fault.duration * 1e9) if math.isfinite(fault.duration) else None
+                    start_ns = first_ns + round((fault.start + number * fault.every) * NS_PER_S)
+                    end_ns = start_ns + round(fault.duration * NS_PER_S) if math.isfinite(fault.duration) else None
                     yield InjectedFault(fault_kind(text), text, start_ns, end_ns, name if several else "")
 
 

@@ -25,6 +25,7 @@ from hil.report.environment import environment
 from models.factory import factory_model
 from stinger.errors import FileError, InputError, first_error
 from stinger.files import make_folder
+from stinger.units import NS_PER_S
 
 OnDone = Callable[[ScenarioRecord], None]
 RunScenario = Callable[[Scenario, RunOptions, Path, HostWakeupMonitor, int], Awaitable[ScenarioRecord]]
@@ -66,7 +67,7 @@ async def run_suite(
     port = options.dut.address if options.dut.kind == "serial" else None
     return RunRecord(
         started=started.replace("+00:00", "Z"),
-        duration_s=(time.monotonic_ns() - began_ns) / 1e9,
+        duration_s=(time.monotonic_ns() - began_ns) / NS_PER_S,
         verdict=max((record.verdict for record in ordered), key=lambda verdict: verdict.rank, default=Verdict.SKIPPED),
         environment={
             **environment(model=f"factory, {factory_model().sha256[:12]}", port=port),

@@ -21,6 +21,7 @@ from hil.measuring.observations import InjectedFault
 from models.factory import factory_model_bytes
 from models.registry import Registry
 from stinger.paths import registry_dir
+from stinger.units import NS_PER_S
 
 _FILLER: Final = "filler"
 _GARBAGE_BYTES: Final = 20_000
@@ -42,13 +43,13 @@ class Testbed:
         ``text`` is the fault as in the scenario file; ``began_ns`` is the start of the scenario.
         """
         kind = fault_kind(text)
-        await asyncio.sleep(max(0.0, began_ns / 1e9 + fault.start - time.monotonic()))
+        await asyncio.sleep(max(0.0, began_ns / NS_PER_S + fault.start - time.monotonic()))
         start_ns = time.monotonic_ns()
         begin, end = _INJECTORS[kind]
         await begin(self, fault)
         if end is None:
             return InjectedFault(kind, text, start_ns)
-        await asyncio.sleep(max(0.0, start_ns / 1e9 + fault.duration - time.monotonic()))
+        await asyncio.sleep(max(0.0, start_ns / NS_PER_S + fault.duration - time.monotonic()))
         await end(self)
         return InjectedFault(kind, text, start_ns, time.monotonic_ns())
 

@@ -19,6 +19,7 @@ from hil.emulated.sample_rows import EncodedSample, TakenSample, with_timestamp
 from hil.emulated.transmitter import Transmitter
 from hil.emulated.wakeup_timer import WakeupTimer
 from stinger.sample import SampleArray
+from stinger.units import NS_PER_S
 from stinger.wire.commands import UPLOAD_TIMEOUT_S
 
 POLL_S: Final = 0.025
@@ -150,7 +151,7 @@ class EmulatedDevice:
         if self.options.wait:
             await self._stream_requested.wait()
         block = await self._next_block()
-        self._start_ns = time.monotonic_ns() + round(self.options.phase_s * 1e9)
+        self._start_ns = time.monotonic_ns() + round(self.options.phase_s * NS_PER_S)
         following: asyncio.Task[PlaybackBlock | None] | None = None
         try:
             while block is not None:
@@ -168,7 +169,7 @@ class EmulatedDevice:
             return await asyncio.to_thread(next, self._samples, None)
 
     async def _play_block(self, block: PlaybackBlock, start_ns: int) -> None:
-        ns_per_s = 1e9 / self.options.speed
+        ns_per_s = NS_PER_S / self.options.speed
         offsets, times = block.offset_ms.tolist(), block.time_ms.tolist()
         for i, (offset_ms, time_ms) in enumerate(zip(offsets, times, strict=True)):
             if not i % _YIELD_SAMPLES:
@@ -215,7 +216,7 @@ class EmulatedDevice:
         """Send the rows of a sample after its first, at equal intervals, as long as the stream is requested."""
         for row in range(1, frame.rows):
             row_s = row / frame.rate_hz
-            row_ns = taken.due_ns + round(row_s * 1e9 / self.options.speed)
+            row_ns = taken.due_ns + round(row_s * NS_PER_S / self.options.speed)
             await self._timer.wait_until(row_ns)
             if self._link is not frame.link or not self._link.stream_hz:
                 return
@@ -261,7 +262,7 @@ class EmulatedDevice:
         """Return the current time of the schedule; 0 before it has begun."""
         if self._start_ns is None:
             return 0.0
-        return max(0.0, (time.monotonic_ns() - self._start_ns) * self.options.speed / 1e9)
+        return max(0.0, (time.monotonic_ns() - self._start_ns) * self.options.speed / NS_PER_S)
 
     def _advance_clock(self) -> None:
         since_ns, clock_ms = self._clock

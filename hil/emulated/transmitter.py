@@ -12,6 +12,7 @@ from hil.emulated.journal import Journal, Written
 from hil.emulated.lateness import Lateness
 from hil.emulated.port import Port
 from hil.emulated.wakeup_timer import WakeupTimer
+from stinger.units import NS_PER_S
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class Transmitter:
         self._faults = faults
         self._journal = journal
         self._timer = timer
-        self._ns_per_s = 1e9 / speed
+        self._ns_per_s = NS_PER_S / speed
         self._delayed: deque[tuple[int, Packet, float]] = deque()
         self._has_delayed = asyncio.Event()
 

@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from stinger.units import NS_PER_S
+
 MAX_LEAD_NS: Final = 200_000
 """Largest lead: how much earlier than needed the timer is set."""
 IDLE_NS: Final = 1_000_000
 """A processor that was idle for this long takes time to wake up; after a shorter wait the timer is set without a lead."""
 
-_NS: Final = 1_000_000_000
 _LEAD_STEP_NS: Final = 5_000
 _EARLY_SHARE: Final = 0.1
 _HAS_KERNEL_TIMER: Final = sys.platform == "linux"
@@ -94,7 +95,7 @@ class _LoopTimer:
 
     def set(self, due_ns: int) -> None:
         self.close()
-        self._handle = self._loop.call_at(due_ns / _NS, self._on_fire)
+        self._handle = self._loop.call_at(due_ns / NS_PER_S, self._on_fire)
 
     def close(self) -> None:
         if self._handle is not None:
@@ -122,7 +123,7 @@ class _KernelTimer:
         loop.add_reader(self._fd, self._expired)
 
     def set(self, due_ns: int) -> None:
-        spec = _Timerspec(0, 0, due_ns // _NS, due_ns % _NS)
+        spec = _Timerspec(0, 0, due_ns // NS_PER_S, due_ns % NS_PER_S)
         self._check(self._library.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(spec), None))
 
     def close(self) -> None:

@@ -8,12 +8,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stinger.units import NS_PER_MS
+
 STAMP_MS: Final = 1.0
 """Devices stamp samples with whole milliseconds."""
 MIN_SAMPLES: Final = 100
 """With fewer samples there is no fit."""
 
-_NS_PER_MS: Final = 1e6
 _PPM: Final = 1e6
 
 
@@ -42,7 +43,7 @@ def fit_clock(scores: npt.NDArray[Any]) -> ClockFit | None:
     if scores.shape[0] < MIN_SAMPLES:
         return None
     device_ms = (scores["device_ms"] - scores["device_ms"][0]).astype(np.float64)
-    host_ms = (scores["read_ns"] - scores["read_ns"][0]) / _NS_PER_MS
+    host_ms = (scores["read_ns"] - scores["read_ns"][0]) / NS_PER_MS
     left, right = _lower_edge(device_ms, host_ms)
     span_ms = float(device_ms[right] - device_ms[left])
     slope = float(host_ms[right] - host_ms[left]) / span_ms

@@ -13,8 +13,7 @@ from hil.measuring.delivery import Delivery
 from hil.measuring.journal_lookup import JournalLookup
 from hil.measuring.messages import DaemonMessage
 from hil.measuring.observations import InjectedFault
-
-_NS_PER_S = 1e9
+from stinger.units import NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Recovery:
         """The time from the end of the fault to the recovery."""
         if self.at_ns is None or self.fault.end_ns is None:
             return None
-        return max(0.0, (self.at_ns - self.fault.end_ns) / _NS_PER_S)
+        return max(0.0, (self.at_ns - self.fault.end_ns) / NS_PER_S)
 
 
 def find_recoveries(
@@ -66,7 +65,7 @@ def model_switch_s(faults: Sequence[InjectedFault], models: Sequence[DaemonMessa
     before = {each.device: each.content.get("model") for each in models if each.at_ns < promoted.start_ns}
     for message in models:
         if message.at_ns >= promoted.start_ns and message.content.get("model") != before.get(message.device):
-            return (message.at_ns - promoted.start_ns) / _NS_PER_S
+            return (message.at_ns - promoted.start_ns) / NS_PER_S
     return None
 
 

@@ -8,6 +8,7 @@ from hil.measuring.messages import DaemonMessage
 from hil.measuring.observations import ScenarioObservations
 from hil.measuring.recovery import Recovery
 from hil.record import TimelineEntry
+from stinger.units import NS_PER_S
 
 
 def build_timeline(
@@ -45,4 +46,4 @@ def _state_entry(observations: ScenarioObservations, state: DaemonMessage) -> Ti
 
 
 def _at_s(observations: ScenarioObservations, at_ns: int) -> float:
-    return round((at_ns - observations.began_ns) / 1e9, 3)
+    return round((at_ns - observations.began_ns) / NS_PER_S, 3)

@@ -22,6 +22,7 @@ from hil.emulated.wakeup_timer import WakeupTimer
 from hil.qemu.frame_splitter import FrameSplitter, ScoredFrame
 from hil.qemu.machine import QemuMachine, run_machine
 from stinger.errors import InputError
+from stinger.units import NS_PER_S
 
 STOP_STREAM: Final = b"\nMLSTREAM 0\n"
 """Sent to the device when the host closes the port, as the serial port in QEMU has no DTR line."""
@@ -149,4 +150,4 @@ class QemuDevice:
                 self.port.unplug()
 
     def _now_s(self) -> float:
-        return 0.0 if self._start_ns is None else (time.monotonic_ns() - self._start_ns) / 1e9
+        return 0.0 if self._start_ns is None else (time.monotonic_ns() - self._start_ns) / NS_PER_S

@@ -15,9 +15,9 @@ from typing import Final
 from hil.report.checkout import commit
 from hil.report.machine import machine
 from hil.report.serial_adapter import serial_adapter
+from stinger.units import NS_PER_S
 
 _PACKAGES: Final = ("numpy", "onnxruntime", "aiomqtt", "paho-mqtt", "pyserial", "hdrhistogram")
-_NS_PER_S: Final = 1e9
 _LOAD: Final = "load average, 1 min"
 
 VOLATILE: Final = frozenset({_LOAD})
@@ -39,7 +39,7 @@ def environment(*, model: str | None = None, port: str | None = None) -> dict[st
         **machine(),
         _LOAD: _load_average(),
         "clock": clock.implementation,
-        "clock resolution, ns": round(clock.resolution * _NS_PER_S, 3),
+        "clock resolution, ns": round(clock.resolution * NS_PER_S, 3),
         **serial_adapter(port),
     }
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from stinger.device_name import DeviceName
 from stinger.sample import SampleArray
-
-_NS_PER_S: Final = 1e9
+from stinger.units import NS_PER_S
 
 
 class LinkState(Enum):
@@ -95,7 +94,7 @@ class Block:
     @property
     def taken_s(self) -> npt.NDArray[np.float64]:
         """``(n,)``: when each sample was taken, in seconds of Unix time."""
-        return self.taken_ns / _NS_PER_S + self.unix_offset_s
+        return self.taken_ns / NS_PER_S + self.unix_offset_s
 
 
 class Intake(Protocol):

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from stinger.units import NS_PER_S
+
 SLEW: Final = 0.1
 """Seconds per second by which a step of the wall clock is followed; less than 1, so that time never goes back."""
 SET_S: Final = 60.0
 """A longer step means that the clock was set, as on a board without a battery, and is followed at once."""
-
-_NS: Final = 1_000_000_000
 
 
 def clock_zero_ms(taken_s: float, device_ms: int) -> int:
@@ -42,16 +42,16 @@ class WallClock:
         error_ns = self._time_ns() - now_ns - self._offset_ns
         slew_ns = int(SLEW * (now_ns - self._read_ns))
         self._read_ns = now_ns
-        if abs(error_ns) > SET_S * _NS:
+        if abs(error_ns) > SET_S * NS_PER_S:
             self._offset_ns += error_ns
         else:
             self._offset_ns += max(-slew_ns, min(slew_ns, error_ns))
-        return self._offset_ns / _NS
+        return self._offset_ns / NS_PER_S
 
     def now_s(self) -> float:
         """Return the Unix time now, in seconds."""
         offset_s = self.offset_s()
-        return self._read_ns / _NS + offset_s
+        return self._read_ns / NS_PER_S + offset_s
 
 
 HOST_CLOCK: Final = WallClock()

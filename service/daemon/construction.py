@@ -61,6 +61,7 @@ from service.sources.device_limit import DeviceLimit
 from stinger.device_name import DeviceName
 from stinger.paths import recordings_dir
 from stinger.private_files import private_folder
+from stinger.units import NS_PER_S
 
 CLOSE_RECORDINGS_S: Final = 1.0
 """How long closing the recordings may take when the daemon stops."""
@@ -185,7 +186,7 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
         outbox,
         version=daemon_version,
         on_command=CommandExecutor(pipeline, recorder, pacing, model, forgetter, shared=fence is not None).execute,
-        on_acknowledged=lambda seconds: metrics.acknowledged.observe(round(seconds * 1e9)),
+        on_acknowledged=lambda seconds: metrics.acknowledged.observe(round(seconds * NS_PER_S)),
         home_assistant=config.broker.home_assistant,
         # Of a shared source, what other daemons have published is right, and they are no problem.
         served=None if fence is not None else lambda: pipeline.devices,

@@ -13,13 +13,12 @@ from service.base.events import Event, FalseSpinUp, Shot, WheelsSwitched, event_
 from service.base.source import Block
 from service.daemon.recent_scores import RecentScores
 from stinger.device_name import DeviceName
+from stinger.units import NS_PER_MS, NS_PER_S
 
 PEAK_MS: Final = 1000
 """A shot's peak probability is the highest of this long before it."""
 _SHORT_BLOCK: Final = 48
 """For up to this many samples, deciding one by one is faster than with arrays."""
-_NS_PER_MS: Final = 1e6
-_NS_PER_S: Final = 1e9
 
 
 class EventDetector:
@@ -103,7 +102,7 @@ class EventDetector:
         """
         if self._last_ms is None or self._newest is None or not self._decision.wheels:
             return []
-        age_ms = (now_ns - self._newest.read_ns) / _NS_PER_MS
+        age_ms = (now_ns - self._newest.read_ns) / NS_PER_MS
         if age_ms < self._decision.parameters.stale_ms:
             return []  # its successors may only be late: steps made in their place would be made twice
         now_ms = self._last_ms + round(age_ms)
@@ -209,7 +208,7 @@ class EventDetector:
     def _last_s(self) -> float:
         """Return when the newest sample was taken, in seconds of Unix time."""
         block = self._newest
-        return 0.0 if block is None else float(block.taken_ns[-1]) / _NS_PER_S + block.unix_offset_s
+        return 0.0 if block is None else float(block.taken_ns[-1]) / NS_PER_S + block.unix_offset_s
 
     def _id(self, kind: str, device_ms: int) -> str:
         zero_ms = 0 if self._newest is None else self._newest.clock_zero_ms

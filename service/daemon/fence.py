@@ -12,6 +12,7 @@ from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.messages import OutgoingMessage
 from service.sources.nats_leases import partition_of
 from stinger.device_name import DAEMON, DeviceName
+from stinger.units import NS_PER_S
 
 _DEVICE_LEVELS: Final = 3
 _ROOT: Final = "stinger"
@@ -66,7 +67,7 @@ class Fence:
         partition = self._known.get(device)
         if partition is None:
             partition = partition_of(device, self._partitions)
-        if self.is_valid(partition, self._clock_ns() / 1e9):
+        if self.is_valid(partition, self._clock_ns() / NS_PER_S):
             return message
         if message.delivery is DeliveryPolicy.EVERY and (put_ns is None or put_ns <= self._committed_ns[partition]):
             return replace(message, retain=False)

@@ -19,13 +19,12 @@ from service.daemon.event_detector import EventDetector
 from stinger.device_name import DeviceName
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
+from stinger.units import NS_PER_MS
 
 TAIL_SAMPLES: Final = 4096
 """So many of the last samples are searched for events: the most that a source delivers in one turn of the event loop."""
 WARM_UP_SAMPLES: Final = 2000
 """So many samples before them are scored as well, to bring window, envelope and wheels into the state that they had."""
-
-_NS_PER_MS: Final = 1e6
 
 
 def events_at_end(
@@ -49,7 +48,7 @@ def events_at_end(
         probability = scorer.push(device, part).probability
         if recording.rate.problem is not None:
             probability = np.full(part.size, np.nan, dtype=np.float32)
-        taken_ns = part["timestamp_ms"].astype(np.float64) * _NS_PER_MS
+        taken_ns = part["timestamp_ms"].astype(np.float64) * NS_PER_MS
         events += detector.push(Block(device, part, taken_ns, clock_zero_ms / 1000, 0, clock_zero_ms), probability)
     events += [event for event in detector.restart() if not isinstance(event, FalseSpinUp)]
     first_ms = int(samples["timestamp_ms"][-TAIL_SAMPLES:][0])

@@ -24,6 +24,7 @@ from service.ops.device_metrics import DeviceMetrics
 from service.ops.metrics import Metrics
 from stinger.device_name import DeviceName
 from stinger.sample import SAMPLE_RATE_HZ
+from stinger.units import NS_PER_MS
 
 _PERIOD_MS = 1000 // SAMPLE_RATE_HZ
 _problems = attrgetter(*(field.name for field in fields(LinkCounters) if field.name != "samples"))
@@ -72,7 +73,7 @@ class MetricsSink(Sink):
         del stamps
         self._devices[event.device].count(event)
         if isinstance(event, Shot) and event.accepted and event.lead_ms is not None:
-            self._metrics.lead.observe(round(event.lead_ms * 1e6))
+            self._metrics.lead.observe(round(event.lead_ms * NS_PER_MS))
 
     def on_scored(self, scored: ScoredBlocks) -> None:
         """See :class:`service.base.sink.Sink`."""

@@ -18,6 +18,7 @@ from service.ops.health import Health
 from service.ops.metrics import Metrics
 from service.ops.systemd import Notifier
 from stinger.device_name import DeviceName
+from stinger.units import NS_PER_MS
 
 PERIOD_S: Final = 1.0
 _MESSAGES_A_TURN: Final = 20
@@ -63,7 +64,7 @@ class TelemetrySink(Sink):
             figures = self._devices[block.device]
             figures.link = LinkState.STREAMING
             figures.samples += block.samples.shape[0]
-            figures.latencies_ms.append((scored_ns - block.read_ns) / 1e6)
+            figures.latencies_ms.append((scored_ns - block.read_ns) / NS_PER_MS)
             figures.probability = probability
 
     def on_link(self, report: LinkReport) -> None:

@@ -26,6 +26,7 @@ from service.mqtt.outbox_mirror import Entry
 from service.mqtt.pace import Pace
 from service.mqtt.reason_codes import TEMPORARY
 from service.mqtt.suspects import Key, Suspects
+from stinger.units import NS_PER_S
 
 AcknowledgedHandler = Callable[[float], None]
 """Takes the seconds from :meth:`Outbox.put` to the broker's acknowledgement."""
@@ -262,7 +263,7 @@ class Publisher:
         self._delivered(entry.number)
         self._outbox.acknowledge(entry.number)
         if entry.put_ns is not None and self._on_acknowledged is not None:
-            self._on_acknowledged((time.monotonic_ns() - entry.put_ns) / 1e9)
+            self._on_acknowledged((time.monotonic_ns() - entry.put_ns) / NS_PER_S)
         self._continue()
 
     def _event_refused(self, entry: Entry, refusal: Refusal) -> None:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from itertools import accumulate
 
 from service.ops.exposition import histogram_rows
+from stinger.units import NS_PER_S
 
 
 class Histogram:
@@ -15,7 +16,7 @@ class Histogram:
 
     def __init__(self, bounds_s: tuple[float, ...]) -> None:
         self.bounds_s = bounds_s
-        self._bounds_ns = tuple(round(bound * 1e9) for bound in bounds_s)
+        self._bounds_ns = tuple(round(bound * NS_PER_S) for bound in bounds_s)
         self.counts = [0] * (len(bounds_s) + 1)
         """Number of durations per bucket: up to each bound and above the one before; the last is above all bounds."""
         self.sum_ns = 0
@@ -27,4 +28,4 @@ class Histogram:
 
     def rows(self, labels: str) -> list[str]:
         """Return its rows in Prometheus' text format."""
-        return histogram_rows(labels, self.bounds_s, list(accumulate(self.counts)), self.sum_ns / 1e9)
+        return histogram_rows(labels, self.bounds_s, list(accumulate(self.counts)), self.sum_ns / NS_PER_S)

@@ -25,6 +25,7 @@ from stinger.errors import FileError, InputError, StingerError
 from stinger.files import StrPath, os_errors, read_bytes, write_bytes
 from stinger.recording_name import RECORDING_SUFFIX
 from stinger.sample import SAMPLE_BYTES
+from stinger.units import NS_PER_S
 from stinger.utc import utc_text
 
 HELD_JOURNAL_NAME: Final = "held-samples"
@@ -53,7 +54,7 @@ class HeldJournal:
 
     def add(self, block: Block) -> None:
         """Write the samples of ``block``."""
-        taken_s = block.taken_ns[0] / 1e9 + block.unix_offset_s
+        taken_s = block.taken_ns[0] / NS_PER_S + block.unix_offset_s
         self._write(_entry(block.device, block.samples.tobytes(), block.boot, block.clock_zero_ms, float(taken_s)))
 
     def recorded(self, device: DeviceName) -> None:

@@ -15,6 +15,7 @@ from stinger.device_name import DeviceName
 from stinger.rate import GAP_MS
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_RATE_HZ, SampleArray
 from stinger.sample_clock import ClockStep, SampleClock
+from stinger.units import NS_PER_S
 
 STEP_MS: Final = 1000 // SAMPLE_RATE_HZ
 THINNING_BELOW_MS: Final = 7
@@ -24,8 +25,6 @@ REBOOT_OFFSET_MS: Final = 1000.0
 REBOOT_DRIFT: Final = 100e-6
 """After a link was reopened, the device has rebooted if its clock is more than REBOOT_OFFSET_MS from where it should
 be, plus REBOOT_DRIFT of the time that it was away: two crystals may differ by that much."""
-
-_NS_PER_S: Final = 1e9
 
 
 class BlockBuilder:
@@ -215,9 +214,7 @@ class BlockBuilder:
         unix_offset_s = self._wall.offset_s()
         if boot != self._dated_boot:
             self._dated_boot = boot
-            self._clock_zero_ms = clock_zero_ms(
-                taken_ns[0] / _NS_PER_S + unix_offset_s, int(samples["timestamp_ms"][0])
-            )
+            self._clock_zero_ms = clock_zero_ms(taken_ns[0] / NS_PER_S + unix_offset_s, int(samples["timestamp_ms"][0]))
         problem = self._rate.problem
         if problem is not None:
             self.unscored += samples.shape[0]

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from stinger.units import NS_PER_MS
+
 BUCKETS: Final = 64
 """Number of points kept, the earliest arrival of each interval; when all are used, the interval doubles."""
 FIRST_BUCKET_MS: Final = 250.0
@@ -34,9 +36,6 @@ EARLY_MS: Final = 25.0
 LATE_MS: Final = 1000.0
 LATE_FOR_MS: Final = 10_000.0
 """If every arrival has been at least LATE_MS late for LATE_FOR_MS, the device's clock must have been stopped for a while."""
-
-
-_NS_PER_MS: Final = 1e6
 
 
 class _Point(NamedTuple):
@@ -76,7 +75,7 @@ class DeviceClock:
         if self._lowest is None:
             return None
         since_ms = device_ms - self._origin_device_ms
-        late_ms = (read_ns - self._origin_read_ns) / _NS_PER_MS - since_ms
+        late_ms = (read_ns - self._origin_read_ns) / NS_PER_MS - since_ms
         return late_ms - (self._offset_ms + self.rate_off * since_ms)
 
     def observe(self, device_ms: float, read_ns: int) -> None:
@@ -86,7 +85,7 @@ class DeviceClock:
             return
         # Called for each block: plain numbers, without the calls and tuples that only other cases need.
         since_ms = device_ms - self._origin_device_ms
-        late_ms = (read_ns - self._origin_read_ns) / _NS_PER_MS - since_ms
+        late_ms = (read_ns - self._origin_read_ns) / NS_PER_MS - since_ms
         late_by_drift_ms = self.rate_off * since_ms
         above_ms = late_ms - (self._offset_ms + late_by_drift_ms)
         if above_ms < LATE_MS:

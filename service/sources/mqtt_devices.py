@@ -15,12 +15,12 @@ from service.sources.device_limit import REPLACED_AFTER_S, DeviceLimit
 from service.sources.stream_problems import StreamProblems
 from stinger.device_name import DeviceName
 from stinger.errors import InputError, ProtocolError
+from stinger.units import NS_PER_S
 from stinger.wire.sample_messages import MessageCounter, SampleMessage, decode_message, device_of
 
 REPORT_S: Final = 1.0
 """Interval of link reports while a device streams."""
 
-_NS: Final = 1_000_000_000
 _LOGGED_TOPIC_MAX: Final = 100
 _LOG: Final = get_logger(__name__)
 
@@ -76,7 +76,7 @@ class MqttDevices:
         if len(self._devices) < self._limit.max_devices:
             return
         name, oldest = min(self._devices.items(), key=lambda entry: entry[1].read_ns)
-        if now_ns - oldest.read_ns >= REPLACED_AFTER_S * _NS:
+        if now_ns - oldest.read_ns >= REPLACED_AFTER_S * NS_PER_S:
             self._remove(name)
             self._limit.forget(name)
 
@@ -102,7 +102,7 @@ class MqttDevices:
         now_ns = time.monotonic_ns() if now_ns is None else now_ns
         self._limit.check()
         for device in self._devices.values():
-            if device.state is LinkState.STREAMING and now_ns - device.read_ns >= self._silence_s * _NS:
+            if device.state is LinkState.STREAMING and now_ns - device.read_ns >= self._silence_s * NS_PER_S:
                 device.report(LinkState.SILENT, f"nothing published for {self._silence_s:g} s", intake)
 
     def disconnected(self, reason: str, intake: Intake) -> None:
@@ -160,7 +160,7 @@ class PublishingDevice:
         if (
             self.state is not LinkState.STREAMING
             or reason != self._reason
-            or read_ns - self._reported_ns >= REPORT_S * _NS
+            or read_ns - self._reported_ns >= REPORT_S * NS_PER_S
         ):
             self.report(LinkState.STREAMING, reason, intake)
         for block in blocks:

@@ -17,6 +17,7 @@ from service.sources.nats_checkpoint import Boot, Checkpoint
 from service.sources.nats_reader import StreamMessage
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError, ProtocolError
+from stinger.units import NS_PER_MS, NS_PER_S
 from stinger.wire.sample_messages import decode_message
 
 WARM_UP_S: Final = 6.0
@@ -27,8 +28,6 @@ LONGEST_WARM_UP_S: Final = 120.0
 BOOT_KEPT_MS: Final = 3_600_000
 """The boot of a device that has been silent for longer is forgotten."""
 
-_NS_PER_S: Final = 1_000_000_000
-_NS_PER_MS: Final = 1_000_000
 _DEVICE_LEVEL: Final = 3
 _LOG: Final = get_logger(__name__)
 
@@ -116,7 +115,7 @@ class Partition:
     def checkpoint(self) -> Checkpoint:
         """Return how far the partition has been processed."""
         position = next(iter(self._unscored)) - 1 if self._unscored else self._read
-        now_ms = self.stored_ns // _NS_PER_MS
+        now_ms = self.stored_ns // NS_PER_MS
         for name in [name for name, boot in self._boots.items() if now_ms - boot.seen_ms > BOOT_KEPT_MS]:
             del self._boots[name]
         boots = {
@@ -133,7 +132,7 @@ class Partition:
     def check_silence(self, intake: Intake, now_ns: int) -> None:
         """Report the devices that have fallen silent by ``now_ns`` (monotonic)."""
         for device in self._devices.values():
-            if device.state is LinkState.STREAMING and now_ns - device.read_ns >= self._silence_s * _NS_PER_S:
+            if device.state is LinkState.STREAMING and now_ns - device.read_ns >= self._silence_s * NS_PER_S:
                 device.report(LinkState.SILENT, f"nothing published for {self._silence_s:g} s", intake)
 
     def forget(self, name: DeviceName) -> bool:
@@ -160,7 +159,7 @@ class Partition:
                 self._ignore(message, "too many devices")
                 return []
             device = self._devices[name] = PublishingDevice(name)
-        offset_ns = round(HOST_CLOCK.offset_s() * _NS_PER_S)
+        offset_ns = round(HOST_CLOCK.offset_s() * NS_PER_S)
         arrived_ns = min(message.stored_ns - offset_ns, message.read_ns)
         blocks = device.receive(content, message.read_ns, intake, arrived_ns=arrived_ns)
         return [
@@ -176,7 +175,7 @@ class Partition:
 
     def _zero_ms(self, name: DeviceName, block: Block, message: StreamMessage) -> int:
         """Return when the device's clock was 0: from the stream alone, so that every daemon finds the same."""
-        stored_ms = message.stored_ns // _NS_PER_MS
+        stored_ms = message.stored_ns // NS_PER_MS
         estimated_ms = stored_ms - int(block.samples["timestamp_ms"][-1])
         boot, number = self._boots.get(name), self._boot_numbers.get(name)
         self._boot_numbers[name] = block.boot
@@ -206,10 +205,10 @@ class _Timeline:
         self._entries: deque[tuple[int, int]] = deque()  # Unix time in ns and position, both ascending
 
     def add(self, stored_ns: int, position: int) -> None:
-        if self._entries and stored_ns - self._entries[-1][0] < _NS_PER_S:  # or back, as clocks of servers differ
+        if self._entries and stored_ns - self._entries[-1][0] < NS_PER_S:  # or back, as clocks of servers differ
             return
         self._entries.append((stored_ns, position))
-        oldest_ns = stored_ns - int((LONGEST_WARM_UP_S + WARM_UP_S) * _NS_PER_S)
+        oldest_ns = stored_ns - int((LONGEST_WARM_UP_S + WARM_UP_S) * NS_PER_S)
         while self._entries[0][0] < oldest_ns:
             self._first = self._entries.popleft()[1]
 
@@ -222,7 +221,7 @@ class _Timeline:
             return self._first
         by_position = [position for _, position in self._entries]
         newest_ns = self._entries[max(0, bisect_right(by_position, newest) - 1)][0]
-        from_ns = self._entries[max(0, bisect_right(by_position, min(positions)) - 1)][0] - int(WARM_UP_S * _NS_PER_S)
-        from_ns = max(from_ns, newest_ns - int(LONGEST_WARM_UP_S * _NS_PER_S))
+        from_ns = self._entries[max(0, bisect_right(by_position, min(positions)) - 1)][0] - int(WARM_UP_S * NS_PER_S)
+        from_ns = max(from_ns, newest_ns - int(LONGEST_WARM_UP_S * NS_PER_S))
         index = bisect_right([stored_ns for stored_ns, _ in self._entries], from_ns)
         return self._first if index == 0 else self._entries[index - 1][1]

@@ -16,6 +16,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from service.base.backoff import Backoff
 from service.base.logs import RepeatedFailure, get_logger
 from service.sources.nats_connection import REQUEST_S, NatsProblemError, problems_of
+from stinger.units import NS_PER_S
 
 BATCH: Final = 500
 """Largest number of messages requested at a time; the rest waits at the server."""
@@ -30,7 +31,6 @@ LONGEST_RETRY_S: Final = 4.0
 """Servers of a cluster agree on every consumer that is made. Too many attempts would keep them from electing a
 leader."""
 _EXPIRES_S: Final = 30.0
-_NS: Final = 1_000_000_000
 _FIELDS: Final = 9
 _LOG: Final = get_logger(__name__)
 
@@ -188,8 +188,8 @@ class StreamReader:
         count = self._batch - self._requested
         wanted = {
             "batch": count,
-            "expires": int(_EXPIRES_S * _NS),
-            "idle_heartbeat": int(self._heartbeat_s * _NS),
+            "expires": int(_EXPIRES_S * NS_PER_S),
+            "idle_heartbeat": int(self._heartbeat_s * NS_PER_S),
         }
         try:
             async with problems_of("request"):

@@ -33,6 +33,7 @@ from service.sources.nats_reader import StreamMessage
 from service.sources.nats_store import GroupStore
 from stinger.device_name import DeviceName
 from stinger.errors import first_error
+from stinger.units import NS_PER_S
 
 DRAIN_S: Final = 0.1
 """Longest wait for the messages of a partition to be scored before it is given up."""
@@ -42,7 +43,6 @@ _CHECKS_PER_SILENCE: Final = 4
 _MESSAGES_A_TURN: Final = 4
 """One partition at a time takes so many messages in a turn of the loop: a backlog, as after a takeover, must not hold
 up the renewal of leases, of which each needs several turns."""
-_NS_PER_S: Final = 1e9
 _LOG: Final = get_logger(__name__)
 
 
@@ -122,7 +122,7 @@ class NatsSource:
             partitions=self._url.partitions,
             held=len(readings),
             lag_messages=sum(part.pending + part.unscored_messages for part in readings),
-            lag_s=0.0 if oldest_ns is None else max(0.0, (time.time_ns() - oldest_ns) / _NS_PER_S),
+            lag_s=0.0 if oldest_ns is None else max(0.0, (time.time_ns() - oldest_ns) / NS_PER_S),
             takeovers=self._takeovers + (0 if self._member is None else self._member.takeovers),
             ignored=self._ignored + sum(part.ignored for part in readings),
         )

@@ -14,12 +14,12 @@ from service.base.wall_clock import HOST_CLOCK, clock_zero_ms
 from service.sources.stream_problems import StreamProblems
 from stinger.device_name import DeviceName
 from stinger.logs import read_log
+from stinger.units import NS_PER_S
 
 REPORT_S: Final = 1.0
 """How often the link is reported while it streams."""
 
 _LOG: Final = get_logger(__name__)
-_NS: Final = 1_000_000_000
 
 
 class ReplaySource:
@@ -69,7 +69,7 @@ class ReplaySource:
             unix_offset_s = HOST_CLOCK.offset_s()
             if due.boot != boot:
                 boot = due.boot
-                first_s = float(due.taken_ns[0]) / _NS + unix_offset_s
+                first_s = float(due.taken_ns[0]) / NS_PER_S + unix_offset_s
                 zero_ms = clock_zero_ms(first_s, int(due.samples["timestamp_ms"][0]))
             await intake.put(
                 Block(self.device, due.samples, due.taken_ns, unix_offset_s, now_ns, zero_ms, boot, problem)
@@ -77,7 +77,7 @@ class ReplaySource:
             samples += due.samples.shape[0]
             unscored += 0 if problem is None else due.samples.shape[0]
             before, streaming_reason = streaming_reason, problems.rate_reason(problem)
-            if streaming_reason != before or time.monotonic_ns() - reported_ns >= REPORT_S * _NS:
+            if streaming_reason != before or time.monotonic_ns() - reported_ns >= REPORT_S * NS_PER_S:
                 report(LinkState.STREAMING, streaming_reason)
                 reported_ns = time.monotonic_ns()
             await asyncio.sleep(0)  # other tasks need a turn when samples are due faster than the daemon takes them
