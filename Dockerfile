@@ -20,7 +20,7 @@ RUN groupadd --gid 10001 stinger \
     && useradd --uid 10001 --gid stinger --home-dir /data --no-create-home --shell /usr/sbin/nologin stinger \
     && install --directory --owner=stinger --group=stinger --mode=0700 /data
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --compile /wheels/*.whl
+    pip install --no-cache-dir --compile "$(echo /wheels/*.whl)[nats,storage]"
 WORKDIR /data
 USER 10001:10001
 ENTRYPOINT ["stinger"]

@@ -1,12 +1,15 @@
-"""Local copies of files in shared storage, so that each is downloaded once."""
+"""Local copies of files in shared storage, so that each is downloaded once. Those used longest ago make room for new ones."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 from urllib.parse import quote
 
@@ -20,9 +23,14 @@ from stinger.private_files import private_files
 from stinger.storage_url import StorageUrl
 
 DOWNLOADS_AT_ONCE: Final = 8
+CACHE_MAX_BYTES: Final = 20_000_000_000
+"""Size of all copies at which those used longest ago are deleted: 3,200 hours of recordings."""
+IN_USE_S: Final = 86_400.0
+"""A copy used within this time is never deleted: another process may be reading it."""
 _KEPT: Final = " -_.=+~"
 """Characters, besides letters and digits, that the names of copies keep; others are escaped as in URLs."""
 _MAX_BYTES: Final = 10_000
+_UNFINISHED: Final = ".unfinished"
 
 
 def cache_folder() -> Path:
@@ -34,10 +42,18 @@ def cache_folder() -> Path:
 
 
 class DownloadCache:
-    """Copies in ``folder``, each below the path of its URL. A copy is used as long as size and version are the same."""
+    """Copies in ``folder``, each below the path of its URL. A copy is used as long as size and version are the same.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    After a download, copies that were not used for ``in_use_s`` are deleted, those used longest ago first, until all
+    copies together have at most ``max_bytes``.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, *, max_bytes: int = CACHE_MAX_BYTES, in_use_s: float = IN_USE_S
+    ) -> None:
         self._folder = cache_folder() if folder is None else folder
+        self._max_bytes = max_bytes
+        self._in_use_s = in_use_s
 
     def path_of(self, url: StorageUrl) -> Path:
         """Return where the copy of the file ``url`` is or will be."""
@@ -54,7 +70,32 @@ class DownloadCache:
         if missing:
             with private_files(self._folder), bar("Downloading", sum(one.size for one, _ in missing)) as progress:
                 _download_all(folder, missing, progress)
+        for path in paths:
+            with suppress(OSError):  # another process may have deleted the folder
+                os.utime(_version_file(path))
+        if missing:
+            self._delete_oldest(frozenset(paths))
         return paths
+
+    def _delete_oldest(self, needed: frozenset[Path]) -> None:
+        """Delete copies that are not ``needed``, and what downloads that were killed have left behind."""
+        now_s = time.time()
+        copies: list[tuple[float, int, Path]] = []
+        for path in self._folder.rglob("*"):
+            with suppress(OSError):
+                if path.name.endswith(_UNFINISHED) and now_s - path.stat().st_mtime > self._in_use_s:
+                    path.unlink()
+                elif not path.name.startswith(".") and path.is_file():
+                    copies.append((_used_s(path), path.stat().st_size, path))
+        size = sum(bytes_ for _, bytes_, _ in copies)
+        for used_s, bytes_, path in sorted(copies):
+            if size <= self._max_bytes or now_s - used_s < self._in_use_s:
+                return
+            if path not in needed:
+                with suppress(OSError):
+                    _version_file(path).unlink(missing_ok=True)
+                    path.unlink()
+                    size -= bytes_
 
 
 def _download_all(
@@ -73,7 +114,7 @@ def _download_all(
 def _download(folder: StorageFolder, one: StoredObject, path: Path) -> None:
     make_folder(path.parent)
     version = _version_file(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    unfinished = path.with_name(f".{path.name}.{token_hex(4)}{_UNFINISHED}")
     try:
         folder.download(one.name, unfinished)
         with os_errors(path):
@@ -97,6 +138,12 @@ def _is_current(path: Path, one: StoredObject) -> bool:
         return same_size and read_bytes(_version_file(path), at_most=_MAX_BYTES) == _version_text(one)
     except (OSError, StingerError):
         return False
+
+
+def _used_s(path: Path) -> float:
+    """Return when a copy was used last, in Unix time: the time of its version file, which each use sets."""
+    version = _version_file(path)
+    return (version if version.exists() else path).stat().st_mtime
 
 
 def _version_file(path: Path) -> Path:

@@ -90,6 +90,13 @@ def test_images_use_a_supported_python() -> None:
     assert minor >= int(requires.removeprefix(">=3."))
 
 
+def test_extras_of_the_images_exist_and_the_daemon_has_those_for_a_fleet() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    base, *others = (set(names.split(",")) for names in re.findall(r"\.whl\)\[([\w,]+)\]", DOCKERFILE))
+    assert {"nats", "storage"} <= base
+    assert base.union(*others) <= project["optional-dependencies"].keys()
+
+
 @pytest.mark.parametrize("command", re.findall(r'^CMD \["(\w+)"', DOCKERFILE, re.MULTILINE))
 def test_command_of_an_image_exists(command: str) -> None:
     assert is_command(command)

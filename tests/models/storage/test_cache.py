@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -99,3 +102,78 @@ def test_progress_counts_bytes(folder: CountedDownloads, tmp_path: Path) -> None
 
     DownloadCache(tmp_path).fetch(folder, folder.list(), bar)
     assert sorted(steps) == [3, 7]
+
+
+def cached(folder: CountedDownloads, cache: DownloadCache, name: str) -> Path:
+    """Return the copy of the file ``name``, which has 10 bytes."""
+    if folder.find(name) is None:
+        folder.write(name, b"0123456789")
+    return cache.fetch(folder, [one for one in folder.list() if one.name == name], no_progress_bar)[0]
+
+
+def age(copy: Path, seconds: float) -> None:
+    """Make a copy look as if it was used last ``seconds`` ago."""
+    used_s = time.time() - seconds
+    for path in (copy, copy.with_name(f".{copy.name}.version")):
+        os.utime(path, (used_s, used_s))
+
+
+def test_copies_used_longest_ago_make_room(folder: CountedDownloads, tmp_path: Path) -> None:
+    cache = DownloadCache(tmp_path, max_bytes=20, in_use_s=100)
+    oldest, older = cached(folder, cache, "a.bin"), cached(folder, cache, "b.bin")
+    age(oldest, 300)
+    age(older, 200)
+    cached(folder, cache, "a.bin")  # used again
+    newest = cached(folder, cache, "c.bin")
+    assert [path.exists() for path in (oldest, older, newest)] == [True, False, True]
+    assert not older.with_name(".b.bin.version").exists()
+
+
+def test_copies_that_may_be_in_use_stay_though_there_are_too_many(folder: CountedDownloads, tmp_path: Path) -> None:
+    cache = DownloadCache(tmp_path, max_bytes=5, in_use_s=1e6)
+    copies = [cached(folder, cache, f"{number}.bin") for number in range(3)]
+    assert all(path.exists() for path in copies)
+
+
+def test_copies_that_are_fetched_together_stay_however_old(folder: CountedDownloads, tmp_path: Path) -> None:
+    cache = DownloadCache(tmp_path, max_bytes=5, in_use_s=0)
+    for number in range(3):
+        folder.write(f"{number}.bin", b"0123456789")
+    assert all(path.exists() for path in cache.fetch(folder, folder.list(), no_progress_bar))
+
+
+def test_what_a_killed_download_left_is_deleted_later(folder: CountedDownloads, tmp_path: Path) -> None:
+    left, fresh = tmp_path / ".a.bin.12345678.unfinished", tmp_path / ".b.bin.12345678.unfinished"
+    left.write_bytes(b"01")
+    fresh.write_bytes(b"01")
+    os.utime(left, (0, 0))
+    cached(folder, DownloadCache(tmp_path), "c.bin")
+    assert [path.exists() for path in (left, fresh)] == [False, True]
+
+
+class DownloadsTogether(StorageFolder):
+    """A folder whose downloads end only when both threads have begun theirs."""
+
+    both = threading.Barrier(2)
+
+    def download(self, name: str, target: Path) -> None:
+        super().download(name, target)
+        self.both.wait(60)
+
+
+def test_two_threads_may_download_the_same_file(tmp_path: Path) -> None:
+    folder = DownloadsTogether(parse_storage_url(f"memory://cache-{monotonic_ns()}/hall"))
+    folder.write("a.bin", b"0123456789")
+    listed = folder.list()
+    found: list[bytes] = []
+
+    def fetch() -> None:
+        (path,) = DownloadCache(tmp_path).fetch(folder, listed, no_progress_bar)
+        found.append(path.read_bytes())
+
+    threads = [threading.Thread(target=fetch) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [b"0123456789"] * 2
