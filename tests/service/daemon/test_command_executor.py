@@ -67,15 +67,18 @@ def forgetter_of(pipeline: Pipeline, cleared: list[DeviceName]) -> DeviceForgett
 
 
 @pytest.fixture
-def executor(tmp_path: Path, recorder: Recorder, pacing: PacedRecorder, sink: KeepingSink) -> CommandExecutor:
-    """Knows one device, b."""
+def executor(
+    request: pytest.FixtureRequest, tmp_path: Path, recorder: Recorder, pacing: PacedRecorder, sink: KeepingSink
+) -> CommandExecutor:
+    """Knows one device, b; its parameter is whether other daemons serve other devices."""
     pipeline = Pipeline(serving(FakeModel()), min_shot_gap_ms=1000)
     pipeline.subscribe(sink)
     pipeline.add_device(B)
     registry = Registry(tmp_path)
     chosen = choose_model(FACTORY, registry)
     model = ServingModel(FACTORY, chosen, registry, on_change=pipeline.use_model, on_problem=lambda _: None)
-    return CommandExecutor(pipeline, recorder, pacing, model, forgetter_of(pipeline, []))
+    shared = getattr(request, "param", False)
+    return CommandExecutor(pipeline, recorder, pacing, model, forgetter_of(pipeline, []), shared=shared)
 
 
 async def test_samples_read_before_recording_is_stopped_are_recorded(
@@ -175,11 +178,11 @@ async def test_an_unknown_device_is_cleared_at_the_broker_without_being_added() 
     assert (cleared, pipeline.devices) == ([UNKNOWN], ())
 
 
+@pytest.mark.parametrize("executor", [True], indirect=True, ids=["in a group"])
 @pytest.mark.parametrize("command", [SetThreshold(DeviceName("other"), HALF), ForgetDevice(DeviceName("other"))])
 async def test_in_a_group_a_device_of_another_daemon_is_left_to_that_one(
     executor: CommandExecutor, command: Command
 ) -> None:
-    executor._shared = True
     with pytest.raises(NotServedError):
         await executor.execute(command)
     assert await executor.execute(SetThreshold(B, HALF)) == {"threshold": HALF}
