@@ -158,7 +158,12 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     pacing = PacedRecorder(recorder, flow.call_later, journal=held)
     stack.callback(pacing.close)
     join = partial(
-        join_group, fence=fence, limit=limit, release=flow.release, saved=partial(saved_state, pacing, recorder, outbox)
+        join_group,
+        fence=fence,
+        pipeline=pipeline,
+        limit=limit,
+        release=flow.release,
+        saved=partial(saved_state, pacing, recorder, outbox),
     )
     sources = build_sources(config.sources, subscription, limit, join_group=join, root=config.broker.topic_root)
     model = ServingModel(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from models.threshold import Threshold
 from service.base.sink import Sink
 from service.base.source import Source
 from service.base.states import GroupFigures, Saved
 from service.config.source_url import NatsUrl, SharedUrl, SourceUrl
 from service.daemon.fence import Fence
+from service.daemon.pipeline import Pipeline
 from service.mqtt.outbox import Outbox
 from service.ops.metrics import Metrics
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from service.sources.device_limit import DeviceLimit
+from service.sources.nats_leases import partition_of
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
 
@@ -34,6 +37,26 @@ class SharedSource(Protocol):
         """What this daemon does in the group now."""
 
 
+class PartitionThresholds:
+    """The thresholds that were set for single devices of ``pipeline``, by partition: they move with it."""
+
+    def __init__(self, pipeline: Pipeline, partitions: int) -> None:
+        self._pipeline = pipeline
+        self._partitions = partitions
+
+    def of(self, partition: int) -> Mapping[DeviceName, Threshold]:
+        """Return those of the devices in ``partition``."""
+        every = self._pipeline.device_thresholds
+        return {name: value for name, value in every.items() if partition_of(name, self._partitions) == partition}
+
+    def adopt(self, partition: int, thresholds: Mapping[DeviceName, Threshold]) -> None:
+        """Use ``thresholds`` for the devices in ``partition``, and the common threshold for its others."""
+        for name in self.of(partition).keys() - thresholds.keys():
+            self._pipeline.reset_threshold(name)
+        for name, threshold in thresholds.items():
+            self._pipeline.set_threshold(name, threshold)
+
+
 def fence_of(urls: Sequence[SourceUrl]) -> Fence | None:
     """Return the fence for the messages of a daemon with the sources ``urls``; ``None`` if none of them is shared."""
     shared = next((url for url in urls if isinstance(url, NatsUrl)), None)
@@ -47,6 +70,7 @@ def join_group(
     url: NatsUrl,
     *,
     fence: Fence | None,
+    pipeline: Pipeline,
     limit: DeviceLimit,
     release: Callable[[DeviceName], None],
     saved: Callable[[], Saved],
@@ -59,7 +83,8 @@ def join_group(
             raise
         raise InputError(f"source '{url}' needs nats-py: pip install 'stinger-ml[nats]'") from error
     assert fence is not None
-    return NatsSource(url, release=release, saved=saved, rights=fence, limit=limit)
+    thresholds = PartitionThresholds(pipeline, url.partitions)
+    return NatsSource(url, release=release, saved=saved, rights=fence, thresholds=thresholds, limit=limit)
 
 
 def group_source(sources: Iterable[Source]) -> SharedSource | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,11 @@ class Pipeline:
     def device_count(self) -> int:
         """Number of known devices."""
         return len(self._devices)
+
+    @property
+    def device_thresholds(self) -> Mapping[DeviceName, Threshold]:
+        """Thresholds that were set for single devices, which need not be known."""
+        return self._device_thresholds
 
     @property
     def any_wheels_on(self) -> bool:
@@ -215,7 +220,7 @@ class Pipeline:
         self._update_devices(self._devices)
 
     def set_threshold(self, device: DeviceName | None, threshold: Threshold) -> None:
-        """Change the threshold of one device, or of all."""
+        """Change the threshold of one device, which need not be known yet, or of all."""
         decision = self._decision.at(threshold)
         if device is None:
             self._decision = decision
@@ -223,7 +228,12 @@ class Pipeline:
             self._update_devices(self._devices)
         else:
             self._device_thresholds[device] = threshold
-            self._update_devices([device])
+            self._update_devices(self._devices.keys() & {device})
+
+    def reset_threshold(self, device: DeviceName) -> None:
+        """Use the threshold of all devices for ``device`` again."""
+        if self._device_thresholds.pop(device, None) is not None:
+            self._update_devices(self._devices.keys() & {device})
 
     def _accept(self, block: Block) -> None:
         device = self._devices.get(block.device) or self._device(block.device)

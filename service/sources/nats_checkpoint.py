@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from models.threshold import Threshold, parse_threshold
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError, ProtocolError
 
@@ -34,6 +35,8 @@ class Checkpoint:
     boots: Mapping[DeviceName, Boot] = field(default_factory=dict)
     spinning: Mapping[DeviceName, int] = field(default_factory=dict)
     """Devices whose wheels are on, and the position at which they went on."""
+    thresholds: Mapping[DeviceName, Threshold] = field(default_factory=dict)
+    """Thresholds that were set for single devices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class LeaseRecord:
             "warm_up_from": kept.warm_up_from,
             "boots": {name: [boot.position, boot.zero_ms, boot.seen_ms] for name, boot in kept.boots.items()},
             "spinning": kept.spinning,
+            "thresholds": kept.thresholds,
         }
         return json.dumps(content, separators=(",", ":")).encode()
 
@@ -66,7 +70,12 @@ class LeaseRecord:
             content: Any = json.loads(text)
             boots = {parse_device_name(name): Boot(*map(int, values)) for name, values in content["boots"].items()}
             spinning = {parse_device_name(name): int(position) for name, position in content["spinning"].items()}
-            kept = Checkpoint(int(content["position"]), int(content["warm_up_from"]), boots, spinning)
+            # Daemons of earlier versions in the same group write none.
+            thresholds = {
+                parse_device_name(name): parse_threshold(value)
+                for name, value in content.get("thresholds", {}).items()
+            }
+            kept = Checkpoint(int(content["position"]), int(content["warm_up_from"]), boots, spinning, thresholds)
             return cls(str(content["owner"]), int(content["epoch"]), kept)
         except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
             raise ProtocolError(f"not a lease: {error!r}") from error

@@ -207,7 +207,9 @@ class GroupMember:
         checkpoint, captured_ns = self._readers.checkpoint(partition)
         self._readers.committing(partition, captured_ns)
         await asyncio.sleep(0)  # the outbox writes at the end of a turn of the loop
-        return checkpoint if self._readers.is_saved(partition) else self._checkpoints[partition]
+        if self._readers.is_saved(partition):
+            return checkpoint
+        return replace(self._checkpoints[partition], thresholds=checkpoint.thresholds)
 
     async def _give_up(self, partition: int) -> None:
         """Free a partition for another member."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from nats.aio.client import Client
 
+from models.threshold import Threshold
 from service.base.backoff import Backoff
 from service.base.events import Event, WheelsSwitched
 from service.base.hold_up import HoldUpDetector
@@ -58,6 +59,16 @@ class PublishingRights(Protocol):
         """Note that the stored position of ``partition`` may pass the events put into the outbox before ``captured_ns``."""
 
 
+class MovingThresholds(Protocol):
+    """The thresholds that were set for single devices, which move with their partition."""
+
+    def of(self, partition: int) -> Mapping[DeviceName, Threshold]:
+        """Return those of the devices in ``partition``."""
+
+    def adopt(self, partition: int, thresholds: Mapping[DeviceName, Threshold]) -> None:
+        """Use ``thresholds`` for the devices in ``partition``, and the common threshold for its others."""
+
+
 @dataclass(slots=True)
 class _Reading:
     partition: Partition
@@ -69,8 +80,8 @@ class NatsSource:
     """``nats:``. Reads the partitions that this daemon holds in its group.
 
     ``release`` is called with each device of a partition that this daemon no longer holds. ``saved`` returns whether
-    what was processed is on the disk. ``rights`` learns for which devices this daemon may publish. Subscribe
-    :attr:`sink` to the pipeline after all others.
+    what was processed is on the disk. ``rights`` learns for which devices this daemon may publish; ``thresholds`` are
+    passed on with a partition. Subscribe :attr:`sink` to the pipeline after all others.
     """
 
     def __init__(
@@ -80,6 +91,7 @@ class NatsSource:
         release: Callable[[DeviceName], None],
         saved: Callable[[], Saved],
         rights: PublishingRights,
+        thresholds: MovingThresholds,
         limit: DeviceLimit | None = None,
         times: GroupTimes | None = None,
         silence_s: float = SILENCE_S,
@@ -90,6 +102,7 @@ class NatsSource:
         self._release = release
         self._saved = saved
         self._rights = rights
+        self._thresholds = thresholds
         self._limit = DeviceLimit() if limit is None else limit
         self._times = GroupTimes() if times is None else times
         self._silence_s = silence_s
@@ -188,13 +201,15 @@ class NatsSource:
         content = Partition(
             checkpoint, limit=self._limit, known=lambda: len(self._by_device), silence_s=self._silence_s
         )
+        self._thresholds.adopt(partition, checkpoint.thresholds)
         self._lost_samples[partition] = self._saved().lost_samples
         task = self._tasks.create_task(self._read(partition, content, self._store), name=f"partition {partition}")
         self._readings[partition] = _Reading(content, task, epoch)
 
     def checkpoint(self, partition: int) -> tuple[Checkpoint, int]:
         """See :class:`service.sources.nats_group.PartitionReaders`."""
-        return self._readings[partition].partition.checkpoint(), time.monotonic_ns()
+        reached = replace(self._readings[partition].partition.checkpoint(), thresholds=self._thresholds.of(partition))
+        return reached, time.monotonic_ns()
 
     def is_saved(self, partition: int) -> bool:
         """See :class:`service.sources.nats_group.PartitionReaders`."""

@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from models.threshold import Threshold
 from service.base.source import Block, Intake
 from service.sources.device_limit import DeviceLimit
 from service.sources.nats_checkpoint import Boot, Checkpoint, LeaseRecord
@@ -142,8 +143,30 @@ def test_device_that_publishes_is_not_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{}", b"[]", b'{"owner": 1}', b"null", b"\xff", b'{"owner":"a","epoch":1,"position":1}']
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"owner": 1}',
+        b"null",
+        b"\xff",
+        b'{"owner":"a","epoch":1,"position":1}',
+        b'{"owner":"a","epoch":1,"position":1,"warm_up_from":1,"boots":{},"spinning":{},"thresholds":{"a":2}}',
+        b'{"owner":"a","epoch":1,"position":1,"warm_up_from":1,"boots":{},"spinning":{},"thresholds":[]}',
+    ],
 )
 def test_rubbish_is_not_taken_for_a_lease(text: bytes) -> None:
     with pytest.raises(ProtocolError):
         LeaseRecord.from_json(text)
+
+
+def test_lease_reads_as_it_was_written() -> None:
+    boots, spinning, thresholds = {A: Boot(3, 5, 7)}, {B: 4}, {A: Threshold(0.7)}
+    record = LeaseRecord("one", 2, Checkpoint(9, 5, boots, spinning, thresholds))
+    assert LeaseRecord.from_json(record.to_json()) == record
+
+
+def test_lease_of_an_earlier_version_has_no_thresholds() -> None:
+    text = b'{"owner":"a","epoch":1,"position":1,"warm_up_from":1,"boots":{},"spinning":{}}'
+    assert LeaseRecord.from_json(text).checkpoint.thresholds == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,17 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import DiscardPolicy, StreamConfig
 
+from models.threshold import Threshold
 from service.base.source import Block
 from service.base.states import Saved, Stamps
 from service.config.source_url import NatsUrl, parse_source_url
+from service.sources.nats_checkpoint import LeaseRecord
 from service.sources.nats_leases import partition_of
 from service.sources.nats_source import NatsSource
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.wire.sample_messages import SampleMessage, encode_message
-from tests.helpers.brokers import until
+from tests.helpers.brokers import PATIENCE_S, until
 from tests.helpers.nats_servers import PARTITIONS, NatsServer, nats_server
 from tests.helpers.samples import samples_at
 from tests.service.sources.collecting import Collecting
@@ -59,6 +61,19 @@ class Rights:
         self.committed.add(partition)
 
 
+class Thresholds:
+    """Keeps the thresholds of single devices, by partition."""
+
+    def __init__(self) -> None:
+        self.by_partition: dict[int, Mapping[DeviceName, Threshold]] = {}
+
+    def of(self, partition: int) -> Mapping[DeviceName, Threshold]:
+        return self.by_partition.get(partition, {})
+
+    def adopt(self, partition: int, thresholds: Mapping[DeviceName, Threshold]) -> None:
+        self.by_partition[partition] = thresholds
+
+
 @dataclass
 class Scoring(Collecting):
     """An intake that scores at once."""
@@ -77,6 +92,7 @@ class Member:
     source: NatsSource
     intake: Scoring
     rights: Rights
+    thresholds: Thresholds
     released: list[str]
     task: asyncio.Task[None]
 
@@ -104,11 +120,13 @@ def url_of(server: NatsServer, group: str, options: str = "") -> NatsUrl:
 @asynccontextmanager
 async def member(url: NatsUrl, saved: Callable[[], Saved] = lambda: Saved(True, 0)) -> AsyncIterator[Member]:
     released: list[str] = []
-    rights, intake = Rights(), Scoring()
-    source = NatsSource(url, release=released.append, saved=saved, rights=rights, unfit_after_s=0.2)
+    rights, thresholds, intake = Rights(), Thresholds(), Scoring()
+    source = NatsSource(
+        url, release=released.append, saved=saved, rights=rights, thresholds=thresholds, unfit_after_s=0.2
+    )
     intake.source = source
     task = asyncio.create_task(source.run(intake))
-    joined = Member(source, intake, rights, released, task)
+    joined = Member(source, intake, rights, thresholds, released, task)
     try:
         yield joined
     finally:
@@ -210,6 +228,31 @@ async def test_member_that_cannot_save_leaves_its_partitions_to_one_that_can(ser
         await until(lambda: (full.source.figures.held, fit.source.figures.held) == (0, PARTITIONS))
         await fit.stop()
         await until(lambda: full.source.figures.held == PARTITIONS)
+
+
+@pytest.mark.parametrize("saves", [True, False], ids=["saving", "unable to save"])
+async def test_thresholds_of_single_devices_move_with_their_partition(server: NatsServer, saves: bool) -> None:
+    group = new_group()
+    device = DeviceName(new_device())
+    number = partition_of(device, PARTITIONS)
+    wanted = {device: Threshold(0.8)}
+    async with member(url_of(server, group), lambda: Saved(saves, 0)) as one:
+        await until(lambda: one.source.figures.held == PARTITIONS)
+        one.thresholds.by_partition[number] = wanted
+        async with client_of(server) as client:
+            leases = await client.jetstream().key_value(f"stinger-{group}")
+
+            async def written() -> bool:
+                content = (await leases.get(f"lease.{number}")).value or b""
+                return LeaseRecord.from_json(content).checkpoint.thresholds == wanted
+
+            async with asyncio.timeout(PATIENCE_S):
+                while not await written():
+                    await asyncio.sleep(0.05)
+    async with member(url_of(server, group)) as other:
+        await until(lambda: other.thresholds.by_partition.get(number) == wanted)
+        await until(lambda: other.source.figures.held == PARTITIONS)
+        assert [own for at, own in other.thresholds.by_partition.items() if at != number] == [{}] * (PARTITIONS - 1)
 
 
 async def test_another_number_of_partitions_is_refused_with_one_line(server: NatsServer) -> None:
