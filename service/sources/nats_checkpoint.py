@@ -72,8 +72,7 @@ class LeaseRecord:
             spinning = {parse_device_name(name): int(position) for name, position in content["spinning"].items()}
             # Daemons of earlier versions in the same group write none.
             thresholds = {
-                parse_device_name(name): parse_threshold(value)
-                for name, value in content.get("thresholds", {}).items()
+                parse_device_name(name): parse_threshold(value) for name, value in content.get("thresholds", {}).items()
             }
             kept = Checkpoint(int(content["position"]), int(content["warm_up_from"]), boots, spinning, thresholds)
             return cls(str(content["owner"]), int(content["epoch"]), kept)
