@@ -26,8 +26,9 @@ from service.sources.nats_source import NatsSource
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.wire.sample_messages import SampleMessage, encode_message
-from tests.helpers.brokers import PATIENCE_S, until
+from tests.helpers.brokers import until
 from tests.helpers.nats_servers import PARTITIONS, NatsServer, nats_server
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.samples import samples_at
 from tests.service.sources.collecting import Collecting
 
