@@ -14,6 +14,7 @@ from typing import Final
 
 import click
 
+from models.synthetic import synthesise
 from service.base.logs import set_up_logging
 from service.cli.event_loop import on_signals, run_on_loop
 from service.config.broker_address import LOOPBACK, parse_broker_url
@@ -22,6 +23,7 @@ from service.config.source_url import parse_source_urls
 from service.daemon.daemon import Daemon
 from service.watch.subscriber import watch
 from stinger.errors import InputError, first_error
+from stinger.logs import write_log
 from stinger.packages import python_module
 
 _START_TIMEOUT_S: Final = 60.0
@@ -29,6 +31,9 @@ _STOP_TIMEOUT_S: Final = 2.0
 _DEVICE: Final = "demo"
 _SEED: Final = 3
 """Its session has three shots in the first five seconds, so that a page that is opened at once shows one soon."""
+_LOG_MINUTES: Final = 10.0
+"""Length of the log of the second blaster: about as long as people are asked to play for their first own model."""
+_LOG_SEED: Final = 1
 
 
 @click.command(short_help="Show the daemon at work with an emulated blaster.")
@@ -43,7 +48,8 @@ def demo(seconds: float | None, seed: int) -> None:
 
     An emulated blaster streams a synthetic session, the daemon scores it with the factory model and publishes to a broker
     of its own, and a subscriber shows what is published; with the extra "web", a page in the browser shows it as well: the
-    first line ends with its address. Nothing is kept.
+    first line ends with its address. A second emulated blaster holds the log of ten minutes of play, to personalise it on
+    the page or with the command shown. Nothing is kept.
     """
     set_up_logging("error")
     with tempfile.TemporaryDirectory(prefix="stinger-demo-") as folder:
@@ -64,8 +70,14 @@ async def _show_until_signal(folder: Path, seconds: float | None, seed: int) -> 
 
 
 async def _show(folder: Path, seconds: float | None, seed: int, stop: asyncio.Event) -> None:
-    with _running("emulate", "--tcp", "127.0.0.1:0", "--seed", str(seed)) as blaster:
-        address = await _address_of(blaster, "the emulated blaster")
+    log = folder / "log-of-the-second.bin"
+    write_log(log, synthesise(minutes=_LOG_MINUTES, seed=_LOG_SEED))
+    # With --wait the session begins when the daemon requests it. Nothing requests one of the second blaster.
+    with _running(
+        "emulate", "--tcp", f"{LOOPBACK}:0", "--count", "2", "--log", str(log), "--seed", str(seed), "--wait"
+    ) as blasters:
+        address = await _address_of(blasters, "the emulated blaster")
+        spare = f"tcp://{await _address_of(blasters, 'the second emulated blaster')}"
         config = Config(
             sources=parse_source_urls([f"tcp://{address}?device={_DEVICE}"]),
             data_dir=folder,
@@ -77,8 +89,10 @@ async def _show(folder: Path, seconds: float | None, seed: int, stop: asyncio.Ev
         async with Daemon.open(config) as daemon, asyncio.TaskGroup() as tasks:
             # Before the page, which takes seconds to start: so there is something to see when it is opened.
             tasks.create_task(daemon.run(daemon_stop), name="daemon")
-            async with _page(daemon.broker.port, folder) as page:
-                watching = tasks.create_task(watch(daemon.broker, None, stop=stop, page=page), name="watch")
+            async with _page(daemon.broker.port, folder, spare) as page:
+                watching = tasks.create_task(
+                    watch(daemon.broker, None, stop=stop, page=page, to_personalise=spare), name="watch"
+                )
                 try:
                     async with asyncio.timeout(seconds):
                         await stop.wait()
@@ -89,13 +103,17 @@ async def _show(folder: Path, seconds: float | None, seed: int, stop: asyncio.Ev
 
 
 @asynccontextmanager
-async def _page(broker_port: int, folder: Path) -> AsyncIterator[str]:
-    """Serve the page as a process of its own while the block runs; yield its address, empty if it is not installed."""
+async def _page(broker_port: int, folder: Path, to_personalise: str) -> AsyncIterator[str]:
+    """Serve the page as a process of its own while the block runs; yield its address, empty if it is not installed.
+
+    ``to_personalise`` is the address of the blaster that it offers to personalise.
+    """
     if find_spec("nicegui") is None or find_spec("argon2") is None:
         yield ""
         return
     broker = f"mqtt://{LOOPBACK}:{broker_port}"
-    with _running("web", "--broker", broker, "--data-dir", str(folder), "--port", "0") as process:
+    blaster = f"an emulated blaster={to_personalise}"
+    with _running("web", "--broker", broker, "--data-dir", str(folder), "--port", "0", "--blaster", blaster) as process:
         yield f"http://{await _address_of(process, 'the page')}/device/{_DEVICE}"
 
 
@@ -116,7 +134,7 @@ def _running(*arguments: str) -> Iterator[Popen[bytes]]:
 
 
 async def _address_of(process: Popen[bytes], what: str) -> str:
-    """Return the ``host:port`` where the process listens, from its first line. ``what`` names it in errors."""
+    """Return the ``host:port`` where the process listens, from its next line. ``what`` names it in errors."""
     assert process.stdout is not None
     try:
         async with asyncio.timeout(_START_TIMEOUT_S):

@@ -16,6 +16,7 @@ from service.cli.retry_later import retry_later
 from service.cli.watch import DATA_DIR_VARIABLE, watched_broker
 from service.config.broker_address import LOOPBACK
 from service.config.topic_root import TopicRoot
+from service.round_trip.blaster_address import FORMS, resolve_address
 from service.sources.port_discovery import all_ports, find_blasters
 from service.web.access import LOOPBACK_HOSTS
 from service.web.action_settings import PortChoice
@@ -39,6 +40,23 @@ class _NamedLink(click.ParamType[tuple[str, str]]):
         if not name or not address.startswith(("http://", "https://")):
             self.fail(f"expected NAME=URL, such as Grafana=http://localhost:3000, not {value!r:.80}", param, ctx)
         return name, address
+
+
+class _NamedBlaster(click.ParamType[PortChoice]):
+    """A name and the address of a blaster, such as ``bridge=tcp://192.168.1.20:4000``."""
+
+    name = "NAME=ADDRESS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PortChoice:
+        if isinstance(value, PortChoice):
+            return value
+        name, _, address = str(value).partition("=")
+        if not name or not address:
+            self.fail(f"expected NAME=ADDRESS, such as bridge=tcp://192.168.1.20:4000, not {value!r:.80}", param, ctx)
+        try:
+            return PortChoice(str(resolve_address(address)), name, is_blaster=True)
+        except InputError:
+            self.fail(f"{address!r:.80} is no address of a blaster: expected {FORMS}", param, ctx)
 
 
 @click.command(short_help="Serve the page for people: live view, recordings, training.")
@@ -75,6 +93,14 @@ class _NamedLink(click.ParamType[tuple[str, str]]):
     type=_NamedLink(),
     help="A page with metrics to link to, such as Grafana=http://localhost:3000. May be repeated.",
 )
+@click.option(
+    "--blaster",
+    "blasters",
+    multiple=True,
+    type=_NamedBlaster(),
+    help="A blaster that is not at a USB port of this machine, such as bridge=tcp://192.168.1.20:4000, to choose under "
+    "Personalise. May be repeated.",
+)
 @broker_options_with("--broker-password-file")
 def web(
     *,
@@ -86,6 +112,7 @@ def web(
     tls_key: Path | None,
     config_file: Path | None,
     metrics_links: tuple[tuple[str, str], ...],
+    blasters: tuple[PortChoice, ...],
     broker: str,
     topic_root: TopicRoot,
     data_dir: Path | None,
@@ -121,7 +148,7 @@ def web(
         key=tls_key,
         config_file=config_file,
         metrics_links=dict(metrics_links),
-        list_ports=_list_ports,
+        list_ports=lambda: [*blasters, *_list_ports()],
     )
 
     async def serve_until_signal() -> None:

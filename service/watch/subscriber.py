@@ -37,17 +37,21 @@ async def watch(
     stop: asyncio.Event,
     root: TopicRoot | None = None,
     page: str = "",
+    to_personalise: str = "",
 ) -> None:
     """Show what a daemon publishes about ``device``, or about all, until ``stop``.
 
     Reconnect whenever the broker is lost.
 
-    ``root`` is the beginning of its topics. ``page`` is the address of a page that shows the same, if there is one.
+    ``root`` is the beginning of its topics. ``page`` is the address of a page that shows the same, and ``to_personalise``
+    that of a blaster that may be personalised, if there are such.
     """
     root = TopicRoot() if root is None else root
     login = "" if address.user is None else f" -u {address.user} -P PASSWORD"
     subscribe = f"mosquitto_sub -h {address.host} -p {address.port}{login} -v -t '{root}/#'"
     title = f"{address}{f', in a browser: {page}' if page else ''}\nfrom another terminal: {subscribe}"
+    if to_personalise:
+        title += f"\na blaster to personalise: stinger personalise --port {to_personalise}"
     view = View(title)
     with _display(view) as display:
         listening = asyncio.create_task(_listen(address, root, device, view, display), name="watch")

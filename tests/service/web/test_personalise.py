@@ -22,6 +22,7 @@ from service.web.personalisation import LOG_NAME, PERSONAL_FOLDER, Personalisati
 from stinger.errors import FileError, InputError
 from stinger.logs import write_log
 from stinger.mlmd import fingerprint, read_mlmd, write_mlmd
+from tests.helpers.cli import invoke
 from tests.helpers.drawing import open_fonts
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import NOW_S, write_recording
@@ -73,6 +74,31 @@ def test_a_port_is_chosen_by_itself_only_if_it_is_a_blasters(page_only: Stage, p
     expect(page.get_by_label("Blaster at")).to_have_value("")
     page.get_by_role("button", name="Fetch the log").click()
     expect(page.get_by_text("choose the blaster's port first")).to_be_visible()
+
+
+def test_a_blaster_that_is_named_at_the_start_is_chosen(page: Page, tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    try:
+        stage.start_page("--blaster", "bridge=tcp://127.0.0.1:4000")
+        page.goto(f"{stage.address}/personalise")
+        expect(page.get_by_label("Blaster at")).to_have_value("tcp://127.0.0.1:4000")
+        expect(page.get_by_label("Blaster at")).to_contain_text("tcp://127.0.0.1:4000: bridge")
+    finally:
+        stage.close()
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"),
+    [
+        ("tcp://127.0.0.1:4000", "expected NAME=ADDRESS"),
+        ("bridge=", "expected NAME=ADDRESS"),
+        ("bridge=tcp://127.0.0.1", "no address of a blaster"),
+    ],
+)
+def test_a_named_blaster_without_name_or_address_is_refused(named: str, problem: str) -> None:
+    refused = invoke("web", "--blaster", named)
+    assert refused.exit_code == 2
+    assert problem in refused.output
 
 
 @pytest.mark.slow
