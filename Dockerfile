@@ -1,6 +1,6 @@
 # Four images: `daemon` (the default), `retrain` with the packages for training, `page` with those for the page and all that it can
 # start, and `base`, on which they build.
-# docker-compose.yml uses them, see docs/operations.md.
+# docker-compose.yml uses them, see docs/running-a-hall.md.
 
 FROM python:3.12-slim-bookworm AS wheel
 WORKDIR /src

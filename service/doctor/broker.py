@@ -61,7 +61,7 @@ def _check_status(payload: bytes | None, root: TopicRoot) -> Finding:
             Verdict.PROBLEM, "daemon", f"{printable(str(state))}: {printable(str(status.get('reason')))}", start
         )
     if alarm:
-        remedy = "see the page 'Health' or docs/operations.md for what to do about each alarm"
+        remedy = "see the page 'Health' or docs/looking-after-it.md for what to do about each alarm"
         return Finding(
             Verdict.PROBLEM, "daemon", f"version {printable(str(version))}, alarm: {printable(str(alarm))}", remedy
         )

@@ -1,4 +1,4 @@
-"""What a person can do about each alarm of the daemon, by the alarm's topic. docs/operations.md has the same texts."""
+"""What a person can do about each alarm of the daemon, by the alarm's topic. docs/looking-after-it.md has the same texts."""
 
 from __future__ import annotations
 
@@ -26,5 +26,11 @@ REMEDIES: Final = {
     "another topic root.",
     "retention": "Old recordings could not be deleted, so the disk may fill up. Check that the daemon's user may delete them, and that "
     "the clock of this machine is right.",
+    "clocks": "A blaster's clock runs backwards, jumps or starts over all the time, so most of its samples are dropped. Restart the blaster; "
+    "if that does not help, its firmware or the program that sends its samples has a fault.",
+    "upload": "Recordings are not uploaded to the shared storage. The log has the reason: network, credentials, rights, room. They stay on "
+    "this disk until they are uploaded, unless it is full.",
+    "registry": "The shared registry of models cannot be read, and the model in use stays. Check the network and the credentials of the "
+    "shared storage; if its champion is damaged, promote another model there.",
 }
 """What to do, by topic."""

@@ -38,7 +38,7 @@ def test_schema_check_finds_a_mistake(tmp_path: Path) -> None:
 
 
 def test_services_are_documented() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "running-a-hall.md").read_text(encoding="utf-8")
     assert [name for name in services() if f"`{name}`" not in page] == []
 
 
@@ -149,6 +149,6 @@ def test_command_exists(name: str) -> None:
 
 
 def test_variables_are_documented() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "running-a-hall.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text(encoding="utf-8") + USB.read_text(encoding="utf-8")))
     assert [name for name in sorted(named) if f"`{name}`" not in page] == []

@@ -95,7 +95,7 @@ def test_every_alert_is_tested_firing_and_not_firing() -> None:
 
 
 def test_every_alert_is_documented() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "running-a-hall.md").read_text(encoding="utf-8")
     assert [rule["alert"] for rule in rules() if f"`{rule['alert']}`" not in page] == []
     mentioned = set(re.findall(r"`(Stinger[A-Z]\w+)`", page))
     assert mentioned - {rule["alert"] for rule in rules()} == set()

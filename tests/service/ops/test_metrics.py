@@ -171,7 +171,7 @@ def test_promtool_accepts_the_text(metrics: Metrics) -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "running-a-hall.md").read_text(encoding="utf-8")
     names = {line.split()[2] for line in busy_metrics().expose().decode().splitlines() if line.startswith("# TYPE ")}
     assert [name for name in sorted(names) if f"`{name}`" not in page and not name.startswith("process_")] == []
 

@@ -76,6 +76,6 @@ def test_unknown_end_reason_of_a_newer_version_is_read(tmp_path: Path) -> None:
 
 
 def test_documentation_lists_every_end_reason() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "looking-after-it.md").read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if line.startswith("| `closed`, `end` |")]
     assert set(re.findall(r"`([^`]+)`", line)) - {"closed", "end"} == {reason.value for reason in EndReason}
