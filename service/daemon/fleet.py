@@ -46,7 +46,7 @@ class PartitionThresholds:
 
     def of(self, partition: int) -> Mapping[DeviceName, Threshold]:
         """Return those of the devices in ``partition``."""
-        every = self._pipeline.device_thresholds
+        every = self._pipeline.decisions.thresholds
         return {name: value for name, value in every.items() if partition_of(name, self._partitions) == partition}
 
     def adopt(self, partition: int, thresholds: Mapping[DeviceName, Threshold]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from models.choice import ChosenModel
-from models.decision_parameters import DecisionParameters
 from models.scorer import Scorer, Scores, join_blocks
 from models.threshold import Threshold
 from service.base.events import Event
@@ -19,8 +18,10 @@ from service.base.sink import Sink
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.base.states import ModelInUse, ScoredBlocks, Stamps
 from service.base.wall_clock import HOST_CLOCK
+from service.daemon.decisions import Decisions
 from service.daemon.event_detector import EventDetector
 from service.daemon.quiet_blocks import pass_quiet_blocks
+from service.daemon.subscribed_sinks import SubscribedSinks
 from stinger.device_name import DeviceName
 
 _LOG = get_logger(__name__)
@@ -43,17 +44,12 @@ class Pipeline:
         unix_s: Callable[[], float] = HOST_CLOCK.now_s,
     ) -> None:
         self._serving = serving
-        self._threshold = threshold
-        self._decision = _decision(serving, threshold)
-        self._device_thresholds: dict[DeviceName, Threshold] = {}
+        self._decisions = Decisions(serving, threshold)
         self._scorer = Scorer(serving.model)
         self.min_shot_gap_ms = min_shot_gap_ms
         self._monotonic_ns = monotonic_ns
         self._unix_s = unix_s
-        self._sinks: tuple[Sink, ...] = ()
-        self._sample_sinks: tuple[Sink, ...] = ()
-        self._score_sinks: tuple[Sink, ...] = ()
-        self._run_sinks: tuple[Sink, ...] = ()
+        self._sinks = SubscribedSinks()
         self._devices: dict[DeviceName, _Device] = {}
         self._warming_up: set[DeviceName] = set()  # those whose newest block was a warm-up
         self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels were switched on; some may be off again
@@ -79,9 +75,9 @@ class Pipeline:
         return len(self._devices)
 
     @property
-    def device_thresholds(self) -> Mapping[DeviceName, Threshold]:
-        """Thresholds that were set for single devices, which need not be known."""
-        return self._device_thresholds
+    def decisions(self) -> Decisions:
+        """The decision of each device, for reading; this pipeline's methods change it."""
+        return self._decisions
 
     @property
     def any_wheels_on(self) -> bool:
@@ -94,19 +90,7 @@ class Pipeline:
         Call it before the first device is added.
         """
         assert not self._devices, "a sink subscribed now would miss a device"
-        self._sinks += (sink,)
-        # Called for every block: a sink that does nothing then is left out.
-        if _overrides(sink, "on_samples", "on_blocks"):
-            self._sample_sinks += (sink,)
-        if _overrides(sink, "on_scores", "on_scored"):
-            self._score_sinks += (sink,)
-        if _overrides(sink, "on_model_run"):
-            self._run_sinks += (sink,)
-
-    def decision_of(self, name: DeviceName) -> DecisionParameters:
-        """Return the parameters of the decision for a device, which need not be known yet."""
-        threshold = self._device_thresholds.get(name)
-        return self._decision if threshold is None else self._decision.at(threshold)
+        self._sinks.add(sink)
 
     def add_device(self, name: DeviceName) -> None:
         """Add a device before it delivers anything; do nothing if it is known already."""
@@ -125,14 +109,14 @@ class Pipeline:
             if block.warm_up or block.rate_problem is not None:
                 ordinary = False
         received = blocks if ordinary else [block for block in blocks if not block.warm_up]
-        for sink in self._sample_sinks:
+        for sink in self._sinks.samples:
             sink.on_blocks(received)
         if not ordinary:
             self._pass_unscored([block for block in blocks if block.rate_problem is not None])
             scored = [block for block in blocks if block.rate_problem is None]
             self._score([block for block in scored if block.warm_up], ())
             blocks = [block for block in scored if not block.warm_up]
-        self._score(blocks, self._score_sinks)
+        self._score(blocks, self._sinks.scores)
 
     def ends_stream(self, report: LinkReport) -> bool:
         """Return whether ``report`` will restart the device's window, so that its queued blocks must be scored first."""
@@ -146,7 +130,7 @@ class Pipeline:
         if self.ends_stream(report):
             self._restart(device)
         device.link, device.counters = report.state, report.counters
-        for sink in self._sinks:
+        for sink in self._sinks.all:
             sink.on_link(report)
 
     def end_links(self, reason: str) -> None:
@@ -169,8 +153,8 @@ class Pipeline:
         self._spinning.pop(name, None)
         self._warming_up.discard(name)
         del self._devices[name]
-        self._device_thresholds.pop(name, None)
-        for sink in self._sinks:
+        self._decisions.reset_threshold(name)
+        for sink in self._sinks.all:
             sink.on_forget(name)
 
     def release(self, name: DeviceName) -> None:
@@ -180,7 +164,7 @@ class Pipeline:
         self._scorer.forget(name)
         self._spinning.pop(name, None)
         self._warming_up.discard(name)
-        for sink in self._sinks:
+        for sink in self._sinks.all:
             sink.on_release(name)
 
     def now_ns(self) -> int:
@@ -206,7 +190,7 @@ class Pipeline:
         """
         self._serving = serving
         self._scorer.model = serving.model
-        self._decision = _decision(serving, self._threshold)
+        self._decisions.use_model(serving)
         self._update_devices(self._devices)
 
     def configure_threshold(self, threshold: Threshold | None) -> None:
@@ -214,25 +198,17 @@ class Pipeline:
 
         Replaces every threshold that was set by :meth:`set_threshold`.
         """
-        self._decision = _decision(self._serving, threshold)
-        self._threshold = threshold
-        self._device_thresholds.clear()
+        self._decisions.configure(threshold)
         self._update_devices(self._devices)
 
     def set_threshold(self, device: DeviceName | None, threshold: Threshold) -> None:
         """Change the threshold of one device, which need not be known yet, or of all."""
-        decision = self._decision.at(threshold)
-        if device is None:
-            self._decision = decision
-            self._device_thresholds.clear()
-            self._update_devices(self._devices)
-        else:
-            self._device_thresholds[device] = threshold
-            self._update_devices(self._devices.keys() & {device})
+        self._decisions.set_threshold(device, threshold)
+        self._update_devices(self._devices if device is None else self._devices.keys() & {device})
 
     def reset_threshold(self, device: DeviceName) -> None:
         """Use the threshold of all devices for ``device`` again."""
-        if self._device_thresholds.pop(device, None) is not None:
+        if self._decisions.reset_threshold(device):
             self._update_devices(self._devices.keys() & {device})
 
     def _accept(self, block: Block) -> None:
@@ -258,7 +234,7 @@ class Pipeline:
             joined = join_blocks([block.samples for block in blocks])
             scores = self._scorer.push_joined([block.device for block in blocks], joined)
         duration_ns = time.monotonic_ns() - started_ns
-        for sink in self._run_sinks:
+        for sink in self._sinks.model_runs:
             sink.on_model_run(scores.probability.size, duration_ns)
         if scores.resets.size:
             self._count_gaps(blocks, scores)
@@ -295,7 +271,7 @@ class Pipeline:
             if block.warm_up:
                 continue
             scored = ScoredBlocks([block], probability, np.array([0, probability.size]), [decided_ns])
-            for sink in self._score_sinks:
+            for sink in self._sinks.scores:
                 sink.on_scored(scored)
 
     def _restart(self, device: _Device) -> None:
@@ -307,23 +283,23 @@ class Pipeline:
             name = blocks[i - 1].device
             if name in self._warming_up:
                 continue
-            for sink in self._sinks:
+            for sink in self._sinks.all:
                 sink.on_gap(name)
 
     def _emit(self, events: Iterable[Event], stamps: Stamps | None) -> None:
         for event in events:
             if event.device in self._warming_up:  # published before, by another daemon
                 continue
-            for sink in self._sinks:
+            for sink in self._sinks.all:
                 sink.on_event(event, stamps)
 
     def _device(self, name: DeviceName) -> _Device:
         device = self._devices.get(name)
         if device is None:
-            detector = EventDetector(name, self.model, self.decision_of(name), min_shot_gap_ms=self.min_shot_gap_ms)
+            detector = EventDetector(name, self.model, self._decisions.of(name), min_shot_gap_ms=self.min_shot_gap_ms)
             device = self._devices[name] = _Device(detector)
             _LOG.info("device_added", device=name)
-            for sink in self._sinks:
+            for sink in self._sinks.all:
                 sink.on_device(name)
             self._emit_model(name)
         return device
@@ -333,12 +309,12 @@ class Pipeline:
         for name in names:
             detector = self._devices[name].detector
             detector.model = self.model
-            detector.parameters = self.decision_of(name)
+            detector.parameters = self._decisions.of(name)
             self._emit_model(name)
 
     def _emit_model(self, name: DeviceName) -> None:
-        in_use = ModelInUse(name, self._unix_s(), self.model, self.decision_of(name).on)
-        for sink in self._sinks:
+        in_use = ModelInUse(name, self._unix_s(), self.model, self._decisions.of(name).on)
+        for sink in self._sinks.all:
             sink.on_model(in_use)
 
 
@@ -349,14 +325,3 @@ class _Device:
     link: LinkState = LinkState.CONNECTING
     counters: LinkCounters | None = None
     """Those of the last link report; ``None`` before the first."""
-
-
-def _decision(serving: ChosenModel, threshold: Threshold | None) -> DecisionParameters:
-    """Return the parameters of a model's decision, at ``threshold`` unless that is ``None``."""
-    own = serving.model.meta.decision
-    return own if threshold is None else own.at(threshold)
-
-
-def _overrides(sink: Sink, *methods: str) -> bool:
-    """Return whether a sink does something in one of these methods of :class:`Sink`."""
-    return any(getattr(type(sink), name) is not getattr(Sink, name) for name in methods)

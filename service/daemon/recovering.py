@@ -92,7 +92,7 @@ class BackgroundRecovery:
                 device,
                 opened.clock_zero_ms,
                 self._pipeline.serving,
-                self._pipeline.decision_of(device),
+                self._pipeline.decisions.of(device),
                 min_shot_gap_ms=self._pipeline.min_shot_gap_ms,
             )
         except InputError as error:

@@ -31,25 +31,25 @@ def test_thresholds_are_found_by_partition(pipeline: Pipeline) -> None:
 
 def test_adopted_thresholds_replace_older_ones_of_the_partition_only(pipeline: Pipeline) -> None:
     moving = PartitionThresholds(pipeline, 1)
-    common = pipeline.decision_of(A).on
+    common = pipeline.decisions.of(A).on
     pipeline.set_threshold(A, Threshold(0.6))
     pipeline.add_device(A)
     moving.adopt(0, {B: Threshold(0.7)})
-    assert [pipeline.decision_of(device).on for device in (A, B, C)] == [common, 0.7, common]
+    assert [pipeline.decisions.of(device).on for device in (A, B, C)] == [common, 0.7, common]
     pipeline.add_device(B)
     moving.adopt(0, {B: Threshold(0.8)})
-    assert pipeline.decision_of(B).on == 0.8
+    assert pipeline.decisions.of(B).on == 0.8
 
 
 def test_thresholds_of_other_partitions_stay(pipeline: Pipeline) -> None:
     moving = PartitionThresholds(pipeline, PARTITIONS)
     pipeline.set_threshold(A, Threshold(0.6))
     moving.adopt(partition_of(B, PARTITIONS), {})
-    assert pipeline.decision_of(A).on == 0.6
+    assert pipeline.decisions.of(A).on == 0.6
 
 
 def test_threshold_that_is_set_for_all_ends_those_of_single_devices(pipeline: Pipeline) -> None:
     moving = PartitionThresholds(pipeline, 1)
     moving.adopt(0, {A: Threshold(0.6)})
     pipeline.set_threshold(None, Threshold(0.9))
-    assert (moving.of(0), pipeline.decision_of(A).on) == ({}, 0.9)
+    assert (moving.of(0), pipeline.decisions.of(A).on) == ({}, 0.9)
