@@ -174,7 +174,7 @@ class ParameterSearch:
 
     def held_out_cost(self, table: CostTable) -> float:
         """Return the cost of parameters that were chosen on other parts, over all parts."""
-        return float((self.held_out(table) @ self._weights.each).sum())
+        return float(self._weights.total(self.held_out(table).sum(axis=0), float(self.blocks.shots.sum())))
 
     def calibration(self, table: CostTable) -> Calibration | None:
         """Return the best of ``table`` within the budget."""
@@ -185,16 +185,24 @@ class ParameterSearch:
         """Return the position of the parameters in ``table`` with the least cost within the budget, if any."""
         return least_cost(table, self.blocks, self._weights, self._budget)
 
+    def least_cost(self, table: CostTable) -> float | None:
+        """Return the cost over all data of the parameters of :meth:`best_row`, if any."""
+        row = self.best_row(table)
+        if row is None:
+            return None
+        return float(self._weights.total(table.counts[row].sum(axis=0), float(self.blocks.shots.sum())))
+
     def calibration_at(self, table: CostTable, row: int) -> Calibration:
         """Return the choice of the parameters at ``row``, with the figures of choosing from ``table`` on other parts."""
         counts = self.held_out(table)
         shots, minutes = float(self.blocks.shots.sum()), float(self.blocks.minutes.sum())
-        missed, false, on = counts.sum(axis=0).tolist()
+        totals = counts.sum(axis=0)
+        missed, false, on = totals.tolist()
         figures = HeldOutFigures(
             in_time=1 - missed / shots if shots else math.nan,
             false_per_minute=false / minutes,
             duty=on / minutes,
-            cost_per_minute=float((counts @ self._weights.each).sum()) / minutes,
+            cost_per_minute=float(self._weights.total(totals, shots)) / minutes,
         )
         return Calibration(table.parameters[row], figures)
 

@@ -22,6 +22,7 @@ LONGEST_BLOCK_S: Final = 60.0
 SHORTEST_BLOCK_S: Final = 10.0
 """A block is several spin-ups long, so that what happens in one block is nearly independent of the next."""
 _WANTED_BLOCKS: Final = 30
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,31 @@ class CostWeights:
     Only their ratios matter. The defaults: twenty seconds of wheels, which are heard and drain the battery, are as bad as a
     missed shot; a false spin-up costs a tenth of a missed shot, and the time that its wheels are on. With them, neither
     wheels that never stop (3 a minute) nor wheels that never start (1 for each shot) are cheap.
+
+    With ``enough_in_time``, parameters are chosen as if missed shots cost nothing until fewer than this share of the shots
+    is in time. Comparisons of models use :attr:`each`, so they count every missed shot.
     """
 
     missed_shot: float = 1.0
     false_spin_up: float = 0.1
     minute_on: float = 3.0
+    enough_in_time: float = 1.0
 
     @property
     def each(self) -> Numbers:
         """``(3,)``: the weights in the order of :attr:`CostTable.counts`."""
         return np.array([self.missed_shot, self.false_spin_up, self.minute_on])
+
+    def total(self, counts: Numbers, shots: float) -> Numbers:
+        """Return the cost ``(...)`` of ``counts`` ``(..., 3)`` of data with ``shots`` accepted shots.
+
+        Of the missed shots, only whole ones cost nothing: with few shots, the share in time is not known well enough to
+        give any of them away.
+        """
+        free = math.floor((1 - self.enough_in_time) * shots + _ROUNDING)
+        missed = np.maximum(counts[..., 0] - free, 0)
+        total: Numbers = self.missed_shot * missed + counts[..., 1:] @ self.each[1:]
+        return total
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,8 +130,9 @@ def cost_table(
 def cost_per_minute(evaluation: Evaluation, weights: CostWeights) -> float:
     """Return the cost of ``evaluation`` by ``weights`` for each recorded minute."""
     missed = evaluation.accepted.total - evaluation.accepted.count
-    fixed = weights.missed_shot * missed + weights.false_spin_up * evaluation.false.count
-    return fixed / evaluation.minutes + weights.minute_on * evaluation.duty if evaluation.minutes else math.nan
+    counts = np.array([missed, evaluation.false.count, evaluation.duty * evaluation.minutes])
+    total = float(weights.total(counts, evaluation.accepted.total))
+    return total / evaluation.minutes if evaluation.minutes else math.nan
 
 
 def _count(

@@ -70,7 +70,7 @@ def least_cost(
         allowed &= totals[:, 0] < blocks.shots[chosen].sum()
     if not allowed.any():
         return None
-    cost = np.where(allowed, totals @ weights.each, np.inf)
+    cost = np.where(allowed, weights.total(totals, float(blocks.shots[chosen].sum())), np.inf)
     best = np.flatnonzero(cost <= cost.min() + _TINY)
     return int(max(best, key=lambda row: table.parameters[row].on))
 
@@ -93,7 +93,7 @@ def held_out_counts(
         if not allowed.any():
             counts[own] = off[own]
             continue
-        cost = others @ weights.each
+        cost = weights.total(others, float(blocks.shots[~own].sum()))
         excess = (cost - cost[allowed].min()) / max(weights.missed_shot * _INDIFFERENCE_SHOTS, _TINY)
         share = np.where(allowed, np.exp(-np.maximum(excess, 0)), 0.0)
         counts[own] = np.tensordot(share / share.sum(), table.counts[:, own], axes=1)

@@ -21,8 +21,8 @@ SCALINGS: Final = tuple(
     if (slope, centre) != (1.0, 0.0)
 )
 """The scalings that are tried, each with every second threshold of the menu."""
-DEARER: Final = 1.1
-"""Limits may cost a tenth more than no limits."""
+DEARER: Final = 1.05
+"""Limits may cost a twentieth more than no limits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +45,9 @@ def calibrate_output(
 ) -> ScaledCalibration:
     """Choose a scaling and a threshold with the least cost; the envelope is that of ``start``.
 
-    They are within the first of ``budgets`` that costs at most :data:`DEARER` times as much as no limits do, measured
-    where nothing was chosen: more would mean to miss many shots to save a few false spin-ups. Without such a budget,
-    there are no limits. The output is only scaled if that costs less there than the threshold alone.
+    They are within the first of ``budgets`` that costs at most :data:`DEARER` times as much as no limits do: more would
+    mean to miss many shots to save a few false spin-ups. Without such a budget, there are no limits. The output is only
+    scaled if that costs less than the threshold alone where nothing was chosen.
     """
     own = [(start.attack, start.release)]
     at = thresholds(FINE_STEPS // 2)
@@ -55,10 +55,11 @@ def calibrate_output(
     tables = [free.table(own, thresholds(FINE_STEPS, start.on))]
     tables += [free.table(own, at, traces=scaled_traces(traces, scaling)) for scaling in scalings]
     everything = joined(tables)
-    limit = DEARER * free.held_out_cost(everything)
+    least = free.least_cost(everything)
     for budget in budgets:
         search = ParameterSearch(traces, start, weights, budget, min_lead_ms)
-        if search.best_row(everything) is not None and search.held_out_cost(everything) <= limit:
+        cost = search.least_cost(everything)
+        if least is not None and cost is not None and cost <= DEARER * least:
             return _chosen(search, tables, scalings, own)
     return _chosen(free, tables, scalings, own)
 

@@ -46,8 +46,10 @@ OTHERS_MAX_ROWS: Final = 50_000
 ROWS: Final = StreamOptions(every=2, passes=10, distilled=True)
 """A log has few rows: every second negative is used, and an MLP is trained on each row more often than on many
 recordings."""
-BUDGETS: Final = tuple(Budget(false_per_minute, max_duty=0.5) for false_per_minute in (2.0, 2.5, 3.0, 4.0))
+BUDGETS: Final = tuple(Budget(false_per_minute, max_duty=0.5) for false_per_minute in (2.5, 3.0, 4.0))
 """Limits at the threshold that is chosen: the first of them that a model can keep to without missing many shots."""
+WEIGHTS: Final = CostWeights(enough_in_time=0.97)
+"""The cost that the threshold is chosen by. The last shots in time are dear: if three of a hundred are missed, wheels turn less."""
 _DEFAULT_DECISION: Final = DecisionParameters()
 _UNKNOWN: Final[Mapping[str, Any]] = {}
 _ADVICE: Final = "carry, aim and wait between the shots, as you do in a game"
@@ -197,7 +199,7 @@ def _train_and_test(training: _Training, spec: ModelSpec, slot: ModelSlot) -> Pe
         )
     except InputError as error:
         raise _too_little_data(error) from error
-    scaled = calibrate_output(choice.traces, DecisionParameters(), CostWeights(), BUDGETS, min_lead_ms=MIN_LEAD_MS)
+    scaled = calibrate_output(choice.traces, DecisionParameters(), WEIGHTS, BUDGETS, min_lead_ms=MIN_LEAD_MS)
     traces, chosen = scaled.traces, scaled.calibration
     at = thresholds(FINE_STEPS, chosen.parameters.on)
     rows = sweep(traces, chosen.parameters, at, min_lead_ms=MIN_LEAD_MS)

@@ -42,3 +42,16 @@ def test_parts_are_sessions_or_stretches_of_time_if_one_session_has_shots() -> N
     single = divide_into_blocks(outputs(sessions_of(1), np.random.default_rng(1)))
     assert np.unique(single.part).tolist() == [0, 1, 2, 3, 4]
     assert (np.diff(single.part) >= 0).all()
+
+
+def test_missed_shots_cost_nothing_until_too_few_are_in_time() -> None:
+    weights = CostWeights(enough_in_time=0.975)
+    counts = np.array([[0.0, 2, 1], [5, 2, 1], [6, 2, 1]])
+    assert weights.total(counts, 200) == pytest.approx([3.2, 3.2, 4.2])
+    assert CostWeights().total(counts, 200) == pytest.approx([3.2, 8.2, 9.2])
+
+
+@pytest.mark.parametrize(("shots", "free"), [(39, 0), (40, 1), (79, 1), (80, 2)])
+def test_only_whole_missed_shots_cost_nothing(shots: int, free: int) -> None:
+    counts = np.array([float(free + 1), 0, 0])
+    assert CostWeights(enough_in_time=0.975).total(counts, shots) == pytest.approx(1)

@@ -50,6 +50,13 @@ def test_least_cost_is_that_of_the_counts_and_of_equal_ones_the_highest_threshol
     assert least_cost(table, blocks, replace(WEIGHTS, minute_on=100)) == 3
 
 
+def test_shots_beyond_enough_in_time_are_given_up_for_less_time_with_wheels_on() -> None:
+    table, blocks = by_hand((0, 3, 0.5), (1, 3, 0.4), (2, 3, 0.35))
+    assert least_cost(table, blocks, WEIGHTS) == 0
+    assert least_cost(table, blocks, replace(WEIGHTS, enough_in_time=0.9)) == 1
+    assert least_cost(table, blocks, replace(WEIGHTS, enough_in_time=0.8)) == 2
+
+
 def test_limits_exclude_thresholds_and_those_without_a_shot_in_time() -> None:
     table, blocks = by_hand((0, 5, 0.3), (1, 3, 0.4), (4, 1, 0.2), (10, 0, 0))
     assert least_cost(table, blocks, WEIGHTS, Budget(3, 1)) == 1

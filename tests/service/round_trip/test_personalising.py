@@ -13,7 +13,7 @@ from models.model_file import load_model, open_model
 from models.output_scaling import OutputScaling
 from models.stream_rows import StreamOptions
 from models.task_runner import TaskRunner
-from replay.evaluation.cost import CostWeights, cost_per_minute
+from replay.evaluation.cost import cost_per_minute
 from replay.evaluation.cost_choice import Budget
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.evaluation.intervals import wilson
@@ -24,6 +24,7 @@ from service.round_trip.personal_report import others_lines, result_lines, thres
 from service.round_trip.personalising import (
     BUDGETS,
     SPECS,
+    WEIGHTS,
     NotYetError,
     PersonalModel,
     check_enough,
@@ -99,8 +100,8 @@ def test_threshold_for_the_menu_is_the_one_that_the_model_was_tested_and_written
             [r for r in model.report.rows if r.false.value <= limits.max_false_per_minute and r.duty <= limits.max_duty]
             for limits in (*BUDGETS, Budget(math.inf, 1))
         ]
-        cheapest = [min(cost_per_minute(row, CostWeights()) for row in rows) for rows in at if rows]
-        chosen = cost_per_minute(model.report.operating, CostWeights())
+        cheapest = [min(cost_per_minute(row, WEIGHTS) for row in rows) for rows in at if rows]
+        chosen = cost_per_minute(model.report.operating, WEIGHTS)
         assert any(chosen == pytest.approx(cost) for cost in cheapest)
 
 
