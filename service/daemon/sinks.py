@@ -16,6 +16,7 @@ from service.base.source import Block, LinkCounters, LinkReport, LinkState
 from service.base.states import ModelInUse, ScoreBlock, ScoredBlocks, Stamps
 from service.base.wall_clock import HOST_CLOCK
 from service.config.topic_root import TopicRoot
+from service.daemon.score_batches import ScoreBatches
 from service.mqtt.discovery import discovery_message
 from service.mqtt.forgetting import clearing_message, topics_of
 from service.mqtt.messages import event_message, link_message, model_message, scores_message, telemetry_message
@@ -96,9 +97,9 @@ class MetricsSink(Sink):
 
 
 class MqttSink(Sink):
-    """Publishes events and states and, if ``publish_scores``, every score.
+    """Publishes events and states and, if ``publish_scores``, every score, in messages of 100 ms or more.
 
-    ``stamps`` adds to scores and events when their samples were read and scored; ``home_assistant`` announces each device
+    With ``stamps``, each block of scores is a message of its own: ``stamps`` adds to scores and events when their samples were read and scored; ``home_assistant`` announces each device
     to Home Assistant. ``version`` is the daemon's, ``root`` where topics below ``stinger`` are at the broker.
     """
 
@@ -118,6 +119,7 @@ class MqttSink(Sink):
         self._home_assistant = home_assistant
         self._add_stamps = stamps
         self._root = TopicRoot() if root is None else root
+        self._scores = ScoreBatches()
         self._links: dict[DeviceName, tuple[LinkState, str, tuple[int, ...]]] = {}  # as last published
         self._switched: set[DeviceName] = set()  # whose wheels were switched since the daemon started
 
@@ -128,6 +130,7 @@ class MqttSink(Sink):
 
     def on_forget(self, device: DeviceName) -> None:
         """Clear what the broker retains about the device."""
+        self._scores.forget(device)
         self._links.pop(device, None)
         self._switched.discard(device)
         for topic in topics_of(device, self._root):
@@ -135,6 +138,7 @@ class MqttSink(Sink):
 
     def on_release(self, device: DeviceName) -> None:
         """Forget the device; what the broker retains about it stays."""
+        self._scores.forget(device)
         self._links.pop(device, None)
         self._switched.discard(device)
         self._publisher.withdraw(topics_of(device, self._root))
@@ -160,15 +164,26 @@ class MqttSink(Sink):
         """See :class:`service.base.sink.Sink`."""
         if self.publish_scores:
             first_ms = int(block.samples["timestamp_ms"][0])
-            scored = ScoreBlock(block.device, first_ms, _PERIOD_MS, probability)
-            self._publisher.put(scores_message(scored, stamps if self._add_stamps else None))
+            if self._add_stamps:
+                scored = ScoreBlock(block.device, first_ms, _PERIOD_MS, probability)
+                self._publisher.put(scores_message(scored, stamps))
+            else:
+                self._put_scores(self._scores.add(block.device, first_ms, probability))
 
     def on_link(self, report: LinkReport) -> None:
-        """Publish a link report unless it repeats the last one; sources send one every second."""
+        """Publish a link report unless it repeats the last one; sources send one every second.
+
+        Scores of the device that wait are published first, so they wait for a second at most.
+        """
+        self._put_scores(self._scores.take(report.device))
         shown = (report.state, report.reason, _problems(report.counters))
         if self._links.get(report.device) != shown:
             self._links[report.device] = shown
             self._publisher.put(link_message(report, HOST_CLOCK.now_s()))
+
+    def _put_scores(self, blocks: Sequence[ScoreBlock]) -> None:
+        for block in blocks:
+            self._publisher.put(scores_message(block))
 
     def publish_lost(self, events: Sequence[Event], model: str | None) -> None:
         """Publish events that were lost when the daemon was killed, and found again in a recording made with ``model``.

@@ -95,11 +95,15 @@ class DaemonState:
             device = parse_device_name(name)
         except InputError:
             return
-        if device in self.devices or (kind in _READERS and len(self.devices) < MOST_DEVICES):
-            state = self.devices.setdefault(device, DeviceState(device))
-            reader = _READERS.get(kind)
-            if reader is not None:
-                reader(self, state, content)
+        reader = _READERS.get(kind)
+        if reader is None:
+            return
+        state = self.devices.get(device)
+        if state is None:  # not made in advance: it holds five minutes of scores
+            if len(self.devices) >= MOST_DEVICES:
+                return
+            state = self.devices[device] = DeviceState(device)
+        reader(self, state, content)
 
     def _take_telemetry(self, state: DeviceState, content: Content) -> None:
         state.telemetry = content

@@ -106,6 +106,49 @@ def test_scores_can_be_switched_on_while_the_daemon_runs() -> None:
     assert publisher.topics() == ["stinger/a/scores"]
 
 
+def scores_of(publisher: FakePublisher) -> list[tuple[int, int]]:
+    """Time of the first and number of each message of scores."""
+    return [(one["first_device_ms"], len(one["probabilities"])) for one in publisher.content("stinger/a/scores")]
+
+
+def add_scores(sink: MqttSink, starts: list[int], count: int) -> None:
+    for start in starts:
+        sink.on_scores(block("a", start // 10, count), np.full(count, 0.5, np.float32), Stamps(1, 2))
+
+
+def test_scores_of_short_blocks_are_published_together_and_the_first_at_once() -> None:
+    publisher = FakePublisher()
+    add_scores(sink_of(publisher, publish_scores=True), list(range(0, 400, 20)), 2)
+    assert scores_of(publisher) == [(0, 2), (20, 10), (120, 10), (220, 10)]
+
+
+def test_scores_do_not_wait_across_a_gap_nor_beyond_the_next_link_report() -> None:
+    publisher = FakePublisher()
+    sink = sink_of(publisher, publish_scores=True)
+    add_scores(sink, [0, 20, 40, 500, 520], 2)
+    assert scores_of(publisher) == [(0, 2), (20, 4), (500, 2)]
+    sink.on_link(report("a", LinkState.STREAMING))
+    add_scores(sink, [540], 2)
+    sink.on_link(report("a", LinkState.LOST))
+    assert scores_of(publisher)[3:] == [(520, 2), (540, 2)]
+    assert publisher.topics()[-1] == "stinger/a/link"
+
+
+def test_with_stamps_each_block_of_scores_is_published_at_once() -> None:
+    publisher = FakePublisher()
+    add_scores(sink_of(publisher, publish_scores=True, stamps=True), [0, 20, 40], 2)
+    assert scores_of(publisher) == [(0, 2), (20, 2), (40, 2)]
+
+
+def test_scores_of_a_forgotten_device_are_not_published_with_those_of_its_successor() -> None:
+    publisher = FakePublisher()
+    sink = sink_of(publisher, publish_scores=True)
+    add_scores(sink, [0, 20], 2)
+    sink.on_forget(DeviceName("a"))
+    add_scores(sink, [40], 2)
+    assert scores_of(publisher) == [(0, 2), (40, 2)]
+
+
 def test_retained_messages_of_a_forgotten_device_are_cleared() -> None:
     publisher = FakePublisher()
     sink_of(publisher).on_forget(DeviceName("a"))
