@@ -13,7 +13,7 @@ import numpy.typing as npt
 from models.dataset import Dataset
 from models.fingerprint import Fingerprint, fingerprint_of, fingerprint_of_windows, parse_fingerprint
 from models.model_meta import ModelMeta
-from models.repeats import duration_text, readings_of, readings_per_sample
+from models.repeats import readings_of, readings_per_sample, sampled_time_text
 from models.sessions import Session
 from stinger.recording import Recording
 
@@ -112,7 +112,9 @@ def _part(seen: int, sessions: Sequence[Session]) -> str | None:
     count = sum(len(session.recording) for session in sessions)
     if not seen:
         return None
-    return "" if seen >= _NEARLY_ALL * count else f"about {duration_text(seen)} of the {duration_text(count)} of "
+    return (
+        "" if seen >= _NEARLY_ALL * count else f"about {sampled_time_text(seen)} of the {sampled_time_text(count)} of "
+    )
 
 
 def _texts(meta: ModelMeta, name: str) -> frozenset[str]:

@@ -104,10 +104,10 @@ def readings_per_sample(session: Session) -> int:
     return max(1, round(len(readings_of(session)) / len(session.recording)))
 
 
-def duration_text(samples: int) -> str:
+def sampled_time_text(samples: int) -> str:
     """Return how long ``samples`` at 100 Hz take, for people.
 
-    >>> duration_text(250), duration_text(60_000)
+    >>> sampled_time_text(250), sampled_time_text(60_000)
     ('2.5 s', '10.0 min')
     """
     seconds = samples / SAMPLE_RATE_HZ
@@ -149,10 +149,10 @@ def _by_length(overlaps: Iterable[Overlap]) -> list[int]:
 def _warning(session: Session, repeated: int, others: Sequence[str], *, is_left_out: bool) -> str:
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     where = f"{others[0]}{more}"
-    whole = duration_text(len(session.recording))
+    whole = sampled_time_text(len(session.recording))
     if is_left_out:
         return f"left out: {session.name}: its samples ({whole}) are also in {where}"
-    return f"{session.name}: {duration_text(repeated)} of its {whole} are also in {where}, and are used once"
+    return f"{session.name}: {sampled_time_text(repeated)} of its {whole} are also in {where}, and are used once"
 
 
 def _is_marked(session: Session) -> bool:

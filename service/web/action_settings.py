@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from service.web.actions import Actions
+from service.web.step_times import FILE, StepTimes
 
 UNCHANGED: Final = "unchanged: "
 """How ``stinger retrain`` begins its line if nothing has changed since the last training."""
@@ -33,7 +34,10 @@ class ActionSettings:
     """Returns the serial ports of this machine, blasters first. Takes milliseconds: not for an event loop."""
     config_file: Path | None = None
     """The daemon's TOML file, whose settings training uses."""
-    actions: Actions = field(default_factory=Actions)
+    actions: Actions = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "actions", Actions(StepTimes(self.data_dir / FILE)))
 
     def train_arguments(self) -> list[str]:
         """Return the command line that trains on all recordings."""

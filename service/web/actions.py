@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 from service.web.long_action import LongAction
+from service.web.step_times import StepTimes
 from stinger.errors import InputError
 
 _CLOSE_WITHIN_S: Final = 5.0
@@ -34,10 +35,11 @@ class Actions:
     """The actions that were started, the newest of each kind.
 
     At most one runs that uses a blaster, and at most one of the others: two trainings would take each other's time, and
-    the bench measures time.
+    the bench measures time. ``times`` holds how long the steps of earlier ones took.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, times: StepTimes | None = None) -> None:
+        self._times = times or StepTimes()
         self._newest: dict[Kind, LongAction] = {}
         self._starting = threading.Lock()
         self._closed = False
@@ -71,7 +73,13 @@ class Actions:
             if self._closed:
                 raise InputError("the page is about to end")
             low_priority = kind in (Kind.TRAIN, Kind.PERSONAL_TRAINING)
-            self._newest[kind] = LongAction(arguments, low_priority=low_priority, finished_codes=finished_codes)
+            self._newest[kind] = LongAction(
+                arguments,
+                low_priority=low_priority,
+                finished_codes=finished_codes,
+                earlier=self._times.of(kind.name),
+                on_done=lambda action: self._times.keep(kind.name, action.steps),
+            )
             return self._newest[kind]
 
     def close(self) -> None:

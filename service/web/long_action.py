@@ -11,12 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from service.base.logs import get_logger
 from service.web.child import GRACE_S, LOW_PRIORITY
 from service.web.progress_lines import parse_progress
+from service.web.step_times import Step, time_left_s
 from stinger.packages import python_module
 from stinger.wording import printable
 
@@ -41,6 +42,8 @@ class Progress:
     began_s: float
     """When the step began, by the monotonic clock; so is the next."""
     newest_s: float
+    before: tuple[Step, ...] = ()
+    """The steps before this one, the start first."""
 
     def left_s(self, now_s: float) -> float | None:
         """Return the time left for this step, in seconds, at its speed so far; ``None`` if that is not known yet."""
@@ -49,13 +52,27 @@ class Progress:
         whole_s = (self.newest_s - self.began_s) * self.of / self.done
         return max(0.0, self.began_s + whole_s - now_s)
 
+    def whole_left_s(self, earlier: Sequence[Step], now_s: float) -> float | None:
+        """Return the time left for the whole action, in seconds; ``None`` if it is not known yet.
+
+        ``earlier`` are the steps of an action of the same kind that has finished.
+        """
+        part, spent_s = self.done / self.of, self.newest_s - self.began_s
+        left_s = time_left_s(earlier, self.before, self.label, part, spent_s)
+        return None if left_s is None else max(0.0, left_s + self.newest_s - now_s)
+
+    def steps_until(self, now_s: float) -> tuple[Step, ...]:
+        """Return all steps up to this one, as if it ended now."""
+        return *self.before, Step(self.label, now_s - self.began_s)
+
 
 class LongAction:
     """A child process with the command line ``arguments`` of ``stinger``, started by the constructor.
 
     It belongs to the page's process, not to a browser: everyone sees the same, and it ends with that process, even if
     that is killed. With ``low_priority``, other processes have precedence. It is done if it ends with one of
-    ``finished_codes``. A child that has been cancelled is killed, with all that it started, if it has not ended after
+    ``finished_codes``. ``earlier`` are the steps of one of the same kind that has finished, from which the time left
+    follows; ``on_done`` is called, in a thread, once this one is done. A child that has been cancelled is killed, with all that it started, if it has not ended after
     ``kill_after_s``.
     """
 
@@ -65,6 +82,8 @@ class LongAction:
         *,
         low_priority: bool = False,
         finished_codes: frozenset[int] = frozenset({0}),
+        earlier: Sequence[Step] = (),
+        on_done: Callable[[LongAction], object] = lambda _: None,
         kill_after_s: float = GRACE_S + _MARGIN_S,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,9 +92,11 @@ class LongAction:
         """By the monotonic clock."""
         self.ended_s: float | None = None
         self.progress: Progress | None = None
+        self.earlier = tuple(earlier)
         self.exit_code: int | None = None
         """``None`` while the process runs."""
         self._now_s = now_s
+        self._on_done = on_done
         self._kill_after_s = kill_after_s
         self._finished_codes = finished_codes
         self._cancelled = False
@@ -90,8 +111,10 @@ class LongAction:
     @property
     def state(self) -> State:
         """Whether it runs, or how it ended. One that had finished before it could be cancelled is done."""
-        if not self._ended.is_set():
-            return "running"
+        return self._outcome if self._ended.is_set() else "running"
+
+    @property
+    def _outcome(self) -> State:
         if self.exit_code == 0 or (self.exit_code in self._finished_codes and not self._cancelled):
             return "done"
         return "cancelled" if self._cancelled else "failed"
@@ -100,6 +123,13 @@ class LongAction:
     def is_cancelling(self) -> bool:
         """Whether it has been cancelled, and has not ended yet."""
         return self._cancelled and self.state == "running"
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps of one that has ended; empty if it runs, or has reported no progress."""
+        if self.progress is None or self.ended_s is None:
+            return ()
+        return self.progress.steps_until(self.ended_s)
 
     @property
     def lines(self) -> list[str]:
@@ -155,8 +185,11 @@ class LongAction:
             return
         label, done, of = found
         now_s, before = self._now_s(), self.progress
-        same = before is not None and before.label == label and before.of == of and before.done <= done
-        self.progress = Progress(label, done, of, before.began_s if before is not None and same else now_s, now_s)
+        if before is not None and before.label == label and before.of == of and before.done <= done:
+            self.progress = replace(before, done=done, newest_s=now_s)
+            return
+        steps = (Step("", now_s - self.began_s),) if before is None else before.steps_until(now_s)
+        self.progress = Progress(label, done, of, now_s, now_s, steps)
 
     def _wait(self, reader: threading.Thread) -> None:
         exit_code = self._process.wait()
@@ -167,7 +200,11 @@ class LongAction:
             with suppress(OSError):
                 stream.close()
         self.exit_code, self.ended_s = exit_code, self._now_s()
-        self._ended.set()
+        try:
+            if self._outcome == "done":
+                self._on_done(self)
+        finally:
+            self._ended.set()
         _LOG.info("action_ended", command=self.arguments[0], pid=self._process.pid, exit_code=exit_code)
 
     def _kill(self) -> None:

@@ -29,6 +29,8 @@ _IN_BYTES: Final = frozenset({"Fetching the log"})
 """The steps that are counted in bytes."""
 _MINUTE_S: Final = 60
 _LINES_SHOWN: Final = 100
+_SINGLE_STEP: Final = 2
+"""Number of steps, with the start, of an action for which the time left in its step is all there is."""
 
 OnEnd = Callable[[LongAction], Awaitable[None]]
 
@@ -112,15 +114,17 @@ def start_action(actions: Actions, kind: Kind, arguments: Callable[[], list[str]
 
 
 def running_text(action: LongAction, now_s: float) -> str:
-    """Return what the action does now, how far it is, and the time left for its step."""
+    """Return what the action does now, how far it is, and the time left for its step and for the whole."""
     if action.is_cancelling:
         return "Cancelling …"
     since = f"running for {duration_text(now_s - action.began_s)}"
     progress = action.progress
     if progress is None:
         return f"Starting …, {since}"
-    left_s = progress.left_s(now_s)
+    left_s, whole_left_s = progress.left_s(now_s), progress.whole_left_s(action.earlier, now_s)
     left = "" if left_s is None else f", about {duration_text(left_s)} left in this step"
+    if whole_left_s is not None and len(action.earlier) > _SINGLE_STEP:
+        left += f", about {duration_text(whole_left_s)} in all"
     number = size_text if progress.label in _IN_BYTES else "{:,}".format
     step = _STEPS.get(progress.label, progress.label)
     return f"{step}: {number(progress.done)} of {number(progress.of)}{left}; {since}"
