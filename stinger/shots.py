@@ -62,6 +62,46 @@ class Shots:
         return Shots(index, self.time_ms[chosen], self.accepted[chosen], self.dismissed[chosen])
 
 
+@dataclass(frozen=True, slots=True)
+class ShotCounts:
+    """How many trigger edges a recording has, and what they count as: each is in exactly one of the other four."""
+
+    edges: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    left_out: int = 0
+    """In a stretch that a person left out."""
+    not_shots: int = 0
+    """Marked as no shot, outside of such stretches."""
+
+    def __add__(self, other: ShotCounts) -> ShotCounts:
+        return ShotCounts(
+            self.edges + other.edges,
+            self.accepted + other.accepted,
+            self.rejected + other.rejected,
+            self.left_out + other.left_out,
+            self.not_shots + other.not_shots,
+        )
+
+
+def count_shots(
+    recording: Recording, *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS, marks: Marks | None = None
+) -> ShotCounts:
+    """Return how many trigger edges ``recording`` has, and what they count as with ``marks``, as in training."""
+    shots = find_shots(recording, min_shot_gap_ms=min_shot_gap_ms, marks=marks)
+    after_ms = shots.time_ms - recording.time_ms[0]
+    left_out = np.zeros(len(shots), dtype=np.bool_)
+    for from_ms, to_ms in () if marks is None else marks.left_out:
+        left_out |= (after_ms >= from_ms) & (after_ms <= to_ms)
+    return ShotCounts(
+        edges=len(shots),
+        accepted=int(np.count_nonzero(shots.accepted & ~left_out)),
+        rejected=int(np.count_nonzero(~shots.accepted & shots.counted & ~left_out)),
+        left_out=int(np.count_nonzero(left_out)),
+        not_shots=int(np.count_nonzero(shots.dismissed & ~left_out)),
+    )
+
+
 def find_shots(recording: Recording, *, min_shot_gap_ms: float = MIN_SHOT_GAP_MS, marks: Marks | None = None) -> Shots:
     """Return the shots of ``recording``. A trigger that is already pressed at the first sample is not an edge.
 

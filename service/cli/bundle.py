@@ -26,13 +26,19 @@ from stinger.cli.repairs import warn
 from stinger.errors import FileError, InputError
 from stinger.files import atomic_output
 from stinger.logs import read_log, read_marked_log
-from stinger.logs.bundle import RECORDINGS_MAX, SAMPLES_MAX, BundledRecording, BundleWriter, relative_samples
+from stinger.logs.bundle import (
+    RECORDINGS_MAX,
+    SAMPLES_MAX,
+    BundledRecording,
+    BundleWriter,
+    describe_recording,
+    relative_samples,
+)
 from stinger.paths import recordings_dir
 from stinger.quantities import parse_duration, size_text
 from stinger.recording import Recording
 from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_RATE_HZ
-from stinger.shots import find_shots
 from stinger.storage_url import StorageUrl
 from stinger.wording import counted
 
@@ -204,13 +210,7 @@ def _read(sources: Sequence[_Source], warnings: list[str], progress: Callable[[i
                 short += 1
                 continue
             digest = sha256(relative_samples(recording).tobytes()).hexdigest()
-            line = BundledRecording(
-                samples=len(recording),
-                rate_hz=None if recording.rate_hz is None else round(recording.rate_hz, 3),
-                shots=len(find_shots(recording)),
-                notes=source.notes,
-                marks=log.marks_of(position),
-            )
+            line = describe_recording(recording, log.marks_of(position), source.notes)
             same = packed.setdefault(digest, _Packed(source, position, digest, line))
             if same.line.marks != line.marks:
                 packed[digest] = replace(same, line=replace(same.line, marks=same.line.marks.union(line.marks)))

@@ -8,7 +8,10 @@ from typing import Any
 import click
 
 from stinger.cli.options import ANY_PATH, every_option, json_option, min_shot_gap_option, rate_option
+from stinger.cli.repairs import warn
+from stinger.errors import FileError
 from stinger.logs import LogFormat, read_log
+from stinger.logs.marked import with_marks
 from stinger.rate import rate_text
 from stinger.summary import summarise
 from stinger.wording import counted
@@ -23,8 +26,15 @@ _GAPS_SHOWN = 5
 @min_shot_gap_option
 @json_option
 def info(file: str, rate_hz: float, every: int, min_shot_gap_ms: float, as_json: bool) -> None:
-    """Show what the recording FILE contains: samples, duration, rate, gaps, shots and the range of each channel."""
+    """Show what the recording FILE contains: samples, duration, rate, gaps, shots and the range of each channel.
+
+    Shots are counted as training counts them: without those that 'stinger recordings mark' leaves out.
+    """
     log = read_log(file, rate_hz=rate_hz, every=every)
+    try:
+        log = with_marks(log)
+    except FileError as error:
+        warn(f"shots are counted without marks: {error}")
     summary = summarise(log, min_shot_gap_ms=min_shot_gap_ms)
     if as_json:
         click.echo(json.dumps(summary, indent=2))
@@ -39,6 +49,7 @@ def info(file: str, rate_hz: float, every: int, min_shot_gap_ms: float, as_json:
         *_recordings(summary, "" if log.format is LogFormat.BUNDLE else ", one for each boot"),
         ("gaps", _gaps(summary)),
         ("shots", _shots(summary)),
+        *(("marks", text) for text in log.marked_texts()),
         ("repairs", "; ".join(log.repairs.messages()) or "none needed"),
     ]
     for label, text in lines:
@@ -80,8 +91,10 @@ def _gaps(summary: dict[str, Any]) -> str:
 
 
 def _shots(summary: dict[str, Any]) -> str:
-    shots = summary["shots"]
+    shots, marks = summary["shots"], summary["marks"]
+    marked = (("edges_left_out", "left out"), ("edges_not_shots", "marked as no shot"))
     return (
         f"{shots['edges']:,} trigger edges: {shots['accepted']:,} accepted, {shots['rejected']:,} rejected "
         f"(less than {summary['min_shot_gap_ms']:g} ms after an accepted one)"
+        + "".join(f", {marks[key]:,} {text}" for key, text in marked if marks[key])
     )

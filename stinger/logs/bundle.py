@@ -24,6 +24,7 @@ from stinger.files import StrPath
 from stinger.marks import Marks, parse_marks
 from stinger.recording import Recording
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES, SAMPLE_DTYPE, SampleArray
+from stinger.shots import find_shots
 from stinger.wording import quoted
 
 MANIFEST: Final = "stinger-bundle.json"
@@ -84,6 +85,17 @@ def relative_samples(recording: Recording) -> SampleArray:
     samples = recording.samples.copy()
     samples["timestamp_ms"] = (recording.time_ms - recording.time_ms[0]) % CLOCK_WRAP_MS
     return samples
+
+
+def describe_recording(recording: Recording, marks: Marks, notes: tuple[str, ...] = ()) -> BundledRecording:
+    """Return the line of the manifest for ``recording``."""
+    return BundledRecording(
+        samples=len(recording),
+        rate_hz=None if recording.rate_hz is None else round(recording.rate_hz, 3),
+        shots=len(find_shots(recording)),
+        notes=notes,
+        marks=marks,
+    )
 
 
 class BundleWriter:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from stinger.errors import FileError
-from stinger.files import StrPath, os_errors, read_bytes
+from stinger.files import StrPath, os_errors, read_bytes, write_bytes
 from stinger.logs.log import Log, LogFormat
 from stinger.logs.reading import CAPTURE_EVERY, CAPTURE_RATE_HZ, read_log
 from stinger.marks import Marks, parse_file_marks
@@ -68,6 +68,33 @@ def read_marks(sidecar: StrPath) -> tuple[Marks, ...]:
         return parse_file_marks(values.get(MARKS_KEY, []))
     except ValueError as error:
         raise FileError(sidecar, f"{error}, so {_UNKNOWN}") from error
+
+
+def copy_marks(log: Log, target: StrPath) -> None:
+    """Write the sidecar of ``log``, with its marks, as that of ``target``, a file with the same samples.
+
+    Does nothing if both have the same sidecar already. Raises :class:`FileError` if that is not possible: a bundle has
+    no sidecar, and a JSON file beside ``target`` that is no sidecar is not replaced.
+    """
+    source, copy = sidecar_of(log.path), sidecar_of(target)
+    if log.format is LogFormat.BUNDLE:
+        raise FileError(target, "its format has no place for marks, and a bundle has no sidecar to copy")
+    with os_errors(copy):
+        if copy.exists() and copy.samefile(source):
+            return
+        if copy.exists() and not _is_sidecar(copy):
+            raise FileError(copy, "is another file, where the marks belong: rename it")
+    values = json.loads(read_bytes(source, at_most=SIDECAR_MAX_BYTES))
+    values |= {"samples": len(log.samples), "closed": True}
+    write_bytes(copy, json.dumps(values, indent=2).encode() + b"\n")
+
+
+def _is_sidecar(path: Path) -> bool:
+    try:
+        values = json.loads(read_bytes(path, at_most=SIDECAR_MAX_BYTES))
+    except (FileError, ValueError, RecursionError):
+        return False
+    return isinstance(values, Mapping) and "schema" in values and "device" in values
 
 
 _UNKNOWN: Final = "what is left out of the log beside it is not known: repair, rename or delete it"

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stinger.logs import read_log, write_log
+from stinger.logs import read_log, read_marked_log, write_log
+from stinger.logs.bundle import BundleWriter, describe_recording, relative_samples
+from stinger.marks import Marks
 from tests.helpers.cli import invoke
 from tests.helpers.permissions import needs_permissions, unreadable
 from tests.helpers.samples import samples_at
@@ -106,6 +108,87 @@ def test_unusable_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     result = invoke("info", tmp_path / "bad.csv")
     assert result.exit_code == 2
     assert result.stderr == f"Error: {tmp_path / 'bad.csv'}: line 2: az is 'x', expected a whole number\n"
+
+
+def mark(log: Path, marks: Marks, **others: object) -> None:
+    sidecar = {"schema": 1, "device": "b1", "started": "2026-01-01T00:00:00.000Z", "marks": [marks.to_json()], **others}
+    log.with_suffix(".json").write_text(json.dumps(sidecar))
+
+
+def bundled(log: Path, marks: Marks) -> Path:
+    path, recording = log.with_name("mine.zip"), read_log(log).recordings[0]
+    with path.open("wb") as file:
+        writer = BundleWriter(file, [describe_recording(recording, marks)])
+        writer.add(relative_samples(recording))
+        writer.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("marks", "shots", "texts"),
+    [
+        (Marks(((900, 1100),)), {"edges": 2, "accepted": 0, "rejected": 1}, ("0.2 s left out", "1 left out")),
+        (Marks((), (1000,)), {"edges": 2, "accepted": 1, "rejected": 0}, ("1 marked as no shot",)),
+        (Marks(((0, 5000),), (1000,)), {"edges": 2, "accepted": 0, "rejected": 0}, ("5.0 s left out", "2 left out")),
+    ],
+)
+def test_info_counts_shots_with_the_marks(log: Path, marks: Marks, shots: object, texts: tuple[str, ...]) -> None:
+    mark(log, marks)
+    output = invoke("info", log).output
+    assert [text for text in texts if text not in output] == []
+    assert json.loads(invoke("info", "--json", log).output)["shots"] == shots
+
+
+def test_info_of_a_log_whose_marks_cannot_be_read_warns_and_counts_without_them(log: Path) -> None:
+    log.with_suffix(".json").write_text("not JSON")
+    result = invoke("info", log)
+    assert (result.exit_code, "2 trigger edges: 1 accepted" in result.stdout) == (0, True)
+    assert "Warning: shots are counted without marks" in result.stderr
+    assert "log.json" in result.stderr
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".bin"])
+def test_converting_carries_the_marks_in_a_copy_of_the_sidecar(log: Path, tmp_path: Path, suffix: str) -> None:
+    marks = Marks(((100, 300),), (1000,))
+    mark(log, marks, closed=False, notes=[])
+    target = tmp_path / f"other{suffix}"
+    result = invoke("convert", log, target)
+    assert (result.exit_code, "Warning" in result.stderr) == (0, False)
+    assert read_marked_log(target).marks == (marks,)
+    copied = json.loads(target.with_suffix(".json").read_text())
+    assert (copied["device"], copied["closed"], copied["samples"]) == ("b1", True, 300)
+
+
+def test_a_file_of_the_same_name_shares_the_sidecar_which_stays_as_it_is(log: Path) -> None:
+    mark(log, Marks(((100, 300),)))
+    before = log.with_suffix(".json").read_bytes()
+    assert invoke("convert", log, log.with_suffix(".csv")).stderr.count("Warning") == 0
+    assert log.with_suffix(".json").read_bytes() == before
+    assert read_marked_log(log.with_suffix(".csv")).marks == (Marks(((100, 300),)),)
+
+
+def test_marks_that_are_not_carried_over_are_reported(log: Path, tmp_path: Path) -> None:
+    mark(log, Marks(((100, 300),)))
+    other = tmp_path / "other.json"
+    other.write_text('{"mine": 1}')
+    result = invoke("convert", log, tmp_path / "other.csv")
+    assert result.exit_code == 0
+    assert f"Warning: marks are not carried over: {other}: is another file" in result.stderr
+    assert other.read_text() == '{"mine": 1}'
+    result = invoke("convert", bundled(log, Marks(((100, 300),))), tmp_path / "third.bin")
+    assert "Warning: marks are not carried over" in result.stderr
+    assert not (tmp_path / "third.json").exists()
+    log.with_suffix(".json").write_text("not JSON")
+    result = invoke("convert", log, tmp_path / "fourth.bin")
+    assert "Warning: marks are not carried over" in result.stderr
+    assert (tmp_path / "fourth.bin").read_bytes() == log.read_bytes()
+
+
+def test_marks_of_an_earlier_file_beside_the_target_are_reported(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("earlier")
+    mark(tmp_path / "other.csv", Marks(((100, 300),)))
+    result = invoke("convert", log, tmp_path / "other.csv")
+    assert f"Warning: {tmp_path / 'other.json'} has marks that {log} does not have" in result.stderr
 
 
 @needs_permissions
