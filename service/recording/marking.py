@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -27,12 +28,15 @@ from stinger.utc import utc_text
 EDGE_WITHIN_MS: Final = 500
 """A time that a person types belongs to the nearest trigger edge, if that is not further away."""
 _STORE: Final = recordings_dir("").name
+_WRITTEN_WITHIN_S: Final = 10.0
+"""A recording that has no sidecar of the daemon, and was not written to for so long, was copied here by a person."""
 
 
 def change_marks(recording: Path, position: int, change: Callable[[Marks], Marks]) -> Marks:
     """Apply ``change`` to the marks of the recording at ``position`` in the file ``recording``; return the new ones.
 
-    They are written into its sidecar, which is created if it is missing, also while the daemon writes the recording.
+    They are written into its sidecar, which is created if it is missing, also while the daemon writes the recording. One
+    without a sidecar that nobody writes to is closed by this: no daemon would do that before its next start.
     Raises :class:`FileError` for a recording that does not exist, and for a sidecar that is damaged or cannot be
     written, and :class:`InputError` for marks that cannot be.
     """
@@ -43,6 +47,9 @@ def change_marks(recording: Path, position: int, change: Callable[[Marks], Marks
         sidecar = find_sidecar(recording) if _is_stored(recording) else _sidecar_of_log(recording)
         if sidecar is None:
             sidecar = _new_sidecar(recording, size)
+        # A daemon creates the sidecar together with the recording, and knows the time at which the clock was 0.
+        if not sidecar.closed and sidecar.clock_zero_ms is None and not _is_being_written(recording):
+            sidecar = replace(sidecar, closed=True, samples=size // SAMPLE_BYTES)
         marks = [*sidecar.marks, *(Marks() for _ in range(position + 1 - len(sidecar.marks)))]
         marks[position] = change(marks[position])
         write_bytes(path, replace(sidecar, marks=trimmed(marks)).to_json())
@@ -103,6 +110,11 @@ def _new_sidecar(recording: Path, size: int) -> Sidecar:
         device=recorded_device(recording.parent),
         started=utc_text(started_s),
         samples=size // SAMPLE_BYTES if recording.suffix == ".bin" else 0,
-        # The daemon closes what has no sidecar when it starts: a recording in its store stays open until then.
         closed=not _is_stored(recording),
     )
+
+
+def _is_being_written(recording: Path) -> bool:
+    """Return whether ``recording`` was written to a moment ago, or at a time that has not come yet by the clock."""
+    with os_errors(recording):
+        return time.time() - recording.stat().st_mtime < _WRITTEN_WITHIN_S

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,12 +81,43 @@ def test_no_mark_is_lost_while_the_recorder_writes_the_same_sidecar(tmp_path: Pa
 def test_a_recording_without_sidecar_gets_one_and_recovery_keeps_its_marks(tmp_path: Path) -> None:
     folder = recordings_dir(tmp_path)
     path = write_recording(folder, "left", NOW_S, random_samples(200), sidecar=False)
+    os.utime(path, (time.time() + 60, time.time() + 60))  # as if it were being written
     leave_out_part(path)
     (stored,) = read_store(folder).recordings
     assert (stored.device, stored.closed) == ("left", False)
     recover(folder)
     sidecar = read_sidecar(sidecar_path(path))
     assert (sidecar.marks, sidecar.closed, sidecar.samples) == ((MARKS,), True, 200)
+
+
+def test_a_recording_that_was_copied_here_is_closed_by_marking_it(tmp_path: Path) -> None:
+    folder = recordings_dir(tmp_path)
+    path = write_recording(folder, "left", NOW_S, random_samples(200), sidecar=False)
+    os.utime(path, (NOW_S, NOW_S))
+    leave_out_part(path)
+    (stored,) = read_store(folder).recordings
+    assert stored.closed
+    assert read_sidecar(sidecar_path(path)).samples == 200
+
+
+def test_a_copy_that_was_marked_while_it_was_new_is_closed_by_the_next_mark(tmp_path: Path) -> None:
+    folder = recordings_dir(tmp_path)
+    path = write_recording(folder, "left", NOW_S, random_samples(200), sidecar=False)
+    os.utime(path, (time.time() + 60, time.time() + 60))
+    leave_out_part(path)
+    assert not read_sidecar(sidecar_path(path)).closed
+    os.utime(path, (NOW_S, NOW_S))
+    leave_out_part(path)
+    assert read_sidecar(sidecar_path(path)).closed
+
+
+def test_a_recording_that_the_daemon_left_open_stays_open_when_it_is_marked(tmp_path: Path) -> None:
+    path = write_recording(recordings_dir(tmp_path), "left", NOW_S, random_samples(200), closed=False)
+    own = replace(read_sidecar(sidecar_path(path)), clock_zero_ms=round(1000 * NOW_S))
+    sidecar_path(path).write_bytes(own.to_json())
+    os.utime(path, (NOW_S, NOW_S))
+    leave_out_part(path)
+    assert not read_sidecar(sidecar_path(path)).closed
 
 
 def test_marks_go_with_a_log_and_its_sidecar_to_another_folder(tmp_path: Path) -> None:
