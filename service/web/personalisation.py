@@ -20,6 +20,7 @@ from service.web.actions import Kind
 from stinger.errors import FileError, InputError
 from stinger.files import os_errors, read_bytes, write_bytes
 from stinger.logs import parse_log, read_marked_log
+from stinger.logs.marked import SIDECAR_MAX_BYTES, sidecar_of
 from stinger.private_files import private_files
 from stinger.recording_name import recording_stem
 from stinger.shots import MIN_SHOT_GAP_MS
@@ -87,8 +88,14 @@ class Personalisation:
         self._keep(data, f"uploaded: {shown}")
 
     def use_saved(self, path: Path) -> None:
-        """Make a copy of the recording at ``path`` the present log. Raises :class:`InputError` if it cannot be read."""
-        self._keep(read_bytes(path), f"recording {path.stem} of {path.parent.name}")
+        """Make a copy of the recording at ``path``, with its marks, the present log.
+
+        Raises :class:`InputError` if it cannot be read.
+        """
+        sidecar = sidecar_of(path)
+        with os_errors(sidecar):
+            marked = read_bytes(sidecar, at_most=SIDECAR_MAX_BYTES) if sidecar.exists() else b""
+        self._keep(read_bytes(path), f"recording {path.stem} of {path.parent.name}", marked)
 
     def train(self) -> None:
         """Start to train on the present log. Raises :class:`InputError` if that is not possible now."""
@@ -139,7 +146,7 @@ class Personalisation:
         check_rates(read, sessions)
         timed = [session for session in sessions if session.recording.rate_hz is not None]
         distinct = without_repeats(timed)
-        notes = (*read.repairs.messages(), *distinct.warnings)
+        notes = (*read.repairs.messages(), *read.marked_texts(), *distinct.warnings)
         return LogQuality(quality_of(distinct.sessions), notes)
 
     def _present_log(self) -> PersonalLog:
@@ -148,9 +155,11 @@ class Personalisation:
             raise InputError("there is no log yet: fetch or upload one first")
         return log
 
-    def _keep(self, data: bytes, origin: str) -> None:
+    def _keep(self, data: bytes, origin: str, sidecar: bytes = b"") -> None:
         folder = self._new_folder(origin)
         with private_files(self._settings.data_dir):
+            if sidecar:
+                write_bytes(sidecar_of(folder / LOG_NAME), sidecar)
             write_bytes(folder / LOG_NAME, data)
         self.changes += 1
 

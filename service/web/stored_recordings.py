@@ -21,12 +21,13 @@ from service.recording.store import (
 from stinger.device_name import DeviceName
 from stinger.errors import FileError, InputError
 from stinger.files import os_errors, write_bytes
-from stinger.logs import parse_log, read_log
+from stinger.logs import parse_log, read_marked_log
 from stinger.logs.writing import encode_bin
+from stinger.marks import trimmed
 from stinger.private_files import private_files
 from stinger.recording_name import stem_time
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
-from stinger.shots import find_shots
+from stinger.shots import count_shots
 from stinger.utc import utc_text
 from stinger.wording import printable
 
@@ -86,17 +87,21 @@ def find_recording(recordings: Path, folder: str, stem: str) -> Path:
     raise InputError("there is no such recording: it may have been deleted")
 
 
-def count_shots(path: Path) -> int | None:
-    """Return the number of accepted shots in a recording; ``None`` for one that cannot be read."""
+def usable_shots(path: Path) -> int | None:
+    """Return the number of accepted shots in a recording, without those that its marks leave out.
+
+    ``None`` for one that cannot be read.
+    """
     try:
-        status = path.stat()
-        return _count_shots(path, status.st_size, status.st_mtime_ns)
+        return _usable_shots(path, _state(path), _state(sidecar_path(path)))
     except (OSError, InputError):
         return None
 
 
 def add_upload(recordings: Path, device: DeviceName, name: str, data: bytes) -> list[Path]:
     """Keep the log ``data``, a file that was called ``name``, as recordings of ``device``, one for each boot in it.
+
+    The marks in a bundle are kept.
 
     Raises :class:`InputError` for a log that cannot be read, and if the device's folder is a link to another place.
     """
@@ -110,7 +115,7 @@ def add_upload(recordings: Path, device: DeviceName, name: str, data: bytes) -> 
     kept = []
     with private_files(recordings.parent), os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for recording in log.recordings:
+        for position, recording in enumerate(log.recordings):
             path = next(path for path in recording_paths(folder, now_s) if not path.exists())
             sidecar = Sidecar(
                 device=device,
@@ -118,6 +123,7 @@ def add_upload(recordings: Path, device: DeviceName, name: str, data: bytes) -> 
                 samples=len(recording),
                 gaps=len(recording.gaps()),
                 notes=(RecordingNote(utc_text(now_s), f"uploaded: {printable(name)[:100]}"),),
+                marks=trimmed([log.marks_of(position)]),
                 closed=True,
             )
             # The recording first: a sidecar without one would be deleted as what is left of a recording.
@@ -143,12 +149,25 @@ def delete_recording(recordings: Path, folder: str, stem: str) -> None:
         sidecar_path(path).unlink(missing_ok=True)
 
 
-@lru_cache(_COUNTED_FILES)
-def _count_shots(path: Path, _size: int, _changed_ns: int) -> int | None:
+def _state(path: Path) -> tuple[int, int]:
+    """Return size and time of change of ``path``; zeros if it does not exist."""
     try:
-        return sum(int(find_shots(recording).accepted.sum()) for recording in read_log(path).recordings)
+        status = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(_COUNTED_FILES)
+def _usable_shots(path: Path, _recording: tuple[int, int], _sidecar: tuple[int, int]) -> int | None:
+    try:
+        log = read_marked_log(path)
     except FileError:
         return None
+    return sum(
+        count_shots(recording, marks=log.marks_of(position)).accepted
+        for position, recording in enumerate(log.recordings)
+    )
 
 
 def _row(stored: StoredRecording) -> RecordingRow:

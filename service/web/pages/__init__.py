@@ -9,6 +9,7 @@ from service.retraining.report_names import REPORTS_FOLDER
 from service.web.action_settings import ActionSettings
 from service.web.bench_runs import BENCH_FOLDER
 from service.web.daemon_client import DaemonClient
+from service.web.downloads import add_downloads
 from service.web.pages.bench import add_bench_page
 from service.web.pages.device import add_device_page
 from service.web.pages.health import add_health_page
@@ -21,6 +22,7 @@ from service.web.pages.recordings import add_recordings_page
 from service.web.pages.train import add_train_page
 from service.web.personalisation import PERSONAL_FOLDER
 from service.web.served_files import add_files
+from stinger.paths import recordings_dir
 
 SERVED_FOLDERS: Final = frozenset({REPORTS_FOLDER, PERSONAL_FOLDER, BENCH_FOLDER})
 """Folders in the data folder from which reports and pictures are served."""
@@ -34,6 +36,7 @@ def add_pages(client: DaemonClient, data_dir: Path, settings: ActionSettings, li
     add_live_page(client)
     add_device_page(client, data_dir)
     add_recordings_page(client, data_dir)
+    add_downloads(recordings_dir(data_dir))
     add_recording_page(client, data_dir)
     add_models_page(client, data_dir)
     add_model_page(client, settings)

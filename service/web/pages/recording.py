@@ -116,4 +116,5 @@ def _build_actions(folder: Path, path: Path) -> None:
     with ui.element("div").classes("controls"):
         ui.link("Download .bin", f"{address}.bin")
         ui.link("Download .csv", f"{address}.csv")
+        ui.link("Download with marks (.zip)", f"{address}.zip")
         plain_button("Delete …", lambda: ui.run_javascript(f"getHtmlElement({dialog.id}).showModal()"))

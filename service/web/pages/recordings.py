@@ -1,4 +1,4 @@
-"""The table of recordings, with upload, and the downloads."""
+"""The table of recordings, with upload."""
 
 from __future__ import annotations
 
@@ -20,16 +20,13 @@ from service.web.pages.layout import Text, page_frame, plain_button
 from service.web.stored_recordings import (
     RecordingRow,
     add_upload,
-    count_shots,
-    find_recording,
     list_rows,
     names_of,
+    usable_shots,
 )
 from service.web.uploads import read_upload
 from stinger.device_name import parse_device_name
 from stinger.errors import InputError, StingerError
-from stinger.logs import read_log
-from stinger.logs.writing import encode_bin, encode_csv
 from stinger.paths import recordings_dir
 from stinger.quantities import size_text
 from stinger.wording import counted
@@ -43,7 +40,6 @@ NO_RECORDING: Final = (
 )
 _COLUMNS: Final = ("Started, UTC", "Device", "Length", "Shots", "Size", "Model", "Notes")
 _NUMBERS: Final = ("Length", "Shots", "Size")
-_ENCODERS: Final = {"bin": (encode_bin, "application/octet-stream"), "csv": (encode_csv, "text/csv")}
 _LOG = get_logger(__name__)
 _UPLOAD: Final = """async (event) => {
   event.preventDefault();
@@ -56,7 +52,7 @@ _UPLOAD: Final = """async (event) => {
 
 
 def add_recordings_page(client: DaemonClient, data_dir: Path) -> None:
-    """Add the page at ``/recordings``, the downloads and the upload."""
+    """Add the page at ``/recordings``, and the upload."""
     folder = recordings_dir(data_dir)
 
     @ui.page("/recordings")
@@ -65,10 +61,6 @@ def add_recordings_page(client: DaemonClient, data_dir: Path) -> None:
             table = _Table(folder)
             _upload_form(table)
         await table.read()
-
-    @app.get("/recordings/{device_folder}/{name}")
-    async def download(device_folder: str, name: str) -> Response:
-        return await asyncio.to_thread(_download, folder, device_folder, name)
 
     @app.post("/recordings/upload")
     async def upload(request: Request, device: str = "", name: str = "") -> Response:
@@ -136,7 +128,7 @@ class _Table:
         self._first = max(0, min(self._first, len(found) - 1))
         shown = found[self._first : self._first + ROWS_SHOWN]
         shots = await asyncio.to_thread(
-            lambda: [count_shots(self._folder / row.folder / f"{row.stem}.bin") for row in shown]
+            lambda: [usable_shots(self._folder / row.folder / f"{row.stem}.bin") for row in shown]
         )
         self._content.clear()
         with self._content:
@@ -186,7 +178,10 @@ def _build_row(row: RecordingRow, shots: int | None) -> None:
 
 def _upload_form(table: _Table) -> None:
     Text("Upload a log", "h2")
-    Text("A .bin or .csv log of a blaster is kept as a recording of the device that you name.", "p")
+    Text(
+        "A .bin or .csv log of a blaster, or a bundle of recordings (.zip), is kept as recordings of the device that you name.",
+        "p",
+    )
 
     async def uploaded(event: Any) -> None:
         done, text = event.args
@@ -197,7 +192,7 @@ def _upload_form(table: _Table) -> None:
     with ui.element("form").classes("controls").on("submit", uploaded, js_handler=_UPLOAD):
         with ui.element("label").classes("field"):
             Text("Log")
-            ui.element("input").props("type=file name=log accept=.bin,.csv required")
+            ui.element("input").props("type=file name=log accept=.bin,.csv,.zip required")
         with ui.element("label").classes("field"):
             Text("Device")
             ui.element("input").props("type=text name=device required maxlength=64 autocomplete=off")
@@ -215,17 +210,3 @@ async def _take_upload(request: Request, folder: Path, device: str, name: str) -
         return PlainTextResponse(f"Not kept: {error}", HTTPStatus.UNPROCESSABLE_ENTITY)
     _LOG.info("log_uploaded", device=device, recordings=len(kept), bytes=len(data))
     return PlainTextResponse(f"Kept as {', '.join(path.stem for path in kept)}")
-
-
-def _download(folder: Path, device_folder: str, name: str) -> Response:
-    stem, _, suffix = name.rpartition(".")
-    if suffix not in _ENCODERS:
-        return PlainTextResponse("Expected the name of a recording with .bin or .csv", HTTPStatus.NOT_FOUND)
-    encode, kind = _ENCODERS[suffix]
-    try:
-        path = find_recording(folder, device_folder, stem)
-        data = path.read_bytes() if suffix == "bin" else encode(read_log(path).samples)
-    except InputError as error:
-        return PlainTextResponse(str(error), HTTPStatus.NOT_FOUND)
-    disposition = f'attachment; filename="{path.stem}.{suffix}"'
-    return Response(data, media_type=kind, headers={"Content-Disposition": disposition, "Cache-Control": "no-store"})
