@@ -16,7 +16,7 @@ FILES = [
     *((path, "vendor.github-workflows") for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))),
     *((path, "vendor.github-issue-forms") for path in sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))),
 ]
-PAGES = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "tests/README.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "tests/README.md")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
