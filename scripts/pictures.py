@@ -36,7 +36,6 @@ _THREE_SHOTS: Final = """() => {
 }"""
 """Whether the newest three shots of the page's events, which have times in UTC, are in what it shows."""
 _PATIENCE_MS: Final = 60_000
-_MARGIN: Final = 16
 _STOP_S: Final = 30.0
 _MINUTES: Final = 15
 _DPI: Final = 100
@@ -88,10 +87,10 @@ def _screenshot(address: str) -> bytes:
         page.locator(".events li", has_text="shot").first.wait_for(timeout=_PATIENCE_MS)
         page.wait_for_timeout(_FILLED_MS)
         page.wait_for_function(_THREE_SHOTS, timeout=3 * _PATIENCE_MS)
-        chart = page.locator(".live-chart").bounding_box()
-        assert chart is not None
-        down_to_chart = FloatRect(x=0, y=0, width=_VIEWPORT["width"], height=chart["y"] + chart["height"] + _MARGIN)
-        return page.screenshot(full_page=True, clip=down_to_chart)
+        controls = page.locator(".controls").first.bounding_box()
+        assert controls is not None
+        chart_and_above = FloatRect(x=0, y=0, width=_VIEWPORT["width"], height=controls["y"])
+        return page.screenshot(full_page=True, clip=chart_and_above)
 
 
 def _evaluation() -> bytes:
