@@ -18,8 +18,8 @@ from service.mqtt.outbox import Outbox
 from stinger.errors import InputError
 from tests.helpers.brokers import subscriber, until
 from tests.helpers.events import NOW_S, link_report, shot
+from tests.service.mqtt.broker_links import execute
 from tests.service.mqtt.conftest import running
-from tests.service.mqtt.test_broker_link import execute
 
 pytest.importorskip("amqtt", reason="the embedded broker is an optional dependency")
 

@@ -1,32 +1,20 @@
-"""The recorder when the disk fails or is full, and recovery when the process was killed."""
+"""The recorder when the disk refuses to write or is full."""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
-import numpy as np
 import pytest
 
-from service.base.note import NoteText
 from service.recording.disk_alarm import RecorderAlarm
-from service.recording.disk_worker import DiskWorker
-from service.recording.recording_file import RecordingFile
-from service.recording.recovery import recover
-from service.recording.sidecar import EndReason, Sidecar, read_sidecar
 from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
-from stinger.files import write_bytes
-from stinger.utc import utc_text
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.helpers.samples import random_samples
@@ -183,86 +171,6 @@ def test_recording_deleted_while_open_is_detected_and_another_one_created(tmp_pa
     assert any(path.read_bytes() == second.samples.tobytes() for path in recordings(tmp_path))
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from service.recording.disk_worker import DiskWorker
-from service.recording.recorder import Recorder
-from service.recording.recording_file import RecordingFile
-from tests.service.blocks import blocks_of
-from tests.helpers.samples import random_samples
-recorder = Recorder(Path(sys.argv[1]), sync_interval_s=60.0, keep_free_bytes=0)
-written = 0
-for block in blocks_of(random_samples(1_000_000), 3):
-    written += recorder.append(block)
-    sys.stdout.write(f"{written}\\n")
-    sys.stdout.flush()
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
-def test_killed_process_loses_nothing_that_was_appended(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(500)]
-        process.send_signal(signal.SIGKILL)
-        lines += process.stdout.read().splitlines(keepends=True)
-        process.wait(PATIENCE_S)
-    written = int([line for line in lines if line.endswith(b"\n")][-1])
-    (path,) = recordings(tmp_path)
-    # As if the last write had been torn by the machine's own death.
-    with path.open("ab") as file:
-        file.write(b"torn")
-
-    recovery = recover(tmp_path)
-
-    assert (recovery.closed, recovery.torn_bytes, recovery.problems) == (1, 4, ())
-    assert recovery.samples >= written
-    assert path.read_bytes() == random_samples(1_000_000)[: recovery.samples].tobytes()
-    (sidecar,) = sidecars(tmp_path)
-    assert (sidecar.closed, sidecar.end, sidecar.samples) == (True, "recovered", recovery.samples)
-    assert recover(tmp_path).closed == 0
-
-
-def test_recovery_describes_a_recording_without_a_sidecar(tmp_path: Path) -> None:
-    samples = random_samples(30)
-    samples["timestamp_ms"][20:] += 500
-    path = tmp_path / "d" / "20260131T170203.456Z_002.bin"
-    path.parent.mkdir()
-    path.write_bytes(samples.tobytes())
-    (path.parent / ".20260131T170203.456Z.json.0a1b2c3d.tmp").write_bytes(b"{")
-    assert recover(tmp_path).closed == 1
-    sidecar = read_sidecar(sidecar_path(path))
-    assert (sidecar.device, sidecar.started, sidecar.gaps) == ("d", "2026-01-31T17:02:03.456Z", 1)
-    assert len(list(path.parent.iterdir())) == 2
-
-
-def test_recovery_removes_recordings_without_a_sample(tmp_path: Path) -> None:
-    path = tmp_path / "d" / "20260131T170203.456Z.bin"
-    path.parent.mkdir()
-    path.write_bytes(b"torn")
-    recovery = recover(tmp_path)
-    assert (recovery.removed, recovery.torn_bytes) == (1, 4)
-    assert list(path.parent.iterdir()) == []
-
-
-def test_recovery_leaves_foreign_files_and_unknown_sidecars_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "d"
-    folder.mkdir()
-    for name in ("mine.bin", "20260131T170203.456Z.bin"):
-        (folder / name).write_bytes(np.arange(4).tobytes())
-    write_bytes(folder / "20260131T170203.456Z.json", b'{"schema": 2}')
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    recovery = recover(tmp_path)
-    assert len(recovery.problems) == 1
-    assert "schema" in recovery.problems[0]
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
-
-
-def test_recovery_of_a_missing_folder_finds_nothing(tmp_path: Path) -> None:
-    assert recover(tmp_path / "none").closed == 0
-
-
 def test_torn_record_that_cannot_be_cut_off_at_once_is_cut_off_on_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,25 +201,6 @@ def test_torn_record_that_cannot_be_cut_off_at_once_is_cut_off_on_close(
         assert recorder.append(second) == 10
     assert [path.stat().st_size for path in recordings(tmp_path)] == [17, 170]
     assert [(sidecar.samples, sidecar.lost_to_disk) for sidecar in sidecars(tmp_path)] == [(1, 9), (10, 0)]
-
-
-def test_disk_that_fails_to_flush_is_an_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(fd: int) -> None:
-        del fd
-        raise OSError(errno.EIO, "Input/output error")
-
-    alarms: list[RecorderAlarm] = []
-    with recorder_in(tmp_path, on_alarm=alarms.append) as recorder:
-        first, second = blocks_of(random_samples(20), 10)
-        recorder.append(first)
-        with monkeypatch.context() as patch:
-            for name in ("fdatasync", "fsync"):
-                patch.setattr(os, name, refuse, raising=False)
-            assert not recorder.flush()
-        assert recorder.append(second) == 10
-        assert [alarm.active for alarm in alarms] == [True, False]
-        assert recorder.stats().errors >= 1
-    assert [sidecar.samples for sidecar in sidecars(tmp_path)] == [10, 10]
 
 
 LIMITED = """
@@ -347,102 +236,3 @@ def test_file_that_the_system_does_not_let_grow_is_closed_and_another_one_create
     assert files > 1
     assert all(size % 17 == 0 and size <= 1000 for size in sizes)
     assert sum(sizes) == 17 * kept
-
-
-def test_sidecar_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
-    with recorder_in(tmp_path) as recorder:
-        recorder.append(block_of(random_samples(5)))
-        assert recorder.flush()
-        (path,) = recordings(tmp_path)
-        sidecar_path(path).unlink()
-        sidecar_path(path).mkdir()  # nothing can be written there
-        recorder.note(DeviceName("d"), NoteText("kept"))
-        assert not recorder.flush()
-        sidecar_path(path).rmdir()
-        assert recorder.flush()
-        assert read_sidecar(sidecar_path(path)).notes[0].text == "kept"
-
-
-def test_sidecar_that_cannot_be_encoded_keeps_nothing_else_from_being_written(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with recorder_in(tmp_path) as recorder:
-        for device in ("a", "b"):
-            recorder.append(block_of(random_samples(10), device=device))
-        recorder.note(DeviceName("a"), cast(NoteText, b"not a text"))  # cannot be written as JSON
-        recorder.note(DeviceName("b"), NoteText("a text"))
-        assert not recorder.flush(), "a sidecar is missing"
-        assert recorder.supervise() == ""
-        assert [note.text for note in sidecars(tmp_path, "b")[0].notes] == ["a text"]
-        recorder.new_file(DeviceName("a"))
-        recorder.append(block_of(random_samples(10), device="a"))
-    assert [message for message in caplog.messages if message.startswith("sidecar_not_written")]
-    assert [path.stat().st_size for path in recordings(tmp_path, "a")] == [170, 170]
-    assert recover(tmp_path).closed == 1
-    assert all(sidecar.closed for sidecar in sidecars(tmp_path, "a"))
-
-
-def test_failed_thread_is_reported_until_its_work_is_done_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = tmp_path / "d"
-    folder.mkdir()
-    worker = DiskWorker(tmp_path, sync_interval_s=0.01, keep_free_bytes=0, restart_s=0.01)
-    file = RecordingFile(folder, 0.0, Sidecar(device="d", started=utc_text(0.0)), max_bytes=1000)
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "disk_usage", lambda _: 1 / 0)
-        worker.add(file)
-        until(lambda: "ZeroDivisionError" in worker.supervise())
-        assert not worker.flush(0.1)
-    until(lambda: worker.supervise() == "")
-    file.write(random_samples(2).tobytes())
-    assert worker.flush(10)
-    worker.close_file(file, file.described(end=EndReason.STOP))
-    assert worker.stop(10)
-    assert sidecars(tmp_path)[0].closed
-    assert any(record.exc_info for record in caplog.records if "recording_thread_failed" in record.getMessage())
-
-
-def test_thread_that_cannot_be_started_is_reported_and_started_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with recorder_in(tmp_path) as recorder:
-        with monkeypatch.context() as patch:
-            patch.setattr(threading.Thread, "start", refuse)
-            assert recorder.append(block_of(random_samples(10))) == 10
-            assert "can't start new thread" in recorder.supervise()
-        recorder.supervise()
-        assert recorder.flush()
-        assert recorder.supervise() == ""
-
-
-def test_disk_that_does_not_answer_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = threading.Event()
-
-    def wait(fd: int) -> None:
-        del fd
-        answers.wait(PATIENCE_S)
-
-    folder = tmp_path / "d"
-    folder.mkdir()
-    worker = DiskWorker(tmp_path, sync_interval_s=0.01, keep_free_bytes=0, max_round_s=0.02)
-    file = RecordingFile(folder, 0.0, Sidecar(device="d", started=utc_text(0.0)), max_bytes=1000)
-    file.write(random_samples(2).tobytes())
-    with monkeypatch.context() as patch:
-        for name in ("fdatasync", "fsync"):
-            patch.setattr(os, name, wait, raising=False)
-        worker.add(file)
-        until(lambda: "the disk has not answered" in worker.supervise())
-        answers.set()
-    worker.close_file(file, file.described(end=EndReason.STOP))
-    assert worker.stop(10)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
