@@ -18,7 +18,7 @@ from service.config.broker_address import (
 )
 from service.config.key import key, keys_of
 from service.config.retraining import RetrainConfig
-from service.config.source_url import SourceUrl, parse_source_urls
+from service.config.source_url import KINDS, SourceUrl, parse_source_urls
 from service.config.topic_root import TopicRoot, parse_topic_root
 from stinger.errors import InputError
 from stinger.paths import data_dir as default_data_dir
@@ -179,7 +179,7 @@ class Config:
 
     sources: tuple[SourceUrl, ...] = key(
         (),
-        "URL of a source of samples: serial:, tcp:, replay:, mqtt: or nats:. May be repeated.",
+        f"URL of a source of samples, one of {KINDS}. May be repeated.",
         option="--source",
         metavar="URL",
         parse=parse_source_urls,

@@ -98,9 +98,11 @@ class NatsUrl(_SourceUrl):
     key_file: Path | None = None
 
 
-SourceUrl = SerialUrl | TcpUrl | ReplayUrl | MqttUrl | NatsUrl
+DeviceUrl = SerialUrl | TcpUrl | ReplayUrl
+"""A source of one device."""
 SharedUrl = MqttUrl | NatsUrl
 """A source of many devices, whose names it learns from what they publish."""
+SourceUrl = DeviceUrl | SharedUrl
 
 
 def parse_source_urls(texts: Sequence[str]) -> tuple[SourceUrl, ...]:
@@ -315,3 +317,5 @@ _PARSERS: Final[dict[str, Callable[[str, str, _Options], SourceUrl]]] = {
     "mqtts": _mqtts,
     "nats": _nats,
 }
+KINDS: Final = ", ".join(f"{scheme}:" for scheme in _PARSERS if scheme != "mqtts")
+"""The kinds of sources, for a help text."""

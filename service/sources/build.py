@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from service.base.source import Source
-from service.config.source_url import MqttUrl, NatsUrl, ReplayUrl, SerialUrl, SourceUrl, TcpUrl
+from service.config.source_url import DeviceUrl, MqttUrl, NatsUrl, ReplayUrl, SerialUrl, SourceUrl, TcpUrl
 from service.config.topic_root import TopicRoot
 from service.sources.device_limit import DeviceLimit
 from service.sources.mqtt_source import MqttSource, Subscription
@@ -34,7 +34,7 @@ def build_sources(
     ]
 
 
-def build_device_source(url: SerialUrl | TcpUrl | ReplayUrl) -> Source:
+def build_device_source(url: DeviceUrl) -> Source:
     """Return the source of one device; opens nothing."""
     match url:
         case SerialUrl():
@@ -45,7 +45,7 @@ def build_device_source(url: SerialUrl | TcpUrl | ReplayUrl) -> Source:
             return ReplaySource(str(url), url.device, url.path, speed=url.speed, loops=url.loops)
 
 
-def _build(url: SerialUrl | TcpUrl | ReplayUrl | NatsUrl, join_group: Callable[[NatsUrl], Source] | None) -> Source:
+def _build(url: DeviceUrl | NatsUrl, join_group: Callable[[NatsUrl], Source] | None) -> Source:
     if isinstance(url, NatsUrl):
         assert join_group is not None
         return join_group(url)

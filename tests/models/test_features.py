@@ -21,6 +21,10 @@ from tests.models.test_graph import windows_like_life
 
 Windows = npt.NDArray[np.int16]
 
+OF_ANY_WINDOW = ("summary", "rich")
+SAMPLES_THEMSELVES = ("flatten", "raw")
+OF_50_SAMPLES = tuple(name for name in FEATURE_SETS if name not in {*OF_ANY_WINDOW, *SAMPLES_THEMSELVES, *FITTED_SETS})
+
 windows_of_any_shape = hnp.arrays(
     np.int16, st.tuples(st.integers(0, 5), st.integers(1, 20), st.just(6)), elements=st.integers(-32768, 32767)
 )
@@ -35,7 +39,7 @@ windows_of_50 = hnp.arrays(
 )
 
 
-@given(windows_of_any_shape, st.sampled_from(["summary", "rich"]))
+@given(windows_of_any_shape, st.sampled_from(OF_ANY_WINDOW))
 def test_every_feature_equals_its_definition(windows: Windows, name: str) -> None:
     features = compute_features(windows, name)
     names = feature_names(name, windows.shape[1])
@@ -46,7 +50,7 @@ def test_every_feature_equals_its_definition(windows: Windows, name: str) -> Non
         np.testing.assert_allclose(row, [expected[column] for column in names], rtol=1e-6, atol=1e-6)
 
 
-@given(windows_of_50, st.sampled_from(["motion", "invariant", "invariant_rich"]))
+@given(windows_of_50, st.sampled_from(OF_50_SAMPLES))
 def test_every_feature_of_any_window_of_50_samples_equals_its_definition(windows: Windows, name: str) -> None:
     features = compute_features(windows, name)
     names = feature_names(name, 50)
