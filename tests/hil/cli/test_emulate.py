@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,12 +38,10 @@ def running(*arguments: str | Path, devices: int = 1) -> Iterator[tuple[subproce
 
 
 def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
-    """Send a signal, and return the remaining output; the process must exit with 0, at once."""
-    begun = time.monotonic()
+    """Send a signal, and return the remaining output; the process must exit with 0."""
     process.send_signal(number)
     output, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (0, "")
-    assert time.monotonic() - begun < 2
     return output
 
 

@@ -260,7 +260,7 @@ class TestSafety:
                 return first, int(host.ask(b"MLINFO").split(b"=")[1].split()[0])
 
         async with emulated(play_synthetic(1), wait=False) as device:
-            await asyncio.sleep(0.3)
+            await until(lambda: device.blaster.samples_written() > 10)
             first, second = await asyncio.to_thread(host, device)
             assert first == second > 10
             await until(lambda: device.blaster.samples_written() > second)
@@ -300,7 +300,7 @@ class TestSafety:
         weights = {name: np.zeros(shape, np.float32) for name, shape in MlpModel.SHAPES.items()}
         weights["b3"] = np.array(-100, np.float32)
         never = encode_mlmd(MlpModel(**weights))
-        moving = samples_at(10 * np.arange(200), channels=np.full((200, 6), 900))
+        moving = samples_at(10 * np.arange(50_000), channels=np.full((50_000, 6), 900))
 
         def host(device: EmulatedDevice) -> None:
             with serial_host(device.port.address) as host:
@@ -308,7 +308,12 @@ class TestSafety:
                 host.exactly(24 * 70)
                 device.blaster.store_model(ModelSlot.MLP, never)
                 host.write(b"MLMODEL_LOAD_MLP\n")
-                host.exactly(24 * 20)
+                sent = b""
+                while b"MLMODEL_LOADED" not in sent:
+                    sent += host.some()
+                taken = device.blaster.journal.count
+                while device.blaster.journal.count < taken + 5:
+                    host.some()
 
         async with emulated(moving, speed=4) as device:
             await asyncio.to_thread(host, device)

@@ -58,15 +58,16 @@ async def test_speed_0_loses_nothing_whether_the_intake_is_fast_or_slow(tmp_path
 async def test_samples_are_played_at_their_own_times_with_pauses_and_without_drift(tmp_path: Path) -> None:
     samples = np.concatenate([counting_samples(0, 50), counting_samples(3000, 50)])  # 3.5 s, with a pause in the middle
     intake = Collecting()
-    took_s = await play(write(tmp_path / "log.bin", samples), "speed=10", intake)
+    path = write(tmp_path / "log.bin", samples)
+    began_s = time.monotonic()
+    took_s = await play(path, "speed=10", intake)
     assert intake.samples.tobytes() == samples.tobytes()
     assert took_s >= 0.349
     due_s = samples["timestamp_ms"].astype(np.float64) / 1e4
     taken_s = np.concatenate([block.taken_s for block in intake.blocks])
     assert taken_s - taken_s[0] == pytest.approx(due_s, abs=1e-3)
     read_s = np.concatenate([np.full(block.samples.size, block.read_ns / 1e9) for block in intake.blocks])
-    late_s = read_s - read_s[0] - due_s
-    assert late_s.min() > -0.02
+    assert (read_s - began_s >= due_s).all()  # never early; how late it is depends on the machine
 
 
 async def test_stalled_intake_is_caught_up_with(tmp_path: Path) -> None:
