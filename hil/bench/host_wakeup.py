@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,14 @@ _PAIRS_PER_WRITE: Final = 20
 _MIN_PAIRS: Final = 50
 
 
+@dataclass(frozen=True, slots=True)
+class WakeupDelays:
+    """How late sleeping processes were woken within some time."""
+
+    p99_ms: float
+    longest_ms: float
+
+
 class HostWakeupMonitor:
     """Measures while its ``process`` runs."""
 
@@ -32,14 +41,16 @@ class HostWakeupMonitor:
         command = python_module("hil.bench.host_wakeup", str(self._path))
         self.process = ChildProcess("the wake-up monitor", command, folder / "host_wakeup.log")
 
-    def late_p99_ms(self, start_ns: int, end_ns: int) -> float | None:
-        """Return the 99th percentile of the lateness between two times; ``None`` if there are too few measurements."""
+    def delays(self, start_ns: int, end_ns: int) -> WakeupDelays | None:
+        """Return the delays between two times; ``None`` if there are too few measurements."""
         if not self._path.exists():
             return None
         data = self._path.read_bytes()
         pairs = np.frombuffer(data[: len(data) // _PAIR.itemsize * _PAIR.itemsize], dtype=_PAIR)
         late_ns = pairs["late_ns"][(pairs["at_ns"] >= start_ns) & (pairs["at_ns"] < end_ns)]
-        return float(np.percentile(late_ns, 99)) / NS_PER_MS if late_ns.size >= _MIN_PAIRS else None
+        if late_ns.size < _MIN_PAIRS:
+            return None
+        return WakeupDelays(float(np.percentile(late_ns, 99)) / NS_PER_MS, float(late_ns.max()) / NS_PER_MS)
 
 
 def measure(path: Path) -> None:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -19,11 +18,17 @@ from stinger.packages import python_module
 
 PROCESS_TIMEOUT_S: Final = 60.0
 """How long a process may take to become ready, or to stop."""
+STARVED_SHARE: Final = 0.5
+"""A process that waited for a processor for this share of the time that it may take says nothing about the program."""
 _POLL_S: Final = 0.005
 
 
 class ProcessError(StingerError):
     """A child process failed; the message ends with the last line that it printed."""
+
+
+class StarvedError(ProcessError):
+    """A child process was too late, and the machine had no processor for it for most of that time."""
 
 
 class ChildProcess:
@@ -71,16 +76,20 @@ class ChildProcess:
     async def wait_for(self, pattern: str) -> re.Match[str]:
         """Wait for output that matches ``pattern``, and return the first match.
 
-        Raises :class:`ProcessError` if the process ends without printing it, or does not print it in time.
+        Raises :class:`ProcessError` if the process ends without printing it, or does not print it in time;
+        :class:`StarvedError` if it lacked a processor meanwhile.
         """
-        deadline = time.monotonic() + self._timeout_s
+        deadline, waited_before_s = time.monotonic() + self._timeout_s, self.cpu_wait_s()
         while True:
             ended = self._process is None or self._process.poll() is not None
             found = re.search(pattern, self.output(), re.MULTILINE)
             if found is not None:
                 return found
-            if ended or time.monotonic() > deadline:
-                raise ProcessError(f"{self.name} {'ended' if ended else 'is not ready'}: {_last_line(self.output())}")
+            if ended:
+                raise ProcessError(f"{self.name} ended: {_last_line(self.output())}")
+            if time.monotonic() > deadline:
+                problem = f"{self.name} is not ready: {_last_line(self.output())}"
+                raise self.late_error(problem, self._timeout_s, waited_before_s)
             await asyncio.sleep(_POLL_S)
 
     def check_running(self) -> None:
@@ -89,14 +98,45 @@ class ChildProcess:
             raise ProcessError(f"{self.name} ended: {_last_line(self.output())}")
 
     async def stop(self) -> int:
-        """Send SIGTERM and return the exit code; a process that does not end in time is killed, which gives -9."""
+        """Send SIGTERM and return the exit code; a process that does not end in time is killed, which gives -9.
+
+        Raises :class:`StarvedError` if it lacked a processor meanwhile.
+        """
         process = self._process
         assert process is not None
+        waited_before_s = self.cpu_wait_s()
         process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
+        late = None
+        try:
             await asyncio.to_thread(process.wait, self._timeout_s)
+        except subprocess.TimeoutExpired:
+            late = self.late_error(f"{self.name} did not end", self._timeout_s, waited_before_s)
         self.kill()
+        if isinstance(late, StarvedError):
+            raise late
         return process.returncode
+
+    def cpu_wait_s(self) -> float:
+        """Return for how long the process could have run, had there been a processor for its main thread.
+
+        0 where the system does not know, as only Linux does.
+        """
+        if self._process is None:
+            return 0.0
+        try:
+            text = Path(f"/proc/{self._process.pid}/schedstat").read_text(encoding="ascii")
+            return int(text.split()[1]) / 1e9  # ns on a processor, ns waiting for one, number of turns
+        except (OSError, IndexError, ValueError):
+            return 0.0
+
+    def late_error(self, problem: str, timeout_s: float, waited_before_s: float) -> ProcessError:
+        """Return the error for a process that was not in time; ``waited_before_s`` is :meth:`cpu_wait_s` at the beginning."""
+        waited_s = self.cpu_wait_s() - waited_before_s
+        if waited_s < STARVED_SHARE * timeout_s:
+            return ProcessError(problem)
+        return StarvedError(
+            f"this machine was too busy: {self.name} waited for a processor for {waited_s:.0f} of {timeout_s:.0f} s ({problem})"
+        )
 
     def kill(self) -> None:
         """Send SIGKILL, if the process has been started, and wait for its end."""

@@ -20,7 +20,7 @@ from hil.bench.device_under_test import QEMU, DeviceUnderTest, EmulatorOptions, 
 from hil.bench.host_wakeup import HostWakeupMonitor
 from hil.bench.latency_floor import FLOOR_DEVICE, FLOOR_READY
 from hil.bench.observer import MessageObserver
-from hil.bench.processes import PROCESS_TIMEOUT_S, ChildProcess, ProcessError, stinger_command
+from hil.bench.processes import PROCESS_TIMEOUT_S, ChildProcess, StarvedError, stinger_command
 from hil.bench.relay import TcpRelay
 from hil.bench.run_options import RunOptions, skip_reason
 from hil.bench.scenario import Scenario, fault_kind
@@ -58,7 +58,7 @@ async def run_scenario(
 ) -> ScenarioRecord:
     """Run ``scenario`` with its files in the new ``folder``, and return its record.
 
-    A process that fails gives a record with the verdict FAIL. Raises :class:`InputError` for unusable options.
+    A process that fails gives a record with the verdict FAIL, or INCONCLUSIVE if it only lacked a processor. Raises :class:`InputError` for unusable options.
     """
     began_ns = time.monotonic_ns()
     record = ScenarioRecord(
@@ -81,12 +81,19 @@ async def run_scenario(
         raise
     except StingerError as error:
         duration_s = (time.monotonic_ns() - began_ns) / NS_PER_S
-        return replace(record, verdict=Verdict.FAIL, why=str(error), duration_s=duration_s)
-    late_ms = wakeups.late_p99_ms(observations.began_ns, time.monotonic_ns())
-    observations = replace(observations, host_late_p99_ms=late_ms)
+        verdict = Verdict.INCONCLUSIVE if isinstance(error, StarvedError) else Verdict.FAIL
+        return replace(record, verdict=verdict, why=str(error), duration_s=duration_s)
+    delays = wakeups.delays(observations.began_ns, time.monotonic_ns())
+    if delays is not None:
+        observations = replace(observations, host_late_p99_ms=delays.p99_ms, host_late_longest_ms=delays.longest_ms)
     results = await asyncio.to_thread(assess, observations)
     measurements = results.measurements(scenario.limits)
-    verdict, why = verdict_of(measurements, late_ms, devices=len(observations.devices))
+    verdict, why = verdict_of(
+        measurements,
+        observations.host_late_p99_ms,
+        longest_late_ms=observations.host_late_longest_ms,
+        devices=len(observations.devices),
+    )
     return replace(
         record,
         duration_s=(time.monotonic_ns() - began_ns) / NS_PER_S,
@@ -276,6 +283,7 @@ async def _wait_until_streaming(
     long.
     """
     waiting, last_link = set(names), {}
+    waited_before_s = daemon.process.cpu_wait_s()
     deadline, seen, at_ns = time.monotonic() + PROCESS_TIMEOUT_S, 0, 0
     while waiting:
         daemon.process.check_running()
@@ -291,6 +299,7 @@ async def _wait_until_streaming(
             name = min(waiting)
             content = last_link[name].content if name in last_link else {}
             why = content.get("reason") or "the daemon published no reason"
-            raise ProcessError(f"{len(waiting)} of {len(names)} devices are not streaming: {name}: {why}")
+            problem = f"{len(waiting)} of {len(names)} devices are not streaming: {name}: {why}"
+            raise daemon.process.late_error(problem, PROCESS_TIMEOUT_S, waited_before_s)
         await asyncio.sleep(_POLL_S)
     return at_ns

@@ -279,4 +279,5 @@ def _assess_daemon(results: Assessment, observations: ScenarioObservations) -> N
         memory_mb=daemon.memory_mb,
         memory_growth_mb=daemon.memory_growth_mb,
         host_late_p99_ms=observations.host_late_p99_ms,
+        host_late_longest_ms=observations.host_late_longest_ms,
     )

@@ -18,6 +18,8 @@ class MeasurementDefinition:
     """What a measurement means, and when it applies.
 
     ``timing``: the value depends on how busy the machine is, so that missing a limit on a busy machine proves nothing.
+    ``time_dependent``: the value is no time, but depends on limits of time, such as those for the silence of a blaster and for
+    reading what it sent last, so that missing a limit proves nothing if processes stood still.
     ``journal``: the value can only be measured with the device's journal, which only an emulated device keeps.
     """
 
@@ -25,6 +27,7 @@ class MeasurementDefinition:
     description: str
     limit: Limit | None = None
     timing: bool = False
+    time_dependent: bool = False
     journal: bool = False
 
 
@@ -33,7 +36,7 @@ _Definition = MeasurementDefinition
 MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
     "samples_sent": _Definition("samples", "Samples that the device sent intact and in order", journal=True),
     "samples_lost": _Definition(
-        "samples", "Samples sent intact and in order that are in no recording", ZERO, journal=True
+        "samples", "Samples sent intact and in order that are in no recording", ZERO, journal=True, time_dependent=True
     ),
     "samples_foreign": _Definition("samples", "Recorded samples that the device never sent", ZERO, journal=True),
     "samples_repeated": _Definition("samples", "Samples recorded more often than sent", ZERO, journal=True),
@@ -48,18 +51,23 @@ MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
         "Difference between the samples lost on the wire and the daemon's own count of them",
         ZERO,
         journal=True,
+        time_dependent=True,
     ),
     "recordings_damaged": _Definition(
         "files", "Recordings with a torn record, not closed, or that differ from their sidecar", ZERO
     ),
     "recorded_rate_hz": _Definition("Hz", "Samples per second in the recordings, ignoring gaps"),
     "shots_sent": _Definition(
-        "shots", "Trigger edges in the samples that the device sent intact", Limit(at_least=1), journal=True
+        "shots",
+        "Trigger edges in the samples that the device sent intact",
+        Limit(at_least=1),
+        journal=True,
+        time_dependent=True,
     ),
     "shots_accepted": _Definition(
         "shots", "Trigger edges that come late enough after the previous accepted one", journal=True
     ),
-    "shots_lost": _Definition("shots", "Trigger edges without a shot event", ZERO, journal=True),
+    "shots_lost": _Definition("shots", "Trigger edges without a shot event", ZERO, journal=True, time_dependent=True),
     "shots_invented": _Definition("shots", "Shot events without a trigger edge", ZERO, journal=True),
     "shots_repeated": _Definition(
         "shots",
@@ -72,11 +80,15 @@ MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
         "Shot events marked accepted that come too soon after another shot, or the reverse",
         ZERO,
         journal=True,
+        time_dependent=True,
     ),
     "events_contradictory": _Definition(
-        "events", "Events that contradict earlier ones: shots, spin-ups, false spin-ups, leads, durations", ZERO
+        "events",
+        "Events that contradict earlier ones: shots, spin-ups, false spin-ups, leads, durations",
+        ZERO,
+        time_dependent=True,
     ),
-    "events_redelivered": _Definition("messages", "Events delivered again with the same id", ZERO),
+    "events_redelivered": _Definition("messages", "Events delivered again with the same id", ZERO, time_dependent=True),
     "scores_missing": _Definition(
         "samples", "Samples with a full window whose score the daemon published as null", ZERO, journal=True
     ),
@@ -85,6 +97,7 @@ MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
         "Samples for which the device's score was compared with the daemon's",
         Limit(at_least=100),
         journal=True,
+        time_dependent=True,
     ),
     "disagreement": _Definition(
         "",
@@ -117,13 +130,16 @@ MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
         timing=True,
     ),
     "model_taken_s": _Definition("s", "From the promotion of a model to its first use", timing=True),
-    "alarms": _Definition("alarms", "Alarms raised by the daemon"),
+    "alarms": _Definition("alarms", "Alarms raised by the daemon", time_dependent=True),
     "states_untrue": _Definition(
         "states",
         "Wrong final states: the link of a device that is present not streaming until the daemon stopped, or an ended daemon not offline",
         ZERO,
+        time_dependent=True,
     ),
-    "link_losses": _Definition("times", "Times that the daemon published a link as lost or silent"),
+    "link_losses": _Definition(
+        "times", "Times that the daemon published a link as lost or silent", time_dependent=True
+    ),
     "clock_drift_ppm": _Definition("ppm", "How much faster the device's clock runs than this machine's"),
     "clock_drift_uncertainty_ppm": _Definition("ppm", "Uncertainty of the clock drift"),
     "arrival_jitter_p99_ms": _Definition(
@@ -141,6 +157,7 @@ MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
     "memory_mb": _Definition("MB", "Resident memory of the daemon at the end"),
     "memory_growth_mb": _Definition("MB", "Growth of the daemon's resident memory since the scenario's first quarter"),
     "host_late_p99_ms": _Definition("ms", "How late this machine wakes a sleeping process, 99th percentile"),
+    "host_late_longest_ms": _Definition("ms", "How late this machine woke a sleeping process at most"),
 }
 
 

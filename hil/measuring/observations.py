@@ -74,3 +74,4 @@ class ScenarioObservations:
     daemon: DaemonObservations = field(default_factory=DaemonObservations)
     floor: DeviceObservations | None = None
     host_late_p99_ms: float | None = None
+    host_late_longest_ms: float | None = None

@@ -11,6 +11,9 @@ from hil.record import Measurement
 
 BUSY_HOST_MS: Final = 1.0
 """A machine that wakes a sleeping process later than this, one time in a hundred, is too busy to judge limits of time."""
+STANDSTILL_MS: Final = 250.0
+"""The daemon switches the wheels off after this long without a score. A process that was held up longer even once may have missed
+limits of time that other measurements depend on, such as the one for the silence of a blaster."""
 EXCUSED_FACTOR: Final = 5
 """How many wake-up delays may add to a latency, per device.
 
@@ -21,20 +24,33 @@ _UNIT_MS: Final = {"ms": 1.0, "s": 1000.0}
 
 
 def verdict_of(
-    measurements: Sequence[Measurement], host_late_p99_ms: float | None, *, devices: int = 1
+    measurements: Sequence[Measurement],
+    host_late_p99_ms: float | None,
+    *,
+    longest_late_ms: float | None = None,
+    devices: int = 1,
 ) -> tuple[Verdict, str]:
     """Return the worst verdict of all, and a reason where the measurements do not give it.
 
-    The verdict is inconclusive if the machine woke processes late, and the only limits missed are limits of time, by no
-    more than the lateness explains with this number of ``devices``.
+    The verdict is inconclusive if the machine woke processes late, and that explains all limits that were missed: those of
+    time, by no more than the lateness with this number of ``devices``; after a standstill, of which ``longest_late_ms`` is
+    the longest, also those that depend on time.
     """
     missed = [each for each in measurements if each.verdict in (Verdict.FAIL, Verdict.UNSET)]
     late_ms = host_late_p99_ms or 0.0
     excused_ms = EXCUSED_FACTOR * late_ms * devices
     if missed and late_ms > BUSY_HOST_MS and all(_is_excused(each, excused_ms) for each in missed):
         return Verdict.INCONCLUSIVE, f"this machine woke sleeping processes {late_ms:.1f} ms late (99th percentile)"
+    longest_ms = longest_late_ms or 0.0
+    if missed and longest_ms > STANDSTILL_MS and all(_depends_on_time(each) for each in missed):
+        return Verdict.INCONCLUSIVE, f"this machine stood still for up to {longest_ms:.0f} ms"
     verdicts = [each.verdict for each in measurements if each.verdict is not None]
     return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.PASS), ""
+
+
+def _depends_on_time(missed: Measurement) -> bool:
+    definition = MEASUREMENTS[missed.name]
+    return definition.timing or definition.time_dependent
 
 
 def _is_excused(missed: Measurement, excused_ms: float) -> bool:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from hil.bench.daemon import read_recordings
 from hil.bench.device_under_test import DeviceSpec, EmulatorOptions, EmulatorProcess, ExternalDevice, parse_device
 from hil.bench.host_wakeup import HostWakeupMonitor
 from hil.bench.observer import MessageObserver
-from hil.bench.processes import ChildProcess, ProcessError, stinger_command
+from hil.bench.processes import ChildProcess, ProcessError, StarvedError, stinger_command
 from hil.bench.relay import TcpRelay
 from hil.bench.workload import make_workload
 from models.synthetic import synthesise
@@ -197,6 +197,27 @@ async def test_process_that_ended_by_itself_is_reported(tmp_path: Path) -> None:
             process.check_running()
 
 
+async def test_process_that_is_late_without_having_lacked_a_processor_failed(tmp_path: Path) -> None:
+    async with python("import time; time.sleep(600)", tmp_path) as process:
+        assert not isinstance(process.late_error("it is late", 5.0, process.cpu_wait_s()), StarvedError)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="needs Linux's account of waiting for a processor"
+)
+async def test_process_that_is_late_because_it_lacked_a_processor_is_reported_as_starved(tmp_path: Path) -> None:
+    code = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})\nwhile True: pass"
+    late = ChildProcess("the daemon", [sys.executable, "-c", code], tmp_path / "late.log", timeout_s=1.5)
+    async with AsyncExitStack() as others:
+        for _ in range(5):
+            await others.enter_async_context(python(code, tmp_path))
+        async with late as process:
+            with pytest.raises(
+                StarvedError, match=r"^this machine was too busy: the daemon waited for a processor for \d"
+            ):
+                await process.wait_for("ready")
+
+
 async def test_foreign_module_in_the_current_folder_does_not_stop_a_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,21 +231,21 @@ async def test_foreign_module_in_the_current_folder_does_not_stop_a_command(
 async def test_wakeup_delay_of_the_host_is_measured_between_two_times(tmp_path: Path) -> None:
     wakeups = HostWakeupMonitor(tmp_path)
     async with wakeups.process:
-        await until(lambda: wakeups.late_p99_ms(0, 2**62) is not None)
-    late_ms = wakeups.late_p99_ms(0, 2**62)
-    assert late_ms is not None
-    assert late_ms >= 0
-    assert wakeups.late_p99_ms(0, 1) is None
+        await until(lambda: wakeups.delays(0, 2**62) is not None)
+    delays = wakeups.delays(0, 2**62)
+    assert delays is not None
+    assert 0 <= delays.p99_ms <= delays.longest_ms
+    assert wakeups.delays(0, 1) is None
 
 
 async def test_stall_of_the_host_counts_for_every_wakeup_due_in_it(tmp_path: Path) -> None:
     wakeups = HostWakeupMonitor(tmp_path)
     async with wakeups.process:
-        await until(lambda: wakeups.late_p99_ms(0, 2**62) is not None)
+        await until(lambda: wakeups.delays(0, 2**62) is not None)
         os.kill(wakeups.process.pid, signal.SIGSTOP)
         await asyncio.sleep(0.3)
         os.kill(wakeups.process.pid, signal.SIGCONT)
-        await until(lambda: (wakeups.late_p99_ms(0, 2**62) or 0) > 100)
+        await until(lambda: (found := wakeups.delays(0, 2**62)) is not None and found.p99_ms > 100)
 
 
 def test_damaged_recordings_are_counted(tmp_path: Path) -> None:

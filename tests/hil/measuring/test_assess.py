@@ -170,6 +170,32 @@ def test_more_delay_is_excused_with_many_devices() -> None:
     assert verdict_of([missed], 4.0, devices=50)[0] is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("missed", "longest_ms", "verdict"),
+    [
+        (late("samples_lost", 41, 30), 300.0, Verdict.INCONCLUSIVE),
+        (late("link_losses", 1, 0), 2000.0, Verdict.INCONCLUSIVE),
+        (late("link_losses", 1, 0), 200.0, Verdict.FAIL),
+        (late("link_losses", 1, 0), None, Verdict.FAIL),
+        (late("samples_foreign", 1, 0), 2000.0, Verdict.FAIL),
+        (late("disagreement", 0.1, 0.01), 2000.0, Verdict.FAIL),
+        (Measurement("recovery_s", "s", None, Limit(at_most=3)), 2000.0, Verdict.INCONCLUSIVE),
+        (Measurement("exit_code", "", 1, Limit(at_most=0)), 2000.0, Verdict.FAIL),
+    ],
+)
+def test_after_a_standstill_what_depends_on_time_is_inconclusive_and_nothing_else(
+    missed: Measurement, longest_ms: float | None, verdict: Verdict
+) -> None:
+    found, why = verdict_of([missed], 20.0, longest_late_ms=longest_ms)
+    assert found is verdict
+    assert ("stood still" in why) is (verdict is Verdict.INCONCLUSIVE)
+
+
+def test_a_limit_that_no_standstill_explains_fails_beside_one_that_it_does() -> None:
+    missed = [late("link_losses", 1, 0), late("samples_foreign", 1, 0)]
+    assert verdict_of(missed, 20.0, longest_late_ms=2000.0)[0] is Verdict.FAIL
+
+
 def test_value_near_its_limit_is_marginal() -> None:
     near = Measurement("stop_s", "s", 2.5, Limit(at_most=3, marginal=1))
     assert verdict_of([near], None) == (Verdict.MARGINAL, "")
