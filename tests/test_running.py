@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Final
 
 import pytest
 
@@ -52,12 +53,23 @@ def test_hanging_test_fails_and_its_fixtures_clean_up(pytester: pytest.Pytester)
     assert result.stdout.str().count("ended the child") == 2
 
 
-@pytest.mark.parametrize(("workers", "count", "failed"), [(0, MAX_INCONCLUSIVE, 0), (2, MAX_INCONCLUSIVE + 2, 2)])
-def test_more_than_a_few_inconclusive_tests_fail(
-    pytester: pytest.Pytester, workers: int, count: int, failed: int
+CALM: Final = (0.0, 0.0, 0.0)
+BUSY_MACHINE: Final = (0.0, 1000.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("load", "workers", "count", "failed"),
+    [
+        (CALM, 0, MAX_INCONCLUSIVE, 0),
+        (CALM, 2, MAX_INCONCLUSIVE + 2, 2),
+        (BUSY_MACHINE, 0, MAX_INCONCLUSIVE + 2, 0),
+    ],
+)
+def test_more_than_a_few_inconclusive_tests_fail_unless_other_programs_keep_the_machine_busy(
+    pytester: pytest.Pytester, load: tuple[float, ...], workers: int, count: int, failed: int
 ) -> None:
     pytester.makeini(f"[pytest]\npythonpath = {ROOT}\nasyncio_default_fixture_loop_scope = function\n")
-    pytester.makeconftest('pytest_plugins = ["tests.helpers.inconclusive"]')
+    pytester.makeconftest(f'import os; os.getloadavg = lambda: {load}\npytest_plugins = ["tests.helpers.inconclusive"]')
     pytester.makepyfile(INCONCLUSIVE.format(count=count))
     result = pytester.runpytest_subprocess("-n", str(workers))
     result.assert_outcomes(skipped=count - failed, failed=failed)

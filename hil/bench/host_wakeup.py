@@ -5,6 +5,7 @@ Run as a process: python -P -m hil.bench.host_wakeup FILE. It appends pairs of i
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -54,15 +55,15 @@ class HostWakeupMonitor:
 
 
 def measure(path: Path) -> None:
-    """Sleep to each time of a fixed schedule, until killed, and append the lateness to ``path``.
+    """Sleep to each time of a fixed schedule, until killed or orphaned, and append the lateness to ``path``.
 
     Times of the schedule that passed during one late wake-up count as well: a stall delays every sample due in it, not
     just one.
     """
     pairs = np.zeros(_PAIRS_PER_WRITE, dtype=_PAIR)
-    due_ns = time.monotonic_ns()
+    due_ns, parent = time.monotonic_ns(), os.getppid()
     with path.open("ab", buffering=0) as file:
-        while True:
+        while os.getppid() == parent:
             for i in range(_PAIRS_PER_WRITE):
                 due_ns += round(INTERVAL_S * NS_PER_S)
                 time.sleep(max(0, due_ns - time.monotonic_ns()) / NS_PER_S)

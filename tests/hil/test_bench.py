@@ -29,7 +29,6 @@ from tests.helpers.sabotage import Sabotage
 
 pytestmark = [
     pytest.mark.calm,
-    pytest.mark.timeout(600),  # one fixture runs all scenarios in real time
     pytest.mark.skipif(os.name != "posix", reason="the bench stops daemons with signals of POSIX"),
 ]
 

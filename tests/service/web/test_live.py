@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page, expect
 
 from models.factory import factory_model
+from tests.helpers.inconclusive import skip_if_busy
 from tests.service.web.many_devices import published_devices
 from tests.service.web.stage import PATIENCE_MS, Stage
 
@@ -68,7 +69,10 @@ def test_a_shot_appears_within_half_a_second(stage: Stage, page: Page) -> None:
     page.locator(".events li").first.wait_for()
     page.evaluate(NOTE_SHOTS)
     page.wait_for_function("window.delays.length >= 3", timeout=2 * PATIENCE_MS)
-    assert statistics.median(page.evaluate("window.delays")) < 500
+    delay_ms = statistics.median(page.evaluate("window.delays"))
+    if delay_ms >= 500:
+        skip_if_busy()
+    assert delay_ms < 500
 
 
 def test_the_picture_moves_and_receives_scores_samples_and_events(stage: Stage, page: Page) -> None:
