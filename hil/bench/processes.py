@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from stinger.errors import StingerError
 from stinger.packages import python_module
+from stinger.units import NS_PER_S
 
 PROCESS_TIMEOUT_S: Final = 60.0
 """How long a process may take to become ready, or to stop."""
@@ -125,7 +126,7 @@ class ChildProcess:
             return 0.0
         try:
             text = Path(f"/proc/{self._process.pid}/schedstat").read_text(encoding="ascii")
-            return int(text.split()[1]) / 1e9  # ns on a processor, ns waiting for one, number of turns
+            return int(text.split()[1]) / NS_PER_S  # ns on a processor, ns waiting for one, number of turns
         except (OSError, IndexError, ValueError):
             return 0.0
 
