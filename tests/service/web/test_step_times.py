@@ -12,10 +12,10 @@ from service.web.actions import Actions, Kind
 from service.web.long_action import LongAction, Progress
 from service.web.pages.action_view import running_text
 from service.web.step_times import FILE, TYPICAL, Step, StepTimes, time_left_s
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.synthetic import synthetic_samples
 
-PATIENCE_S = 60.0
 EARLIER = (Step("", 2.0), Step("Reading", 8.0), Step("Fitting", 50.0), Step("Fitting", 30.0), Step("Drawing", 10.0))
 
 
