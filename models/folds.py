@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from models.sessions import Session
+from models.stream_rows import has_positives
 from models.windows import LEAD_MS, WINDOW_MS
 from stinger.errors import InputError
 from stinger.recording import Recording
@@ -90,12 +91,19 @@ def folds_by_time(
 
 
 def folds_by_session(sessions: Sequence[Session], count: int) -> tuple[Fold, ...]:
-    """Return ``count`` folds; each tests whole sessions, every ``count``-th. Raises :class:`InputError` for too few."""
+    """Return ``count`` folds; each tests whole sessions, every ``count``-th.
+
+    If one of them would hold out all sessions that a shot can be learnt from, although there are several, sessions are
+    divided as :func:`folds_holding_out` does. Raises :class:`InputError` for too few sessions.
+    """
     if len(sessions) < count:
         raise InputError(
             f"{count} folds by session need {count} sessions, but there "
             f"{'is 1' if len(sessions) == 1 else f'are {len(sessions)}'}: use --folds-by time or fewer folds"
         )
+    useful = [i for i, session in enumerate(sessions) if has_positives(session)]
+    if len(useful) > 1 and len({i % count for i in useful}) == 1:
+        return folds_holding_out(sessions, range(len(sessions)), count)
     return tuple(_testing(sessions, range(fold, len(sessions), count)) for fold in range(count))
 
 

@@ -27,6 +27,7 @@ from models.labelled_windows import (
 from models.sessions import Session
 from models.windows import LEAD_MS, WINDOW_MS, Indices, followed_within, unbroken_before
 from stinger.errors import InputError
+from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS
 
 HORIZON_MS: Final = 300
@@ -107,6 +108,12 @@ def label_samples(session: Session, window_samples: int, options: StreamOptions)
     # The window of a sample ends with it.
     labels[unbroken_before(recording) + 1 < window_samples] = SampleLabel.LEFT_OUT
     return labels
+
+
+def has_positives(session: Session) -> bool:
+    """Return whether a model can learn a shot from ``session``: one that comes after a complete window."""
+    labels = label_samples(session, WINDOW_SAMPLES, StreamOptions())
+    return bool((labels == SampleLabel.POSITIVE).any())
 
 
 def choose_thinning(sessions: Sequence[Session], window_samples: int, options: StreamOptions) -> Thinning:

@@ -67,7 +67,7 @@ class _Angles(click.ParamType[tuple[float, ...]]):
 @click.option(
     "--folds-by",
     type=click.Choice(["session", "time"]),
-    help="Divide into parts of whole sessions, or by time.  [default: session, if two or more have shots]",
+    help="Divide into parts of whole sessions, or by time.  [default: session, if two or more have shots to learn from]",
 )
 @click.option(
     "--seed",

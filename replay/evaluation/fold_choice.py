@@ -7,6 +7,7 @@ from typing import Final
 
 from models.folds import GUARD_MS, Fold, folds_by_session, folds_by_time
 from models.sessions import Session
+from models.stream_rows import has_positives
 
 FOLDS: Final = 5
 """Default number of folds."""
@@ -17,11 +18,11 @@ def choose_folds(
 ) -> tuple[str, tuple[Fold, ...]]:
     """Divide ``sessions`` into folds by ``session`` or by ``time``; return the one that was used, and the folds.
 
-    By default, divide by session if two or more have shots, into one fold per session but at most :data:`FOLDS`;
-    otherwise by time into :data:`FOLDS`. Raises :class:`~stinger.errors.InputError` for more folds than possible.
+    By default, divide by session if a shot can be learnt from two or more, into one fold per session but at most
+    :data:`FOLDS`; otherwise by time into :data:`FOLDS`. Raises :class:`~stinger.errors.InputError` for more folds than possible.
     """
     if by is None:
-        by = "session" if sum(session.accepted_shots > 0 for session in sessions) > 1 else "time"
+        by = "session" if sum(map(has_positives, sessions)) > 1 else "time"
     if by == "session":
         return by, folds_by_session(sessions, count or max(2, min(FOLDS, len(sessions))))
     return by, folds_by_time(sessions, count or FOLDS)

@@ -12,6 +12,7 @@ from models.export import ExportOptions, build_dataset
 from models.folds import GUARD_MS, Fold, folds_by_session, folds_by_time, folds_holding_out, slice_session
 from models.negatives import NegativeOptions
 from models.sessions import Session
+from models.stream_rows import has_positives
 from models.windows import LEAD_MS, WINDOW_MS
 from stinger.errors import InputError
 from stinger.recording import split_recordings
@@ -106,6 +107,32 @@ def test_short_session_is_tested_whole_beside_longer_ones() -> None:
 def test_more_folds_than_blocks_are_refused_with_what_would_do() -> None:
     with pytest.raises(InputError, match="use at most 3 folds"):
         folds_by_time([session_of(samples_at(np.arange(390) * 10))], 4)
+
+
+def session_with_shots(shots: int, name: str) -> Session:
+    return session_of(
+        synthetic_samples(1500, shots, seed=len(name)) if shots else samples_at(np.arange(300) * 10), name
+    )
+
+
+def test_no_fold_by_session_holds_out_all_shots_if_two_sessions_have_some() -> None:
+    found = [session_with_shots(4 if number in (0, 5) else 0, f"s{number}") for number in range(7)]
+    folds = folds_by_session(found, 5)
+    assert sorted(stretch.session for fold in folds for stretch in fold.test) == list(range(7))
+    for fold in folds:
+        assert fold.test
+        assert any(session.accepted_shots for session in fold.train)
+
+
+def test_shots_that_nothing_can_be_learnt_from_do_not_count_when_folds_are_divided() -> None:
+    trigger = np.zeros(300)
+    trigger[20] = 1
+    early = session_of(samples_at(np.arange(300) * 10, trigger=trigger), "early")
+    assert early.accepted_shots == 1
+    assert not has_positives(early)
+    found = [session_with_shots(4, "a"), early, session_with_shots(4, "c")]
+    folds = folds_by_session(found, 2)
+    assert all(any(map(has_positives, fold.train)) for fold in folds)
 
 
 def test_folds_by_session_test_each_session_whole_and_once() -> None:
