@@ -28,8 +28,8 @@ try:
 except ImportError:  # Windows: tests are not kept apart
     fcntl = None  # type: ignore[assignment]
 
-WORKERS: Final = (os.cpu_count() or 1) + 1
-"""One more than there are cores: tests that start programs wait for them half of the time."""
+WORKERS: Final = (os.cpu_count() or 1) + 2
+"""Two more than there are cores: tests that start programs wait for them half of the time."""
 
 _gives_way: Final = pytest.StashKey[bool]()
 """Whether calm tests run beside the first test of this worker, unless that is one itself."""
@@ -37,8 +37,8 @@ _gives_way: Final = pytest.StashKey[bool]()
 PROGRAMS: Final = ("tests/deploy/", "tests/integration/", "tests/hil/cli/", "tests/service/cli/", "tests/test_")
 """Where most tests start programs; this and the next are beginnings of paths below the root of the checkout."""
 
-BUSY: Final = ("tests/models/", "tests/replay/", "tests/service/retraining/", "tests/integration/test_retraining.py")
-"""Where tests train models or draw many pictures."""
+BUSY: Final = ("tests/integration/test_retraining.py", "tests/service/retraining/", "tests/replay/", "tests/models/")
+"""Where tests train models or draw many pictures. Those with the longest modules first: short ones let all workers end together."""
 
 _NICE: Final = 5
 """By how much to lower the priority of a worker that begins beside calm tests; only root could raise it again."""
@@ -77,7 +77,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not _is_worker(config):
         return
     calm = {item.path for item in items if _is_calm(item)}
-    items.sort(key=lambda item: _phase(item.path, calm))
+    items.sort(key=lambda item: _order(item.path, calm))
     config.stash[_gives_way] = bool(calm)
 
 
@@ -104,15 +104,16 @@ def _starts_with(path: Path, beginnings: tuple[str, ...]) -> bool:
     return path.is_relative_to(ROOT) and path.relative_to(ROOT).as_posix().startswith(beginnings)
 
 
-def _phase(path: Path, calm: set[Path]) -> int:
+def _order(path: Path, calm: set[Path]) -> tuple[int, int]:
     """Return when to start the module at ``path``: lower numbers first."""
     if path in calm:
-        return 0
-    if _starts_with(path, BUSY):
-        return 3
+        return 0, 0
+    for number, beginning in enumerate(BUSY):
+        if _starts_with(path, (beginning,)):
+            return 3, number
     if _starts_with(path, PROGRAMS):
-        return 2
-    return 1 if _starts_with(path, ("tests/",)) else 4  # last the doctests: short ones let all workers end together
+        return 2, 0
+    return (1 if _starts_with(path, ("tests/",)) else 4), 0  # last the doctests, which are short
 
 
 @contextmanager

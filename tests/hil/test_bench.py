@@ -41,15 +41,13 @@ QUICK: Final = {
     "bursts",
     "daemon_killed",
     "disk_full",
-    "duplicate",
     "model_swapped",
     "reboot",
     "steady",
     "together",
     "unplug",
-    "wrap",
 }
-"""One scenario of each kind of fault, and all that measure times with few devices."""
+"""One scenario for each part that can fail (broker, daemon, disk, model, blaster, link), and all that measure times with few devices."""
 
 CAUGHT_BY: Final = {
     Sabotage.DELAY: "event_latency_p50_ms",

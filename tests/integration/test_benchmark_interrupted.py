@@ -30,7 +30,7 @@ def read_until(terminal: int, pattern: str) -> None:
             raise AssertionError(shown) from error
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_ctrl_c_writes_the_finished_fits_and_ends_every_worker(tmp_path: Path, jobs: str) -> None:
     folder = write_train_dir(tmp_path / "train", make_dataset(shots=60))
     report = tmp_path / "report.md"

@@ -298,23 +298,16 @@ def _get(address: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--source", "carrier-pigeon:1"], "unknown kind of source"),
-        (["--source", "tcp://host"], "port"),
-        (["--broker", "http://host"], "expected embedded, mqtt://"),
-        (["--broker", "mqtt://user:secret@host"], "password"),
-        (["--threshold", "3"], "threshold"),
-        (["--config", "none.toml"], "none.toml: No such file"),
-        (["--source", "replay:none.bin", "--broker", "embedded:0"], "none.bin: No such file"),
-        (["--model", "none.onnx", "--broker", "embedded:0"], "none.onnx: No such file"),
+        (["--source", "replay:none.bin"], "none.bin: No such file"),
+        (["--model", "none.onnx"], "none.onnx: No such file"),
     ],
 )
-def test_mistake_in_the_configuration_is_one_line_and_exit_code_2(
-    tmp_path: Path, arguments: list[str], message: str
-) -> None:
-    result = run_stinger("run", "--data-dir", str(tmp_path), "--log-level", "error", *arguments)
+def test_missing_file_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = run_stinger(
+        "run", "--data-dir", str(tmp_path), "--log-level", "error", "--broker", "embedded:0", *arguments
+    )
     assert result.returncode == 2
     assert message in result.stderr
-    assert "secret" not in result.stderr
     assert [line for line in result.stderr.splitlines() if line.startswith("Error: ")] == result.stderr.splitlines()[
         -1:
     ]

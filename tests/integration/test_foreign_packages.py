@@ -75,6 +75,7 @@ def test_help_needs_no_package() -> None:
     assert with_the_current_folder_first("--help").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("foreign")
 def test_the_demo_starts_its_child_process_without_the_current_folder() -> None:
     ended = run_stinger("demo", "--seconds", "4")
@@ -82,6 +83,7 @@ def test_the_demo_starts_its_child_process_without_the_current_folder() -> None:
     assert "demo: link streaming" in ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("foreign")
 def test_the_bench_starts_its_child_processes_without_the_current_folder() -> None:
     ended = run_stinger("hil", "run", "steady", "--seconds", "5", "--broker", "embedded", timeout_s=3 * PATIENCE_S)

@@ -67,6 +67,7 @@ def wait_for_workers(process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 async def test_running_daemon_switches_to_a_promoted_model_and_back_without_losing_a_sample(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
@@ -128,6 +129,7 @@ def alarms(heard: Heard) -> list[str]:
     return [json.loads(bytes(message.payload))["alarm"] for message in heard.on("stinger/daemon/status")]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads from /proc whether it has workers")
 def test_killed_retraining_leaves_nothing_incomplete_and_the_next_one_works(tmp_path: Path) -> None:
     data = data_folder(tmp_path)

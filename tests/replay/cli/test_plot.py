@@ -96,7 +96,9 @@ def test_one_model_over_a_recording() -> None:
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize("more", ["--max-shots 10 --dpi 40", "--max-shots 10 --max-negs 10 --dpi 25"])
+@pytest.mark.parametrize(
+    "more", ["--max-shots 10 --dpi 40", pytest.param("--max-shots 10 --max-negs 10 --dpi 25", marks=pytest.mark.slow)]
+)
 def test_models_compared(more: str) -> None:
     result = plot(
         f"--csv ml_log.csv --train-dir ml_out/train --outdir ml_out/predictions_compare --compare {more}",

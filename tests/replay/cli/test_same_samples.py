@@ -43,6 +43,12 @@ COPIES: dict[str, Callable[[SampleArray], SampleArray]] = {
 
 
 KIND_OF_COPY = pytest.mark.parametrize("kind", COPIES)
+QUICK = {"csv", "lost samples"}
+KIND_OF_COPY_FEW = pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in COPIES]
+)
+"""For tests that run several commands; tests/models/test_overlaps.py has every kind of copy."""
+
 FEW = ("--max-shots", 1, "--dpi", 30)
 
 
@@ -94,7 +100,7 @@ def evaluated(*logs: str) -> tuple[dict[str, object], str]:
 
 
 @pytest.mark.usefixtures("folder")
-@KIND_OF_COPY
+@KIND_OF_COPY_FEW
 def test_evaluate_tests_as_if_the_copy_were_not_given(without_copy: dict[str, object], kind: str) -> None:
     write_copy(kind)
     with_copy, warnings = evaluated("a.bin", "copy.csv", "other.bin")
@@ -114,7 +120,7 @@ def test_training_set_has_no_window_twice(kind: str) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-@KIND_OF_COPY
+@KIND_OF_COPY_FEW
 def test_model_recognises_what_it_was_trained_on_in_a_copy(kind: str) -> None:
     write_copy(kind)
     model = ("--model-file", "model.onnx")

@@ -147,6 +147,16 @@ def test_existing_bundle_is_replaced_as_a_whole(data: Path) -> None:
 
 
 @pytest.mark.usefixtures("fonts")
+def test_explore_makes_a_training_set_of_a_bundle(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert pack(data, "-o", "mine.zip").exit_code == 0
+    result = invoke("explore", "mine.zip", "--export-dataset", "--max-shots", 0, "--dpi", 30)
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(Path("ml_out/train/meta.json").read_bytes())["sessions"]) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fonts")
 def test_every_command_that_reads_logs_reads_a_bundle(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,9 +170,9 @@ def test_mistake_is_one_line(arguments: list[str], complaint: str) -> None:
 
 
 @pytest.mark.usefixtures("fonts")
-def test_personalise_uploads_models_trained_on_the_log(port: Port, tmp_path: Path) -> None:
+def test_personalise_uploads_models_trained_on_the_log(pty: Port, tmp_path: Path) -> None:
     folder = tmp_path / "personal"
-    with device_in_thread(port, blaster=logged(PLAYED), faults=["badcrc:times=1", "chatter"]) as device:
+    with device_in_thread(pty, blaster=logged(PLAYED), faults=["badcrc:times=1", "chatter"]) as device:
         result = invoke_at(device, "personalise", "--yes", "--outdir", folder, settings=SMALL_PICTURES)
         assert result.exit_code == 0, result.output
         models = [read_mlmd(folder / f"ml_model_{kind}.bin") for kind in ("lr", "mlp")]
@@ -269,6 +269,7 @@ def test_personalise_reads_a_bundle(tmp_path: Path) -> None:
     assert "The recording: 1.0 minutes with 24 accepted shots." in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fonts")
 def test_personalise_builds_on_the_recordings_in_the_data_folder_but_not_on_copies_of_its_log(tmp_path: Path) -> None:
     data = tmp_path / "data"
