@@ -18,6 +18,7 @@ from models.graph.cnn import add_cnn
 from models.model_file import open_session
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
+from stinger.packages import install_command
 from stinger.sample import CHANNELS
 
 NETWORKS: Final = 3
@@ -69,7 +70,7 @@ def check_pytorch() -> None:
     if find_spec("torch") is None:
         raise InputError(
             "the model cnn needs PyTorch to be trained: run pip install torch --index-url "
-            "https://download.pytorch.org/whl/cpu (the build for processors), or pip install 'stinger-ml[deep]'"
+            f"https://download.pytorch.org/whl/cpu (the build for processors), or {install_command('deep')}"
         )
 
 

@@ -27,6 +27,7 @@ from models.hard_negatives import hard_rows
 from models.kernel_features import KernelFeatures, SampledScaler
 from models.spec import CNN, EstimatorOptions, Member, ModelSpec
 from stinger.errors import InputError
+from stinger.packages import install_command
 
 Labels = npt.NDArray[np.integer[Any]]
 
@@ -269,7 +270,7 @@ def _xgb(*, seed: int, trees: int, n_jobs: int) -> Estimator:
     try:
         from xgboost import XGBClassifier  # noqa: PLC0415 - an optional extra
     except ImportError as error:
-        raise InputError("the model xgb needs the package xgboost: run pip install 'stinger-ml[xgb]'") from error
+        raise InputError(f"the model xgb needs the package xgboost: run {install_command('xgb')}") from error
     return XGBClassifier(
         max_depth=3,
         n_estimators=trees,

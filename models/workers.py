@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 import joblib
 
 from stinger.errors import InputError, UnavailableError
+from stinger.packages import install_command
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -171,7 +172,7 @@ def _dask(function: Callable[[Task], Result], tasks: Sequence[Task], workers: Wo
     try:
         from distributed import Client  # noqa: PLC0415 - an optional extra
     except ImportError as error:
-        raise InputError("the backend dask needs the package distributed: pip install 'stinger-ml[dask]'") from error
+        raise InputError(f"the backend dask needs the package distributed: {install_command('dask')}") from error
     try:
         make_client: Any = Client  # untyped
         client = make_client(workers.scheduler, timeout=10, set_as_default=False)

@@ -21,6 +21,15 @@ def python_module(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", name, *arguments]
 
 
+def install_command(extra: str = "") -> str:
+    """Return the command that installs the packages of ``extra`` for this program; without one, those of its core.
+
+    It names the Python that runs now: a plain ``pip`` may belong to another.
+    """
+    what = f'"stinger-ml[{extra}]"' if extra else "stinger-ml"  # quotes that every shell knows, also those of Windows
+    return f"{sys.executable} -m pip install {what}"
+
+
 def check_packages() -> None:
     """Raise :class:`InputError` unless all of :data:`PACKAGES` are found beside ``stinger``, in the same folder.
 

@@ -13,6 +13,7 @@ from skl2onnx.common.data_types import FloatTensorType
 
 from models.graph.builder import OPSETS, GraphBuilder
 from stinger.errors import InputError
+from stinger.packages import install_command
 
 _INPUT = "features"
 _XGBOOST_OPSET = 15
@@ -53,9 +54,7 @@ def _convert_xgboost(estimator: Any, feature_count: int) -> onnx.ModelProto:
         from onnxmltools import convert_xgboost  # noqa: PLC0415
         from onnxmltools.convert.common.data_types import FloatTensorType as XgbTensorType  # noqa: PLC0415
     except ImportError as error:
-        raise InputError(
-            "saving an xgb model needs the package onnxmltools: run pip install 'stinger-ml[xgb]'"
-        ) from error
+        raise InputError(f"saving an xgb model needs the package onnxmltools: run {install_command('xgb')}") from error
     inputs = [(_INPUT, XgbTensorType([None, feature_count]))]
     model: onnx.ModelProto = convert_xgboost(estimator, initial_types=inputs, target_opset=_XGBOOST_OPSET)
     return model

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from models.storage.storage_errors import NotThereError, TakenError, storage_errors
 from stinger.errors import InputError
+from stinger.packages import install_command
 from stinger.storage_url import StorageUrl
 
 _ATOMIC: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss", "memory"})
@@ -180,7 +181,7 @@ def _file_system(url: StorageUrl) -> Any:
     try:
         import fsspec  # noqa: PLC0415 - an optional extra, and not needed with local recordings only
     except ImportError as error:
-        raise InputError(f"{url} needs the package fsspec: pip install 'stinger-ml[storage]'") from error
+        raise InputError(f"{url} needs the package fsspec: {install_command('storage')}") from error
     options: Mapping[str, Any] = {}
     if url.scheme in ("s3", "s3a"):
         options = _S3_OPTIONS
@@ -190,7 +191,7 @@ def _file_system(url: StorageUrl) -> Any:
         make = fsspec.get_filesystem_class(url.scheme)
         made = make(use_listings_cache=False, skip_instance_cache=True, **options)
     except ImportError as error:
-        raise InputError(f"{url}: {error} (for s3://: pip install 'stinger-ml[storage]')") from error
+        raise InputError(f"{url}: {error} (for s3://: {install_command('storage')})") from error
     except ValueError as error:
         raise InputError(f"{url}: there is no storage of the kind {url.scheme}://") from error
     if options:

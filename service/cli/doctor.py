@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import textwrap
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -17,6 +21,11 @@ from service.doctor.installation import check_packages, check_program
 from service.doctor.machine import check_data_folder, check_model, check_ports
 from service.sources.port_discovery import all_ports, find_blasters
 from stinger.paths import data_dir as data_folder
+
+_INDENT: Final = 9
+"""Column of the texts, behind the word for the verdict."""
+_NARROWEST: Final = 20
+_ENDLESS: Final = 100_000
 
 
 @click.command(short_help="Show what is installed and connected, and what is wrong.")
@@ -54,9 +63,24 @@ def doctor(
         context.exit(1)
 
 
-def _show(finding: Finding) -> None:
+def finding_lines(finding: Finding, width: int) -> list[str]:
+    """Return the lines that show ``finding`` on a terminal of ``width`` columns."""
     colours = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.PROBLEM: "red"}
     mark = click.style(f"{finding.verdict.value:8}", fg=colours[finding.verdict], bold=True)
-    click.echo(f"{mark} {finding.subject}: {finding.found}")
+    first, *further = _wrapped(f"{finding.subject}: {finding.found}", width - _INDENT)
+    lines = [f"{mark} {first}", *(f"{'':{_INDENT}}{line}" for line in further)]
     if finding.remedy:
-        click.echo(f"         -> {finding.remedy}")
+        first, *further = _wrapped(finding.remedy, width - _INDENT - 3)
+        lines += [f"{'':{_INDENT}}-> {first}", *(f"{'':{_INDENT + 3}}{line}" for line in further)]
+    return lines
+
+
+def _show(finding: Finding) -> None:
+    # What reads a pipe or a file gets a line for each text.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ENDLESS
+    for line in finding_lines(finding, width):
+        click.echo(line)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, max(width, _NARROWEST), break_long_words=False, break_on_hyphens=False)

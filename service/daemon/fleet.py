@@ -20,6 +20,7 @@ from service.sources.device_limit import DeviceLimit
 from service.sources.nats_leases import partition_of
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
+from stinger.packages import install_command
 
 if TYPE_CHECKING:
     from service.sources.nats_source import NatsSource
@@ -81,7 +82,7 @@ def join_group(
     except ModuleNotFoundError as error:
         if error.name != "nats":
             raise
-        raise InputError(f"source '{url}' needs nats-py: pip install 'stinger-ml[nats]'") from error
+        raise InputError(f"source '{url}' needs nats-py: {install_command('nats')}") from error
     assert fence is not None
     thresholds = PartitionThresholds(pipeline, url.partitions)
     return NatsSource(url, release=release, saved=saved, rights=fence, thresholds=thresholds, limit=limit)

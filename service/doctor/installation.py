@@ -10,6 +10,7 @@ from typing import Final
 from packaging.requirements import Requirement
 
 from service.doctor.finding import Finding, Verdict
+from stinger.packages import install_command
 
 DISTRIBUTION: Final = "stinger-ml"
 EXTRAS: Final = {
@@ -21,9 +22,8 @@ EXTRAS: Final = {
     "storage": "recordings and models in shared storage",
     "dask": "training on several machines",
     "xgb": "comparison with XGBoost",
-    "deep": "the convolutional network (PyTorch, gigabytes)",
 }
-"""What each extra is for; without ``all``, which combines others, and the extras for developing the program."""
+"""What each extra of ``all`` is for. A missing ``deep`` is not worth a note: it is gigabytes, and few need it."""
 
 
 def check_program() -> Finding:
@@ -47,9 +47,7 @@ def check_packages(requirements: Iterable[str] | None = None) -> list[Finding]:
     core = [_lacking(one) for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
     findings = []
     if lacking := [text for text in core if text]:
-        findings.append(
-            Finding(Verdict.PROBLEM, "packages", "; ".join(lacking), f"pip install --upgrade '{DISTRIBUTION}'")
-        )
+        findings.append(Finding(Verdict.PROBLEM, "packages", "; ".join(lacking), install_command()))
     complete = []
     for extra, purpose in EXTRAS.items():
         added = [one for one in parsed if one.marker is not None and _only_with(extra, one)]
@@ -57,7 +55,7 @@ def check_packages(requirements: Iterable[str] | None = None) -> list[Finding]:
             continue
         if lacking := [text for text in map(_lacking, added) if text]:
             found = f"{extra} ({purpose}): {'; '.join(lacking)}"
-            findings.append(Finding(Verdict.NOTE, "extra", found, f"pip install '{DISTRIBUTION}[{extra}]'"))
+            findings.append(Finding(Verdict.NOTE, "extra", found, install_command(extra)))
         else:
             complete.append(extra)
     if complete:

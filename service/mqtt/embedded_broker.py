@@ -19,6 +19,7 @@ from service.config.broker_account import Account
 from service.config.broker_address import LOOPBACK
 from service.mqtt.embedded_limits import EmbeddedLimits
 from stinger.errors import InputError
+from stinger.packages import install_command
 
 if TYPE_CHECKING:
     from service.mqtt.embedded_client import EmbeddedClient
@@ -175,7 +176,7 @@ def _new_broker(limits: EmbeddedLimits) -> LimitedBroker:
         import_module("amqtt.broker")
     except ImportError as error:
         raise InputError(
-            "the embedded broker needs amqtt: pip install 'stinger-ml[broker]', or use another, --broker mqtt://host"
+            f"the embedded broker needs amqtt: {install_command('broker')}, or use another, --broker mqtt://host"
         ) from error
     from service.mqtt.limited_broker import LimitedBroker  # noqa: PLC0415 - needs the optional amqtt
 

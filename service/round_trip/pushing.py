@@ -12,6 +12,7 @@ from service.round_trip.blaster_client import BlasterClient
 from stinger.errors import DeviceError, FileError, InputError, ProtocolError
 from stinger.files import StrPath, read_bytes
 from stinger.mlmd import MAGIC, BlasterModel, LrModel, encode_mlmd, fingerprint, parse_mlmd
+from stinger.packages import install_command
 from stinger.wire.commands import NEVER_MS, ModelSlot, ModelStatus
 from stinger.wire.host import DeleteModels, LoadModel, UploadModel
 
@@ -117,7 +118,7 @@ def _convert_onnx(path: StrPath) -> BlasterModel:
         from models.model_file import load_model  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise FileError(
-            path, f"converting it for the blaster needs the package {error.name}: run pip install 'stinger-ml[all]'"
+            path, f"converting it for the blaster needs the package {error.name}: run {install_command('all')}"
         ) from error
     model = load_model(path)
     try:

@@ -10,6 +10,7 @@ from models.registry import Registry
 from service.config.config import Config
 from service.round_trip.recording_quality import GOOD_MINUTES, quality_of
 from stinger.errors import InputError
+from stinger.packages import install_command
 from stinger.paths import registry_dir
 from stinger.sample import SAMPLE_RATE_HZ
 
@@ -70,7 +71,7 @@ def training_needs(config: Config) -> TrainingNeeds:
         from service.retraining.contest_plan import seen_positions  # noqa: PLC0415
         from service.retraining.training_data import read_training_data  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise InputError(f"training needs the package {error.name}: run pip install 'stinger-ml[train]'") from error
+        raise InputError(f"training needs the package {error.name}: run {install_command('train')}") from error
     registry = Registry(registry_dir(config.data_dir))
     data = read_training_data(
         config.data_dir,

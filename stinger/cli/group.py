@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 from stinger.cli.commands import COMMANDS, FIRST_STEPS, SECTIONS
 from stinger.cli.streams import OutputError, guarded_output, show_exception
 from stinger.errors import StingerError
-from stinger.packages import PACKAGES, check_packages
+from stinger.packages import PACKAGES, check_packages, install_command
 from stinger.wording import printable
 
 _REFUSED_BY_SYSTEM: Final = frozenset(
@@ -106,7 +106,7 @@ class LazyGroup(SuggestingGroup):
             if missing in PACKAGES or not missing:
                 raise
             raise _UserError(
-                f"'{cmd_name}' needs the package {missing}, which is not installed: run pip install 'stinger-ml[all]'"
+                f"'{cmd_name}' needs the package {missing}, which is not installed: run {install_command('all')}"
             ) from error
         assert isinstance(command, click.Command)
         return command

@@ -159,7 +159,7 @@ def test_one_class_alone_is_refused() -> None:
 
 def test_xgb_without_its_package_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xgboost", None)
-    with pytest.raises(InputError, match=r"xgboost: run pip install 'stinger-ml\[xgb\]'"):
+    with pytest.raises(InputError, match=r"xgboost: run .* -m pip install \"stinger-ml\[xgb\]\""):
         make_estimator("xgb", "rich", seed=1)
 
 

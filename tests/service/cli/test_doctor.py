@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from click import unstyle
+
+from service.cli.doctor import finding_lines
+from service.doctor.finding import Finding, Verdict
 from tests.helpers.brokers import Mosquitto, free_port
 from tests.helpers.cli import invoke
 
@@ -26,3 +30,14 @@ def test_unusable_broker_url_is_one_line() -> None:
     result = invoke("doctor", "--broker", "nonsense")
     assert result.exit_code == 2
     assert result.output.count("\n") == 1
+
+
+def test_long_texts_are_wrapped_below_their_beginning() -> None:
+    found = Finding(Verdict.NOTE, "blaster", "none is plugged in", "plug it in with a cable that carries data")
+    assert list(map(unstyle, finding_lines(found, 34))) == [
+        "note     blaster: none is plugged",
+        "         in",
+        "         -> plug it in with a",
+        "            cable that carries",
+        "            data",
+    ]

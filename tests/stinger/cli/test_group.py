@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from stinger.cli import main
 from stinger.cli.commands import COMMANDS, SECTIONS
 from stinger.cli.group import LazyGroup
+from stinger.packages import install_command
 from tests.helpers.patience import PATIENCE_S
 
 HEAVY = ("numpy", "sklearn", "matplotlib", "onnxruntime", "joblib", "scipy", "asyncio")
@@ -125,7 +126,7 @@ def test_command_whose_extra_is_not_installed_names_what_to_install(monkeypatch:
     result = CliRunner().invoke(main, ["far"])
     assert result.exit_code == 2
     assert result.output == (
-        "Error: 'far' needs the package sklearn, which is not installed: run pip install 'stinger-ml[all]'\n"
+        f"Error: 'far' needs the package sklearn, which is not installed: run {install_command('all')}\n"
     )
 
 
