@@ -87,10 +87,10 @@ def _screenshot(address: str) -> bytes:
         page.locator(".events li", has_text="shot").first.wait_for(timeout=_PATIENCE_MS)
         page.wait_for_timeout(_FILLED_MS)
         page.wait_for_function(_THREE_SHOTS, timeout=3 * _PATIENCE_MS)
-        controls = page.locator(".controls").first.bounding_box()
-        assert controls is not None
-        chart_and_above = FloatRect(x=0, y=0, width=_VIEWPORT["width"], height=controls["y"])
-        return page.screenshot(full_page=True, clip=chart_and_above)
+        recording = page.get_by_role("heading", name="Recording").bounding_box()
+        assert recording is not None
+        above_it = FloatRect(x=0, y=0, width=_VIEWPORT["width"], height=recording["y"])
+        return page.screenshot(full_page=True, clip=above_it)
 
 
 def _evaluation() -> bytes:
