@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import textwrap
 from pathlib import Path
 from typing import Final
 
 import click
+from rich.console import Console
+from rich.text import Text
 
 from service.cli.broker_options import broker_options
 from service.cli.event_loop import run_on_loop
@@ -20,8 +21,11 @@ from service.doctor.finding import Finding, Verdict
 from service.doctor.installation import check_packages, check_program
 from service.doctor.machine import check_data_folder, check_model, check_ports
 from service.sources.port_discovery import all_ports, find_blasters
+from stinger.cli.streams import unguarded
 from stinger.paths import data_dir as data_folder
+from stinger.wording import printable
 
+_STYLES: Final = {Verdict.GOOD: "bold green", Verdict.NOTE: "bold yellow", Verdict.PROBLEM: "bold red"}
 _INDENT: Final = 9
 """Column of the texts, behind the word for the verdict."""
 _NARROWEST: Final = 20
@@ -64,11 +68,9 @@ def doctor(
 
 
 def finding_lines(finding: Finding, width: int) -> list[str]:
-    """Return the lines that show ``finding`` on a terminal of ``width`` columns."""
-    colours = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.PROBLEM: "red"}
-    mark = click.style(f"{finding.verdict.value:8}", fg=colours[finding.verdict], bold=True)
+    """Return the lines that show ``finding`` in ``width`` columns; the first begins with the word of its verdict."""
     first, *further = _wrapped(f"{finding.subject}: {finding.found}", width - _INDENT)
-    lines = [f"{mark} {first}", *(f"{'':{_INDENT}}{line}" for line in further)]
+    lines = [f"{finding.verdict.value:{_INDENT}}{first}", *(f"{'':{_INDENT}}{line}" for line in further)]
     if finding.remedy:
         first, *further = _wrapped(finding.remedy, width - _INDENT - 3)
         lines += [f"{'':{_INDENT}}-> {first}", *(f"{'':{_INDENT + 3}}{line}" for line in further)]
@@ -76,10 +78,16 @@ def finding_lines(finding: Finding, width: int) -> list[str]:
 
 
 def _show(finding: Finding) -> None:
-    # What reads a pipe or a file gets a line for each text.
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ENDLESS
-    for line in finding_lines(finding, width):
-        click.echo(line)
+    if not sys.stdout.isatty():  # what reads a pipe or a file gets a line for each text
+        for line in finding_lines(finding, _ENDLESS):
+            click.echo(line)
+        return
+    console = Console(file=unguarded(sys.stdout), highlight=False)  # click's colours would be escaped
+    first, *further = (printable(line) for line in finding_lines(finding, console.width))
+    verdict = finding.verdict
+    console.print(Text.assemble((verdict.value, _STYLES[verdict]), first[len(verdict.value) :]), soft_wrap=True)
+    for line in further:
+        console.print(Text(line), soft_wrap=True)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
