@@ -40,6 +40,15 @@ def test_links_of_a_page_that_is_not_on_the_site_lead_to_files(page: str) -> Non
     assert missing == []
 
 
+def test_pages_of_the_site_link_to_nothing_outside_of_it() -> None:
+    pages = sorted((ROOT / "docs").glob("*.md"))
+    assert pages
+    outside = [
+        (page.name, link) for page in pages for link in LINK.findall(page.read_text(encoding="utf-8")) if ".." in link
+    ]
+    assert outside == []
+
+
 def test_check_script_refuses_an_unknown_option() -> None:
     ended = subprocess.run(
         [ROOT / "scripts" / "check", "--fast"], capture_output=True, text=True, check=False, timeout=PATIENCE_S
