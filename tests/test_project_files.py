@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
@@ -25,6 +27,14 @@ def test_file_of_the_project_page_is_valid_by_its_schema(path: Path, schema: str
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert ended.returncode == 0, ended.stdout
+
+
+def test_versions_of_python_in_the_classifiers_are_those_that_the_workflow_tests() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    claimed = {line.rpartition(" ")[2] for line in project["classifiers"] if "Python :: 3." in line}
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))["jobs"]
+    matrix = jobs["quick"]["strategy"]["matrix"]
+    assert claimed == {*matrix["python"], *(job["python"] for job in matrix["include"])}
 
 
 def test_hooks_before_a_commit_are_valid() -> None:
