@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from service.config.addresses import tcp_address
-from stinger.device_name import DeviceName, make_device_name, parse_device_name
+from service.config.url_options import UrlOptions
+from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.files import home_resolved
 from stinger.wording import without_user
 
 FORMS: Final = "serial:///dev/ttyACM0, serial://COM3, serial://auto, tcp://host:port, replay:PATH, mqtt: or nats://host?stream=NAME"
 
-_LOWEST_BAUD: Final = 50
-_HIGHEST_BAUD: Final = 12_000_000
-_MOST_LOOPS: Final = 1_000_000
-_LOWEST_SPEED: Final = 0.001
-_HIGHEST_SPEED: Final = 1000.0
 _AUTO_DEVICE: Final = "blaster"
 _NATS_PORT: Final = 4222
 _MOST_PARTITIONS: Final = 1024
 _MOST_REPLICAS: Final = 5
 _DEFAULT_PARTITIONS: Final = 16
-_STREAM_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,93 +137,10 @@ def parse_source_url(text: str) -> SourceUrl:
     if re.search(r"[\x00-\x1f\x7f]", text):
         raise InputError("a control character in the URL: write it as a percent escape, such as %0A")
     rest, _, query = rest.partition("?")
-    options = _Options(query)
+    options = UrlOptions(query)
     url = parse(text, rest, options)
     options.refuse_others(scheme.lower())
     return url
-
-
-class _Options:
-    """The options after the ``?``. Each kind of source takes its own, then :meth:`refuse_others` refuses the rest."""
-
-    def __init__(self, query: str) -> None:
-        try:
-            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
-        except ValueError as error:
-            raise InputError(f"{query!r:.80} after the ?: expected name=value&name=value") from error
-        self._values = dict(pairs)
-        if len(self._values) < len(pairs):
-            raise InputError(f"{query!r:.80} has an option twice")
-        self._known: list[str] = []
-
-    def refuse_others(self, scheme: str) -> None:
-        """Raise :class:`InputError` if there is an option that was not taken."""
-        unknown = self._values.keys() - set(self._known)
-        if unknown:
-            known = f"it has {', '.join(self._known)}" if self._known else "it has none"
-            raise InputError(f"{scheme}: has no option {min(unknown)!r:.40}: {known}")
-
-    def device(self, default: str) -> DeviceName:
-        given = self._take("device")
-        return make_device_name(default) if given is None else parse_device_name(given)
-
-    def baud(self) -> int | None:
-        given = self._take("baud")
-        return None if given is None else _whole("baud", given, _LOWEST_BAUD, _HIGHEST_BAUD)
-
-    def speed(self) -> float:
-        given = self._take("speed")
-        if given is None:
-            return 1.0
-        try:
-            speed = float(given)
-        except ValueError:
-            speed = math.nan
-        if not (speed == 0 or _LOWEST_SPEED <= speed <= _HIGHEST_SPEED):
-            raise InputError(
-                f"speed {given!r:.40}: expected {_LOWEST_SPEED:g} to {_HIGHEST_SPEED:g}, where 1 is the recording's own "
-                "speed, or 0 for as fast as possible"
-            )
-        return speed
-
-    def loops(self) -> int | None:
-        given = self._take("loop")
-        if given == "forever":
-            return None
-        return 0 if given is None else _whole("loop", given, 0, _MOST_LOOPS)
-
-    def whole(self, name: str, low: int, high: int, default: int) -> int:
-        given = self._take(name)
-        return default if given is None else _whole(name, given, low, high)
-
-    def name(self, name: str, default: str | None = None) -> str:
-        given = self._take(name)
-        given = default if given is None else given
-        if given is None:
-            raise InputError(f"expected {name}=NAME after the ?")
-        if not _STREAM_NAME.fullmatch(given):
-            raise InputError(f"{name} {given!r:.80}: expected 1 to 64 letters, digits, _ or -")
-        return given
-
-    def text(self, name: str) -> str | None:
-        given = self._take(name)
-        if given is not None and (not given or not given.isprintable()):
-            raise InputError(f"{name} is empty or does not print")
-        return given
-
-    def file(self, name: str) -> Path | None:
-        given = self.text(name)
-        return None if given is None else home_resolved(given)
-
-    def _take(self, name: str) -> str | None:
-        self._known.append(name)
-        return self._values.get(name)
-
-
-def _whole(name: str, text: str, low: int, high: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-        raise InputError(f"{name} {text!r:.40}: expected a whole number from {low:,} to {high:,}")
-    return int(text)
 
 
 def _path(text: str) -> str:
@@ -239,7 +150,7 @@ def _path(text: str) -> str:
     return path
 
 
-def _serial(text: str, rest: str, options: _Options) -> SerialUrl:
+def _serial(text: str, rest: str, options: UrlOptions) -> SerialUrl:
     if not rest.startswith("//") or not rest.strip("/"):
         raise InputError("expected a port, such as serial:///dev/ttyACM0, serial://COM3 or serial://auto")
     path = _path(rest[2:])
@@ -248,19 +159,19 @@ def _serial(text: str, rest: str, options: _Options) -> SerialUrl:
     return SerialUrl(text, device, None if auto else path, options.baud())
 
 
-def _tcp(text: str, rest: str, options: _Options) -> TcpUrl:
+def _tcp(text: str, rest: str, options: UrlOptions) -> TcpUrl:
     host, port = tcp_address(rest)
     return TcpUrl(text, options.device(f"{host}-{port}"), host, port)
 
 
-def _replay(text: str, rest: str, options: _Options) -> ReplayUrl:
+def _replay(text: str, rest: str, options: UrlOptions) -> ReplayUrl:
     if not rest.strip("/"):
         raise InputError("expected the path of a recording, such as replay:ml_log.bin?speed=1")
     path = home_resolved(_path(rest))
     return ReplayUrl(text, options.device(path.stem), path, options.speed(), options.loops())
 
 
-def _mqtt(text: str, rest: str, _options: _Options) -> MqttUrl:
+def _mqtt(text: str, rest: str, _options: UrlOptions) -> MqttUrl:
     if rest:
         raise InputError(
             "samples come from the daemon's own broker: write mqtt: alone, set the broker with --broker or broker.url, "
@@ -269,14 +180,14 @@ def _mqtt(text: str, rest: str, _options: _Options) -> MqttUrl:
     return MqttUrl(text)
 
 
-def _mqtts(_text: str, _rest: str, _options: _Options) -> MqttUrl:
+def _mqtts(_text: str, _rest: str, _options: UrlOptions) -> MqttUrl:
     raise InputError(
         "samples come from the daemon's own broker: write mqtt:, set the broker with --broker mqtts://host or broker.url, "
         "and its password with broker.password_file"
     )
 
 
-def _nats(text: str, rest: str, options: _Options) -> NatsUrl:
+def _nats(text: str, rest: str, options: UrlOptions) -> NatsUrl:
     if "@" in rest:
         raise InputError("write the user as user=NAME after the ?, and the password into a file, password_file=PATH")
     if not rest.startswith("//") or not rest.strip("/"):
@@ -309,7 +220,7 @@ def _nats_server(text: str) -> tuple[str, int]:
         raise InputError("expected servers as HOST or HOST:PORT, with a port from 1 to 65535") from None
 
 
-_PARSERS: Final[dict[str, Callable[[str, str, _Options], SourceUrl]]] = {
+_PARSERS: Final[dict[str, Callable[[str, str, UrlOptions], SourceUrl]]] = {
     "serial": _serial,
     "tcp": _tcp,
     "replay": _replay,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -14,9 +12,6 @@ from typing import Final
 from models.choice import choose_model_that_works
 from models.storage.folder import StorageFolder
 from service.base.logs import get_logger
-from service.base.sink import Sink
-from service.base.source import Intake, Source
-from service.config.broker_address import BrokerAddress
 from service.config.config import Config
 from service.config.source_url import SharedUrl
 from service.daemon.alarms import Alarms
@@ -28,16 +23,15 @@ from service.daemon.disk_room import free_bytes, make_room
 from service.daemon.fleet import connect_group_metrics, fence_of, group_source, join_group, saved_state
 from service.daemon.flow import Flow
 from service.daemon.metrics_server import MetricsServer
+from service.daemon.parts import Parts, Wrappers
 from service.daemon.pipeline import Pipeline
 from service.daemon.recovering import BackgroundRecovery
-from service.daemon.registry_follower import RegistryFollower
 from service.daemon.serving_model import ServingModel
 from service.daemon.shared_storage import make_uploading, read_registry
 from service.daemon.sinks import MetricsSink, MqttSink
 from service.daemon.telemetry import TelemetryReporter, TelemetrySink
 from service.mqtt.admission import admit_all
 from service.mqtt.broker_link import BrokerLink
-from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.outbox import Outbox
 from service.mqtt.root_change import RootChange
 from service.mqtt.sample_subscription import SampleSubscription
@@ -55,7 +49,6 @@ from service.recording.recorder import Recorder
 from service.recording.retention import Retention
 from service.recording.store import StoredFiles, list_files
 from service.recording.upload_journal import JOURNAL_NAME, UploadJournal
-from service.recording.uploading import Uploading
 from service.sources.build import build_sources
 from service.sources.device_limit import DeviceLimit
 from stinger.device_name import DeviceName
@@ -68,51 +61,6 @@ CLOSE_RECORDINGS_S: Final = 1.0
 _MEGABYTE: Final = 1_000_000
 
 _LOG = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Wrappers:
-    """Functions with which tests wrap parts of a daemon; by default they wrap nothing."""
-
-    mqtt_sink: Callable[[Sink], Sink] = lambda sink: sink
-    """Called with the sink that publishes; returns the one to use instead."""
-    intake: Callable[[Intake], Intake] = lambda intake: intake
-    """Called with the intake of the sources; returns the one to use instead."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parts:
-    """The parts of a daemon, complete and connected, none of them running yet."""
-
-    config: Config
-    """The configuration that they were built from."""
-    version: str
-    broker: BrokerAddress
-    """Address of the broker, with the port that an embedded one listens on."""
-    embedded_broker: EmbeddedBroker | None
-    metrics_server: MetricsServer
-    lock: DaemonLock
-    recorder: Recorder
-    sources: tuple[Source, ...]
-    intake: Intake
-    pipeline: Pipeline
-    flow: Flow
-    model: ServingModel
-    link: BrokerLink
-    mqtt_sink: MqttSink
-    telemetry: TelemetryReporter
-    recovery: BackgroundRecovery
-    retention: Retention
-    registry_follower: RegistryFollower | None
-    """Keeps the copy of a shared registry up to date, if one is configured."""
-    uploading: Uploading | None
-    """Uploads recordings to shared storage, if one is configured."""
-    room_needed: asyncio.Event
-    """Set to have old recordings deleted at once."""
-    alarms: Alarms
-    health: Health
-    metrics: Metrics
-    notifier: Notifier
 
 
 async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier, wrappers: Wrappers) -> Parts:

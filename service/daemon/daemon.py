@@ -10,8 +10,9 @@ from typing import Final, Self
 from service.base.logs import get_logger, set_up_logging
 from service.config.broker_address import BrokerAddress
 from service.config.config import KEYS, Config
-from service.daemon.construction import Parts, Wrappers, build_parts
+from service.daemon.construction import build_parts
 from service.daemon.disk_room import is_disk_full, report_pruned
+from service.daemon.parts import Parts, Wrappers
 from service.ops.systemd import Notifier
 from service.recording.pruning import prune_periodically
 from service.recording.retention import Limits, Pruned, limits_of

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from service.base.source import LinkReport, LinkState
+from service.base.source import LinkReport
 from service.base.states import GroupFigures, RecorderStats, UploadTotals
-from service.ops.device_metrics import DeviceMetrics
+from service.ops.device_metrics import DeviceMetrics, device_families
 from service.ops.exposition import Family, expose, label
 from service.ops.histogram import Histogram
 from service.ops.process_metrics import process_metrics
@@ -125,7 +125,9 @@ class Metrics:
         return expose(self._families()) + process_metrics()
 
     def _families(self) -> Iterator[Family]:
-        yield from self._device_families(list(self._devices.values()))
+        yield from device_families(list(self._devices.values()))
+        models = [f"{{{label('device', d)},{label('version', m)}}} 1" for d, m in list(self._models.items())]
+        yield Family("stinger_model_info", "gauge", "The version of the model in use.", models)
         yield from self._daemon_families()
         yield from self._recorder_families()
         yield from self._group_families()
@@ -141,51 +143,6 @@ class Metrics:
             "Time from spin-up to accepted shot, if the wheels were on.",
             self.lead.rows(""),
         )
-
-    def _device_families(self, devices: list[DeviceMetrics]) -> Iterator[Family]:
-        def per_device(name: str, kind: str, help_: str, value: Callable[[DeviceMetrics], int]) -> Family:
-            return Family(f"stinger_{name}", kind, help_, (f"{{{d.labels}}} {value(d)}" for d in devices))
-
-        yield per_device("samples_total", "counter", "Samples received.", lambda d: d.samples)
-        yield per_device("scores_total", "counter", "Windows scored.", lambda d: d.scores)
-        yield per_device("gaps_total", "counter", "Times that the window was restarted.", lambda d: d.gaps)
-        yield per_device("samples_lost_total", "counter", "Samples sent but not received.", lambda d: d.link.lost)
-        yield per_device(
-            "frames_corrupted_total", "counter", "Damaged frames or lines received.", lambda d: d.link.corrupted
-        )
-        yield per_device(
-            "samples_out_of_order_total", "counter", "Samples received out of order.", lambda d: d.link.out_of_order
-        )
-        yield per_device(
-            "samples_late_total", "counter", "Late or repeated samples that were dropped.", lambda d: d.link.late
-        )
-        yield per_device(
-            "samples_thinned_total", "counter", "Samples left out of streams above 100 Hz.", lambda d: d.link.thinned
-        )
-        yield per_device(
-            "samples_unscored_total",
-            "counter",
-            "Samples not scored, as their rate is not about 100 Hz.",
-            lambda d: d.link.unscored,
-        )
-        yield per_device("link_reconnects_total", "counter", "Reconnections of the link.", lambda d: d.link.reconnects)
-        yield per_device("link_up", "gauge", "1 while samples arrive.", lambda d: int(d.state is LinkState.STREAMING))
-        yield per_device("wheels_on", "gauge", "1 while the wheels are on.", lambda d: int(d.wheels_on))
-        yield per_device("spinups_total", "counter", "Times that the wheels were switched on.", lambda d: d.spinups)
-        yield per_device("false_spinups_total", "counter", "Spin-ups without a shot.", lambda d: d.false_spinups)
-        yield per_device(
-            "shots_in_time_total", "counter", "Accepted shots with a lead of 100 ms or more.", lambda d: d.in_time
-        )
-        shots = [f'{{{d.labels},result="accepted"}} {d.accepted}' for d in devices]
-        shots += [f'{{{d.labels},result="burst"}} {d.bursts}' for d in devices]
-        yield Family(
-            "stinger_shots_total",
-            "counter",
-            "Trigger edges, by result: accepted, or burst (too soon after the last).",
-            shots,
-        )
-        models = [f"{{{label('device', d)},{label('version', m)}}} 1" for d, m in list(self._models.items())]
-        yield Family("stinger_model_info", "gauge", "The version of the model in use.", models)
 
     def _daemon_families(self) -> Iterator[Family]:
         reconnects = max(0, self.broker_connects - 1)

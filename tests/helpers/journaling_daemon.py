@@ -32,9 +32,9 @@ from service.base.sink import Sink
 from service.base.source import Block
 from service.base.states import Stamps
 from service.config.config import Config
-from service.daemon.construction import Wrappers
 from service.daemon.daemon import Daemon
 from service.daemon.fence import Fence
+from service.daemon.parts import Wrappers
 from service.mqtt.channels import DeliveryPolicy
 from service.mqtt.messages import OutgoingMessage
 from service.ops.systemd import Notifier

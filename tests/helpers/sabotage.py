@@ -17,8 +17,8 @@ from service.base.sink import Sink
 from service.base.source import Block, Intake, LinkReport
 from service.base.states import ModelInUse, Stamps
 from service.config.config import Config
-from service.daemon.construction import Wrappers
 from service.daemon.daemon import Daemon
+from service.daemon.parts import Wrappers
 from service.ops.systemd import Notifier
 from stinger.device_name import DeviceName
 

@@ -231,7 +231,7 @@ async def test_threshold_removed_from_the_configuration_goes_back_to_the_models_
 FAILS_IN_SCORING = """
 from functools import partial
 from service.base.sink import Sink
-from service.daemon.construction import Wrappers
+from service.daemon.parts import Wrappers
 from service.daemon.daemon import Daemon
 from stinger.cli import main
 

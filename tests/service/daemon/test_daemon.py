@@ -16,8 +16,9 @@ from service.base.source import Block, Intake
 from service.config.broker_address import parse_broker_url
 from service.config.config import KEYS, BrokerConfig, Config, LogConfig, RecorderConfig
 from service.config.source_url import parse_source_urls
-from service.daemon.construction import Parts, Wrappers, build_parts
+from service.daemon.construction import build_parts
 from service.daemon.daemon import Daemon, DaemonFailedError
+from service.daemon.parts import Parts, Wrappers
 from service.ops.systemd import Notifier
 from stinger.device_name import DeviceName
 from stinger.errors import InputError, UnavailableError
