@@ -20,7 +20,6 @@ from models.dataset import Dataset
 from models.estimators import fit_estimator, make_estimator, predict_probability
 from models.features import compute_features
 from models.metrics import Metrics, compute_metrics
-from models.spec import EstimatorOptions
 from models.splits import make_split
 from models.workers import Workers
 
@@ -77,13 +76,7 @@ def _one_by_one(dataset: Dataset, seeds: range) -> tuple[float, dict[tuple[str, 
                     configuration.member.features,
                     seed=seed,
                     labels=labels[split.train],
-                    options=EstimatorOptions(
-                        mlp_hidden=configuration.mlp_hidden,
-                        mlp_max_iter=configuration.mlp_max_iter,
-                        mlp_early_stopping=False,
-                        trees=configuration.trees,
-                        n_jobs=-1,
-                    ),
+                    options=configuration.options(n_jobs=-1),
                 )
                 fit_estimator(estimator, rows[split.train], labels[split.train])
                 metrics = compute_metrics(labels[split.test], predict_probability(estimator, rows[split.test]))

@@ -10,14 +10,12 @@ Run: python -m benchmarks.page_memory [minutes]
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.service.web.conftest import CHROMIUM
-from tests.service.web.stage import Stage
+from benchmarks.watched_page import watched_page
 
 MINUTES = 30
 
@@ -43,25 +41,16 @@ class Tab:
 
 
 def main(minutes: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        stage = Stage(Path(folder))
-        try:
-            stage.start_blaster()
-            stage.start_daemon()
-            stage.start_page()
-            page = browser.new_page()
-            page.goto(f"{stage.address}/device/b1")
-            page.locator(".live-chart[data-frames]").wait_for()
-            tab = Tab(page)
-            print("minute  server MB  tab's heap MB", flush=True)
-            began_s = time.monotonic()
-            for minute in range(minutes + 1):
-                time.sleep(max(0.0, began_s + 60 * minute - time.monotonic()))
-                print(f"{minute:6}  {resident_mb(stage.pid('web')):9.1f}  {tab.heap_mb():13.2f}", flush=True)
-        finally:
-            browser.close()
-            stage.close()
+    with watched_page() as (stage, browser):
+        page = browser.new_page()
+        page.goto(f"{stage.address}/device/b1")
+        page.locator(".live-chart[data-frames]").wait_for()
+        tab = Tab(page)
+        print("minute  server MB  tab's heap MB", flush=True)
+        began_s = time.monotonic()
+        for minute in range(minutes + 1):
+            time.sleep(max(0.0, began_s + 60 * minute - time.monotonic()))
+            print(f"{minute:6}  {resident_mb(stage.pid('web')):9.1f}  {tab.heap_mb():13.2f}", flush=True)
 
 
 if __name__ == "__main__":

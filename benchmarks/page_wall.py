@@ -8,16 +8,11 @@ Run: python -m benchmarks.page_wall [devices]
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
-from pathlib import Path
-
-from playwright.sync_api import sync_playwright
 
 from benchmarks.page_cost import core_seconds
-from tests.service.web.conftest import CHROMIUM
+from benchmarks.watched_page import watched_page
 from tests.service.web.many_devices import published_devices
-from tests.service.web.stage import Stage
 
 DEVICES = 50
 WARM_S = 5.0
@@ -25,29 +20,19 @@ MEASURED_S = 20.0
 
 
 def main(devices: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        stage = Stage(Path(folder))
-        try:
-            stage.start_blaster()
-            stage.start_daemon()
-            stage.start_page()
-            with published_devices(stage, devices):
-                time.sleep(WARM_S)
-                alone_s = core_seconds(stage.pid("web"))
-                time.sleep(MEASURED_S)
-                alone_s = core_seconds(stage.pid("web")) - alone_s
-                page = browser.new_page(viewport={"width": 1600, "height": 1000})
-                page.goto(stage.address)
-                page.wait_for_function("document.querySelector('.devices')?.dataset.updates > 20")
-                updates = "Number(document.querySelector('.devices').dataset.updates)"
-                first, began_s, before_s = page.evaluate(updates), time.monotonic(), core_seconds(stage.pid("web"))
-                time.sleep(MEASURED_S)
-                rate = (page.evaluate(updates) - first) / (time.monotonic() - began_s)
-                share = 100 * (core_seconds(stage.pid("web")) - before_s) / (time.monotonic() - began_s)
-        finally:
-            browser.close()
-            stage.close()
+    with watched_page() as (stage, browser), published_devices(stage, devices):
+        time.sleep(WARM_S)
+        alone_s = core_seconds(stage.pid("web"))
+        time.sleep(MEASURED_S)
+        alone_s = core_seconds(stage.pid("web")) - alone_s
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.goto(stage.address)
+        page.wait_for_function("document.querySelector('.devices')?.dataset.updates > 20")
+        updates = "Number(document.querySelector('.devices').dataset.updates)"
+        first, began_s, before_s = page.evaluate(updates), time.monotonic(), core_seconds(stage.pid("web"))
+        time.sleep(MEASURED_S)
+        rate = (page.evaluate(updates) - first) / (time.monotonic() - began_s)
+        share = 100 * (core_seconds(stage.pid("web")) - before_s) / (time.monotonic() - began_s)
     print(
         f"{devices} devices: {rate:.1f} updates a second in the browser; the page's process takes "
         f"{share:.0f} % of a core with a viewer, {100 * alone_s / MEASURED_S:.0f} % without"

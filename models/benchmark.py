@@ -42,6 +42,16 @@ class Configuration:
         """Whether the fit does not depend on the seed."""
         return self.member.model in {"logreg", "ridge", "hgb"}
 
+    def options(self, *, n_jobs: int = 1) -> EstimatorOptions:
+        """Return the options of the estimator, with ``n_jobs`` threads for trees."""
+        return EstimatorOptions(
+            mlp_hidden=self.mlp_hidden,
+            mlp_max_iter=self.mlp_max_iter,
+            mlp_early_stopping=False,
+            trees=self.trees,
+            n_jobs=n_jobs,
+        )
+
 
 CONFIGURATIONS: Final = (
     Configuration("logreg", Member("logreg", "summary"), cost=1),
@@ -185,12 +195,7 @@ def _fit_job(
             configuration.member.features,
             seed=seed,
             labels=labels[split.train],
-            options=EstimatorOptions(
-                mlp_hidden=configuration.mlp_hidden,
-                mlp_max_iter=configuration.mlp_max_iter,
-                mlp_early_stopping=False,
-                trees=configuration.trees,
-            ),
+            options=configuration.options(),
         )
         warnings = fit_estimator(estimator, rows[split.train], labels[split.train])
         probability = predict_probability(estimator, rows[split.test])
