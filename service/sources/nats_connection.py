@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import nats.errors
@@ -65,18 +65,19 @@ async def connected(url: NatsUrl) -> AsyncIterator[Client]:
         _LOG.info("nats_connected", server=_server(client))
 
     try:
-        await client.connect(
-            [f"nats://{_host(host)}:{port}" for host, port in url.servers],
-            error_cb=report,
-            disconnected_cb=lost,
-            reconnected_cb=found,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # it accepts fractions
-            connect_timeout=CONNECT_S,
-            ping_interval=PING_S,
-            max_outstanding_pings=2,
-            **_credentials(url),
-        )
+        with _cancellable():
+            await client.connect(
+                [f"nats://{_host(host)}:{port}" for host, port in url.servers],
+                error_cb=report,
+                disconnected_cb=lost,
+                reconnected_cb=found,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]  # it accepts fractions
+                connect_timeout=CONNECT_S,
+                ping_interval=PING_S,
+                max_outstanding_pings=2,
+                **_credentials(url),
+            )
         await found()
         yield client
     finally:
@@ -92,8 +93,9 @@ async def problems_of(what: str, *, within_s: float = REQUEST_S) -> AsyncIterato
     The client's own time limits do not count the time for which it has no connection.
     """
     try:
-        async with asyncio.timeout(within_s):
-            yield
+        with _cancellable():
+            async with asyncio.timeout(within_s):
+                yield
     except _ERRORS as error:
         raise NatsProblemError(f"{what}: {reason(error)}") from error
 
@@ -113,6 +115,22 @@ def reason(error: Exception) -> str:
         case _:
             refused = "authorization" in text.lower()
             return f"{text}: {_REFUSED}" if refused else text or type(error).__name__
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Raise a cancellation of the task that the block has swallowed.
+
+    The client uses ``asyncio.wait_for``, which before Python 3.12 returns the result if it is there at the same moment.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    try:
+        yield
+    finally:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _credentials(url: NatsUrl) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from nats.aio.client import Client
@@ -107,7 +108,9 @@ class StreamReader:
                 await asyncio.sleep(self._backoff.next_s())
         finally:
             if not self._client.is_closed and not self._client.is_reconnecting:
-                await subscription.unsubscribe()
+                with suppress(NatsProblemError):  # the connection was lost at this moment
+                    async with problems_of("end of a subscription"):
+                        await subscription.unsubscribe()
 
     async def _take(self, message: Msg) -> None:
         self._arrived.append(message)
