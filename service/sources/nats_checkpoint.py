@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from models.threshold import Threshold, parse_threshold
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError, ProtocolError
+
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class LeaseRecord:
             "spinning": kept.spinning,
             "thresholds": kept.thresholds,
         }
-        return json.dumps(content, separators=(",", ":")).encode()
+        return _JSON.encode(content).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:

@@ -108,12 +108,13 @@ class GroupMember:
             self._changed.set()
 
     async def _watch_leases(self) -> None:
-        async for found in self._store.leases():
+        async for found in self._store.leases(self._view.revision):
             for partition, revision, record in found:
                 self._observe(partition, revision, record)
             # The first batch may not hold all leases that exist; taking one with the wrong revision is refused.
             self._view.complete()
-            self._changed.set()
+            if found:
+                self._changed.set()
 
     def _observe(self, partition: int, revision: int, record: LeaseRecord) -> None:
         if revision > self._records.get(partition, (0, record))[0]:
@@ -177,7 +178,8 @@ class GroupMember:
             self._begin(partition, checkpoint, write.epoch)
         elif not taking:
             self._checkpoints[partition] = checkpoint
-        self._changed.set()
+        if write.action is not LeaseAction.RENEW:
+            self._changed.set()
 
     def _begin(self, partition: int, checkpoint: Checkpoint, epoch: int) -> None:
         self.takeovers += checkpoint.position > 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from service.base.logs import RepeatedFailure, get_logger
@@ -54,6 +53,7 @@ class Partition:
         self._known = known
         self._silence_s = silence_s
         self._devices: dict[DeviceName, PublishingDevice] = {}
+        self._names: dict[str, DeviceName] = {}  # of the devices, by subject
         self._boots = dict(checkpoint.boots)
         self._earlier_boots: dict[DeviceName, Boot] = {}  # the boot before the newest one
         self._boot_numbers: dict[DeviceName, int] = {}
@@ -144,11 +144,12 @@ class Partition:
         if device is not None and device.state is LinkState.STREAMING:
             raise InputError(f"'{name}' still publishes samples: switch it off first")
         self._spinning.pop(name, None)
+        self._names = {subject: other for subject, other in self._names.items() if other != name}
         return self._devices.pop(name, None) is not None
 
     def _blocks(self, message: StreamMessage, intake: Intake, *, warm_up: bool) -> list[Block]:
         try:
-            name = parse_device_name(message.subject.split(".")[_DEVICE_LEVEL])
+            name = self._names.get(message.subject) or parse_device_name(message.subject.split(".")[_DEVICE_LEVEL])
             content = decode_message(message.payload)
         except (IndexError, InputError, ProtocolError) as error:
             self._ignore(message, str(error))
@@ -159,16 +160,22 @@ class Partition:
                 self._ignore(message, "too many devices")
                 return []
             device = self._devices[name] = PublishingDevice(name)
+            self._names[message.subject] = name
         offset_ns = round(HOST_CLOCK.offset_s() * NS_PER_S)
         arrived_ns = min(message.stored_ns - offset_ns, message.read_ns)
         blocks = device.receive(content, message.read_ns, intake, arrived_ns=arrived_ns)
-        return [
-            replace(
-                block,
-                read_ns=message.read_ns,
-                clock_zero_ms=self._zero_ms(name, block, message),
-                warm_up=warm_up,
-                position=message.position,
+        return [  # not with dataclasses.replace, which takes three times as long
+            Block(
+                block.device,
+                block.samples,
+                block.taken_ns,
+                block.unix_offset_s,
+                message.read_ns,
+                self._zero_ms(name, block, message),
+                block.boot,
+                block.rate_problem,
+                warm_up,
+                message.position,
             )
             for block in blocks
         ]
@@ -188,7 +195,7 @@ class Partition:
                 self._earlier_boots[name] = boot
                 boot = Boot(message.position, estimated_ms, stored_ms)
             else:
-                boot = replace(boot, seen_ms=stored_ms)
+                boot = Boot(boot.position, boot.zero_ms, stored_ms)
         self._boots[name] = boot
         return boot.zero_ms
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import nats.js.errors
@@ -113,17 +113,19 @@ class GroupStore:
         async with problems_of("announcement"):
             await self._members.put(member.name, b"{}")
 
-    async def leases(self) -> AsyncIterator[list[tuple[int, int, LeaseRecord]]]:
+    async def leases(self, known: Callable[[int], int]) -> AsyncIterator[list[tuple[int, int, LeaseRecord]]]:
         """Yield partition, revision and content of all leases, then of each one written.
 
-        The first list is empty if none exists.
+        The first list is empty if none exists. Those up to the revision that ``known`` returns for a partition are left
+        out, such as what this daemon has written.
         """
         async for messages in self._watch(f"stinger-{self._url.group}", f"{_LEASE_KEY}*"):
             found = []
             for message in messages:
                 try:
                     number = int(message.subject.rpartition(".")[2])
-                    found.append((number, message.position, LeaseRecord.from_json(message.payload)))
+                    if message.position > known(number):
+                        found.append((number, message.position, LeaseRecord.from_json(message.payload)))
                 except (ValueError, ProtocolError) as error:
                     _LOG.warning("lease_ignored", subject=message.subject, reason=error)
             yield found
