@@ -57,4 +57,5 @@ async def prune_periodically(
             )
         on_pruned(pruned)
         with suppress(TimeoutError):
-            await asyncio.wait_for(requested.wait(), interval_s)
+            async with asyncio.timeout(interval_s):  # wait_for may swallow a cancellation before Python 3.12
+                await requested.wait()

@@ -17,6 +17,7 @@ from service.base.link_errors import reason_of
 from service.base.logs import get_logger
 from service.config.broker_address import read_password, tls_context
 from service.config.source_url import NatsUrl
+from service.sources.nats_direct import use_direct_parser
 from stinger.errors import StingerError
 
 REQUEST_S: Final = 0.5
@@ -43,6 +44,7 @@ async def connected(url: NatsUrl) -> AsyncIterator[Client]:
     Problems are logged. A server that is lost later is replaced by another one of the cluster.
     """
     client = Client()
+    use_direct_parser(client)
     known: set[str] = set()  # problems since the last connection: a refusal and its consequences alternate
     closing = False
 

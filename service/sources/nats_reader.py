@@ -11,12 +11,12 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from service.base.backoff import Backoff
 from service.base.logs import RepeatedFailure, get_logger
 from service.sources.nats_connection import REQUEST_S, NatsProblemError, problems_of
+from service.sources.nats_direct import RawMessage, direct_subscription
 from stinger.units import NS_PER_S
 
 BATCH: Final = 500
@@ -77,7 +77,7 @@ class StreamReader:
         self._heartbeat_s = heartbeat_s
         self._failure = RepeatedFailure(_LOG, "stream_not_read")
         self._backoff = Backoff(longest_s=LONGEST_RETRY_S)
-        self._arrived: deque[Msg] = deque()
+        self._arrived: deque[RawMessage] = deque()
         self._changed = asyncio.Event()
         self._consumer = ""
         self._delivered = 0
@@ -92,27 +92,27 @@ class StreamReader:
         Raises :class:`NatsProblemError` if the connection is closed.
         """
         inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox, cb=self._take)
         first = True
-        try:
-            while True:
-                pending = await self._make_consumer()
-                if pending is None:
+        async with direct_subscription(self._client, inbox, self._take) as subscription:
+            try:
+                while True:
+                    pending = await self._make_consumer()
+                    if pending is None:
+                        await asyncio.sleep(self._backoff.next_s())
+                        continue
+                    if first and pending == 0:
+                        yield []
+                    first = False
+                    async for messages in self._read(inbox):
+                        yield messages
                     await asyncio.sleep(self._backoff.next_s())
-                    continue
-                if first and pending == 0:
-                    yield []
-                first = False
-                async for messages in self._read(inbox):
-                    yield messages
-                await asyncio.sleep(self._backoff.next_s())
-        finally:
-            if not self._client.is_closed and not self._client.is_reconnecting:
-                with suppress(NatsProblemError):  # the connection was lost at this moment
-                    async with problems_of("end of a subscription"):
-                        await subscription.unsubscribe()
+            finally:
+                if not self._client.is_closed and not self._client.is_reconnecting:
+                    with suppress(NatsProblemError):  # the connection was lost at this moment
+                        async with problems_of("end of a subscription"):
+                            await subscription.unsubscribe()
 
-    async def _take(self, message: Msg) -> None:
+    def _take(self, message: RawMessage) -> None:
         self._arrived.append(message)
         self._changed.set()
 
@@ -227,14 +227,13 @@ class StreamReader:
             if self._next is not None:
                 self._next = int(position) + 1
             messages.append(
-                StreamMessage(message.subject, message.data, int(position), int(stored_ns), int(pending), read_ns)
+                StreamMessage(message.subject, message.payload, int(position), int(stored_ns), int(pending), read_ns)
             )
         return messages, True
 
-    def _handle_status(self, message: Msg) -> bool:
+    def _handle_status(self, message: RawMessage) -> bool:
         """Handle a status; return whether the consumer is intact."""
-        status = (message.headers or {}).get("Status", "")
-        match status:
+        match message.status:
             case "100":  # a heartbeat: there was nothing to deliver for a while
                 self._idle = True
                 return True

@@ -51,6 +51,7 @@ class GroupStore:
         self._prefix = prefix
         self._leases = leases
         self._members = members
+        self._written: dict[int, tuple[bytes, LeaseRecord]] = {}  # the last record of each partition, with its text
 
     @classmethod
     async def open(cls, client: Client, url: NatsUrl) -> GroupStore:
@@ -83,9 +84,11 @@ class GroupStore:
 
     async def write_lease(self, partition: int, record: LeaseRecord, expected: int) -> int:
         """Write a lease whose newest revision is ``expected``; return the new one. Raises :class:`ConflictError`."""
+        text = record.to_json()
+        self._written[partition] = text, record
         async with problems_of(f"lease of partition {partition}"):
             try:
-                return await self._leases.update(f"{_LEASE_KEY}{partition}", record.to_json(), last=expected)
+                return await self._leases.update(f"{_LEASE_KEY}{partition}", text, last=expected)
             except nats.js.errors.KeyWrongLastSequenceError as error:
                 raise ConflictError from error
 
@@ -125,7 +128,9 @@ class GroupStore:
                 try:
                     number = int(message.subject.rpartition(".")[2])
                     if message.position > known(number):
-                        found.append((number, message.position, LeaseRecord.from_json(message.payload)))
+                        text, own = self._written.get(number, (None, None))
+                        record = own if own is not None and text == message.payload else None
+                        found.append((number, message.position, record or LeaseRecord.from_json(message.payload)))
                 except (ValueError, ProtocolError) as error:
                     _LOG.warning("lease_ignored", subject=message.subject, reason=error)
             yield found
