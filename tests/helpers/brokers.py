@@ -92,8 +92,10 @@ class Heard:
         return [message for message in self.messages if message.topic.value == topic]
 
     async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until ``condition`` holds; fail after :data:`PATIENCE_S`, or when the connection is lost without it."""
         async with asyncio.timeout(PATIENCE_S):
             while not condition():
+                assert not self.ended, "the connection to the broker is lost"
                 self.changed.clear()
                 await self.changed.wait()
 
@@ -118,6 +120,7 @@ async def subscriber(
                     heard.changed.set()
             finally:
                 heard.ended = True
+                heard.changed.set()
 
         listening = asyncio.create_task(listen())
         try:

@@ -22,7 +22,7 @@ from stinger.logs import read_log, write_log
 from stinger.recording import split_recordings
 from stinger.sample import SampleArray
 from stinger.shots import find_shots
-from tests.helpers.brokers import Heard, Mosquitto, subscriber
+from tests.helpers.brokers import Heard, Mosquitto, subscriber, until
 from tests.helpers.cli import run_stinger
 from tests.helpers.daemons import daemon
 from tests.helpers.patience import PATIENCE_S
@@ -82,7 +82,7 @@ async def test_shots_of_a_replayed_session_are_published_and_every_sample_is_rec
 
 async def test_embedded_broker_serves_subscribers(tmp_path: Path, session: SampleArray) -> None:
     del session
-    arguments = ("--source", url(tmp_path, "speed=20"), "--broker", "embedded:0", "--broker-open")
+    arguments = ("--source", url(tmp_path, "speed=20&loop=forever"), "--broker", "embedded:0", "--broker-open")
     with daemon(tmp_path, *arguments) as process:
         port = await asyncio.to_thread(process.port)
         async with subscriber(port, "stinger/session/telemetry") as heard:
@@ -99,7 +99,8 @@ async def test_signal_stops_the_daemon_in_order(
     mosquitto.start()
     async with subscriber(mosquitto.port, "stinger/#") as heard:
         broker = f"mqtt://127.0.0.1:{mosquitto.port}"
-        with daemon(tmp_path, "--source", url(tmp_path, "speed=1"), "--broker", broker) as process:
+        source = url(tmp_path, "speed=1&loop=forever")
+        with daemon(tmp_path, "--source", source, "--broker", broker) as process:
             await heard.until(lambda: bool(heard.on("stinger/session/telemetry")))
             process.process.send_signal(number)
             assert await asyncio.to_thread(process.end) == 0, process.log_text()
@@ -110,10 +111,12 @@ async def test_signal_stops_the_daemon_in_order(
 
 
 async def test_killed_daemon_loses_no_sample_that_it_read_and_the_next_start_closes_its_recording(
-    tmp_path: Path, session: SampleArray, mosquitto: Mosquitto
+    tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
     mosquitto.start()
     broker = f"mqtt://127.0.0.1:{mosquitto.port}"
+    session = synthesise(minutes=10, seed=3)  # it must not end before the kill
+    write_log(tmp_path / "session.bin", session)
     async with subscriber(mosquitto.port, "stinger/#") as heard:
         with daemon(tmp_path, "--source", url(tmp_path, "speed=1"), "--broker", broker) as process:
             await heard.until(lambda: len(heard.on("stinger/session/telemetry")) >= 3)
@@ -153,10 +156,14 @@ async def test_promoted_model_is_used_while_samples_stream_and_no_sample_is_lost
     version = registry.add("better", factory_model().data, {}).id
     broker = f"mqtt://127.0.0.1:{mosquitto.port}"
     async with subscriber(mosquitto.port, "stinger/session/#") as heard:
-        with daemon(tmp_path, "--source", url(tmp_path, "speed=4"), "--broker", broker) as process:
+        # The second source never ends, so the daemon does not end before it has noticed the promotion.
+        sources = ("--source", url(tmp_path, "speed=4"), "--source", "mqtt:")
+        with daemon(tmp_path, *sources, "--broker", broker) as process:
             await heard.until(lambda: bool(heard.on("stinger/session/model")))
             registry.promote(version, why="test")
             await heard.until(lambda: len(heard.on("stinger/session/model")) >= 2)
+            await until(lambda: sum(path.stat().st_size for path in recorded(tmp_path)) == session.nbytes)
+            process.process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.end) == 0, process.log_text()
     models = [message["model"] for message in heard_on(heard, "stinger/session/model")]
     assert models[:2] == ["factory", version]
@@ -170,7 +177,7 @@ async def test_threshold_is_set_over_mqtt_and_answered(
     mosquitto.start()
     broker = f"mqtt://127.0.0.1:{mosquitto.port}"
     async with subscriber(mosquitto.port, "stinger/#") as heard:
-        with daemon(tmp_path, "--source", url(tmp_path, "speed=1"), "--broker", broker):
+        with daemon(tmp_path, "--source", url(tmp_path, "speed=1&loop=forever"), "--broker", broker):
             await heard.until(lambda: bool(heard.on("stinger/session/model")))
             assert heard.client is not None
             command = "stinger/session/command/set_threshold"

@@ -28,7 +28,7 @@ def status_of(address: str) -> int:
 async def test_paths_and_half_surrogates_are_refused_and_the_daemon_stays_ready_and_stops(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
-    write_log(tmp_path / "session.bin", synthesise(minutes=0.5, seed=3))
+    write_log(tmp_path / "session.bin", synthesise(minutes=10, seed=3))
     os.mkfifo(tmp_path / "pipe.onnx")
     choices = ["/dev/ptmx"] * 9 + [str(tmp_path / "pipe.onnx"), str(tmp_path), "/etc/passwd", "/no/such/file.onnx"]
     choose, note = "stinger/daemon/command/choose_model", "stinger/session/command/note"

@@ -66,7 +66,7 @@ def wait_until_ready(address: str, expected: str) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Unix's signals")
 def test_daemon_is_not_ready_while_its_thread_for_the_disk_fails_and_loses_nothing(tmp_path: Path) -> None:
-    write_log(tmp_path / "session.bin", synthesise(minutes=1, seed=3))
+    write_log(tmp_path / "session.bin", synthesise(minutes=10, seed=3))
     (tmp_path / "c.toml").write_text("[recorder]\nsync_interval_s = 0.1\n")
     arguments = ("--config", str(tmp_path / "c.toml"), "--source", f"replay:{tmp_path / 'session.bin'}?speed=1")
     served = ("--broker", "embedded:0", "--metrics-port", "0")
