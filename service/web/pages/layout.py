@@ -66,11 +66,14 @@ def page_frame(client: DaemonClient, title: str, current: str = "") -> Iterator[
     ui.timer(REFRESH_S, show_state)
 
 
+_WITHOUT_DAEMON: Final = "Is the daemon running ('stinger run')? Recordings, Personalise and Bench work without it."
+
+
 def connection_text(client: DaemonClient) -> tuple[str, bool]:
     """Return one line about the daemon and its broker, and whether all is well."""
     state = client.state
     if client.problem:
-        return f"⚠ {client.problem}; trying again", False
+        return f"⚠ {client.problem}; trying again. {_WITHOUT_DAEMON}", False
     if not state.daemon:
         return "⚠ The broker is there, but no daemon: start one with 'stinger run'", False
     if state.daemon != "online":

@@ -54,7 +54,8 @@ class PortField:
                 option.props["value"] = ""
                 option.props["selected"] = True
         if typed:
-            self._typed.props["value"] = self.value
+            # An attribute and no property, which would replace what is typed whenever the page is drawn again.
+            self._typed.props["^value"] = self.value
 
     def _choose(self, event: Any) -> None:
         if str(event.args):

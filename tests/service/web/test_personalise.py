@@ -170,6 +170,7 @@ def test_an_unplugged_blaster_is_reported_and_fetching_again_works(
         expect(page.locator("[data-action=fetch] [data-fact=action]")).to_contain_text("left in this step")
     expect(page.locator(outcome("fetch"))).to_contain_text("unplugged or switched off, after")
     expect(page.locator(outcome("fetch"))).to_contain_text("plug the blaster in and try again")
+    expect(page.get_by_label("or another address")).to_have_value(str(port))
     expect(page.locator("[data-fact=log]")).not_to_contain_text(str(port))
     with device_in_thread(port_of("pty", tmp_path), blaster=EmulatedBlaster(logged=LONG)):
         page.get_by_role("button", name="Fetch the log").click()
