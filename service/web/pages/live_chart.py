@@ -14,11 +14,12 @@ from service.web.daemon_state import DeviceState
 from service.web.recording_tail import RecordingTail
 from service.web.scored_recording import ScoredRecording
 
-PUSH_S: Final = 0.04
+PUSH_S: Final = 0.1
+"""Interval of messages: the daemon publishes scores as often. The picture moves on between them."""
 _LABEL: Final = "Picture of probability, acceleration and rotation over time. Shots are listed as text below it."
 
 
-class Chart(Element, component="live_chart.js"):
+class Chart(Element, component="live_chart.js", esm={"stinger-chart": "chart"}):
     """The picture of samples, scores and events. ``kept`` is the number of samples that it holds if it is ``still``.
 
     It shows the output of one or two ``models``.
