@@ -27,6 +27,7 @@ from stinger.errors import InputError
 from stinger.paths import data_dir as data_folder
 
 DEFAULT_PORT = 8420
+_NICENESS = 5
 _LOG = get_logger(__name__)
 
 
@@ -151,6 +152,8 @@ def web(
         list_ports=lambda: [*blasters, *_list_ports()],
     )
 
+    _give_way()
+
     async def serve_until_signal() -> None:
         stop = asyncio.Event()
         on_signals(asyncio.get_running_loop(), stop.set)
@@ -158,6 +161,12 @@ def web(
 
     with retry_later():
         run_on_loop(serve_until_signal())
+
+
+def _give_way() -> None:
+    """Give other processes precedence over this one, and over what it starts: a daemon here is not to wait for it."""
+    if hasattr(os, "nice"):
+        os.nice(max(0, _NICENESS - os.nice(0)))
 
 
 def _list_ports() -> list[PortChoice]:
