@@ -12,17 +12,20 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from models.cli.data_options import shared_recordings_option, shared_registry_option
 from service.cli.broker_options import broker_options
 from service.cli.event_loop import run_on_loop
 from service.cli.watch import DATA_DIR_VARIABLE, watched_broker
+from service.config.loading import load_config
 from service.config.topic_root import TopicRoot
 from service.doctor.broker import check_broker
 from service.doctor.finding import Finding, Verdict
 from service.doctor.installation import check_packages, check_program
-from service.doctor.machine import check_data_folder, check_model, check_ports
+from service.doctor.machine import check_data_folder, check_model, check_ports, check_shared_recordings
 from service.sources.port_discovery import all_ports, find_blasters
 from stinger.cli.streams import unguarded
 from stinger.paths import data_dir as data_folder
+from stinger.storage_url import StorageUrl
 from stinger.wording import printable
 
 _STYLES: Final = {Verdict.GOOD: "bold green", Verdict.NOTE: "bold yellow", Verdict.PROBLEM: "bold red"}
@@ -34,6 +37,8 @@ _ENDLESS: Final = 100_000
 
 @click.command(short_help="Show what is installed and connected, and what is wrong.")
 @broker_options
+@shared_recordings_option
+@shared_registry_option
 @click.pass_context
 def doctor(
     context: click.Context,
@@ -44,6 +49,8 @@ def doctor(
     data_dir: Path | None,
     password_file: Path | None,
     ca_file: Path | None,
+    url: str | None,
+    registry_url: StorageUrl | None,
 ) -> None:
     """Check program, packages, blasters, data folder, model, broker and daemon, and show what to do about each problem.
 
@@ -52,7 +59,11 @@ def doctor(
     address = watched_broker(broker, password_file, ca_file, os.environ, data_dir)
     folder = data_folder(data_dir or os.environ.get(DATA_DIR_VARIABLE) or None)
     findings = [check_program(), *check_packages(), *check_ports(find_blasters(), all_ports())]
-    findings += [check_data_folder(folder), check_model(folder)]
+    findings.append(check_data_folder(folder))
+    config = load_config(None, os.environ, {"data_dir": str(folder), "recordings": url})
+    if config.recordings is not None:
+        findings.append(check_shared_recordings(config.recordings))
+    findings.append(check_model(folder, registry_url or config.registry))
     for finding in findings:
         _show(finding)
     from_broker: list[Finding] = []

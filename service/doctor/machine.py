@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from models.choice import CHAMPION, choose_model
-from models.registry import Registry
+from models.shared_registry import open_current_registry
+from models.storage.folder import StorageFolder
+from models.storage.shared_recordings import list_shared_files
 from service.doctor.finding import Finding, Verdict
 from service.recording.store import LITTLE_ROOM_BYTES, list_files
 from service.sources.port_discovery import BlasterPort
-from stinger.errors import InputError
-from stinger.paths import recordings_dir, registry_dir
+from stinger.errors import InputError, StingerError, UnavailableError
+from stinger.paths import recordings_dir
+from stinger.storage_url import StorageUrl
 from stinger.wording import counted
 
 _JOIN_GROUP: Final = "sudo usermod -aG dialout $USER, and log in again"
@@ -65,15 +68,29 @@ def check_data_folder(folder: Path) -> Finding:
     return Finding(Verdict.GOOD, "data folder", f"{folder}: {state}")
 
 
-def check_model(data_dir: Path) -> Finding:
-    """Return which model the daemon would use, after opening it."""
-    registry = Registry(registry_dir(data_dir))
+def check_shared_recordings(url: StorageUrl) -> Finding:
+    """Return how many recordings are in the shared storage that is configured, after listing it."""
     try:
+        files = list_shared_files(StorageFolder(url))
+    except StingerError as error:
+        remedy = "check its address, this machine's access to it, and 'pip install stinger-ml[storage]'"
+        return Finding(Verdict.PROBLEM, "recordings", f"{url}: {error}", remedy)
+    return Finding(Verdict.GOOD, "recordings", f"{url}: {counted(len(files.recordings), 'recording')} of all daemons")
+
+
+def check_model(data_dir: Path, registry_url: StorageUrl | None = None) -> Finding:
+    """Return which model the daemon would use, after opening it: of the shared registry ``registry_url`` if there is one."""
+    try:
+        registry = open_current_registry(data_dir, registry_url)
         model = choose_model(CHAMPION, registry)
+    except UnavailableError as error:
+        remedy = "check the registry's address, and this machine's access to it"
+        return Finding(Verdict.PROBLEM, "model", f"{registry_url}: {error}", remedy)
     except InputError as error:
         remedy = "'stinger models list' shows the others; 'stinger models rollback' returns to the champion before"
         return Finding(Verdict.PROBLEM, "model", str(error), remedy)
     if registry.champion() is None:
         remedy = "'stinger personalise' or 'stinger retrain' makes one from your own shots"
         return Finding(Verdict.NOTE, "model", "the factory model: trained on synthetic sessions only", remedy)
-    return Finding(Verdict.GOOD, "model", f"{model.version}, the registry's champion")
+    whose = "the registry's champion" if registry_url is None else f"the champion of {registry_url}"
+    return Finding(Verdict.GOOD, "model", f"{model.version}, {whose}")

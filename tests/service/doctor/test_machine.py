@@ -7,10 +7,12 @@ import pytest
 
 from models.factory import factory_model_bytes
 from models.registry import Registry
+from models.shared_registry import open_registry
 from service.doctor.finding import Verdict
-from service.doctor.machine import check_data_folder, check_model, check_ports
+from service.doctor.machine import check_data_folder, check_model, check_ports, check_shared_recordings
 from service.sources.port_discovery import BlasterPort
 from stinger.paths import registry_dir
+from stinger.storage_url import parse_storage_url
 
 
 def test_without_a_blaster_the_other_ports_are_named() -> None:
@@ -59,3 +61,26 @@ def test_damaged_champion_is_a_problem(tmp_path: Path) -> None:
     finding = check_model(tmp_path)
     assert finding.verdict is Verdict.PROBLEM
     assert "stinger models" in finding.remedy
+
+
+def test_shared_recordings_are_counted_and_what_keeps_them_from_being_listed_is_a_problem(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    (tmp_path / "hall").mkdir()
+    found = check_shared_recordings(parse_storage_url((tmp_path / "hall").as_uri()))
+    assert (found.verdict, "0 recordings" in found.found) == (Verdict.GOOD, True)
+    missing = check_shared_recordings(parse_storage_url((tmp_path / "nothing").as_uri()))
+    assert missing.verdict is Verdict.PROBLEM
+    assert "nothing" in missing.found
+
+
+def test_the_model_is_that_of_a_shared_registry_if_one_is_configured(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    (tmp_path / "models").mkdir()
+    url = parse_storage_url((tmp_path / "models").as_uri())
+    finding = check_model(tmp_path / "data", url)
+    assert finding.verdict is Verdict.NOTE
+    registry = open_registry(tmp_path / "data", url)
+    registry.promote(registry.add("hall", factory_model_bytes(), {}).id, why="test")
+    finding = check_model(tmp_path / "data", url)
+    assert (finding.verdict, "hall" in finding.found, url.text in finding.found) == (Verdict.GOOD, True, True)
+    assert Registry(registry_dir(tmp_path / "data")).champion() is None
