@@ -110,6 +110,12 @@ def test_usb_variant_listens_on_serial_ports() -> None:
     assert set(services(USB)) <= set(services())
 
 
+def test_in_the_usb_variant_the_page_may_open_the_same_ports_as_the_daemon() -> None:
+    found = services(USB)
+    for key in ("volumes", "device_cgroup_rules", "group_add"):
+        assert found["page"][key] == found["daemon"][key] != []
+
+
 def test_emulated_blaster_and_page_run_in_their_profiles_only() -> None:
     profiles = {name: service["profiles"] for name, service in services().items() if "profiles" in service}
     fleet = {name: ["fleet"] for name in services() if name.startswith(("nats", "fleet"))}
