@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from service.config.config import Config
+from service.config.loading import load_config
 from service.web.actions import Actions
 from service.web.step_times import FILE, StepTimes
 
@@ -38,6 +41,10 @@ class ActionSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "actions", Actions(StepTimes(self.data_dir / FILE)))
+
+    def loaded_config(self) -> Config:
+        """Return the configuration that ``stinger retrain`` would use. Raises :class:`~stinger.errors.InputError`."""
+        return load_config(self.config_file, os.environ, {"data_dir": str(self.data_dir)})
 
     def train_arguments(self) -> list[str]:
         """Return the command line that trains on all recordings."""

@@ -60,6 +60,19 @@ def _position(earlier: Sequence[Step], before: Sequence[Step], label: str) -> in
     return same[number] if number < len(same) else None
 
 
+TYPICAL: Final[Mapping[str, tuple[Step, ...]]] = {
+    "TRAIN": (
+        Step("", 3.0),
+        Step("Reading", 9.6),
+        Step("Building", 1.4),
+        Step("Fitting", 46.6),
+        Step("Thresholds", 16.6),
+    ),
+    "MEASURE": (Step("", 12.0), Step("Reading", 0.1), Step("Scoring", 0.8), Step("Thresholds", 14.1)),
+}
+"""Steps for the first action of a kind, measured with 15 minutes of recordings; kinds that are not here begin without."""
+
+
 class StepTimes:
     """The steps of the newest finished action of each kind, kept in the file ``path``.
 
@@ -110,7 +123,3 @@ def _write(path: Path, steps: Mapping[str, Sequence[Step]]) -> None:
         write_bytes(path, json.dumps(values).encode() + b"\n", lasting=False, secret=True)
     except FileError as error:
         _LOG.warning("step_times_not_kept", reason=str(error))
-
-
-TYPICAL: Final[Mapping[str, tuple[Step, ...]]] = {}
-"""Measured steps, by the name of the kind, for the first action of a kind."""

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.choice import CHAMPION, choose_model
-from models.registry import Registry
+from models.shared_registry import open_current_registry
 from service.config.config import Config
 from service.round_trip.recording_quality import GOOD_MINUTES, quality_of
 from stinger.errors import InputError
 from stinger.packages import install_command
-from stinger.paths import registry_dir
 from stinger.sample import SAMPLE_RATE_HZ
 
 _SAMPLES_PER_MINUTE: Final = 60 * SAMPLE_RATE_HZ
@@ -31,13 +30,15 @@ class Need:
 
     @property
     def met(self) -> bool:
-        """Whether there is enough."""
-        return self.have >= self.enough
+        """Whether there is enough. Where nothing is needed yet, because there are no shots, nothing is not enough."""
+        return 0 < self.have >= self.enough
 
     @property
     def part(self) -> float:
         """Fraction of what is needed that is there: 0 to 1."""
-        return 1.0 if self.met else self.have / self.enough
+        if self.met:
+            return 1.0
+        return self.have / self.enough if self.enough else 0.0
 
     @property
     def text(self) -> str:
@@ -60,7 +61,9 @@ class TrainingNeeds:
 
 
 def training_needs(config: Config) -> TrainingNeeds:
-    """Return what ``stinger retrain`` with ``config`` would find. Reads all recordings: not for an event loop.
+    """Return what ``stinger retrain`` with ``config`` would find, also in shared storage.
+
+    Reads all recordings: not for an event loop.
 
     Raises the errors of :mod:`stinger.errors` for a registry or a folder that cannot be read, and :class:`InputError`
     without the packages for training.
@@ -72,13 +75,14 @@ def training_needs(config: Config) -> TrainingNeeds:
         from service.retraining.training_data import read_training_data  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError(f"training needs the package {error.name}: run {install_command('train')}") from error
-    registry = Registry(registry_dir(config.data_dir))
+    registry = open_current_registry(config.data_dir, config.registry)
     data = read_training_data(
         config.data_dir,
         (),
         max_hours=config.retrain.max_hours,
         min_shot_gap_ms=config.min_shot_gap_ms,
         bar=no_progress_bar,
+        shared=config.recordings,
     )
     champion = choose_model(CHAMPION, registry).model.meta
     seen = seen_positions([champion, *readable_metas(registry.rolled_back_versions())], data)

@@ -35,10 +35,10 @@ def add_pages(client: DaemonClient, data_dir: Path, settings: ActionSettings, li
     """
     add_live_page(client)
     add_device_page(client, data_dir)
-    add_recordings_page(client, data_dir)
+    add_recordings_page(client, settings)
     add_downloads(recordings_dir(data_dir))
     add_recording_page(client, data_dir)
-    add_models_page(client, data_dir)
+    add_models_page(client, settings)
     add_model_page(client, settings)
     add_train_page(client, settings)
     add_personalise_page(client, settings)

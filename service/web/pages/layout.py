@@ -38,6 +38,13 @@ def plain_button(text: str, on_click: Any) -> Text:
     return button
 
 
+def hint(text: str) -> Text:
+    """Return a paragraph that says what else there is to know; hidden if ``text`` is empty."""
+    paragraph = Text(text, "p")
+    paragraph.classes("hint").set_visibility(bool(text))
+    return paragraph
+
+
 @contextmanager
 def page_frame(client: DaemonClient, title: str, current: str = "") -> Iterator[None]:
     """Build the frame of a page with the heading ``title``; what is built within the block is its content.

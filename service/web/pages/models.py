@@ -13,9 +13,11 @@ from nicegui import ui
 from models.choice import FACTORY
 from models.registry import Registry
 from service.base.logs import get_logger
+from service.web.action_settings import ActionSettings
 from service.web.daemon_client import DaemonClient
-from service.web.pages.layout import REFRESH_S, Text, page_frame, plain_button
+from service.web.pages.layout import REFRESH_S, Text, hint, page_frame, plain_button
 from service.web.pages.model import model_url
+from service.web.shared_storage import registry_elsewhere
 from service.web.stored_models import ModelRow, RegistryView, promote, read_registry, roll_back
 from stinger.errors import StingerError
 from stinger.paths import registry_dir
@@ -30,13 +32,14 @@ _COLUMNS: Final = ("Model", "What it is", "Made, UTC", "Shots in time (95\u00a0%
 _LOG = get_logger(__name__)
 
 
-def add_models_page(client: DaemonClient, data_dir: Path) -> None:
+def add_models_page(client: DaemonClient, settings: ActionSettings) -> None:
     """Add the page at ``/models``."""
-    registry = Registry(registry_dir(data_dir))
+    registry = Registry(registry_dir(settings.data_dir))
 
     @ui.page("/models")
     async def models() -> None:
         with page_frame(client, "Models", "Models"):
+            hint(registry_elsewhere(settings))
             in_use = Text("", "p").props('data-fact="in use"')
             content = ui.element("div")
 

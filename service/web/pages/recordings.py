@@ -15,8 +15,10 @@ from nicegui import app, ui
 from starlette.responses import PlainTextResponse, Response
 
 from service.base.logs import get_logger
+from service.web.action_settings import ActionSettings
 from service.web.daemon_client import DaemonClient
-from service.web.pages.layout import Text, page_frame, plain_button
+from service.web.pages.layout import Text, hint, page_frame, plain_button
+from service.web.shared_storage import recordings_elsewhere
 from service.web.stored_recordings import (
     RecordingRow,
     add_upload,
@@ -51,13 +53,14 @@ _UPLOAD: Final = """async (event) => {
 }"""
 
 
-def add_recordings_page(client: DaemonClient, data_dir: Path) -> None:
+def add_recordings_page(client: DaemonClient, settings: ActionSettings) -> None:
     """Add the page at ``/recordings``, and the upload."""
-    folder = recordings_dir(data_dir)
+    folder = recordings_dir(settings.data_dir)
 
     @ui.page("/recordings")
     async def recordings() -> None:
         with page_frame(client, "Recordings", "Recordings"):
+            hint(recordings_elsewhere(settings))
             table = _Table(folder)
             _upload_form(table)
         await table.read()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Final
 
 from nicegui import ui
 
-from service.config.config import Config
-from service.config.loading import load_config
 from service.web.action_settings import UNCHANGED, ActionSettings
 from service.web.actions import Kind
 from service.web.daemon_client import DaemonClient
@@ -52,14 +49,9 @@ def add_train_page(client: DaemonClient, settings: ActionSettings) -> None:
         await _show_needs(needs, settings)
 
 
-def loaded_config(settings: ActionSettings) -> Config:
-    """Return the configuration that ``stinger retrain`` would use. Raises :class:`~stinger.errors.InputError`."""
-    return load_config(settings.config_file, os.environ, {"data_dir": str(settings.data_dir)})
-
-
 async def _show_needs(content: ui.element, settings: ActionSettings) -> None:
     try:
-        found = await asyncio.to_thread(lambda: training_needs(loaded_config(settings)))
+        found = await asyncio.to_thread(lambda: training_needs(settings.loaded_config()))
     except StingerError as error:
         content.clear()
         with content:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,13 +16,14 @@ from playwright.sync_api import BrowserContext, Page, expect
 from hil.emulated import EmulatedBlaster
 from models.factory import factory_model
 from models.graph.export import blaster_model_of
+from service.recording.marking import change_marks
 from service.round_trip.personal_result import PersonalModelResult, PersonalResult, read_result, write_result
 from service.web.action_settings import ActionSettings
 from service.web.actions import Kind
 from service.web.personalisation import LOG_NAME, PERSONAL_FOLDER, Personalisation
 from stinger.errors import FileError, InputError
 from stinger.logs import write_log
-from stinger.mlmd import fingerprint, read_mlmd, write_mlmd
+from stinger.mlmd import BlasterModel, fingerprint, read_mlmd, write_mlmd
 from tests.helpers.cli import invoke
 from tests.helpers.drawing import open_fonts
 from tests.helpers.patience import PATIENCE_S
@@ -132,7 +134,8 @@ def test_a_log_becomes_a_model_on_the_blaster(page_only: Stage, context: Browser
             )
 
 
-def test_a_trained_model_is_shown_uploaded_and_verified(page_only: Stage, page: Page, tmp_path: Path) -> None:
+def keep_model_to_upload(page_only: Stage) -> BlasterModel:
+    """Write the result of a training on a new log, of which one model can be uploaded; return that model."""
     personal = Personalisation(ActionSettings(page_only.data, tuple))
     personal.keep_upload("log.bin", PLAYED.tobytes())
     log = personal.log()
@@ -144,6 +147,11 @@ def test_a_trained_model_is_shown_uploaded_and_verified(page_only: Stage, page: 
     shown = PersonalModelResult("MLP", "ml_model_mlp.bin", 43, beats_chance=True, figures="f", verdict="v", training="")
     refused = replace(shown, menu_name="LR", file="nothing.bin", beats_chance=False)
     write_result(folder, PersonalResult((refused, shown), (), ()))
+    return model
+
+
+def test_a_trained_model_is_shown_uploaded_and_verified(page_only: Stage, page: Page, tmp_path: Path) -> None:
+    model = keep_model_to_upload(page_only)
     page.goto(f"{page_only.address}/personalise")
     expect(page.get_by_text("Uploads MLP, and then compares")).to_be_visible()
     expect(page.locator("[data-fact=menu]")).to_contain_text("choose ML:MLP and set the threshold to 43 %")
@@ -176,6 +184,34 @@ def test_an_unplugged_blaster_is_reported_and_fetching_again_works(
         page.get_by_role("button", name="Fetch the log").click()
         expect(page.locator(outcome("fetch"))).to_contain_text("✓ Finished")
     expect(page.locator("[data-fact=log]")).to_contain_text(f"fetched from {port}")
+
+
+def test_a_blaster_unplugged_during_the_upload_is_reported_and_uploading_again_works(
+    page_only: Stage, page: Page, tmp_path: Path
+) -> None:
+    model = keep_model_to_upload(page_only)
+    begun = threading.Event()
+
+    class WatchedBlaster(EmulatedBlaster):
+        def begin_upload(self) -> None:
+            super().begin_upload()
+            begun.set()
+
+    page.goto(f"{page_only.address}/personalise")
+    expect(page.get_by_text("Uploads MLP, and then compares")).to_be_visible()
+    choose_port(page, str(tmp_path / "blaster"))
+    with device_in_thread(port_of("pty", tmp_path), faults=["lostend"], blaster=WatchedBlaster()):
+        page.get_by_role("button", name="Upload to the blaster").click()
+        assert begun.wait(PATIENCE_S)
+    outcome_text = page.locator(outcome("upload"))
+    expect(outcome_text).to_contain_text("⚠ Failed")
+    expect(outcome_text).to_contain_text("unplugged or switched off")
+    assert "Traceback" not in page.locator("[data-action=upload] pre").inner_text()
+    with device_in_thread(port_of("pty", tmp_path)) as device:
+        page.get_by_role("button", name="Upload to the blaster").click()
+        expect(outcome_text).to_contain_text("✓ Finished")
+        uploaded = {name: device.blaster.models.fingerprints[name] for name in fingerprint(model)}
+        assert uploaded == fingerprint(model)
 
 
 def test_a_file_and_a_recording_can_be_used_instead_and_their_names_are_text(
@@ -271,6 +307,21 @@ def test_a_damaged_result_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "personal.json").write_bytes(content)
     with pytest.raises(FileError, match="train again"):
         read_result(tmp_path)
+
+
+def test_the_marks_of_a_recording_count_in_the_log_that_it_becomes(settings: ActionSettings) -> None:
+    path = write_recording(settings.data_dir / "recordings", "left", NOW_S, PLAYED)
+    personal = Personalisation(settings)
+    personal.use_saved(path)
+    before = personal.quality()
+    change_marks(path, 0, lambda marks: marks.leave_out(0, 30_000))
+    time.sleep(0.002)  # folders are named by the millisecond
+    personal.use_saved(path)
+    after = personal.quality()
+    assert before is not None
+    assert after is not None
+    assert 0 < after.quality.shots < before.quality.shots
+    assert any("30.0 s left out" in note for note in after.notes)
 
 
 def test_the_log_of_a_folder_without_origin_is_still_found(settings: ActionSettings) -> None:

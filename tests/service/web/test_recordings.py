@@ -11,15 +11,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from models.registry import Registry
+from service.recording.marking import change_marks
 from service.recording.sidecar import read_sidecar
 from service.recording.store import sidecar_path
 from service.web.pages.recordings import ROWS_SHOWN
 from service.web.score_history import POINT
 from service.web.scored_recording import score_stored
-from service.web.stored_recordings import add_upload, delete_recording, find_recording, list_rows
+from service.web.stored_recordings import add_upload, delete_recording, find_recording, list_rows, usable_shots
 from stinger.device_name import DeviceName
 from stinger.errors import InputError
-from stinger.logs import read_log, write_log
+from stinger.logs import read_log, read_marked_log, write_log
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.retraining import blind_model
 from tests.helpers.synthetic import synthetic_samples
@@ -124,6 +125,32 @@ def test_downloads_are_the_samples_as_records_and_as_csv(page_only: Stage, recor
     assert read_log(tmp_path / "log.csv").samples.tobytes() == SAMPLES.tobytes()
 
 
+def test_a_bundle_with_the_marks_can_be_downloaded_and_uploaded_again(
+    page_only: Stage, recordings: Path, tmp_path: Path
+) -> None:
+    path = write_recording(recordings, "b1", NOW_S, SAMPLES)
+    marks = change_marks(path, 0, lambda marks: marks.leave_out(10_000, 20_000).mark_not_shot(31_200))
+    answer = httpx.get(f"{page_only.address}/recordings/b1/{path.stem}.zip")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{path.stem}.zip"'
+    (tmp_path / "mine.zip").write_bytes(answer.content)
+    log = read_marked_log(tmp_path / "mine.zip")
+    assert (log.marks, log.samples["trigger"].tolist()) == ((marks,), SAMPLES["trigger"].tolist())
+    query = {"device": "left", "name": "mine.zip"}
+    assert httpx.post(f"{page_only.address}/recordings/upload", params=query, content=answer.content).status_code == 200
+    [kept] = (recordings / "left").glob("*.bin")
+    assert read_marked_log(kept).marks == (marks,)
+
+
+def test_shots_are_counted_without_those_that_are_left_out_or_marked(tmp_path: Path) -> None:
+    path = write_recording(tmp_path, "b1", NOW_S, SAMPLES)
+    assert usable_shots(path) == 6
+    [first, second] = [shot.time_ms for shot in score_stored(path, Registry(tmp_path / "r"), "factory").shots[:2]]
+    change_marks(path, 0, lambda marks: marks.leave_out(0, int(first)))
+    assert usable_shots(path) == 5
+    change_marks(path, 0, lambda marks: marks.mark_not_shot(int(second)))
+    assert usable_shots(path) == 4
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -133,6 +160,7 @@ def test_downloads_are_the_samples_as_records_and_as_csv(page_only: Stage, recor
         "b1/%2e%2e%2f%2e%2e%2fbroker-password",
         "%2e%2e/broker-password.csv",
         "b1/20260101T000000.000Z.json",
+        "%2e%2e/broker-password.zip",
         "b1/20260101T000000.000Z.bin",
         "linked/20260101T000000.000Z.bin",
         "b1/nothing%00.bin",
@@ -148,7 +176,7 @@ def test_downloads_do_not_lead_out_of_the_recordings(page_only: Stage, recording
         (recordings / "linked").symlink_to(secret)
     answer = httpx.get(f"{page_only.address}/recordings/{name}")
     assert answer.status_code == 404
-    assert "secret" not in answer.text
+    assert b"secret" not in answer.content
     (recordings / "linked").unlink()
 
 

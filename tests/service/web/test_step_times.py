@@ -75,7 +75,7 @@ def test_a_damaged_file_is_as_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "step-times.json"
     path.write_bytes(content)
     times = StepTimes(path)
-    assert times.of("TRAIN") == TYPICAL.get("TRAIN", ())
+    assert times.of("TRAIN") == TYPICAL["TRAIN"]
     times.keep("TRAIN", EARLIER)
     assert StepTimes(path).of("TRAIN") == EARLIER
 
