@@ -88,6 +88,7 @@ class DaemonClient:
                 failure.log(str(error), broker=self._address)
             finally:
                 self._connection = None
+                self.state.lose_links()
             await asyncio.sleep(RETRY_S)
 
     async def send(self, name: str, device: DeviceName | None, content: Mapping[str, Any]) -> Answer:

@@ -15,6 +15,11 @@ from stinger.device_name import DAEMON, DeviceName, parse_device_name
 from stinger.errors import InputError
 from stinger.shots import MIN_LEAD_MS
 
+UNKNOWN: Final = "unknown"
+"""The state of a link while no messages of the daemon arrive."""
+STREAMING: Final = "streaming"
+ENDED: Final = ("lost", "ended")
+"""The states of a link that has ended, which stay true when no messages arrive."""
 MOST_DEVICES: Final = 1_000
 """Messages of further devices are ignored."""
 _MARKS_KEPT: Final = 1_000
@@ -90,6 +95,8 @@ class DaemonState:
             self.version = content.text("version")
             self.alarm = content.text("alarm")
             self.alarms = content.texts("alarms")
+            if self.daemon == "offline":
+                self.lose_links()
             return
         try:
             device = parse_device_name(name)
@@ -105,8 +112,18 @@ class DaemonState:
             state = self.devices[device] = DeviceState(device)
         reader(self, state, content)
 
+    def lose_links(self) -> None:
+        """Take note that no messages arrive: what is known of links, wheels and figures may be untrue by now."""
+        for device in self.devices.values():
+            if device.link not in ENDED:
+                device.link, device.link_reason = UNKNOWN, ""
+            device.wheels_on, device.telemetry = False, Content({})
+
     def _take_telemetry(self, state: DeviceState, content: Content) -> None:
         state.telemetry = content
+        # Of another daemon, or of a broker that retains no messages.
+        if state.link == UNKNOWN and content.number("rate_hz"):
+            state.link = STREAMING
         state.wheels_on = content.flag("wheels_on")
 
     def _take_link(self, state: DeviceState, content: Content) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from service.web.daemon_state import DeviceState
+from service.web.daemon_state import UNKNOWN, DeviceState
 from stinger.sample import SAMPLE_RATE_HZ
 
 _LINKS: Final = {
@@ -14,6 +14,7 @@ _LINKS: Final = {
     "silent": "⚠ silent",
     "lost": "✕ lost",
     "ended": "○ ended",
+    UNKNOWN: "? unknown: no messages of the daemon arrive",
 }
 _RATE_FACTOR: Final = 1.25
 """A rate that differs by more than this factor is an alarm; smaller differences come and go on a busy machine."""
@@ -31,6 +32,8 @@ def link_text(state: DeviceState) -> str:
 
 def wheels_text(state: DeviceState) -> str:
     """Return whether the wheels are on."""
+    if state.link == UNKNOWN:
+        return "? unknown"
     return "● on" if state.wheels_on else "○ off"
 
 

@@ -68,9 +68,36 @@ TYPICAL: Final[Mapping[str, tuple[Step, ...]]] = {
         Step("Fitting", 46.6),
         Step("Thresholds", 16.6),
     ),
+    "PERSONAL_TRAINING": (
+        Step("", 15.2),
+        Step("Reading", 0.3),
+        Step("Building", 2.3),
+        Step("Building", 1.9),
+        Step("Fitting", 3.0),
+        Step("Building", 2.3),
+        Step("Fitting", 4.3),
+        Step("Building", 1.7),
+        Step("Fitting", 3.8),
+        Step("Building", 2.6),
+        Step("Fitting", 10.4),
+        Step("Building", 0.3),
+        Step("Training on all", 7.1),
+        Step("Building", 3.9),
+        Step("Building", 4.4),
+        Step("Fitting", 107.8),
+        Step("Building", 3.8),
+        Step("Fitting", 374.6),
+        Step("Building", 2.6),
+        Step("Fitting", 342.9),
+        Step("Building", 5.0),
+        Step("Fitting", 298.7),
+        Step("Building", 0.4),
+        Step("Training on all", 161.2),
+        Step("Drawing", 3.6),
+    ),
     "MEASURE": (Step("", 12.0), Step("Reading", 0.1), Step("Scoring", 0.8), Step("Thresholds", 14.1)),
 }
-"""Steps for the first action of a kind, measured with 15 minutes of recordings; kinds that are not here begin without."""
+"""Steps for the first action of a kind, measured with 6 to 15 minutes of recordings; kinds that are not here begin without."""
 
 
 class StepTimes:

@@ -13,7 +13,7 @@ from service.web.bench_runs import BenchReport, Scenario, list_scenarios, past_r
 from service.web.daemon_client import DaemonClient
 from service.web.long_action import LongAction
 from service.web.pages.action_view import ActionView
-from service.web.pages.layout import Text, page_frame
+from service.web.pages.layout import Text, is_shown, page_frame
 from stinger.errors import StingerError
 
 NO_REPORT: Final = "No report yet. Choose scenarios above and run them: each takes about ten seconds."
@@ -52,8 +52,9 @@ def add_bench_page(client: DaemonClient, settings: ActionSettings) -> None:
 
             ActionView(settings.actions, Kind.BENCH, show_end)
             reports.move()
-        await _show_reports(reports, settings)
-        await _show_choice(choice, settings)
+        if await is_shown():
+            await _show_reports(reports, settings)
+            await _show_choice(choice, settings)
 
 
 async def _show_choice(content: ui.element, settings: ActionSettings) -> None:

@@ -40,18 +40,18 @@ def add_device_page(client: DaemonClient, data_dir: Path) -> None:
         try:
             known = parse_device_name(unquote(name))
         except InputError:
-            with page_frame(client, "No such device"):
+            with page_frame(client, "No such device", "Live"):
                 Text("No device can have this name: see the list of all devices.", "p")
                 ui.link("All devices", "/")
             return
         state = client.state.devices.get(known)
         if state is None:
-            with page_frame(client, known):
+            with page_frame(client, known, "Live"):
                 Text("The daemon has published nothing about this device yet; it is shown here once it does.", "p")
                 ui.link("All devices", "/")
             ui.timer(REFRESH_S, lambda: ui.navigate.reload() if known in client.state.devices else None)
             return
-        with page_frame(client, state.name):
+        with page_frame(client, state.name, "Live"):
             _build(client, state, data_dir)
 
 

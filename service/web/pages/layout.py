@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from nicegui import ui
@@ -13,6 +13,8 @@ from service.web.daemon_client import DaemonClient
 
 REFRESH_S: Final = 0.2
 """How often a page shows what has changed; charts move by themselves."""
+_BROWSER_WITHIN_S: Final = 60.0
+"""A program that fetches the page without running its script never connects."""
 PAGES: Final = {
     "Live": "/",
     "Recordings": "/recordings",
@@ -43,6 +45,17 @@ def hint(text: str) -> Text:
     paragraph = Text(text, "p")
     paragraph.classes("hint").set_visibility(bool(text))
     return paragraph
+
+
+async def is_shown() -> bool:
+    """Wait until a browser shows what there is of the page so far; return whether one does.
+
+    Await it before reading files: a page that is not built within three seconds is replaced by an error.
+    """
+    browser = ui.context.client
+    with suppress(TimeoutError):
+        await browser.connected(_BROWSER_WITHIN_S)
+    return browser.has_socket_connection and not browser.is_deleted
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from service.web.daemon_client import DaemonClient
 from service.web.long_action import LongAction
 from service.web.model_facts import ModelFacts, model_facts
 from service.web.pages.action_view import ActionView
-from service.web.pages.layout import Text, page_frame, plain_button
+from service.web.pages.layout import Text, is_shown, page_frame, plain_button
 from service.web.trade_off import MOST_HOURS, TradeOff, measure_arguments, read_trade_off, store_arguments
 from stinger.errors import StingerError
 from stinger.paths import registry_dir
@@ -29,6 +29,8 @@ NOT_MEASURED: Final = (
     "Not measured here yet. Measuring scores the recordings in this data folder, the newest "
     f"{MOST_HOURS} hours of them at most, and takes seconds to minutes."
 )
+_BUILT_WITHIN_S: Final = 60.0
+"""Opening a model on a busy machine may take longer than the three seconds of other pages."""
 
 
 def model_url(name: str) -> str:
@@ -39,7 +41,7 @@ def model_url(name: str) -> str:
 def add_model_page(client: DaemonClient, settings: ActionSettings) -> None:
     """Add the page at ``/model/NAME``."""
 
-    @ui.page("/model/{name}")
+    @ui.page("/model/{name}", response_timeout=_BUILT_WITHIN_S)
     async def model(name: str) -> None:
         version = unquote(name)
         try:
@@ -53,7 +55,8 @@ def add_model_page(client: DaemonClient, settings: ActionSettings) -> None:
             _build_facts(facts)
             Text("Trade-off", "h2")
             view = _TradeOffView(settings, version)
-        await view.show()
+        if await is_shown():
+            await view.show()
 
 
 def _build_facts(facts: ModelFacts) -> None:

@@ -15,7 +15,7 @@ from models.registry import Registry
 from service.base.logs import get_logger
 from service.web.action_settings import ActionSettings
 from service.web.daemon_client import DaemonClient
-from service.web.pages.layout import REFRESH_S, Text, hint, page_frame, plain_button
+from service.web.pages.layout import REFRESH_S, Text, hint, is_shown, page_frame, plain_button
 from service.web.pages.model import model_url
 from service.web.shared_storage import registry_elsewhere
 from service.web.stored_models import ModelRow, RegistryView, promote, read_registry, roll_back
@@ -42,6 +42,8 @@ def add_models_page(client: DaemonClient, settings: ActionSettings) -> None:
             hint(registry_elsewhere(settings))
             in_use = Text("", "p").props('data-fact="in use"')
             content = ui.element("div")
+            with content:
+                Text("Reading …", "p")
 
         def show_in_use() -> None:
             names = sorted({state.model for state in client.state.devices.values() if state.model})
@@ -58,8 +60,9 @@ def add_models_page(client: DaemonClient, settings: ActionSettings) -> None:
 
         show_in_use()
         ui.timer(REFRESH_S, show_in_use)
-        await look_again()
-        ui.timer(LOOK_AGAIN_S, look_again)
+        if await is_shown():
+            await look_again()
+            ui.timer(LOOK_AGAIN_S, look_again)
 
 
 def _state_of(folder: Path) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from service.web.actions import Kind
 from service.web.daemon_client import DaemonClient
 from service.web.long_action import LongAction
 from service.web.pages.action_view import ActionView
-from service.web.pages.layout import REFRESH_S, Text, page_frame, plain_button
+from service.web.pages.layout import REFRESH_S, Text, is_shown, page_frame, plain_button
 from service.web.pages.port_choice import PortField
 from service.web.pages.train import need_bar, picture
 from service.web.personalisation import PERSONAL_FOLDER, Personalisation
@@ -62,7 +62,8 @@ def add_personalise_page(client: DaemonClient, settings: ActionSettings) -> None
     async def personalise() -> None:
         with page_frame(client, "Personalise", "Personalise"):
             steps = _Steps(personal, settings)
-        await steps.show_all()
+        if await is_shown():
+            await steps.show_all()
 
     @app.post("/personalise/log")
     async def upload(request: Request, name: str = "") -> Response:

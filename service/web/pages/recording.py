@@ -12,7 +12,7 @@ from nicegui import ui
 from models.choice import CHAMPION, FACTORY
 from models.registry import Registry
 from service.web.daemon_client import DaemonClient
-from service.web.pages.layout import Text, page_frame, plain_button
+from service.web.pages.layout import Text, is_shown, page_frame, plain_button
 from service.web.pages.recording_view import RecordingView, ViewChoice, read_part
 from service.web.scored_recording import ScoredRecording
 from service.web.stored_recordings import delete_recording, find_recording
@@ -43,6 +43,8 @@ def add_recording_page(client: DaemonClient, data_dir: Path) -> None:
             content = ui.element("div")
             with content:
                 Text("Reading …", "p")
+        if not await is_shown():
+            return
         try:
             names = await asyncio.to_thread(_model_names, registry)
             with choices:

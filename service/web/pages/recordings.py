@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from service.base.logs import get_logger
 from service.web.action_settings import ActionSettings
 from service.web.daemon_client import DaemonClient
-from service.web.pages.layout import Text, hint, page_frame, plain_button
+from service.web.pages.layout import Text, hint, is_shown, page_frame, plain_button
 from service.web.shared_storage import recordings_elsewhere
 from service.web.stored_recordings import (
     RecordingRow,
@@ -63,7 +63,8 @@ def add_recordings_page(client: DaemonClient, settings: ActionSettings) -> None:
             hint(recordings_elsewhere(settings))
             table = _Table(folder)
             _upload_form(table)
-        await table.read()
+        if await is_shown():
+            await table.read()
 
     @app.post("/recordings/upload")
     async def upload(request: Request, device: str = "", name: str = "") -> Response:

@@ -12,7 +12,7 @@ from service.web.actions import Kind
 from service.web.daemon_client import DaemonClient
 from service.web.long_action import LongAction
 from service.web.pages.action_view import ActionView, start_action
-from service.web.pages.layout import Text, page_frame, plain_button
+from service.web.pages.layout import Text, is_shown, page_frame, plain_button
 from service.web.training_needs import Need, training_needs
 from service.web.training_result import TrainingResult, newest_result
 from stinger.errors import StingerError
@@ -45,6 +45,10 @@ def add_train_page(client: DaemonClient, settings: ActionSettings) -> None:
 
             ActionView(settings.actions, Kind.TRAIN, show_end)
             result.move()  # below what is shown of the action
+            with needs:
+                Text("Reading …", "p")
+        if not await is_shown():
+            return
         await _show_result(result, settings, None)
         await _show_needs(needs, settings)
 

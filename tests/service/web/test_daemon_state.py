@@ -81,3 +81,16 @@ def test_shots_count_as_in_time_if_the_wheels_were_on_for_long_enough() -> None:
     assert [mark.kind for mark in device.marks_since(0)] == ["late", "late", "in time", "in time", "burst"]
     assert [mark.kind for mark in device.marks_since(4)] == ["burst"]
     assert device.marks_since(5) == []
+
+
+def test_links_are_unknown_while_the_daemon_is_offline_until_something_arrives() -> None:
+    state = DaemonState()
+    state.feed("stinger/b1/link", b'{"state": "streaming"}')
+    feed(state, "telemetry", rate_hz=100.0, wheels_on=True)
+    state.feed("stinger/gone/link", b'{"state": "lost"}')
+    state.feed("stinger/daemon/status", b'{"state": "offline"}')
+    device = state.devices[B1]
+    assert (device.link, device.wheels_on, device.telemetry.number("rate_hz")) == ("unknown", False, None)
+    assert state.devices[DeviceName("gone")].link == "lost"
+    feed(state, "telemetry", rate_hz=100.0)
+    assert device.link == "streaming"
