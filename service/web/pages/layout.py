@@ -40,11 +40,10 @@ def plain_button(text: str, on_click: Any) -> Text:
     return button
 
 
-def hint(text: str) -> Text:
-    """Return a paragraph that says what else there is to know; hidden if ``text`` is empty."""
-    paragraph = Text(text, "p")
-    paragraph.classes("hint").set_visibility(bool(text))
-    return paragraph
+def show_hint(text: str) -> None:
+    """Build a paragraph that says what else there is to know; nothing if ``text`` is empty."""
+    if text:
+        Text(text, "p").classes("hint")
 
 
 async def is_shown() -> bool:

@@ -15,7 +15,7 @@ from models.registry import Registry
 from service.base.logs import get_logger
 from service.web.action_settings import ActionSettings
 from service.web.daemon_client import DaemonClient
-from service.web.pages.layout import REFRESH_S, Text, hint, is_shown, page_frame, plain_button
+from service.web.pages.layout import REFRESH_S, Text, is_shown, page_frame, plain_button, show_hint
 from service.web.pages.model import model_url
 from service.web.shared_storage import registry_elsewhere
 from service.web.stored_models import ModelRow, RegistryView, promote, read_registry, roll_back
@@ -39,7 +39,7 @@ def add_models_page(client: DaemonClient, settings: ActionSettings) -> None:
     @ui.page("/models")
     async def models() -> None:
         with page_frame(client, "Models", "Models"):
-            hint(registry_elsewhere(settings))
+            show_hint(registry_elsewhere(settings))
             in_use = Text("", "p").props('data-fact="in use"')
             content = ui.element("div")
             with content:

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from service.base.logs import get_logger
 from service.web.action_settings import ActionSettings
 from service.web.daemon_client import DaemonClient
-from service.web.pages.layout import Text, hint, is_shown, page_frame, plain_button
+from service.web.pages.layout import Text, is_shown, page_frame, plain_button, show_hint
 from service.web.shared_storage import recordings_elsewhere
 from service.web.stored_recordings import (
     RecordingRow,
@@ -60,7 +60,7 @@ def add_recordings_page(client: DaemonClient, settings: ActionSettings) -> None:
     @ui.page("/recordings")
     async def recordings() -> None:
         with page_frame(client, "Recordings", "Recordings"):
-            hint(recordings_elsewhere(settings))
+            show_hint(recordings_elsewhere(settings))
             table = _Table(folder)
             _upload_form(table)
         if await is_shown():
