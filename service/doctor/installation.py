@@ -21,9 +21,8 @@ EXTRAS: Final = {
     "nats": "blasters shared by several daemons",
     "storage": "recordings and models in shared storage",
     "dask": "training on several machines",
-    "xgb": "comparison with XGBoost",
 }
-"""What each extra of ``all`` is for. A missing ``deep`` is not worth a note: it is gigabytes, and few need it."""
+"""What each extra of ``all`` is for. Missing others are not worth a note: they are large, and few need them."""
 
 
 def check_program() -> Finding:
