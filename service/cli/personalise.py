@@ -116,11 +116,11 @@ def personalise_command(
     outdir: Path | None,
     yes: bool,
 ) -> None:
-    """Train models for your blaster on its recording of you, and upload them.
+    """Train models for your blaster on a log of your play, and upload them.
 
     Start the recording in the blaster's menu and play for ten minutes: carry, aim and wait as well as shoot. Leave the
-    blaster switched on, plug it in, and run this command. It fetches the log, trains the two kinds of model that the blaster
-    supports, shows how good they are, and asks before it changes anything on the blaster.
+    blaster switched on, plug it in, and run this command. It fetches the log, trains the two kinds of model that the
+    blaster supports, shows how good they are, and asks before it changes anything on the blaster.
 
     With saved LOGs, of any format and several together, it trains on these instead, and fetches nothing.
     """

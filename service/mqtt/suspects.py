@@ -10,7 +10,7 @@ Key = int | str
 """An event by its number in the outbox, a state by its topic."""
 
 ENDINGS: Final = 5
-"""After so many connections that ended with one message in flight, that message is the cause."""
+"""A message is the cause after this many connections that ended while only it was in flight."""
 TOPIC_FOR_S: Final = 3600.0
 _COUNTED_MAX: Final = 1000
 
@@ -19,8 +19,9 @@ class Suspects:
     """The messages that were in flight when a broker ended a connection.
 
     While there are any (:attr:`open`), messages are to be sent one at a time: those that the broker acknowledges are
-    cleared. One with which ``endings`` connections end, while the broker acknowledges others, is the cause. For a topic
-    that holds for ``topic_for_s`` seconds, in which other messages may work again.
+    cleared. A message is the cause once ``endings`` connections have ended while only it was in flight, and the broker
+    has acknowledged others. A topic is a cause for ``topic_for_s`` seconds: its later messages may be ones that the
+    broker takes.
     """
 
     def __init__(
