@@ -1,11 +1,11 @@
 """Steps of the system's clock while blasters stream, and whether the spin-ups are the same as without any step.
 
 Run: python -m benchmarks.clock_steps [NUMBER OF STEPS]. Needs libfaketime (Debian: faketime) and mosquitto. 100 steps
-take a quarter of an hour, in two daemons at a time. Each daemon reads the same session three times: from an emulated blaster over
-TCP, from a recording, and over MQTT. Its clock is set forward and back by up to a minute (which the daemon follows
-gradually) and by more, from 1970 to now and back, and its process is stopped and continued, also with the clock set
-forward meanwhile, as after suspending. On a busy machine runs without steps differ as well: where the blaster or the
-broker pauses for a quarter of a second, wheels go off.
+take a quarter of an hour, in two daemons at a time. Each daemon reads the same session three times: from an emulated
+blaster over TCP, from a recording, and over MQTT. Its clock is set forward and back by up to a minute (which the daemon
+follows gradually) and by more, from 1970 to now and back, and its process is stopped and continued, also with the clock
+set forward meanwhile, as after suspending. On a busy machine runs without steps differ as well: where the blaster or
+the broker pauses for a quarter of a second, wheels go off.
 """
 
 from __future__ import annotations

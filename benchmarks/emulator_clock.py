@@ -1,6 +1,8 @@
 """Measure how late a process wakes up every 10 ms: with the emulator's timer, the event loop's, and a sleeping thread.
 
-All three take turns of one second, so that a slow moment of the machine affects all. Run: python -m benchmarks.emulator_clock.
+All three take turns of one second, so that a slow moment of the machine affects all.
+
+Run: python -m benchmarks.emulator_clock
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ publish. The table shows how long takeovers took, and whether a sample was left 
 two daemons held a partition at once.
 
 Run: python -m benchmarks.fleet [--daemon-kills 3] [--node-kills 1] [--blasters 200] [--seed 1] [--cost]
-The full run: --daemon-kills 30 --node-kills 10 (about 10 minutes). --cost compares the daemon's CPU time per sample with MQTT.
+The full run: --daemon-kills 30 --node-kills 10 (about 10 minutes). --cost compares the daemon's CPU time per sample
+with MQTT.
 """
 
 from __future__ import annotations

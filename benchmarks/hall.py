@@ -97,7 +97,8 @@ def measure(devices: int) -> None:
         print(
             f"{devices:6,} devices, {devices * 100:,} samples/s: {sent - total(text, 'stinger_samples_total'):,.0f} of "
             f"{sent:,} lost; from reading to decision p50 <= {quantile(text, 'decision', 0.5):g} ms, "
-            f"p99 <= {quantile(text, 'decision', 0.99):g} ms; the last {behind_s:.1f} s behind; daemon {total(text, 'process_cpu_seconds_total'):.1f} s CPU, "
+            f"p99 <= {quantile(text, 'decision', 0.99):g} ms; the last {behind_s:.1f} s behind; "
+            f"daemon {total(text, 'process_cpu_seconds_total'):.1f} s CPU, "
             f"{total(text, 'process_resident_memory_bytes') / 1e6:.0f} MB"
         )
 

@@ -1,8 +1,8 @@
 """What one blaster at 100 Hz costs, in shares of a core and in memory: the daemon, and two minimal processes.
 
-An emulated blaster streams over a pty, mosquitto runs on the loopback. One minimal process only reads the port with the same
-serial library, the other also runs the model after each read. All take turns, since the cost of waking the processor a hundred
-times a second depends on what else it does, for other programs too. Linux only.
+An emulated blaster streams over a pty, mosquitto runs on the loopback. One minimal process only reads the port with the
+same serial library, the other also runs the model after each read. All take turns, since the cost of waking the
+processor a hundred times a second depends on what else it does, for other programs too. Linux only.
 
 Run: python -m benchmarks.idle_cost [rounds]
 """

@@ -1,7 +1,7 @@
 """What invented names of devices cost, and how long a start takes after a kill that left many recordings open.
 
-Run: python -m benchmarks.many_names [NUMBER OF NAMES]. Needs mosquitto. Takes about a minute for 10,000. Each name publishes one
-valid message of a second of samples. Then the daemon is killed, and started again.
+Run: python -m benchmarks.many_names [NUMBER OF NAMES]. Needs mosquitto. Takes about a minute for 10,000. Each name
+publishes one valid message of a second of samples. Then the daemon is killed, and started again.
 """
 
 from __future__ import annotations

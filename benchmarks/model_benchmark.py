@@ -1,8 +1,9 @@
 """The benchmark of eight models, compared with its 72 fits one after another, each on all cores (``n_jobs=-1``).
 
-Run: python -m benchmarks.model_benchmark [SEEDS]. Both do the same fits on the same synthetic 1,086 windows and must agree
-on every metric to three decimals where the model does not depend on the seed; here they agree on all of them. The cost of
-features that a script computes for every fit, row by row in lists, is measured once for each set and multiplied.
+Run: python -m benchmarks.model_benchmark [SEEDS]. Both do the same fits on the same synthetic 1,086 windows and must
+agree on every metric to three decimals where the model does not depend on the seed; here they agree on all of them. The
+cost of features that a script computes for every fit, row by row in lists, is measured once for each set and
+multiplied.
 """
 
 from __future__ import annotations

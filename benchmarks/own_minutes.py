@@ -1,9 +1,10 @@
 """What 2, 5 and 10 minutes of a person's own recording add to a model that was trained on others.
 
-For recordings of several people, a file each. Of each person with more than 12.6 minutes, models are tested on the last 2.5
-minutes, with own minutes from the beginning, and on the first 2.5, with own minutes from the end. They are trained on everyone
-else, on the own minutes alone, or on both, where a row of the person's counts as much as several of others. The weight for
-a person is the one with the highest average precision on all other people. Run, on files that hold one person each:
+For recordings of several people, a file each. Of each person with more than 12.6 minutes, models are tested on the last
+2.5 minutes, with own minutes from the beginning, and on the first 2.5, with own minutes from the end. They are trained
+on everyone else, on the own minutes alone, or on both, where a row of the person's counts as much as several of others.
+The weight for a person is the one with the highest average precision on all other people. Run, on files that hold one
+person each:
 
 python -m benchmarks.own_minutes [--spec mlp:rich] FILE...
 """

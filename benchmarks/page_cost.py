@@ -1,17 +1,18 @@
 """What the page costs: shares of a core of its process and of the daemon, and the daemon's latency, for several viewers.
 
-An emulated blaster streams over TCP to a daemon that publishes scores. Each round measures all of these, one after another:
+An emulated blaster streams over TCP to a daemon that publishes scores. Each round measures all of these, one after
+another:
 
 - no page: the page's process does not run;
 - nobody: it runs, and nobody looks;
-- viewer: a process receives all that a browser does of the blaster's page, and draws nothing: the page's own cost, as if the
-  browser were on another machine;
+- viewer: a process receives all that a browser does of the blaster's page, and draws nothing: the page's own cost, as
+  if the browser were on another machine;
 - browser, nice: Chromium shows the page and draws in software, at the lowest priority;
 - browser, one core: Chromium may use the last core only;
 - browser: Chromium may use the daemon's cores, at its priority.
 
-Latencies are medians of those that the daemon publishes once a second. The ratio is that to 'no page' of the same round, its
-median over all rounds. Linux only.
+Latencies are medians of those that the daemon publishes once a second. The ratio is that to 'no page' of the same
+round, its median over all rounds. Linux only.
 
 Run: python -m benchmarks.page_cost [rounds] [viewer ...]
 """

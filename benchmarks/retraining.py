@@ -2,10 +2,11 @@
 
 Run: python -m benchmarks.retraining [SESSIONS ...]. Each session has eight minutes, each of a different user.
 
-The computing time is the processor time of the configuration's candidates on one core. The cluster, two processes on this
-machine, runs before the clock starts. Its extra time is measured with a contest of logreg alone, whose time is nearly all
-scheduling and moving recordings, training sets and outputs, next to the same contest with two local processes. All must give
-the same result. So no figure depends on how many cores are free on this machine: the documentation calculates with both.
+The computing time is the processor time of the configuration's candidates on one core. The cluster, two processes on
+this machine, runs before the clock starts. Its extra time is measured with a contest of logreg alone, whose time is
+nearly all scheduling and moving recordings, training sets and outputs, next to the same contest with two local
+processes. All must give the same result. So no figure depends on how many cores are free on this machine: the
+documentation calculates with both.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ from stinger.errors import InputError
 class Configuration:
     """A model with its parameters. ``cost`` is the approximate time of a fit, relative to the cheapest model.
 
-    An MLP has no early stopping: like the original benchmark of the blaster's makers, it is fitted on all training rows until
-    the loss no longer falls.
+    An MLP has no early stopping: like the original benchmark of the blaster's makers, it is fitted on all training rows
+    until the loss no longer falls.
     """
 
     name: str

@@ -50,8 +50,8 @@ class ReportRow:
 class BenchmarkReport:
     """A benchmark of ``dataset``, read from ``folder``, complete or interrupted.
 
-    ``shuffled`` is ``None`` if none of its fits was finished. ``chance_std`` is the standard deviation of the mean ROC AUC
-    that unrelated labels give, for this number of test rows and runs.
+    ``shuffled`` is ``None`` if none of its fits was finished. ``chance_std`` is the standard deviation of the mean ROC
+    AUC that unrelated labels give, for this number of test rows and runs.
     """
 
     folder: str

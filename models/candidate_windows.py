@@ -30,8 +30,8 @@ class CandidateWindows:
     """The ``n`` samples of all sessions, one session after another; every array except ``starts`` is ``(n,)``.
 
     ``time_ms`` is one time axis on which the sessions do not overlap. ``exclusion`` holds values of :class:`Exclusion`.
-    ``score`` is the motion of the window that ends at a sample, NaN where no window can end. Session ``s`` has the samples
-    ``[starts[s], starts[s + 1])``.
+    ``score`` is the motion of the window that ends at a sample, NaN where no window can end. Session ``s`` has the
+    samples ``[starts[s], starts[s + 1])``.
     """
 
     time_ms: npt.NDArray[np.int64]

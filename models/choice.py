@@ -1,7 +1,7 @@
 """Choose a model by name: the registry's champion, a version, a file, or the factory model.
 
-A model that was not tried when it was stored is tried in a process of its own first, so that one that takes too much memory
-or time harms nothing here.
+A model that was not tried when it was stored is tried in a process of its own first, so that one that takes too much
+memory or time harms nothing here.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class ChosenModel:
 def choose_model(choice: str, registry: Registry) -> ChosenModel:
     """Load a model by name: ``champion`` (the factory model until there is one), ``factory``, a version, or a file.
 
-    Raises :class:`InputError` for a model that does not exist, is not valid or not what was stored, or takes too much memory
-    or time.
+    Raises :class:`InputError` for a model that does not exist, is not valid or not what was stored, or takes too much
+    memory or time.
     """
     if choice in (FACTORY, CHAMPION):
         return choose_stored_model(choice, registry)
@@ -76,9 +76,9 @@ def choose_stored_model(choice: str, registry: Registry) -> ChosenModel:
 def choose_model_that_works(choice: str, registry: Registry) -> tuple[ChosenModel, str]:
     """Return the model of ``choice``, and an empty text; or else the next best model, and what is wrong with ``choice``.
 
-    The next best model for the champion is the last champion before it that can be used; failing that, and for a version
-    of the registry that cannot be used, it is the factory model. Raises :class:`InputError` for a name that the registry
-    does not have, and for a file: those are mistakes in the configuration.
+    The next best model for the champion is the last champion before it that can be used; failing that, and for a
+    version of the registry that cannot be used, it is the factory model. Raises :class:`InputError` for a name that the
+    registry does not have, and for a file: those are mistakes in the configuration.
     """
     try:
         return choose_model(choice, registry), ""

@@ -50,11 +50,11 @@ def train_cnn(
 ) -> CnnParameters:
     """Train ``networks`` networks and return one whose logit is the mean of theirs.
 
-    They are trained on ``windows`` ``(n, 50, 6)`` and ``labels`` ``(n,)`` of 0 and 1; ``weights`` ``(n,)`` are those of the
-    rows.
+    They are trained on ``windows`` ``(n, 50, 6)`` and ``labels`` ``(n,)`` of 0 and 1; ``weights`` ``(n,)`` are those of
+    the rows.
 
-    For each, there are :data:`EPOCHS`, or as many as make ``least_steps``. Uses one thread, and leaves PyTorch's own random
-    generator and number of threads as they were.
+    For each, there are :data:`EPOCHS`, or as many as make ``least_steps``. Uses one thread, and leaves PyTorch's own
+    random generator and number of threads as they were.
     """
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

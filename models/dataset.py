@@ -39,8 +39,8 @@ INDEX_COLUMNS: Final = ("row", "label", *_INTEGER_COLUMNS, "source", "session")
 class Rows:
     """The origin of each of ``n`` windows; every array is ``(n,)``.
 
-    ``shot_num`` numbers accepted shots over all sessions of a dataset, so each number is one shot; a negative has that of
-    the nearest shot of its session, -1 if there is none. Times are ms since the boot of the row's session. The event
+    ``shot_num`` numbers accepted shots over all sessions of a dataset, so each number is one shot; a negative has that
+    of the nearest shot of its session, -1 if there is none. Times are ms since the boot of the row's session. The event
     is the shot of a positive, the sample right after a negative; ``distance_to_shot_ms`` is event minus shot.
     """
 
@@ -61,8 +61,8 @@ class Rows:
 class Dataset:
     """A training set of ``n`` windows.
 
-    ``windows`` are ``(n, window_samples, 6) int16``, ``labels`` ``(n,) uint8`` (1: a shot follows); ``rows`` is the origin
-    of each, ``meta`` the options and counts of the export.
+    ``windows`` are ``(n, window_samples, 6) int16``, ``labels`` ``(n,) uint8`` (1: a shot follows); ``rows`` is the
+    origin of each, ``meta`` the options and counts of the export.
     """
 
     windows: npt.NDArray[np.int16]
@@ -92,8 +92,8 @@ def check_savable(dataset: Dataset) -> None:
 def write_dataset(folder: StrPath, dataset: Dataset) -> None:
     """Write the four files of ``dataset`` into ``folder``, which must exist. Each file is written atomically.
 
-    The old ``meta.json`` is deleted first and the new one written last: if it is interrupted in between, the folder does
-    not count as a training set.
+    The old ``meta.json`` is deleted first and the new one written last: if it is interrupted in between, the folder
+    does not count as a training set.
     """
     target = Path(folder)
     with os_errors(target / META_FILE):

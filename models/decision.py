@@ -16,7 +16,8 @@ import numpy.typing as npt
 from models.decision_parameters import STEP_MS, DecisionParameters
 
 STALE_RELEASES: Final = 32
-"""How many times the envelope falls in a step once the output is stale: once in each turn of the blaster's fast loop, 3,200
+"""How many times the envelope falls in a step once the output is stale: once in each turn of the blaster's fast loop,
+3,200
 a second. Within 50 ms it is near 0."""
 
 LATE_MS: Final = STEP_MS + STEP_MS // 2
@@ -39,8 +40,8 @@ class Switch:
 class Decisions:
     """The decisions for a block of n samples.
 
-    ``wheels`` ``(n,) bool`` and ``envelope`` ``(n,) float64`` are the state after each sample. ``switches`` are all changes
-    in order of time, including those between two samples.
+    ``wheels`` ``(n,) bool`` and ``envelope`` ``(n,) float64`` are the state after each sample. ``switches`` are all
+    changes in order of time, including those between two samples.
     """
 
     wheels: npt.NDArray[np.bool_]
@@ -51,11 +52,12 @@ class Decisions:
 class Decision:
     """The state of the wheels of one blaster. Starts with wheels off and the envelope at 0.
 
-    Each sample updates the envelope s once, with its probability p: ``s += a * (p - s)``, where a is ``attack`` if p > s
-    and ``release`` otherwise; then the wheels go on if s >= ``on``, off if s < ``off``. A sample without a probability
-    (NaN), and each 10 ms step without a sample (the time between samples, rounded to steps), does the same with the last
-    probability, until that is ``stale_ms`` old: then the wheels go off, and until the next output they stay off and the
-    envelope falls :data:`STALE_RELEASES` times a step. A step back in time is another boot: the state is reset.
+    Each sample updates the envelope s once, with its probability p: ``s += a * (p - s)``, where a is ``attack`` if p >
+    s and ``release`` otherwise; then the wheels go on if s >= ``on``, off if s < ``off``. A sample without a
+    probability (NaN), and each 10 ms step without a sample (the time between samples, rounded to steps), does the same
+    with the last probability, until that is ``stale_ms`` old: then the wheels go off, and until the next output they
+    stay off and the envelope falls :data:`STALE_RELEASES` times a step. A step back in time is another boot: the state
+    is reset.
 
     >>> decision = Decision(DecisionParameters(attack=1.0))
     >>> decision.step(1000, 0.3), decision.step(1010, 0.9)

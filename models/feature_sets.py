@@ -15,12 +15,15 @@ MAX_WINDOW_SAMPLES: Final = 65_536
 """The longest window, 11 minutes at 100 Hz: sums of raw channels and of their squares stay exact in float64."""
 
 MOTION_SIGNALS: Final = ("accel_mag", "gyro_mag", "accel_change", "gyro_change")
-"""What ``motion`` describes: the magnitudes of both sensors, and the sizes of their changes from sample to sample, of which
+"""What ``motion`` describes: the magnitudes of both sensors, and the sizes of their changes from sample to sample, of
+which
 that of the accelerometer is called jerk."""
 MOTION_SPANS: Final = (10, 25, 50)
 """``motion`` describes the last 100, 250 and 500 ms: as many samples, the last of them a whole window."""
 MOTION_SLICES: Final = 5
-"""``motion`` has the largest value of each of five slices of a window, 100 ms each; of magnitudes, the smallest as well."""
+"""``motion`` has the largest value of each of five slices of a window, 100 ms each; of magnitudes, the smallest as
+well.
+"""
 
 KERNELS: Final = 84
 KERNEL_LENGTH: Final = 9

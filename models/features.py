@@ -25,8 +25,8 @@ TrainingInput = npt.NDArray[np.float32] | npt.NDArray[np.int16]
 def training_input(windows: npt.NDArray[np.int16], name: str) -> TrainingInput:
     """Return what an estimator on feature set ``name`` is fitted on and applied to, ``(n, k)`` for ``windows`` ``(n, w, 6)``.
 
-    They are the features, or for ``raw`` and a set of :data:`FITTED_SETS` the windows, ``(n, 6 w) int16``; the estimator's
-    first step then computes the features. Raises as :func:`compute_features` does.
+    They are the features, or for ``raw`` and a set of :data:`FITTED_SETS` the windows, ``(n, 6 w) int16``; the
+    estimator's first step then computes the features. Raises as :func:`compute_features` does.
     """
     if name in FITTED_SETS or name == RAW:
         feature_count(name, windows.shape[1])  # raises for windows that the set does not have
@@ -40,11 +40,11 @@ def compute_features(
     """Compute the feature set ``name`` of ``windows`` ``(n, w, 6) int16`` in raw LSB, as ``(n, k) float32``; n may be 0.
 
     The order is that of :func:`models.feature_sets.feature_names`. Windows may overlap in memory, as in
-    ``sliding_window_view``: no array as large as all windows is allocated except the result. ``chunk_samples`` are processed
-    at a time.
+    ``sliding_window_view``: no array as large as all windows is allocated except the result. ``chunk_samples`` are
+    processed at a time.
 
-    Raises :class:`InputError` for an unknown name or a window of a length that the feature set does not have, ``ValueError``
-    for an array of another shape or type.
+    Raises :class:`InputError` for an unknown name or a window of a length that the feature set does not have,
+    ``ValueError`` for an array of another shape or type.
     """
     if windows.ndim != 3 or windows.shape[2] != len(CHANNELS) or windows.shape[1] < 1:  # noqa: PLR2004
         raise ValueError(f"windows are (n, w, {len(CHANNELS)}) with w >= 1, not {windows.shape}")

@@ -40,8 +40,8 @@ class Fold:
 class HeldOut:
     """A test on held-out sessions: those of ``sessions`` at ``positions``; ``folds`` test each of them exactly once.
 
-    ``changed`` are changed copies of the sessions, all of them several times over. Where a fold tests a part of a session, the
-    same part of its copies is tested as well; nothing is trained on copies.
+    ``changed`` are changed copies of the sessions, all of them several times over. Where a fold tests a part of a
+    session, the same part of its copies is tested as well; nothing is trained on copies.
     """
 
     sessions: tuple[Session, ...]
@@ -61,10 +61,10 @@ def folds_by_time(
     """Return ``count`` folds; each tests one of ``count`` contiguous blocks of equal length of every session.
 
     Training uses only samples more than ``guard_ms`` away from the tested block, so that no training window shares a
-    sample with a tested window, if windows are no longer than that. It also leaves out the ``clear_ms`` (lead and window)
-    before a trigger edge in guard or block: a window there would look like one that no shot follows. A session whose
-    blocks would be shorter than ``guard_ms`` is tested as a whole in one of the folds. Raises :class:`InputError` if
-    this applies to all sessions.
+    sample with a tested window, if windows are no longer than that. It also leaves out the ``clear_ms`` (lead and
+    window) before a trigger edge in guard or block: a window there would look like one that no shot follows. A session
+    whose blocks would be shorter than ``guard_ms`` is tested as a whole in one of the folds. Raises :class:`InputError`
+    if this applies to all sessions.
     """
     cut = [_blocks(session, count, guard_ms) for session in sessions]
     if not any(cut):

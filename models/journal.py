@@ -53,8 +53,8 @@ class Journal:
     def promoted(self, current: str | None) -> list[str]:
         """Return the promoted versions that were not rolled back, which form a stack, the last one at its end.
 
-        ``current`` is the champion, which shows whether the last change of the journal took place; if it is not the id of
-        a version, the last change counts.
+        ``current`` is the champion, which shows whether the last change of the journal took place; if it is not the id
+        of a version, the last change counts.
         """
         stack: list[str] = []
         changes = [

@@ -35,8 +35,8 @@ Rows = npt.NDArray[np.int16]
 class KernelFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type hints
     """Turns windows, flattened to ``(n, 300) int16``, into the features ``(n, 1344) float32`` of random kernels.
 
-    ``fit`` chooses the channels of each kernel at random, scales each channel by its standard deviation over the rows, and
-    takes the thresholds from the kernels' outputs on them. ``parameters_`` is what was fitted.
+    ``fit`` chooses the channels of each kernel at random, scales each channel by its standard deviation over the rows,
+    and takes the thresholds from the kernels' outputs on them. ``parameters_`` is what was fitted.
     """
 
     def __init__(self, random_state: int = 0) -> None:

@@ -1,6 +1,7 @@
 """The envelope of a whole recording, computed once, and the spin-ups at any threshold on it.
 
-The envelope does not depend on the threshold, so a sweep over thresholds needs it only once for each attack and release.
+The envelope does not depend on the threshold, so a sweep over thresholds needs it only once for each attack and
+release.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ class Levels:
 
     A gap has steps without a sample.
 
-    ``time_ms`` ``(k,)`` is the time of each step, ``sample`` ``(k,)`` the sample at or before which it comes. Wheels go on at
-    a step where ``rise`` ``(k,)`` is at least the threshold, and off where ``fall`` ``(k,)`` is below the lower one: both are
-    the envelope, or minus infinity where wheels cannot go on, or go off at any level, because the output is stale.
+    ``time_ms`` ``(k,)`` is the time of each step, ``sample`` ``(k,)`` the sample at or before which it comes. Wheels go
+    on at a step where ``rise`` ``(k,)`` is at least the threshold, and off where ``fall`` ``(k,)`` is below the lower
+    one: both are the envelope, or minus infinity where wheels cannot go on, or go off at any level, because the output
+    is stale.
     """
 
     time_ms: npt.NDArray[np.int64]

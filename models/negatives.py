@@ -34,8 +34,8 @@ class NegativeOptions:
 
     ``far`` takes windows from anywhere, ``near`` those that end between ``near_min_ms`` and ``near_max_ms`` before a
     positive window starts, ``mixed`` ``round(mult * mixed_near_frac)`` near ones for each positive and the rest far.
-    At most ``mult`` are chosen per positive, with their ends at least ``min_sep_ms`` apart. ``min_motion_quantile`` removes
-    the candidates with the least motion; ``match_pos_motion`` keeps those whose motion is between the quantiles
+    At most ``mult`` are chosen per positive, with their ends at least ``min_sep_ms`` apart. ``min_motion_quantile``
+    removes the candidates with the least motion; ``match_pos_motion`` keeps those whose motion is between the quantiles
     ``pos_motion_q`` and ``1 - pos_motion_q`` of the positives. Raises :class:`InputError` for invalid values.
     """
 
@@ -83,7 +83,9 @@ RECOMMENDED: Final = NegativeOptions(
     avoid_edges="all",
     avoid_post_ms=2000,
 )
-"""Harder negatives than the defaults of an export: models trained on them have fewer long stretches of high probability."""
+"""Harder negatives than the defaults of an export: models trained on them have fewer long stretches of high
+probability.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,9 @@
 """Find the stretches of recordings that hold the same readings, whatever their names, clocks and file formats.
 
-Two recordings overlap where the same readings of the sensor, all six axes equal, follow each other in the same order. Times
-are not compared. Samples may be missing in one of the two, at random or regularly, as in a thinned stream. Readings that
-occur often in a recording, as at rest, are not enough: only rare ones show where two recordings are the same.
+Two recordings overlap where the same readings of the sensor, all six axes equal, follow each other in the same order.
+Times are not compared. Samples may be missing in one of the two, at random or regularly, as in a thinned stream.
+Readings that occur often in a recording, as at rest, are not enough: only rare ones show where two recordings are the
+same.
 """
 
 from __future__ import annotations
@@ -127,7 +128,8 @@ class _Joined:
     def matches_between(self) -> tuple[_Positions, _Positions]:
         """Return positions of readings, and for each a position with the same reading in an earlier recording.
 
-        Only readings that occur once in each recording are matched, each with the first and the last recording before it.
+        Only readings that occur once in each recording are matched, each with the first and the last recording before
+        it.
         """
         order = self._order[self._occurrences()[1] == 1]
         index = np.arange(order.size)

@@ -1,8 +1,9 @@
 """The registry: a folder with all stored models, the model in use (the champion), and a journal of all changes.
 
 ``versions/<time>-<name>/`` contains ``model.onnx``, ``report.json``, ``stored.json`` and, if the blaster can run the
-model, ``model.mlmd``; ``champion`` is one line, the name of the version in use; ``journal.jsonl`` has a line for each change.
-If a process is killed at any moment, each version is complete or absent, and the champion is the old or the new one.
+model, ``model.mlmd``; ``champion`` is one line, the name of the version in use; ``journal.jsonl`` has a line for each
+change. If a process is killed at any moment, each version is complete or absent, and the champion is the old or the new
+one.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class Registry:
     def champion(self) -> Version | None:
         """Return the version in use, ``None`` if none was ever promoted.
 
-        Raises :class:`FileError` if the champion's version was deleted, or the file that names it was deleted or damaged.
+        Raises :class:`FileError` if the champion's version was deleted, or the file that names it was deleted or
+        damaged.
         """
         name = self._champion_id()
         path = self.folder / CHAMPION_FILE

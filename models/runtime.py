@@ -1,7 +1,8 @@
 """The only import of ONNX Runtime, with its telemetry disabled.
 
-Since 1.29 its official builds send usage data to their maker and write a database in the user's cache folder, unless this
-variable is set before the library is loaded; on Windows, events go to the system's tracing until they are disabled.
+Since 1.29 its official builds send usage data to their maker and write a database in the user's cache folder, unless
+this variable is set before the library is loaded; on Windows, events go to the system's tracing until they are
+disabled.
 """
 
 from __future__ import annotations

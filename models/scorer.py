@@ -138,10 +138,9 @@ class Scorer:
         window[-1] = axes(samples)[0]
         self._filled[slot] = filled
         self._last_ms[slot] = time_ms
-        if filled >= WINDOW_SAMPLES:
-            probability = self.model.probability(window[None])
-        else:
-            probability = np.full(1, np.nan, dtype=np.float32)
+        probability = (
+            self.model.probability(window[None]) if filled >= WINDOW_SAMPLES else np.full(1, np.nan, dtype=np.float32)
+        )
         return Scores(probability, _ONE_BLOCK, _FIRST if reset else _NONE)
 
     def _count(

@@ -36,9 +36,10 @@ def make_split(name: str, labels: Labels, rows: Rows, *, test_size: float, seed:
 
     * ``random``: each class in proportion.
     * ``time``: tests on the end of each session, by time of event. Each session is split by itself, because each clock
-      starts at 0 and times of two sessions cannot be compared. A session of one row is trained on. Independent of ``seed``.
-    * ``group``: shots are drawn, each with all rows that have its number; rows of a session without a shot stay together.
-      The same seed draws the same shots as the original training script.
+      starts at 0 and times of two sessions cannot be compared. A session of one row is trained on. Independent of
+      ``seed``.
+    * ``group``: shots are drawn, each with all rows that have its number; rows of a session without a shot stay
+      together. The same seed draws the same shots as the original training script.
     * ``session``: whole sessions are drawn.
 
     A draw of groups or sessions that leaves a side without a class is repeated with the same random generator. Raises

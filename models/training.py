@@ -20,9 +20,9 @@ from models.turning import with_turned
 class TrainingOptions:
     """How to train; the defaults are those of ``stinger train``.
 
-    ``max_rows`` of 0 means all rows. With ``refit``, one model is fitted on the train side and measured, and another one,
-    fitted on all used rows, is returned. With ``turned_deg``, models are fitted on a turned copy of each row as well
-    (:mod:`models.turning`), and measured on rows as they are.
+    ``max_rows`` of 0 means all rows. With ``refit``, one model is fitted on the train side and measured, and another
+    one, fitted on all used rows, is returned. With ``turned_deg``, models are fitted on a turned copy of each row as
+    well (:mod:`models.turning`), and measured on rows as they are.
     """
 
     spec: ModelSpec
@@ -39,8 +39,8 @@ class TrainingOptions:
 class TrainingResult:
     """A fitted model and its metrics.
 
-    ``rows`` ``(m,)`` are the rows of the dataset that were used; ``split`` indexes ``rows``. ``warnings`` are lines for a
-    user, such as that the MLP did not converge.
+    ``rows`` ``(m,)`` are the rows of the dataset that were used; ``split`` indexes ``rows``. ``warnings`` are lines for
+    a user, such as that the MLP did not converge.
     """
 
     fitted: FittedModel

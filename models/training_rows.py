@@ -75,8 +75,8 @@ def row_rule(sessions: Sequence[Session], options: RowOptions) -> RowRule:
 class TrainingRows:
     """The training rows of one session.
 
-    ``inputs`` maps each feature set to the rows ``(n, k)`` for ``n`` windows that estimators are fitted on; ``labels`` are ``(n,) uint8``; ``sha256``
-    is the hash of windows and labels. If there are no rows, ``warning`` is the reason.
+    ``inputs`` maps each feature set to the rows ``(n, k)`` for ``n`` windows that estimators are fitted on; ``labels``
+    are ``(n,) uint8``; ``sha256`` is the hash of windows and labels. If there are no rows, ``warning`` is the reason.
     """
 
     session: str
@@ -138,7 +138,8 @@ def join_with_base(
 ) -> tuple[dict[str, TrainingInput], npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
     """Return what :func:`join_rows` does for ``parts`` and the rows of ``base``, and the weight of each row.
 
-    Own rows have the weight 1. There are no weights without ``base``. Raises :class:`InputError` without a shot in ``parts``.
+    Own rows have the weight 1. There are no weights without ``base``. Raises :class:`InputError` without a shot in
+    ``parts``.
     """
     inputs, labels = join_rows(parts, feature_sets)
     if base is None:

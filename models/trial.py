@@ -1,7 +1,7 @@
 """Try a model in a process of its own, with limits on memory and time, before it is accepted.
 
-A file of one kilobyte can ask for ten gigabytes, keep a processor busy for half a minute, or crash the library that runs
-it. In a process of its own it harms nothing.
+A file of one kilobyte can ask for ten gigabytes, keep a processor busy for half a minute, or crash the library that
+runs it. In a process of its own it harms nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class TrialLimits:
     memory_bytes: int = 1024 * _MEGABYTE
     """In addition to what the process needs without a model. A forest of 600 trees takes about 100 MB.
 
-    Only Linux refuses more at once. On macOS the peak is compared afterwards; Windows has no limit but that of the time.
+    Only Linux refuses more at once. On macOS the peak is compared afterwards; Windows has no limit but that of the
+    time.
     """
     processor_s: float = 5.0
     """Processor time for opening the model and trying it on a few thousand windows."""
@@ -58,8 +59,9 @@ class Trial:
 def try_model(data: bytes, limits: TrialLimits = LIMITS) -> Trial:
     """Open the model in ``data``, the content of a file, and score test windows, in another process.
 
-    Takes about half a second, most of it to start that process. Raises :class:`InputError` for a model that is not valid
-    (see :func:`models.model_file.open_model`), and for one that needs more memory or time than ``limits`` allow; only
+    Takes about half a second, most of it to start that process. Raises :class:`InputError` for a model that is not
+    valid (see :func:`models.model_file.open_model`), and for one that needs more memory or time than ``limits`` allow;
+    only
     :func:`check_speed` compares the time for a sample.
     """
     check_contents(data)  # needs no process, and refuses at once what is no model

@@ -1,7 +1,8 @@
 """The process that :func:`models.trial.try_model` starts: ``python -m models.trial_process MEMORY_BYTES PROCESSOR_S``.
 
-Reads a model file from standard input, and writes one JSON object: ``us_per_sample`` and ``memory_bytes``, or ``problem``,
-or ``memory`` if the memory was not enough. Ends with the exit code :data:`~models.trial.TOO_SLOW_EXIT` when the processor time is used up.
+Reads a model file from standard input, and writes one JSON object: ``us_per_sample`` and ``memory_bytes``, or
+``problem``, or ``memory`` if the memory was not enough. Ends with the exit code :data:`~models.trial.TOO_SLOW_EXIT`
+when the processor time is used up.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ def _limit_memory(memory_bytes: int) -> None:
     """Limit the memory to what is in use now and ``memory_bytes``, where the system can; see also :func:`_peak_bytes`."""
     if sys.platform == "win32":
         return
-    # Where memory runs out nevertheless, this process is to be ended, not the one that serves. Only Linux has these files.
+    # Where memory runs out nevertheless, this process is to be ended, not the one that serves. Only Linux has these
+    # files.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_END, encoding="ascii")
     # A hardened service may not change limits.

@@ -17,7 +17,9 @@ Windows = npt.NDArray[np.int16]
 Vectors = npt.NDArray[np.float64]
 
 SCALED_BY: Final = 0.1
-"""Turned training windows are also scaled, by a random factor of 1 plus or minus this: another person moves faster or slower."""
+"""Turned training windows are also scaled, by a random factor of 1 plus or minus this: another person moves faster or
+slower.
+"""
 
 _CHUNK: Final = 4096
 _TURNED: Final = 0x7475726E
@@ -39,7 +41,8 @@ def with_turned(
 ) -> tuple[Windows, npt.NDArray[np.uint8]]:
     """Return ``windows`` ``(n, w, 6)`` and ``labels`` ``(n,)``, each followed by a copy of it: ``2 n`` rows, in the same order.
 
-    The copy is turned by a random angle of up to ``degrees`` about a random axis, and scaled by up to :data:`SCALED_BY`.
+    The copy is turned by a random angle of up to ``degrees`` about a random axis, and scaled by up to
+    :data:`SCALED_BY`.
     """
     rng = np.random.default_rng([_TURNED, seed])
     count = windows.shape[0]

@@ -76,10 +76,10 @@ class DueSamples:
 class Playback:
     """A position in a schedule that is played once and then repeated ``loops`` times; ``None`` repeats it for ever.
 
-    All times are in ns of one clock of the caller's. At a ``speed`` above 0 each sample is due at its own time, divided by
-    the speed and counted from ``start_ns``; the schedule is absolute, so a late call to :meth:`take` delays nothing after
-    it. At speed 0 everything is due at once; samples then count as taken at their own pace, the last one at the time at
-    which the pass began.
+    All times are in ns of one clock of the caller's. At a ``speed`` above 0 each sample is due at its own time, divided
+    by the speed and counted from ``start_ns``; the schedule is absolute, so a late call to :meth:`take` delays nothing
+    after it. At speed 0 everything is due at once; samples then count as taken at their own pace, the last one at the
+    time at which the pass began.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Pins every package that the program and its tools need, with hashes, in ``requirements/``.
 
-Run: python -m scripts.lock [--upgrade], after a change of the requirements in pyproject.toml. Needs uv. Without ``--upgrade``, versions
-that still fit stay. The files hold for every system and for each Python that pyproject.toml allows; which index the files came from is
-not in them.
+Run: python -m scripts.lock [--upgrade], after a change of the requirements in pyproject.toml. Needs uv. Without
+``--upgrade``, versions that still fit stay. The files hold for every system and for each Python that pyproject.toml
+allows; which index the files came from is not in them.
 """
 
 from __future__ import annotations

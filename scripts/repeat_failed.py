@@ -2,8 +2,8 @@
 
 Run: python -m scripts.repeat_failed [OPTIONS OF PYTEST], in the folder in which pytest ran.
 
-The exit code is 0 when all passed alone. It is 1 when one failed alone too, or when more than three had failed: so many are no
-accident, and none is run again.
+The exit code is 0 when all passed alone. It is 1 when one failed alone too, or when more than three had failed: so many
+are no accident, and none is run again.
 """
 
 from __future__ import annotations

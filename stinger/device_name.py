@@ -55,10 +55,10 @@ def make_device_name(text: str) -> DeviceName:
 def folder_of_device(device: DeviceName) -> str:
     """Return the name of the folder for the recordings of ``device``, which every supported system can create.
 
-    It is the device's name; a name that Windows reserves, such as ``COM3`` or ``nul``, gets a ``=`` at its end, on every
-    system, so that a data folder can be moved between systems. Different devices have different folder names. Where the
-    file system ignores case, names that only differ in case lead to the same folder: the recordings in it still are
-    separate files, and the sidecar of each one names its device.
+    It is the device's name; a name that Windows reserves, such as ``COM3`` or ``nul``, gets a ``=`` at its end, on
+    every system, so that a data folder can be moved between systems. Different devices have different folder names.
+    Where the file system ignores case, names that only differ in case lead to the same folder: the recordings in it
+    still are separate files, and the sidecar of each one names its device.
 
     >>> folder_of_device(DeviceName("left")), folder_of_device(DeviceName("COM3"))
     ('left', 'COM3=')

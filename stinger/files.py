@@ -27,9 +27,9 @@ _PART_BYTES: Final = 2**20
 def read_bytes(path: StrPath, *, at_most: int = READ_MAX_BYTES) -> bytes:
     """Return the content of a regular file.
 
-    Raises :class:`FileError` if the operating system refuses, for a file of more than ``at_most`` bytes, and for anything
-    that is not a regular file, such as a pipe or a device: opening or reading one may wait for ever, and opening some has
-    effects of its own.
+    Raises :class:`FileError` if the operating system refuses, for a file of more than ``at_most`` bytes, and for
+    anything that is not a regular file, such as a pipe or a device: opening or reading one may wait for ever, and
+    opening some has effects of its own.
     """
     with open_regular(path) as file:
         too_large = os.fstat(file.fileno()).st_size > at_most
@@ -82,10 +82,10 @@ def os_errors(path: StrPath) -> Iterator[None]:
 def atomic_output(path: StrPath, *, lasting: bool = True, secret: bool = False) -> Iterator[BinaryIO]:
     """Yield a binary file that replaces ``path`` when the block ends, and is deleted when the block raises.
 
-    Other processes see the old file or the complete new one, even after a crash: the bytes are on disk before the rename.
-    With ``lasting=False`` it does not wait for the disk: then a crash of the whole machine may leave an empty file.
-    A symbolic link is followed, an existing file keeps its mode; with ``secret``, only the owner can read the file.
-    Raises :class:`FileError` if the system refuses.
+    Other processes see the old file or the complete new one, even after a crash: the bytes are on disk before the
+    rename. With ``lasting=False`` it does not wait for the disk: then a crash of the whole machine may leave an empty
+    file. A symbolic link is followed, an existing file keeps its mode; with ``secret``, only the owner can read the
+    file. Raises :class:`FileError` if the system refuses.
     """
     with os_errors(path):
         target = _target(path)
@@ -148,8 +148,8 @@ def write_many(files: Mapping[Path, bytes]) -> None:
 def replace_path(source: StrPath, target: StrPath, *, patience_s: float = REPLACE_PATIENCE_S) -> None:
     """Rename ``source`` to ``target``, replacing a file of that name. Raises ``OSError``.
 
-    Windows refuses this while another program has one of them open, such as a reader or a virus scanner; there it is tried
-    again for ``patience_s`` seconds.
+    Windows refuses this while another program has one of them open, such as a reader or a virus scanner; there it is
+    tried again for ``patience_s`` seconds.
     """
     end_s = time.monotonic() + patience_s
     while True:

@@ -28,7 +28,9 @@ _LONG_MIN: Final = 3
 _PAUSE_MS: Final = 1000
 """A longer step is a pause, even if it occurs often, unless most steps are about as long."""
 _EVEN_MIN: Final = 0.85
-"""Smallest fraction of regular steps in an even stream. If more samples are lost, only the samples that remain are counted."""
+"""Smallest fraction of regular steps in an even stream. If more samples are lost, only the samples that remain are
+counted.
+"""
 _SHORT_MAX: Final = 0.02
 """Largest fraction of shorter steps in an even stream."""
 _MULTIPLE_TOLERANCE: Final = 0.2
@@ -42,8 +44,8 @@ _UNIFORM: Final = 0.98
 class SampleRate:
     """The rate of a stretch of samples, by its timestamps.
 
-    ``step_ms`` is the time between two samples, ``None`` where it is unknown. ``tick_ms`` is the step in which most of the
-    time advances: much longer than ``step_ms`` where many samples have the same timestamp.
+    ``step_ms`` is the time between two samples, ``None`` where it is unknown. ``tick_ms`` is the step in which most of
+    the time advances: much longer than ``step_ms`` where many samples have the same timestamp.
     """
 
     step_ms: float | None
@@ -95,9 +97,9 @@ def rate_text(rate_hz: float) -> str:
 def measure_rate(time_ms: npt.NDArray[np.int64]) -> SampleRate:
     """Return the rate of samples at ``time_ms`` ``(n,)``, ascending, in ms.
 
-    If steps are even except for lost samples, it is that of the regular step, unless models can use only what remains of
-    it. Elsewhere (timestamps of a coarse clock, bursts, batches with one timestamp, jitter) it is the number of samples over
-    the time that they cover, without gaps.
+    If steps are even except for lost samples, it is that of the regular step, unless models can use only what remains
+    of it. Elsewhere (timestamps of a coarse clock, bursts, batches with one timestamp, jitter) it is the number of
+    samples over the time that they cover, without gaps.
 
     >>> measure_rate(np.arange(100) * 10).hz
     100.0

@@ -25,10 +25,10 @@ def counted(number: int, noun: str) -> str:
 def printable(text: str, *, keep: str = "", instead: str | None = None, json: bool = False) -> str:
     r"""Return ``text``, which may come from outside, for a terminal or a line of a log.
 
-    Characters that do not print are escaped, or replaced by ``instead``, except those in ``keep`` and spaces of all kinds. A
-    terminal may obey control characters, a line break may begin a line that looks like another message, and characters that
-    change the direction of writing may hide what is there. With ``json``, the escapes are those of JSON, so that a document in
-    ``text`` stays one.
+    Characters that do not print are escaped, or replaced by ``instead``, except those in ``keep`` and spaces of all
+    kinds. A terminal may obey control characters, a line break may begin a line that looks like another message, and
+    characters that change the direction of writing may hide what is there. With ``json``, the escapes are those of
+    JSON, so that a document in ``text`` stays one.
 
     >>> print(printable("b1\x1b[2J\nready:"))
     b1\x1b[2J\nready:

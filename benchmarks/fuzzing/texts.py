@@ -119,8 +119,10 @@ def example_events() -> tuple[bytes, ...]:
     """Return events: the topic, a line end, and the payload."""
     time = '"time": "2026-01-31T17:02:03.456Z", "unix_s": 1769878923.456'
     events = {
-        "left/shot": f'{{{time}, "device": "left", "id": "1", "accepted": true, "wheels_on": true, "lead_ms": 120.5, "peak_probability": 0.9}}',
-        "left/spinup": f'{{{time}, "device": "left", "device_ms": 1200, "state": "on", "probability": 0.7, "with_shot": null, "duration_ms": null}}',
+        "left/shot": f'{{{time}, "device": "left", "id": "1", "accepted": true, "wheels_on": true, '
+        '"lead_ms": 120.5, "peak_probability": 0.9}',
+        "left/spinup": f'{{{time}, "device": "left", "device_ms": 1200, "state": "on", '
+        '"probability": 0.7, "with_shot": null, "duration_ms": null}',
         "left/false_spinup": f'{{{time}, "duration_ms": 800.25, "peak_probability": 0.7}}',
         "left/telemetry": f'{{{time}, "probability": 0.1, "wheels_on": false, "rate_hz": 99.9, "latency_p50_ms": 1.2, '
         '"latency_p99_ms": 2.4, "gaps": 0, "lost": 1, "link": "streaming"}',

@@ -71,7 +71,8 @@ class TcpRelay:
                 self._relay(reader, target_writer, connection), self._relay(target_reader, writer, connection)
             )
         except asyncio.CancelledError:
-            # The relay is being closed. Before Python 3.12, asyncio's streams print a traceback for a cancelled connection.
+            # The relay is being closed. Before Python 3.12, asyncio's streams print a traceback for a cancelled
+            # connection.
             pass
         finally:
             del self._connections[task]

@@ -33,8 +33,8 @@ _MAX_FILE_BYTES: Final = 100_000
 class Scenario:
     """A scenario. The names of its fields are the keys of scenario files.
 
-    ``faults`` are faults of the device, injected into every one, and faults that the bench injects around it. ``limits``
-    are by the name of the measurement. ``recording`` is a path, or ``synthetic``.
+    ``faults`` are faults of the device, injected into every one, and faults that the bench injects around it.
+    ``limits`` are by the name of the measurement. ``recording`` is a path, or ``synthetic``.
     """
 
     name: str

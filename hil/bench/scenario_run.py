@@ -58,7 +58,8 @@ async def run_scenario(
 ) -> ScenarioRecord:
     """Run ``scenario`` with its files in the new ``folder``, and return its record.
 
-    A process that fails gives a record with the verdict FAIL, or INCONCLUSIVE if it only lacked a processor. Raises :class:`InputError` for unusable options.
+    A process that fails gives a record with the verdict FAIL, or INCONCLUSIVE if it only lacked a processor. Raises
+    :class:`InputError` for unusable options.
     """
     began_ns = time.monotonic_ns()
     record = ScenarioRecord(
@@ -279,8 +280,8 @@ async def _wait_until_streaming(
 ) -> int:
     """Wait until the daemon has published every device as streaming, and return when it published the last.
 
-    Messages received before ``since_ns`` do not count. Raises :class:`~hil.bench.processes.ProcessError` if it takes too
-    long.
+    Messages received before ``since_ns`` do not count. Raises :class:`~hil.bench.processes.ProcessError` if it takes
+    too long.
     """
     waiting, last_link = set(names), {}
     waited_before_s = daemon.process.cpu_wait_s()

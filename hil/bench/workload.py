@@ -26,8 +26,8 @@ def make_workload(source: str, seconds: float, *, seed: int, shots: bool) -> Sam
     """Return ``seconds`` of 100 Hz samples ``(n,)`` from ``source``: ``synthetic``, or the path of a recording.
 
     With ``shots`` it is the excerpt with the most trigger edges, otherwise the beginning. A recording that is too short
-    is repeated, with timestamps that continue. Gaps are closed. Raises :class:`InputError` for a recording that cannot be
-    read or has another rate.
+    is repeated, with timestamps that continue. Gaps are closed. Raises :class:`InputError` for a recording that cannot
+    be read or has another rate.
     """
     count = round(seconds * SAMPLE_RATE_HZ)
     if source == SYNTHETIC:

@@ -71,8 +71,8 @@ def _rich(values: Float32) -> Float32:
 def _mean_std(values: Float32) -> list[Float32]:
     """Return mean and population standard deviation of ``(m, 50, k)`` over the window: each ``(m, k)``.
 
-    As the firmware computes them: the variance is the mean of the squares less the square of the mean, in float32. Where
-    the mean is large, such as gravity's, that is exact to four digits only.
+    As the firmware computes them: the variance is the mean of the squares less the square of the mean, in float32.
+    Where the mean is large, such as gravity's, that is exact to four digits only.
     """
     mean = values.mean(axis=1, dtype=np.float32)
     variance = (values * values).mean(axis=1, dtype=np.float32) - mean * mean

@@ -18,9 +18,9 @@ from stinger.wire.commands import LOG_REFUSALS, MODEL_REFUSALS, NEVER_MS, ModelS
 class EmulatedBlaster:
     """Implements :class:`~stinger.wire.device.Blaster` for a :class:`~stinger.wire.device.DeviceLink`.
 
-    With ``usb_safe``, as in stock firmware, motors, logging and inference stop while a host has the port open; a shot in
-    progress is finished. Inference continues while the host has a stream, which stock firmware does not have. ``logged`` is
-    the initial content of the log; without it, a recording is started at once, as by a user.
+    With ``usb_safe``, as in stock firmware, motors, logging and inference stop while a host has the port open; a shot
+    in progress is finished. Inference continues while the host has a stream, which stock firmware does not have.
+    ``logged`` is the initial content of the log; without it, a recording is started at once, as by a user.
     """
 
     def __init__(

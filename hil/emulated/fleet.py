@@ -39,9 +39,9 @@ async def run_fleet(
 ) -> None:
     """Run the devices that ``make_devices`` returns until SIGINT, SIGTERM or, if given, ``seconds`` have passed.
 
-    ``announce`` is called for each device, in order, once its port is open. ``journals`` are the files for their journals,
-    one per device, or none. Raises :class:`StingerError` if a port cannot be opened or a journal not be written; all
-    devices are stopped then.
+    ``announce`` is called for each device, in order, once its port is open. ``journals`` are the files for their
+    journals, one per device, or none. Raises :class:`StingerError` if a port cannot be opened or a journal not be
+    written; all devices are stopped then.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -29,8 +29,8 @@ ENTRY_DTYPE: Final = np.dtype(
 
 ``sequence`` is the number of the sample's (first) frame, -1 if there was none. ``due_ns`` and ``written_ns`` are on the
 monotonic clock; ``written_ns`` is taken right before the bytes are passed to the system, and 0 if they never were.
-``intact``: the bytes were written at least once unchanged by any fault. ``probability`` is NaN until the window is full;
-``wheels`` is the decision after the sample.
+``intact``: the bytes were written at least once unchanged by any fault. ``probability`` is NaN until the window is
+full; ``wheels`` is the decision after the sample.
 """
 
 

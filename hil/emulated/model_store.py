@@ -52,7 +52,8 @@ class ModelStore:
         """Use the model in ``slot``. Raises :class:`DeviceError` (``load``) if the file is missing or invalid.
 
         If its weights turn out to be damaged, the factory model of that kind is used; a file that is refused before its
-        weights are read changes nothing. If they are cut short, the factory model of that kind is loaded in their place.
+        weights are read changes nothing. If they are cut short, the factory model of that kind is loaded in their
+        place.
         """
         if slot not in self._files:
             raise _refused()

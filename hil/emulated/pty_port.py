@@ -21,8 +21,9 @@ if sys.platform != "win32":
 class PtyPort:
     """A raw pty, and with ``link`` a symbolic link to it.
 
-    The link is created atomically and replaces an old link, but never anything else; it is removed with the port. A host
-    is connected while any process has the pty open; when the last one closes it, data that it did not read is discarded.
+    The link is created atomically and replaces an old link, but never anything else; it is removed with the port. A
+    host is connected while any process has the pty open; when the last one closes it, data that it did not read is
+    discarded.
     """
 
     def __init__(self, link: Path | None = None) -> None:

@@ -43,8 +43,8 @@ class Transmitter:
     def send(self, packet: Packet, due_ns: int, t_s: float) -> Written:
         """Apply the faults to ``packet``, and send the result, now or delayed.
 
-        Return how it was written, if that was now. A packet that is written later, as it is delayed or comes after one that
-        is, updates the journal then.
+        Return how it was written, if that was now. A packet that is written later, as it is delayed or comes after one
+        that is, updates the journal then.
         """
         packets = self._faults.packets(packet, t_s)
         self.counts.withheld += not packets

@@ -16,9 +16,9 @@ ROUNDED_MS: Final = 1.0
 def find_contradictions(events: Sequence[DaemonMessage], *, restarts_s: Sequence[float] = ()) -> list[str]:
     """Return one line for each of ``events``, those of one device in order, that contradicts earlier ones.
 
-    Wheels switch on and off alternately. A shot states whether they are on, and for how long. The event that switches them
-    off states how long they were on and whether there was a shot; without a shot, a false spin-up must follow. At each of
-    ``restarts_s`` (Unix time) a new daemon process began, which does not know the events before it.
+    Wheels switch on and off alternately. A shot states whether they are on, and for how long. The event that switches
+    them off states how long they were on and whether there was a shot; without a shot, a false spin-up must follow. At
+    each of ``restarts_s`` (Unix time) a new daemon process began, which does not know the events before it.
     """
     found: list[str] = []
     checker, restarts = _Checker(events[0].device if events else ""), 0

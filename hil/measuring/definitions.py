@@ -9,7 +9,8 @@ from hil.limits import Limit
 
 ZERO: Final = Limit(at_most=0)
 SCORE_TOLERANCE: Final = 2e-4
-"""Largest difference between host and device. The blaster computes variances as differences of large float32 numbers; in 32
+"""Largest difference between host and device. The blaster computes variances as differences of large float32 numbers;
+in 32
 minutes of synthetic sessions that changed a probability by at most 8.5e-5."""
 
 
@@ -18,9 +19,9 @@ class MeasurementDefinition:
     """What a measurement means, and when it applies.
 
     ``timing``: the value depends on how busy the machine is, so that missing a limit on a busy machine proves nothing.
-    ``time_dependent``: the value is no time, but depends on limits of time, such as those for the silence of a blaster and for
-    reading what it sent last, so that missing a limit proves nothing if processes stood still.
-    ``journal``: the value can only be measured with the device's journal, which only an emulated device keeps.
+    ``time_dependent``: the value is no time, but depends on limits of time, such as those for the silence of a blaster
+    and for reading what it sent last, so that missing a limit proves nothing if processes stood still. ``journal``: the
+    value can only be measured with the device's journal, which only an emulated device keeps.
     """
 
     unit: str

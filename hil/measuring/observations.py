@@ -35,8 +35,8 @@ class InjectedFault:
 class DeviceObservations:
     """One device: its ``journal`` ``(n,)`` of :data:`~hil.emulated.journal.ENTRY_DTYPE`, or ``None`` if it keeps none.
 
-    ``recorded`` ``(m,)`` of SAMPLE_DTYPE holds the samples that the daemon recorded, oldest first; ``damaged`` counts its
-    damaged recordings. ``metrics`` are the daemon's counters for this device, by the name of the metric.
+    ``recorded`` ``(m,)`` of SAMPLE_DTYPE holds the samples that the daemon recorded, oldest first; ``damaged`` counts
+    its damaged recordings. ``metrics`` are the daemon's counters for this device, by the name of the metric.
     """
 
     name: str
@@ -64,7 +64,8 @@ class DaemonObservations:
 class ScenarioObservations:
     """Everything observed during one scenario.
 
-    ``floor`` is the device whose samples reach the broker without a daemon, in scenarios that measure the latency floor.
+    ``floor`` is the device whose samples reach the broker without a daemon, in scenarios that measure the latency
+    floor.
     """
 
     began_ns: int

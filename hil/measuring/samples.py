@@ -59,7 +59,8 @@ def recorded_rate_hz(recorded: SampleArray) -> float | None:
 
 def _numbered(sent: SampleArray, recorded: SampleArray) -> tuple[Numbers, Numbers]:
     """Number the distinct samples in ``sent`` ``(n,)`` and ``recorded`` ``(m,)`` from 0: equal bytes, equal number."""
-    # NumPy ignores trailing zero bytes of fixed-length strings. All records have 17 bytes, so different ones stay different.
+    # NumPy ignores trailing zero bytes of fixed-length strings. All records have 17 bytes, so different ones stay
+    # different.
     records = np.concatenate([np.ascontiguousarray(samples).view(_RECORD) for samples in (sent, recorded)])
     numbers = np.unique(records, return_inverse=True)[1]
     return numbers[: sent.shape[0]], numbers[sent.shape[0] :]

@@ -12,7 +12,8 @@ from hil.record import Measurement
 BUSY_HOST_MS: Final = 1.0
 """A machine that wakes a sleeping process later than this, one time in a hundred, is too busy to judge limits of time."""
 STANDSTILL_MS: Final = 250.0
-"""The daemon switches the wheels off after this long without a score. A process that was held up longer even once may have missed
+"""The daemon switches the wheels off after this long without a score. A process that was held up longer even once may
+have missed
 limits of time that other measurements depend on, such as the one for the silence of a blaster."""
 EXCUSED_FACTOR: Final = 5
 """How many wake-up delays may add to a latency, per device.
@@ -32,9 +33,9 @@ def verdict_of(
 ) -> tuple[Verdict, str]:
     """Return the worst verdict of all, and a reason where the measurements do not give it.
 
-    The verdict is inconclusive if the machine woke processes late, and that explains all limits that were missed: those of
-    time, by no more than the lateness with this number of ``devices``; after a standstill, of which ``longest_late_ms`` is
-    the longest, also those that depend on time.
+    The verdict is inconclusive if the machine woke processes late, and that explains all limits that were missed: those
+    of time, by no more than the lateness with this number of ``devices``; after a standstill, of which
+    ``longest_late_ms`` is the longest, also those that depend on time.
     """
     missed = [each for each in measurements if each.verdict in (Verdict.FAIL, Verdict.UNSET)]
     late_ms = host_late_p99_ms or 0.0

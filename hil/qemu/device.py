@@ -43,8 +43,8 @@ def check_faults(faults: Sequence[Fault]) -> None:
 class QemuDevice:
     """Runs the image at ``port`` while :meth:`run` runs; ``settings`` and ``recording`` are blocks of :mod:`hil.qemu.image`.
 
-    The journal gets each sample that the device sends, with the device's own score. ``due_ns`` is when its frame came out
-    of QEMU.
+    The journal gets each sample that the device sends, with the device's own score. ``due_ns`` is when its frame came
+    out of QEMU.
     """
 
     def __init__(

@@ -14,7 +14,8 @@ def serial_adapter(port: str | None, *, ttys: Path = _TTYS) -> dict[str, str | f
     """Return port, adapter, driver and latency timer of a serial ``port``; ``{}`` without a port.
 
     ``ttys`` is the folder in which Linux describes its ports. Only some drivers have a latency timer (FTDI's, 16 ms by
-    default): how long they hold bytes back, which delays a live stream. A pseudo-terminal has neither adapter nor timer.
+    default): how long they hold bytes back, which delays a live stream. A pseudo-terminal has neither adapter nor
+    timer.
     """
     if port is None:
         return {}

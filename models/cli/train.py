@@ -138,8 +138,8 @@ def train(
 ) -> None:
     """Train a model on one part of a training set and measure it on the other.
 
-    With --labels stream, the training set consists of samples of the recordings LOG (files, or URLs of files or folders in
-    shared storage, such as s3://BUCKET/FOLDER); without it, it is read from --train-dir.
+    With --labels stream, the training set consists of samples of the recordings LOG (files, or URLs of files or folders
+    in shared storage, such as s3://BUCKET/FOLDER); without it, it is read from --train-dir.
 
     The figures of a random split are too good, because windows of one shot are on both sides. Use --split session to
     estimate how the model does with another person, and --split group within one session.

@@ -1,6 +1,7 @@
 """Create the factory model again: ``python -m models.factory``, in a checkout.
 
-With the same versions of the libraries on the same kind of machine the result is the same, except for its creation time.
+With the same versions of the libraries on the same kind of machine the result is the same, except for its creation
+time.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 class DenseNetwork:
     """A sigmoid after dense layers on standardised features, with ReLU between layers.
 
-    ``mean`` and ``scale`` are ``(k,)``; ``layers`` are pairs of weights ``(inputs, outputs)`` and biases ``(outputs,)``,
-    the last with one output.
+    ``mean`` and ``scale`` are ``(k,)``; ``layers`` are pairs of weights ``(inputs, outputs)`` and biases
+    ``(outputs,)``, the last with one output.
     """
 
     mean: FloatArray

@@ -23,7 +23,8 @@ _XGBOOST_OPSET = 15
 def add_trees(graph: GraphBuilder, features: str, estimator: Any, feature_count: int, *, prefix: str) -> str:
     """Add the nodes of a fitted tree model after the tensor ``features`` ``(n, feature_count) float32``.
 
-    The names of the nodes begin with ``prefix``, which differs from that of other trees in the graph. Returns the name of the probability of a shot, ``(n, 1) float32``.
+    The names of the nodes begin with ``prefix``, which differs from that of other trees in the graph. Returns the name
+    of the probability of a shot, ``(n, 1) float32``.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -53,8 +53,8 @@ class Pull:
 class Script:
     """A round while it is written; times in seconds from its start, angles in degrees.
 
-    ``pitch`` and ``roll`` are the pose after the movements so far. ``feints`` are the times at which an aim ended without
-    a shot. The blaster lies still from 0 to ``picked_up_s`` and from ``put_down_s`` to ``duration_s``.
+    ``pitch`` and ``roll`` are the pose after the movements so far. ``feints`` are the times at which an aim ended
+    without a shot. The blaster lies still from 0 to ``picked_up_s`` and from ``put_down_s`` to ``duration_s``.
     """
 
     movements: list[Movement] = field(default_factory=list)

@@ -43,8 +43,8 @@ def synthesise(
     """Generate a session of ``minutes`` by the blaster's clock: ``(n,)`` samples, 10 ms apart except at gaps, from time 0.
 
     ``users`` people take turns, round by round, numbered from ``first_user`` on (see :func:`session_users`). With
-    ``still_pause`` there is a gap wherever the blaster lies still for more than 1.5 s, as in a real log. ``boots`` divides
-    the session into this number of equal parts, each with a clock that starts at 0.
+    ``still_pause`` there is a gap wherever the blaster lies still for more than 1.5 s, as in a real log. ``boots``
+    divides the session into this number of equal parts, each with a clock that starts at 0.
 
     The same arguments give the same bytes, with the same NumPy. Raises :class:`InputError` for a value out of range.
     """
@@ -77,8 +77,8 @@ def synthetic_blocks(
 ) -> Iterator[SampleArray]:
     """Generate the same session without an end, as blocks of ``block_samples``; uses memory for about one round.
 
-    The samples are those of :func:`synthesise` with the same arguments, for any length of block. ``boot`` is the number of
-    the part; its clock starts at ``start_ms``. Raises :class:`InputError` at once for a value out of range.
+    The samples are those of :func:`synthesise` with the same arguments, for any length of block. ``boot`` is the number
+    of the part; its clock starts at ``start_ms``. Raises :class:`InputError` at once for a value out of range.
     """
     if block_samples < 1:
         raise InputError(f"blocks of {block_samples} samples: expected at least 1")
@@ -91,8 +91,8 @@ def synthetic_blocks(
 def session_users(seed: int, users: int = 1, first_user: int | None = None) -> range:
     """Return the numbers of the users who take turns in a session.
 
-    They are consecutive, from ``first_user`` on or, without it, from one of 2**32 numbers drawn with the seed: sessions of
-    different seeds then have no user in common. Raises :class:`InputError` for a value out of range.
+    They are consecutive, from ``first_user`` on or, without it, from one of 2**32 numbers drawn with the seed: sessions
+    of different seeds then have no user in common. Raises :class:`InputError` for a value out of range.
     """
     if not 0 <= seed < _MAX_NUMBER:
         raise InputError(f"seed {seed}: expected 0 to {_MAX_NUMBER - 1}")

@@ -114,9 +114,9 @@ def calibrate(
     """Choose the threshold of a model: the one with the least cost on LOG within the limits, or the one that you give.
 
     The cost is that of missed shots, false spin-ups and time with wheels on. For the daemon, attack and release of the
-    envelope are changed too if that costs clearly less on parts of the data that they were not chosen on. The model with the
-    new parameters is added to the registry as a new version; it is in use once it is promoted. A LOG is a file, or the URL of
-    a file or folder in shared storage, such as s3://BUCKET/FOLDER.
+    envelope are changed too if that costs clearly less on parts of the data that they were not chosen on. The model
+    with the new parameters is added to the registry as a new version; it is in use once it is promoted. A LOG is a
+    file, or the URL of a file or folder in shared storage, such as s3://BUCKET/FOLDER.
     """
     if (max_false_per_minute is None) == (threshold is None):
         raise InputError("give either --max-false-per-minute or --threshold")

@@ -155,8 +155,8 @@ def evaluate_command(
     """Replay each LOG through a model and the decision; count shots in time and false spin-ups.
 
     The model is read from a file or trained on the same logs. If it is trained, each part of the logs is tested with a
-    model that was trained without that part and without the second before and after it. A LOG is a file, or the URL of a
-    file or folder in shared storage, such as s3://BUCKET/FOLDER.
+    model that was trained without that part and without the second before and after it. A LOG is a file, or the URL of
+    a file or folder in shared storage, such as s3://BUCKET/FOLDER.
     """
     if (model_file is None) == (spec is None):
         raise InputError("give either --model-file or --train")

@@ -83,10 +83,10 @@ def explore(
 ) -> None:
     """Plot the recordings LOG and each of their shots; with --export-dataset, also write a training set.
 
-    Several logs, and the boots within a log, become sessions of one training set. Samples that are in several of them, such
-    as those of a log fetched twice, are used once. A window is positive if it ends --lead-ms
-    before an accepted shot; negatives are drawn from the other windows as the --neg options describe. A LOG is a file, or the
-    URL of a file or folder in shared storage, such as s3://BUCKET/FOLDER.
+    Several logs, and the boots within a log, become sessions of one training set. Samples that are in several of them,
+    such as those of a log fetched twice, are used once. A window is positive if it ends --lead-ms before an accepted
+    shot; negatives are drawn from the other windows as the --neg options describe. A LOG is a file, or the URL of a
+    file or folder in shared storage, such as s3://BUCKET/FOLDER.
     """
     options = ExportOptions(
         lead_ms=lead_ms,

@@ -168,8 +168,8 @@ def plot(
     """Train a model on the whole training set, and plot its probability over the whole recording.
 
     Models score as in the daemon: the value at time t is what the model outputs --lead-ms earlier. Writes the pictures
-    overview.png, shots/, negatives/ and pos_vs_neg_hist.png, and the numbers to predictions.csv. With --model-file alone
-    nothing is trained; if there is no training set either, negatives and histogram are left out.
+    overview.png, shots/, negatives/ and pos_vs_neg_hist.png, and the numbers to predictions.csv. With --model-file
+    alone nothing is trained; if there is no training set either, negatives and histogram are left out.
     """
     if len(model_files) > 1 and not compare:
         raise InputError("several --model-file need --compare")

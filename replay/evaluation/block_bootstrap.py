@@ -30,10 +30,10 @@ class Estimate:
 class BlockBootstrap:
     """Draws of the blocks of time of some recordings, the same for every figure.
 
-    Whole sessions are drawn if there are :data:`ENOUGH_SESSIONS`, else blocks of time: ``units`` names them, ``count`` is their
-    number. ``confidence`` is that of the intervals, all ``comparisons`` together (Bonferroni). Percentiles of a bootstrap
-    with few units are too narrow: they are widened as Hesterberg describes (What Teachers Should Know About the Bootstrap,
-    The American Statistician 69, 2015).
+    Whole sessions are drawn if there are :data:`ENOUGH_SESSIONS`, else blocks of time: ``units`` names them, ``count``
+    is their number. ``confidence`` is that of the intervals, all ``comparisons`` together (Bonferroni). Percentiles of
+    a bootstrap with few units are too narrow: they are widened as Hesterberg describes (What Teachers Should Know About
+    the Bootstrap, The American Statistician 69, 2015).
     """
 
     def __init__(self, blocks: Blocks, *, confidence: float, comparisons: int = 1, seed: int = 1) -> None:

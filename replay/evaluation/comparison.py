@@ -16,8 +16,8 @@ class Comparison:
     """A challenger compared with the champion, both on the same held-out data.
 
     Differences are the challenger's figure minus the champion's: ``in_time`` in shots of 100, ``false_per_minute``,
-    ``duty`` as a fraction of the time, ``cost`` per minute. ``probability`` is the fraction of draws in which the challenger
-    costs less. ``units`` is what was drawn, sessions or blocks of time, and ``count`` their number.
+    ``duty`` as a fraction of the time, ``cost`` per minute. ``probability`` is the fraction of draws in which the
+    challenger costs less. ``units`` is what was drawn, sessions or blocks of time, and ``count`` their number.
     """
 
     in_time: Estimate

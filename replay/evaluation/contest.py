@@ -34,11 +34,12 @@ _CLEARLY: Final = 2.0
 class Contender:
     """The results of one model on the held-out sessions.
 
-    ``rows`` are the results at every threshold over all sessions together; ``best`` is the row with the least cost, ``within``
-    the one with the least cost within the budget, ``None`` if no row within the budget has a shot in time; ``sessions`` are
-    the results of each session at the threshold of ``best``. ``held_out`` is what the model did in each block of time with
-    thresholds chosen on the other sessions, and ``held_out_within`` the same within the budget: for the champion, without
-    those thresholds that clearly exceed it. So neither model gains from a figure that is just below a limit by chance.
+    ``rows`` are the results at every threshold over all sessions together; ``best`` is the row with the least cost,
+    ``within`` the one with the least cost within the budget, ``None`` if no row within the budget has a shot in time;
+    ``sessions`` are the results of each session at the threshold of ``best``. ``held_out`` is what the model did in
+    each block of time with thresholds chosen on the other sessions, and ``held_out_within`` the same within the budget:
+    for the champion, without those thresholds that clearly exceed it. So neither model gains from a figure that is just
+    below a limit by chance.
     """
 
     name: str
@@ -61,9 +62,9 @@ class Contender:
 class Contest:
     """The results of champion and challengers on the sessions named in ``held_out``.
 
-    ``champion_threshold`` is the one in the champion's file. ``failed`` maps each challenger that could not be trained to the
-    reason. ``warnings`` name the sessions that could not be used for training. ``blocks`` are the blocks of time of the
-    sessions.
+    ``champion_threshold`` is the one in the champion's file. ``failed`` maps each challenger that could not be trained
+    to the reason. ``warnings`` name the sessions that could not be used for training. ``blocks`` are the blocks of time
+    of the sessions.
     """
 
     held_out: tuple[str, ...]

@@ -29,12 +29,12 @@ _ROUNDING: Final = 1e-9
 class CostWeights:
     """The cost of a missed shot (an accepted one not in time), of a false spin-up, and of a minute with wheels on.
 
-    Only their ratios matter. The defaults: twenty seconds of wheels, which are heard and drain the battery, are as bad as a
-    missed shot; a false spin-up costs a tenth of a missed shot, and the time that its wheels are on. With them, neither
-    wheels that never stop (3 a minute) nor wheels that never start (1 for each shot) are cheap.
+    Only their ratios matter. The defaults: twenty seconds of wheels, which are heard and drain the battery, are as bad
+    as a missed shot; a false spin-up costs a tenth of a missed shot, and the time that its wheels are on. With them,
+    neither wheels that never stop (3 a minute) nor wheels that never start (1 for each shot) are cheap.
 
-    With ``enough_in_time``, parameters are chosen as if missed shots cost nothing until fewer than this share of the shots
-    is in time. Comparisons of models use :attr:`each`, so they count every missed shot.
+    With ``enough_in_time``, parameters are chosen as if missed shots cost nothing until fewer than this share of the
+    shots is in time. Comparisons of models use :attr:`each`, so they count every missed shot.
     """
 
     missed_shot: float = 1.0
@@ -64,9 +64,9 @@ class Blocks:
     """Blocks of time of several sessions; ``u`` in all.
 
     ``edges`` are, for each session, the positions of the samples at which its blocks start, and its number of samples.
-    ``session`` ``(u,)`` is the position of each block's session. ``part`` ``(u,)`` divides the blocks for the choice of a
-    threshold: that for the blocks of one part is chosen on all other parts. Parts are sessions, or stretches of time if only
-    one session has shots. ``shots`` ``(u,)`` are the accepted shots, ``minutes`` ``(u,)`` the recorded time.
+    ``session`` ``(u,)`` is the position of each block's session. ``part`` ``(u,)`` divides the blocks for the choice of
+    a threshold: that for the blocks of one part is chosen on all other parts. Parts are sessions, or stretches of time
+    if only one session has shots. ``shots`` ``(u,)`` are the accepted shots, ``minutes`` ``(u,)`` the recorded time.
     """
 
     edges: tuple[npt.NDArray[np.int64], ...]

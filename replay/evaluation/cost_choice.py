@@ -22,8 +22,8 @@ _TINY: Final = 1e-9
 class Budget:
     """Upper limits for a model: false spin-ups per minute, and duty, the fraction of time with wheels on.
 
-    ``tolerance`` is the number of standard errors (over blocks of time) by which the figures of a threshold may exceed the
-    limits: with 2, only those that clearly exceed them are left out.
+    ``tolerance`` is the number of standard errors (over blocks of time) by which the figures of a threshold may exceed
+    the limits: with 2, only those that clearly exceed them are left out.
     """
 
     max_false_per_minute: float
@@ -35,8 +35,8 @@ class Budget:
 class HeldOutCounts:
     """What a model did in each block of time, with thresholds chosen on the other parts of the data.
 
-    Each of ``blocks`` holds missed shots, false spin-ups and minutes with wheels on: averages over thresholds, so not whole
-    numbers.
+    Each of ``blocks`` holds missed shots, false spin-ups and minutes with wheels on: averages over thresholds, so not
+    whole numbers.
     """
 
     blocks: tuple[tuple[float, float, float], ...]
@@ -59,8 +59,8 @@ def least_cost(
 
     By default, over all blocks.
 
-    If several are equal, it is the one with the highest threshold. ``None`` if none is within the budget, and if none of
-    those has a shot in time: wheels that never turn would keep to any budget.
+    If several are equal, it is the one with the highest threshold. ``None`` if none is within the budget, and if none
+    of those has a shot in time: wheels that never turn would keep to any budget.
     """
     if chosen is None:
         chosen = np.ones(blocks.part.size, dtype=bool)
@@ -80,9 +80,9 @@ def held_out_counts(
 ) -> HeldOutCounts:
     """Measure each part of the data with the parameters that cost least on all other parts, among those within ``budget``.
 
-    Parameters whose costs there hardly differ share the choice: the weight of each falls by a factor of e for each missed
-    shot that it costs more than the best. So a small change of a model's output cannot move the choice, and the result,
-    from one threshold to a distant one. If none is within the budget on the other parts, wheels stay off.
+    Parameters whose costs there hardly differ share the choice: the weight of each falls by a factor of e for each
+    missed shot that it costs more than the best. So a small change of a model's output cannot move the choice, and the
+    result, from one threshold to a distant one. If none is within the budget on the other parts, wheels stay off.
     """
     counts = np.empty(table.counts.shape[1:])
     off = np.stack([blocks.shots, np.zeros_like(blocks.shots), np.zeros_like(blocks.shots)], axis=1)

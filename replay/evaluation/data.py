@@ -31,7 +31,8 @@ def evaluation_data(
 ) -> EvaluationData:
     """Open the sessions of ``logs``; ``warn`` is called with each of the warnings, before a log can be refused.
 
-    Sessions too short to have a rate are left out, and samples that are in several sessions are kept in one of them. Raises :class:`~stinger.errors.FileError` for a log that is not at 100 Hz.
+    Sessions too short to have a rate are left out, and samples that are in several sessions are kept in one of them.
+    Raises :class:`~stinger.errors.FileError` for a log that is not at 100 Hz.
     """
     of_logs = open_sessions_of_logs(logs, min_shot_gap_ms=min_shot_gap_ms)
     everything = [session for sessions in of_logs for session in sessions]

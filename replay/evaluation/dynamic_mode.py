@@ -34,11 +34,12 @@ Speeds = npt.NDArray[np.float64]
 class DynamicMode:
     """The speed of the wheels as shares of ``idle_rpm``, over the accepted shots of all traces.
 
-    ``at_shot`` are the mean, and the 5th, 50th and 95th percentile, at an accepted shot; ``None`` without one. ``by_chance`` is
-    the mean over time: the mean at a random moment. ``in_time`` are the accepted shots for which the speed was at least
+    ``at_shot`` are the mean, and the 5th, 50th and 95th percentile, at an accepted shot; ``None`` without one.
+    ``by_chance`` is the mean over time: the mean at a random moment. ``in_time`` are the accepted shots for which the
+    speed was at least
     :data:`NEARLY_FULL`, without interruption, from ``min_lead_ms`` before the shot; ``in_time_by_chance`` is the fraction of
-    samples at which a shot would be in time. ``turning`` is the fraction of time in which the wheels turn at all. Speeds are
-    those that the blaster sets: real wheels follow within about 100 ms.
+    samples at which a shot would be in time. ``turning`` is the fraction of time in which the wheels turn at all.
+    Speeds are those that the blaster sets: real wheels follow within about 100 ms.
     """
 
     idle_rpm: int
@@ -79,9 +80,9 @@ def evaluate_dynamic(
 def wheel_speed(trace: Trace, parameters: DecisionParameters, *, idle_rpm: int = IDLE_RPM) -> Speeds:
     """Return the speed after each of the n samples of ``trace``, ``(n,)``, as a share of ``idle_rpm``.
 
-    Below the lower threshold, no speed is wanted; from there on, one from :data:`LOWEST_RPM` up to ``idle_rpm`` at the upper
-    threshold. Every 10 ms, the speed moves by a fraction of its distance to the wanted one. A sample without an output, and a
-    missing one, keep the wanted speed; once the output is ``stale_ms`` old, the wheels are off.
+    Below the lower threshold, no speed is wanted; from there on, one from :data:`LOWEST_RPM` up to ``idle_rpm`` at the
+    upper threshold. Every 10 ms, the speed moves by a fraction of its distance to the wanted one. A sample without an
+    output, and a missing one, keep the wanted speed; once the output is ``stale_ms`` old, the wheels are off.
     """
     lowest = min(LOWEST_RPM, idle_rpm) / idle_rpm
     on, off = parameters.on, parameters.off

@@ -62,11 +62,12 @@ class Evaluation:
     """The results of traces at one operating point; :mod:`replay.evaluation.events` defines the terms.
 
     ``accepted`` and ``all_shots`` are the shots in time among the accepted shots and among all trigger edges. Of the
-    accepted shots, ``late`` came when the wheels were on for less than ``min_lead_ms``, ``wheels_off`` when they were off;
-    among both, ``without_output`` came when the model had no output ``min_lead_ms`` before (after the start of a recording or
-    after a gap). ``further_shots`` came during a spin-up that already had a shot. ``false`` is the rate of false spin-ups
-    over ``minutes``, ``false_quiet`` over ``quiet_minutes``, in which no shot is near. ``duty`` is the fraction of samples
-    with wheels on; ``by_chance`` is the fraction of samples at which a shot would have been in time, to compare recall with.
+    accepted shots, ``late`` came when the wheels were on for less than ``min_lead_ms``, ``wheels_off`` when they were
+    off; among both, ``without_output`` came when the model had no output ``min_lead_ms`` before (after the start of a
+    recording or after a gap). ``further_shots`` came during a spin-up that already had a shot. ``false`` is the rate of
+    false spin-ups over ``minutes``, ``false_quiet`` over ``quiet_minutes``, in which no shot is near. ``duty`` is the
+    fraction of samples with wheels on; ``by_chance`` is the fraction of samples at which a shot would have been in
+    time, to compare recall with.
     """
 
     parameters: DecisionParameters

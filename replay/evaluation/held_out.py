@@ -36,7 +36,9 @@ from stinger.mlmd import WINDOW_SAMPLES
 LOSSES: Final = "losses"
 """The key in a model's training data of what :func:`models.estimators.loss_curves` returns."""
 _SLOWEST_FIRST: Final = ("cnn", "et", "rf", "hgb", "xgb", "mlp")
-"""Models that take long to fit, the slowest first: they are started first, so that all workers finish at about the same time."""
+"""Models that take long to fit, the slowest first: they are started first, so that all workers finish at about the same
+time.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +85,8 @@ def train_on_all(
 
     Return it and warnings about the fit.
 
-    Adds the number of rows, a hash of them and the losses of the fit (:data:`LOSSES`) to ``meta.training``. Raises :class:`InputError` if it is too large for a
-    model file.
+    Adds the number of rows, a hash of them and the losses of the fit (:data:`LOSSES`) to ``meta.training``. Raises
+    :class:`InputError` if it is too large for a model file.
     """
     built = build_all_rows(sessions, [parse_spec(meta.spec)], options, runner)
     rows = [built[session.name] for session in sessions]
@@ -117,8 +119,8 @@ def score_candidates(
 ) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """Train each of ``specs`` on the training sessions of each fold and on ``base``, and score the sessions that it tests.
 
-    The models score as exported model files of at most ``model_max_bytes``. Returns the candidates, and a warning for each
-    session that cannot be used for training. The traces of ``test.changed`` follow those of the held-out sessions.
+    The models score as exported model files of at most ``model_max_bytes``. Returns the candidates, and a warning for
+    each session that cannot be used for training. The traces of ``test.changed`` follow those of the held-out sessions.
     """
     parts = {session.name: session for fold in test.folds for session in fold.train}
     rows = build_all_rows(test.sessions, specs, options, runner, parts=tuple(parts.values()))

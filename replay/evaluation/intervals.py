@@ -61,8 +61,9 @@ def wilson(count: int, total: int) -> Ratio:
 def poisson(count: int, minutes: float) -> Rate:
     """Return the rate ``count / minutes`` with the exact interval; NaN and 0 to infinity for no time.
 
-    For a count of 0 the interval is one-sided: the rate is below ``3 / minutes`` ("rule of three"). Otherwise the limits
-    are quantiles of the gamma distribution: F. Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936).
+    For a count of 0 the interval is one-sided: the rate is below ``3 / minutes`` ("rule of three"). Otherwise the
+    limits are quantiles of the gamma distribution: F. Garwood, Fiducial limits for the Poisson distribution, Biometrika
+    28 (1936).
     """
     if minutes <= 0:
         return Rate(count, 0.0, math.nan, 0.0, math.inf)
@@ -77,8 +78,8 @@ def poisson(count: int, minutes: float) -> Rate:
 def median_interval(values: npt.NDArray[np.floating]) -> tuple[float, float]:
     """Return the 95 % interval of the median of ``values`` ``(n,)``, at least one: two of the sorted values.
 
-    The number of values below the median is binomial. Below six values, the interval is from the smallest to the largest,
-    and less certain.
+    The number of values below the median is binomial. Below six values, the interval is from the smallest to the
+    largest, and less certain.
 
     >>> median_interval(np.arange(1.0, 11.0))
     (2.0, 9.0)

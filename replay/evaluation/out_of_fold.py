@@ -27,11 +27,12 @@ def out_of_fold_traces(
 ) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
     """Return a trace of each of ``sessions`` and then of ``changed``, and warnings about training, a line each.
 
-    ``changed`` are changed copies of ``sessions``, all of them several times over, tested by the model of the same fold. Every model is
-    trained on ``base`` as well.
+    ``changed`` are changed copies of ``sessions``, all of them several times over, tested by the model of the same
+    fold. Every model is trained on ``base`` as well.
 
-    Each sample has the output of the model of the fold that tests it: rows, scaler and weights depend only on that fold's
-    training sessions, and the exported model file scores. Raises :class:`InputError` for a fold that cannot be trained.
+    Each sample has the output of the model of the fold that tests it: rows, scaler and weights depend only on that
+    fold's training sessions, and the exported model file scores. Raises :class:`InputError` for a fold that cannot be
+    trained.
     """
     test = HeldOut(tuple(sessions), tuple(range(len(sessions))), tuple(folds), tuple(changed))
     (candidate,), warnings = score_candidates([spec], test, options, runner, base=base)

@@ -26,8 +26,8 @@ OWN_WEIGHTS: Final = (1.0, 4.0, 16.0)
 class WeightChoice:
     """How a model is to be trained: on own recordings and ``base``, or without others if that is ``None``.
 
-    ``traces`` are the outputs for each own session: in each fold, those of the choice that was best in the other folds. (The
-    models compared there were trained on that fold as well, so a choice is not wholly independent of it.)
+    ``traces`` are the outputs for each own session: in each fold, those of the choice that was best in the other folds.
+    (The models compared there were trained on that fold as well, so a choice is not wholly independent of it.)
     """
 
     base: BaseRows | None

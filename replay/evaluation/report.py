@@ -42,8 +42,8 @@ class DataFile:
 class EvaluationReport:
     """An evaluation. ``subject`` is the model and ``method`` how it was tested, a line each; ``rows`` are a sweep.
 
-    ``dynamic`` is the same in the blaster's other idle mode, ``uncertainty`` further intervals, and ``turned`` the results for
-    recordings that were turned, if they were computed.
+    ``dynamic`` is the same in the blaster's other idle mode, ``uncertainty`` further intervals, and ``turned`` the
+    results for recordings that were turned, if they were computed.
     """
 
     subject: str

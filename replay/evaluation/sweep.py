@@ -32,7 +32,8 @@ def sweep(
 ) -> tuple[Evaluation, ...]:
     """Evaluate ``traces`` at each threshold of ``at``; wheels go off at half of it, the rest is as in ``parameters``.
 
-    At the threshold of ``parameters`` itself, wheels go off at ``parameters.off``. ``progress(1)`` is called after each.
+    At the threshold of ``parameters`` itself, wheels go off at ``parameters.off``. ``progress(1)`` is called after
+    each.
     """
     rows = []
     followed = follow_traces(traces, parameters)

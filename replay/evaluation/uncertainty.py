@@ -25,8 +25,8 @@ _SHIFTS: Final = 50
 class Uncertainty:
     """95 % intervals by bootstrap, and figures by chance.
 
-    ``false_by_chance`` are the false spin-ups a minute if the shots had come at random moments: the mean over random shifts of
-    the shots in time. ``average_precision`` is ``None`` without a positive sample.
+    ``false_by_chance`` are the false spin-ups a minute if the shots had come at random moments: the mean over random
+    shifts of the shots in time. ``average_precision`` is ``None`` without a positive sample.
     """
 
     duty: Estimate

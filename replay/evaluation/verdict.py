@@ -16,9 +16,9 @@ from replay.evaluation.cost_choice import Budget
 class Rules:
     """The conditions for a challenger.
 
-    At thresholds within ``budget``, its cost by ``weights`` must be less than the champion's so clearly that the interval of
-    the difference, with ``confidence`` for all challengers together, excludes that it is no better. ``seed`` is for the draws
-    of the bootstrap.
+    At thresholds within ``budget``, its cost by ``weights`` must be less than the champion's so clearly that the
+    interval of the difference, with ``confidence`` for all challengers together, excludes that it is no better.
+    ``seed`` is for the draws of the bootstrap.
     """
 
     weights: CostWeights
@@ -31,8 +31,8 @@ class Rules:
 class Ruling:
     """The result for one challenger: the ``reasons`` why it may not become champion, a sentence each; none if it may.
 
-    ``comparison`` is that with the champion, each at the thresholds of least cost; ``within`` is the same with thresholds
-    within the budget, which decides. Both are ``None`` for a challenger that could not be trained.
+    ``comparison`` is that with the champion, each at the thresholds of least cost; ``within`` is the same with
+    thresholds within the budget, which decides. Both are ``None`` for a challenger that could not be trained.
     """
 
     challenger: str

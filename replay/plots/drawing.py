@@ -30,8 +30,8 @@ def draw_excerpts(
 ) -> None:
     """Write the picture of each job of each series to its path; ``progress(1)`` is called after each.
 
-    By default the number of processes depends on the numbers of cores and pictures. Raises :class:`~stinger.errors.FileError`
-    for the first picture that cannot be written.
+    By default the number of processes depends on the numbers of cores and pictures. Raises
+    :class:`~stinger.errors.FileError` for the first picture that cannot be written.
     """
     tasks = [(look, excerpt, path) for look, jobs in series for excerpt, path in jobs]
     if processes is None:

@@ -24,8 +24,8 @@ class Excerpt:
     Rows are NaN where the recording has a gap.
 
     ``motion`` ``(n, 6)`` at ``time_s`` ``(n,)``: acceleration in g, then turn rate in degrees a second.
-    ``probability`` ``(m, models)`` at ``probability_time_s`` ``(m,)``. ``accepted_s`` and ``rejected_s`` are the times of
-    the other shots in the excerpt.
+    ``probability`` ``(m, models)`` at ``probability_time_s`` ``(m,)``. ``accepted_s`` and ``rejected_s`` are the times
+    of the other shots in the excerpt.
     """
 
     title: str

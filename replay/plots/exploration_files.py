@@ -16,7 +16,9 @@ SHOTS_FOLDER: Final = "shots"
 TRAIN_FOLDER: Final = "train"
 SHOT_INDEX: Final = f"{SHOTS_FOLDER}/{INDEX_FILE}"
 TRAIN_FILES: Final = tuple(f"{TRAIN_FOLDER}/{name}" for name in (META_FILE, WINDOWS_FILE, LABELS_FILE, INDEX_FILE))
-"""``meta.json`` is first: without it a folder is not a training set, so one that is partly deleted is not mistaken for one."""
+"""``meta.json`` is first: without it a folder is not a training set, so one that is partly deleted is not mistaken for
+one.
+"""
 
 _SHOT_PICTURE: Final = re.compile(rf"{SHOTS_FOLDER}/shot_\d{{3,}}_t\d+\.png")
 _SUMMARY_MAX_BYTES: Final = 2**26

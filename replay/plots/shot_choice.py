@@ -19,7 +19,9 @@ Shot = tuple[int, int]
 """Position of the session, and time of the shot in ms."""
 
 _SCORED_SAMPLES: Final = 20
-"""A shot is scored by the mean probability of so many samples up to it: 200 ms, the ones that the models are to recognise."""
+"""A shot is scored by the mean probability of so many samples up to it: 200 ms, the ones that the models are to
+recognise.
+"""
 
 
 class ShotOrder(StrEnum):
@@ -38,8 +40,8 @@ def choose_shots(
     """Return at most ``count`` accepted shots, each with the reason why it was chosen.
 
     ``best`` and ``worst`` are those with the highest and the lowest probability before them, as mean of the models.
-    ``typical`` are those with the usual motion in the window before them: closest to the median in the features ``rich``.
-    ``instructive`` are a third of each. A shot without a whole window before it is only among the ``first``.
+    ``typical`` are those with the usual motion in the window before them: closest to the median in the features
+    ``rich``. ``instructive`` are a third of each. A shot without a whole window before it is only among the ``first``.
     """
     shots = [
         (position, time)

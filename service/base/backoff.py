@@ -14,9 +14,9 @@ class Backoff:
     """Exponential backoff with full jitter: each wait is drawn uniformly between 0 and a ceiling.
 
     The ceiling doubles from ``first_s`` to ``longest_s``. Jitter keeps many links that were lost together from
-    reconnecting together. Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. In addition,
-    no wait is longer than ``first_s`` plus the sum of all waits before it, so that an outage of a second is not
-    followed by a wait of eight. ``draw(low, high)`` returns a random number between the two.
+    reconnecting together. Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. In
+    addition, no wait is longer than ``first_s`` plus the sum of all waits before it, so that an outage of a second is
+    not followed by a wait of eight. ``draw(low, high)`` returns a random number between the two.
     """
 
     def __init__(

@@ -14,8 +14,9 @@ _TIME_MODULUS: Final = 2**48
 def event_id(kind: str, device: DeviceName, clock_zero_ms: int, device_ms: int) -> str:
     """Return the id of the event of ``kind`` that ``device`` had at ``device_ms`` of the boot ``clock_zero_ms``.
 
-    These identify the event, so an event that is found again has the same id. Ids sort by time: 12 hex digits of Unix time
-    in milliseconds come before 10 of a hash. ``clock_zero_ms`` is that of the event's :class:`~service.base.source.Block`.
+    These identify the event, so an event that is found again has the same id. Ids sort by time: 12 hex digits of Unix
+    time in milliseconds come before 10 of a hash. ``clock_zero_ms`` is that of the event's
+    :class:`~service.base.source.Block`.
     """
     digest = blake2b(f"{kind} {device} {clock_zero_ms} {device_ms}".encode(), digest_size=5).hexdigest()
     return f"{(clock_zero_ms + device_ms) % _TIME_MODULUS:012x}{digest}"

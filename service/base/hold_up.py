@@ -16,8 +16,8 @@ CATCH_UP_S: Final = 0.5
 class HoldUpDetector:
     """Decides whether silence may be judged now, or what has arrived must be read first.
 
-    A process that continues after five seconds finds timers that are due and sockets full of data: to conclude from a timer
-    that nothing has arrived would be wrong. Used for one repeated wait: :meth:`begin`, wait, :meth:`was_held_up`.
+    A process that continues after five seconds finds timers that are due and sockets full of data: to conclude from a
+    timer that nothing has arrived would be wrong. Used for one repeated wait: :meth:`begin`, wait, :meth:`was_held_up`.
     ``clock`` returns seconds.
     """
 

@@ -15,8 +15,8 @@ MAX_NOTE_CHARS: Final = 1000
 def parse_note(value: object) -> NoteText:
     r"""Return ``value``, from JSON, as the text of a note; white space at both ends is dropped.
 
-    Raises :class:`InputError` for another type, an empty text, one that is too long, and one with half of a surrogate pair,
-    which JSON can hold (``"\ud83d"``) but no file.
+    Raises :class:`InputError` for another type, an empty text, one that is too long, and one with half of a surrogate
+    pair, which JSON can hold (``"\ud83d"``) but no file.
 
     >>> parse_note(" left-handed ")
     'left-handed'

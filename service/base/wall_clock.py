@@ -55,4 +55,6 @@ class WallClock:
 
 
 HOST_CLOCK: Final = WallClock()
-"""The daemon's clock: everything that it publishes or records is dated by it. Durations are measured on the monotonic clock."""
+"""The daemon's clock: everything that it publishes or records is dated by it. Durations are measured on the monotonic
+clock.
+"""

@@ -30,7 +30,8 @@ _START_TIMEOUT_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 2.0
 _DEVICE: Final = "demo"
 _SEED: Final = 295
-"""Its session has three shots in the first six seconds, so that a page that is opened at once shows one soon. The factory
+"""Its session has three shots in the first six seconds, so that a page that is opened at once shows one soon. The
+factory
 model has not learned from it, nor from that of the log."""
 _LOG_MINUTES: Final = 10.0
 """Length of the log of the second blaster: about as long as people are asked to play for their first own model."""
@@ -47,10 +48,10 @@ _LOG_SEED: Final = 301
 def demo(seconds: float | None, seed: int) -> None:
     """Show the daemon at work on this machine, with nothing else installed.
 
-    An emulated blaster streams a synthetic session, the daemon scores it with the factory model and publishes to a broker
-    of its own, and a subscriber shows what is published; with the extra "web", a page in the browser shows it as well: the
-    first line ends with its address. A second emulated blaster holds the log of ten minutes of play, to personalise it on
-    the page or with the command shown. Nothing is kept.
+    An emulated blaster streams a synthetic session, the daemon scores it with the factory model and publishes to a
+    broker of its own, and a subscriber shows what is published; with the extra "web", a page in the browser shows it as
+    well: the first line ends with its address. A second emulated blaster holds the log of ten minutes of play, to
+    personalise it on the page or with the command shown. Nothing is kept.
     """
     set_up_logging("error")
     with tempfile.TemporaryDirectory(prefix="stinger-demo-") as folder:

@@ -37,8 +37,8 @@ def forget_command(
     stinger forget b1 b2 --broker mqtt://hall.local
     stinger forget --all --topic-root old/root
 
-    A device that a running daemon serves is left alone: remove its source first. With --all, the status of a daemon that is
-    offline is deleted too, which cleans up after a changed --topic-root.
+    A device that a running daemon serves is left alone: remove its source first. With --all, the status of a daemon
+    that is offline is deleted too, which cleans up after a changed --topic-root.
     """  # noqa: D301 - click needs the backspace itself
     if every == bool(devices):
         raise InputError("name the devices to forget, or give --all")

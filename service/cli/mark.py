@@ -95,8 +95,9 @@ def mark(
     stinger recordings mark ml_log.bin --leave-out 12.5-20 --not-a-shot 31.2
     stinger recordings mark left/20260131T170203.456Z.bin
 
-    FILE is a recording as 'stinger recordings list' shows it, or any log. Times are in seconds after its first sample. The
-    marks are kept in the JSON file beside it; all commands that train or evaluate use them. Without options, it shows them.
+    FILE is a recording as 'stinger recordings list' shows it, or any log. Times are in seconds after its first sample.
+    The marks are kept in the JSON file beside it; all commands that train or evaluate use them. Without options, it
+    shows them.
     """  # noqa: D301 - click needs the backspace itself
     path = _find(file, data_dir)
     log = read_marked_log(path)

@@ -32,8 +32,8 @@ _MINUTE_S: Final = 60.0
 def pull(port: str | None, baud: int, output: Path, overwrite: bool) -> None:
     """Fetch a blaster's log over USB or the network, and write it to a file once it is complete.
 
-    If the transfer fails, run the same command again: nothing is written before the log is complete, and the blaster keeps
-    its log. The blaster's motors are off during the transfer.
+    If the transfer fails, run the same command again: nothing is written before the log is complete, and the blaster
+    keeps its log. The blaster's motors are off during the transfer.
     """
     if output.exists() and not overwrite:
         raise FileError(output, "exists already: choose another name with -o, or replace it with --overwrite")

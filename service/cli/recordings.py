@@ -98,8 +98,9 @@ def prune(
     stinger recordings prune --keep-size 10GB
 
     It never deletes the newest recording of a device, a recording that is still open, one that a model in the
-    registry was trained or tested on, or, if the daemon uploads recordings, one that is not uploaded yet. If the clock has jumped ahead by more than two days, recordings are deleted by age
-    only after it has run on for a day. A daemon may run meanwhile.
+    registry was trained or tested on, or, if the daemon uploads recordings, one that is not uploaded yet. If the clock
+    has jumped ahead by more than two days, recordings are deleted by age only after it has run on for a day. A daemon
+    may run meanwhile.
     """  # noqa: D301 - click needs the backspace itself
     given = {"data_dir": data_dir, "recorder.keep": keep, "recorder.keep_size": keep_size}
     config = load_config(config_file, os.environ, given | ({"recorder.keep_trained": False} if even_trained else {}))

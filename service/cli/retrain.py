@@ -84,8 +84,9 @@ def retrain_command(
 ) -> None:
     """Train models on the daemon's recordings (and on each LOG), and promote the best one if it is clearly better.
 
-    Champion and challengers are compared by cost, on recordings that none of them was trained on. A running daemon switches to a
-    new champion at once; 'stinger models rollback' switches back. The report is written to FOLDER/reports.
+    Champion and challengers are compared by cost, on recordings that none of them was trained on. A running daemon
+    switches to a new champion at once; 'stinger models rollback' switches back. The report is written to
+    FOLDER/reports.
 
     \b
     stinger retrain --data-dir data

@@ -60,8 +60,8 @@ def run(
     stinger run --source mqtt: --broker mqtt://hall.local --metrics-port 9100
 
     Every option can also be set in a TOML file or in the environment (docs/configuration.md). By default, the
-    daemon starts a broker of its own that only this machine can reach, with a password in the data folder. Ctrl-C or SIGTERM ends the daemon; events that
-    were not delivered yet are kept for its next start.
+    daemon starts a broker of its own that only this machine can reach, with a password in the data folder. Ctrl-C or
+    SIGTERM ends the daemon; events that were not delivered yet are kept for its next start.
     """  # noqa: D301 - click needs the backspace itself
 
     def load() -> Config:

@@ -40,9 +40,9 @@ def watch(
 ) -> None:
     """Show live what a daemon publishes: probability, wheels, shots with their lead, latency.
 
-    On a terminal this is a table that is redrawn; elsewhere each event is a line. Ctrl-C ends it. The user name is given
-    in the URL (mqtt://user@host), the password in a file or in STINGER_BROKER_PASSWORD. Those of an embedded broker on this
-    machine are read from the daemon's data folder.
+    On a terminal this is a table that is redrawn; elsewhere each event is a line. Ctrl-C ends it. The user name is
+    given in the URL (mqtt://user@host), the password in a file or in STINGER_BROKER_PASSWORD. Those of an embedded
+    broker on this machine are read from the daemon's data folder.
     """
     only = None if device is None else parse_device_name(device)
     address = watched_broker(broker, password_file, ca_file, os.environ, data_dir)
@@ -64,8 +64,8 @@ def watched_broker(
 ) -> BrokerAddress:
     """Return the broker of the options. ``password_file``, an option, takes precedence over a password in ``environ``.
 
-    Without a user, the account of the embedded broker in the data folder is used, if it is for this port of this machine.
-    Raises :class:`InputError` for options that cannot be used, and for files that cannot be read.
+    Without a user, the account of the embedded broker in the data folder is used, if it is for this port of this
+    machine. Raises :class:`InputError` for options that cannot be used, and for files that cannot be read.
     """
     try:
         url = parse_broker_url(broker)

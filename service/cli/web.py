@@ -128,8 +128,8 @@ def web(
     stinger web --host 0.0.0.0 --password-file page-password
 
     It shows blasters live, recordings and models, and trains, puts models on a blaster, runs the bench, and reports the
-    installation's health. It connects to a running daemon's broker, and reads and changes the daemon's data folder. The password for the broker
-    is given as for 'stinger watch'; that of an embedded broker is read from the data folder.
+    installation's health. It connects to a running daemon's broker, and reads and changes the daemon's data folder. The
+    password for the broker is given as for 'stinger watch'; that of an embedded broker is read from the data folder.
     """  # noqa: D301 - click needs the backspace itself
     if new_password:
         _make_password(password_file)

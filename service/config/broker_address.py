@@ -131,8 +131,8 @@ def clean_password(text: str) -> str:
 def tls_context(ca: StrPath | None, cert: StrPath | None, key: StrPath | None) -> ssl.SSLContext:
     """Return the settings for TLS, read from PEM files.
 
-    ``ca`` holds the certificates that the broker's is checked against (None: the system's), ``cert`` and ``key`` are the
-    client's own. Raises :class:`FileError` for a file that cannot be used.
+    ``ca`` holds the certificates that the broker's is checked against (None: the system's), ``cert`` and ``key`` are
+    the client's own. Raises :class:`FileError` for a file that cannot be used.
     """
     for path in (ca, cert, key):
         if path is not None:

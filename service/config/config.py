@@ -193,7 +193,8 @@ class Config:
     )
     recordings: StorageUrl | None = key(
         None,
-        "Shared storage for recordings, such as s3://BUCKET/FOLDER: the daemon uploads closed recordings, and training and lists read from there.",
+        "Shared storage for recordings, such as s3://BUCKET/FOLDER: the daemon uploads closed recordings, "
+        "and training and lists read from there.",
         option="--recordings",
         metavar="URL",
         default_text="the data folder only",

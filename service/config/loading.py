@@ -34,9 +34,9 @@ _TABLES: Final = {entry.name.rpartition(".")[0] for entry in KEYS} - {""}
 def load_config(path: StrPath | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> Config:
     """Return the effective configuration.
 
-    ``options`` are values by the names of keys, where ``None`` and ``()`` mean not given. ``path``, or else the file that
-    STINGER_CONFIG names, is read; its relative paths start at its folder. Raises :class:`InputError`, one line that names
-    the place (file and line, variable or option), for a key that is unknown and a value that cannot be used.
+    ``options`` are values by the names of keys, where ``None`` and ``()`` mean not given. ``path``, or else the file
+    that STINGER_CONFIG names, is read; its relative paths start at its folder. Raises :class:`InputError`, one line
+    that names the place (file and line, variable or option), for a key that is unknown and a value that cannot be used.
     """
     values: dict[str, Any] = {}
     if path is None and environ.get(FILE_VARIABLE):

@@ -106,7 +106,8 @@ class RetrainConfig:
     seed: int = key(1, "Random seed for drawing windows and training.", low=0, high=2**32 - 1)
     labels: str = key(
         STREAM,
-        "Train on samples of the whole recordings (stream), or on windows chosen around shots (windows; the keys retrain.neg_... choose the negatives).",
+        "Train on samples of the whole recordings (stream), or on windows chosen around shots (windows; "
+        "the keys retrain.neg_... choose the negatives).",
         choices=(STREAM, WINDOWS),
         option="--labels",
     )

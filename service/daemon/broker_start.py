@@ -19,7 +19,8 @@ _LOG: Final = get_logger(__name__)
 async def start_broker(stack: AsyncExitStack, config: Config) -> tuple[BrokerAddress, EmbeddedBroker | None]:
     """Return the address of the broker to use, and the embedded one, if that is it; ``stack`` stops it.
 
-    Raises :class:`UnavailableError` if its port is in use, and :class:`InputError` if it cannot start for another reason.
+    Raises :class:`UnavailableError` if its port is in use, and :class:`InputError` if it cannot start for another
+    reason.
     """
     address = config.broker.address()
     if not address.embedded:

@@ -17,8 +17,8 @@ from stinger.logs.reading import read_log
 def check(config: Config) -> ChosenModel:
     """Check that what ``config`` names can be used: model, certificates, password, recordings to play, and serial ports.
 
-    Returns the model. Raises :class:`InputError` for what is missing or cannot be used. A serial port that is missing is
-    an error here, while a running daemon waits until it is plugged in.
+    Returns the model. Raises :class:`InputError` for what is missing or cannot be used. A serial port that is missing
+    is an error here, while a running daemon waits until it is plugged in.
     """
     model = choose_model(config.model, open_current_registry(config.data_dir, config.registry))
     config.broker.address()

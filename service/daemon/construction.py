@@ -66,10 +66,10 @@ _LOG = get_logger(__name__)
 async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier, wrappers: Wrappers) -> Parts:
     """Return the parts of a daemon; ``stack`` closes them, in the right order.
 
-    A daemon starts with what works: another model for a damaged one, and without recording or metrics if the data folder
-    cannot be written to or the port is in use, each with an alarm. Raises :class:`InputError` for a mistake in the
-    configuration, and :class:`UnavailableError` if something else keeps the daemon from starting, such as another one
-    that uses the data folder.
+    A daemon starts with what works: another model for a damaged one, and without recording or metrics if the data
+    folder cannot be written to or the port is in use, each with an alarm. Raises :class:`InputError` for a mistake in
+    the configuration, and :class:`UnavailableError` if something else keeps the daemon from starting, such as another
+    one that uses the data folder.
     """
     health, metrics, room_needed = Health(), Metrics(), asyncio.Event()
     alarms = Alarms(health, metrics, room_needed)

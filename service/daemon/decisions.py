@@ -13,8 +13,8 @@ from stinger.device_name import DeviceName
 class Decisions:
     """The decision parameters of every device.
 
-    The threshold is the one that was set for the device, else the one that was set for all devices, else the configured one,
-    else the model's own. Devices need not be known.
+    The threshold is the one that was set for the device, else the one that was set for all devices, else the configured
+    one, else the model's own. Devices need not be known.
     """
 
     def __init__(self, serving: ChosenModel, configured: Threshold | None) -> None:

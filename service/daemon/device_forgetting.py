@@ -26,9 +26,9 @@ class SourceOfMany(Protocol):
 class DeviceForgetter:
     """Forgets devices that no source serves any longer.
 
-    ``sources`` are those whose devices appear by publishing. ``clear`` is called with a device that the pipeline does not
-    know, and clears what the broker retains about it; for the others, sinks do that. ``broker`` and ``root`` are the
-    daemon's own. After ``quiet_s`` seconds without another retained message, the broker has delivered them all.
+    ``sources`` are those whose devices appear by publishing. ``clear`` is called with a device that the pipeline does
+    not know, and clears what the broker retains about it; for the others, sinks do that. ``broker`` and ``root`` are
+    the daemon's own. After ``quiet_s`` seconds without another retained message, the broker has delivered them all.
     """
 
     def __init__(

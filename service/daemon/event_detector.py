@@ -24,8 +24,8 @@ _SHORT_BLOCK: Final = 48
 class EventDetector:
     """Decides on the wheels of one device and finds its shots, block by block.
 
-    ``model`` is the version that events name. Times in ms are on the device's clock, as in its samples; times in ns are on
-    the host's monotonic clock, so that no step of its wall clock changes a decision; times in s are Unix time.
+    ``model`` is the version that events name. Times in ms are on the device's clock, as in its samples; times in ns are
+    on the host's monotonic clock, so that no step of its wall clock changes a decision; times in s are Unix time.
     """
 
     def __init__(

@@ -18,8 +18,8 @@ _LOG = get_logger(__name__)
 class MetricsServer:
     """Starts the server that ``start`` returns; ``start`` raises :class:`InputError` if it cannot listen.
 
-    ``on_problem`` is called with the reason why there is no server, when it changes, and with an empty text once there is
-    one. Without ``start``, no server is configured.
+    ``on_problem`` is called with the reason why there is no server, when it changes, and with an empty text once there
+    is one. Without ``start``, no server is configured.
     """
 
     def __init__(self, start: Callable[[], HttpServer] | None, on_problem: Callable[[str], None]) -> None:

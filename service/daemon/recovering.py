@@ -30,8 +30,8 @@ class BackgroundRecovery:
 
     ``publish`` is called with the events of the last samples of each recording, by the model and thresholds that
     ``pipeline`` has now. The recording is closed only after that: if the daemon is killed again, they are found again.
-    While more than :data:`MAX_WAITING_EVENTS` events wait for the broker, as ``waiting_events`` returns, recovery waits as
-    well: most events that it finds are repeats, which must not push others out of the outbox.
+    While more than :data:`MAX_WAITING_EVENTS` events wait for the broker, as ``waiting_events`` returns, recovery waits
+    as well: most events that it finds are repeats, which must not push others out of the outbox.
     """
 
     def __init__(

@@ -36,9 +36,10 @@ class _FailedChampion:
 class ServingModel:
     """The model in use, at first ``serving``. If ``choice`` is the champion, each new champion is used.
 
-    ``problem`` is the reason why ``serving`` is not the model of ``choice``; empty if it is. ``on_change`` is called with
-    each model that replaces the one in use. ``on_problem`` is called with the reason when a champion cannot be used, once
-    for each reason, while the model before it stays in use; and with an empty text when the right model is in use again.
+    ``problem`` is the reason why ``serving`` is not the model of ``choice``; empty if it is. ``on_change`` is called
+    with each model that replaces the one in use. ``on_problem`` is called with the reason when a champion cannot be
+    used, once for each reason, while the model before it stays in use; and with an empty text when the right model is
+    in use again.
     """
 
     def __init__(
@@ -69,8 +70,8 @@ class ServingModel:
     async def choose(self, choice: str) -> ChosenModel:
         """Use the model of ``choice`` and return it: a version of the registry, ``champion`` or ``factory``.
 
-        Raises :class:`InputError` for one that cannot be used, and then changes nothing. A path is refused: the choice comes
-        over a network, and its sender must not learn what files there are.
+        Raises :class:`InputError` for one that cannot be used, and then changes nothing. A path is refused: the choice
+        comes over a network, and its sender must not learn what files there are.
         """
         if self._opening is not None and not self._opening.done():
             raise InputError("another model is still being opened: try again later")

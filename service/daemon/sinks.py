@@ -99,8 +99,9 @@ class MetricsSink(Sink):
 class MqttSink(Sink):
     """Publishes events and states and, if ``publish_scores``, every score, in messages of 100 ms or more.
 
-    With ``stamps``, each block of scores is a message of its own: ``stamps`` adds to scores and events when their samples were read and scored; ``home_assistant`` announces each device
-    to Home Assistant. ``version`` is the daemon's, ``root`` where topics below ``stinger`` are at the broker.
+    With ``stamps``, each block of scores is a message of its own: ``stamps`` adds to scores and events when their
+    samples were read and scored; ``home_assistant`` announces each device to Home Assistant. ``version`` is the
+    daemon's, ``root`` where topics below ``stinger`` are at the broker.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Connections that publish, through aiomqtt and the paho-mqtt below it.
 
-Only this file, ``aiomqtt_client`` and ``paho_reading`` know these two libraries, and ``reason_codes`` takes paho's texts.
-aiomqtt connects and disconnects, has the event loop read paho's socket, and pings. Messages and subscriptions go through
-paho's public methods and callbacks, because aiomqtt needs two tasks for each publish. Where neither library has a public
-way, private names are used; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks one.
+Only this file, ``aiomqtt_client`` and ``paho_reading`` know these two libraries, and ``reason_codes`` takes paho's
+texts. aiomqtt connects and disconnects, has the event loop read paho's socket, and pings. Messages and subscriptions go
+through paho's public methods and callbacks, because aiomqtt needs two tasks for each publish. Where neither library has
+a public way, private names are used; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks one.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ class BrokerLog:
     def failed(self, error: BaseException) -> None:
         """Log why there is no connection: a warning for a new reason, debug for one that repeats.
 
-        Unlike with ``RepeatedFailure``, two reasons that alternate are no news: before its first answer a broker is tried
-        in both versions of MQTT, which it may refuse for different reasons.
+        Unlike with ``RepeatedFailure``, two reasons that alternate are no news: before its first answer a broker is
+        tried in both versions of MQTT, which it may refuse for different reasons.
         """
         reason = str(error)
         level = logging.DEBUG if reason in self._failures else logging.WARNING

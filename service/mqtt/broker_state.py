@@ -29,7 +29,9 @@ class BrokerLinkTimes:
     """Time limits of a link, in seconds."""
 
     stable_s: float = 5.0
-    """A connection that lasted this long counts as stable: pauses after it are short again, and its end is logged as a warning."""
+    """A connection that lasted this long counts as stable: pauses after it are short again, and its end is logged as a
+    warning.
+    """
     checkpoint_every_s: float = 60.0
     """Between two checkpoints of the outbox."""
     states_s: float = 1.0

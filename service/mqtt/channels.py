@@ -26,7 +26,9 @@ class DeliveryPolicy(Enum):
     EVERY = "every"
     """It waits in the outbox on disk, in order, until the broker has acknowledged it."""
     LATEST = "latest"
-    """It waits in memory until a newer one of its topic replaces it. A retained one is published again after each connect."""
+    """It waits in memory until a newer one of its topic replaces it. A retained one is published again after each
+    connect.
+    """
     LIVE = "live"
     """It is of no use later: dropped while there is no connection."""
 

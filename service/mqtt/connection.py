@@ -1,7 +1,8 @@
 """Connections to a broker, one interface for all of this package: MQTT 5 if the broker speaks it, else 3.1.1.
 
-Two libraries speak MQTT below it: :mod:`service.mqtt.aiomqtt_connection` publishes, :mod:`service.mqtt.gmqtt_connection`
-receives samples. This module has what both share: values, time limits, waiting, and errors;
+Two libraries speak MQTT below it: :mod:`service.mqtt.aiomqtt_connection` publishes,
+:mod:`service.mqtt.gmqtt_connection` receives samples. This module has what both share: values, time limits, waiting,
+and errors;
 :mod:`service.mqtt.connector` chooses the version.
 """
 
@@ -264,9 +265,9 @@ class PublishingConnection(Connection):
     ) -> None:
         """Send ``message`` at once; ``acknowledged`` is called when the broker has it, for QoS 0 before this returns.
 
-        ``refused`` is called instead if the broker refuses it; without ``refused``, that counts as an acknowledgement. To
-        a broker without retained messages or without QoS 1, the message is sent without them; at QoS 0 it is acknowledged
-        when the broker has answered something that was sent after it.
+        ``refused`` is called instead if the broker refuses it; without ``refused``, that counts as an acknowledgement.
+        To a broker without retained messages or without QoS 1, the message is sent without them; at QoS 0 it is
+        acknowledged when the broker has answered something that was sent after it.
 
         Messages leave in the order of the calls. Raises :class:`MqttError` if the connection is lost,
         :class:`MessageTooLongError` for a message longer than the broker accepts, and another ``ValueError`` for a topic

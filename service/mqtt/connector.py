@@ -33,9 +33,9 @@ class Connector(Generic[AnyConnection]):
     """Opens connections to the broker at ``address``, and remembers which version of MQTT it speaks.
 
     ``make`` is the class of the connections. Old brokers refuse version 5 in many ways (a code, silence, a closed
-    connection), so the versions alternate until the broker has accepted one. ``identifier`` is the client's; ``None`` draws
-    a new one for each connection. Two connections with the same identifier end each other. ``will`` is what the broker
-    publishes when a connection is lost. ``root`` is where topics below ``stinger`` are at the broker.
+    connection), so the versions alternate until the broker has accepted one. ``identifier`` is the client's; ``None``
+    draws a new one for each connection. Two connections with the same identifier end each other. ``will`` is what the
+    broker publishes when a connection is lost. ``root`` is where topics below ``stinger`` are at the broker.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class Connector(Generic[AnyConnection]):
     ) -> AsyncIterator[AnyConnection]:
         """Open a connection that the broker has accepted; at the end send DISCONNECT and close it.
 
-        ``on_message`` takes the messages of subscriptions. ``on_writable`` is called when a congested connection takes data
-        again. Raises :class:`MqttError` if the broker cannot be reached, refuses or does not answer.
+        ``on_message`` takes the messages of subscriptions. ``on_writable`` is called when a congested connection takes
+        data again. Raises :class:`MqttError` if the broker cannot be reached, refuses or does not answer.
         """
         connection = await self._open(on_message, on_writable)
         if connection.limits.assigned_identifier and self._identifier is not None:
@@ -139,8 +139,9 @@ def _simpler_will(will: Will | None, code: int | None) -> Will | None:
 async def _reach(address: BrokerAddress) -> None:
     """Connect and close again, TLS included. Raises ``OSError`` if that fails.
 
-    aiomqtt connects in a thread that cannot be cancelled: a broker that does not answer would delay the end of the process.
-    It also hides what is wrong with a certificate. And a broker that is away must not change the version that is tried.
+    aiomqtt connects in a thread that cannot be cancelled: a broker that does not answer would delay the end of the
+    process. It also hides what is wrong with a certificate. And a broker that is away must not change the version that
+    is tried.
     """
     _, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls)
     writer.transport.abort()

@@ -1,7 +1,8 @@
 """Connections that only receive, through gmqtt. Only this file knows this library.
 
-It needs a quarter of aiomqtt's time for a received message, which decides how many blasters a hall can have. Where it has no
-public way, private names are used; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks one.
+It needs a quarter of aiomqtt's time for a received message, which decides how many blasters a hall can have. Where it
+has no public way, private names are used; ``tests/service/mqtt/test_private_names.py`` fails if a new version lacks
+one.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _FLAGS_AND_CODE_BYTES: Final = 2
 _LENGTH_BYTES: Final = 4
 """The length of a packet follows its first byte, in at most so many bytes."""
 _PLAIN_PROPERTIES: Final = 2
-"""gmqtt adds two properties of its own to each message, ``dup`` and ``retain``: one with no others has no MQTT properties."""
+"""gmqtt adds two properties of its own to each message, ``dup`` and ``retain``: one with no others has no MQTT
+properties.
+"""
 _NEVER: Final = -2
 """The value of ``reconnect_retries`` for no retry: 0 is one retry, and -1 is retries without end."""
 

@@ -16,11 +16,13 @@ _INSTANCE_MAX: Final = 64
 class OtherDaemons:
     """Finds other daemons with the topic root ``root`` in the status messages that the broker delivers.
 
-    ``instance`` is this daemon's. ``on_problem`` is called with a line for people when there is another daemon, and with an
-    empty text when there is none any longer. ``publish_status`` is called when this daemon's status must be published again.
+    ``instance`` is this daemon's. ``on_problem`` is called with a line for people when there is another daemon, and
+    with an empty text when there is none any longer. ``publish_status`` is called when this daemon's status must be
+    published again.
 
-    A retained status proves nothing: the daemon that left it may have ended without its will being published, as after a
-    power cut. But each daemon answers the status of one that it does not know with its own, which proves that it runs.
+    A retained status proves nothing: the daemon that left it may have ended without its will being published, as after
+    a power cut. But each daemon answers the status of one that it does not know with its own, which proves that it
+    runs.
     """
 
     def __init__(

@@ -48,14 +48,15 @@ def _always() -> bool:
 class Outbox:
     """A queue of messages, mirrored in the file ``path``.
 
-    It holds at most ``limit`` messages; if it is full, the oldest one that is not in flight is dropped. Opening creates the
-    file and its folder if they are missing, and never fails: a damaged file is set aside under another name, and without a
-    file the queue is in memory until :meth:`retry` can open it. ``on_problem`` takes one line about all that is wrong with
-    the file whenever that changes, an empty one if nothing is. ``may_open`` returns whether the file may be opened now.
-    ``root`` is where topics below ``stinger`` are at the broker. Use it from one thread, except :meth:`checkpoint`.
+    It holds at most ``limit`` messages; if it is full, the oldest one that is not in flight is dropped. Opening creates
+    the file and its folder if they are missing, and never fails: a damaged file is set aside under another name, and
+    without a file the queue is in memory until :meth:`retry` can open it. ``on_problem`` takes one line about all that
+    is wrong with the file whenever that changes, an empty one if nothing is. ``may_open`` returns whether the file may
+    be opened now. ``root`` is where topics below ``stinger`` are at the broker. Use it from one thread, except
+    :meth:`checkpoint`.
 
-    ``defer`` takes a function that writes the changes to the file, and calls it soon, as ``loop.call_soon`` does. Then a
-    message is sent to the broker before it is written, and the changes of one turn of the loop are one transaction.
+    ``defer`` takes a function that writes the changes to the file, and calls it soon, as ``loop.call_soon`` does. Then
+    a message is sent to the broker before it is written, and the changes of one turn of the loop are one transaction.
     """
 
     def __init__(

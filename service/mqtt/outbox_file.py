@@ -134,8 +134,8 @@ def open_outbox_file(path: Path, *, limit: int, on_set_aside: Callable[[str], No
 
     Create it if it is missing.
 
-    A file that is damaged in any way is set aside under another name, and an empty one created; ``on_set_aside`` takes one
-    line about that. Raises :class:`UnavailableFileError` if there is no file to work with now.
+    A file that is damaged in any way is set aside under another name, and an empty one created; ``on_set_aside`` takes
+    one line about that. Raises :class:`UnavailableFileError` if there is no file to work with now.
     """
     try:
         make_folder(path.parent)

@@ -46,8 +46,8 @@ Change = Entry | RejectedMessage | None
 class OutboxMirror:
     """Keeps the file at ``path`` equal to a queue, whose changes are reported by :meth:`change` and :meth:`set_dropped`.
 
-    The file is opened by :meth:`write`, which also writes all changes; both never fail. ``on_stored`` takes what the file
-    held when it was opened for the first time, ``queue`` returns all messages of the queue. For the others see
+    The file is opened by :meth:`write`, which also writes all changes; both never fail. ``on_stored`` takes what the
+    file held when it was opened for the first time, ``queue`` returns all messages of the queue. For the others see
     :class:`~service.mqtt.outbox.Outbox`.
     """
 

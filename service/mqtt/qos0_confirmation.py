@@ -9,8 +9,8 @@ class Qos0Confirmation:
     """Calls the handlers of messages at QoS 0 once the broker has answered a packet that was sent after them.
 
     ``send_question`` sends a packet that the broker answers and that has no other effect, and returns its packet
-    identifier; it raises :class:`~service.mqtt.connection.MqttError` if the connection is lost. At most one such packet is
-    in flight.
+    identifier; it raises :class:`~service.mqtt.connection.MqttError` if the connection is lost. At most one such packet
+    is in flight.
     """
 
     def __init__(self, send_question: Callable[[], int]) -> None:

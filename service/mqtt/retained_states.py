@@ -34,8 +34,8 @@ Served = Callable[[], Collection[DeviceName]]
 class RetainedStates:
     """Takes the retained messages of a broker, and publishes through ``publisher`` what holds instead.
 
-    A state that this run of the daemon has published itself is left alone, and so is a message that is not the daemon's.
-    After ``quiet_s`` seconds without another retained state, the broker has delivered them all. ``root`` is
+    A state that this run of the daemon has published itself is left alone, and so is a message that is not the
+    daemon's. After ``quiet_s`` seconds without another retained state, the broker has delivered them all. ``root`` is
     where topics below ``stinger`` are at the broker.
     """
 

@@ -24,7 +24,8 @@ from stinger.wire.sample_messages import MESSAGE_MAX_BYTES, SAMPLES_LEVEL
 WAITING_MAX: Final = 50_000
 """Messages that may wait to be scored: 10 s of a thousand blasters. Further ones are dropped; their counters show it."""
 PACKET_MAX_BYTES: Final = MESSAGE_MAX_BYTES + 1024
-"""The longest message of a blaster, with its topic. An MQTT 5 broker does not deliver longer ones, which would delay all
+"""The longest message of a blaster, with its topic. An MQTT 5 broker does not deliver longer ones, which would delay
+all
 blasters; one of 3.1.1 does, which ends the connection."""
 
 _LOG: Final = get_logger(__name__)
@@ -33,8 +34,8 @@ _LOG: Final = get_logger(__name__)
 class SampleSubscription:
     """Connects to the broker at ``address`` and subscribes, each time that it is called.
 
-    A :class:`~service.sources.mqtt_source.MqttSource` receives its samples through it. ``max_waiting`` messages are kept
-    until they are fetched. ``root`` is where topics below ``stinger`` are at the broker.
+    A :class:`~service.sources.mqtt_source.MqttSource` receives its samples through it. ``max_waiting`` messages are
+    kept until they are fetched. ``root`` is where topics below ``stinger`` are at the broker.
     """
 
     def __init__(

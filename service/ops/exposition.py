@@ -1,7 +1,7 @@
 """Writes metrics in Prometheus' text format 0.0.4.
 
-Format: https://prometheus.io/docs/instrumenting/exposition_formats/. prometheus-client writes the same text, but takes ten
-times as long for thousands of series, and other threads wait meanwhile (docs/decisions.md).
+Format: https://prometheus.io/docs/instrumenting/exposition_formats/. prometheus-client writes the same text, but takes
+ten times as long for thousands of series, and other threads wait meanwhile (docs/decisions.md).
 """
 
 from __future__ import annotations

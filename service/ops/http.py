@@ -36,8 +36,8 @@ _LOG = get_logger(__name__)
 class HttpServer:
     """A server that runs from its construction until :meth:`close`. ``port`` 0 takes a free one: see :attr:`port`.
 
-    ``metrics`` returns the body of ``/metrics``; ``unready_reason`` returns why the daemon is not ready, or an empty text.
-    Both are called in the server's threads. ``/healthz`` answers 200 as long as the process lives. Raises
+    ``metrics`` returns the body of ``/metrics``; ``unready_reason`` returns why the daemon is not ready, or an empty
+    text. Both are called in the server's threads. ``/healthz`` answers 200 as long as the process lives. Raises
     :class:`InputError`, which names host and port, if it cannot listen there.
     """
 
@@ -174,8 +174,8 @@ class _Server(ThreadingHTTPServer):
     def _make_room(self, *, local: bool) -> bool:
         """Make room for a new client: if there are too many, disconnect one. Return whether there is room.
 
-        That is the oldest that has sent no whole request, or else the oldest. No client on this machine is disconnected for
-        one on another.
+        That is the oldest that has sent no whole request, or else the oldest. No client on this machine is disconnected
+        for one on another.
         """
         connections = list(self._connections.values())
         others = [connection for connection in connections if not connection.local]

@@ -1,7 +1,7 @@
 """The daemon's metrics for Prometheus: plain numbers that the event loop increments and a scrape reads.
 
-The event loop's thread is the only writer, and a scrape in another thread only reads. So no locks are needed, and counting
-costs no more than an addition.
+The event loop's thread is the only writer, and a scrape in another thread only reads. So no locks are needed, and
+counting costs no more than an addition.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Metrics:
     """All metrics of a daemon; none is global.
 
     The histograms of latency are ``read``: from reading a sample's bytes to the start of its processing; ``score``: the
-    model's run; ``decision``: from reading to the decision; ``acknowledged``: from an event to the broker's acknowledgement.
+    model's run; ``decision``: from reading to the decision; ``acknowledged``: from an event to the broker's
+    acknowledgement.
 
     Attributes that are callables are called at every scrape, in the scraping thread.
     """

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 def process_metrics() -> bytes:
     """Return memory, processor time and open files of this process in Prometheus' text format.
 
-    The first call imports prometheus-client, which takes a tenth of a second: a daemon that serves no metrics never does.
+    The first call imports prometheus-client, which takes a tenth of a second: a daemon that serves no metrics never
+    does.
     """
     from prometheus_client import generate_latest  # noqa: PLC0415
 

@@ -26,7 +26,8 @@ REMEDIES: Final = {
     "another topic root.",
     "retention": "Old recordings could not be deleted, so the disk may fill up. Check that the daemon's user may delete them, and that "
     "the clock of this machine is right.",
-    "clocks": "A blaster's clock runs backwards, jumps or starts over all the time, so most of its samples are dropped. Restart the blaster; "
+    "clocks": "A blaster's clock runs backwards, jumps or starts over all the time, so most of its samples are dropped. "
+    "Restart the blaster; "
     "if that does not help, its firmware or the program that sends its samples has a fault.",
     "upload": "Recordings are not uploaded to the shared storage. The log has the reason: network, credentials, rights, room. They stay on "
     "this disk until they are uploaded, unless it is full.",

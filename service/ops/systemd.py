@@ -1,7 +1,7 @@
 """Sends the daemon's state to systemd: readiness, a status line, and heartbeats for the watchdog.
 
-Protocol: sd_notify(3), https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html. docs/decisions.md says why no
-package is used for it.
+Protocol: sd_notify(3), https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html. docs/decisions.md says
+why no package is used for it.
 """
 
 from __future__ import annotations

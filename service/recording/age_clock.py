@@ -1,7 +1,7 @@
 """Decides whether the system's clock can be trusted to delete recordings by their age.
 
-A clock that is once a year ahead makes every recording a year old. So a clock that has jumped is not trusted until it has
-stayed where it is for a day; a wrong one is usually corrected before.
+A clock that is once a year ahead makes every recording a year old. So a clock that has jumped is not trusted until it
+has stayed where it is for a day; a wrong one is usually corrected before.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class AgeClock:
     def check(self, now_s: float, newest_s: float | None, *, save: bool = True) -> str:
         """Return why recordings must not be deleted by age at ``now_s``, the clock's time; empty if they may.
 
-        ``newest_s`` is when the newest recording ended, if there is one: without a file, the last time that can be trusted.
+        ``newest_s`` is when the newest recording ended, if there is one: without a file, the last time that can be
+        trusted.
         """
         monotonic_s = self._monotonic_s()
         # Read each time: the command "prune --trust-clock" may have changed it.

@@ -51,8 +51,9 @@ class Recorder:
     free, which leaves room for events. With more than ``max_open_files`` devices, the file of the device that has been
     silent longest is closed.
 
-    All methods, and ``on_alarm``, run in the thread of the caller; only :meth:`flush` and :meth:`close` wait for the disk.
-    ``folder`` and the folders in it are created when there is something to record. Only one process at a time may use it.
+    All methods, and ``on_alarm``, run in the thread of the caller; only :meth:`flush` and :meth:`close` wait for the
+    disk. ``folder`` and the folders in it are created when there is something to record. Only one process at a time may
+    use it.
     """
 
     def __init__(

@@ -58,8 +58,8 @@ class RecordingFile:
     def continues_with(self, first_ms: int, boot: int, size: int) -> bool:
         """Return whether ``size`` bytes of records from ``boot``, the first one taken at ``first_ms``, belong in this file.
 
-        They do if the device's clock has not started over and the file has room for them. An empty file has room for any
-        block. :meth:`end_reason` returns why they do not.
+        They do if the device's clock has not started over and the file has room for them. An empty file has room for
+        any block. :meth:`end_reason` returns why they do not.
         """
         return (
             boot == self.boot and first_ms >= self.last_ms and (self.bytes + size <= self.max_bytes or not self.bytes)
@@ -76,8 +76,8 @@ class RecordingFile:
     def write(self, records: bytes) -> None:
         """Append ``records`` (whole 17-byte records) with one unbuffered write, or several if the system writes less.
 
-        Raises ``OSError`` if a write fails: whole records that were written stay, counted in :attr:`bytes`, and a part of a
-        record is cut off. Raises :class:`TornError` if the file could not be cut back to whole records.
+        Raises ``OSError`` if a write fails: whole records that were written stay, counted in :attr:`bytes`, and a part
+        of a record is cut off. Raises :class:`TornError` if the file could not be cut back to whole records.
         """
         written = 0
         total = len(records)

@@ -101,8 +101,8 @@ def open_recordings(files: StoredFiles) -> Iterator[OpenRecording | Recovery]:
     """Examine each recording of ``files``, the newest first; yield those that are open.
 
     For every other one an empty result is yielded, or one with the problem that kept it from being read.
-    ``files`` must have been listed before a recorder uses the folder: its new recordings are open as well. Sidecars that
-    were written in part are deleted first.
+    ``files`` must have been listed before a recorder uses the folder: its new recordings are open as well. Sidecars
+    that were written in part are deleted first.
     """
     for path in files.unfinished_sidecars:
         try:

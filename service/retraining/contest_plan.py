@@ -45,10 +45,10 @@ def plan_contest(
 ) -> ContestPlan:
     """Plan to hold out whole sessions in turn, or blocks in time if only one session has shots.
 
-    The sessions at the positions ``seen`` (see :func:`seen_positions`) are used for training only: the champion, or one of
-    the models ``rolled_back``, was trained on them. If those of a rolled-back model were used for the comparison, a model
-    trained on the same data would win again. Raises :class:`TooFewShotsError` if the other sessions have fewer than
-    ``settings.min_shots`` accepted shots, or cannot be divided.
+    The sessions at the positions ``seen`` (see :func:`seen_positions`) are used for training only: the champion, or one
+    of the models ``rolled_back``, was trained on them. If those of a rolled-back model were used for the comparison, a
+    model trained on the same data would win again. Raises :class:`TooFewShotsError` if the other sessions have fewer
+    than ``settings.min_shots`` accepted shots, or cannot be divided.
     """
     sessions = data.sessions
     unseen = tuple(position for position in range(len(sessions)) if position not in seen)

@@ -43,7 +43,8 @@ def resolve_address(
 ) -> BlasterAddress:
     """Return the address that ``port`` names; for ``None`` and ``auto``, the only port with the blaster's USB vendor id.
 
-    ``port`` is the path or name of a serial port, ``tcp://host:port``, or a ``serial:`` URL as for ``stinger run``. Raises
+    ``port`` is the path or name of a serial port, ``tcp://host:port``, or a ``serial:`` URL as for ``stinger run``.
+    Raises
     :class:`InputError` for anything else, and if no blaster or more than one is found: then with a list of ports.
     """
     if port is None or port.lower() == "auto":

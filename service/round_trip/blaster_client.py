@@ -162,8 +162,8 @@ class BlasterClient:
     def _send(self, data: bytes, *, spoil: bool) -> None:
         """Send ``data``. If Ctrl-C is pressed meanwhile and ``spoil`` is set, send the rest inverted.
 
-        A blaster that waits for the rest of a file takes any bytes as its content, for 10 s, and one byte too many confuses
-        it. A complete file with a wrong CRC is discarded at once.
+        A blaster that waits for the rest of a file takes any bytes as its content, for 10 s, and one byte too many
+        confuses it. A complete file with a wrong CRC is discarded at once.
         """
         with deferred_interrupt() as interrupted:
             for start in range(0, len(data), CHUNK_BYTES):

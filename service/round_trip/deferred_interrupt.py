@@ -12,8 +12,8 @@ from contextlib import contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """Defer Ctrl-C to the end of the block; the yielded function returns whether it has been pressed.
 
-    Raises :class:`KeyboardInterrupt` after the block if it was. Outside the main thread, which alone receives Ctrl-C, nothing
-    changes.
+    Raises :class:`KeyboardInterrupt` after the block if it was. Outside the main thread, which alone receives Ctrl-C,
+    nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

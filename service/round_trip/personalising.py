@@ -49,7 +49,9 @@ recordings."""
 BUDGETS: Final = tuple(Budget(false_per_minute, max_duty=0.5) for false_per_minute in (2.5, 3.0, 4.0))
 """Limits at the threshold that is chosen: the first of them that a model can keep to without missing many shots."""
 WEIGHTS: Final = CostWeights(enough_in_time=0.97)
-"""The cost that the threshold is chosen by. The last shots in time are dear: if three of a hundred are missed, wheels turn less."""
+"""The cost that the threshold is chosen by. The last shots in time are dear: if three of a hundred are missed, wheels
+turn less.
+"""
 _DEFAULT_DECISION: Final = DecisionParameters()
 _UNKNOWN: Final[Mapping[str, Any]] = {}
 _ADVICE: Final = "carry, aim and wait between the shots, as you do in a game"

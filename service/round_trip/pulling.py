@@ -39,8 +39,9 @@ class PulledLog:
 def pull_log(client: BlasterClient, target: StrPath, *, transfer: Transfer) -> PulledLog:
     """Fetch the complete log and check its size and records. ``target`` is how errors name it; nothing is written.
 
-    A transfer that breaks off or contains damaged records is repeated, up to :data:`ATTEMPTS` in all. If a log arrives twice
-    with the same damage, it is damaged on the blaster itself: what is intact in it is kept. Raises the errors of :mod:`stinger.errors`.
+    A transfer that breaks off or contains damaged records is repeated, up to :data:`ATTEMPTS` in all. If a log arrives
+    twice with the same damage, it is damaged on the blaster itself: what is intact in it is kept. Raises the errors of
+    :mod:`stinger.errors`.
     """
     previous = b""
     for attempt in range(1, ATTEMPTS + 1):

@@ -1,10 +1,10 @@
 """Estimates when a sample was taken, on the host's clock, from device timestamps and arrival times.
 
-A sample's arrival is the time at which it was taken plus a delay, which is never negative and occasionally close to zero. If
-arrivals are plotted over device time, the true relation of both clocks is therefore a straight line just below all points. Of
-all such lines, the one with the smallest sum of delays is used; it contains the edge of the points' lower convex hull that
-lies below their mean. Source: S. Moon, P. Skelly, D. Towsley, "Estimation and Removal of Clock Skew from Network Delay
-Measurements", INFOCOM 1999.
+A sample's arrival is the time at which it was taken plus a delay, which is never negative and occasionally close to
+zero. If arrivals are plotted over device time, the true relation of both clocks is therefore a straight line just below
+all points. Of all such lines, the one with the smallest sum of delays is used; it contains the edge of the points'
+lower convex hull that lies below their mean. Source: S. Moon, P. Skelly, D. Towsley, "Estimation and Removal of Clock
+Skew from Network Delay Measurements", INFOCOM 1999.
 
 The shortest delay itself cannot be measured this way: every sample is older than estimated by that delay.
 """
@@ -28,14 +28,17 @@ FIT_EVERY_MS: Final = 1000.0
 RATE_AFTER_BUCKETS: Final = 8
 """Until there are this many points, the device's clock is assumed to run at the host's rate."""
 RATE_MAX_OFF: Final = 0.1
-"""Largest difference of rates. Crystals differ by 0.01% at most, but the clock of the old text stream is a count of rows,
+"""Largest difference of rates. Crystals differ by 0.01% at most, but the clock of the old text stream is a count of
+rows,
 which can be wrong by several percent."""
 
 EARLY_MS: Final = 25.0
 """An arrival this far below the line cannot be drift: a clock has stepped, or all earlier arrivals were late."""
 LATE_MS: Final = 1000.0
 LATE_FOR_MS: Final = 10_000.0
-"""If every arrival has been at least LATE_MS late for LATE_FOR_MS, the device's clock must have been stopped for a while."""
+"""If every arrival has been at least LATE_MS late for LATE_FOR_MS, the device's clock must have been stopped for a
+while.
+"""
 
 
 class _Point(NamedTuple):

@@ -33,7 +33,9 @@ class LinkTiming:
     silence_s: float = 2.0
     """The link counts as silent when no sample has arrived for this long."""
     open_grace_s: float = 6.0
-    """A link without any sample yet is reopened only this long after it was opened: opening a port restarts some boards."""
+    """A link without any sample yet is reopened only this long after it was opened: opening a port restarts some
+    boards.
+    """
     request_interval_s: float = 1.0
     """Interval of requests for samples until the first arrives: a board that is starting does not receive them."""
     stable_s: float = 1.0

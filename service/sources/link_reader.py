@@ -50,8 +50,8 @@ class LinkReader(asyncio.Protocol):
     async def fetch(self, until_s: float) -> list[tuple[bytes, int]]:
         """Wait for bytes, and return the chunks read since the last call; empty if none arrives before ``until_s``.
 
-        Each chunk comes with the ``time.monotonic_ns()`` of its reading. ``until_s`` is a time of the event loop's clock.
-        Raises :class:`LinkLostError` once the link is lost and everything read from it has been fetched.
+        Each chunk comes with the ``time.monotonic_ns()`` of its reading. ``until_s`` is a time of the event loop's
+        clock. Raises :class:`LinkLostError` once the link is lost and everything read from it has been fetched.
         """
         if not self._chunks:
             if self._lost is not None:
@@ -64,7 +64,8 @@ class LinkReader(asyncio.Protocol):
         return chunks
 
     async def _wait(self, until_s: float) -> None:
-        # One timer serves many waits and is moved only when it fires: a timeout for each wait would cost more than the reading.
+        # One timer serves many waits and is moved only when it fires: a timeout for each wait would cost more than the
+        # reading.
         loop = asyncio.get_running_loop()
         self._until_s = until_s
         if self._timer is None or self._timer.when() > until_s:
@@ -85,7 +86,8 @@ class LinkReader(asyncio.Protocol):
         if loop.time() < self._until_s and self._lost is None:
             self._timer = loop.call_at(self._until_s, self._on_timer)
         else:
-            # Not at once: when a stopped process continues, timers run before the data that has arrived meanwhile is read.
+            # Not at once: when a stopped process continues, timers run before the data that has arrived meanwhile is
+            # read.
             loop.call_soon(self._wake)
 
     def _wake(self) -> None:

@@ -26,7 +26,9 @@ _LOG: Final = get_logger(__name__)
 
 
 Subscription = Callable[[], AbstractAsyncContextManager[AsyncIterator[ReceivedMessage]]]
-"""Connects, subscribes to ``<prefix>/+/samples`` and iterates over the messages. Both steps raise ``OSError`` on failure."""
+"""Connects, subscribes to ``<prefix>/+/samples`` and iterates over the messages. Both steps raise ``OSError`` on
+failure.
+"""
 
 
 class MqttSource:

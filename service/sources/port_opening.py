@@ -28,7 +28,8 @@ _HINTS_BY_MESSAGE: Final = {
     "FileNotFoundError(": _MISSING,
     "Could not configure port": "not a serial port",
 }
-"""Hints by a part of the message, for errors that the library passes on only as text. On Windows it always does; there a
+"""Hints by a part of the message, for errors that the library passes on only as text. On Windows it always does; there
+a
 denied permission means that another program has the port open."""
 
 

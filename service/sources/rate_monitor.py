@@ -28,8 +28,8 @@ _CLEARLY_REGULAR: Final = 0.02
 class RateMonitor:
     """Measures the rate of the samples that arrive and of those that are kept, as :mod:`stinger.rate` does for files.
 
-    ``thinning`` is whether more than 100 samples a second arrive, ``None`` until that is known. ``problem`` is why samples
-    must not be scored, ``None`` if they may; ``confirmed_problem`` is the same once it has been measured twice.
+    ``thinning`` is whether more than 100 samples a second arrive, ``None`` until that is known. ``problem`` is why
+    samples must not be scored, ``None`` if they may; ``confirmed_problem`` is the same once it has been measured twice.
     """
 
     def __init__(self) -> None:

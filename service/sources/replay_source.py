@@ -26,8 +26,9 @@ class ReplaySource:
     """``replay:PATH``: any log file, by its own timestamps, at ``speed`` times their pace.
 
     ``speed`` 0 plays as fast as the daemon takes samples. ``loops`` is how often the file is repeated after the first
-    time, ``None`` for ever. Every boot in the log, every wrap of its clock and every repetition begins another ``boot``.
-    Samples are neither thinned nor left out; those of a recording whose rate models cannot use are not scored. :mod:`replay.schedule` decides what is due when.
+    time, ``None`` for ever. Every boot in the log, every wrap of its clock and every repetition begins another
+    ``boot``. Samples are neither thinned nor left out; those of a recording whose rate models cannot use are not
+    scored. :mod:`replay.schedule` decides what is due when.
     """
 
     def __init__(self, url: str, device: DeviceName, path: Path, *, speed: float = 1.0, loops: int | None = 0) -> None:

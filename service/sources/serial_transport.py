@@ -26,7 +26,8 @@ _FLUSH_S: Final = 0.02
 async def open_port(path: str, baud: int, reader: LinkReader) -> asyncio.Transport:
     """Open the port at ``path`` for this process alone, and return its transport. Raises :class:`LinkLostError`."""
     loop = asyncio.get_running_loop()
-    # Opening can take a second and cannot be interrupted; if this task is cancelled meanwhile, the port is closed again.
+    # Opening can take a second and cannot be interrupted; if this task is cancelled meanwhile, the port is closed
+    # again.
     opening = loop.run_in_executor(None, partial(open_serial, path, baud, timeout_s=0, write_timeout_s=0))
     try:
         port = await asyncio.shield(opening)

@@ -43,8 +43,8 @@ async def watch(
 
     Reconnect whenever the broker is lost.
 
-    ``root`` is the beginning of its topics. ``page`` is the address of a page that shows the same, and ``to_personalise``
-    that of a blaster that may be personalised, if there are such.
+    ``root`` is the beginning of its topics. ``page`` is the address of a page that shows the same, and
+    ``to_personalise`` that of a blaster that may be personalised, if there are such.
     """
     root = TopicRoot() if root is None else root
     login = "" if address.user is None else f" -u {address.user} -P PASSWORD"

@@ -26,7 +26,9 @@ MOST_DEVICES: Final = 1_000
 """Messages of further devices are ignored."""
 _NARROWEST_STRIP: Final = 10
 _OTHER_COLUMNS: Final = 70
-"""Width of a row without its strip of bars, with a name of ten letters. With the narrowest strip it fits into 80 columns."""
+"""Width of a row without its strip of bars, with a name of ten letters. With the narrowest strip it fits into 80
+columns.
+"""
 _HEADINGS: Final = (
     ("link", "left"),
     ("wheels", "left"),
@@ -40,7 +42,9 @@ _HEADINGS: Final = (
 )
 """The columns to the right of the device's name, with their alignment."""
 _NAME_LEAST: Final = 6
-"""A device's name may be shortened to so many letters. Nothing else is: columns without room are left out, from the right."""
+"""A device's name may be shortened to so many letters. Nothing else is: columns without room are left out, from the
+right.
+"""
 _COLUMNS_LEAST: Final = 4
 _WITHOUT_TENTHS: Final = 100
 _ENDLESS: Final = Console(width=10_000, file=io.StringIO())

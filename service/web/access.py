@@ -75,9 +75,9 @@ class Logins:
 class AccessGuard:
     """Lets requests pass to ``app`` that may use the page.
 
-    Without ``password``, requests must name this machine as their host, so that no other site's name can stand for it. With
-    one, they need the cookie of a login. Requests from pages of other origins are refused, also those that open a WebSocket.
-    ``secure`` is whether the page is served over TLS: cookies are then sent over TLS only.
+    Without ``password``, requests must name this machine as their host, so that no other site's name can stand for it.
+    With one, they need the cookie of a login. Requests from pages of other origins are refused, also those that open a
+    WebSocket. ``secure`` is whether the page is served over TLS: cookies are then sent over TLS only.
     """
 
     def __init__(

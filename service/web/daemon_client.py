@@ -41,8 +41,8 @@ class Answer:
 class DaemonClient:
     """Keeps ``state`` up to date with the daemon whose broker is at ``find_address()`` while :meth:`run` runs.
 
-    ``find_address`` is asked before each attempt to connect: the account of an embedded broker is in the data folder only
-    once the daemon has started. ``root`` is the beginning of the daemon's topics.
+    ``find_address`` is asked before each attempt to connect: the account of an embedded broker is in the data folder
+    only once the daemon has started. ``root`` is the beginning of the daemon's topics.
     """
 
     def __init__(

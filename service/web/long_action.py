@@ -72,8 +72,8 @@ class LongAction:
     It belongs to the page's process, not to a browser: everyone sees the same, and it ends with that process, even if
     that is killed. With ``low_priority``, other processes have precedence. It is done if it ends with one of
     ``finished_codes``. ``earlier`` are the steps of one of the same kind that has finished, from which the time left
-    follows; ``on_done`` is called, in a thread, once this one is done. A child that has been cancelled is killed, with all that it started, if it has not ended after
-    ``kill_after_s``.
+    follows; ``on_done`` is called, in a thread, once this one is done. A child that has been cancelled is killed, with
+    all that it started, if it has not ended after ``kill_after_s``.
     """
 
     def __init__(

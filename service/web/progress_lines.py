@@ -1,7 +1,7 @@
 r"""The lines in which a child process of the page reports its progress, among the lines that its command prints.
 
-Each is a JSON array after the control character RS, as in a JSON text sequence (RFC 7464). No text that a command prints can look
-like one: ``stinger`` escapes control characters in its output.
+Each is a JSON array after the control character RS, as in a JSON text sequence (RFC 7464). No text that a command
+prints can look like one: ``stinger`` escapes control characters in its output.
 
 >>> progress_line("Reading", 2, 7)
 '\x1e["Reading", 2, 7]\n'

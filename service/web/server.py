@@ -54,8 +54,8 @@ class PageSettings:
 async def serve(settings: PageSettings, ready: Callable[[str], None], stop: asyncio.Event) -> None:
     """Serve the page until ``stop``; ``ready`` takes its address once it can be opened.
 
-    Raises :class:`UnavailableError` if the address cannot be listened on, and :class:`InputError` for a certificate or key
-    that cannot be used.
+    Raises :class:`UnavailableError` if the address cannot be listened on, and :class:`InputError` for a certificate or
+    key that cannot be used.
     """
     listener = _listen(settings.host, settings.port)
     client = DaemonClient(settings.find_broker, DaemonState(), root=settings.root)

@@ -35,8 +35,8 @@ def time_left_s(earlier: Sequence[Step], done: Sequence[Step], label: str, part:
     """Return the time left for a whole action, in seconds, at its pace so far.
 
     ``earlier`` are the steps of an action of the same kind that has finished, ``done`` those that this one has behind
-    it; ``part`` (0 to 1) of its step ``label`` is done, after ``spent_s`` since the start of that step. ``None`` as long
-    as the pace is not known, or if the earlier action had no such step.
+    it; ``part`` (0 to 1) of its step ``label`` is done, after ``spent_s`` since the start of that step. ``None`` as
+    long as the pace is not known, or if the earlier action had no such step.
     """
     positions = [_position(earlier, done[:number], step.label) for number, step in enumerate(done)]
     current = _position(earlier, done, label)

@@ -24,8 +24,8 @@ def convert(source: str, target: str, rate_hz: float, every: int) -> None:
     IN is a .bin log, a .csv log or a capture CSV of older firmware; its content decides which, not its name.
     The suffix of OUT decides what is written: .bin for sample records, .csv for text.
 
-    Neither format holds what 'stinger recordings mark' has marked in IN: a copy of the JSON file with the marks is written beside OUT. If
-    that is not possible, a warning is printed.
+    Neither format holds what 'stinger recordings mark' has marked in IN: a copy of the JSON file with the marks is
+    written beside OUT. If that is not possible, a warning is printed.
     """
     log_format_of(target)  # report a wrong suffix before a long read
     log = read_log(source, rate_hz=rate_hz, every=every)

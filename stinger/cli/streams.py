@@ -1,7 +1,7 @@
 """Standard output and error while a command runs: nothing in what is printed controls a terminal, and printing cannot fail.
 
-Names of files and devices, notes, metadata of models and messages of other programs come from outside. They may hold escape
-sequences, and characters that the terminal's encoding lacks.
+Names of files and devices, notes, metadata of models and messages of other programs come from outside. They may hold
+escape sequences, and characters that the terminal's encoding lacks.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class OutputError(StingerError):
 def guarded_output() -> Iterator[None]:
     """Replace ``sys.stdout`` and ``sys.stderr`` by streams that escape what a terminal might obey, for the block.
 
-    What standard output does not accept, such as that of a full disk, raises :class:`OutputError`, also at the end of the
-    block, and a pipe that is closed ``BrokenPipeError``. What standard error does not accept is dropped.
+    What standard output does not accept, such as that of a full disk, raises :class:`OutputError`, also at the end of
+    the block, and a pipe that is closed ``BrokenPipeError``. What standard error does not accept is dropped.
     """
     _open_missing_files()
     before = sys.stdout, sys.stderr

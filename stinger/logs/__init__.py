@@ -1,7 +1,7 @@
 """Log files: read and write the files in which recordings are stored.
 
-There are four formats, recognised by content: ``.bin`` (plain sample records), ``.csv`` (the same as text), the capture CSV
-of older firmware, which can only be read, and the bundle of several recordings (:mod:`stinger.logs.bundle`).
+There are four formats, recognised by content: ``.bin`` (plain sample records), ``.csv`` (the same as text), the capture
+CSV of older firmware, which can only be read, and the bundle of several recordings (:mod:`stinger.logs.bundle`).
 """
 
 from stinger.logs.log import Log, LogFormat, Repairs

@@ -2,8 +2,8 @@
 
 It holds samples, and nothing about who made them, where or when.
 
-It is a zip archive of a manifest and of plain 17-byte records, a file for each recording, whose times start at 0. Reading
-trusts nothing in it: sizes are checked before anything is unpacked, and names in it are never used as paths.
+It is a zip archive of a manifest and of plain 17-byte records, a file for each recording, whose times start at 0.
+Reading trusts nothing in it: sizes are checked before anything is unpacked, and names in it are never used as paths.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ class DeviceLink:
     ``stream_hz`` is the sample rate that the host asked for, 0 for none; :meth:`samples` encodes them.
     With ``streams=False`` it behaves like stock firmware, which does not know ``MLSTREAM``.
 
-    The firmware looks at the first byte of a command without taking it. If that is not an ``M``, it leaves the byte there
-    and hears nothing more on this link: ``deaf``. A line of 64 characters does the same.
+    The firmware looks at the first byte of a command without taking it. If that is not an ``M``, it leaves the byte
+    there and hears nothing more on this link: ``deaf``. A line of 64 characters does the same.
     """
 
     def __init__(

@@ -1,9 +1,10 @@
 """The live stream: one COBS frame per sample, recognised among text lines and damaged bytes.
 
 A frame is 22 bytes: type (1), sequence number (u16, little-endian), the 17-byte sample record, and CRC-16/CCITT-FALSE
-(polynomial 0x1021, initial value 0xFFFF) of these 20 bytes with its high byte first, so that the CRC of a whole frame is 0.
-A frame of type 2 has the device's own score of the sample after the record: probability (f32) and flags (u8). COBS encodes
-either without a zero, one byte longer; a zero byte ends it. The second encoded byte is the type, which is not text.
+(polynomial 0x1021, initial value 0xFFFF) of these 20 bytes with its high byte first, so that the CRC of a whole frame
+is 0. A frame of type 2 has the device's own score of the sample after the record: probability (f32) and flags (u8).
+COBS encodes either without a zero, one byte longer; a zero byte ends it. The second encoded byte is the type, which is
+not text.
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ class FrameDecoder:
 
     Counters since the start: ``frames`` delivered; frames ``lost``, by the sequence numbers; frames ``out_of_order``
     (numbered at or behind the last one: repeated, late, or from a device that restarted); and stretches of bytes
-    ``corrupted`` that were neither frame nor text. ``telnet_escaped`` counts damaged frames that would be intact if each
-    doubled byte 0xFF were one, as telnet sends it.
+    ``corrupted`` that were neither frame nor text. ``telnet_escaped`` counts damaged frames that would be intact if
+    each doubled byte 0xFF were one, as telnet sends it.
     """
 
     def __init__(self) -> None:
@@ -165,7 +166,8 @@ class FrameDecoder:
         self._noise = None if self._noise is None else self._noise - drop
 
     def _block(self, frames: list[bytes], lines: list[str]) -> FrameBlock:
-        # Frames of a live stream arrive one at a time, and a NumPy call takes longer than decoding one: make only one call.
+        # Frames of a live stream arrive one at a time, and a NumPy call takes longer than decoding one: make only one
+        # call.
         numbers = [_HEAD.unpack_from(frame)[1] for frame in frames]
         self._count(numbers)
         records = bytearray().join([frame[_HEAD.size : _HEAD.size + SAMPLE_BYTES] for frame in frames])

@@ -1,7 +1,7 @@
 """Scheduler for pytest-xdist: workers take one module after another, and a crashed worker costs one test.
 
-With pytest-xdist 3.8's own ``loadfile``, the test in which a worker crashed is run again and crashes the next worker, and a
-worker that is given only finished tests waits for ever (pytest-dev/pytest-xdist, issues 1323, 1327 and 1378).
+With pytest-xdist 3.8's own ``loadfile``, the test in which a worker crashed is run again and crashes the next worker,
+and a worker that is given only finished tests waits for ever (pytest-dev/pytest-xdist, issues 1323, 1327 and 1378).
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
 _FEW: Final = 2
-"""A worker with this many tests left, or fewer, is given the next module: it starts a test only when it knows the next one."""
+"""A worker with this many tests left, or fewer, is given the next module: it starts a test only when it knows the next
+one.
+"""
 
 
 class ModuleScheduling(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist has no type hints

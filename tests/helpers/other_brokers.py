@@ -77,8 +77,8 @@ class RabbitMq(BrokerProcess):
     def kill(self) -> None:
         running = self._process is not None
         super().kill()
-        # Erlang's server of names detaches itself from the processes that need it, and refuses to end before it has noticed
-        # that they are gone.
+        # Erlang's server of names detaches itself from the processes that need it, and refuses to end before it has
+        # noticed that they are gone.
         command = ["epmd", "-port", str(self._names_port), "-kill"]
         deadline = time.monotonic() + PATIENCE_S
         while running and b"Killed" not in subprocess.run(command, check=False, capture_output=True).stdout:

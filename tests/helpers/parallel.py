@@ -38,7 +38,9 @@ PROGRAMS: Final = ("tests/deploy/", "tests/integration/", "tests/hil/cli/", "tes
 """Where most tests start programs; this and the next are beginnings of paths below the root of the checkout."""
 
 BUSY: Final = ("tests/integration/test_retraining.py", "tests/service/retraining/", "tests/replay/", "tests/models/")
-"""Where tests train models or draw many pictures. Those with the longest modules first: short ones let all workers end together."""
+"""Where tests train models or draw many pictures. Those with the longest modules first: short ones let all workers end
+together.
+"""
 
 _NICE: Final = 5
 """By how much to lower the priority of a worker that begins beside calm tests; only root could raise it again."""

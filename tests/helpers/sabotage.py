@@ -53,10 +53,9 @@ def open_sabotaged(
     config: Config, *, notifier: Notifier | None = None, how: Sabotage
 ) -> AbstractAsyncContextManager[Daemon]:
     """Open a daemon with the fault ``how``: stands for ``Daemon.open``."""
-    if how is Sabotage.LOSE:
-        wrappers = Wrappers(intake=LosingIntake)
-    else:
-        wrappers = Wrappers(mqtt_sink=partial(SabotagedSink, how=how))
+    wrappers = (
+        Wrappers(intake=LosingIntake) if how is Sabotage.LOSE else Wrappers(mqtt_sink=partial(SabotagedSink, how=how))
+    )
     return Daemon.open(config, notifier=notifier, wrappers=wrappers)
 
 

@@ -47,7 +47,9 @@ QUICK: Final = {
     "together",
     "unplug",
 }
-"""One scenario for each part that can fail (broker, daemon, disk, model, blaster, link), and all that measure times with few devices."""
+"""One scenario for each part that can fail (broker, daemon, disk, model, blaster, link), and all that measure times
+with few devices.
+"""
 
 CAUGHT_BY: Final = {
     Sabotage.DELAY: "event_latency_p50_ms",

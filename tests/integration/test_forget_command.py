@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ from tests.helpers.daemons import daemon
 from tests.helpers.events import NOW_S, link_report, spin_up
 from tests.helpers.patience import mqtt_client
 from tests.helpers.samples import counting_samples
+
+
+def has_ended(heard: Heard, topic: str) -> bool:
+    """Whether the newest message under ``topic`` is that the link has ended."""
+    return b'"ended"' in bytes(heard.on(topic)[-1].payload)
 
 
 async def leave(port: int, *messages: OutgoingMessage) -> None:
@@ -91,7 +97,7 @@ async def test_all_devices_that_are_gone_are_forgotten_and_the_served_one_is_not
     async with running(tmp_path, mosquitto.port, "tcp://127.0.0.1:1?device=b1") as heard:
         for name in ("old", "older"):
             topic = f"stinger/{name}/link"
-            await heard.until(lambda topic=topic: bytes(heard.on(topic)[-1].payload).find(b'"ended"') > 0)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            await heard.until(partial(has_ended, heard, topic))
         answer = await send(heard, "stinger/daemon/command/forget")
         assert (answer["ok"], answer["device"], answer["result"]) == (True, None, {"forgotten": ["old", "older"]})
         topics = await retained_topics(mosquitto.port)

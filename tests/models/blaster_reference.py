@@ -1,4 +1,7 @@
-"""The inference on the blaster, number by number in float32, as its description has it. Other code is compared with it, so it is written plainly."""
+"""The inference on the blaster, number by number in float32, as its description has it.
+
+Other code is compared with it, so it is written plainly.
+"""
 
 from __future__ import annotations
 

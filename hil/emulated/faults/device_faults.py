@@ -18,8 +18,8 @@ from stinger.sample import CLOCK_WRAP_MS, SampleArray
 class DeviceFaults:
     """The faults of one device; those of the same kind apply one after another, in the order given.
 
-    Random numbers follow from ``seed``. Every ``t_s`` is in seconds of the device's schedule, and must not decrease from
-    call to call.
+    Random numbers follow from ``seed``. Every ``t_s`` is in seconds of the device's schedule, and must not decrease
+    from call to call.
     """
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: str = "0") -> None:

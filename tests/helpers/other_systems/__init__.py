@@ -1,8 +1,8 @@
 """Runs ``stinger`` in processes with the limits of Windows or macOS, on Linux.
 
-Limits of asyncio's event loops, of signals, sockets, files and their names, and of the modules ``os``, ``signal``, ``time``
-and others, from the platform notes of Python's documentation. The program's own modules see another ``sys.platform``; Python's
-library and other packages stay as they are. Start a process with :func:`environment`.
+Limits of asyncio's event loops, of signals, sockets, files and their names, and of the modules ``os``, ``signal``,
+``time`` and others, from the platform notes of Python's documentation. The program's own modules see another
+``sys.platform``; Python's library and other packages stay as they are. Start a process with :func:`environment`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What Windows refuses to do with files: an audit hook of Python, which sees every use by the program and its packages.
 
-Renaming, replacing or deleting a file that any process has open (or a folder with one in it) or that is read-only; opening a
-folder; symbolic links, which need a privilege; names with reserved characters, reserved names, and paths that are too long.
+Renaming, replacing or deleting a file that any process has open (or a folder with one in it) or that is read-only;
+opening a folder; symbolic links, which need a privilege; names with reserved characters, reserved names, and paths that
+are too long.
 """
 
 from __future__ import annotations

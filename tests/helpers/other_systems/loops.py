@@ -1,8 +1,8 @@
 """Event loops with the limits that asyncio documents for Windows ("Platform Support").
 
-The selector loop has no subprocesses, no signal handlers and no pipes, and watches at most 512 sockets and nothing else. The
-default loop, the proactor, has subprocesses, but no signal handlers, and cannot watch file descriptors (``add_reader``). The
-clock of both counts in steps of 15.6 ms, as it does before Python 3.13.
+The selector loop has no subprocesses, no signal handlers and no pipes, and watches at most 512 sockets and nothing
+else. The default loop, the proactor, has subprocesses, but no signal handlers, and cannot watch file descriptors
+(``add_reader``). The clock of both counts in steps of 15.6 ms, as it does before Python 3.13.
 """
 
 from __future__ import annotations

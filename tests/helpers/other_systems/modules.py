@@ -1,7 +1,7 @@
 """What the program's own modules see of Python's library: only what there is on the other system.
 
-An import hook compiles them so that ``import os`` gives them another module in place of ``os``, and so on. Other packages
-are not affected.
+An import hook compiles them so that ``import os`` gives them another module in place of ``os``, and so on. Other
+packages are not affected.
 """
 
 from __future__ import annotations

@@ -109,8 +109,8 @@ class Device:
     def send(self, data: bytes) -> bytes:
         """Send all of ``data`` as a host does that waits for answers; return what the device wrote.
 
-        A model that was loaded or deleted is in use from the next sample on, and until then the device takes no command.
-        So it gets a sample whenever it waits.
+        A model that was loaded or deleted is in use from the next sample on, and until then the device takes no
+        command. So it gets a sample whenever it waits.
         """
         written = b""
         waited = 0

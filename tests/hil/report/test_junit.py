@@ -14,8 +14,8 @@ from hil.record import Measurement, RunRecord, ScenarioRecord
 from hil.report.junit import junit_xml
 from tests.hil.report.runs import big_run, run_of, scenario, with_values
 
-# By the schema that Jenkins' xUnit plugin checks with (junit-10) and pytest's xunit2 keeps to: which attributes an element
-# may have, those it must have, and which children.
+# By the schema that Jenkins' xUnit plugin checks with (junit-10) and pytest's xunit2 keeps to: which attributes an
+# element may have, those it must have, and which children.
 ATTRIBUTES = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, set()),
     "testsuite": ({"name", "tests", "failures", "errors", "skipped", "time", "timestamp"}, {"name", "tests"}),

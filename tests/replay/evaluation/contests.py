@@ -47,7 +47,8 @@ def evaluation(in_time: int, shots: int, false: int, *, minutes: float = MINUTES
 def contender(name: str, *sessions: Session, within: Sequence[Session] | None = ()) -> Contender:
     """One that had, in each of ``sessions``, so many of so many shots in time, and so many false spin-ups.
 
-    ``within`` is the same within the budget: empty if the threshold of least cost is within it, ``None`` for no threshold.
+    ``within`` is the same within the budget: empty if the threshold of least cost is within it, ``None`` for no
+    threshold.
     """
     whole = _whole(sessions, on=0.5)
     rows = [

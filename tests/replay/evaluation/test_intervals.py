@@ -30,7 +30,8 @@ def test_interval_of_a_rate_is_the_exact_one(count: int) -> None:
 
 
 def test_wilson_interval_is_the_published_one() -> None:
-    # 81 of 263: E. Newcombe, Two-sided confidence intervals for the single proportion, Statistics in Medicine 17 (1998).
+    # 81 of 263: E. Newcombe, Two-sided confidence intervals for the single proportion, Statistics in Medicine 17
+    # (1998).
     ratio = wilson(81, 263)
     assert (round(ratio.low, 4), round(ratio.high, 4)) == (0.2553, 0.3662)
 
