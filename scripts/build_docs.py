@@ -1,4 +1,4 @@
-"""Builds the documentation as a site in ``site/``; a link that leads nowhere is an error.
+"""Builds the documentation as a site in ``site/``; a link that leads nowhere, or an address of another host, is an error.
 
 Run: python -m scripts.build_docs [--serve], with the extra ``docs``. ``--serve`` shows the site at an address of this machine
 instead, and follows changes.
@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from scripts.reference_pages import write_reference_pages
+from scripts.site_check import site_problems
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,7 +26,12 @@ def build_docs(*, serve: bool) -> None:
     action = ["serve"] if serve else ["build", "--strict", "--clean"]
     # In the folder of the configuration, as Griffe imports the extension in scripts/ from there.
     ended = subprocess.run([sys.executable, "-m", "zensical", *action], cwd=ROOT, check=False)
-    sys.exit(ended.returncode)
+    if ended.returncode or serve:
+        sys.exit(ended.returncode)
+    problems = site_problems(ROOT / "site")
+    for problem in problems:
+        click.echo(problem, err=True)
+    sys.exit(1 if problems else 0)
 
 
 if __name__ == "__main__":
