@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.recording.held_journal import HeldJournal, read_held, restore_held
+from service.recording.held_journal import HeldJournal, read_held, restore_held, restore_or_warn
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
@@ -20,6 +20,7 @@ from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
 from stinger.logs import read_log
 from stinger.sample import SampleArray
+from tests.helpers.file_systems import SmallDisk
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.helpers.samples import random_samples
@@ -153,3 +154,30 @@ def test_a_kill_while_many_devices_wait_for_their_files_loses_no_sample(tmp_path
     for number in range(50):
         (path,) = (tmp_path / "r" / f"d{number}").glob("*.bin")
         assert np.array_equal(read_log(path).samples, samples_of(f"d{number}"))
+
+
+def test_a_journal_that_cannot_be_read_is_a_warning_and_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "held").mkdir()
+    restore_or_warn(tmp_path / "held", tmp_path / "r")
+    assert "held_samples_not_restored" in caplog.text
+    assert (tmp_path / "held").is_dir()
+
+
+def test_entries_after_a_full_disk_are_found(tmp_path: Path, small_disk_at: SmallDisk) -> None:
+    disk = tmp_path / "disk"
+    small_disk_at(disk, 64)
+    journal = HeldJournal(disk / "held")
+    filler = disk / "filler"
+    filler.write_bytes(bytes(56 * 1024))
+    (before,) = blocks_of(samples_of("a", 200), 200, device="a")
+    (refused,) = blocks_of(samples_of("b", 600), 600, device="b")
+    (after,) = blocks_of(samples_of("c", 200), 200, device="c")
+    journal.add(before)
+    journal.add(refused)
+    filler.unlink()
+    journal.add(after)
+    journal.close()
+    assert [(held.device, held.records) for held in read_held(disk / "held")] == [
+        ("a", before.samples.tobytes()),
+        ("c", after.samples.tobytes()),
+    ]

@@ -53,3 +53,25 @@ async def test_pruning_runs_at_once_on_request(tmp_path: Path) -> None:
         write_old_recording(tmp_path, "a", OLD_DAYS - 1)
         now.set()
         await until(lambda: not old.exists())
+
+
+async def test_round_that_fails_is_a_problem_and_the_next_one_prunes(tmp_path: Path) -> None:
+    old = write_old_recording(tmp_path, "a", OLD_DAYS)
+    write_old_recording(tmp_path, "a", OLD_DAYS - 1)
+    failures = [RuntimeError("no limits today")]
+    done: list[Pruned] = []
+
+    def limits() -> Limits:
+        if failures:
+            raise failures.pop()
+        return Limits(keep_s=60)
+
+    retention = Retention(tmp_path, Registry(tmp_path / "none"))
+    task = asyncio.create_task(prune_periodically(retention, limits, asyncio.Event(), done.append, interval_s=0.01))
+    try:
+        await until(lambda: not old.exists())
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    assert "no limits today" in done[0].problems[0]
+    assert done[1].problems == ()
