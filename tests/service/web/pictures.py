@@ -5,7 +5,6 @@ With names of pictures as arguments, only those are taken.
 
 from __future__ import annotations
 
-import io
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from models.factory import factory_model_bytes
 from models.registry import Registry
 from models.synthetic import synthesise
+from scripts.pictures import write_small
 from service.recording.marking import change_marks
 from service.web.action_settings import ActionSettings
 from service.web.actions import Kind
@@ -37,7 +36,6 @@ FOLDER: Final = ROOT / "docs" / "web"
 _STREAMED_MS: Final = 15_000
 _FILLED_MS: Final = 5_000
 _TRAINED_S: Final = 600.0
-_COLOURS: Final = 48
 _DEVICES: Final = 8
 """On the picture of all devices."""
 
@@ -124,9 +122,8 @@ def _take(browser: Browser, url: str, look: Look) -> None:
     page = context.new_page()
     page.goto(url)
     page.wait_for_timeout(look.wait_ms)
-    picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+    write_small(page.screenshot(full_page=True), FOLDER / f"{look.name}.png")
     context.close()
-    picture.convert("RGB").quantize(_COLOURS).save(FOLDER / f"{look.name}.png", optimize=True)
 
 
 if __name__ == "__main__":
