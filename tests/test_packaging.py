@@ -78,6 +78,10 @@ def test_wheel_contains_the_licence_and_the_command(wheel_names: set[str]) -> No
     assert {"licenses/LICENSE", "entry_points.txt"} <= in_metadata
 
 
+def test_source_distribution_contains_the_licence(sdist_names: set[str]) -> None:
+    assert "LICENSE" in sdist_names
+
+
 def test_source_distribution_contains_every_file_of_the_repository(sdist_names: set[str]) -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("the list of files is git's")

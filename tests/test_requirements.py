@@ -57,6 +57,18 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows(extra: str) -> 
 
 
 @pytest.mark.parametrize("extra", FILES)
+def test_nothing_is_pinned_that_is_no_longer_required(extra: str) -> None:
+    pinned, name = set(), ""
+    for line in (ROOT / FILES[extra]).read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith((" ", "#")):
+            name = Requirement(line.rstrip("\\ ")).name
+        elif line.endswith(f" {NAME} (pyproject.toml)"):  # why the package is there
+            pinned.add(canonicalize_name(name))
+    assert pinned
+    assert pinned - {canonicalize_name(requirement.name) for requirement in required(extra)} == set()
+
+
+@pytest.mark.parametrize("extra", FILES)
 def test_every_entry_is_one_version_with_hashes(extra: str) -> None:
     found = entries(extra)
     assert found
