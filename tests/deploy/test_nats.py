@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,42 +62,96 @@ class Secured:
         )
 
 
+@contextmanager
+def server_running(folder: Path, config: str, name: str, routes: str) -> Iterator[Path]:
+    """Run a server of the project's ``config``, in which ports were replaced; yield its log when it is ready."""
+    server, _ = program("nats-server", "Debian's nats-server"), program("openssl", "Debian's openssl")
+    path, log = folder / f"{name}.conf", folder / f"{name}.log"
+    path.write_text(config)
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [server, "-c", str(path)],
+            stderr=stderr,
+            env={**os.environ, "NATS_NAME": name, "NATS_STORE": str(folder / f"store-{name}"), "NATS_ROUTES": routes},
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while "Server is ready" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        yield log
+    finally:
+        process.kill()
+        process.wait(PATIENCE_S)
+
+
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    server, _ = program("nats-server", "Debian's nats-server"), program("openssl", "Debian's openssl")
     folder = tmp_path_factory.mktemp("nats")
     here = Secured(folder, free_port(), free_port())
     (folder / "accounts").mkdir()
     here.setup("init")
     here.setup("add", "b1")
     here.setup("add", "b2")
-    cluster, monitor = free_port(), free_port()
     config = (DEPLOY / "nats" / "nats.conf").read_text(encoding="utf-8")
-    config = config.replace("0.0.0.0:4222", f"127.0.0.1:{here.port}").replace("8222", str(monitor))
+    config = config.replace("0.0.0.0:4222", f"127.0.0.1:{here.port}").replace("8222", str(free_port()))
     # Alone: a cluster of one would wait for the others before it serves streams.
     settings = folder / "accounts" / "settings.conf"
     lines = settings.read_text().replace("0.0.0.0:8883", f"127.0.0.1:{here.mqtt_port}").splitlines()
     settings.write_text("\n".join(line for line in lines if not line.startswith("cluster ")))
     assert any(line.startswith("cluster ") for line in lines)
-    del cluster
-    (folder / "nats.conf").write_text(config)
-    log = folder / "nats.log"
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [server, "-c", str(folder / "nats.conf")],
-            stderr=stderr,
-            env={**os.environ, "NATS_NAME": "n1", "NATS_STORE": str(folder / "store"), "NATS_ROUTES": "[]"},
-        )
-    deadline = time.monotonic() + PATIENCE_S
-    while "Server is ready" not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
-    try:
+    with server_running(folder, config, "n1", "[]"):
         yield here
-    finally:
-        process.kill()
-        process.wait(PATIENCE_S)
+
+
+@pytest.mark.slow
+async def test_servers_of_a_cluster_accept_only_each_other(tmp_path: Path) -> None:
+    here = Secured(tmp_path, free_port(), free_port())
+    (tmp_path / "accounts").mkdir()
+    here.setup("init")
+    config = (DEPLOY / "nats" / "nats.conf").read_text(encoding="utf-8")
+    settings = (tmp_path / "accounts" / "settings.conf").read_text()
+    ports = [free_port() for _ in range(3)]
+    routes = "[" + ", ".join(f"nats-route://localhost:{port}" for port in ports) + "]"
+
+    def config_of(name: str, port: int, *, settings: str = settings) -> str:
+        own = settings.replace("0.0.0.0:8883", f"127.0.0.1:{free_port()}").replace("0.0.0.0:6222", f"127.0.0.1:{port}")
+        assert own.count("127.0.0.1") == 2
+        (tmp_path / "accounts" / f"{name}.conf").write_text(own)
+        listen = here.port if name == "n1" else free_port()
+        moved = config.replace("0.0.0.0:4222", f"127.0.0.1:{listen}").replace("8222", str(free_port()))
+        return moved.replace("accounts/settings.conf", f"accounts/{name}.conf")
+
+    with ExitStack() as stack:
+        for number, port in enumerate(ports, start=1):
+            stack.enter_context(server_running(tmp_path, config_of(f"n{number}", port), f"n{number}", routes))
+        client = await here.connect()
+        try:
+            stored = StreamConfig(name="SAMPLES", subjects=["hall.*.stinger.*.samples"], num_replicas=3)
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    try:
+                        await client.jetstream(timeout=10).add_stream(stored)
+                        break
+                    except (nats.errors.Error, TimeoutError):  # no leader yet
+                        await asyncio.sleep(0.2)
+            await client.jetstream().publish("hall.3.stinger.b1.samples", b"content")
+            info = await client.jetstream().stream_info("SAMPLES")
+            assert info.cluster is not None
+            assert len(info.cluster.replicas or []) == 2
+        finally:
+            await client.close()
+        before, _, after = settings.partition("cluster {")
+        plain = before + "cluster {" + re.sub(r", tls \{[^}]*\}", "", after, count=1)
+        assert plain != settings
+        stranger = config_of("stranger", free_port(), settings=plain)
+        log = stack.enter_context(server_running(tmp_path, stranger, "stranger", routes))
+        deadline = time.monotonic() + PATIENCE_S
+        while "TLS route handshake error" not in (tmp_path / "n1.log").read_text():
+            assert time.monotonic() < deadline, log.read_text()
+            await asyncio.sleep(0.1)
+        assert "JetStream cluster new metadata leader" not in log.read_text()
 
 
 async def test_blaster_publishes_its_own_samples_into_its_partition_and_nothing_else(secured: Secured) -> None:

@@ -40,11 +40,12 @@ def nats_program() -> str | None:
 
 @dataclass
 class NatsServer:
-    """One nats-server; ``settings`` are further lines of its configuration."""
+    """One nats-server; ``settings`` are further lines of its configuration, ``limits`` further ones of JetStream's."""
 
     folder: Path
     name: str = "n1"
     settings: str = ""
+    limits: str = ""
     port: int = field(default_factory=free_port)
     mqtt_port: int = field(default_factory=free_port)
     monitor_port: int = field(default_factory=free_port)
@@ -63,7 +64,7 @@ class NatsServer:
         store = self.folder / self.name
         config.write_text(
             f"server_name: {self.name}\nlisten: 127.0.0.1:{self.port}\nhttp: 127.0.0.1:{self.monitor_port}\n"
-            f'jetstream {{ store_dir: "{store}" }}\nmqtt {{ listen: "127.0.0.1:{self.mqtt_port}" }}\n'
+            f'jetstream {{ store_dir: "{store}"\n{self.limits} }}\nmqtt {{ listen: "127.0.0.1:{self.mqtt_port}" }}\n'
             f"{self.settings or mapping()}\n"
         )
         with (self.folder / f"{self.name}.log").open("ab") as log:
@@ -88,9 +89,9 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server(folder: Path, settings: str = "") -> Iterator[NatsServer]:
+def nats_server(folder: Path, settings: str = "", *, limits: str = "") -> Iterator[NatsServer]:
     """Run one server."""
-    server = NatsServer(folder, settings=settings)
+    server = NatsServer(folder, settings=settings, limits=limits)
     try:
         server.start()
         yield server

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nats
+import nats.js.errors
 import numpy as np
 import pytest
 from nats.aio.client import Client
@@ -355,3 +356,31 @@ async def test_stream_that_is_full_keeps_what_it_has_and_is_read_on(tmp_path: Pa
                 await client.jetstream().purge_stream("SAMPLES")
                 await publish(client, device, 6)
                 await until(lambda: one.firsts(device)[3:] == [1200])
+
+
+async def fill(client: Client, size: int) -> None:
+    """Publish messages of ``size`` bytes until one is refused."""
+    with pytest.raises(nats.js.errors.APIError):  # noqa: PT012 - one of many is refused
+        for _ in range(1000):
+            await client.jetstream().publish("hall.0.stinger.filler.samples", bytes(size))
+
+
+async def test_server_whose_disk_is_full_is_waited_for_and_read_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    device = new_device()
+    with nats_server(tmp_path, limits="max_file_store: 200KB") as server:
+        async with client_of(server) as client, member(url_of(server, "hall")) as one:
+            await until(lambda: one.source.figures.held == PARTITIONS)
+            await publish(client, device, 0)
+            await until(lambda: one.firsts(device) == [0])
+            async with asyncio.timeout(PATIENCE_S):
+                while "lease_not_written" not in caplog.text:  # leases take room as well
+                    await fill(client, 20_000)
+                    await fill(client, 100)
+            assert "the server refuses: insufficient resources" in caplog.text
+            await client.jetstream().purge_stream("SAMPLES", subject="hall.0.stinger.filler.samples")
+            await until(lambda: one.source.figures.held == PARTITIONS)
+            await publish(client, device, 1)
+            await until(lambda: one.firsts(device) == [0, 200])
