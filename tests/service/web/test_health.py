@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from service.ops.remedies import REMEDIES
 from service.recording.store import LITTLE_ROOM_BYTES
 from service.web.health_facts import DiskFacts, disk_facts
-from tests.helpers.cli import run_stinger
+from tests.helpers.cli import invoke
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.synthetic import synthetic_samples
 from tests.service.web.stage import PATIENCE_MS, Stage
@@ -51,8 +51,8 @@ def test_a_missing_daemon_is_shown_with_what_to_do_and_links_are_shown(tmp_path:
 
 def test_a_link_that_is_none_is_refused() -> None:
     for link in ("Grafana", "x=javascript:alert(1)", "=http://a"):
-        refused = run_stinger("web", "--metrics-link", link)
-        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+        refused = invoke("web", "--metrics-link", link)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
 
 
 def test_the_disk_is_described_with_the_recordings_on_it(tmp_path: Path) -> None:

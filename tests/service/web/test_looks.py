@@ -76,35 +76,37 @@ def test_empty_pages_say_what_to_do_next_and_are_accessible(empty: Stage, browse
     assert found == []
 
 
-@pytest.mark.timeout(300)  # a busy machine takes seconds for each of the pages
+@pytest.fixture(scope="module")
+def opened(stage: Stage, browser: Browser, paths: dict[str, str]) -> Iterator[dict[str, Page]]:
+    """Each page, opened and filled, by its path: loading them takes longer than looking at them."""
+    context = browser.new_context()
+    pages = {path: context.new_page() for path in paths}
+    for path, page in pages.items():
+        page.goto(f"{stage.address}{path}", timeout=PATIENCE_MS)
+    for path, page in pages.items():
+        page.locator(paths[path]).first.wait_for(timeout=PATIENCE_MS)
+    yield pages
+    context.close()
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_the_accessibility_checker_finds_nothing(
-    stage: Stage, browser: Browser, paths: dict[str, str], colours: Literal["light", "dark"]
-) -> None:
-    context = browser.new_context(color_scheme=colours)
+def test_the_accessibility_checker_finds_nothing(opened: dict[str, Page], colours: Literal["light", "dark"]) -> None:
     found = []
-    for path, filled in paths.items():
-        page = context.new_page()
-        page.goto(f"{stage.address}{path}")
-        page.locator(filled).first.wait_for()
+    for path, page in opened.items():
+        page.emulate_media(color_scheme=colours)
         violations = Axe().run(page).response["violations"]
         found += [(path, one["id"], [node["html"][:200] for node in one["nodes"]]) for one in violations]
-        page.close()
-    context.close()
     assert found == []
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])
-def test_no_page_is_wider_than_the_window(stage: Stage, browser: Browser, paths: dict[str, str], width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 800})
-    page = context.new_page()
+def test_no_page_is_wider_than_the_window(opened: dict[str, Page], width: int) -> None:
     widths = {}
-    for path, filled in paths.items():
-        page.goto(f"{stage.address}{path}")
-        page.locator(filled).first.wait_for()
+    for path, page in opened.items():
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function(f"window.innerWidth === {width}", timeout=PATIENCE_MS)
         widths[path] = page.evaluate("document.documentElement.scrollWidth")
-    context.close()
-    assert widths == dict.fromkeys(paths, width)
+    assert widths == dict.fromkeys(opened, width)
 
 
 def test_the_threshold_and_the_pause_can_be_used_by_keyboard(stage: Stage, page: Page) -> None:
