@@ -26,7 +26,7 @@ from stinger.errors import InputError, first_error
 from stinger.logs import write_log
 from stinger.packages import python_module
 
-_START_TIMEOUT_S: Final = 60.0
+_START_TIMEOUT_S: Final = 240.0
 _STOP_TIMEOUT_S: Final = 2.0
 _DEVICE: Final = "demo"
 _SEED: Final = 295

@@ -152,12 +152,14 @@ def web(
         list_ports=lambda: [*blasters, *_list_ports()],
     )
 
-    _give_way()
+    def announce(address: str) -> None:
+        _give_way()  # not before: on a busy machine, starting would take three times as long
+        click.echo(f"page: {address}")
 
     async def serve_until_signal() -> None:
         stop = asyncio.Event()
         on_signals(asyncio.get_running_loop(), stop.set)
-        await serve(settings, lambda address: click.echo(f"page: {address}"), stop)
+        await serve(settings, announce, stop)
 
     with retry_later():
         run_on_loop(serve_until_signal())
