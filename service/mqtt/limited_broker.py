@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+from amqtt.errors import ProtocolHandlerError
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.session import Session
 
 from service.base.logs import RepeatedFailure, get_logger
@@ -34,13 +39,14 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
         )
         self._limits = limits
         self._retained_bytes = 0
+        self._served: dict[int, Session] = {}
         self._not_retained = RepeatedFailure(_LOG, "message_not_retained")
 
     @property
     def backlog(self) -> int:
         """Number of messages that have been received and not distributed yet."""
         waiting: int = self._broadcast_queue.qsize()
-        received: int = sum(session.delivered_message_queue.qsize() for session, _ in self.sessions.values())
+        received: int = sum(session.delivered_message_queue.qsize() for session in self._served.values())
         return waiting + received
 
     @property
@@ -53,6 +59,29 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
             if task is None or task.done():
                 return f"the task that {name} has ended"
         return ""
+
+    async def _handle_client_session(
+        self, reader: object, writer: object, session: Session, handler: BrokerProtocolHandler, *arguments: object
+    ) -> None:
+        # The connection may end while packets of it are handled: amqtt would leave an exception for each of them.
+        handler.handle_publish = _until_the_end(handler.handle_publish)
+        await super()._handle_client_session(reader, writer, session, handler, *arguments)
+
+    async def _client_message_loop(self, session: Session, handler: BrokerProtocolHandler) -> None:
+        """Serve a client, and then distribute what it had sent before it disconnected, which amqtt would keep and never distribute."""
+        key = id(handler)
+        self._served[key] = session
+        try:
+            await super()._client_message_loop(session, handler)
+            while not session.delivered_message_queue.empty():
+                waiting = asyncio.get_running_loop().create_future()
+                waiting.set_result(session.delivered_message_queue.get_nowait())
+                if not await self._handle_message_delivery(session, handler, waiting):
+                    break
+        finally:
+            del self._served[key]
+            while not session.delivered_message_queue.empty():
+                session.delivered_message_queue.get_nowait()
 
     async def retain_message(
         self, source_session: Session | None, topic_name: str | None, data: bytes | None, qos: int | None = None
@@ -79,6 +108,16 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
             return _REFUSED
         qos: int = await super().add_subscription(subscription, session)
         return qos
+
+
+def _until_the_end(handle: Callable[[object], Awaitable[None]]) -> Callable[[object], Awaitable[None]]:
+    """Return ``handle``, a coroutine function, but for the error that the end of the connection raises in it."""
+
+    async def handle_packet(packet: object) -> None:
+        with suppress(ProtocolHandlerError):
+            await handle(packet)
+
+    return handle_packet
 
 
 def _size(topic: str, data: bytes) -> int:

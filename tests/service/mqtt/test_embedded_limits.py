@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -203,6 +204,43 @@ async def test_a_subscriber_that_stops_reading_is_disconnected_after_a_time() ->
         for _ in range(60):
             await heard.client.publish("x", bytes(200_000), 1)
         await until(lambda: len(broker._clients) == 1)
+
+
+def publish_packet(topic: bytes, payload: bytes, number: int) -> bytes:
+    body = len(topic).to_bytes(2, "big") + topic + number.to_bytes(2, "big") + payload
+    assert len(body) < 128
+    return b"\x32" + bytes([len(body)]) + body
+
+
+@pytest.mark.parametrize("topic", [b"$x", b"", b"a/#", b"$SYS/broker/version"])
+async def test_a_client_that_publishes_where_nobody_may_keeps_nobody_waiting(
+    topic: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = b"".join(publish_packet(b"x", b"y", number) for number in range(1, 3001))
+    async with (
+        EmbeddedBroker(0) as broker,
+        raw_client(broker, connect_packet(b"bad") + publish_packet(topic, b"1", 3001) + many) as reader,
+    ):
+        await rest(reader)
+        async with subscriber(broker.port, "y") as heard:
+            assert heard.client is not None
+            await heard.client.publish("y", b"1", 1)
+            await heard.until(lambda: bool(heard.messages))
+        inner = broker._broker
+        assert inner is not None
+        await until(lambda: inner.backlog == 0)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
+async def test_what_a_client_has_published_is_distributed_although_it_disconnects_at_once() -> None:
+    count = 500
+    many = b"".join(publish_packet(b"x", b"%d" % number, number) for number in range(1, count + 1))
+    async with EmbeddedBroker(0) as broker, subscriber(broker.port, "x") as heard:
+        async with raw_client(broker, connect_packet(b"brief") + many + b"\xe0\x00") as reader:
+            await rest(reader)
+            await heard.until(lambda: len(heard.messages) == count)
+        assert [int(message.payload) for message in heard.messages] == list(range(1, count + 1))
 
 
 async def test_it_stops_in_limited_time_while_a_subscriber_does_not_read() -> None:
