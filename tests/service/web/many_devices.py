@@ -30,8 +30,8 @@ def published_devices(stage: Stage, count: int) -> Iterator[list[str]]:
             for name in names:
                 publish(name, "link", {"state": "streaming"}, retain=True)
                 publish(name, "model", {"model": "factory", "threshold": 0.5}, retain=True)
-            turn, began_s = 0, time.monotonic()
-            while not stopping.wait(max(0.0, began_s + turn * PERIOD_S - time.monotonic())):
+            turn = 0
+            while not stopping.wait(PERIOD_S):  # what a busy machine leaves out is not made up for
                 for number, name in enumerate(names):
                     _publish_turn(publish, name, number, turn)
                 turn += 1
