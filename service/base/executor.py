@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -73,3 +74,14 @@ class AbandoningExecutor(ThreadPoolExecutor):
                 if call is None:
                     self._count -= 1
                     self._changed.notify_all()
+
+
+async def run_abandonable(call: Callable[[], T]) -> T:
+    """Run ``call`` in a thread and return its result; when the daemon stops, nothing waits for it.
+
+    For calls that may be cut off at any point, as by a kill, and that may never return, such as those to storage.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_UNATTENDED, call)
+
+
+_UNATTENDED: Final = AbandoningExecutor()

@@ -9,6 +9,7 @@ from typing import Final
 
 from models.shared_registry import SharedRegistry
 from service.base.backoff import Backoff
+from service.base.executor import run_abandonable
 from service.base.logs import RepeatedFailure, get_logger
 from stinger.errors import StingerError, UnavailableError
 
@@ -52,7 +53,7 @@ class RegistryFollower:
         """Read the registry once, so that the daemon starts with its champion; without it if that takes too long."""
         try:
             async with asyncio.timeout(at_most_s):
-                await asyncio.to_thread(self._registry.pull)
+                await run_abandonable(self._registry.pull)
         except (StingerError, TimeoutError) as error:
             self._failed(error)
 
@@ -65,7 +66,7 @@ class RegistryFollower:
     async def _poll(self) -> float:
         """Ask once; return after how many seconds to ask again."""
         try:
-            changed = await asyncio.to_thread(self._registry.pull_if_changed)
+            changed = await run_abandonable(self._registry.pull_if_changed)
         except StingerError as error:
             self._failed(error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the registry, the model in use stays

@@ -13,6 +13,7 @@ from typing import Final
 
 from models.storage.folder import StorageFolder
 from service.base.backoff import Backoff
+from service.base.executor import run_abandonable
 from service.base.logs import RepeatedFailure, get_logger
 from service.base.states import UploadTotals
 from service.recording.daemon_id import daemon_id
@@ -97,13 +98,13 @@ class Uploading:
     async def _upload_all(self) -> None:
         """Look for recordings and upload each. Raises :class:`StingerError` at the first that fails."""
         if self._queue is None:
-            self._queue = await asyncio.to_thread(self._open_queue)
-        for problem in await asyncio.to_thread(self._queue.look):
+            self._queue = await run_abandonable(self._open_queue)
+        for problem in await run_abandonable(self._queue.look):
             _LOG.debug("recording_not_examined", reason=problem)
         before = self._queue.totals().uploaded
         while True:
             began_s = time.monotonic()
-            if not await asyncio.to_thread(self._queue.upload_next):
+            if not await run_abandonable(self._queue.upload_next):
                 break
             if self._failure:
                 _LOG.warning("upload_resumed", url=self._url, failures=self._log.reset() + 1)

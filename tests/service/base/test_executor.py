@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from service.base.executor import AbandoningExecutor
+from service.base.executor import AbandoningExecutor, run_abandonable
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
@@ -81,3 +81,26 @@ def test_process_ends_although_calls_never_return() -> None:
         [sys.executable, "-c", HANGING], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert (ended.returncode, ended.stdout) == (0, "ended\n"), ended.stderr
+
+
+def test_the_end_of_the_loop_does_not_wait_for_a_call_that_may_be_abandoned() -> None:
+    began, may_return = threading.Event(), threading.Event()
+
+    def call() -> None:
+        began.set()
+        may_return.wait()
+
+    async def abandon() -> None:
+        task = asyncio.create_task(run_abandonable(call))
+        await asyncio.to_thread(began.wait)
+        task.cancel()
+        await asyncio.wait({task})
+
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(AbandoningExecutor(stop_s=3600))
+        runner.run(abandon())
+    may_return.set()
+
+
+async def test_result_of_a_call_that_may_be_abandoned_is_returned() -> None:
+    assert await run_abandonable(lambda: threading.current_thread() is not threading.main_thread())
