@@ -13,6 +13,8 @@ from packaging.version import Version
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
 FILES = ("pyproject.toml", "README.md", "LICENSE", ".git_archival.txt", ".gitattributes")
 
 
