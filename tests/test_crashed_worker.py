@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 PASSES = "def test_first(): pass\ndef test_second(): pass\ndef test_third(): pass\n"
@@ -22,7 +23,7 @@ def run_suite(pytester: pytest.Pytester, workers: int, **modules: str) -> pytest
     pytester.makeini(f"[pytest]\npythonpath = {ROOT}\naddopts = -p no:asyncio -p no:hypothesispytest\n")
     pytester.makeconftest('pytest_plugins = ["tests.helpers.parallel"]')
     pytester.makepyfile(**modules)
-    return pytester.runpytest_subprocess("-n", str(workers), timeout=100)
+    return pytester.runpytest_subprocess("-n", str(workers), timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("crashing", [KILLED, ABORTED, EXITS], ids=["killed", "aborted", "exits"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.repeat_failed import MAX_REPEATED
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 
 PASSES = "def test_passes(): pass"
@@ -48,7 +49,7 @@ def run_part(
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=PATIENCE_S,
     )
 
 
