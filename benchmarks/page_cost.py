@@ -7,7 +7,7 @@ another:
 - nobody: it runs, and nobody looks;
 - viewer: a process receives all that a browser does of the blaster's page, and draws nothing: the page's own cost, as
   if the browser were on another machine;
-- browser, nice: Chromium shows the page and draws in software, at the lowest priority;
+- browser, nice: Chromium shows the page and draws in software, at the lowest priority, also if all else has real-time priority;
 - browser, one core: Chromium may use the last core only;
 - browser: Chromium may use the daemon's cores, at its priority.
 
@@ -43,7 +43,7 @@ WARM_S = 3.0
 MEASURED_S = 10.0
 WITHOUT: Final = "no page"
 _PREFIXES: Final = {
-    "browser, nice": "nice -n 19",
+    "browser, nice": "chrt -o 0 nice -n 19",
     "browser, one core": f"taskset -c {(os.cpu_count() or 1) - 1}",
     "browser": "",
 }
