@@ -172,7 +172,7 @@ def test_an_unplugged_blaster_is_reported_and_fetching_again_works(
     page.goto(f"{page_only.address}/personalise")
     port = tmp_path / "blaster"
     choose_port(page, str(port))
-    slow = device_in_thread(port_of("pty", tmp_path), faults=["slow:kb=100"], blaster=EmulatedBlaster(logged=LONG))
+    slow = device_in_thread(port_of("pty", tmp_path), faults=["slow:kb=20"], blaster=EmulatedBlaster(logged=LONG))
     with slow:
         page.get_by_role("button", name="Fetch the log").click()
         expect(page.locator("[data-action=fetch] [data-fact=action]")).to_contain_text("left in this step")
