@@ -93,6 +93,7 @@ async def run_scenario(
         measurements,
         observations.host_late_p99_ms,
         longest_late_ms=observations.host_late_longest_ms,
+        daemon_waited_share=observations.daemon_waited_share,
         devices=len(observations.devices),
     )
     return replace(
@@ -159,9 +160,12 @@ class _ScenarioRun:
             since_ns = time.monotonic_ns()
             await daemon.start()
         began_ns = await _wait_until_streaming(observer, daemon, self._names, since_ns)
+        waited_before_s = daemon.process.cpu_wait_s()
         testbed = Testbed(daemon, self._data_dir, broker, broker_relay, relays)
         faults = await self._inject_faults(testbed, daemon, began_ns)
         await asyncio.sleep(SETTLE_S)
+        waited_s = max(0.0, daemon.process.cpu_wait_s() - waited_before_s)
+        observed_s = (time.monotonic_ns() - began_ns) / NS_PER_S
         await daemon.stop()
         await self._dut.stop()
         # An external broker may deliver messages that it retained from another daemon.
@@ -173,6 +177,7 @@ class _ScenarioRun:
             messages=messages,
             faults=[*faults, *self._device_faults(journals)],
             daemon=daemon.observations(),
+            daemon_waited_share=waited_s / observed_s,
             floor=DeviceObservations(FLOOR_DEVICE, journals[-1], _NO_SAMPLES) if self._floor else None,
         )
 

@@ -76,3 +76,5 @@ class ScenarioObservations:
     floor: DeviceObservations | None = None
     host_late_p99_ms: float | None = None
     host_late_longest_ms: float | None = None
+    daemon_waited_share: float = 0.0
+    """For which part of the scenario the daemon could have run, had there been a processor for it."""

@@ -15,6 +15,8 @@ STANDSTILL_MS: Final = 250.0
 """The daemon switches the wheels off after this long without a score. A process that was held up longer even once may
 have missed
 limits of time that other measurements depend on, such as the one for the silence of a blaster."""
+STARVED_SHARE: Final = 0.1
+"""A daemon that waited for a processor for this part of a scenario may have been behind at its end."""
 EXCUSED_FACTOR: Final = 5
 """How many wake-up delays may add to a latency, per device.
 
@@ -29,13 +31,14 @@ def verdict_of(
     host_late_p99_ms: float | None,
     *,
     longest_late_ms: float | None = None,
+    daemon_waited_share: float = 0.0,
     devices: int = 1,
 ) -> tuple[Verdict, str]:
     """Return the worst verdict of all, and a reason where the measurements do not give it.
 
     The verdict is inconclusive if the machine woke processes late, and that explains all limits that were missed: those
     of time, by no more than the lateness with this number of ``devices``; after a standstill, of which
-    ``longest_late_ms`` is the longest, also those that depend on time.
+    ``longest_late_ms`` is the longest, also those that depend on time, as in a scenario in which the daemon waited long for a processor.
     """
     missed = [each for each in measurements if each.verdict in (Verdict.FAIL, Verdict.UNSET)]
     late_ms = host_late_p99_ms or 0.0
@@ -45,6 +48,9 @@ def verdict_of(
     longest_ms = longest_late_ms or 0.0
     if missed and longest_ms > STANDSTILL_MS and all(_depends_on_time(each) for each in missed):
         return Verdict.INCONCLUSIVE, f"this machine stood still for up to {longest_ms:.0f} ms"
+    if missed and daemon_waited_share > STARVED_SHARE and all(_depends_on_time(each) for each in missed):
+        percent = f"{100 * daemon_waited_share:.0f} %"
+        return Verdict.INCONCLUSIVE, f"the daemon waited for a processor of this machine for {percent} of the time"
     verdicts = [each.verdict for each in measurements if each.verdict is not None]
     return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.PASS), ""
 

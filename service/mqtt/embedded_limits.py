@@ -11,8 +11,8 @@ class EmbeddedLimits:
 
     connections: int = 100
     """Clients at once. One that has not logged in yet loses its place to a new one."""
-    connect_s: float = 5.0
-    """To send a whole CONNECT."""
+    connect_s: float = 20.0
+    """To send a whole CONNECT; long, as a busy machine may hold up the daemon while it waits in the socket."""
     stalled_s: float = 10.0
     """To send the rest of a packet that has begun, and to read anything while messages wait."""
     packet_bytes: int = 256 * 1024

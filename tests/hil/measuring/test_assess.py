@@ -191,6 +191,14 @@ def test_after_a_standstill_what_depends_on_time_is_inconclusive_and_nothing_els
     assert ("stood still" in why) is (verdict is Verdict.INCONCLUSIVE)
 
 
+def test_what_depends_on_time_is_inconclusive_if_the_daemon_waited_long_for_a_processor() -> None:
+    missed = [late("samples_lost", 512, 0), late("event_latency_p99_ms", 642, 100)]
+    assert verdict_of(missed, 0.5, daemon_waited_share=0.02)[0] is Verdict.FAIL
+    found, why = verdict_of(missed, 0.5, daemon_waited_share=0.4)
+    assert (found, "for 40 % of the time" in why) == (Verdict.INCONCLUSIVE, True)
+    assert verdict_of([late("samples_foreign", 1, 0)], 0.5, daemon_waited_share=0.9)[0] is Verdict.FAIL
+
+
 def test_a_limit_that_no_standstill_explains_fails_beside_one_that_it_does() -> None:
     missed = [late("link_losses", 1, 0), late("samples_foreign", 1, 0)]
     assert verdict_of(missed, 20.0, longest_late_ms=2000.0)[0] is Verdict.FAIL
