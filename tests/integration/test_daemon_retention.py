@@ -14,6 +14,7 @@ import pytest
 from models.factory import factory_model
 from models.registry import Registry
 from service.config.config import RecorderConfig
+from service.recording.age_clock import AGE_CLOCK_NAME
 from service.recording.retention import Limits, limits_of
 from stinger.quantities import parse_duration, parse_size
 from tests.helpers.brokers import free_port
@@ -82,12 +83,21 @@ def test_clock_that_is_a_year_ahead_once_deletes_nothing_and_the_right_one_delet
     assert len(list(folder.rglob("*.bin"))) == 10
 
 
+def wait_for_first_round(data: Path) -> None:
+    """Wait until the daemon has pruned once: then it trusts the clock, whatever old recordings appear."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (data / AGE_CLOCK_NAME).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_limit_set_while_the_daemon_runs_takes_effect_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recordings"
     config = tmp_path / "c.toml"
     config.write_text("")
     with daemon(tmp_path, "--config", str(config), "--broker", "embedded:0") as process:
         process.port()
+        wait_for_first_round(tmp_path / "data")
         old = write_old_recording(folder, "a", OLD_DAYS)
         write_old_recording(folder, "a", OLD_DAYS - 1)
         config.write_text('[recorder]\nkeep = "30d"\n')
