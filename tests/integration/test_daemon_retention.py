@@ -115,6 +115,7 @@ def test_old_recordings_are_deleted_at_once_when_the_disk_is_full(tmp_path: Path
     source = f"tcp://127.0.0.1:{port}?device=b"
     with daemon(tmp_path, "--config", str(config), "--source", source, "--broker", "embedded:0") as process:
         process.wait_for("state=lost")
+        wait_for_first_round(tmp_path / "data")
         old = write_old_recording(folder, "a", OLD_DAYS)
         write_old_recording(folder, "a", OLD_DAYS - 1)
         blaster = subprocess.Popen(
