@@ -65,7 +65,7 @@ class ServingModel:
         self._opening: asyncio.Future[ChosenModel] | None = None
         self._problem = ""
         self._set_problem(problem)
-        _LOG.info("model_opened", version=serving.version, us_per_sample=_rounded(serving.us_per_sample))
+        _LOG.info("model_opened", version=serving.version, **_cost(serving))
 
     async def choose(self, choice: str) -> ChosenModel:
         """Use the model of ``choice`` and return it: a version of the registry, ``champion`` or ``factory``.
@@ -126,8 +126,7 @@ class ServingModel:
 
     def _use(self, serving: ChosenModel) -> None:
         if serving.version != self.serving.version:
-            us_per_sample = _rounded(serving.us_per_sample)
-            _LOG.info("model_changed", before=self.serving.version, now=serving.version, us_per_sample=us_per_sample)
+            _LOG.info("model_changed", before=self.serving.version, now=serving.version, **_cost(serving))
         self.serving = serving
         self._on_change(serving)
 
@@ -141,8 +140,9 @@ def _unexpected(error: Exception) -> str:
     return f"the champion cannot be opened: {error!r:.200}"
 
 
-def _rounded(us_per_sample: float | None) -> float | None:
-    return None if us_per_sample is None else round(us_per_sample, 1)
+def _cost(model: ChosenModel) -> dict[str, float]:
+    """Return the measured time for a sample as a field of a log line; nothing for the factory model, which is not measured."""
+    return {} if model.us_per_sample is None else {"us_per_sample": round(model.us_per_sample, 1)}
 
 
 def _take_error(opening: asyncio.Future[ChosenModel]) -> None:

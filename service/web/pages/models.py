@@ -23,8 +23,8 @@ from stinger.errors import StingerError
 from stinger.paths import registry_dir
 
 NO_MODEL: Final = (
-    "No model of your own yet: the daemon uses the factory model. Record some minutes with at least 30 shots, then run "
-    "'stinger retrain', which stores a model that is better, or add one with 'stinger models add FILE'."
+    "No model of your own yet: the daemon uses the factory model. Record some minutes with at least 30 shots, then train one "
+    "on the page Train. 'stinger models add FILE' adds one from a file."
 )
 LOOK_AGAIN_S: Final = 1.0
 """How often the page looks whether a model was added, promoted or deleted, by whomever."""
