@@ -21,7 +21,7 @@ HEADER_BYTES: Final = 4 + 40
 STORED_OVERHEAD_BYTES: Final = 30
 """What JetStream's file store adds to a message."""
 
-DAEMON_US_A_SAMPLE: Final = 11.4
+DAEMON_US_A_SAMPLE: Final = 10.2
 """CPU of a daemon for a sample from NATS, 200 devices, model mlp:rich, not recorded: benchmarks.fleet --cost."""
 SERVERS_US_A_MESSAGE: Final = 152.0
 """CPU time of all three NATS servers for a message that one takes over MQTT and each stores: benchmarks.fleet
