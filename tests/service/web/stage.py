@@ -32,6 +32,8 @@ class Stage:
     broker_port: int = field(default_factory=free_port)
     address: str = ""
     """Of the page."""
+    seed: int = 1
+    """Of the session that the blaster plays."""
     _blaster_port: int = field(default_factory=free_port)
     _processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
@@ -40,7 +42,7 @@ class Stage:
         return self.folder / "data"
 
     def start_blaster(self) -> None:
-        self._start("emulate", "--tcp", f"127.0.0.1:{self._blaster_port}", "--seed", "1")
+        self._start("emulate", "--tcp", f"127.0.0.1:{self._blaster_port}", "--seed", self.seed)
         self._wait_for("emulate", r"device 0")
 
     def start_daemon(self, model: str = "factory") -> None:
