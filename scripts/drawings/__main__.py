@@ -37,7 +37,7 @@ CONCEPTS: Final[dict[str, tuple[Callable[[Example], Figure], str]]] = {
 """The function that draws each picture of concepts, and its description, by name."""
 ARCHITECTURE: Final[dict[str, tuple[Callable[[], Figure], str]]] = {
     "processes": (draw_processes, "Blasters, the daemon with its parts, and the programs around it"),
-    "packages": (draw_packages, "The packages as floors, each of which imports only from those below"),
+    "packages": (draw_packages, "The packages in layers: each imports only from those below it"),
 }
 
 

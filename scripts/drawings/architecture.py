@@ -96,7 +96,7 @@ def draw_processes() -> Figure:
 
 
 def draw_packages() -> Figure:
-    """Draw the packages as floors: an import may only point down."""
+    """Draw the packages in layers: an import may only point down."""
     figure, axes = _diagram(54, 37)
     boxes = (
         _Box(0, 28, 34, 8, "service", "daemon, retraining, page, round trip", edge=BLUE),
