@@ -22,7 +22,8 @@ class TrainingOptions:
 
     ``max_rows`` of 0 means all rows. With ``refit``, one model is fitted on the train side and measured, and another
     one, fitted on all used rows, is returned. With ``turned_deg``, models are fitted on a turned copy of each row as
-    well (:mod:`models.turning`), and measured on rows as they are.
+    well (:mod:`models.turning`), and measured on rows as they are. The sessions named in ``others`` are trained on and
+    never tested on; a row of another session counts as ``own_weight`` of theirs.
     """
 
     spec: ModelSpec
@@ -32,6 +33,8 @@ class TrainingOptions:
     max_rows: int = 0
     refit: bool = False
     turned_deg: float = 0
+    others: tuple[str, ...] = ()
+    own_weight: float = 1.0
     estimators: EstimatorOptions = field(default_factory=EstimatorOptions)
 
 
@@ -68,11 +71,17 @@ def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
     """
     rows = stratified_subset(dataset.labels, options.max_rows or len(dataset), seed=options.seed)
     windows, labels = dataset.windows[rows], dataset.labels[rows]
-    split = make_split(options.split, labels, dataset.rows.take(rows), test_size=options.test_size, seed=options.seed)
-    fitted, warnings = _fit(options, windows[split.train], labels[split.train])
+    of_others = np.isin(dataset.rows.session[rows], options.others)
+    own = np.flatnonzero(~of_others)
+    split = make_split(
+        options.split, labels[own], dataset.rows.take(rows[own]), test_size=options.test_size, seed=options.seed
+    )
+    split = Split(train=np.sort(np.append(own[split.train], np.flatnonzero(of_others))), test=own[split.test])
+    weights = np.where(of_others, 1 / options.own_weight, 1.0) if options.others else None
+    fitted, warnings = _fit(options, windows, labels, weights, split.train)
     probability = fitted.probability(training_inputs(windows[split.test], options.spec))
     if options.refit:
-        fitted, warnings = _fit(options, windows, labels)
+        fitted, warnings = _fit(options, windows, labels, weights, np.arange(rows.size))
     return TrainingResult(
         fitted=fitted,
         options=options,
@@ -88,9 +97,17 @@ def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
 
 
 def _fit(
-    options: TrainingOptions, windows: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8]
+    options: TrainingOptions,
+    windows: npt.NDArray[np.int16],
+    labels: npt.NDArray[np.uint8],
+    weights: npt.NDArray[np.float64] | None,
+    rows: npt.NDArray[np.intp],
 ) -> tuple[FittedModel, tuple[str, ...]]:
+    """Fit the model of ``options`` on those ``rows`` of ``windows``, with their ``labels`` and ``weights``, if any."""
+    windows, labels = windows[rows], labels[rows]
+    weights = None if weights is None else weights[rows]
     if options.turned_deg:
         windows, labels = with_turned(windows, labels, options.turned_deg, options.seed)
+        weights = None if weights is None else np.repeat(weights, 2)
     inputs = {name: training_input(windows, name) for name in options.estimators.feature_sets_to_fit(options.spec)}
-    return fit_members(options.spec, inputs, labels, seed=options.seed, options=options.estimators)
+    return fit_members(options.spec, inputs, labels, seed=options.seed, weights=weights, options=options.estimators)

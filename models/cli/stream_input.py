@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from models.cli.others_options import read_others
 from models.dataset import Dataset
 from models.repeats import without_repeats
-from models.sessions import open_sessions
+from models.sessions import Session, open_sessions
 from models.storage.logs import read_logs
 from models.stream_rows import StreamOptions, build_stream_dataset
 from stinger.cli.progress import progress_bar
@@ -14,11 +15,17 @@ from stinger.cli.repairs import warn, warn_of_repairs
 
 
 def stream_dataset(
-    paths: Sequence[str], options: StreamOptions, *, min_shot_gap_ms: float, rate_hz: float, every: int
-) -> Dataset:
-    """Return the training set of the logs at ``paths``, also in shared storage.
+    paths: Sequence[str],
+    options: StreamOptions,
+    *,
+    others: Sequence[str] = (),
+    min_shot_gap_ms: float,
+    rate_hz: float,
+    every: int,
+) -> tuple[Dataset, tuple[str, ...]]:
+    """Return the training set of the logs at ``paths`` and of the logs ``others``, and the names of the sessions of these.
 
-    Samples in several of them are used once.
+    All may be in shared storage. Samples in several of them are used once.
 
     Prints warnings. Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is too short.
     """
@@ -28,10 +35,16 @@ def stream_dataset(
     distinct = without_repeats(open_sessions(logs, min_shot_gap_ms=min_shot_gap_ms))
     for line in distinct.warnings:
         warn(line)
+    sessions = distinct.sessions
+    of_others: tuple[Session, ...] = ()
+    if others:
+        of_others, more = read_others(others, sessions, min_shot_gap_ms=min_shot_gap_ms, rate_hz=rate_hz, every=every)
+        logs += list(more)
     about = {
         "inputs": [{"path": log.path, "sha256": log.sha256} for log in logs],
         "min_shot_gap_ms": min_shot_gap_ms,
         "capture_rate_hz": rate_hz,
         "capture_every": every,
     }
-    return build_stream_dataset(distinct.sessions, options, about=about)
+    dataset = build_stream_dataset((*sessions, *of_others), options, about=about)
+    return dataset, tuple(session.name for session in of_others)

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from models.cli.label_options import label_options, stream_options
 from models.cli.options import TRAIN_DIR, test_size_option
+from models.cli.others_options import others_options
 from models.cli.stream_input import stream_dataset
 from models.cli.training_set import read_training_set
 from models.dataset import Dataset, check_savable
@@ -33,6 +34,7 @@ from stinger.cli.options import (
 )
 from stinger.errors import InputError
 from stinger.files import check_output, make_folder, write_bytes
+from stinger.wording import counted
 
 
 class _Layers(click.ParamType[tuple[int, ...]]):
@@ -104,6 +106,7 @@ class _Layers(click.ParamType[tuple[int, ...]]):
     help="Save a model fitted on all rows; the figures are those of one fitted without the test rows.",
 )
 @label_options(WINDOWS)
+@others_options
 @min_shot_gap_option
 @rate_option
 @every_option
@@ -131,6 +134,8 @@ def train(
     hard_rounds: int,
     turned_deg: float,
     distilled: bool,
+    others: tuple[str, ...],
+    own_weight: float,
     min_shot_gap_ms: float,
     rate_hz: float,
     every: int,
@@ -146,7 +151,7 @@ def train(
     """
     if labels == WINDOWS and not logs:
         train_dir = train_dir or TRAIN_DIR
-    _check_source(labels, train_dir, logs)
+    _check_source(labels, train_dir, logs, others)
     if spec is not None:
         _refuse_with_spec("model", "features")
     rows = stream_options(
@@ -184,7 +189,10 @@ def train(
         source, dataset = train_dir, read_training_set(train_dir)
     else:
         source = ", ".join(logs)
-        dataset = stream_dataset(logs, rows, min_shot_gap_ms=min_shot_gap_ms, rate_hz=rate_hz, every=every)
+        dataset, names = stream_dataset(
+            logs, rows, others=others, min_shot_gap_ms=min_shot_gap_ms, rate_hz=rate_hz, every=every
+        )
+        options = replace(options, others=names, own_weight=own_weight)
     if out is None:
         result = train_model(dataset, options)
     else:
@@ -211,10 +219,12 @@ def _refuse_with_spec(*options: str) -> None:
             raise InputError(f"--model-spec and --{option} set the same: give one of them only")
 
 
-def _check_source(labels: str, train_dir: str | None, logs: Sequence[str]) -> None:
+def _check_source(labels: str, train_dir: str | None, logs: Sequence[str], others: Sequence[str]) -> None:
     """Raise :class:`InputError` unless there is a training set for ``labels``, and only one."""
     if labels == STREAM and (train_dir is not None or not logs):
         raise InputError("--labels stream trains on recordings: give them as LOG, without --train-dir")
+    if labels == WINDOWS and others:
+        raise InputError("--others is for --labels stream, which trains on recordings")
     if labels == WINDOWS and logs:
         raise InputError(
             "--labels windows trains on a training set: give --train-dir, written by 'stinger explore --export-dataset', "
@@ -255,6 +265,7 @@ def _lines(folder: str, dataset: Dataset, result: TrainingResult) -> list[str]:
         ("windows", f"{result.window_samples} samples of 6 channels"),
         ("model", f"{spec_in_words(str(options.spec))}, seed {options.seed}"),
         ("split", options.split),
+        *(("others", _others(options)) for _ in options.others[:1]),
         ("train", _rows(split.train.size, result.train_positives)),
         ("test", _rows(split.test.size, result.test_positives)),
         ("ROC AUC", f"{metrics.roc_auc:.3f}"),
@@ -271,6 +282,11 @@ def _lines(folder: str, dataset: Dataset, result: TrainingResult) -> list[str]:
         _class_line("shot", report.positive),
         f"    {'accuracy':<11}{'':>10}{'':>9}{report.accuracy:>9.3f}{split.test.size:>8,}",
     ]
+
+
+def _others(options: TrainingOptions) -> str:
+    count = counted(len(options.others), "recording")
+    return f"{count} of others, trained on only; an own row counts as {options.own_weight:g} of theirs"
 
 
 def _rows(count: int, positives: int) -> str:

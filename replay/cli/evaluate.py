@@ -10,6 +10,7 @@ import click
 
 from models.cli.label_options import label_options, stream_options
 from models.cli.options import ThresholdType
+from models.cli.others_options import others_options, read_others
 from models.decision_parameters import DecisionParameters
 from models.export import ExportOptions
 from models.model_file import load_model
@@ -18,6 +19,7 @@ from models.row_options import STREAM, RowOptions
 from models.spec import parse_spec
 from models.task_runner import TaskRunner
 from models.threshold import Threshold
+from models.training_rows import BaseRows
 from models.workers import DASK, LOCAL, Workers
 from replay.cli.evaluation_input import (
     evaluation_options,
@@ -32,6 +34,7 @@ from replay.evaluation.evaluate import average_precision, evaluate
 from replay.evaluation.file_names import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE
 from replay.evaluation.files import write_evaluation
 from replay.evaluation.fold_choice import FOLDS, choose_folds, describe_folds
+from replay.evaluation.held_out import build_all_rows
 from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport, to_json, to_text
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
@@ -40,6 +43,7 @@ from replay.evaluation.uncertainty import uncertainty_of
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
+from stinger.wording import counted
 
 
 class _Angles(click.ParamType[tuple[float, ...]]):
@@ -77,6 +81,7 @@ class _Angles(click.ParamType[tuple[float, ...]]):
     help="Random seed for drawing negatives and training.",
 )
 @label_options(STREAM)
+@others_options
 @negative_options(RECOMMENDED)
 @click.option(
     "--jobs", type=click.IntRange(0), default=0, help="Number of parallel trainings.  [default: 0, one per core]"
@@ -136,6 +141,8 @@ def evaluate_command(
     hard_rounds: int,
     turned_deg: float,
     distilled: bool,
+    others: tuple[str, ...],
+    own_weight: float,
     jobs: int,
     scheduler: str | None,
     threshold: Threshold | None,
@@ -160,6 +167,8 @@ def evaluate_command(
     """
     if (model_file is None) == (spec is None):
         raise InputError("give either --model-file or --train")
+    if others and spec is None:
+        raise InputError("--others is for --train: a model in a file is trained already")
     parameters = DecisionParameters() if threshold is None else DecisionParameters(on=threshold)
     parsed = None if spec is None else parse_spec(spec)
     model = None if model_file is None else load_model(model_file)
@@ -180,8 +189,14 @@ def evaluate_command(
                 seed=seed,
             )
         by, parts = choose_folds(data.sessions, count=folds, by=folds_by)
-        traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, runner, changed=changed)
-        subject, method = str(parsed), describe_folds(by, parts, seed)
+        subject, method, base = str(parsed), describe_folds(by, parts, seed), None
+        if others:
+            more, _ = read_others(others, data.sessions, min_shot_gap_ms=min_shot_gap_ms, rate_hz=rate_hz, every=every)
+            base = BaseRows(tuple(build_all_rows(more, [parsed], options, runner).values()), own_weight)
+            method += (
+                f", and on {counted(len(more), 'recording')} of others; an own row counts as {own_weight:g} of theirs"
+            )
+        traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, runner, changed=changed, base=base)
     else:
         assert model is not None
         assert model_file is not None

@@ -67,6 +67,8 @@ def test_max_rows_limits_what_is_used() -> None:
         ("train --labels stream", "--labels stream trains on recordings: give them as LOG"),
         ("train --labels stream --train-dir ml_out/train some.bin", "give them as LOG, without --train-dir"),
         ("train --labels stream nowhere.bin", "nowhere.bin: No such file or directory"),
+        ("train --train-dir ml_out/train --others some.bin", "--others is for --labels stream"),
+        ("train --labels stream some.bin --others more.bin --own-weight 0.5", "0.5 is not in the range"),
         ("train --labels stream --horizon-ms 50 nowhere.bin", "a shot 100 to 50 ms after a sample"),
         ("train --train-dir nowhere", "nowhere/meta.json: No such file or directory"),
         ("train --train-dir ml_out/train --mlp-hidden 64,x", "not a list of layer widths"),
@@ -122,6 +124,35 @@ def test_samples_in_two_logs_are_used_once(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "begin" in result.stderr
     assert json.loads(result.stdout)["dataset"]["sessions"] == 1
+
+
+def test_recordings_of_others_are_trained_on_with_less_weight_and_never_tested_on(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    for name, seed in (("s1.bin", 1), ("theirs/s1.bin", 2)):  # names may be equal
+        (tmp_path / name).write_bytes(encode_bin(synthetic_samples(3000, 8, seed=seed)))
+    line = "train --labels stream s1.bin --split group"
+    alone = json.loads(invoke_line(f"{line} --json").stdout)
+    light, equal = (
+        json.loads(invoke_line(f"{line} --json --others theirs/s1.bin --own-weight {weight}").stdout)
+        for weight in (100, 1)
+    )
+    assert light["dataset"]["sessions"] == 2
+    assert light["test"] == equal["test"] == alone["test"]
+    assert light["train"]["rows"] - alone["train"]["rows"] == light["dataset"]["rows"] - alone["dataset"]["rows"]
+    assert light["pr_auc"] != equal["pr_auc"]
+    result = invoke_line(f"{line} --others theirs/s1.bin --out m.onnx")
+    assert "1 recording of others, trained on only; an own row counts as 4 of theirs" in result.stdout
+    assert len(load_model(tmp_path / "m.onnx").meta.training["inputs_sha256"]) == 2
+
+
+def test_recordings_of_others_that_are_the_persons_own_are_left_out(tmp_path: Path) -> None:
+    samples = synthetic_samples(6000, 15)
+    (tmp_path / "whole.bin").write_bytes(encode_bin(samples))
+    (tmp_path / "begin.bin").write_bytes(encode_bin(samples[:3000]))
+    result = invoke_line("train --labels stream whole.bin --others begin.bin")
+    assert result.exit_code == 2
+    assert "left out: begin: it shares samples with the logs to train on" in result.stderr
+    assert "Error: --others: nothing is left to train on" in result.stderr
 
 
 def test_turned_copies_are_trained_on_but_not_tested_on(tmp_path: Path) -> None:

@@ -51,6 +51,20 @@ def test_training_on_one_log_tests_stretches_of_time_and_on_two_whole_sessions(f
     assert "2 folds by time" in invoke("evaluate", "--train", "ridge:rich", folder / "log.bin", *by_time).output
 
 
+def test_recordings_of_others_are_trained_on_but_not_tested_on(folder: Path) -> None:
+    alone = ("evaluate", "--train", "logreg:summary", folder / "log.bin", "--folds", 2, "--json")
+    plain, more = (json.loads(invoke(*line).stdout) for line in (alone, (*alone, "--others", folder / "other.bin")))
+    assert more["data"] == plain["data"]
+    assert more["method"].endswith("seed 1, and on 1 recording of others; an own row counts as 4 of theirs")
+    assert more["average_precision"]["value"] != plain["average_precision"]["value"]
+    assert more["average_precision"]["samples"] == plain["average_precision"]["samples"]
+    refused = invoke(
+        "evaluate", "--model-file", folder / "model.onnx", folder / "log.bin", "--others", folder / "other.bin"
+    )
+    assert refused.exit_code == 2
+    assert "--others is for --train" in refused.stderr
+
+
 def test_outdir_holds_numbers_page_and_picture(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = invoke(
