@@ -22,9 +22,9 @@ from threadpoolctl import threadpool_limits
 from models.decision_parameters import DecisionParameters
 from models.folds import GUARD_MS, slice_session
 from models.model_file import Model
-from models.model_meta import ModelMeta
+from models.model_meta import ModelMeta, now_utc, software
 from models.row_options import fit_options
-from models.saving import fit_model, now_utc, software
+from models.saving import fit_model
 from models.scorer import score_recording
 from models.sessions import Session
 from models.spec import parse_spec

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
-import sklearn
 
 from models.benchmark import SHUFFLED, Configuration, Fit, Outcome, Plan
 from models.dataset import Dataset
@@ -151,7 +151,7 @@ def report_markdown(report: BenchmarkReport) -> str:
         f"- windows: {dataset.windows.shape[1]} samples of 6 channels"
         + "".join(f", {key} {dataset.meta[key]}" for key in _META_SHOWN if key in dataset.meta),
         f"- seeds: {_seeds(report.seeds)}; tested on {report.test_size:.0%} of the rows",
-        f"- {len(outcome.fits)} fits in {outcome.seconds:.1f} s, with scikit-learn {sklearn.__version__}",
+        f"- {len(outcome.fits)} fits in {outcome.seconds:.1f} s, with scikit-learn {version('scikit-learn')}",
         "",
         "## Results (mean±standard deviation over seeds)",
         "",

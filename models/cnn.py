@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from models.features import run_in_chunks
 from models.graph.builder import GraphBuilder
 from models.graph.cnn import add_cnn
-from models.model_file import open_session
+from models.runtime import open_session
 from stinger.errors import InputError
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.packages import install_command

@@ -25,7 +25,7 @@ from models.feature_sets import FITTED_SETS
 from models.features import TrainingInput, training_input
 from models.hard_negatives import hard_rows
 from models.kernel_features import KernelFeatures, SampledScaler
-from models.spec import CNN, EstimatorOptions, Member, ModelSpec
+from models.spec import CNN, SCALED, EstimatorOptions, Member, ModelSpec
 from stinger.errors import InputError
 from stinger.packages import install_command
 
@@ -48,9 +48,6 @@ Estimator = Any
 
 MLP_MAX_ALPHA: Final = 1e6
 """A penalty above this only overflows."""
-
-SCALED: Final = ("logreg", "ridge", "mlp")
-"""Models that get standardised features."""
 
 _DEFAULTS: Final = EstimatorOptions()
 

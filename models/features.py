@@ -12,8 +12,7 @@ from models.feature_sets import FITTED_SETS, RAW, feature_count
 from models.graph.builder import GraphBuilder
 from models.graph.features import add_features
 from models.graph.samples import add_table
-from models.model_file import open_session
-from models.runtime import InferenceSession
+from models.runtime import InferenceSession, open_session
 from stinger.sample import CHANNELS
 
 CHUNK_SAMPLES: Final = 1 << 14

@@ -14,7 +14,7 @@ from models.features import run_in_chunks
 from models.graph.builder import GraphBuilder
 from models.graph.kernels import KERNEL_CHANNELS, KernelParameters, add_kernel_channels, add_kernels, add_outputs
 from models.graph.samples import add_table
-from models.model_file import open_session
+from models.runtime import open_session
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.sample import CHANNELS
 

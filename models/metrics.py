@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stinger.errors import InputError
 
@@ -57,6 +56,8 @@ class ThresholdReport:
 
 def compute_metrics(labels: Labels, probability: Probability) -> Metrics:
     """Measure ``probability`` ``(n,)`` against ``labels`` ``(n,)``. Raises :class:`InputError` if there is only one class."""
+    from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: PLC0415 - half a second to import
+
     if np.unique(labels).size < 2:  # noqa: PLR2004
         raise InputError(f"nothing to measure: {labels.size} rows of one class")
     positive = labels == 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from models.model_meta import META_KEY, ModelMeta, parse_meta
 from models.onnx_wire import check_contents
-from models.runtime import InferenceSession, NodeArg, SessionOptions
+from models.runtime import InferenceSession, open_session
 from models.scorer import BATCH_WINDOWS
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, read_bytes
@@ -23,7 +23,6 @@ MODEL_MAX_BYTES: Final = 64 * 2**20
 
 _INPUT: Final[tuple[str, str, list[int]]] = ("window", "tensor(int16)", [WINDOW_SAMPLES, len(CHANNELS)])
 _OUTPUT: Final[tuple[str, str, list[int]]] = ("probability", "tensor(float)", [])
-_SILENT: Final = 4
 _ALONE_EVERY: Final = 4
 """Of the windows to test a model on, every fourth is scored alone as well."""
 _ALONE_ERROR_MAX: Final = 0.001
@@ -128,18 +127,7 @@ def open_model(data: bytes, *, max_bytes: int = MODEL_MAX_BYTES) -> Model:
     return model
 
 
-def open_session(data: bytes) -> InferenceSession:
-    """Return a session that runs the ONNX model in ``data``, as the daemon runs it: in the calling thread only."""
-    options = SessionOptions()
-    options.intra_op_num_threads = 1  # with more, one window of a large forest waits milliseconds for a thread
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _SILENT  # errors are raised; ONNX Runtime must not write to the terminal as well
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    # Without a second attempt by another provider, which would write to the terminal before it fails too.
-    return InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-
-
-def _check_tensor(found: list[NodeArg], role: str, name: str, kind: str, shape: list[int]) -> None:
+def _check_tensor(found: list[Any], role: str, name: str, kind: str, shape: list[int]) -> None:
     wanted = f"'{name}' of {kind} (n{''.join(f', {size}' for size in shape)})"
     if len(found) != 1:
         raise InputError(f"has {len(found)} {role}s, expected one: {wanted}")

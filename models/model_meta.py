@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any, Final
 
 from models.decision_parameters import DecisionParameters
@@ -104,6 +106,16 @@ def check_windows(window_samples: int, rate_hz: float) -> None:
             f"the training set has windows of {window_samples} samples, but a model needs {WINDOW_SAMPLES}: "
             "export it with --window-ms 500"
         )
+
+
+def software() -> str:
+    """Return name and version of this program for the metadata of model files."""
+    return f"stinger-ml {version('stinger-ml')}"
+
+
+def now_utc() -> str:
+    """Return the current time for the metadata of model files."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _member(entry: Any) -> str:

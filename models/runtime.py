@@ -1,20 +1,32 @@
-"""The only import of ONNX Runtime, with its telemetry disabled.
-
-Since 1.29 its official builds send usage data to their maker and write a database in the user's cache folder, unless
-this variable is set before the library is loaded; on Windows, events go to the system's tracing until they are
-disabled.
-"""
+"""Run ONNX graphs. The only import of ONNX Runtime: with its telemetry disabled, and not before a graph is opened."""
 
 from __future__ import annotations
 
 import os
+from typing import Any, Final
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+InferenceSession = Any
+"""A session of ONNX Runtime, which has no type hints of its own."""
 
-import onnxruntime
-from onnxruntime import InferenceSession, NodeArg, SessionOptions
+_SILENT: Final = 4
 
-__all__ = ["InferenceSession", "NodeArg", "SessionOptions"]
 
-if os.environ["ORT_DISABLE_TELEMETRY"] != "0":
-    onnxruntime.disable_telemetry_events()
+def open_session(data: bytes) -> InferenceSession:
+    """Return a session that runs the ONNX graph in ``data`` in the calling thread only.
+
+    Raises exceptions of ONNX Runtime, which have no common base class, for a graph that it cannot run.
+    """
+    # Its official builds since 1.29 send usage data to their maker and write a database in the user's cache folder,
+    # unless this variable is set before the import; on Windows, events go to the system's tracing until they are disabled.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # noqa: PLC0415 - a tenth of a second to import, which commands that open no model need not spend
+
+    if os.environ["ORT_DISABLE_TELEMETRY"] != "0":
+        onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # with more, one window of a large forest waits milliseconds for a thread
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _SILENT  # errors are raised; ONNX Runtime must not write to the terminal as well
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    # Without a second attempt by another provider, which would write to the terminal before it fails too.
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
@@ -17,22 +15,12 @@ from models.estimators import Labels, Weights, fit_members, training_inputs
 from models.features import TrainingInput
 from models.graph.export import export_model
 from models.model_file import MODEL_MAX_BYTES, Model, open_model
-from models.model_meta import ModelMeta
+from models.model_meta import ModelMeta, now_utc, software
 from models.provenance import trained_on_rows
 from models.spec import EstimatorOptions, ModelSpec, parse_spec
 from models.training import TrainingResult
 
 _DEFAULTS: Final = EstimatorOptions()
-
-
-def software() -> str:
-    """Return name and version of this program for the metadata of model files."""
-    return f"stinger-ml {version('stinger-ml')}"
-
-
-def now_utc() -> str:
-    """Return the current time for the metadata of model files."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def fit_model(

@@ -16,6 +16,9 @@ CNN: Final = "cnn"
 FEATURE_MODELS: Final = tuple(model for model in MODELS if model != CNN)
 """The models that take features, of any set but ``raw``."""
 
+SCALED: Final = ("logreg", "ridge", "mlp")
+"""The models that get standardised features."""
+
 BLASTER_MLP: Final = "mlp:rich"
 """The larger one of the two kinds of model that a blaster runs."""
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from models.dataset import Rows
 from stinger.errors import InputError
@@ -85,6 +84,8 @@ def stratified_subset(labels: Labels, count: int, *, seed: int) -> Indices:
 
 
 def _random(labels: Labels, test_size: float, seed: int) -> Split:
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415 - half a second to import
+
     rarer = int(np.bincount(labels, minlength=2).min())
     tested = math.ceil(test_size * labels.size)
     if rarer < 2 or min(tested, labels.size - tested) < 2:  # noqa: PLR2004 - both classes on both sides
@@ -122,6 +123,8 @@ def _shot_groups(rows: Rows) -> npt.NDArray[np.intp]:
 
 
 def _grouped(name: str, groups: npt.NDArray[np.intp], labels: Labels, *, test_size: float, seed: int) -> Split:
+    from sklearn.model_selection import GroupShuffleSplit  # noqa: PLC0415 - half a second to import
+
     noun = "shot" if name == "group" else "session"
     count = int(groups.max()) + 1
     tested = math.ceil(test_size * count)

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from models.benchmark import plan_benchmark, run_benchmark
-from models.benchmark_report import make_report, report_markdown, report_values
 from models.cli.options import test_size_option, train_dir_option
 from models.cli.training_set import read_training_set
 from models.workers import LOCAL, Workers
@@ -54,6 +52,9 @@ def benchmark(
     Writes a Markdown report with the mean and standard deviation of ROC AUC, PR AUC and best F1. Ctrl-C ends it early;
     the report then contains the finished fits.
     """
+    from models.benchmark import plan_benchmark, run_benchmark
+    from models.benchmark_report import make_report, report_markdown, report_values
+
     dataset = read_training_set(train_dir)
     numbers = range(1, seeds + 1)
     plan = plan_benchmark(dataset, seeds=numbers, test_size=test_size)

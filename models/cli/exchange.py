@@ -8,8 +8,7 @@ import click
 
 from models.graph.export import blaster_model_of, export_blaster_model
 from models.model_file import load_model, open_model
-from models.model_meta import ModelMeta
-from models.saving import now_utc, software
+from models.model_meta import ModelMeta, now_utc, software
 from stinger.cli.options import ANY_PATH
 from stinger.files import read_bytes, write_bytes
 from stinger.mlmd import encode_mlmd, fingerprint, parse_mlmd

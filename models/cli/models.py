@@ -103,8 +103,7 @@ def add(file: str, data_dir: str | None, registry_url: StorageUrl | None, name: 
 
     A model that takes too much memory or time is refused.
     """
-    # Imported only here: needs the packages of the train extra, unlike the other commands.
-    from models.graph.export import blaster_file_of  # noqa: PLC0415
+    from models.graph.export import blaster_file_of  # needs the packages of the train extra, unlike the other commands
 
     trial = try_file(file)
     try:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -22,8 +22,6 @@ from models.metrics import ClassReport
 from models.row_options import STREAM, STREAM_FIT, WINDOW_FIT, WINDOWS, fit_options
 from models.spec import MODELS, parse_spec, spec_in_words
 from models.splits import SPLITS
-from models.training import TrainingOptions, TrainingResult
-from models.training import train as train_model
 from stinger.cli.options import (
     ANY_PATH,
     MAX_SEED,
@@ -35,6 +33,9 @@ from stinger.cli.options import (
 from stinger.errors import InputError
 from stinger.files import check_output, make_folder, write_bytes
 from stinger.wording import counted
+
+if TYPE_CHECKING:
+    from models.training import TrainingOptions, TrainingResult
 
 
 class _Layers(click.ParamType[tuple[int, ...]]):
@@ -149,6 +150,9 @@ def train(
     The figures of a random split are too good, because windows of one shot are on both sides. Use --split session to
     estimate how the model does with another person, and --split group within one session.
     """
+    from models.training import TrainingOptions
+    from models.training import train as train_model
+
     if labels == WINDOWS and not logs:
         train_dir = train_dir or TRAIN_DIR
     _check_source(labels, train_dir, logs, others)
@@ -196,8 +200,7 @@ def train(
     if out is None:
         result = train_model(dataset, options)
     else:
-        # Imported only here: not needed without --out, and slow to import.
-        from models.saving import model_file_bytes  # noqa: PLC0415
+        from models.saving import model_file_bytes
 
         check_savable(dataset)
         result = train_model(dataset, options)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
 
 from models.decision_parameters import DecisionParameters
-from models.estimators import SCALED, FittedModel
 from models.feature_sets import FITTED_SETS
 from models.graph.builder import GraphBuilder
 from models.graph.cnn import add_cnn
@@ -27,9 +26,12 @@ from models.graph.gate import add_output
 from models.graph.samples import add_table
 from models.model_file import Model, open_model, probe_windows
 from models.model_meta import META_KEY, ModelMeta, check_windows
-from models.spec import CNN, Member
+from models.spec import CNN, SCALED, Member
 from stinger.errors import InputError
 from stinger.mlmd import BlasterModel, LrModel, encode_mlmd
+
+if TYPE_CHECKING:  # scikit-learn, which takes half a second to import, and is not needed to convert models
+    from models.estimators import FittedModel
 
 _AGREEMENT: Final = 1e-5
 _FOREIGN: Final = "the graph does not consist of a scaler and layers as this program writes them"

@@ -34,8 +34,6 @@ from replay.evaluation.evaluate import average_precision, evaluate
 from replay.evaluation.file_names import JSON_FILE, MARKDOWN_FILE, PICTURE_FILE
 from replay.evaluation.files import write_evaluation
 from replay.evaluation.fold_choice import FOLDS, choose_folds, describe_folds
-from replay.evaluation.held_out import build_all_rows
-from replay.evaluation.out_of_fold import out_of_fold_traces
 from replay.evaluation.report import EvaluationReport, to_json, to_text
 from replay.evaluation.sweep import FINE_STEPS, sweep, thresholds
 from replay.evaluation.turned import DRAWS, TurnPlan, parse_angles, turned_results
@@ -165,6 +163,9 @@ def evaluate_command(
     model that was trained without that part and without the second before and after it. A LOG is a file, or the URL of
     a file or folder in shared storage, such as s3://BUCKET/FOLDER.
     """
+    from replay.evaluation.held_out import build_all_rows
+    from replay.evaluation.out_of_fold import out_of_fold_traces
+
     if (model_file is None) == (spec is None):
         raise InputError("give either --model-file or --train")
     if others and spec is None:

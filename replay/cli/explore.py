@@ -23,7 +23,6 @@ from replay.cli.picture_options import (
     shot_post_option,
     shot_pre_option,
 )
-from replay.plots.exploration import ShotSeries, check_inputs, write_exploration
 from replay.plots.exploration_files import SHOTS_FOLDER, TRAIN_FOLDER
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
@@ -88,6 +87,8 @@ def explore(
     shot; negatives are drawn from the other windows as the --neg options describe. A LOG is a file, or the URL of a
     file or folder in shared storage, such as s3://BUCKET/FOLDER.
     """
+    from replay.plots.exploration import ShotSeries, check_inputs, write_exploration
+
     options = ExportOptions(
         lead_ms=lead_ms,
         window_ms=window_ms,

@@ -25,7 +25,6 @@ from replay.cli.picture_options import (
 )
 from replay.cli.plot_input import check_dataset, check_window, sessions_to_plot, warn_of_overlap
 from replay.plots.forecast import Probabilities, forecast_of
-from replay.plots.predictions import Prediction, PredictionOptions, check_inputs, pictures_at_most, write_predictions
 from replay.trace import score_sessions
 from stinger.cli.options import (
     ANY_FOLDER,
@@ -171,6 +170,14 @@ def plot(
     overview.png, shots/, negatives/ and pos_vs_neg_hist.png, and the numbers to predictions.csv. With --model-file
     alone nothing is trained; if there is no training set either, negatives and histogram are left out.
     """
+    from replay.plots.predictions import (
+        Prediction,
+        PredictionOptions,
+        check_inputs,
+        pictures_at_most,
+        write_predictions,
+    )
+
     if len(model_files) > 1 and not compare:
         raise InputError("several --model-file need --compare")
     check_window(window_ms)
@@ -226,7 +233,7 @@ def _trained(dataset: Dataset, specs: Sequence[ModelSpec], seed: int) -> list[Mo
     """Fit each of ``specs`` on all of ``dataset``; print warnings about the fits."""
     if not specs:
         return []
-    from models.saving import fit_dataset  # noqa: PLC0415 - scikit-learn and ONNX, only when a model is trained
+    from models.saving import fit_dataset
 
     models = []
     for spec in specs:

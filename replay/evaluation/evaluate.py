@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score
 
 from models.decision_parameters import DecisionParameters
 from models.levels import Levels
@@ -180,6 +179,8 @@ def average_precision(traces: Sequence[Trace]) -> AveragePrecision | None:
 
     Samples without an output, and those followed by rejected edges only, are left out. ``None`` without a positive.
     """
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415 - half a second to import
+
     labels, outputs = [], []
     for trace in traces:
         positive, counted = positive_samples(trace)

@@ -14,9 +14,9 @@ from models.estimators import fit_members, loss_curves
 from models.folds import HeldOut, Stretch, slice_session
 from models.graph.export import export_model
 from models.model_file import MODEL_MAX_BYTES, Model, open_model
-from models.model_meta import ModelMeta
+from models.model_meta import ModelMeta, now_utc, software
 from models.row_options import RowOptions, fit_options
-from models.saving import fit_model, now_utc, software
+from models.saving import fit_model
 from models.scorer import Probability, WindowModel, score_recording
 from models.sessions import Session
 from models.spec import ModelSpec, parse_spec

@@ -124,7 +124,7 @@ def retrain_command(
 
 def _print(result: RetrainingResult, *, indent: int | None, as_json: bool) -> None:
     if as_json:
-        from service.retraining.report_values import report_values  # noqa: PLC0415 - loads scikit-learn
+        from service.retraining.report_values import report_values
 
         values = {**report_values(result), "folder": None if result.folder is None else str(result.folder)}
         click.echo(json.dumps(values, indent=indent))

@@ -18,10 +18,8 @@ from service.config.broker_address import LOOPBACK
 from service.config.topic_root import TopicRoot
 from service.round_trip.blaster_address import FORMS, resolve_address
 from service.sources.port_discovery import all_ports, find_blasters
-from service.web.access import LOOPBACK_HOSTS
 from service.web.action_settings import PortChoice
 from service.web.passwords import Password, read_password_hash, write_password_hash
-from service.web.server import PageSettings, serve
 from stinger.cli.options import ANY_FOLDER
 from stinger.errors import InputError
 from stinger.paths import data_dir as data_folder
@@ -131,6 +129,8 @@ def web(
     installation's health. It connects to a running daemon's broker, and reads and changes the daemon's data folder. The
     password for the broker is given as for 'stinger watch'; that of an embedded broker is read from the data folder.
     """  # noqa: D301 - click needs the backspace itself
+    from service.web.server import PageSettings, serve
+
     if new_password:
         _make_password(password_file)
         return
@@ -191,6 +191,8 @@ def _make_password(path: Path | None) -> None:
 
 def _check_reach(host: str, password: Password | None, certificate: Path | None, key: Path | None) -> None:
     """Raise :class:`InputError` for a page that others could open without a password, and for half of a certificate."""
+    from service.web.access import LOOPBACK_HOSTS
+
     if host not in LOOPBACK_HOSTS and password is None:
         raise InputError(f"--host {host}: others can open the page there, so it needs --password-file")
     if (certificate is None) != (key is None):

@@ -153,9 +153,9 @@ class _Attempt:
 
     def _promote(self, result: RetrainingResult) -> RetrainingResult:
         """Train the winner on all data, add it to the registry, and make it the champion."""
-        from models.graph.export import blaster_file_of  # noqa: PLC0415 - loads scikit-learn
+        from models.graph.export import blaster_file_of  # noqa: PLC0415
         from service.retraining.report_values import report_values  # noqa: PLC0415
-        from service.retraining.winner import train_winner  # noqa: PLC0415
+        from service.retraining.winner import train_winner  # noqa: PLC0415 - loads scikit-learn
 
         assert result.judged is not None
         assert result.judged.best_challenger is not None

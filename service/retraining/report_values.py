@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from models.saving import software
+from models.model_meta import software
 from replay.evaluation.contest import Contender, Contest
 from replay.evaluation.cost import Blocks, CostWeights
 from replay.evaluation.cost_choice import HeldOutCounts

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from models.model_file import Model
-from models.model_meta import ModelMeta
+from models.model_meta import ModelMeta, now_utc, software
 from models.provenance import trained_on
-from models.saving import now_utc, software
 from models.task_runner import TaskRunner
 from replay.evaluation.contest import Contender
 from replay.evaluation.held_out import train_on_all

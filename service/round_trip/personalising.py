@@ -10,10 +10,9 @@ from models.decision_parameters import DecisionParameters
 from models.folds import Fold
 from models.graph.export import blaster_model_of, export_blaster_model
 from models.model_file import Model
-from models.model_meta import ModelMeta
+from models.model_meta import ModelMeta, now_utc, software
 from models.provenance import trained_on
 from models.row_options import RowOptions
-from models.saving import now_utc, software
 from models.sessions import Session
 from models.spec import ModelSpec, parse_spec
 from models.stream_rows import StreamOptions

@@ -112,7 +112,7 @@ def describe_status(status: ModelStatus) -> list[tuple[str, str]]:
 
 
 def _convert_onnx(path: StrPath) -> BlasterModel:
-    # Imported only here: loading it takes a second, and files for the blaster do not need it.
+    # Imported only here: files for the blaster need neither ONNX nor ONNX Runtime, which may not be installed.
     try:
         from models.graph.export import blaster_model_of  # noqa: PLC0415
         from models.model_file import load_model  # noqa: PLC0415

@@ -1,4 +1,9 @@
-"""The subcommands of ``stinger``: where they are, what each one is for, and how the list of them is divided."""
+"""The subcommands of ``stinger``: where they are, what each one is for, and how the list of them is divided.
+
+``stinger COMMAND --help`` imports the module of the command. So at its top, the module of a command imports what its
+options need; what loads scikit-learn, Matplotlib, ONNX Runtime, PyTorch or the web server, which take up to a second to
+import, is imported at the beginning of the command's function.
+"""
 
 from __future__ import annotations
 

@@ -99,15 +99,7 @@ class LazyGroup(SuggestingGroup):
             check_packages()
         except StingerError as error:
             raise _UserError(str(error)) from error
-        try:
-            command = getattr(import_module(module_name), attribute)
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing in PACKAGES or not missing:
-                raise
-            raise _UserError(
-                f"'{cmd_name}' needs the package {missing}, which is not installed: run {install_command('all')}"
-            ) from error
+        command = getattr(import_module(module_name), attribute)
         assert isinstance(command, click.Command)
         return command
 
@@ -135,6 +127,13 @@ class LazyGroup(SuggestingGroup):
             return super().invoke(ctx)
         except StingerError as error:
             raise _UserError(str(error)) from error
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package in PACKAGES or not package:
+                raise
+            raise _UserError(
+                f"this command needs the package {package}, which is not installed: run {install_command('all')}"
+            ) from error
         except OSError as error:
             # A plain OSError without a number is a library's, such as Matplotlib's without a folder that it can write
             # to.

@@ -17,7 +17,7 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from hil.emulated import EmulatedBlaster, EmulatedDevice, Port
 from models.stream_rows import StreamOptions
-from service.cli.personalise import DEFAULT_SETTINGS, PersonaliseSettings
+from service.cli.personalise_work import DEFAULT_SETTINGS, PersonaliseSettings
 from service.round_trip.personal_files import PICTURE_OPTIONS
 from service.round_trip.personalising import SPECS
 from stinger.cli import main

@@ -9,6 +9,7 @@ import pytest
 from click import Command
 from click.testing import CliRunner
 
+from hil.cli.hil import COMMANDS as BENCH_COMMANDS
 from stinger.cli import main
 from stinger.cli.commands import COMMANDS, SECTIONS
 from stinger.cli.group import LazyGroup
@@ -45,6 +46,22 @@ def test_every_option_is_explained(name: str) -> None:
     for parameter in command(name).params:
         if isinstance(parameter, click.Option) and not parameter.hidden:
             assert getattr(parameter, "help", None), parameter.name
+
+
+def test_no_help_of_a_command_loads_what_takes_long_to_import() -> None:
+    slow = ("sklearn", "matplotlib", "onnxruntime", "torch", "nicegui")
+    script = (
+        "import sys; from stinger.cli import main\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: main([*name.split(), '--help'])\n"
+        f"    except SystemExit: pass\nprint([m for m in {slow!r} if m in sys.modules])"
+    )
+    subcommands = [*COMMANDS, *(f"hil {name}" for name in BENCH_COMMANDS)]
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *subcommands], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
+    assert ended.stdout.count("Usage:") == len(subcommands)
+    assert ended.stdout.splitlines()[-1] == "[]"
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -126,7 +143,23 @@ def test_command_whose_extra_is_not_installed_names_what_to_install(monkeypatch:
     result = CliRunner().invoke(main, ["far"])
     assert result.exit_code == 2
     assert result.output == (
-        f"Error: 'far' needs the package sklearn, which is not installed: run {install_command('all')}\n"
+        f"Error: this command needs the package sklearn, which is not installed: run {install_command('all')}\n"
+    )
+
+
+def test_command_that_finds_an_extra_missing_while_it_runs_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @click.command()
+    def far() -> None:
+        raise ModuleNotFoundError("No module named sklearn", name="sklearn.ensemble")
+
+    group = LazyGroup("g", lazy={})
+    monkeypatch.setattr(group, "get_command", lambda _ctx, _name: far)
+    result = CliRunner().invoke(group, ["far"])
+    assert (result.exit_code, result.output) == (
+        2,
+        f"Error: this command needs the package sklearn, which is not installed: run {install_command('all')}\n",
     )
 
 
