@@ -110,7 +110,7 @@ def test_windows_that_no_model_file_takes_are_refused_before_training(
     def fit(*_: object) -> None:
         pytest.fail("trained")
 
-    monkeypatch.setattr("models.cli.train.train_model", fit)
+    monkeypatch.setattr("models.training.train", fit)
     meta = json.loads((folder / "meta.json").read_text())
     (folder / "meta.json").write_text(json.dumps({**meta, "estimated_hz": 50.0}))
     result = invoke("train", "--train-dir", folder, "--out", folder / "m.onnx")

@@ -36,7 +36,7 @@ def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def plan_with(monkeypatch: pytest.MonkeyPatch, configurations: Sequence[Configuration]) -> None:
     planner = partial(plan_benchmark, configurations=configurations)
-    monkeypatch.setattr("models.cli.benchmark.plan_benchmark", planner)
+    monkeypatch.setattr("models.benchmark.plan_benchmark", planner)
 
 
 @pytest.mark.usefixtures("small_forests")
