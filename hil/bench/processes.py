@@ -43,6 +43,8 @@ class ChildProcess:
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        self._killed_waited_s = 0.0
+        """For how long those processes waited for a processor that were killed."""
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -118,17 +120,18 @@ class ChildProcess:
         return process.returncode
 
     def cpu_wait_s(self) -> float:
-        """Return for how long the process could have run, had there been a processor for its main thread.
+        """Return for how long it could have run, had there been a processor for its main thread, over all its starts.
 
         0 where the system does not know, as only Linux does.
         """
-        if self._process is None:
-            return 0.0
+        if self._process is None or self._process.returncode is not None:
+            return self._killed_waited_s
         try:
             text = Path(f"/proc/{self._process.pid}/schedstat").read_text(encoding="ascii")
-            return int(text.split()[1]) / NS_PER_S  # ns on a processor, ns waiting for one, number of turns
+            waited_ns = int(text.split()[1])  # after the ns on a processor, and before the number of turns
         except (OSError, IndexError, ValueError):
-            return 0.0
+            return self._killed_waited_s
+        return self._killed_waited_s + waited_ns / NS_PER_S
 
     def late_error(self, problem: str, timeout_s: float, waited_before_s: float) -> ProcessError:
         """Return the error for a process that was not in time; ``waited_before_s`` is :meth:`cpu_wait_s` at the beginning."""
@@ -142,6 +145,7 @@ class ChildProcess:
     def kill(self) -> None:
         """Send SIGKILL, if the process has been started, and wait for its end."""
         if self._process is not None:
+            self._killed_waited_s = self.cpu_wait_s()
             self._process.kill()
             self._process.wait()
 

@@ -18,14 +18,15 @@ def find_contradictions(events: Sequence[DaemonMessage], *, restarts_s: Sequence
 
     Wheels switch on and off alternately. A shot states whether they are on, and for how long. The event that switches
     them off states how long they were on and whether there was a shot; without a shot, a false spin-up must follow. At
-    each of ``restarts_s`` (Unix time) a new daemon process began, which does not know the events before it.
+    each of ``restarts_s`` (Unix time) a new daemon process began, which does not know the events before it. Wheels that
+    the one before left on may be switched off by it once more, as it corrects what is retained.
     """
     found: list[str] = []
     checker, restarts = _Checker(events[0].device if events else ""), 0
     for event in events:
         restarts_before = sum(start_s <= _number(event.content.get("unix_s")) for start_s in restarts_s)
         if restarts_before > restarts:
-            checker, restarts = _Checker(event.device), restarts_before
+            checker, restarts = _Checker(event.device, left_on_ms=checker.on_ms or checker.left_on_ms), restarts_before
         found += checker.check(event)
     return found + checker.missing_events()
 
@@ -48,6 +49,8 @@ class _Checker:
     """The state of a device's wheels according to its events so far; ``on_ms`` is ``None`` while they are off."""
 
     device: str
+    left_on_ms: int | None = None
+    """When wheels switched on that were still on when the daemon before was killed."""
     on_ms: int | None = None
     with_shot: bool = False
     expected_false_spin_up: tuple[int, object] | None = None
@@ -91,6 +94,9 @@ class _Checker:
 
     def _check_switch(self, content: dict[str, Any], at: str) -> Iterator[str]:
         on = content.get("state") == "on"
+        if not on and self.on_ms is None and self.left_on_ms == content.get("device_ms"):
+            self.left_on_ms = None
+            return
         if on is (self.on_ms is not None):
             yield f"{at}: the wheels were already {content.get('state')}"
         elif not on and not self._is_time_on(content, content.get("duration_ms")):

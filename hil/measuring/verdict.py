@@ -17,12 +17,15 @@ have missed
 limits of time that other measurements depend on, such as the one for the silence of a blaster."""
 STARVED_SHARE: Final = 0.1
 """A daemon that waited for a processor for this part of a scenario may have been behind at its end."""
+STARVED_P99_SHARE: Final = 0.01
+"""And for this part of it, one sample or event in a hundred may have waited as well."""
 EXCUSED_FACTOR: Final = 5
 """How many wake-up delays may add to a latency, per device.
 
 A sample wakes four processes one after another on its way, and with several devices one sample waits for the others'.
 """
 
+_P99: Final = "_p99_ms"
 _UNIT_MS: Final = {"ms": 1.0, "s": 1000.0}
 
 
@@ -38,7 +41,8 @@ def verdict_of(
 
     The verdict is inconclusive if the machine woke processes late, and that explains all limits that were missed: those
     of time, by no more than the lateness with this number of ``devices``; after a standstill, of which
-    ``longest_late_ms`` is the longest, also those that depend on time, as in a scenario in which the daemon waited long for a processor.
+    ``longest_late_ms`` is the longest, also those that depend on time, as in a scenario in which the daemon waited long
+    for a processor. Less of that excuses 99th percentiles.
     """
     missed = [each for each in measurements if each.verdict in (Verdict.FAIL, Verdict.UNSET)]
     late_ms = host_late_p99_ms or 0.0
@@ -48,7 +52,7 @@ def verdict_of(
     longest_ms = longest_late_ms or 0.0
     if missed and longest_ms > STANDSTILL_MS and all(_depends_on_time(each) for each in missed):
         return Verdict.INCONCLUSIVE, f"this machine stood still for up to {longest_ms:.0f} ms"
-    if missed and daemon_waited_share > STARVED_SHARE and all(_depends_on_time(each) for each in missed):
+    if missed and all(_is_starved(each, daemon_waited_share) for each in missed):
         percent = f"{100 * daemon_waited_share:.0f} %"
         return Verdict.INCONCLUSIVE, f"the daemon waited for a processor of this machine for {percent} of the time"
     verdicts = [each.verdict for each in measurements if each.verdict is not None]
@@ -58,6 +62,11 @@ def verdict_of(
 def _depends_on_time(missed: Measurement) -> bool:
     definition = MEASUREMENTS[missed.name]
     return definition.timing or definition.time_dependent
+
+
+def _is_starved(missed: Measurement, daemon_waited_share: float) -> bool:
+    share = STARVED_P99_SHARE if missed.name.endswith(_P99) else STARVED_SHARE
+    return daemon_waited_share > share and _depends_on_time(missed)
 
 
 def _is_excused(missed: Measurement, excused_ms: float) -> bool:

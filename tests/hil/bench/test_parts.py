@@ -216,6 +216,9 @@ async def test_process_that_is_late_because_it_lacked_a_processor_is_reported_as
                 StarvedError, match=r"^this machine was too busy: the daemon waited for a processor for \d"
             ):
                 await process.wait_for("ready")
+            waited_s = process.cpu_wait_s()
+            process.start()  # kills the one before
+            assert process.cpu_wait_s() >= waited_s > 0.0
 
 
 async def test_foreign_module_in_the_current_folder_does_not_stop_a_command(

@@ -207,3 +207,11 @@ def test_a_limit_that_no_standstill_explains_fails_beside_one_that_it_does() -> 
 def test_value_near_its_limit_is_marginal() -> None:
     near = Measurement("stop_s", "s", 2.5, Limit(at_most=3, marginal=1))
     assert verdict_of([near], None) == (Verdict.MARGINAL, "")
+
+
+def test_a_99th_percentile_is_inconclusive_if_the_daemon_waited_for_one_part_in_a_hundred() -> None:
+    assert verdict_of([late("sample_latency_p99_ms", 140, 10)], 0.5, daemon_waited_share=0.005)[0] is Verdict.FAIL
+    assert (
+        verdict_of([late("sample_latency_p99_ms", 140, 10)], 0.5, daemon_waited_share=0.02)[0] is Verdict.INCONCLUSIVE
+    )
+    assert verdict_of([late("sample_latency_p50_ms", 140, 10)], 0.5, daemon_waited_share=0.02)[0] is Verdict.FAIL

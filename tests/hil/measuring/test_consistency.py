@@ -84,6 +84,15 @@ def test_restarted_daemon_does_not_know_that_the_wheels_were_on() -> None:
     assert find_contradictions(events, restarts_s=[100.5]) == []
 
 
+def test_restarted_daemon_may_switch_off_once_more_the_wheels_that_were_left_on() -> None:
+    corrected = ("spinup", {"device_ms": 1000, "state": "off", "with_shot": None, "duration_ms": None})
+    restarts = {"restarts_s": [100.5]}
+    assert find_contradictions(published(ON, corrected, SHOT_WHEELS_OFF), **restarts) == []
+    assert find_contradictions(published(ON, corrected, ON, SHOT, OFF), **restarts) == []
+    for events in [(ON, corrected, corrected), (ON, but(corrected, device_ms=990)), (SHOT_WHEELS_OFF, corrected)]:
+        assert ["already off" in line for line in find_contradictions(published(*events), **restarts)] == [True]
+
+
 def test_restart_is_the_first_online_status_after_a_kill() -> None:
     status = [
         ReceivedMessage(at_ns, "stinger/daemon/status", json.dumps({"state": state, "unix_s": at_ns / 10}).encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -48,6 +48,15 @@ class Collecting:
 
     async def until_state(self, state: LinkState) -> None:
         await self.until(lambda got: got.states[-1:] == [state])
+
+    async def until_reason(self, beginning: str) -> LinkReport:
+        """Wait for a report whose reason begins with ``beginning``, and return it; newer ones may have come since."""
+
+        def found() -> Iterator[LinkReport]:
+            return (report for report in self.reports if report.reason.startswith(beginning))
+
+        await self.until(lambda _: any(found()))
+        return next(found())
 
     async def until_samples(self, count: int) -> None:
         """Wait for at least ``count`` samples; the test itself checks that there are no more."""

@@ -199,9 +199,7 @@ async def test_slow_stream_is_delivered_unscored_with_a_reason_and_one_warning(
         for start in range(0, 300, 5):
             end.write(link.samples(slow[start : start + 5]))
             await asyncio.sleep(0.001)
-        await intake.until(
-            lambda got: got.reports[-1].reason == "not scored: it has 50 samples a second; models take 100"
-        )
+        await intake.until_reason("not scored: it has 50 samples a second; models take 100")
         await intake.until_samples(300)
     assert intake.samples.tobytes() == slow.tobytes()
     assert {block.rate_problem for block in intake.blocks[20:]} == {"50 samples a second; models take 100"}
@@ -217,8 +215,8 @@ async def test_bridge_in_telnet_mode_is_recognised(tmp_path: Path) -> None:
         for start in range(0, 400, 5):
             end.write(link.samples(samples[start : start + 5]).replace(b"\xff", b"\xff\xff"))
             await asyncio.sleep(0.002)
-        await intake.until(lambda got: got.reports[-1].reason.startswith("looks like telnet mode"))
-    assert "raw" in intake.reports[-1].reason
+        report = await intake.until_reason("looks like telnet mode")
+    assert "raw" in report.reason
 
 
 async def test_auto_waits_until_a_blaster_is_plugged_in(tmp_path: Path) -> None:

@@ -114,7 +114,9 @@ def test_what_a_killed_command_has_started_is_killed_too() -> None:
         os.kill(pid, signal.SIGSTOP)
         action.cancel()
         assert action.wait(PATIENCE_S)
-        assert group_of(pid) == []
+        while group_of(pid):  # processes that have been sent SIGKILL end when they are next given a processor
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def group_of(pid: int) -> list[int]:
