@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,17 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 settings.register_profile("stinger", deadline=None, print_blob=True, max_examples=40)
 settings.register_profile("many", parent=settings.get_profile("stinger"), max_examples=200)
 settings.load_profile("stinger")
+
+
+# Collecting imports some 3,000 modules, of which nothing is garbage: the collector looks through them neither while they
+# are imported nor, as pytest_collection_finish freezes them, again and again while tests run.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Switch the garbage collector on for the tests, without what was imported so far."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
