@@ -10,19 +10,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from models.journal import Journal, path_exists
-from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, record_of
+from models.version import (
+    BLASTER_FILE,
+    MODEL_FILE,
+    RECORD_FILE,
+    REPORT_FILE,
+    Version,
+    check_name,
+    free_id,
+    record_of,
+)
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, os_errors, read_bytes, replace_path, sync_folder, write_bytes
 from stinger.private_files import private_files
@@ -34,7 +40,6 @@ JOURNAL_FILE: Final = "journal.jsonl"
 """Names within the folder of a registry, as the module's docstring describes them."""
 _CHAMPION_MAX_BYTES: Final = 4096
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 _UNFINISHED: Final = ".unfinished-"
 
 
@@ -289,22 +294,3 @@ class Registry:
             yield
         finally:
             lock.release()
-
-
-def check_name(name: str) -> None:
-    """Raise :class:`InputError` unless ``name`` can be a part of a version's id."""
-    if not _NAME.fullmatch(name):
-        raise InputError(f"'{name}' cannot name a model: expected at most 61 letters, digits, '-' and '_'")
-
-
-def free_id(versions: Path, name: str) -> str:
-    """Return an id that sorts after all others: the time in milliseconds, if necessary after waiting for the next one."""
-    newest = max((entry.name for entry in versions.iterdir() if not entry.name.startswith(".")), default="")
-    while True:
-        now = datetime.now(UTC)
-        stamp = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z"
-        if stamp > newest[: len(stamp)]:
-            return f"{stamp}-{name}"
-        if newest[: len(stamp)] > f"{now.year + 1}":
-            raise InputError(f"{versions / newest} has a time in the future: set the clock, or rename it")
-        time.sleep(0.001)

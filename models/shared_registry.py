@@ -12,18 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.journal import CHAMPION_CHANGES
-from models.registry import (
-    CHAMPION_FILE,
-    JOURNAL_FILE,
-    LOCK_TIMEOUT_S,
-    VERSIONS_FOLDER,
-    Registry,
-    check_name,
-    free_id,
-)
+from models.registry import CHAMPION_FILE, JOURNAL_FILE, LOCK_TIMEOUT_S, VERSIONS_FOLDER, Registry
 from models.storage.folder import StorageFolder, TakenError
 from models.storage.registry_files import VERSION_ID, RegistryFiles
-from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, record_of
+from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, check_name, free_id, record_of
 from stinger.errors import FileError, InputError
 from stinger.files import os_errors, read_bytes, replace_path, write_bytes
 from stinger.paths import registry_dir

@@ -1,21 +1,25 @@
-"""One version in the registry: its files, and what was measured when it was stored."""
+"""One version in the registry: its id, its files, and what was measured when it was stored."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
+import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from stinger.errors import FileError
+from stinger.errors import FileError, InputError
 from stinger.files import read_bytes
 
 MODEL_FILE: Final = "model.onnx"
 BLASTER_FILE: Final = "model.mlmd"
 REPORT_FILE: Final = "report.json"
 RECORD_FILE: Final = "stored.json"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 _OBJECT_MAX_BYTES: Final = 64 * 2**20
 
 
@@ -117,3 +121,22 @@ def _read_object(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise FileError(path, "is not a JSON object")
     return values
+
+
+def check_name(name: str) -> None:
+    """Raise :class:`InputError` unless ``name`` can be a part of a version's id."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"'{name}' cannot name a model: expected at most 61 letters, digits, '-' and '_'")
+
+
+def free_id(versions: Path, name: str) -> str:
+    """Return an id that sorts after all others: the time in milliseconds, if necessary after waiting for the next one."""
+    newest = max((entry.name for entry in versions.iterdir() if not entry.name.startswith(".")), default="")
+    while True:
+        now = datetime.now(UTC)
+        stamp = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z"
+        if stamp > newest[: len(stamp)]:
+            return f"{stamp}-{name}"
+        if newest[: len(stamp)] > f"{now.year + 1}":
+            raise InputError(f"{versions / newest} has a time in the future: set the clock, or rename it")
+        time.sleep(0.001)

@@ -20,16 +20,16 @@ from hil.bench.device_under_test import QEMU, DeviceUnderTest, EmulatorOptions, 
 from hil.bench.host_wakeup import HostWakeupMonitor
 from hil.bench.latency_floor import FLOOR_DEVICE, FLOOR_READY
 from hil.bench.observer import MessageObserver
-from hil.bench.processes import PROCESS_TIMEOUT_S, ChildProcess, StarvedError, stinger_command
+from hil.bench.processes import ChildProcess, StarvedError, stinger_command
 from hil.bench.relay import TcpRelay
 from hil.bench.run_options import RunOptions, skip_reason
 from hil.bench.scenario import Scenario, fault_kind
 from hil.bench.small_disk import SmallDisk
+from hil.bench.streaming import wait_until_streaming
 from hil.bench.testbed import Testbed
 from hil.bench.workload import make_workload
 from hil.limits import Verdict
 from hil.measuring.assess import assess
-from hil.measuring.messages import parse_messages
 from hil.measuring.observations import DeviceObservations, InjectedFault, ScenarioObservations
 from hil.measuring.verdict import verdict_of
 from hil.record import ScenarioRecord
@@ -49,7 +49,6 @@ _SCRAPES: Final = 40
 """About how many times CPU and memory are measured in a long scenario."""
 _MIN_SCRAPE_INTERVAL_S: Final = 30.0
 """The shortest time between two of these measurements."""
-_POLL_S: Final = 0.01
 _NO_SAMPLES: Final[SampleArray] = np.empty(0, dtype=SAMPLE_DTYPE)
 
 
@@ -159,7 +158,7 @@ class _ScenarioRun:
             await self._start_floor(stack, host, port)
             since_ns = time.monotonic_ns()
             await daemon.start()
-        began_ns = await _wait_until_streaming(observer, daemon, self._names, since_ns)
+        began_ns = await wait_until_streaming(observer, daemon, self._names, since_ns)
         waited_before_s = daemon.process.cpu_wait_s()
         testbed = Testbed(daemon, self._data_dir, broker, broker_relay, relays)
         faults = await self._inject_faults(testbed, daemon, began_ns)
@@ -278,34 +277,3 @@ class _ScenarioRun:
                     start_ns = first_ns + round((fault.start + number * fault.every) * NS_PER_S)
                     end_ns = start_ns + round(fault.duration * NS_PER_S) if math.isfinite(fault.duration) else None
                     yield InjectedFault(fault_kind(text), text, start_ns, end_ns, name if several else "")
-
-
-async def _wait_until_streaming(
-    observer: MessageObserver, daemon: DaemonUnderTest, names: Sequence[str], since_ns: int
-) -> int:
-    """Wait until the daemon has published every device as streaming, and return when it published the last.
-
-    Messages received before ``since_ns`` do not count. Raises :class:`~hil.bench.processes.ProcessError` if it takes
-    too long.
-    """
-    waiting, last_link = set(names), {}
-    waited_before_s = daemon.process.cpu_wait_s()
-    deadline, seen, at_ns = time.monotonic() + PROCESS_TIMEOUT_S, 0, 0
-    while waiting:
-        daemon.process.check_running()
-        messages = observer.messages()
-        for link in parse_messages(messages[seen:], ("link",)):
-            if link.device in waiting and link.at_ns >= since_ns:
-                last_link[link.device] = link
-                if link.content.get("state") == "streaming":
-                    waiting.discard(link.device)
-                    at_ns = link.at_ns
-        seen = len(messages)
-        if waiting and time.monotonic() > deadline:
-            name = min(waiting)
-            content = last_link[name].content if name in last_link else {}
-            why = content.get("reason") or "the daemon published no reason"
-            problem = f"{len(waiting)} of {len(names)} devices are not streaming: {name}: {why}"
-            raise daemon.process.late_error(problem, PROCESS_TIMEOUT_S, waited_before_s)
-        await asyncio.sleep(_POLL_S)
-    return at_ns

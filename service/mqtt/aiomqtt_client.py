@@ -12,7 +12,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from service.mqtt.broker_limits import BrokerLimits
-from service.mqtt.connection import ConnectionSettings, ProtocolVersion
+from service.mqtt.connection_settings import ConnectionSettings, ProtocolVersion
 
 # Our errors and log lines report all that the libraries would log.
 _library_logger: Final = logging.getLogger(f"{__name__}.paho")

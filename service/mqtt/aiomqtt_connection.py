@@ -21,15 +21,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from service.mqtt.aiomqtt_client import explanation_of, limits_of, new_client, publish_properties, refuse_socket
 from service.mqtt.broker_limits import Ending
 from service.mqtt.connection import (
-    ConnectionSettings,
     IncomingMessage,
     MessageHandler,
     PublishingConnection,
-    QoS,
     Refusal,
     RefusedHandler,
     WritableHandler,
 )
+from service.mqtt.connection_settings import ConnectionSettings, QoS
 from service.mqtt.errors import MqttError
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.packet_sizes import publish_packet_bytes, subscribe_packet_bytes

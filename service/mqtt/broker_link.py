@@ -27,13 +27,8 @@ from service.mqtt.channels import (
     is_command,
 )
 from service.mqtt.command_queue import CommandHandler, CommandQueue
-from service.mqtt.connection import (
-    ConnectionTimes,
-    IncomingMessage,
-    PublishingConnection,
-    QoS,
-    Will,
-)
+from service.mqtt.connection import IncomingMessage, PublishingConnection
+from service.mqtt.connection_settings import ConnectionTimes, QoS, Will
 from service.mqtt.connector import Connector
 from service.mqtt.errors import MqttError
 from service.mqtt.messages import OutgoingMessage, status_message

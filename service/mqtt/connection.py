@@ -1,8 +1,7 @@
 """Connections to a broker, one interface for all of this package: MQTT 5 if the broker speaks it, else 3.1.1.
 
 Two libraries speak MQTT below it: :mod:`service.mqtt.aiomqtt_connection` publishes,
-:mod:`service.mqtt.gmqtt_connection` receives samples. This module has what both share: values, time limits, waiting,
-and errors;
+:mod:`service.mqtt.gmqtt_connection` receives samples. This module has what both share: messages, waiting, and errors;
 :mod:`service.mqtt.connector` chooses the version.
 """
 
@@ -12,13 +11,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
 from service.mqtt.broker_limits import BrokerLimits, Ending
+from service.mqtt.connection_settings import ConnectionSettings, ProtocolVersion, QoS
 from service.mqtt.errors import MessageRefusedError, MessageTooLongError, MqttError, NoAnswerError
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.packet_sizes import subscribe_packet_bytes
@@ -27,18 +25,6 @@ IN_FLIGHT: Final = 16
 """Publishes not yet acknowledged; below 20, the default of mosquitto and of paho-mqtt."""
 MAX_PACKET_BYTES: Final = 1 << 20
 """Longest packet taken from a broker. Anyone who may publish a command could otherwise fill our memory."""
-
-QoS = Literal[0, 1]
-
-
-class ProtocolVersion(Enum):
-    """A version of MQTT; the value is the protocol level of its CONNECT packet."""
-
-    V311 = 4
-    V5 = 5
-
-    def __str__(self) -> str:
-        return "5" if self is ProtocolVersion.V5 else "3.1.1"
 
 
 class IncomingMessage(NamedTuple):
@@ -58,16 +44,6 @@ WritableHandler = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Will:
-    """The message that the broker publishes if the connection ends without DISCONNECT."""
-
-    topic: str
-    payload: bytes
-    qos: QoS
-    retain: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """A broker's negative acknowledgement of a message."""
 
@@ -77,32 +53,6 @@ class Refusal:
 
 
 RefusedHandler = Callable[[Refusal], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionTimes:
-    """Time limits of a connection."""
-
-    connect_s: float = 5.0
-    """To connect and be accepted, and then to have a subscription answered."""
-    keepalive_s: int = 15
-    """The longest time without a packet to the broker. It is given up after about twice as long without one from it."""
-    goodbye_s: float = 0.5
-    """To deliver DISCONNECT and close; after that the connection is cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
-    """What one connection needs to know before it is opened."""
-
-    address: BrokerAddress
-    version: ProtocolVersion
-    identifier: str
-    will: Will | None
-    max_packet_bytes: int
-    times: ConnectionTimes
-    root: TopicRoot
-    """Topics below ``stinger`` are below this one at the broker, and so are topic filters and the will."""
 
 
 class Connection(ABC):

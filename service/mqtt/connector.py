@@ -12,16 +12,8 @@ from typing import Final, Generic, TypeVar
 from service.base.link_errors import reason_of
 from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
-from service.mqtt.connection import (
-    MAX_PACKET_BYTES,
-    Connection,
-    ConnectionSettings,
-    ConnectionTimes,
-    MessageHandler,
-    ProtocolVersion,
-    Will,
-    WritableHandler,
-)
+from service.mqtt.connection import MAX_PACKET_BYTES, Connection, MessageHandler, WritableHandler
+from service.mqtt.connection_settings import ConnectionSettings, ConnectionTimes, ProtocolVersion, Will
 from service.mqtt.errors import MqttError
 from service.mqtt.reason_codes import QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED
 

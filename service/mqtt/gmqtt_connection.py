@@ -19,15 +19,8 @@ from gmqtt.mqtt.utils import unpack_variable_byte_integer
 
 from service.config.topic_root import DEFAULT_ROOT
 from service.mqtt.broker_limits import BrokerLimits
-from service.mqtt.connection import (
-    Connection,
-    ConnectionSettings,
-    IncomingMessage,
-    MessageHandler,
-    ProtocolVersion,
-    QoS,
-    WritableHandler,
-)
+from service.mqtt.connection import Connection, IncomingMessage, MessageHandler, WritableHandler
+from service.mqtt.connection_settings import ConnectionSettings, ProtocolVersion, QoS
 from service.mqtt.reason_codes import connack_text, disconnect_text
 
 _CONNACK: Final = 0x20

@@ -12,7 +12,8 @@ from typing import Final
 from service.base.logs import get_logger
 from service.config.broker_address import BrokerAddress
 from service.config.topic_root import TopicRoot
-from service.mqtt.connection import Connection, ConnectionTimes, IncomingMessage
+from service.mqtt.connection import Connection, IncomingMessage
+from service.mqtt.connection_settings import ConnectionTimes
 from service.mqtt.connector import Connector
 from service.mqtt.errors import MqttError
 from service.mqtt.gmqtt_connection import GmqttConnection

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from service.base.logs import get_logger
-from service.mqtt.connection import Connection, QoS
+from service.mqtt.connection import Connection
+from service.mqtt.connection_settings import QoS
 from service.mqtt.errors import MessageTooLongError, MqttError, NoAnswerError
 from service.mqtt.reason_codes import NOT_ABOUT_A_MESSAGE, REFUSED, suback_text
 

@@ -16,7 +16,7 @@ from service.mqtt.broker_link import BrokerLink
 from service.mqtt.broker_state import BrokerLinkTimes
 from service.mqtt.channels import COMMANDS, DeliveryPolicy
 from service.mqtt.commands import Command
-from service.mqtt.connection import ConnectionTimes
+from service.mqtt.connection_settings import ConnectionTimes
 from service.mqtt.discovery import discovery_message
 from service.mqtt.messages import OutgoingMessage, event_message, link_message
 from service.mqtt.outbox import Outbox

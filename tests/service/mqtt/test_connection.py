@@ -14,11 +14,8 @@ from service.config.broker_address import BrokerAddress
 from service.mqtt.aiomqtt_connection import AiomqttConnection
 from service.mqtt.broker_limits import BrokerLimits
 from service.mqtt.channels import DeliveryPolicy
-from service.mqtt.connection import (
-    ConnectionTimes,
-    IncomingMessage,
-    ProtocolVersion,
-)
+from service.mqtt.connection import IncomingMessage
+from service.mqtt.connection_settings import ConnectionTimes, ProtocolVersion
 from service.mqtt.connector import Connector
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.errors import MqttError

@@ -6,10 +6,8 @@ import asyncio
 
 import pytest
 
-from service.mqtt.connection import (
-    ConnectionTimes,
-    IncomingMessage,
-)
+from service.mqtt.connection import IncomingMessage
+from service.mqtt.connection_settings import ConnectionTimes
 from service.mqtt.errors import MqttError
 from tests.helpers.brokers import Mosquitto, scripted_broker, until
 from tests.helpers.patience import PATIENCE_S

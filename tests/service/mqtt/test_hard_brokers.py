@@ -14,7 +14,7 @@ import pytest
 
 from service.config.broker_address import BrokerAddress
 from service.mqtt.broker_link import BrokerLink
-from service.mqtt.connection import ConnectionTimes
+from service.mqtt.connection_settings import ConnectionTimes
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.messages import event_message
 from service.mqtt.outbox import Outbox

@@ -16,7 +16,7 @@ import pytest
 from service.base.backoff import Backoff
 from service.base.source import LinkState
 from service.config.broker_address import BrokerAddress
-from service.mqtt.connection import ConnectionTimes
+from service.mqtt.connection_settings import ConnectionTimes
 from service.mqtt.embedded_broker import EmbeddedBroker
 from service.mqtt.sample_subscription import PACKET_MAX_BYTES, SampleSubscription
 from service.sources.mqtt_devices import ReceivedMessage
