@@ -82,12 +82,12 @@ class EstimatorOptions:
     200, or all if fewer) and ``mlp_learning_rate`` the size of the first steps. With ``mlp_early_stopping``, a tenth of
     the rows is set aside to decide when to stop; by default where there are enough rows. With ``mlp_epochs``, the MLP
     makes exactly that many passes, without early stopping, or as many as make ``mlp_min_steps`` steps. In an ensemble
-    of several members, each MLP is the mean of ``mlp_networks`` with different seeds. ``trees`` and ``n_jobs``
-    (threads) apply to rf, et and xgb, ``min_leaf_rows``, the least number of rows in a leaf, to rf and et. With
-    ``mlp_teacher``, an ``mlp:rich`` that is not part of an ensemble is fitted to the probabilities of that model, which
-    is fitted first (:mod:`models.distillation`). In each of ``hard_rounds``, negatives that a model takes for positives
-    are added to a third of the negatives, for each kind of model (:mod:`models.hard_negatives`); 0 takes all rows at
-    once.
+    of several members that is no teacher, each MLP is the mean of ``mlp_networks`` with different seeds. ``trees`` and
+    ``n_jobs`` (threads) apply to rf, et and xgb, ``min_leaf_rows``, the least number of rows in a leaf, to rf and et.
+    With ``mlp_teacher``, an ``mlp:rich`` that is not part of an ensemble is fitted to the probabilities of that model,
+    which is fitted first (:mod:`models.distillation`). In each of ``hard_rounds``, negatives that a model takes for
+    positives are added to a third of the negatives, for each kind of model (:mod:`models.hard_negatives`); 0 takes all
+    rows at once.
     """
 
     mlp_hidden: tuple[int, ...] | None = None
