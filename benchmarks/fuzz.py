@@ -18,9 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from benchmarks.fuzzing.brokers import broker_decoders
 from benchmarks.fuzzing.decoder import Decoder, Mutator
 from benchmarks.fuzzing.files import file_decoders
 from benchmarks.fuzzing.http import http_decoder
+from benchmarks.fuzzing.kept import kept_decoders
 from benchmarks.fuzzing.page import page_decoders
 from benchmarks.fuzzing.shared import shared_decoders
 from benchmarks.fuzzing.texts import text_decoders
@@ -90,6 +92,7 @@ def every_decoder() -> Iterator[list[Decoder]]:
     with (
         tempfile.TemporaryDirectory(prefix="stinger-fuzz-") as folder,
         http_decoder() as http,
+        broker_decoders() as brokers,
         page_decoders(Path(folder)) as page,
     ):
         path = Path(folder)
@@ -98,7 +101,9 @@ def every_decoder() -> Iterator[list[Decoder]]:
             *text_decoders(),
             *file_decoders(path),
             *shared_decoders(path),
+            *kept_decoders(path / "kept"),
             *page,
+            *brokers,
             http,
         ]
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from models.model_meta import LEAD_MS, check_windows
 from stinger.errors import FileError
 from stinger.files import StrPath, os_errors, read_bytes, text_bytes, write_bytes
+from stinger.json_number import finite_number
 from stinger.sample import CHANNELS, SAMPLE_RATE_HZ
 from stinger.wording import counted, quoted
 
@@ -145,8 +146,8 @@ def _read_meta(path: Path) -> dict[str, Any]:
         raise FileError(path, "window_samples is missing or not a whole number above 0")
     assert isinstance(meta, dict)
     for name in ("estimated_hz", "lead_ms"):
-        value = meta.get(name, 1.0)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        value = finite_number(meta.get(name, 1.0))
+        if value is None or value < 0:
             raise FileError(path, f"{name} is not a number of 0 or more")
     inputs = meta.get("inputs", [])
     if not isinstance(inputs, list) or not all(isinstance(entry, dict) for entry in inputs):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from stinger.errors import FileError, InputError
 from stinger.files import read_bytes
+from stinger.json_number import finite_number
 
 MODEL_FILE: Final = "model.onnx"
 BLASTER_FILE: Final = "model.mlmd"
@@ -101,16 +101,8 @@ def _file_state(path: Path) -> tuple[int, int, int] | None:
 
 
 def _record(values: dict[str, Any]) -> VersionRecord | None:
-    digest, us_per_sample = values.get("sha256"), values.get("us_per_sample")
-    if not isinstance(digest, str):
-        return None
-    if (
-        isinstance(us_per_sample, bool)
-        or not isinstance(us_per_sample, int | float)
-        or not math.isfinite(us_per_sample)
-    ):
-        us_per_sample = None
-    return VersionRecord(digest, us_per_sample)
+    digest = values.get("sha256")
+    return VersionRecord(digest, finite_number(values.get("us_per_sample"))) if isinstance(digest, str) else None
 
 
 def _read_object(path: Path) -> dict[str, Any]:

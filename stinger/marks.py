@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stinger.errors import InputError
+from stinger.json_number import finite_number
 from stinger.wording import counted
 
 SAME_EDGE_MS: Final = 5
@@ -94,7 +95,7 @@ def make_marks(left_out: Iterable[Stretch], not_shots: Iterable[int]) -> Marks:
     for from_ms, to_ms in sorted(left_out):
         if not 0 <= from_ms < to_ms <= _LATEST_MS:
             raise InputError(
-                f"a stretch from {from_ms / 1000:g} to {to_ms / 1000:g} s: expected two times of 0 s or more, the earlier first"
+                f"a stretch from {_seconds(from_ms)} to {_seconds(to_ms)}: expected two times of 0 s or more, the earlier first"
             )
         if joined and from_ms <= joined[-1][1]:
             joined[-1] = joined[-1][0], max(to_ms, joined[-1][1])
@@ -102,7 +103,7 @@ def make_marks(left_out: Iterable[Stretch], not_shots: Iterable[int]) -> Marks:
             joined.append((from_ms, to_ms))
     times = tuple(sorted(set(not_shots)))
     if times and not 0 <= times[0] <= times[-1] <= _LATEST_MS:
-        raise InputError(f"no trigger edge can be at {times[0] / 1000:g} s: expected a time of 0 s or more")
+        raise InputError(f"no trigger edge can be at {_seconds(times[0])}: expected a time of 0 s or more")
     if len(joined) + len(times) > _MARKS_MAX:
         raise InputError(f"more than {_MARKS_MAX:,} marks in one recording")
     return Marks(tuple(joined), times)
@@ -142,3 +143,9 @@ def _is_stretch(value: object) -> bool:
 
 def _is_time(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _seconds(time_ms: int) -> str:
+    """Return a time for people; one of a file may be too long for a float."""
+    seconds = finite_number(time_ms)
+    return "an impossible time" if seconds is None else f"{seconds / 1000:g} s"

@@ -20,7 +20,7 @@ from service.web.daemon_client import DaemonClient
 from service.web.daemon_state import DaemonState
 from service.web.passwords import Password, write_password_hash
 from service.web.progress_lines import parse_progress
-from service.web.trade_off import TRADE_OFF_FOLDER, read_trade_off
+from service.web.trade_off import TRADE_OFF_FOLDER, TradeOff, read_trade_off
 
 _REQUESTS: Final = (
     b"GET /\nhost: localhost:8080\n\n",
@@ -54,7 +54,11 @@ def page_decoders(folder: Path) -> Iterator[list[Decoder]]:
 
 def _decoders(folder: Path, loop: asyncio.AbstractEventLoop) -> list[Decoder]:
     state = _Client(loop)
-    trade_off = json.dumps({"operating_points": [{"threshold": 0.5}], "schema": 1}).encode()
+    row = {"parameters": {"on": 0.5}, "accepted": {"value": 0.9}, "false": {"value": 1.5}, "duty": 0.2}
+    operating = {"parameters": {"on": 0.5}, "accepted": {"total": 30}, "minutes": 10.0}
+    trade_off = json.dumps({"rows": [row], "operating": operating, "warnings": ["x"]}).encode()
+    if _TradeOff(folder).read(trade_off) is None:
+        raise AssertionError("the valid trade-off is not accepted")
     return [
         Decoder("requests to the page", _REQUESTS, _Page(None, loop).request, 4, (*_HEADER_TOKENS, *NUMBERS)),
         Decoder(
@@ -153,6 +157,6 @@ class _TradeOff:
         self._path = folder / TRADE_OFF_FOLDER / "factory" / JSON_FILE
         self._path.parent.mkdir(parents=True, exist_ok=True)
 
-    def read(self, data: bytes) -> None:
+    def read(self, data: bytes) -> TradeOff | None:
         self._path.write_bytes(data)
-        read_trade_off(self._folder, "factory")
+        return read_trade_off(self._folder, "factory")

@@ -19,6 +19,7 @@ from hil.measuring.definitions import MEASUREMENTS, default_limits
 from stinger.cli.options import MAX_SEED
 from stinger.errors import FileError, InputError
 from stinger.files import read_bytes
+from stinger.json_number import finite_number
 
 MAX_DEVICES: Final = 1000
 MAX_SECONDS: Final = 366 * 86_400.0
@@ -136,7 +137,7 @@ def _scenario(name: str, values: dict[str, Any]) -> Scenario:
         if kind is None:
             raise InputError(f"unknown key {key}: expected {', '.join([*_TYPES, 'limits'])}")
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)  # noqa: PLW2901 - TOML distinguishes 8 from 8.0
+            value = value if finite_number(value) is None else float(value)  # noqa: PLW2901 - TOML distinguishes 8 from 8.0
         if type(value) is not kind:
             raise InputError(f"{key}: expected {_TYPE_NAMES[kind]}, not {value!r:.60}")
         fields[key] = value
@@ -182,7 +183,7 @@ def _limits(given: Any, limits: dict[str, Limit]) -> dict[str, Limit]:
             raise InputError(
                 f"limits.{name}: expected a table with at_least, at_most or marginal, or false for no limit"
             )
-        if any(isinstance(number, bool) or not isinstance(number, int | float) for number in value.values()):
+        if any(not isinstance(number, float) and finite_number(number) is None for number in value.values()):
             raise InputError(f"limits.{name}: expected numbers")
         limits[name] = _limit(name, **value)
     return limits

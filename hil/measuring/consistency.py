@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hil.measuring.messages import DaemonMessage
 from hil.measuring.observations import InjectedFault
+from stinger.json_number import finite_number
 
 ROUNDED_MS: Final = 1.0
 """Tolerance for durations: the daemon publishes them rounded."""
@@ -112,10 +113,11 @@ class _Checker:
 
     def _is_time_on(self, content: dict[str, Any], published_ms: object) -> bool:
         """Return whether ``published_ms`` is how long the wheels have been on, or ``None`` while they are off."""
-        if self.on_ms is None or not isinstance(published_ms, int | float):
+        shown_ms = finite_number(published_ms)
+        if self.on_ms is None or shown_ms is None:
             return self.on_ms is None and published_ms is None
-        return abs(_number(content.get("device_ms")) - self.on_ms - published_ms) <= ROUNDED_MS
+        return abs(_number(content.get("device_ms")) - self.on_ms - shown_ms) <= ROUNDED_MS
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return finite_number(value) or 0.0

@@ -89,7 +89,7 @@ def _parsed(received: Iterable[ReceivedMessage], kinds: set[str]) -> Iterator[Da
             continue
         try:
             content = json.loads(message.payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(content, dict):
             yield DaemonMessage(message.at_ns, device, kind, content, message.retained)

@@ -71,6 +71,8 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
         """Serve a client, and then distribute what it had sent before it disconnected, which amqtt would keep and never distribute."""
         key = id(handler)
         self._served[key] = session
+        if handler._reader_stopped.is_set():  # noqa: SLF001 - the client left before it was served
+            await handler.handle_connection_closed()  # again: amqtt has begun to wait for it anew, for ever
         try:
             await super()._client_message_loop(session, handler)
             while not session.delivered_message_queue.empty():

@@ -56,7 +56,16 @@ class DirectParser(Parser):
         self._left = b""
 
     async def parse(self, data: bytes = b"") -> None:
-        """Process the next bytes. Raises nats-py's ``ProtocolError``."""
+        """Process the next bytes. Raises nats-py's ``ProtocolError``, after which nats-py connects again.
+
+        After any other error it would stop reading, and keep the connection.
+        """
+        try:
+            await self._parse(data)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:  # malformed JSON, or no UTF-8
+            raise ProtocolError(f"nats: malformed line: {error}") from error
+
+    async def _parse(self, data: bytes) -> None:
         received, at = self._left + data, 0
         while (line_end := received.find(_END, at)) >= 0:
             begin = line_end + len(_END)
@@ -87,7 +96,8 @@ class DirectParser(Parser):
         if receive is None:
             await self.nc._process_msg(_number(words[2]), words[1], reply, payload, headers or None)  # noqa: SLF001
         else:
-            receive(RawMessage(words[1].decode(), reply.decode(), headers, payload))
+            # A publisher may use any bytes in a subject, and the server passes them on.
+            receive(RawMessage(words[1].decode(errors="replace"), reply.decode(errors="replace"), headers, payload))
 
 
 def use_direct_parser(client: Client) -> None:

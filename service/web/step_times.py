@@ -13,6 +13,7 @@ from typing import Any, Final
 from service.base.logs import get_logger
 from stinger.errors import FileError
 from stinger.files import make_folder, read_bytes, write_bytes
+from stinger.json_number import finite_number
 
 FILE: Final = Path("page", "step-times.json")
 """Where the times are kept, within the data folder."""
@@ -138,9 +139,10 @@ def _read(path: Path) -> dict[str, tuple[Step, ...]]:
 
 def _step(value: Any) -> Step:
     label, seconds = value
-    if not isinstance(label, str) or not 0 <= float(seconds) < float("inf"):
+    number = finite_number(seconds)
+    if not isinstance(label, str) or number is None or number < 0:
         raise ValueError(value)
-    return Step(label, float(seconds))
+    return Step(label, number)
 
 
 def _write(path: Path, steps: Mapping[str, Sequence[Step]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +14,7 @@ from models.version import Version
 from replay.evaluation.intervals import poisson, wilson
 from replay.evaluation.wording import rate_text, ratio_text
 from stinger.errors import FileError, StingerError
+from stinger.json_number import finite_number
 
 BY_HAND: Final = "by hand, on the page"
 _LARGEST: Final = 1e9
@@ -125,9 +125,8 @@ def false_spin_ups_text(metrics: Mapping[str, Any]) -> str:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value) if 0 <= value <= _LARGEST else None
+    number = finite_number(value)
+    return number if number is not None and 0 <= number <= _LARGEST else None
 
 
 def _change(entry: Mapping[str, Any]) -> str:

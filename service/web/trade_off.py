@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from replay.evaluation.file_names import JSON_FILE
 from service.recording.store import read_store
 from stinger.errors import FileError, InputError
 from stinger.files import make_folder, read_bytes, write_bytes
+from stinger.json_number import finite_number
 from stinger.logs import read_marked_log
 from stinger.mlmd import WINDOW_SAMPLES
 from stinger.paths import recordings_dir, registry_dir
@@ -178,6 +178,7 @@ def _parse(values: Mapping[str, Any], measured: str, folder: str) -> TradeOff:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = finite_number(value)
+    if number is None:
         raise ValueError(f"{value!r:.40} is not a number")
-    return float(value)
+    return number

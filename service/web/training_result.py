@@ -57,7 +57,7 @@ def newest_result(data_dir: Path) -> TrainingResult | None:
         try:
             content = json.loads(read_bytes(reports / stem / JSON_FILE))
             return _result(content, reports / stem)
-        except (InputError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (InputError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return None
     return None
 

@@ -95,6 +95,20 @@ async def test_a_client_of_mqtt_5_is_answered_with_the_code_for_another_version(
         assert await rest(reader) == b"\x20\x02\x00\x01"
 
 
+@pytest.mark.parametrize("sent", [b"", b"\x30\x05\x00\x01xhi", b"\xe0\x00", b"\x82\x06\x00\x01\x00\x01x\x01"])
+async def test_clients_that_leave_at_once_do_not_keep_their_places(sent: bytes) -> None:
+    places = 3
+    async with EmbeddedBroker(0, limits=replace(LIMITS, connections=places)) as broker:
+        for number in range(3 * places):
+            reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
+            writer.write(connect_packet(b"hasty%d" % number) + sent)
+            writer.write_eof()
+            await rest(reader)
+            writer.transport.abort()
+        async with mqtt_client(broker.port) as client:
+            await client.subscribe("x", 1)
+
+
 async def test_silent_connections_do_not_keep_others_out() -> None:
     async with EmbeddedBroker(0, limits=replace(LIMITS, connections=5)) as broker:
         silent = [await asyncio.open_connection("127.0.0.1", broker.port) for _ in range(30)]
