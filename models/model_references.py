@@ -34,17 +34,17 @@ class ModelReferences:
         self._registry = registry
         self._known: dict[str, ReferencedData] = {}
 
-    def named(self) -> ReferencedData:
+    def read(self) -> ReferencedData:
         """Return what all versions refer to. Raises :class:`FileError` if one cannot be read: it may refer to any data."""
         versions = self._registry.versions()
-        self._known = {version.id: self._known.get(version.id) or _named_by(version) for version in versions}
+        self._known = {version.id: self._known.get(version.id) or _references_of(version) for version in versions}
         parts = self._known.values()
         return ReferencedData(
             frozenset().union(*(part.hashes for part in parts)), frozenset().union(*(part.texts for part in parts))
         )
 
 
-def _named_by(version: Version) -> ReferencedData:
+def _references_of(version: Version) -> ReferencedData:
     try:
         text = metadata_value(read_bytes(version.model_path, at_most=MODEL_MAX_BYTES), META_KEY)
         document = json.loads(text) if text else None

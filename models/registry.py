@@ -40,7 +40,8 @@ JOURNAL_FILE: Final = "journal.jsonl"
 """Names within the folder of a registry, as the module's docstring describes them."""
 _CHAMPION_MAX_BYTES: Final = 4096
 
-_UNFINISHED: Final = ".unfinished-"
+UNFINISHED: Final = ".unfinished-"
+"""The beginning of the name of a version's folder until the version is complete."""
 
 
 class Registry:
@@ -135,7 +136,7 @@ class Registry:
             versions.mkdir(exist_ok=True)
             self._sweep(versions)
             version_id = free_id(versions, name)
-            aside = versions / f"{_UNFINISHED}{version_id}"
+            aside = versions / f"{UNFINISHED}{version_id}"
             aside.mkdir()
             write_bytes(aside / MODEL_FILE, model)
             write_bytes(aside / REPORT_FILE, (json.dumps(dict(report), indent=2) + "\n").encode())
@@ -190,7 +191,7 @@ class Registry:
             to_delete = self._versions_to_prune(keep)
             for version in to_delete:
                 # Renamed first, in one step: a kill during the deletion leaves no incomplete version in the list.
-                aside = version.folder.with_name(f"{_UNFINISHED}{version.id}")
+                aside = version.folder.with_name(f"{UNFINISHED}{version.id}")
                 replace_path(version.folder, aside)
                 shutil.rmtree(aside)
                 self._journal.add("prune", {"version": version.id})
@@ -261,7 +262,7 @@ class Registry:
     def _sweep(self, versions: Path) -> None:
         """Remove incomplete versions of a killed process. The caller holds the lock."""
         for entry in versions.iterdir():
-            if entry.name.startswith(_UNFINISHED):
+            if entry.name.startswith(UNFINISHED):
                 shutil.rmtree(entry, ignore_errors=True)
 
     def _create_folder(self) -> None:

@@ -1,4 +1,4 @@
-"""A registry in shared storage, for all daemons: the same as a local one, which each machine has a copy of."""
+"""A registry in shared storage, used by several machines, each of which keeps a local copy of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.journal import CHAMPION_CHANGES
-from models.registry import CHAMPION_FILE, JOURNAL_FILE, LOCK_TIMEOUT_S, VERSIONS_FOLDER, Registry
+from models.registry import CHAMPION_FILE, JOURNAL_FILE, LOCK_TIMEOUT_S, UNFINISHED, VERSIONS_FOLDER, Registry
 from models.storage.folder import StorageFolder, TakenError
 from models.storage.registry_files import VERSION_ID, RegistryFiles
 from models.version import BLASTER_FILE, MODEL_FILE, RECORD_FILE, REPORT_FILE, Version, check_name, free_id, record_of
@@ -241,7 +241,7 @@ class SharedRegistry(Registry):
     def _download(self, version_id: str, names: frozenset[str], entries: list[dict[str, Any]]) -> None:
         """Copy a version. Raises :class:`FileError` if its model file is not the one that ``entries`` and its record name."""
         versions = self.folder / VERSIONS_FOLDER
-        aside = versions / f".unfinished-{version_id}"
+        aside = versions / f"{UNFINISHED}{version_id}"
         with os_errors(aside):
             aside.mkdir()
         try:

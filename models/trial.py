@@ -60,9 +60,8 @@ def try_model(data: bytes, limits: TrialLimits = LIMITS) -> Trial:
     """Open the model in ``data``, the content of a file, and score test windows, in another process.
 
     Takes about half a second, most of it to start that process. Raises :class:`InputError` for a model that is not
-    valid (see :func:`models.model_file.open_model`), and for one that needs more memory or time than ``limits`` allow;
-    only
-    :func:`check_speed` compares the time for a sample.
+    valid (see :func:`models.model_file.open_model`), and for one that needs more memory or time than ``limits`` allow.
+    The time for a sample is not compared with its limit: :func:`check_speed` does that.
     """
     check_contents(data)  # needs no process, and refuses at once what is no model
     command = python_module("models.trial_process", str(limits.memory_bytes), str(limits.processor_s))

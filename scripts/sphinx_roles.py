@@ -29,7 +29,7 @@ def _rewrite(found: griffe.Object) -> None:
         text = _DOCTEST.sub(lambda match: f"{match[1]}```python\n{match[0]}\n{match[1]}```", text)
         found.docstring.value = _LITERAL.sub(":", text)
     for member in found.members.values():
-        if isinstance(member, griffe.Object):  # and no alias: a name that is imported is documented where it is defined
+        if isinstance(member, griffe.Object):  # an alias is an imported name, and documented where it is defined
             _rewrite(member)
 
 

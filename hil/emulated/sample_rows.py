@@ -10,7 +10,10 @@ from stinger.sample import CLOCK_WRAP_MS, SampleArray
 
 @dataclass(frozen=True, slots=True)
 class TakenSample:
-    """A sample ``(1,)`` with the faults of sensor and clock applied, and its times."""
+    """A sample ``(1,)`` with the faults of sensor and clock applied.
+
+    ``clock_ms`` is the device's clock, ``due_ns`` when it is due on the host's, ``t_s`` the time since playing began.
+    """
 
     sample: SampleArray
     clock_ms: int

@@ -49,7 +49,10 @@ class GraphBuilder:
         return self.constant(axes, np.int64)
 
     def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Add a node and return the name of its output; without ``output``, an equal node is used instead."""
+        """Add a node whose output has the name ``output``, or a name of its own; return that name.
+
+        Without ``output``, no node is added if there is an equal one: its output is returned.
+        """
         key = (operator, inputs, *sorted((name, repr(value)) for name, value in attributes.items()))
         if output is None and key in self._outputs:
             return self._outputs[key]

@@ -12,6 +12,7 @@ from service.config.key import Key
 
 _RETRAINING: Final = "retrain."
 _STORES: Final = ("data_dir", "recordings", "registry")
+"""The daemon's keys that retraining reads as well."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

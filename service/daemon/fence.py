@@ -58,7 +58,7 @@ class Fence:
     def admit(self, message: OutgoingMessage, put_ns: int | None) -> OutgoingMessage | None:
         """Return what to send instead of ``message``, ``None`` for nothing.
 
-        See :data:`service.mqtt.publisher.Admission`.
+        See :data:`service.mqtt.admission.Admission`.
         """
         levels = message.topic.split("/", _DEVICE_LEVELS)
         device = levels[1] if len(levels) >= _DEVICE_LEVELS and levels[0] == _ROOT else DAEMON

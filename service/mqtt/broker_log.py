@@ -1,4 +1,4 @@
-"""Logs what a link to a broker has to report, each thing as a warning once."""
+"""Logs connections to a broker: each failure, and each thing that the broker cannot do, as a warning once."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class BrokerLog:
     def failed(self, error: BaseException) -> None:
         """Log why there is no connection: a warning for a new reason, debug for one that repeats.
 
-        Unlike with ``RepeatedFailure``, two reasons that alternate are no news: before its first answer a broker is
-        tried in both versions of MQTT, which it may refuse for different reasons.
+        Unlike ``RepeatedFailure``, this does not warn again when two reasons alternate: a broker is tried in both versions
+        of MQTT, which it may refuse for different reasons.
         """
         reason = str(error)
         level = logging.DEBUG if reason in self._failures else logging.WARNING
@@ -41,5 +41,5 @@ class BrokerLog:
         _LOG.log(level, "broker_not_connected", broker=self._address, reason=reason)
 
     def worked(self) -> None:
-        """Note that a connection worked for a while: reasons that were logged before are new again."""
+        """Forget the reasons that were logged, as a connection has lasted for a while: each is a warning again."""
         self._failures.clear()

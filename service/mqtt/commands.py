@@ -29,7 +29,7 @@ class NotServedError(StingerError):
 
 @dataclass(frozen=True, slots=True)
 class SetThreshold:
-    """Switch the wheels on from another smoothed probability. Here and below, ``device`` None means all devices."""
+    """Set the smoothed probability from which the wheels are on. Here and below, ``device`` None means all devices."""
 
     device: DeviceName | None
     threshold: Threshold

@@ -1,4 +1,4 @@
-"""What a daemon does after its topic root was changed: it clears what it left below the old one."""
+"""Clears what a daemon left at the broker below its old topic root, after the root was changed."""
 
 from __future__ import annotations
 

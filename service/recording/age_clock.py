@@ -1,7 +1,7 @@
 """Decides whether the system's clock can be trusted to delete recordings by their age.
 
-A clock that is once a year ahead makes every recording a year old. So a clock that has jumped is not trusted until it
-has stayed where it is for a day; a wrong one is usually corrected before.
+If the clock is a year ahead, even for a moment, every recording seems a year old. So a clock that has jumped is not
+trusted until it has run on for a day without another jump; a wrong one is usually corrected before.
 """
 
 from __future__ import annotations

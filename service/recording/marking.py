@@ -36,7 +36,8 @@ def change_marks(recording: Path, position: int, change: Callable[[Marks], Marks
     """Apply ``change`` to the marks of the recording at ``position`` in the file ``recording``; return the new ones.
 
     They are written into its sidecar, which is created if it is missing, also while the daemon writes the recording.
-    One without a sidecar that nobody writes to is closed by this: no daemon would do that before its next start. Raises
+    A recording that had no sidecar and that nobody writes to is also marked as closed: a daemon would do that only when it
+    starts next. Raises
     :class:`FileError` for a recording that does not exist, and for a sidecar that is damaged or cannot be written, and
     :class:`InputError` for marks that cannot be.
     """
@@ -115,6 +116,6 @@ def _new_sidecar(recording: Path, size: int) -> Sidecar:
 
 
 def _is_being_written(recording: Path) -> bool:
-    """Return whether ``recording`` was written to a moment ago, or at a time that has not come yet by the clock."""
+    """Return whether ``recording`` was written to a moment ago, or in the future by this clock."""
     with os_errors(recording):
         return time.time() - recording.stat().st_mtime < _WRITTEN_WITHIN_S

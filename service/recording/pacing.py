@@ -1,4 +1,4 @@
-"""Creating the files of many devices one after another, so that scoring continues in between."""
+"""Spreads the creation of many devices' files over time, so that scoring continues in between."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from stinger.device_name import DeviceName
 SHARE: Final = 0.25
 """The fraction of the time that is spent on creating files: each takes the file system up to a millisecond."""
 AT_ONCE_S: Final = 0.04
-"""Files are created at once until they have taken this much time, enough for some dozens: what waits in memory would be
-lost by a kill, but meanwhile the samples of all other devices wait."""
+"""Time that may be spent on creating files at once, enough for some dozens. Less would hold samples in memory without need,
+where a kill loses them; more would delay the samples of all other devices."""
 MAX_HELD_SAMPLES: Final = 500_000
 """How many samples may wait in memory, 5 s of a thousand devices; with more, files are created at once."""
 

@@ -119,7 +119,7 @@ class Retention:
         references = ReferencedData()
         if limits.keep_trained:
             try:
-                references = self._models.named()
+                references = self._models.read()
             except StingerError as error:
                 # That model may refer to any recording, so none may be deleted.
                 problems.append(f"{error}: no recording is deleted until this model can be read, or is removed")

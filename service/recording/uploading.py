@@ -81,7 +81,7 @@ class Uploading:
         return UploadTotals() if self._queue is None else self._queue.totals()
 
     async def run(self) -> None:
-        """Upload until cancelled. Nothing that goes wrong ends this."""
+        """Upload until cancelled. A failure is logged and tried again; it never ends this."""
         while True:
             try:
                 await self._upload_all()

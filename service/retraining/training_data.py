@@ -112,11 +112,7 @@ def _local_recordings(folder: Path, max_hours: float, warnings: list[str]) -> di
     stored = [one for one in read_store(folder).recordings if one.samples_bytes >= MIN_BYTES]
     still_open = sum(one.sidecar is not None and not one.closed for one in stored)
     if still_open:
-        verb, pronoun = ("is", "it") if still_open == 1 else ("are", "they")
-        warnings.append(
-            f"{counted(still_open, 'recording')} {verb} still being written: "
-            f"only the samples that {pronoun} had by now were read"
-        )
+        warnings.append(f"still being written, so read up to its present end: {counted(still_open, 'recording')}")
     stored.sort(key=lambda one: (one.path.stem, one.path))  # the name begins with the time
     newest = _newest(stored, lambda one: one.samples_bytes, max_hours, warnings)
     return {one.path: one.device for one in newest}

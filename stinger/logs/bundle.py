@@ -130,7 +130,7 @@ class BundleWriter:
 
 
 def is_bundle(data: bytes) -> bool:
-    """Return whether ``data`` is a zip archive that has, or had, a manifest."""
+    """Return whether ``data`` is a bundle, also one whose end is cut off: a zip archive with a manifest."""
     name = MANIFEST.encode()
     return data.startswith(_FILE_MAGIC) and (data.startswith(name, _NAME_AT) or name in data[-_DIRECTORY_BYTES_MAX:])
 

@@ -28,7 +28,7 @@ def test_metadata_of_bytes_that_are_no_model_is_refused() -> None:
 def test_hashes_of_metadata_and_report_are_found_at_any_depth(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     registry.add("m", factory_model().data, {"runs": [{"held_out": {"b" * 64: ["day1"]}}]})
-    found = ModelReferences(registry).named()
+    found = ModelReferences(registry).read()
     trained_on = set(factory_model().meta.training["inputs_sha256"])
     assert trained_on
     assert found.hashes >= trained_on | {"b" * 64}
@@ -38,12 +38,12 @@ def test_hashes_of_metadata_and_report_are_found_at_any_depth(tmp_path: Path) ->
 def test_all_versions_count_and_those_that_are_gone_do_not(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     data_of_models = ModelReferences(registry)
-    assert data_of_models.named() == ReferencedData()
+    assert data_of_models.read() == ReferencedData()
     for name in ("one", "two"):
         registry.add(name, factory_model().data, {"log": f"{name}.bin"})
-    assert {"one.bin", "two.bin"} <= data_of_models.named().texts
+    assert {"one.bin", "two.bin"} <= data_of_models.read().texts
     registry.prune(keep=1)
-    assert "one.bin" not in data_of_models.named().texts
+    assert "one.bin" not in data_of_models.read().texts
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "report.json"])
@@ -52,4 +52,4 @@ def test_version_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None
     version = registry.add("m", factory_model().data, {})
     (version.folder / name).write_bytes(b"\xff\xff")
     with pytest.raises(FileError, match=name):
-        ModelReferences(registry).named()
+        ModelReferences(registry).read()

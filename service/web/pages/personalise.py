@@ -201,16 +201,13 @@ class _Steps:
         def use() -> None:
             self._personal.use_saved(find_recording(recordings_dir(self._settings.data_dir), folder, stem))
 
-        await self._start_in_thread(use)
+        await self._start(use)
 
     async def _take_uploaded(self, event: Any) -> None:
         done, text = event.args
         ui.notify(str(text), type="positive" if done else "negative", timeout=8000)
 
     async def _start(self, start: Callable[[], None]) -> None:
-        await self._start_in_thread(start)
-
-    async def _start_in_thread(self, start: Callable[[], None]) -> None:
         try:
             await asyncio.to_thread(start)
         except (StingerError, OSError) as error:

@@ -42,7 +42,7 @@ def test_recording_that_is_still_being_written_is_read_up_to_its_last_whole_samp
         file.write(b"torn")
     found = gathered(tmp_path)
     assert [len(session.recording) for session in found.sessions] == [1000]
-    assert found.warnings[0] == "1 recording is still being written: only the samples that it had by now were read"
+    assert found.warnings[0] == "still being written, so read up to its present end: 1 recording"
     assert "ignored 4 trailing bytes" in found.warnings[1]
 
 
