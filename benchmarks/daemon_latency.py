@@ -1,8 +1,8 @@
-"""Latency from a blaster's write of a sample to the shot at a subscriber: through the daemon, and through a minimal process.
+"""Latency from a blaster's write of a sample to the shot at a subscriber.
 
-A pty stands in for the port, mosquitto runs on the loopback, one device sends 100 samples a second with a trigger pull
-in every tenth. The minimal process, the floor, reads the port with the same serial library and publishes each pull at
-QoS 1. Both take turns.
+Measured through the daemon, and through a minimal process. A pty stands in for the port, mosquitto runs on the
+loopback, one device sends 100 samples a second with a trigger pull in every tenth. The minimal process, the floor,
+reads the port with the same serial library and publishes each pull at QoS 1. Both take turns.
 
 Run: python -m benchmarks.daemon_latency [seconds]
 """

@@ -1,6 +1,7 @@
-"""Logs as power cuts and bad copies leave them: what is lost beyond the damage itself, and what remains undetected.
+"""Logs as power cuts and bad copies leave them.
 
-Run: python -m benchmarks.damaged_logs [NUMBER OF FILES]. Takes about 1 ms a file.
+What is lost beyond the damage itself, and what remains undetected. Run: python -m benchmarks.damaged_logs [NUMBER OF
+FILES]. Takes about 1 ms a file.
 """
 
 from __future__ import annotations

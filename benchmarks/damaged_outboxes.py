@@ -1,6 +1,7 @@
-"""Outbox files that are damaged in many ways: each must open, keep new messages, and yield only what can be published.
+"""Outbox files that are damaged in many ways.
 
-Run: python -m benchmarks.damaged_outboxes [NUMBER OF FILES [SEED]]. Takes about 30 ms a file.
+Each must open, keep new messages, and yield only what can be published. Run: python -m benchmarks.damaged_outboxes
+[NUMBER OF FILES [SEED]]. Takes about 30 ms a file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Measure how late a process wakes up every 10 ms: with the emulator's timer, the event loop's, and a sleeping thread.
+"""Measure how late a process wakes up every 10 ms.
 
-All three take turns of one second, so that a slow moment of the machine affects all.
+With the emulator's timer, the event loop's, and a sleeping thread. All three take turns of one second, so that a slow
+moment of the machine affects all.
 
 Run: python -m benchmarks.emulator_clock
 """

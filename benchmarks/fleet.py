@@ -1,8 +1,9 @@
-"""Kills daemons and servers of a fleet: three NATS servers, three daemons of one group and 200 emulated blasters.
+"""Kills daemons and servers of a fleet.
 
-All run on this machine. Daemons and servers are killed (``kill -9``) at random and started again while the blasters
-publish. The table shows how long takeovers took, and whether a sample was left without a score, an event was lost, or
-two daemons held a partition at once.
+It has three NATS servers, three daemons of one group and 200 emulated blasters. All run on this machine. Daemons and
+servers are killed (``kill -9``) at random and started again while the blasters publish. The table shows how long
+takeovers took, and whether a sample was left without a score, an event was lost, or two daemons held a partition at
+once.
 
 Run: python -m benchmarks.fleet [--daemon-kills 3] [--node-kills 1] [--blasters 200] [--seed 1] [--cost]
 The full run: --daemon-kills 30 --node-kills 10 (about 10 minutes). --cost compares the daemon's CPU time per sample

@@ -1,8 +1,8 @@
-"""Random and mutated inputs for every decoder of the program: none may fail with anything but its own error of one line.
+"""Random and mutated inputs for every decoder of the program.
 
-Run: python -m benchmarks.fuzz [NUMBER OF INPUTS] [SEED] [PART OF A DECODER'S NAME]. Inputs depend only on the seed and
-the decoder. Prints a table, and each fault with its input in hex; the exit code is 1 if there is any. A million inputs
-take about a minute of one core.
+None may fail with anything but its own error of one line. Run: python -m benchmarks.fuzz [NUMBER OF INPUTS] [SEED]
+[PART OF A DECODER'S NAME]. Inputs depend only on the seed and the decoder. Prints a table, and each fault with its
+input in hex; the exit code is 1 if there is any. A million inputs take about a minute of one core.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A hall of blasters: many devices publish samples over MQTT and one daemon scores them, with broker and load on this machine.
+"""A hall of blasters: many devices publish samples over MQTT, and one daemon scores them.
 
-Run: python -m benchmarks.hall [devices ...]
+Broker and load run on this machine too. Run: python -m benchmarks.hall [devices ...]
 """
 
 from __future__ import annotations

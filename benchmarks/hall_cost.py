@@ -1,9 +1,9 @@
-"""Processor time that a message of 20 samples costs the daemon, by stage: a hall of blasters without broker and sockets.
+"""Processor time that a message of 20 samples costs the daemon, by stage.
 
-The stages of the daemon run in this process: source, flow, model, decisions, recording, metrics and telemetry. Messages
-arrive in bursts: all that the devices send within 10 ms. What is published is built and then dropped. Only the
-processor time of this thread counts, so that other programs hardly change the result. To compare two versions, run this
-script in turn from a checkout of each.
+A hall of blasters, without broker and sockets. The stages of the daemon run in this process: source, flow, model,
+decisions, recording, metrics and telemetry. Messages arrive in bursts: all that the devices send within 10 ms. What is
+published is built and then dropped. Only the processor time of this thread counts, so that other programs hardly change
+the result. To compare two versions, run this script in turn from a checkout of each.
 
 Run: python -m benchmarks.hall_cost [devices] [seconds of the devices' time] [profile]. With "profile", cProfile's
 listing follows.

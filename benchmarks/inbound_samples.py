@@ -1,9 +1,10 @@
-"""What an MQTT client costs: a message of samples taken in, an event published, by client; and the rates that it holds.
+"""What an MQTT client costs, by client.
 
-Run: python -m benchmarks.inbound_samples [--rates 5000 10000 ...] [--rounds 3]. The load comes from another process on
-the same machine, through mosquitto. The clients take turns at each rate, each in a process of its own, so that what
-else the machine does meets them all; medians of the rounds are shown. A rate is held if nothing is lost and 99 of 100
-messages are taken in within a second of being sent.
+A message of samples taken in, an event published, and the rates that it holds. Run: python -m
+benchmarks.inbound_samples [--rates 5000 10000 ...] [--rounds 3]. The load comes from another process on the same
+machine, through mosquitto. The clients take turns at each rate, each in a process of its own, so that what else the
+machine does meets them all; medians of the rounds are shown. A rate is held if nothing is lost and 99 of 100 messages
+are taken in within a second of being sent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Kill -9 of a real daemon at random times while blasters stream: what is lost, and whether each next start works.
+"""Kill -9 of a real daemon at random times while blasters stream.
 
-Run: python -m benchmarks.kills [NUMBER OF KILLS]. Needs mosquitto. 200 kills take about ten minutes. Devices publish
-samples over MQTT, with a shot every 1.3 s, and a subscriber with a persistent session keeps every event. The daemon is
-killed while it starts, or up to 2.5 s after it was ready, and started again at once. At the end:
+What is lost, and whether each next start works. Run: python -m benchmarks.kills [NUMBER OF KILLS]. Needs mosquitto. 200
+kills take about ten minutes. Devices publish samples over MQTT, with a shot every 1.3 s, and a subscriber with a
+persistent session keeps every event. The daemon is killed while it starts, or up to 2.5 s after it was ready, and
+started again at once. At the end:
 
 - samples lost: holes in the recordings, although the devices never pause, and samples whose scores were published;
 - shots lost: trigger edges in the recordings without a published shot of the id that follows from the recording;

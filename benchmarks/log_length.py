@@ -1,7 +1,8 @@
-"""How long to record before personalising: models trained on logs of different lengths, tested on another session of the user.
+"""How long to record before personalising.
 
-For each of eight synthetic users, models are trained on a log and tested on 14 minutes with another seed. Prints
-medians. Run: python -m benchmarks.log_length
+Models trained on logs of different lengths are tested on another session of the user. For each of eight synthetic
+users, models are trained on a log and tested on 14 minutes with another seed. Prints medians. Run: python -m
+benchmarks.log_length
 """
 
 from __future__ import annotations

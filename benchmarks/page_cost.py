@@ -1,7 +1,7 @@
-"""What the page costs: shares of a core of its process and of the daemon, and the daemon's latency, for several viewers.
+"""What the page costs, for several viewers.
 
-An emulated blaster streams over TCP to a daemon that publishes scores. Each round measures all of these, one after
-another:
+Shares of a core of its process and of the daemon, and the daemon's latency. An emulated blaster streams over TCP to a
+daemon that publishes scores. Each round measures all of these, one after another:
 
 - no page: the page's process does not run;
 - nobody: it runs, and nobody looks;

@@ -1,8 +1,8 @@
-"""Memory of the page's process and of a browser's tab over time, with one viewer of a device that streams. Linux only.
+"""Memory of the page's process and of a browser's tab over time.
 
-An emulated blaster streams over TCP to a daemon that publishes scores, and a Chromium shows the page of that blaster.
-Each minute, the resident memory of the page's process and the used heap of the tab's JavaScript, after a collection of
-garbage, are printed in MB.
+One viewer looks at a device that streams. Linux only. An emulated blaster streams over TCP to a daemon that publishes
+scores, and a Chromium shows the page of that blaster. Each minute, the resident memory of the page's process and the
+used heap of the tab's JavaScript, after a collection of garbage, are printed in MB.
 
 Run: python -m benchmarks.page_memory [minutes]
 """

@@ -1,7 +1,8 @@
-"""A viewer of a page of ``stinger web`` that draws nothing: it receives what a browser would, and answers as one does.
+"""A viewer of a page of ``stinger web`` that draws nothing.
 
-It loads the page, opens the page's socket.io connection, and acknowledges messages at the interval of NiceGUI's script.
-Of a browser it lacks the fetching of scripts and styles, the running of what it receives, and the drawing.
+It receives what a browser would, and answers as one does. It loads the page, opens the page's socket.io connection, and
+acknowledges messages at the interval of NiceGUI's script. Of a browser it lacks the fetching of scripts and styles, the
+running of what it receives, and the drawing.
 
 Run: python -m benchmarks.page_viewer URL
 """

@@ -1,6 +1,7 @@
-"""What a wall of many devices costs: updates a second in the browser, and the share of a core that the page's process takes.
+"""What a wall of many devices costs.
 
-The devices are published to the daemon's broker with scores of every sample, telemetry and shots. Linux only.
+Updates a second in the browser, and the share of a core that the page's process takes. The devices are published to the
+daemon's broker with scores of every sample, telemetry and shots. Linux only.
 
 Run: python -m benchmarks.page_wall [devices]
 """

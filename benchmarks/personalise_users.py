@@ -1,7 +1,7 @@
-"""What ``personalise`` reaches on three synthetic users: trained on one session of 14 minutes, tested on another of 14.
+"""What ``personalise`` reaches on three synthetic users.
 
-The threshold is the one that it prints for the blaster's menu, and the model is the one for the blaster's slot MLP.
-Run: python -m benchmarks.personalise_users [FIRST_USER]
+Trained on one session of 14 minutes, tested on another of 14. The threshold is the one that it prints for the blaster's
+menu, and the model is the one for the blaster's slot MLP. Run: python -m benchmarks.personalise_users [FIRST_USER]
 """
 
 from __future__ import annotations

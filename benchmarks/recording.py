@@ -1,6 +1,7 @@
-"""Recording: the cost of appending, by block size; of forcing many files to the disk; and of recovery at the next start.
+"""The cost of recording.
 
-Run: python -m benchmarks.recording [FOLDER]. The default folder is the system's folder for temporary files.
+Of appending, by block size; of forcing many files to the disk; and of recovery at the next start. Run: python -m
+benchmarks.recording [FOLDER]. The default folder is the system's folder for temporary files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A recording through the whole flow as fast as possible: source, factory model, decision, recorder, metrics; no broker.
+"""A recording through the whole flow as fast as possible.
 
-Run: python -m benchmarks.replay_flow
+Source, factory model, decision, recorder, metrics; no broker. Run: python -m benchmarks.replay_flow
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Processor time of scoring, for each kind of model: one sample, warm and cold, and a sample of each of 1,000 devices.
+"""Processor time of scoring, for each kind of model.
 
-A graph of an earlier version, kept for the tests, runs in turn with the others. Cold means once every 10 ms with other
-work in between, as a daemon with one blaster runs it; warm means without a pause. Only the processor time of this
-thread counts, so other programs disturb less.
+One sample, warm and cold, and a sample of each of 1,000 devices. A graph of an earlier version, kept for the tests,
+runs in turn with the others. Cold means once every 10 ms with other work in between, as a daemon with one blaster runs
+it; warm means without a pause. Only the processor time of this thread counts, so other programs disturb less.
 
 Run: python -m benchmarks.scoring [rounds]
 """

@@ -1,8 +1,9 @@
-"""Processor time of a sample from a NATS stream and from an MQTT broker: source, scoring, metrics; nothing is published.
+"""Processor time of a sample from a NATS stream and from an MQTT broker.
 
-Each source runs in a process of its own with a server of its own, both at the same time, so that other programs disturb
-both alike. The leases of the stream's 16 partitions are renewed as often as in a daemon, but are valid for a minute: on
-a busy machine they would be lost, and processes would do other work than reading.
+Source, scoring, metrics; nothing is published. Each source runs in a process of its own with a server of its own, both
+at the same time, so that other programs disturb both alike. The leases of the stream's 16 partitions are renewed as
+often as in a daemon, but are valid for a minute: on a busy machine they would be lost, and processes would do other
+work than reading.
 
 Run: python -m benchmarks.stream_cost [devices] [rounds]
 """

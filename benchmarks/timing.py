@@ -1,4 +1,7 @@
-"""Time several ways of doing one thing, in turn in one run, so that a slow moment of the machine hits all of them."""
+"""Time several ways of doing one thing, in turn in one run.
+
+A slow moment of the machine thus hits all of them.
+"""
 
 from __future__ import annotations
 

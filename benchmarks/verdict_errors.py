@@ -1,8 +1,8 @@
-"""How often one of two models of equal quality is called better than the other: the errors of retraining's verdict.
+"""How often one of two models of equal quality is called better than the other.
 
-Run: python -m benchmarks.verdict_errors [DRAWS]. In each draw, two models have the same signal before each shot and the
-same misleading handling, and their own slow noise. At 95 % confidence, 2.5 % of draws should be called better, and 2.5
-% worse.
+These are the errors of retraining's verdict. Run: python -m benchmarks.verdict_errors [DRAWS]. In each draw, two models
+have the same signal before each shot and the same misleading handling, and their own slow noise. At 95 % confidence,
+2.5 % of draws should be called better, and 2.5 % worse.
 """
 
 from __future__ import annotations

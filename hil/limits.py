@@ -32,9 +32,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The allowed range of a measurement: from ``at_least`` to ``at_most``, both included, each unbounded if ``None``.
+    """The allowed range of a measurement.
 
-    An allowed value closer than ``marginal`` (in the measurement's unit) to an end of the range is marginal.
+    It is from ``at_least`` to ``at_most``, both included, each unbounded if ``None``. An allowed value closer than
+    ``marginal`` (in the measurement's unit) to an end of the range is marginal.
     """
 
     at_least: float | None = None

@@ -1,4 +1,7 @@
-"""The record of a run as JSON: every report is made from it, and an older one serves as the baseline of a new run."""
+"""The record of a run as JSON.
+
+Every report is made from it, and an older one serves as the baseline of a new run.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A named value in ``unit``, ``None`` if it was not measured. Without a limit it is for information, without verdict."""
+    """A named value in ``unit``, ``None`` if it was not measured.
+
+    Without a limit it is for information, without verdict.
+    """
 
     name: str
     unit: str
@@ -63,7 +69,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """Something that happened, in seconds after the scenario began: ``kind`` is ``fault``, ``recovery`` or ``event``."""
+    """Something that happened, in seconds after the scenario began.
+
+    ``kind`` is ``fault``, ``recovery`` or ``event``.
+    """
 
     at_s: float
     kind: str
@@ -74,7 +83,10 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioRecord:
-    """The results of one scenario. ``why`` is the reason if it was skipped, was inconclusive, or could not run to its end."""
+    """The results of one scenario.
+
+    ``why`` is the reason if it was skipped, was inconclusive, or could not run to its end.
+    """
 
     name: str
     title: str
@@ -93,7 +105,10 @@ class ScenarioRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A whole run. ``environment`` holds kernel, Python, serial adapter, commit, model and more; ``None`` if unknown."""
+    """A whole run.
+
+    ``environment`` holds kernel, Python, serial adapter, commit, model and more; ``None`` if unknown.
+    """
 
     started: str
     """UTC, ISO 8601."""

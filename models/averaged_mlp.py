@@ -1,4 +1,7 @@
-"""Several MLPs that differ in their random seed, fitted on the same rows and joined to one whose output is their mean."""
+"""Several MLPs joined to one whose output is their mean.
+
+They are fitted on the same rows, and differ in their random seed.
+"""
 
 from __future__ import annotations
 

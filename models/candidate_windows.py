@@ -1,4 +1,7 @@
-"""All samples of several sessions as possible ends of negative windows, each with the reason why it cannot be one."""
+"""All samples of several sessions as possible ends of negative windows.
+
+Each has the reason why it cannot be one, if there is one.
+"""
 
 from __future__ import annotations
 

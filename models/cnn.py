@@ -30,11 +30,11 @@ Rows = npt.NDArray[np.int16]
 
 
 class CnnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type hints
-    """The probability of a shot for windows, flattened to ``(n, 300) int16``; ``parameters_`` are the fitted weights.
+    """The probability of a shot for windows, flattened to ``(n, 300) int16``.
 
-    They are those of ``networks`` networks, whose mean logit counts. ``least_steps`` is the least number of steps of
-    training, for sets of few rows. The same seed, rows and versions give the same weights on the same kind of
-    processor.
+    ``parameters_`` are the fitted weights. They are those of ``networks`` networks, whose mean logit counts.
+    ``least_steps`` is the least number of steps of training, for sets of few rows. The same seed, rows and versions
+    give the same weights on the same kind of processor.
     """
 
     def __init__(self, random_state: int = 0, networks: int = NETWORKS, least_steps: int = LEAST_STEPS) -> None:

@@ -218,7 +218,10 @@ def fit_estimator(
 
 
 def loss_curves(fitted: FittedModel) -> dict[str, list[float]]:
-    """Return the loss after each pass over the training rows, by member, for members that are fitted in passes: MLPs."""
+    """Return the loss after each pass over the training rows, by member.
+
+    Only MLPs are fitted in passes; other members are not in it.
+    """
     curves = {}
     for member, estimator in zip(fitted.spec.members, fitted.estimators, strict=True):
         last = estimator[-1] if isinstance(estimator, Pipeline) else estimator

@@ -36,11 +36,11 @@ class ExportOptions:
 
 
 def build_dataset(sessions: Sequence[Session], options: ExportOptions, *, about: Mapping[str, Any]) -> Dataset:
-    """Build the training set of ``sessions``: positives first, then negatives, each in the order of sessions and time.
+    """Build the training set of ``sessions``.
 
-    Its meta contains ``about``, every option, the counts, and the number of windows that each filter removed. Raises
-    :class:`InputError` if no positive or no negative is left, with the number that each filter removed, or if the
-    rates of the sessions differ.
+    Positives come first, then negatives, each in the order of sessions and time. Its meta contains ``about``, every
+    option, the counts, and the number of windows that each filter removed. Raises :class:`InputError` if no positive or
+    no negative is left, with the number that each filter removed, or if the rates of the sessions differ.
     """
     long_enough = usable_sessions(sessions, lead_ms=options.lead_ms, window_ms=options.window_ms)
     usable, spans = long_enough.sessions, long_enough.spans

@@ -1,4 +1,7 @@
-"""Names of the feature sets and of their features. Without ONNX, so that a command line can be checked without it."""
+"""Names of the feature sets and of their features.
+
+This module works without ONNX, so that a command line can be checked without it.
+"""
 
 from __future__ import annotations
 

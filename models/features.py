@@ -1,4 +1,7 @@
-"""Compute features of windows, the numbers that an estimator gets, by running the graph that model files contain."""
+"""Compute features of windows, the numbers that an estimator gets.
+
+They are computed by running the graph that model files contain.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,11 @@ TrainingInput = npt.NDArray[np.float32] | npt.NDArray[np.int16]
 
 
 def training_input(windows: npt.NDArray[np.int16], name: str) -> TrainingInput:
-    """Return what an estimator on feature set ``name`` is fitted on and applied to, ``(n, k)`` for ``windows`` ``(n, w, 6)``.
+    """Return what an estimator on feature set ``name`` is fitted on and applied to.
 
-    They are the features, or for ``raw`` and a set of :data:`FITTED_SETS` the windows, ``(n, 6 w) int16``; the
-    estimator's first step then computes the features. Raises as :func:`compute_features` does.
+    It is ``(n, k)`` for ``windows`` ``(n, w, 6)``. They are the features, or for ``raw`` and a set of
+    :data:`FITTED_SETS` the windows, ``(n, 6 w) int16``; the estimator's first step then computes the features. Raises
+    as :func:`compute_features` does.
     """
     if name in FITTED_SETS or name == RAW:
         feature_count(name, windows.shape[1])  # raises for windows that the set does not have
@@ -36,11 +40,11 @@ def training_input(windows: npt.NDArray[np.int16], name: str) -> TrainingInput:
 def compute_features(
     windows: npt.NDArray[np.int16], name: str, *, chunk_samples: int = CHUNK_SAMPLES
 ) -> npt.NDArray[np.float32]:
-    """Compute the feature set ``name`` of ``windows`` ``(n, w, 6) int16`` in raw LSB, as ``(n, k) float32``; n may be 0.
+    """Compute the feature set ``name`` of ``windows`` in raw LSB.
 
-    The order is that of :func:`models.feature_sets.feature_names`. Windows may overlap in memory, as in
-    ``sliding_window_view``: no array as large as all windows is allocated except the result. ``chunk_samples`` are
-    processed at a time.
+    ``windows`` are ``(n, w, 6) int16``, the result is ``(n, k) float32``; n may be 0. The order is that of
+    :func:`models.feature_sets.feature_names`. Windows may overlap in memory, as in ``sliding_window_view``: no array as
+    large as all windows is allocated except the result. ``chunk_samples`` are processed at a time.
 
     Raises :class:`InputError` for an unknown name or a window of a length that the feature set does not have,
     ``ValueError`` for an array of another shape or type.

@@ -1,8 +1,8 @@
-"""A fingerprint of training data: a few readings of it, so that a recording that holds the same ones is recognised.
+"""A fingerprint of training data: a few readings of it.
 
-Of each stretch of the data, the hash of its fastest reading is kept. A recording is compared reading by reading, so its
-name, clock and format, where it begins and whether samples are missing do not matter. The size is bounded: the more
-data, the longer the stretches.
+A recording that holds the same readings is thus recognised. Of each stretch of the data, the hash of its fastest
+reading is kept. A recording is compared reading by reading, so its name, clock and format, where it begins and whether
+samples are missing do not matter. The size is bounded: the more data, the longer the stretches.
 """
 
 from __future__ import annotations

@@ -108,10 +108,10 @@ def folds_by_session(sessions: Sequence[Session], count: int) -> tuple[Fold, ...
 
 
 def folds_holding_out(sessions: Sequence[Session], held_out: Collection[int], count: int) -> tuple[Fold, ...]:
-    """Return at most ``count`` folds that test each of the sessions at the positions ``held_out`` once, and no other.
+    """Return at most ``count`` folds that test each of the chosen sessions once.
 
-    Shots are distributed evenly over the folds. If two sessions have shots and there are two folds or more, no fold
-    holds out all shots.
+    The chosen sessions are those at the positions ``held_out``; no other is tested. Shots are distributed evenly over
+    the folds. If two sessions have shots and there are two folds or more, no fold holds out all shots.
     """
     weight = {i: (sessions[i].accepted_shots, len(sessions[i].recording)) for i in held_out}
     tested: list[list[int]] = [[] for _ in range(min(count, len(held_out)))]
@@ -122,7 +122,10 @@ def folds_holding_out(sessions: Sequence[Session], held_out: Collection[int], co
 
 
 def slice_session(session: Session, start: int, stop: int) -> Session:
-    """Return the samples ``[start, stop)`` of ``session`` as a session; its shots stay accepted or rejected as before."""
+    """Return the samples ``[start, stop)`` of ``session`` as a session.
+
+    Its shots stay accepted or rejected as before.
+    """
     recording, shots = session.recording, session.shots
     within = (shots.index >= start) & (shots.index < stop)
     return Session(

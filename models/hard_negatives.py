@@ -24,10 +24,11 @@ def hard_rows(
     score: Callable[[Indices], npt.NDArray[np.floating[Any]]],
     rounds: int,
 ) -> Indices:
-    """Return the indices, ascending, of the rows to train on, of ``n`` rows with ``labels`` ``(n,)`` in order of time.
+    """Return the indices, ascending, of the rows to train on.
 
-    ``score`` takes indices of rows, trains a model on them and returns its output ``(n,)`` for all rows. In each of
-    ``rounds`` rounds, the negatives with the highest output are added, as many as there are positives.
+    ``labels`` ``(n,)`` are those of all rows, in order of time. ``score`` takes indices of rows, trains a model on them
+    and returns its output ``(n,)`` for all rows. In each of ``rounds`` rounds, the negatives with the highest output
+    are added, as many as there are positives.
     """
     negative = np.flatnonzero(labels == 0)
     positives = labels.size - negative.size

@@ -1,4 +1,7 @@
-"""Windows of sessions as rows of a training set, each with its origin; and which sessions are long enough for one."""
+"""Windows of sessions as rows of a training set, each with its origin.
+
+Finds also which sessions are long enough for a window.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,10 @@ def accepted_ms(session: Session) -> npt.NDArray[np.int64]:
 
 
 def nearest_shots(shot_ms: npt.NDArray[np.int64], time_ms: npt.NDArray[np.int64]) -> Indices:
-    """Return for each time the index of the nearest shot, the earlier one of two at equal distance; -1 if there is none."""
+    """Return for each time the index of the nearest shot; -1 if there is none.
+
+    Of two at equal distance it is the earlier one.
+    """
     if not shot_ms.size:
         return np.full(time_ms.shape, -1, dtype=np.intp)
     after = np.clip(np.searchsorted(shot_ms, time_ms), 0, shot_ms.size - 1)

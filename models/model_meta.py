@@ -40,10 +40,11 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelMeta:
-    """The document. ``training`` are hashes and counts of the training data, ``metrics`` the results on the test rows.
+    """The document.
 
-    ``spec`` names the model, such as ``mlp:rich`` or ``mlp:motion+mlp:kernels``. It is a text, because a file may be
-    from a version that knows more models and features than this one; the graph runs all the same.
+    ``training`` are hashes and counts of the training data, ``metrics`` the results on the test rows. ``spec`` names
+    the model, such as ``mlp:rich`` or ``mlp:motion+mlp:kernels``. It is a text, because a file may be from a version
+    that knows more models and features than this one; the graph runs all the same.
     """
 
     spec: str

@@ -1,4 +1,7 @@
-"""Find the data that the models in the registry were trained and measured on, by the hashes and names stored with them."""
+"""Find the data that the models in the registry were trained and measured on.
+
+Models name it by hashes and file names.
+"""
 
 from __future__ import annotations
 

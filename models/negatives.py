@@ -90,10 +90,11 @@ probability.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Negatives:
-    """``ends`` ``(k,)``, ascending, index samples of the candidates; ``counts`` how many of them each filter removed.
+    """The chosen negatives.
 
-    The keys of ``counts``, in order, are the strategies used, ``far`` and ``near``; each value is
-    ``{"candidates": ..., <filter>: number removed, ..., "chosen": ...}``.
+    ``ends`` ``(k,)``, ascending, index samples of the candidates; ``counts`` how many of them each filter removed. The
+    keys of ``counts``, in order, are the strategies used, ``far`` and ``near``; each value is ``{"candidates": ...,
+    <filter>: number removed, ..., "chosen": ...}``.
     """
 
     ends: Indices

@@ -1,4 +1,7 @@
-"""Store in a model's metadata which recordings it was trained on, and find out whether a recording is one of them."""
+"""Store in a model's metadata which recordings it was trained on.
+
+With this, :func:`has_seen` recognises a recording that is one of them.
+"""
 
 from __future__ import annotations
 
@@ -69,14 +72,18 @@ def names_its_data(meta: ModelMeta) -> bool:
 
 
 def fingerprint_in(meta: ModelMeta) -> Fingerprint | None:
-    """Return the fingerprint of the training data; ``None`` for a model of an older version or from a blaster's file."""
+    """Return the fingerprint of the training data.
+
+    ``None`` for a model of an older version or from a blaster's file.
+    """
     return parse_fingerprint(meta.training.get(CONTENT))
 
 
 def has_seen(meta: ModelMeta, session: Session, file_sha256: str) -> bool:
-    """Return whether, by its metadata, the model was trained on ``session``, on samples in it, or on the file of this hash.
+    """Return whether, by its metadata, the model was trained on ``session`` or on samples in it.
 
-    Samples are recognised by their content, whatever the name, clock and format of their file.
+    So it was also if it was trained on the file of this hash. Samples are recognised by their content, whatever the
+    name, clock and format of their file.
     """
     if file_sha256 in _texts(meta, _INPUTS) or beginning_of(session.recording) in _texts(meta, _BEGINNINGS):
         return True

@@ -23,12 +23,12 @@ def advance_quiet(
     starts: npt.NDArray[np.intp],
     allowed: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    """Process the next samples of several blasters where that switches no wheels; return ``(k,)``: where it was done.
+    """Process the next samples of several blasters where that switches no wheels.
 
-    Block ``i`` belongs to ``decisions[i]``: at least one sample, ``starts[i]`` to ``starts[i + 1]`` of the times and
-    probabilities ``(n,)``, as for :meth:`Decision.push`; within a block, time never decreases. Where this returns True,
-    the state is the same as after that method. Left to it are blocks in which wheels switch, time jumps or only some
-    samples have a probability, and those that are not ``allowed`` ``(k,)``.
+    Return ``(k,)``: whether it was done. Block ``i`` belongs to ``decisions[i]``: at least one sample, ``starts[i]`` to
+    ``starts[i + 1]`` of the times and probabilities ``(n,)``, as for :meth:`Decision.push`; within a block, time never
+    decreases. Where this returns True, the state is the same as after that method. Left to it are blocks in which
+    wheels switch, time jumps or only some samples have a probability, and those that are not ``allowed`` ``(k,)``.
     """
     begins = starts[:-1]
     sample_ms = np.array([one.output_ms if one.output_ms == one.sample_ms else NEVER_MS for one in decisions])

@@ -1,4 +1,7 @@
-"""Leave out the rows of a training set whose samples are in another session as well, so that a split separates them."""
+"""Leave out the rows of a training set whose samples are in another session as well.
+
+A split by sessions then separates them.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,10 @@ class TaskRunner:
     bar: ProgressBar = no_progress_bar
 
     def run(self, label: str, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-        """Return ``function`` of each of ``tasks``, in the order of completion; see :func:`~models.workers.run_parallel`."""
+        """Return ``function`` of each of ``tasks``, in the order of completion.
+
+        See :func:`~models.workers.run_parallel`.
+        """
         results = []
         with self.bar(label, len(tasks)) as progress, closing(run_parallel(function, tasks, self.workers)) as done:
             for result in done:

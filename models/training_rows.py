@@ -30,7 +30,10 @@ from stinger.wording import counted
 
 @dataclass(frozen=True, slots=True)
 class WindowRule:
-    """Rows are windows before shots and chosen negatives; ``quiet_a_minute`` negatives a minute in a session without a shot."""
+    """Rows are windows before shots and chosen negatives.
+
+    A session without a shot has ``quiet_a_minute`` negatives a minute.
+    """
 
     options: ExportOptions
     quiet_a_minute: float
@@ -127,7 +130,10 @@ def join_rows(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaseRows:
-    """Rows of other recordings that a model is trained on as well; an own row counts as much as ``own_weight`` of them."""
+    """Rows of other recordings that a model is trained on as well.
+
+    An own row counts as much as ``own_weight`` of them.
+    """
 
     rows: tuple[TrainingRows, ...]
     own_weight: float

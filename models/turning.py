@@ -1,4 +1,7 @@
-"""Turn recordings and training windows about random axes, as if the blaster or its sensor were held in another way."""
+"""Turn recordings and training windows about random axes.
+
+The result is as if the blaster or its sensor were held in another way.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +42,10 @@ def turn_session(session: Session, degrees: float, axis: Vectors) -> Session:
 def with_turned(
     windows: Windows, labels: npt.NDArray[np.uint8], degrees: float, seed: int
 ) -> tuple[Windows, npt.NDArray[np.uint8]]:
-    """Return ``windows`` ``(n, w, 6)`` and ``labels`` ``(n,)``, each followed by a copy of it: ``2 n`` rows, in the same order.
+    """Return ``windows`` and ``labels``, each followed by a turned copy of all.
 
-    The copy is turned by a random angle of up to ``degrees`` about a random axis, and scaled by up to
-    :data:`SCALED_BY`.
+    Of ``(n, w, 6)`` and ``(n,)`` come ``2 n`` rows, in the same order. The copy is turned by a random angle of up to
+    ``degrees`` about a random axis, and scaled by up to :data:`SCALED_BY`.
     """
     rng = np.random.default_rng([_TURNED, seed])
     count = windows.shape[0]

@@ -25,7 +25,10 @@ _OBJECT_MAX_BYTES: Final = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """What is known about a stored model file, so that damage is noticed and a model that was tried need not be tried again."""
+    """What is known about a stored model file.
+
+    Damage is noticed by it, and a model that was tried need not be tried again.
+    """
 
     sha256: str
     us_per_sample: float | None = None
@@ -122,7 +125,10 @@ def check_name(name: str) -> None:
 
 
 def free_id(versions: Path, name: str) -> str:
-    """Return an id that sorts after all others: the time in milliseconds, if necessary after waiting for the next one."""
+    """Return an id for ``name`` that sorts after all others in ``versions``.
+
+    It begins with the time in milliseconds; if that is taken, this waits for the next one.
+    """
     newest = max((entry.name for entry in versions.iterdir() if not entry.name.startswith(".")), default="")
     while True:
         now = datetime.now(UTC)

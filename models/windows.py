@@ -49,9 +49,10 @@ def span_of(recording: Recording, *, lead_ms: float = LEAD_MS, window_ms: float 
 
 
 def unbroken_before(recording: Recording) -> Indices:
-    """Return for each sample the number of samples before it without a gap: ``(n,)``, 0 at the start and after a gap.
+    """Return for each sample the number of samples before it without a gap.
 
-    A window that ends at ``end`` is complete if this number at ``end`` is at least its length.
+    ``(n,)``, 0 at the start and after a gap. A window that ends at ``end`` is complete if this number at ``end`` is at
+    least its length.
     """
     index = np.arange(len(recording))
     starts = np.zeros_like(index)
@@ -74,7 +75,10 @@ def followed_within(
 
 
 def windows_at(axes: npt.NDArray[np.int16], ends: Indices, window_samples: int) -> npt.NDArray[np.int16]:
-    """Return the windows of ``axes`` ``(n, 6)`` at ``ends`` ``(k,)``, each in [window_samples, n]: ``(k, window_samples, 6)``."""
+    """Return the windows ``(k, window_samples, 6)`` of ``axes`` ``(n, 6)`` at ``ends`` ``(k,)``.
+
+    Each end is in [window_samples, n].
+    """
     if ends.size == 0:
         return np.empty((0, window_samples, axes.shape[1]), dtype=np.int16)
     sliding = np.lib.stride_tricks.sliding_window_view(axes, window_samples, axis=0)
@@ -82,10 +86,11 @@ def windows_at(axes: npt.NDArray[np.int16], ends: Indices, window_samples: int) 
 
 
 def motion_scores(axes: npt.NDArray[np.int16], window_samples: int) -> npt.NDArray[np.float64]:
-    """Return the motion of the window before each sample: ``(n,)`` in LSB squared, NaN for the first ``window_samples``.
+    """Return the motion of the window before each sample, ``(n,)`` in LSB squared.
 
-    It is the mean squared magnitude of the gyroscope plus :data:`ACCEL_WEIGHT` times that of the accelerometer. Sums
-    are of integers, so a score does not depend on the position of its window in the recording.
+    It is NaN for the first ``window_samples``. It is the mean squared magnitude of the gyroscope plus
+    :data:`ACCEL_WEIGHT` times that of the accelerometer. Sums are of integers, so a score does not depend on the
+    position of its window in the recording.
     """
     scores = np.full(axes.shape[0], np.nan)
     if axes.shape[0] > window_samples:

@@ -1,4 +1,7 @@
-"""Calculates which samples of a recording are due at a time when it is played at any speed. Performs no I/O and never waits."""
+"""Calculates which samples of a recording are due when it is played at any speed.
+
+Performs no I/O and never waits.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Builds the documentation as a site in ``site/``; a link that leads nowhere, or an address of another host, is an error.
+"""Builds the documentation as a site in ``site/``.
 
-Run: python -m scripts.build_docs [--serve], with the extra ``docs``. ``--serve`` shows the site at an address of this machine
-instead, and follows changes.
+A link that leads nowhere, or an address of another host, is an error. Run: python -m scripts.build_docs [--serve], with
+the extra ``docs``. ``--serve`` shows the site at an address of this machine instead, and follows changes.
 """
 
 from __future__ import annotations

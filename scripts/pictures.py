@@ -1,6 +1,7 @@
-"""Makes the pictures of README.md and the first pages: ``python -m scripts.pictures``. Needs Chromium; takes about a minute.
+"""Makes the pictures of README.md and the first pages: ``python -m scripts.pictures``.
 
-The programs themselves are run: ``stinger demo`` shows its page to Chromium, ``stinger evaluate`` draws.
+Needs Chromium; takes about a minute. The programs themselves are run: ``stinger demo`` shows its page to Chromium,
+``stinger evaluate`` draws.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Runs the tests that failed in the last run of pytest again, each alone: a test that passes alone is flaky, not broken.
+"""Runs the tests that failed in the last run of pytest again, each alone.
 
-Run: python -m scripts.repeat_failed [OPTIONS OF PYTEST], in the folder in which pytest ran.
+A test that passes alone is flaky, not broken. Run: python -m scripts.repeat_failed [OPTIONS OF PYTEST], in the folder
+in which pytest ran.
 
 The exit code is 0 when all passed alone. It is 1 when one failed alone too, or when more than three had failed: so many
 are no accident, and none is run again.

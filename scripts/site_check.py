@@ -1,6 +1,7 @@
-"""Checks a built site: every link leads to a page, file or heading of it, and nothing is loaded from another host.
+"""Checks a built site.
 
-zensical checks the links between pages; this also finds links to files that are not part of the site, such as source code.
+Every link leads to a page, file or heading of it, and nothing is loaded from another host. zensical checks the links
+between pages; this also finds links to files that are not part of the site, such as source code.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ class _Page:
 
 
 def site_problems(site: Path) -> list[str]:
-    """Return a line for each link in the folder ``site`` that leads nowhere, and for each address of another host that is loaded."""
+    """Return a line for each link in the folder ``site`` that leads nowhere.
+
+    So it does for each address of another host that is loaded.
+    """
     site = site.resolve()
     pages = {path: _read(path) for path in sorted(site.rglob("*.html"))}
     problems = []

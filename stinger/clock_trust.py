@@ -1,8 +1,9 @@
-"""Whether the clock of a device can be used: one that starts over again and again does not show when samples were taken.
+"""Whether the clock of a device can be used.
 
-The rule is one for files and live streams. Each start over uses up trust, one after less than a window of samples ten
-times as much; samples restore it. So a hundred reboots, or ten short ones, are taken as such, but not one at every few
-samples, as with a clock that runs backwards or is random.
+A clock that starts over again and again does not show when samples were taken. The rule is one for files and live
+streams. Each start over uses up trust, one after less than a window of samples ten times as much; samples restore it.
+So a hundred reboots, or ten short ones, are taken as such, but not one at every few samples, as with a clock that runs
+backwards or is random.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The name of a device: one level of an MQTT topic, the folder of its recordings, part of an identifier in Home Assistant.
+"""The name of a device.
 
-A :data:`DeviceName` is made by :func:`parse_device_name` where text enters (a source URL, a topic, an option) or by
+It is one level of MQTT topics, the folder of the device's recordings, and part of an identifier in Home Assistant. A
+:data:`DeviceName` is made by :func:`parse_device_name` where text enters (a source URL, a topic, an option) or by
 :func:`make_device_name`. Code that receives one does not check it again.
 """
 

@@ -51,7 +51,10 @@ class ProtocolError(StingerError):
 
 
 def first_error(failed: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first exception in ``failed`` that is not a group: if several tasks failed, the user sees one error."""
+    """Return the first exception in ``failed`` that is not a group.
+
+    If several tasks failed, the user thus sees one error.
+    """
     error: BaseException = failed
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

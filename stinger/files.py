@@ -1,4 +1,7 @@
-"""Read and write files: errors of the operating system become one line, and a failed write leaves nothing behind."""
+"""Read and write files.
+
+Errors of the operating system become one line, and a failed write leaves nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ def open_regular(path: StrPath) -> FileIO:
 
 
 def home_resolved(path: StrPath) -> Path:
-    """Return ``path`` with ``~`` or ``~user`` at its start resolved; unchanged if the system does not know that user."""
+    """Return ``path`` with ``~`` or ``~user`` at its start resolved.
+
+    It is unchanged if the system does not know that user.
+    """
     with suppress(RuntimeError):
         return Path(path).expanduser()
     return Path(path)

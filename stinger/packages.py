@@ -1,4 +1,7 @@
-"""The top-level packages of this program, whose names others use too: find out when a foreign one is imported instead."""
+"""The top-level packages of this program, and how to find out whether a foreign one was imported instead.
+
+Others use the same names.
+"""
 
 from __future__ import annotations
 

@@ -36,10 +36,10 @@ def private_files(data_dir: StrPath) -> Iterator[None]:
 
 @contextmanager
 def private_folder(data_dir: StrPath, *, group: bool) -> Iterator[bool]:
-    """Close ``data_dir`` to others, and, unless ``group`` is set, to its group; so for all that is created in the block.
+    """Close ``data_dir``, and all that is created in the block, to other users.
 
-    Yields whether the folder is closed, or does not exist yet. A folder that holds anything else than the data of a
-    daemon, or belongs to another user, keeps its mode.
+    Unless ``group`` is set, close them to the group as well. Yields whether the folder is closed, or does not exist
+    yet. A folder that holds anything else than the data of a daemon, or belongs to another user, keeps its mode.
     """
     folder = Path(data_dir)
     wanted = _OWNER_AND_GROUP if group else _OWNER

@@ -1,4 +1,7 @@
-"""The sample rate of a stretch of samples, and whether models can use it: the same answer for files and live streams."""
+"""The sample rate of a stretch of samples, and whether models can use it.
+
+Files and live streams use the same rule.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The rule for timestamps that go back, one for files and live streams: late samples, wraps of the clock, reboots."""
+"""The rule for timestamps that go back: late samples, wraps of the clock, reboots.
+
+Files and live streams use the same rule.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The URL of a folder in shared storage: an object store such as S3, or a folder that several machines have mounted."""
+"""The URL of a folder in shared storage.
+
+That is an object store such as S3, or a folder that several machines have mounted.
+"""
 
 from __future__ import annotations
 

@@ -58,9 +58,9 @@ def quoted(text: str) -> str:
 
 
 def without_user(text: str) -> str:
-    """Return ``text``, which may be a malformed URL, for messages: dots replace what may be a user, a password or a token.
+    """Return ``text``, which may be a malformed URL, without user, password and token.
 
-    A path may have an ``@`` in it.
+    Dots replace what may be one of these, for messages. A path may have an ``@`` in it.
 
     >>> without_user("mqtt://anna:sesame@host:1883"), without_user("replay:~/a@b.bin")
     ('mqtt:...@host:1883', 'replay:~/a@b.bin')

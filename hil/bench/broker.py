@@ -51,7 +51,10 @@ class BrokerSpec:
 
 
 def parse_broker(text: str | None) -> BrokerSpec:
-    """Return the broker that a user named; by default mosquitto if installed, else embedded. Raises :class:`InputError`."""
+    """Return the broker that a user named; by default mosquitto if installed, else embedded.
+
+    Raises :class:`InputError`.
+    """
     if text is None:
         return BrokerSpec(MOSQUITTO if find_mosquitto() else EMBEDDED)
     if text == MOSQUITTO:

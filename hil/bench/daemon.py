@@ -133,10 +133,10 @@ class DaemonUnderTest:
 
 
 def read_recordings(data_dir: Path, device: str) -> tuple[SampleArray, int]:
-    """Return the samples that an ended daemon recorded of ``device``, ``(n,)`` oldest first, and its damaged recordings.
+    """Return the samples that an ended daemon recorded of ``device``, and its number of damaged recordings.
 
-    A recording is damaged if it has a torn record or no sidecar, or if its sidecar does not state that it is closed or
-    holds another number of samples.
+    The samples are ``(n,)``, oldest first. A recording is damaged if it has a torn record or no sidecar, or if its
+    sidecar does not state that it is closed or holds another number of samples.
     """
     parts, damaged = [], 0
     for path in sorted((recordings_dir(data_dir) / device).glob("*.bin")):

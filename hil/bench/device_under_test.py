@@ -109,9 +109,9 @@ class ExternalDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorOptions:
-    """``count`` devices that play ``samples`` ``(n,)`` on ``link`` (pty or tcp), with ``faults`` drawn from ``seed``.
+    """``count`` devices that play ``samples`` ``(n,)`` on ``link`` (pty or tcp).
 
-    Their wheels switch on at ``threshold``, which must be the daemon's.
+    Their ``faults`` are drawn from ``seed``. Their wheels switch on at ``threshold``, which must be the daemon's.
     """
 
     samples: SampleArray

@@ -134,7 +134,10 @@ class ChildProcess:
         return self._killed_waited_s + waited_ns / NS_PER_S
 
     def late_error(self, problem: str, timeout_s: float, waited_before_s: float) -> ProcessError:
-        """Return the error for a process that was not in time; ``waited_before_s`` is :meth:`cpu_wait_s` at the beginning."""
+        """Return the error for a process that was not in time.
+
+        ``waited_before_s`` is :meth:`cpu_wait_s` at the beginning.
+        """
         waited_s = self.cpu_wait_s() - waited_before_s
         if waited_s < STARVED_SHARE * timeout_s:
             return ProcessError(problem)

@@ -1,4 +1,7 @@
-"""Runs many scenarios: several at the same time, and then, one by one, those that need the machine for themselves."""
+"""Runs many scenarios.
+
+Several run at the same time, and then, one by one, those that need the machine for themselves.
+"""
 
 from __future__ import annotations
 

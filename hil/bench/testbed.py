@@ -29,7 +29,10 @@ _GARBAGE_BYTES: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Testbed:
-    """The parts of a running scenario that faults are injected into; ``None`` where the bench does not control a part."""
+    """The parts of a running scenario that faults are injected into.
+
+    ``None`` where the bench does not control a part.
+    """
 
     daemon: DaemonUnderTest
     data_dir: Path

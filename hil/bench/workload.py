@@ -1,4 +1,7 @@
-"""The workload of a scenario: the samples that an emulated device plays, of a given length and with shots if wanted."""
+"""The workload of a scenario: the samples that an emulated device plays.
+
+They have a given length, and shots if wanted.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The blaster's inference in its own arithmetic: float32 from the first sum to the sigmoid, for many windows at a time.
+"""The blaster's inference in its own arithmetic.
 
-It deliberately does not use the features and graphs of ``models``: the host's results are compared with these.
-Source: the inference of the Stinger firmware.
+That is float32 from the first sum to the sigmoid, for many windows at a time. It deliberately does not use the features
+and graphs of ``models``: the host's results are compared with these. Source: the inference of the Stinger firmware.
 """
 
 from __future__ import annotations

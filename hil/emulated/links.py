@@ -23,7 +23,10 @@ class Firmware(Enum):
 
 
 class Link(Protocol):
-    """The device's side of one link to a host, created when it is opened; see :class:`~stinger.wire.device.DeviceLink`."""
+    """The device's side of one link to a host, created when it is opened.
+
+    See :class:`~stinger.wire.device.DeviceLink`.
+    """
 
     stream_hz: int
     """The sample rate that the host requested, 0 for no stream."""

@@ -1,4 +1,7 @@
-"""Transmits packets to the host: applies the faults of the wire, waits for the due time, and updates the journal."""
+"""Transmits packets to the host.
+
+It applies the faults of the wire, waits for the due time, and updates the journal.
+"""
 
 from __future__ import annotations
 

@@ -53,7 +53,10 @@ def sample_times(delivery: Delivery | None, scores: npt.NDArray[Any]) -> StageTi
 
 
 def event_times(delivery: Delivery | None, events: Sequence[DaemonMessage]) -> StageTimes:
-    """Return the times of the samples that caused ``events``; events without stamps, caused by no sample, are left out."""
+    """Return the times of the samples that caused ``events``.
+
+    Events without stamps, caused by no sample, are left out.
+    """
     rows = []
     for event in events:
         stamps, device_ms = event.stamps, event.content.get("device_ms")
@@ -102,7 +105,10 @@ def event_latencies(times: StageTimes) -> list[Latency]:
 
 
 def floor_latency(stage: str, times: StageTimes) -> list[Latency]:
-    """Return the latency of the whole path without a daemon, named as the ``stage`` it is the floor of; ``[]`` if none."""
+    """Return the latency of the whole path without a daemon.
+
+    It is named as the ``stage`` it is the floor of; ``[]`` if there is none.
+    """
     return _latencies({stage: (times.written_ns, times.received_ns)}, floor=True)
 
 
@@ -124,7 +130,10 @@ def histogram(stage: str, durations_us: npt.NDArray[np.float64], **fields: Any) 
 
 
 def find_stage(latencies: Sequence[Latency], stage: str, *, floor: bool = False) -> Latency | None:
-    """Return the histogram of ``stage``, measured with the daemon, or without it if ``floor``; ``None`` if there is none."""
+    """Return the histogram of ``stage``; ``None`` if there is none.
+
+    It was measured with the daemon, or without it if ``floor``.
+    """
     return next((each for each in latencies if each.stage == stage and each.floor is floor), None)
 
 

@@ -33,10 +33,11 @@ class InjectedFault:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceObservations:
-    """One device: its ``journal`` ``(n,)`` of :data:`~hil.emulated.journal.ENTRY_DTYPE`, or ``None`` if it keeps none.
+    """What was observed of one device.
 
-    ``recorded`` ``(m,)`` of SAMPLE_DTYPE holds the samples that the daemon recorded, oldest first; ``damaged`` counts
-    its damaged recordings. ``metrics`` are the daemon's counters for this device, by the name of the metric.
+    ``journal`` is ``(n,)`` of :data:`~hil.emulated.journal.ENTRY_DTYPE`, or ``None`` if it keeps none. ``recorded``
+    ``(m,)`` of SAMPLE_DTYPE holds the samples that the daemon recorded, oldest first; ``damaged`` counts its damaged
+    recordings. ``metrics`` are the daemon's counters for this device, by the name of the metric.
     """
 
     name: str

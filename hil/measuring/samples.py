@@ -51,7 +51,10 @@ def compare_samples(delivery: Delivery, recorded: SampleArray) -> SampleCounts:
 
 
 def recorded_rate_hz(recorded: SampleArray) -> float | None:
-    """Return the mean rate of ``recorded`` ``(m,)``, ignoring gaps and backward steps; ``None`` without a step forward."""
+    """Return the mean rate of ``recorded`` ``(m,)``, ignoring gaps and backward steps.
+
+    ``None`` without a step forward.
+    """
     step_ms = np.diff(recorded["timestamp_ms"].astype(np.int64))
     steady = step_ms[(step_ms > 0) & (step_ms <= GAP_MS)]
     return float(1000 / steady.mean()) if steady.size else None

@@ -15,7 +15,10 @@ from stinger.shots import find_shots
 
 @dataclass(frozen=True, slots=True)
 class ShotCounts:
-    """Counts of shots; :data:`hil.measuring.definitions.MEASUREMENTS` defines each. ``lost_ns``: when lost ones were due."""
+    """Counts of shots.
+
+    :data:`hil.measuring.definitions.MEASUREMENTS` defines each. ``lost_ns``: when lost ones were due.
+    """
 
     sent: int
     accepted: int
@@ -69,7 +72,10 @@ def compare_shots(delivery: Delivery, shots: Sequence[DaemonMessage]) -> ShotCou
 
 
 def drop_redelivered(events: Sequence[DaemonMessage]) -> tuple[list[DaemonMessage], int]:
-    """Return ``events`` without those whose id came before, and how many those were. Retained copies are dropped too."""
+    """Return ``events`` without those whose id came before, and how many those were.
+
+    Retained copies are dropped too.
+    """
     seen: set[str] = set()
     first, redelivered = [], 0
     for event in events:

@@ -1,4 +1,7 @@
-"""Judges the states that the daemon published: its alarms, lost links, and whether the last state of each was true."""
+"""Judges the states that the daemon published.
+
+Its alarms, lost links, and whether the last state of each was true.
+"""
 
 from __future__ import annotations
 

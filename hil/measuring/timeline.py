@@ -14,7 +14,10 @@ from stinger.units import NS_PER_S
 def build_timeline(
     observations: ScenarioObservations, recoveries: Sequence[Recovery], states: Sequence[DaemonMessage]
 ) -> list[TimelineEntry]:
-    """Return the timeline, in order of time. ``states`` are the link, model and status messages; models are left out."""
+    """Return the timeline, in order of time.
+
+    ``states`` are the link, model and status messages; models are left out.
+    """
     found = [
         TimelineEntry(
             _at_s(observations, fault.start_ns),

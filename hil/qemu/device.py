@@ -1,4 +1,7 @@
-"""A device under test whose blaster is ARM code in QEMU: passes its bytes to a host's port, with faults and a journal."""
+"""A device under test whose blaster is ARM code in QEMU.
+
+It passes its bytes to a host's port, with faults and a journal.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +44,10 @@ def check_faults(faults: Sequence[Fault]) -> None:
 
 
 class QemuDevice:
-    """Runs the image at ``port`` while :meth:`run` runs; ``settings`` and ``recording`` are blocks of :mod:`hil.qemu.image`.
+    """Runs the image at ``port`` while :meth:`run` runs.
 
-    The journal gets each sample that the device sends, with the device's own score. ``due_ns`` is when its frame came
-    out of QEMU.
+    ``settings`` and ``recording`` are blocks of :mod:`hil.qemu.image`. The journal gets each sample that the device
+    sends, with the device's own score. ``due_ns`` is when its frame came out of QEMU.
     """
 
     def __init__(

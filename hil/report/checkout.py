@@ -12,7 +12,10 @@ _TIMEOUT_S: Final = 10.0
 
 
 def commit(root: Path) -> str | None:
-    """Return the commit of the checkout at ``root``, ``with changes`` if files differ; else the one that pip installed."""
+    """Return the commit of the checkout at ``root``, ``with changes`` if files differ.
+
+    Without a checkout, it is the commit that pip installed.
+    """
     if not (root / ".git").exists():
         return _installed_commit()
     head = _git(root, "rev-parse", "HEAD")

@@ -25,9 +25,10 @@ VOLATILE: Final = frozenset({_LOAD})
 
 
 def environment(*, model: str | None = None, port: str | None = None) -> dict[str, str | float | None]:
-    """Return the environment, by readable names. ``model`` describes the model; ``port`` is the path of a serial port.
+    """Return the environment, by readable names.
 
-    This starts git (in a checkout) and systemd-detect-virt (if installed), which takes some tens of milliseconds.
+    ``model`` describes the model; ``port`` is the path of a serial port. This starts git (in a checkout) and
+    systemd-detect-virt (if installed), which takes some tens of milliseconds.
     """
     clock = time.get_clock_info("monotonic")
     return {

@@ -35,7 +35,10 @@ _HOUR_S: Final = 3600
 
 
 def number(value: float, *, unlike: Iterable[float] = (), digits: int = _DIGITS) -> str:
-    """Return ``value`` with ``digits`` significant digits, or with as many as distinguish it from the values ``unlike`` it."""
+    """Return ``value`` with ``digits`` significant digits.
+
+    It has more if that distinguishes it from the values ``unlike`` it.
+    """
     others = [other for other in unlike if other != value]
     for digits_tried in range(digits, _MAX_DIGITS):
         text = _rounded(value, digits_tried)
@@ -113,7 +116,10 @@ def finding(measurement: Measurement) -> str:
 
 
 def reasons(scenario: ScenarioRecord) -> list[str]:
-    """Return the reasons for a scenario's verdict: that in its record, then its measurements that did not pass, worst first."""
+    """Return the reasons for a scenario's verdict.
+
+    First that in its record, then its measurements that did not pass, worst first.
+    """
     not_passed = [each for each in scenario.measurements if each.verdict not in (None, Verdict.PASS)]
     not_passed.sort(key=lambda each: -(each.verdict or Verdict.PASS).rank)
     return [*([scenario.why] if scenario.why else []), *(finding(each) for each in not_passed)]

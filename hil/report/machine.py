@@ -15,7 +15,10 @@ _KIB_PER_GIB: Final = 2**20
 
 
 def machine(root: Path = _ROOT) -> dict[str, str | float | None]:
-    """Return operating system, computer, processor, and whether it is virtual. ``root`` is the root of its file system."""
+    """Return operating system, computer, processor, and whether it is virtual.
+
+    ``root`` is the root of its file system.
+    """
     cpuinfo = _read(root / "proc/cpuinfo") or ""
     return {
         "operating system": _operating_system(root),

@@ -10,9 +10,9 @@ from stinger.files import StrPath
 
 
 def read_training_set(folder: StrPath) -> Dataset:
-    """Read the training set in ``folder``, without windows that are in two of its sessions; print a warning for these.
+    """Read the training set in ``folder``.
 
-    Raises :class:`~stinger.errors.FileError`.
+    Windows that are in two of its sessions are left out, with a warning. Raises :class:`~stinger.errors.FileError`.
     """
     distinct = without_repeated_rows(read_dataset(folder))
     for line in distinct.warnings:

@@ -1,4 +1,7 @@
-"""The factory model: part of the program, trained on synthetic sessions only, in use until a better one is trained."""
+"""The factory model, which is part of the program.
+
+It is trained on synthetic sessions only, and in use until a better one is trained.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Train the factory model: an MLP on the streams of twelve synthetic sessions of twelve minutes, each of another user.
+"""Train the factory model.
 
-Its threshold was chosen on three more such sessions (seeds 101 to 103): at 0.25 it had 96 % of 482 accepted shots in
-time, 36 % by chance, with 2.7 false spin-ups a minute and the wheels on for 38 % of the time; its average precision was
-0.32, 0.05 by chance. These figures are for synthetic motion, not for real users.
+It is an MLP on the streams of twelve synthetic sessions of twelve minutes, each of another user. Its threshold was
+chosen on three more such sessions (seeds 101 to 103): at 0.25 it had 96 % of 482 accepted shots in time, 36 % by
+chance, with 2.7 false spin-ups a minute and the wheels on for 38 % of the time; its average precision was 0.32, 0.05 by
+chance. These figures are for synthetic motion, not for real users.
 """
 
 from __future__ import annotations

@@ -37,7 +37,10 @@ class CnnParameters:
 
 
 def join_networks(networks: Sequence[CnnParameters]) -> CnnParameters:
-    """Return a network whose output before the sigmoid is the mean of that of ``networks``, of the same scale and shapes."""
+    """Return a network whose output before the sigmoid is the mean of those of ``networks``.
+
+    All have the same scale and shapes.
+    """
     convolutions = tuple(
         (np.concatenate([weights for weights, _ in layers]), np.concatenate([biases for _, biases in layers]))
         for layers in zip(*(network.convolutions for network in networks), strict=True)

@@ -11,10 +11,10 @@ from models.graph.samples import FeatureNodes
 
 
 def features_in(graph: onnx.GraphProto, name: str) -> FeatureNodes:
-    """Return the columns of the feature set ``name``, ``summary`` or ``rich``, in a model's graph, whichever version made it.
+    """Return the columns of a feature set in a model's graph, whichever version of this program made it.
 
-    Earlier versions averaged over the window, instead of adding up, and ``rich`` had columns of the magnitudes that
-    were not features.
+    ``name`` is ``summary`` or ``rich``. Earlier versions averaged over the window, instead of adding up, and ``rich``
+    had columns of the magnitudes that were not features.
     """
     features = add_features(GraphBuilder(), name)
     if not any(node.op_type == "ReduceMean" for node in graph.node):

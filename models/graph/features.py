@@ -1,8 +1,9 @@
-"""The feature sets as graph nodes. Training computes features by running these nodes, so each has one definition.
+"""The feature sets as graph nodes.
 
-Raw samples are integers, and nodes compute in float64: sums of samples are exact, in whatever order a runtime adds
-them, and everything else is rounded once more at the end, to float32. So a feature is practically always on the same
-side of a tree's threshold, however many windows are scored at once.
+Training computes features by running these nodes, so each has one definition. Raw samples are integers, and nodes
+compute in float64: sums of samples are exact, in whatever order a runtime adds them, and everything else is rounded
+once more at the end, to float32. So a feature is practically always on the same side of a tree's threshold, however
+many windows are scored at once.
 """
 
 from __future__ import annotations

@@ -70,10 +70,11 @@ def add_outputs(graph: GraphBuilder, factors: _Floats) -> str:
 
 
 def add_kernel_channels(graph: GraphBuilder) -> str:
-    """Add the channels of kernels, ``(n, 16, w) float32``: compressed, and without their means, so that nothing jumps at the ends.
+    """Add the channels of kernels, ``(n, 16, w) float32``.
 
-    The inverse hyperbolic sine leaves values below :data:`COMPRESSED_FROM` nearly as they are, and turns larger ones to
-    logarithms: a hard knock does not drown what came before it.
+    They are compressed, and without their means, so that nothing jumps at the ends. The inverse hyperbolic sine leaves
+    values below :data:`COMPRESSED_FROM` nearly as they are, and turns larger ones to logarithms: a hard knock does not
+    drown what came before it.
     """
     joined = graph.add("Concat", add_both(graph), add_sizes(graph), axis=2)
     scaled = graph.add("Div", joined, graph.constant(COMPRESSED_FROM, np.float64))

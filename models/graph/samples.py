@@ -68,7 +68,10 @@ def add_square_sums(graph: GraphBuilder) -> str:
 
 
 def add_both(graph: GraphBuilder) -> str:
-    """Add each channel, and its change since the sample before, which is 0 for the first one: ``(n, w, 12) float64``."""
+    """Add each channel and its change since the sample before: ``(n, w, 12) float64``.
+
+    The change of the first sample is 0.
+    """
     channels = add_channels(graph)
     before = graph.add("Gather", channels, graph.axes(0, *range(graph.window_samples - 1)), axis=1)
     return graph.add("Concat", channels, graph.add("Sub", channels, before), axis=2)

@@ -1,4 +1,7 @@
-"""The script of a round, from which motion is computed: movements, stretches of unrest, and pulls of the trigger."""
+"""The script of a round, from which motion is computed.
+
+It has movements, stretches of unrest, and pulls of the trigger.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The motion sensor: converts physical units to raw LSB, with mounting error, offset, noise, rounding and clipping."""
+"""The motion sensor: converts physical units to raw LSB.
+
+It has mounting error, offset, noise, rounding and clipping.
+"""
 
 from __future__ import annotations
 

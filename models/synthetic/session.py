@@ -40,11 +40,12 @@ def synthesise(
     still_pause: bool = True,
     boots: int = 1,
 ) -> SampleArray:
-    """Generate a session of ``minutes`` by the blaster's clock: ``(n,)`` samples, 10 ms apart except at gaps, from time 0.
+    """Generate a session of ``minutes`` by the blaster's clock.
 
-    ``users`` people take turns, round by round, numbered from ``first_user`` on (see :func:`session_users`). With
-    ``still_pause`` there is a gap wherever the blaster lies still for more than 1.5 s, as in a real log. ``boots``
-    divides the session into this number of equal parts, each with a clock that starts at 0.
+    Returns ``(n,)`` samples from time 0, 10 ms apart except at gaps. ``users`` people take turns, round by round,
+    numbered from ``first_user`` on (see :func:`session_users`). With ``still_pause`` there is a gap wherever the
+    blaster lies still for more than 1.5 s, as in a real log. ``boots`` divides the session into this number of equal
+    parts, each with a clock that starts at 0.
 
     The same arguments give the same bytes, with the same NumPy. Raises :class:`InputError` for a value out of range.
     """

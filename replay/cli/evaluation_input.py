@@ -68,7 +68,10 @@ def model_traces(model: Model, sessions: Sequence[Session], runner: TaskRunner |
 
 
 def overlap_warnings(model: Model, data: EvaluationData) -> tuple[str, ...]:
-    """Return a warning for each log that the model was trained on, by its metadata, whatever the log's name and format."""
+    """Return a warning for each log that the model was trained on.
+
+    Its metadata shows that, whatever the log's name and format.
+    """
     return tuple(
         f"The model was trained on {part}{log.path}, so its results on this log are better than on new ones."
         for log, sessions in zip(data.logs, data.sessions_of_logs, strict=True)

@@ -55,7 +55,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def negative_options(defaults: NegativeOptions) -> Callable[[_Command], _Command]:
-    """Return a decorator that adds a ``--neg-...`` option for each field of :class:`NegativeOptions`, with ``defaults``."""
+    """Return a decorator that adds a ``--neg-...`` option for each field of :class:`NegativeOptions`.
+
+    Their defaults are ``defaults``.
+    """
 
     def decorate(command: _Command) -> _Command:
         for field in reversed(fields(NegativeOptions)):

@@ -66,7 +66,10 @@ def warn_of_overlap(
 
 
 def check_dataset(dataset: Dataset, train_dir: Path, *, lead_ms: float) -> None:
-    """Raise :class:`InputError` for windows that no model takes; warn if the lead of the training set is not ``lead_ms``."""
+    """Raise :class:`InputError` for windows that no model takes.
+
+    Warns if the lead of the training set is not ``lead_ms``.
+    """
     try:
         check_savable(dataset)
     except InputError as error:

@@ -1,4 +1,7 @@
-"""Choose the decision parameters of a model: the threshold, and for a host also the attack and release of the envelope."""
+"""Choose the decision parameters of a model.
+
+They are the threshold, and for a host also the attack and release of the envelope.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Compare the champion with challengers on recordings that none of them was trained on, by the cost of their behaviour."""
+"""Compare the champion with challengers by the cost of their behaviour.
+
+They are compared on recordings that none of them was trained on.
+"""
 
 from __future__ import annotations
 

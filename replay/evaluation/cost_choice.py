@@ -55,9 +55,9 @@ def least_cost(
     *,
     chosen: Flags | None = None,
 ) -> int | None:
-    """Return the position of the parameters with the least cost over the ``chosen`` blocks, among those within ``budget``.
+    """Return the position of the parameters with the least cost within ``budget``.
 
-    By default, over all blocks.
+    Only the ``chosen`` blocks count. By default, over all blocks.
 
     If several are equal, it is the one with the highest threshold. ``None`` if none is within the budget, and if none
     of those has a shot in time: wheels that never turn would keep to any budget.
@@ -78,11 +78,12 @@ def least_cost(
 def held_out_counts(
     table: CostTable, blocks: Blocks, weights: CostWeights, budget: Budget | None = None
 ) -> HeldOutCounts:
-    """Measure each part of the data with the parameters that cost least on all other parts, among those within ``budget``.
+    """Measure each part of the data with the parameters that cost least on all other parts.
 
-    Parameters whose costs there hardly differ share the choice: the weight of each falls by a factor of e for each
-    missed shot that it costs more than the best. So a small change of a model's output cannot move the choice, and the
-    result, from one threshold to a distant one. If none is within the budget on the other parts, wheels stay off.
+    Only parameters within ``budget`` count. Parameters whose costs there hardly differ share the choice: the weight of
+    each falls by a factor of e for each missed shot that it costs more than the best. So a small change of a model's
+    output cannot move the choice, and the result, from one threshold to a distant one. If none is within the budget on
+    the other parts, wheels stay off.
     """
     counts = np.empty(table.counts.shape[1:])
     off = np.stack([blocks.shots, np.zeros_like(blocks.shots), np.zeros_like(blocks.shots)], axis=1)

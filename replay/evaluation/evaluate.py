@@ -24,9 +24,10 @@ LATEST_MS: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Percentiles, in ms, of the time from wheels on to shot, over ``shots`` accepted shots: the first in each spin-up.
+    """Percentiles, in ms, of the time from wheels on to shot.
 
-    ``p50_low_ms`` to ``p50_high_ms`` is the 95 % interval of the median.
+    They are over ``shots`` accepted shots: the first in each spin-up. ``p50_low_ms`` to ``p50_high_ms`` is the 95 %
+    interval of the median.
     """
 
     shots: int
@@ -130,14 +131,20 @@ class FollowedTrace:
 
 
 def follow_traces(traces: Sequence[Trace], parameters: DecisionParameters) -> tuple[FollowedTrace, ...]:
-    """Compute what does not depend on the threshold, with the ``attack``, ``release`` and ``stale_ms`` of ``parameters``."""
+    """Compute what does not depend on the threshold.
+
+    Of ``parameters``, ``attack``, ``release`` and ``stale_ms`` are used.
+    """
     return tuple(FollowedTrace(trace, levels_of(trace, parameters), _quiet_minutes(trace)) for trace in traces)
 
 
 def evaluate_followed(
     followed: Sequence[FollowedTrace], parameters: DecisionParameters, *, min_lead_ms: float = MIN_LEAD_MS
 ) -> Evaluation:
-    """Do the same as :func:`evaluate`, for traces whose envelope was followed with the same ``parameters``, thresholds aside."""
+    """Evaluate as :func:`evaluate` does, from the result of :func:`follow_traces`.
+
+    It must have been called with the same ``parameters``, thresholds aside.
+    """
     traces = [one.trace for one in followed]
     parts = [_part(one, parameters, min_lead_ms) for one in followed]
     minutes = sum(part.minutes for part in parts)
@@ -194,7 +201,10 @@ def average_precision(traces: Sequence[Trace]) -> AveragePrecision | None:
 
 
 def positive_samples(trace: Trace) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return which samples ``(n,)`` an accepted shot follows 100 to 300 ms later, and which count for the average precision."""
+    """Return which samples ``(n,)`` an accepted shot follows 100 to 300 ms later.
+
+    Returns also which samples count for the average precision.
+    """
     shots = trace.session.shots
     positive = followed_within(trace.time_ms, shots.time_ms[shots.accepted], SOONEST_MS, LATEST_MS)
     any_shot = followed_within(trace.time_ms, shots.time_ms, SOONEST_MS, LATEST_MS)

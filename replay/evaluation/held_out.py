@@ -1,4 +1,7 @@
-"""Train candidate models and score sessions, or parts of one, that they were not trained on; fits run on workers."""
+"""Train candidate models, and score sessions, or parts of one, that they were not trained on.
+
+Fits run on workers.
+"""
 
 from __future__ import annotations
 
@@ -117,10 +120,11 @@ def score_candidates(
     base: BaseRows | None = None,
     model_max_bytes: int = MODEL_MAX_BYTES,
 ) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
-    """Train each of ``specs`` on the training sessions of each fold and on ``base``, and score the sessions that it tests.
+    """Train each of ``specs`` in each fold, and score the sessions that the fold tests.
 
-    The models score as exported model files of at most ``model_max_bytes``. Returns the candidates, and a warning for
-    each session that cannot be used for training. The traces of ``test.changed`` follow those of the held-out sessions.
+    Each fit uses the fold's training sessions and ``base``. The models score as exported model files of at most
+    ``model_max_bytes``. Returns the candidates, and a warning for each session that cannot be used for training. The
+    traces of ``test.changed`` follow those of the held-out sessions.
     """
     parts = {session.name: session for fold in test.folds for session in fold.train}
     rows = build_all_rows(test.sessions, specs, options, runner, parts=tuple(parts.values()))

@@ -1,4 +1,7 @@
-"""Choose how much a person's own recordings count beside those of others in training, on parts of the own ones held out."""
+"""Choose how much a person's own recordings count beside those of others in training.
+
+The choice is tested on held-out parts of the own ones.
+"""
 
 from __future__ import annotations
 
@@ -45,10 +48,10 @@ def choose_own_weight(
     others: Sequence[TrainingRows] = (),
     own_weights: Sequence[float] = OWN_WEIGHTS,
 ) -> WeightChoice:
-    """Train ``spec`` on ``sessions`` alone and together with ``others``, and choose by average precision on held-out parts.
+    """Train ``spec`` on ``sessions`` alone and together with ``others``, and choose between them.
 
-    Without ``others``, there is nothing to choose. Raises :class:`~stinger.errors.InputError` for a fold that cannot be
-    trained.
+    The choice is by average precision on held-out parts. Without ``others``, there is nothing to choose. Raises
+    :class:`~stinger.errors.InputError` for a fold that cannot be trained.
     """
     bases: list[BaseRows | None] = [None]
     if others:

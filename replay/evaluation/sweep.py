@@ -30,10 +30,10 @@ def sweep(
     min_lead_ms: float,
     progress: Callable[[int], object] = lambda _: None,
 ) -> tuple[Evaluation, ...]:
-    """Evaluate ``traces`` at each threshold of ``at``; wheels go off at half of it, the rest is as in ``parameters``.
+    """Evaluate ``traces`` at each threshold of ``at``.
 
-    At the threshold of ``parameters`` itself, wheels go off at ``parameters.off``. ``progress(1)`` is called after
-    each.
+    Wheels go off at half of it, the rest is as in ``parameters``. At the threshold of ``parameters`` itself, wheels go
+    off at ``parameters.off``. ``progress(1)`` is called after each.
     """
     rows = []
     followed = follow_traces(traces, parameters)

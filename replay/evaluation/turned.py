@@ -1,4 +1,7 @@
-"""What a model loses if the blaster is held in another way: the same recordings, turned by an angle about random axes."""
+"""What a model loses if the blaster is held in another way.
+
+It is measured on the same recordings, turned by an angle about random axes.
+"""
 
 from __future__ import annotations
 

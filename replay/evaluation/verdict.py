@@ -29,10 +29,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The result for one challenger: the ``reasons`` why it may not become champion, a sentence each; none if it may.
+    """The result for one challenger.
 
-    ``comparison`` is that with the champion, each at the thresholds of least cost; ``within`` is the same with
-    thresholds within the budget, which decides. Both are ``None`` for a challenger that could not be trained.
+    ``reasons`` are why it may not become champion, a sentence each; none if it may. ``comparison`` is that with the
+    champion, each at the thresholds of least cost; ``within`` is the same with thresholds within the budget, which
+    decides. Both are ``None`` for a challenger that could not be trained.
     """
 
     challenger: str
@@ -43,7 +44,10 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``winner`` is the best challenger that may become champion, or ``None``; ``rulings`` are for all, the best first."""
+    """The result of a contest.
+
+    ``winner`` is the best challenger that may become champion, or ``None``; ``rulings`` are for all, the best first.
+    """
 
     winner: str | None
     rulings: tuple[Ruling, ...]

@@ -73,7 +73,10 @@ def check_inputs(
     with_dataset: bool,
     clean_first: bool,
 ) -> None:
-    """Raise :class:`~stinger.errors.FileError` if an exploration below ``outdir`` would write or remove one of ``logs``."""
+    """Raise an error if an exploration below ``outdir`` would write or remove one of ``logs``.
+
+    It is a :class:`~stinger.errors.FileError`.
+    """
     planned = _planned(sessions, series, with_dataset=with_dataset)
     removed = [name for name in earlier_files(outdir) if clean_first or is_shot_picture(name)]
     refuse_inputs([log.path for log in logs], outdir, dict.fromkeys([*planned, *removed]))

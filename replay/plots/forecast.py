@@ -1,4 +1,7 @@
-"""The output of models at the time that it predicts: for each sample, the probability that a shot comes at that sample."""
+"""The output of models at the time that it predicts.
+
+For each sample, it is the probability that a shot comes at that sample.
+"""
 
 from __future__ import annotations
 

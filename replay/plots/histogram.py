@@ -31,9 +31,9 @@ def draw_histogram(
     threshold: float,
     dpi: float,
 ) -> None:
-    """Write a PNG with the share of positive and of negative windows in each range of probability, a panel per model.
+    """Write a PNG with the share of positive and of negative windows in each range of probability.
 
-    ``probability`` ``(n, models)`` are the outputs for the windows of ``dataset``.
+    Each model has a panel. ``probability`` ``(n, models)`` are the outputs for the windows of ``dataset``.
     """
     height = _BOTTOM_IN + len(names) * (_PANEL_IN + _LEGEND_IN) + _TITLE_IN
     picture = Picture(_WIDTH_IN, height, dpi)

@@ -25,14 +25,18 @@ def breaks_in(recording: Recording, index: Indices) -> Indices:
 
 
 def broken(x: Values, y: Values, breaks: Indices) -> tuple[Values, Values]:
-    """Insert a row of NaN before each position in ``breaks`` in ``x`` ``(n,)`` and ``y`` ``(n, k)``: lines break there."""
+    """Insert a row of NaN before each position in ``breaks``: lines break there.
+
+    ``x`` is ``(n,)`` and ``y`` ``(n, k)``.
+    """
     return np.insert(x, breaks, np.nan), np.insert(y, breaks, np.nan, axis=0)
 
 
 def thinned(x: Values, y: Values, breaks: Indices, max_points: int) -> tuple[Values, Values]:
-    """Reduce the line ``x``, ``y`` ``(n,)`` to about ``max_points`` points, broken at ``breaks`` and where ``y`` is NaN.
+    """Reduce the line ``x``, ``y`` ``(n,)`` to about ``max_points`` points.
 
-    Of each stretch of samples the lowest and the highest remain, so no peak is lost.
+    It is broken at ``breaks`` and where ``y`` is NaN. Of each stretch of samples the lowest and the highest remain, so
+    no peak is lost.
     """
     known = np.flatnonzero(~np.isnan(y))
     apart = np.flatnonzero(np.diff(known) > 1) + 1

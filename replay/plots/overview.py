@@ -91,9 +91,10 @@ def draw_overview(
     dpi: float,
     max_points: int,
 ) -> None:
-    """Write a PNG of the probabilities of models ``names`` over time, a panel each, with about ``max_points`` points per line.
+    """Write a PNG of the probabilities of models ``names`` over time, a panel each.
 
-    ``thresholds`` are those of the models, drawn as a dashed line in each panel.
+    A line has about ``max_points`` points. ``thresholds`` are those of the models, drawn as a dashed line in each
+    panel.
     """
     placed = _in_line(sessions)
     panel_in = 2.6 if len(names) == 1 else 1.15

@@ -38,7 +38,10 @@ _NUMBERED: Final = {SHOTS_FOLDER: re.compile(r"shot_\d{3,}\.png"), NEGATIVES_FOL
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """The output of models ``names`` for the sessions of a log, and ``(n, models)`` for the windows of a dataset, if any."""
+    """The output of models ``names`` for the sessions of a log.
+
+    If there is a dataset, also ``(n, models)`` for its windows.
+    """
 
     sessions: Sequence[Session]
     spans: Sequence[Span]

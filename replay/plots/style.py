@@ -168,7 +168,10 @@ def png_bytes(pixels: Pixels, dpi: float) -> bytes:
 
 
 def short_name(name: str) -> str:
-    """Return ``name`` shortened for a legend: the start and the end of a long name, which distinguish it from others."""
+    """Return ``name`` shortened for a legend.
+
+    The start and the end of a long name are kept, which distinguish it from others.
+    """
     name = printable(name)
     half = _LONGEST_NAME // 2
     return _literal(name if len(name) <= _LONGEST_NAME else f"{name[: half - 1]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}")
@@ -186,7 +189,10 @@ def legend_columns(labels: Sequence[str], width_in: float) -> int:
 
 
 def legend_above(axes: Axes, handles: Sequence[Artist], *, columns: int = 8, raised_in: float = 0.0) -> Legend:
-    """Add a legend above ``axes``, outside the data, in rows of at most ``columns``, ``raised_in`` inches higher than usual."""
+    """Add a legend above ``axes``, outside the data.
+
+    It has rows of at most ``columns``, ``raised_in`` inches higher than usual.
+    """
     figure = axes.get_figure(root=True)
     assert figure is not None
     height_in = axes.get_position().height * figure.get_size_inches()[1]

@@ -1,5 +1,5 @@
-"""Drawings for the documentation: concepts of training and evaluation, from a synthetic session, and the architecture.
+"""Drawings for the documentation.
 
-``python -m scripts.drawings`` writes them into ``docs/pictures/``. They are SVG, and follow the page between light and
-dark.
+Concepts of training and evaluation, from a synthetic session, and the architecture. ``python -m scripts.drawings``
+writes them into ``docs/pictures/``. They are SVG, and follow the page between light and dark.
 """

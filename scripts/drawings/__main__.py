@@ -1,4 +1,7 @@
-"""Write the drawings into ``docs/pictures/``: ``python -m scripts.drawings``, in a checkout with the extra ``train``."""
+"""Write the drawings into ``docs/pictures/``.
+
+``python -m scripts.drawings``, in a checkout with the extra ``train``.
+"""
 
 from __future__ import annotations
 

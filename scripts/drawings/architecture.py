@@ -1,4 +1,7 @@
-"""Drawings of the architecture: the processes and what flows between them, and the packages and who imports whom."""
+"""Drawings of the architecture.
+
+The processes and what flows between them, and the packages and who imports whom.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The example of the drawings: a synthetic session that the factory model was not trained on, and what the model makes of it."""
+"""The example of the drawings: a synthetic session, and what the factory model makes of it.
+
+The model was not trained on it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ PARAMETERS: Final = DecisionParameters(on=0.30)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A session with the model's output, the spin-ups at :data:`PARAMETERS`, and how they are matched to accepted shots."""
+    """A session with the model's output.
+
+    It has the spin-ups at :data:`PARAMETERS`, and how they are matched to accepted shots.
+    """
 
     trace: Trace
     spin_ups: SpinUps

@@ -16,7 +16,10 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """A colour ``light``, as on a light page, and what replaces it on a ``dark`` one, both as ``#rrggbb`` in lower case."""
+    """A colour: ``light`` on a light page, ``dark`` on a dark one.
+
+    Both are ``#rrggbb`` in lower case.
+    """
 
     name: str
     light: str

@@ -1,4 +1,7 @@
-"""Events and telemetry of a blaster, as values. The pipeline creates them; the sinks publish, count and record them."""
+"""Events and telemetry of a blaster, as values.
+
+The pipeline creates them; the sinks publish, count and record them.
+"""
 
 from __future__ import annotations
 

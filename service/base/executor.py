@@ -1,4 +1,7 @@
-"""An executor for blocking calls that may never return: neither stopping nor the end of the process waits for them."""
+"""An executor for blocking calls that may never return.
+
+Neither stopping nor the end of the process waits for them.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,10 @@ class AbandoningExecutor(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accept no more calls, and ``wait`` a limited time for those that run. Those that wait for a thread are dropped."""
+        """Accept no more calls, and ``wait`` a limited time for those that run.
+
+        Calls that wait for a thread are dropped.
+        """
         del cancel_futures
         with self._changed:
             self._stopped = True

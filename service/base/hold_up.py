@@ -1,4 +1,7 @@
-"""Notices when the process was held up: stopped, suspended or too busy, so that what arrived meanwhile is not yet read."""
+"""Notices when the process was held up: stopped, suspended or too busy.
+
+What arrived meanwhile is then not yet read.
+"""
 
 from __future__ import annotations
 

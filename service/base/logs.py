@@ -1,6 +1,7 @@
-"""Structured logging for the daemon: an event name and ``key=value`` pairs, written to stderr as text or as JSON.
+"""Structured logging for the daemon: an event name and ``key=value`` pairs.
 
-Log through ``get_logger``. Records of third-party libraries, which use ``logging`` directly, get the same layout.
+Written to stderr as text or as JSON. Log through ``get_logger``. Records of third-party libraries, which use
+``logging`` directly, get the same layout.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The values and interfaces between sources and the flow: blocks of samples, the state of a link, `Source` and `Intake`."""
+"""The values and interfaces between sources and the flow.
+
+Blocks of samples, the state of a link, `Source` and `Intake`.
+"""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ SET_S: Final = 60.0
 
 
 def clock_zero_ms(taken_s: float, device_ms: int) -> int:
-    """Return the Unix time in ms at which a device's clock was 0, if it was ``device_ms`` at the Unix time ``taken_s``.
+    """Return the Unix time in ms at which a device's clock was 0.
 
-    The time is rounded down to ms before, as in the name of a recording.
+    The clock was ``device_ms`` at the Unix time ``taken_s``. The time is rounded down to ms before, as in the name of a
+    recording.
     """
     return round(taken_s * 1e6) // 1000 - device_ms
 

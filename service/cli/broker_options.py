@@ -52,7 +52,10 @@ def broker_options(command: Command) -> Command:
 
 
 def broker_options_with(password_option: str) -> Callable[[Command], Command]:
-    """Return a decorator as :func:`broker_options`, which names the file of the broker's password ``password_option``."""
+    """Return a decorator like :func:`broker_options`.
+
+    The option for the file of the broker's password is called ``password_option``.
+    """
     password_file = click.option(
         password_option,
         type=ANY_FOLDER,

@@ -31,7 +31,10 @@ def run_on_loop(work: Coroutine[Any, Any, None]) -> None:
 def on_signals(
     loop: asyncio.AbstractEventLoop, stop: Callable[[], None], reload: Callable[[], None] = lambda: None
 ) -> None:
-    """Have Ctrl-C and SIGTERM call ``stop``, on Windows also Ctrl-Break, and SIGHUP, which Windows lacks, call ``reload``."""
+    """Have signals call ``stop`` and ``reload``.
+
+    Ctrl-C and SIGTERM, on Windows also Ctrl-Break, call ``stop``; SIGHUP, which Windows lacks, ``reload``.
+    """
     handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
     if sys.platform == "win32":
         handlers[signal.SIGBREAK] = stop

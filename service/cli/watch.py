@@ -62,10 +62,11 @@ def watched_broker(
     environ: Mapping[str, str],
     chosen_data_dir: Path | None = None,
 ) -> BrokerAddress:
-    """Return the broker of the options. ``password_file``, an option, takes precedence over a password in ``environ``.
+    """Return the broker of the options.
 
-    Without a user, the account of the embedded broker in the data folder is used, if it is for this port of this
-    machine. Raises :class:`InputError` for options that cannot be used, and for files that cannot be read.
+    ``password_file``, an option, takes precedence over a password in ``environ``. Without a user, the account of the
+    embedded broker in the data folder is used, if it is for this port of this machine. Raises :class:`InputError` for
+    options that cannot be used, and for files that cannot be read.
     """
     try:
         url = parse_broker_url(broker)

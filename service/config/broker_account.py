@@ -1,4 +1,7 @@
-"""The account of the embedded broker: made at the first start, kept in the data folder, read by programs of the same user."""
+"""The account of the embedded broker.
+
+Made at the first start, kept in the data folder, and read by programs of the same user.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One key of the configuration: its type and range, its names in file, environment and options, and its help text."""
+"""One key of the configuration.
+
+It has a type and range, names in file, environment and options, and a help text.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +135,10 @@ class Key:
 
 
 def key(default: Any, help: str, **traits: Any) -> Any:  # noqa: A002 - reads well where keys are declared
-    """Return a dataclass field that is a key of the configuration; see :class:`Traits`. A callable default is called."""
+    """Return a dataclass field that is a key of the configuration; see :class:`Traits`.
+
+    A callable default is called.
+    """
     metadata = {"traits": Traits(help, **traits)}
     shown = not traits.get("secret", False)
     if callable(default):

@@ -73,7 +73,10 @@ class MqttUrl(_SourceUrl):
 
 @dataclass(frozen=True, slots=True)
 class NatsUrl(_SourceUrl):
-    """``nats://HOST:4222,HOST:4222?stream=NAME``: the blasters of a stream, shared with the other daemons of a group."""
+    """``nats://HOST:4222,HOST:4222?stream=NAME``: the blasters of a stream.
+
+    The daemons of a group share them.
+    """
 
     servers: tuple[tuple[str, int], ...]
     """Host and port of servers of one cluster, at least one; the others are learned from them."""

@@ -25,7 +25,9 @@ class TopicRoot:
         return self.text
 
     def outward(self, topic: str) -> str:
-        """Return the topic at the broker for ``topic`` of the program. Topics that are not the daemon's stay as they are.
+        """Return the topic at the broker for ``topic`` of the program.
+
+        Topics that are not the daemon's stay as they are.
 
         >>> TopicRoot("halls/east").outward("stinger/b1/shot")
         'halls/east/b1/shot'

@@ -1,4 +1,7 @@
-"""Problems that need a person, such as a full disk: set by the daemon's parts, shown by health, metrics and broker."""
+"""Problems that need a person, such as a full disk.
+
+The daemon's parts set them; health, metrics and broker show them.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ class Alarms:
         self._listeners: tuple[Callable[[Mapping[str, str]], None], ...] = ()
 
     def subscribe(self, listener: Callable[[Mapping[str, str]], None]) -> None:
-        """Have ``listener`` called with the texts of all alarms, by topic, after each change, and now if there is an alarm."""
+        """Have ``listener`` called with the texts of all alarms, by topic, after each change.
+
+        It is called at once if there is an alarm.
+        """
         self._listeners += (listener,)
         if self._health.active_alarms:
             listener(self._health.active_alarms)

@@ -1,4 +1,7 @@
-"""Checks whether the daemon could start with a configuration, as far as that can be found out without starting it."""
+"""Checks whether the daemon could start with a configuration.
+
+It finds out as much as is possible without starting it.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,11 @@ from stinger.logs.reading import read_log
 
 
 def check(config: Config) -> ChosenModel:
-    """Check that what ``config`` names can be used: model, certificates, password, recordings to play, and serial ports.
+    """Check that what ``config`` names can be used.
 
-    Returns the model. Raises :class:`InputError` for what is missing or cannot be used. A serial port that is missing
-    is an error here, while a running daemon waits until it is plugged in.
+    That is the model, certificates, the password, recordings to play, and serial ports. Returns the model. Raises
+    :class:`InputError` for what is missing or cannot be used. A serial port that is missing is an error here, while a
+    running daemon waits until it is plugged in.
     """
     model = choose_model(config.model, open_current_registry(config.data_dir, config.registry))
     config.broker.address()

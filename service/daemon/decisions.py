@@ -34,12 +34,18 @@ class Decisions:
         return self._common if threshold is None else self._common.at(threshold)
 
     def use_model(self, serving: ChosenModel) -> None:
-        """Use another model's parameters; drop a threshold that was set for all devices, as it was meant for the old model."""
+        """Use another model's parameters.
+
+        A threshold that was set for all devices is dropped, as it was meant for the old model.
+        """
         self._serving = serving
         self._common = self._configured_decision()
 
     def configure(self, threshold: Threshold | None) -> None:
-        """Use ``threshold`` for all devices and every model; ``None``: each model's own. Drop every threshold that was set."""
+        """Use ``threshold`` for all devices and every model; ``None``: each model's own.
+
+        Every threshold that was set is dropped.
+        """
         self._configured = threshold
         self._common = self._configured_decision()
         self._thresholds.clear()

@@ -1,4 +1,7 @@
-"""Room on the disk of the data folder: how much is free, and deleting old recordings at the start if it is too little."""
+"""Room on the disk of the data folder.
+
+Finds how much is free, and deletes old recordings at the start if it is too little.
+"""
 
 from __future__ import annotations
 

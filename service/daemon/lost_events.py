@@ -1,7 +1,8 @@
-"""Finds the events of the last samples of a recording again, which were lost if the daemon was killed with ``kill -9``.
+"""Finds the events of the last samples of a recording again.
 
-The daemon records a sample before it scores it, and writes the events of one turn of the event loop to the outbox at
-the end of the turn. So a killed daemon may have recorded samples whose events are neither published nor in the outbox.
+They were lost if the daemon was killed with ``kill -9``. The daemon records a sample before it scores it, and writes
+the events of one turn of the event loop to the outbox at the end of the turn. So a killed daemon may have recorded
+samples whose events are neither published nor in the outbox.
 """
 
 from __future__ import annotations

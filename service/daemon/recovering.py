@@ -1,4 +1,7 @@
-"""Recovery after a kill, beside scoring: recordings left open are closed, and the events that were lost are published."""
+"""Recovery after a kill, beside scoring.
+
+Recordings left open are closed, and the events that were lost are published.
+"""
 
 from __future__ import annotations
 

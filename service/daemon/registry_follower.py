@@ -1,4 +1,7 @@
-"""Keeps the copy of a shared registry up to date while the daemon runs, so that its champion comes into use here."""
+"""Keeps the copy of a shared registry up to date while the daemon runs.
+
+A new champion thus comes into use here.
+"""
 
 from __future__ import annotations
 

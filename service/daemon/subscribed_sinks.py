@@ -6,7 +6,10 @@ from service.base.sink import Sink
 
 
 class SubscribedSinks:
-    """All sinks in the order in which they were added; what is called for every block leaves out sinks that do nothing then."""
+    """All sinks, in the order in which they were added.
+
+    What is called for every block leaves out sinks that do nothing then.
+    """
 
     def __init__(self) -> None:
         self.all: tuple[Sink, ...] = ()

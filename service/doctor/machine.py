@@ -25,7 +25,10 @@ _JOIN_GROUP: Final = "sudo usermod -aG dialout $USER, and log in again"
 
 
 def check_ports(blasters: Sequence[BlasterPort], others: Sequence[tuple[str, str]]) -> list[Finding]:
-    """Return the serial ports. ``blasters`` have a blaster's USB identity, ``others`` are all, as path and description."""
+    """Return the serial ports.
+
+    ``blasters`` have a blaster's USB identity; ``others`` are all, as path and description.
+    """
     if not blasters:
         seen = ", ".join(path for path, _ in others) or "no serial ports at all"
         return [
@@ -79,7 +82,10 @@ def check_shared_recordings(url: StorageUrl) -> Finding:
 
 
 def check_model(data_dir: Path, registry_url: StorageUrl | None = None) -> Finding:
-    """Return which model the daemon would use, after opening it: of the shared registry ``registry_url`` if there is one."""
+    """Return which model the daemon would use, after opening it.
+
+    It is that of the shared registry ``registry_url``, if there is one.
+    """
     try:
         registry = open_current_registry(data_dir, registry_url)
         model = choose_model(CHAMPION, registry)

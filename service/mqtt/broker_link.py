@@ -1,4 +1,7 @@
-"""The daemon's link to its broker: stays connected, publishes messages by their delivery policies, receives commands."""
+"""The daemon's link to its broker.
+
+It stays connected, publishes messages by their delivery policies, and receives commands.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""All topics of the daemon: address, schema, QoS, retained or not, delivery policy. Tests hold documents and schemas to this table."""
+"""All topics of the daemon: address, schema, QoS, retained or not, delivery policy.
+
+Tests hold documents and schemas to this table.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,10 @@ COMMANDS = ("set_threshold", "choose_model", "start_recording", "stop_recording"
 
 
 def command_channels(name: str) -> tuple[Channel, Channel, Channel, Channel]:
-    """Return four channels of the command ``name``: for one device, for all, and the default channels of the two answers."""
+    """Return four channels of the command ``name``: for one device, for all, and of both answers.
+
+    The answers' are the default ones.
+    """
     one, every = f"{ROOT}/{{device}}/command/{name}", f"{ROOT}/{DAEMON}/command/{name}"
     schema = f"command_{name}"
     return (

@@ -28,7 +28,10 @@ MAX_PACKET_BYTES: Final = 1 << 20
 
 
 class IncomingMessage(NamedTuple):
-    """A message from the broker. A named tuple, since it is built for each message of samples: faster than a dataclass."""
+    """A message from the broker.
+
+    A named tuple, because it is built for each message of samples: that is faster than a dataclass.
+    """
 
     topic: str
     payload: bytes

@@ -1,7 +1,7 @@
-"""The broker inside the process, for one machine, started by ``--broker embedded``: MQTT 3.1.1 on the loopback only.
+"""The broker inside the process, for one machine, started by ``--broker embedded``.
 
-It is amqtt behind a listener of our own, which reports a port in use as one line, takes a free port for 0, and limits
-what clients use, because that is taken from the daemon.
+It speaks MQTT 3.1.1 on the loopback only. It is amqtt behind a listener of our own, which reports a port in use as one
+line, takes a free port for 0, and limits what clients use, because that is taken from the daemon.
 """
 
 from __future__ import annotations

@@ -29,7 +29,10 @@ class ClientRefusedError(ConnectionError):
 
 
 class EmbeddedClient:
-    """The connection of one client. :meth:`log_in` must succeed before ``reader`` and ``writer`` are passed to amqtt."""
+    """The connection of one client.
+
+    :meth:`log_in` must succeed before ``reader`` and ``writer`` are passed to amqtt.
+    """
 
     def __init__(
         self,
@@ -131,9 +134,10 @@ class _PacketReader(ReaderAdapter):  # type: ignore[misc]  # amqtt has no types
         return packet
 
     def limit_silence(self, longest_s: float | None) -> None:
-        """Limit the time between two packets. In the first packet, set the keep alive to 0, so that amqtt does not limit it.
+        """Limit the time between two packets.
 
-        amqtt's own limit would cancel a read in the middle of a packet, and so lose a part of it.
+        Sets the keep alive in the first packet to 0, so that amqtt does not limit it. amqtt's own limit would cancel a
+        read in the middle of a packet, and so lose a part of it.
         """
         self._silence_s = longest_s
         packet = bytearray(self._rest)

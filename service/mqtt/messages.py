@@ -56,7 +56,9 @@ def encode(content: Mapping[str, Any]) -> bytes:
 
 
 def decode(payload: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in ``payload``; ``None`` if it holds anything else, as a message of another program may.
+    """Return the JSON object in ``payload``.
+
+    ``None`` if it holds anything else, as a message of another program may.
 
     >>> decode(b'{"state": "on"}'), decode(b"on")
     ({'state': 'on'}, None)
@@ -80,7 +82,10 @@ def iso_time(host_s: float) -> str:
 
 @singledispatch
 def event_message(event: Event, stamps: Stamps | None = None) -> OutgoingMessage:
-    """Return the message about ``event``, with the ``stamps`` of the block that caused it, if they are to be published."""
+    """Return the message about ``event``.
+
+    It has the ``stamps`` of the block that caused it, if they are to be published.
+    """
     del stamps
     raise TypeError(type(event))
 

@@ -149,7 +149,10 @@ class Outbox:
             self._mirror.change(number, None)
 
     def set_aside(self, number: int, reason: str) -> None:
-        """Remove the message ``number``, which cannot be published, and keep it apart in the file for a person to look at."""
+        """Remove the message ``number``, which cannot be published.
+
+        It is kept apart in the file for a person to look at.
+        """
         entry = self._in_flight.pop(number, None)
         if entry is not None:
             self._reject(entry, reason)

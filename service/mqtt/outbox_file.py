@@ -57,7 +57,10 @@ _PRIMARY: Final = 0xFF
 
 
 class UnavailableFileError(Exception):
-    """The file cannot be opened or written to now, but it may be later: it is locked, read-only, or the disk is full."""
+    """The file cannot be opened or written to now, but it may be later.
+
+    It is locked or read-only, or the disk is full.
+    """
 
 
 @dataclass(slots=True)

@@ -1,4 +1,7 @@
-"""The changes of the outbox on their way to its file: kept until they are written, and written again after a failure."""
+"""The changes of the outbox on their way to its file.
+
+They are kept until they are written, and written again after a failure.
+"""
 
 from __future__ import annotations
 
@@ -44,11 +47,11 @@ Change = Entry | RejectedMessage | None
 
 
 class OutboxMirror:
-    """Keeps the file at ``path`` equal to a queue, whose changes are reported by :meth:`change` and :meth:`set_dropped`.
+    """Keeps the file at ``path`` equal to a queue.
 
-    The file is opened by :meth:`write`, which also writes all changes; both never fail. ``on_stored`` takes what the
-    file held when it was opened for the first time, ``queue`` returns all messages of the queue. For the others see
-    :class:`~service.mqtt.outbox.Outbox`.
+    Changes of the queue are reported by :meth:`change` and :meth:`set_dropped`. The file is opened by :meth:`write`,
+    which also writes all changes; both never fail. ``on_stored`` takes what the file held when it was opened for the
+    first time, ``queue`` returns all messages of the queue. For the others see :class:`~service.mqtt.outbox.Outbox`.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""Guards what paho-mqtt reads from a broker: packets that are too long, or that it cannot decode, end the connection."""
+"""Guards what paho-mqtt reads from a broker.
+
+Packets that are too long, or that it cannot decode, end the connection.
+"""
 
 from __future__ import annotations
 

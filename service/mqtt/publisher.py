@@ -1,4 +1,7 @@
-"""What is published next: events from the outbox, the newest of each state, and messages that are only of use now."""
+"""Publishes events from the outbox, the newest of each state, and live messages.
+
+It decides which of them is next.
+"""
 
 from __future__ import annotations
 
@@ -45,13 +48,13 @@ _UNCONFIRMED_TOPICS: Final = 16
 
 
 class Publisher:
-    """Takes messages at any time and publishes them through one connection after another, by their delivery policies.
+    """Takes messages at any time and publishes them by their delivery policies.
 
-    A broker that leaves a message unacknowledged for ``acknowledge_s`` seconds is given up. (Whether it is alive at
-    all, its answers to pings show sooner.) An event that the broker refuses, or that is too long for it, is set aside
-    in the outbox, and a state is dropped; :attr:`problems` counts them. If the refusal may pass, the connection is
-    given up instead, and the event sent again, five times at most. ``admit`` is asked immediately before each message
-    is sent.
+    It does so through one connection after another. A broker that leaves a message unacknowledged for ``acknowledge_s``
+    seconds is given up. (Whether it is alive at all, its answers to pings show sooner.) An event that the broker
+    refuses, or that is too long for it, is set aside in the outbox, and a state is dropped; :attr:`problems` counts
+    them. If the refusal may pass, the connection is given up instead, and the event sent again, five times at most.
+    ``admit`` is asked immediately before each message is sent.
 
     After :meth:`suspect_unanswered`, messages are sent one at a time, those at QoS 0 at QoS 1, until it is known which
     one the broker does not take: see :class:`~service.mqtt.suspects.Suspects`.

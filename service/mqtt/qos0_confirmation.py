@@ -1,4 +1,7 @@
-"""Confirms messages at QoS 0, which a broker does not acknowledge: it has read them when it answers a later packet."""
+"""Confirms messages at QoS 0, which a broker does not acknowledge.
+
+The broker has read them when it answers a later packet.
+"""
 
 from __future__ import annotations
 

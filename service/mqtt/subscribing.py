@@ -1,4 +1,7 @@
-"""Subscribes to topics of a broker that may refuse some of them, not answer, or end the connection because of one."""
+"""Subscribes to topics of a broker that may refuse some of them.
+
+It may also not answer, or end the connection because of one.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A metric and its series. A row is the part of a line after the name: ``{labels} value``, or `` value`` without labels."""
+    """A metric and its series.
+
+    A row is the part of a line after the name: ``{labels} value``, or `` value`` without labels.
+    """
 
     name: str
     kind: str
@@ -33,7 +36,10 @@ def label(name: str, value: str) -> str:
 
 
 def expose(families: Iterable[Family]) -> bytes:
-    """Return the text for ``families``. Other threads may run between two of them, so an event loop need not wait for all."""
+    """Return the text for ``families``.
+
+    Other threads may run between two of them, so an event loop need not wait for all.
+    """
     parts = []
     for family in families:
         lines = [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}"]

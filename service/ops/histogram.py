@@ -10,7 +10,10 @@ from stinger.units import NS_PER_S
 
 
 class Histogram:
-    """A histogram of durations. ``bounds_s`` are the upper bounds of its buckets, in seconds; one more is above them all."""
+    """A histogram of durations.
+
+    ``bounds_s`` are the upper bounds of its buckets, in seconds; one more is above them all.
+    """
 
     __slots__ = ("_bounds_ns", "bounds_s", "counts", "sum_ns")
 

@@ -70,9 +70,10 @@ class DaemonLock:
 
 @contextmanager
 def retraining_lock(data_dir: StrPath) -> Iterator[None]:
-    """Hold the lock for retraining on ``data_dir`` while the block runs; a daemon may use the folder at the same time.
+    """Hold the lock for retraining on ``data_dir`` while the block runs.
 
-    Raises :class:`InputError` if another process holds it. The system releases the lock even if its holder is killed.
+    A daemon may use the folder at the same time. Raises :class:`InputError` if another process holds it. The system
+    releases the lock even if its holder is killed.
     """
     make_folder(data_dir)
     path = Path(data_dir) / RETRAINING_LOCK_NAME

@@ -1,4 +1,7 @@
-"""What a person can do about each alarm of the daemon, by the alarm's topic. docs/looking-after-it.md has the same texts."""
+"""What a person can do about each alarm of the daemon, by the alarm's topic.
+
+docs/looking-after-it.md has the same texts.
+"""
 
 from __future__ import annotations
 

@@ -22,9 +22,10 @@ _LOG = get_logger(__name__)
 
 
 class Notifier:
-    """Sends messages to the socket named in ``environ``; without one (no systemd, or started by hand) it sends nothing.
+    """Sends messages to the socket named in ``environ``.
 
-    No method blocks or raises: a message that cannot be sent at once is dropped, which is logged once.
+    Without one (no systemd, or started by hand) it sends nothing. No method blocks or raises: a message that cannot be
+    sent at once is dropped, which is logged once.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -57,9 +58,10 @@ class Notifier:
             self._send(f"STATUS={' '.join(text.split())}")
 
     async def run_watchdog(self, makes_progress: Callable[[], bool]) -> None:
-        """Send heartbeats until cancelled, each only if ``makes_progress`` returns True; without a watchdog, return at once.
+        """Send heartbeats until cancelled, each only if ``makes_progress`` returns True.
 
-        A stalled event loop or a lack of progress thus stops the heartbeats, and systemd restarts the daemon.
+        Without a watchdog, return at once. A stalled event loop or a lack of progress thus stops the heartbeats, and
+        systemd restarts the daemon.
         """
         if self.watchdog_s is None:
             return

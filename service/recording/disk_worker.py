@@ -24,13 +24,13 @@ _LOG = get_logger(__name__)
 
 
 class DiskWorker:
-    """Closes every recording and writes every sidecar, in a thread, so that the thread that appends never waits for a disk.
+    """Closes every recording and writes every sidecar, in a thread.
 
-    Every ``sync_interval_s`` it forces what was written to the disk, and checks whether files were deleted and whether
-    ``keep_free_bytes`` are free in ``folder``. The results are in :attr:`needs_attention`, :attr:`low_on_space` and
-    :meth:`take_failed`. The thread starts with the first file. A problem with the disk never ends it. A mistake in the
-    program is logged; if it ends the thread's work, that begins again after ``restart_s``. :meth:`supervise` returns
-    what is wrong.
+    The thread that appends thus never waits for a disk. Every ``sync_interval_s`` it forces what was written to the
+    disk, and checks whether files were deleted and whether ``keep_free_bytes`` are free in ``folder``. The results are
+    in :attr:`needs_attention`, :attr:`low_on_space` and :meth:`take_failed`. The thread starts with the first file. A
+    problem with the disk never ends it. A mistake in the program is logged; if it ends the thread's work, that begins
+    again after ``restart_s``. :meth:`supervise` returns what is wrong.
     """
 
     def __init__(

@@ -105,10 +105,10 @@ class HeldSamples:
 
 
 def restore_held(path: StrPath, recordings: Path) -> int:
-    """Make recordings of what the journal ``path`` holds, which are open, and delete it; return the number of samples.
+    """Make recordings of what the journal ``path`` holds, and delete it.
 
-    Call this while no recorder uses the folder, before what is open is recovered. Raises :class:`FileError`, and leaves
-    the journal, if a recording cannot be written.
+    The recordings are left open. Returns the number of samples. Call this while no recorder uses the folder, before
+    what is open is recovered. Raises :class:`FileError`, and leaves the journal, if a recording cannot be written.
     """
     restored = 0
     for held in read_held(path):

@@ -128,7 +128,10 @@ class RecordingFile:
         )
 
     def close(self) -> None:
-        """Close the file; a second call has no effect. Raises ``OSError`` for a delayed write that the system then failed."""
+        """Close the file; a second call has no effect.
+
+        Raises ``OSError`` for a delayed write that the system then failed.
+        """
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
             if self.torn:

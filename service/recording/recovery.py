@@ -1,4 +1,7 @@
-"""Recovery of the recordings that a killed daemon left open: each is read, and closed after its last events were found."""
+"""Recovery of the recordings that a killed daemon left open.
+
+Each is read, and closed after its last events were found.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The lock on the sidecars of a store: the daemon writes them, and so does the program in which a person marks something.
+"""The lock on the sidecars of a store.
 
-Each of them reads a sidecar, changes its own part, and writes the whole. Without a lock, one could undo what the other
-did.
+The daemon writes them, and so does the program in which a person marks something. Each of them reads a sidecar, changes
+its own part, and writes the whole. Without a lock, one could undo what the other did.
 """
 
 from __future__ import annotations

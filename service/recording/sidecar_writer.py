@@ -36,9 +36,9 @@ class DiskErrors:
         _LOG.log(logging.WARNING if self.count == 1 else logging.DEBUG, "recording_disk_error", reason=reason)
 
     def add_mistake(self, path: Path) -> None:
-        """Count and log the exception that is being handled, a mistake in the program: the sidecar ``path`` is not written.
+        """Count and log the exception that is being handled, a mistake in the program.
 
-        The next start writes it.
+        The sidecar ``path`` is not written. The next start writes it.
         """
         self.count += 1
         _LOG.exception("sidecar_not_written", path=path)

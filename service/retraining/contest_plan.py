@@ -1,4 +1,7 @@
-"""Planning the comparison of champion and challengers: which sessions are held out, and which are used for training."""
+"""Planning the comparison of champion and challengers.
+
+It decides which sessions are held out, and which are used for training.
+"""
 
 from __future__ import annotations
 

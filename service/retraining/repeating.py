@@ -11,7 +11,10 @@ from typing import NoReturn
 
 
 def repeat_forever(interval_s: float, work: Callable[[], object]) -> NoReturn:
-    """Call ``work`` now and at every multiple of ``interval_s`` from now on; times that pass while it runs are skipped."""
+    """Call ``work`` now and at every multiple of ``interval_s`` from now on.
+
+    Times that pass while it runs are skipped.
+    """
     started_s = time.monotonic()
     while True:
         work()
@@ -21,7 +24,10 @@ def repeat_forever(interval_s: float, work: Callable[[], object]) -> NoReturn:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM raise :class:`KeyboardInterrupt` in the block, as Ctrl-C does, so that cleanup runs and workers end."""
+    """Let SIGTERM raise :class:`KeyboardInterrupt` in the block, as Ctrl-C does.
+
+    Cleanup then runs, and workers end.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         del number, frame

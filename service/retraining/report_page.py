@@ -32,7 +32,10 @@ _LIMITS: Final = (
 
 
 def report_page(result: RetrainingResult, *, picture: str) -> str:
-    """Return a Markdown page about ``result``; if models were compared, it shows ``picture``, a path relative to the page."""
+    """Return a Markdown page about ``result``.
+
+    If models were compared, it shows ``picture``, a path relative to the page.
+    """
     titles = {
         Outcome.PROMOTED: f"{result.version} is the new champion",
         Outcome.KEPT: "the champion stays",

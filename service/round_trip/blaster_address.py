@@ -41,11 +41,11 @@ def resolve_address(
     find: Callable[[], list[BlasterPort]] = find_blasters,
     others: Callable[[], list[tuple[str, str]]] = all_ports,
 ) -> BlasterAddress:
-    """Return the address that ``port`` names; for ``None`` and ``auto``, the only port with the blaster's USB vendor id.
+    """Return the address that ``port`` names.
 
-    ``port`` is the path or name of a serial port, ``tcp://host:port``, or a ``serial:`` URL as for ``stinger run``.
-    Raises
-    :class:`InputError` for anything else, and if no blaster or more than one is found: then with a list of ports.
+    For ``None`` and ``auto``, it is the only port with the blaster's USB vendor id. ``port`` is the path or name of a
+    serial port, ``tcp://host:port``, or a ``serial:`` URL as for ``stinger run``. Raises :class:`InputError` for
+    anything else, and if no blaster or more than one is found: then with a list of ports.
     """
     if port is None or port.lower() == "auto":
         return BlasterAddress(path=_only_one(find(), others), found=True)

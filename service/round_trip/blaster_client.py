@@ -49,9 +49,10 @@ class _TooOldError(StingerError):
 
 
 class BlasterClient:
-    """A client for the blaster at the other end of ``link``. ``notify`` shows the user a line while a request takes long.
+    """A client for the blaster at the other end of ``link``.
 
-    Every method raises the errors of :mod:`stinger.errors`.
+    ``notify`` shows the user a line while a request takes long. Every method raises the errors of
+    :mod:`stinger.errors`.
     """
 
     def __init__(self, link: Link, *, notify: Notify, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:

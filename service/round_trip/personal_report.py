@@ -1,4 +1,7 @@
-"""Reports the result of a personalisation in the terminal, to a reader who has a blaster and does not know statistics."""
+"""Reports the result of a personalisation in the terminal.
+
+Its reader has a blaster and does not know statistics.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The result of a personalisation as a file: which models were trained, how good they are, and which pictures there are."""
+"""The result of a personalisation as a file.
+
+It holds which models were trained, how good they are, and which pictures there are.
+"""
 
 from __future__ import annotations
 

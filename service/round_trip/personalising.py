@@ -66,7 +66,10 @@ class NotYetError(StingerError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersonalModel:
-    """A model trained on the whole log, and the test of models of the same kind on parts of the log unseen in training."""
+    """A model trained on the whole log, and the test of its kind.
+
+    Tested are models trained on other parts of the log than they are tested on.
+    """
 
     spec: ModelSpec
     slot: ModelSlot
@@ -103,9 +106,10 @@ def check_enough(data: EvaluationData) -> None:
 
 
 def choose_test_folds(data: EvaluationData) -> tuple[str, tuple[Fold, ...]]:
-    """Return the folds to test on, and what they are divided by: ``session`` if several boots hold enough shots, or ``time``.
+    """Return the folds to test on, and what they are divided by.
 
-    Raises :class:`NotYetError` if the log is too short to be divided or holds too few shots (:func:`check_enough`).
+    That is ``session`` if several boots hold enough shots, else ``time``. Raises :class:`NotYetError` if the log is too
+    short to be divided or holds too few shots (:func:`check_enough`).
     """
     check_enough(data)
     large = sum(session.accepted_shots >= MIN_SHOTS for session in data.sessions)

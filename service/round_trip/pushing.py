@@ -33,7 +33,10 @@ _TOLERANCE: Final = 1.5e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Upload:
-    """A model for a ``slot`` of the blaster; ``path`` is the file that it was read from, ``data`` the bytes to upload."""
+    """A model for a ``slot`` of the blaster.
+
+    ``path`` is the file that it was read from, ``data`` the bytes to upload.
+    """
 
     slot: ModelSlot
     path: str

@@ -1,4 +1,7 @@
-"""How well a recording serves to train models: a score from 0 to 100, and warnings, as the blaster's makers' page gives them."""
+"""How well a recording serves to train models.
+
+A score from 0 to 100 and warnings, as on the page of the blaster's makers.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ FEWEST_WINDOWS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class RecordingQuality:
-    """What a recording contains. ``positives`` and ``negatives`` are its samples of each class with a complete window."""
+    """What a recording contains.
+
+    ``positives`` and ``negatives`` are its samples of each class with a complete window.
+    """
 
     minutes: float
     shots: int

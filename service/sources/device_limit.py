@@ -1,4 +1,7 @@
-"""Limits how many devices appear over MQTT: anyone who may publish can invent names, and each costs memory and files."""
+"""Limits how many devices appear over MQTT.
+
+Anyone who may publish can invent names, and each costs memory and files.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,10 @@ async def watch(
 
 
 class _Display:
-    """Shows the view: on a terminal redrawn at most ten times a second, otherwise its title and a line for each event."""
+    """Shows the view.
+
+    On a terminal it is redrawn at most ten times a second; otherwise its title and a line for each event are printed.
+    """
 
     def __init__(self, view: View, live: Live | None) -> None:
         self._view = view

@@ -1,4 +1,7 @@
-"""The view of ``stinger watch``: turns a daemon's MQTT messages into a table for a terminal and a line for each event."""
+"""The view of ``stinger watch``.
+
+It turns a daemon's MQTT messages into a table for a terminal and a line for each event.
+"""
 
 from __future__ import annotations
 

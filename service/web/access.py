@@ -1,4 +1,7 @@
-"""Who may use the page: checks host, origin and login of each request, and adds the security headers to each answer."""
+"""Who may use the page.
+
+Checks host, origin and login of each request, and adds the security headers to each answer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the pages that start long actions need: the data folder, the configuration, the ports, and the actions themselves."""
+"""What the pages that start long actions need.
+
+That is the data folder, the configuration, the ports, and the actions themselves.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Runs a command of ``stinger`` as a child process of the page: ``python -m service.web.child [--low-priority] COMMAND ...``.
+"""Runs a command of ``stinger`` as a child process of the page.
 
-The end of its standard input interrupts the command, as Ctrl-C would: when the page cancels it, and also when the
-page's process ends or is killed, because the system then closes the pipe. Progress is written to standard error, see
-:mod:`service.web.progress_lines`.
+``python -m service.web.child [--low-priority] COMMAND ...``. The end of its standard input interrupts the command, as
+Ctrl-C would: when the page cancels it, and also when the page's process ends or is killed, because the system then
+closes the pipe. Progress is written to standard error, see :mod:`service.web.progress_lines`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def _interrupt_at_end(descriptor: int, grace_s: float) -> None:
 
 
 def _paced_report() -> ProgressReport:
-    """Return a function that writes progress to standard error, at most every :data:`PACE_S` and always its first and last."""
+    """Return a function that writes progress to standard error.
+
+    It writes at most every :data:`PACE_S`, and always the first and the last.
+    """
     errors, written_s = sys.stderr, 0.0
 
     def report(label: str, done: int, of: int) -> None:

@@ -1,4 +1,7 @@
-"""The page's connection to the daemon's broker: receives the daemon's messages, sends commands and awaits their answers."""
+"""The page's connection to the daemon's broker.
+
+It receives the daemon's messages, sends commands and awaits their answers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the page knows about the daemon and its devices, from the daemon's messages. No network: it is fed messages."""
+"""What the page knows about the daemon and its devices, from the daemon's messages.
+
+No network: it is fed messages.
+"""
 
 from __future__ import annotations
 

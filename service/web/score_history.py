@@ -56,6 +56,9 @@ class ScoreHistory:
         return self._count
 
     def since(self, position: int) -> bytes:
-        """Return the points after the first ``position`` of this boot, as many as are kept, in the form of :data:`POINT`."""
+        """Return the points after the first ``position`` of this boot, as many as are kept.
+
+        They have the form of :data:`POINT`.
+        """
         first = max(position, self._count - _CAPACITY, 0)
         return self._points[np.arange(first, self._count) % _CAPACITY].tobytes()

@@ -1,4 +1,7 @@
-"""A recording with the output of one or two models over it, its shots, the wheels and the marks, as the page shows them."""
+"""A recording with the output of one or two models over it, as the page shows it.
+
+It has its shots, the wheels and the marks.
+"""
 
 from __future__ import annotations
 
@@ -134,9 +137,9 @@ def score_stored(
     part: int = 0,
     part_samples: int = PART_SAMPLES,
 ) -> ScoredRecording:
-    """Read a part of the recording ``path`` and score it with a model of ``registry``, and with the ``compared`` one, if any.
+    """Read a part of the recording ``path`` and score it with a model of ``registry``.
 
-    Parts have ``part_samples`` samples.
+    With ``compared``, score it with that model as well. Parts have ``part_samples`` samples.
 
     Takes up to a second: not for an event loop. Raises :class:`InputError` for a recording, part or model that cannot
     be read.

@@ -80,7 +80,10 @@ def promote(registry: Registry, version_id: str) -> None:
 
 
 def roll_back(registry: Registry) -> str:
-    """Make the champion's predecessor the champion again; return its id. Raises :class:`InputError` if there is none."""
+    """Make the champion's predecessor the champion again, and return its id.
+
+    Raises :class:`InputError` if there is none.
+    """
     return registry.roll_back(why=BY_HAND).id
 
 
@@ -115,7 +118,9 @@ def in_time_text(metrics: Mapping[str, Any]) -> str:
 
 
 def false_spin_ups_text(metrics: Mapping[str, Any]) -> str:
-    """Return the rate of false spin-ups in a model's metrics, with its interval; empty if it was not measured on streams.
+    """Return the rate of false spin-ups in a model's metrics, with its interval.
+
+    Empty if the model was not measured on streams.
 
     >>> false_spin_ups_text({"minutes": 10.0, "false_per_minute": 0.3})
     '3 in 10.00 min, 0.30 a minute (0.06 to 0.88)'

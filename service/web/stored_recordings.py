@@ -68,7 +68,10 @@ def list_rows(recordings: Path) -> list[RecordingRow]:
 
 
 def names_of(recordings: Path) -> tuple[Path, ...]:
-    """Return the paths of the recordings below the folder ``recordings``, without opening any: to see whether some are new."""
+    """Return the paths of the recordings below the folder ``recordings``, to see whether some are new.
+
+    None is opened.
+    """
     return list_files(recordings).recordings
 
 

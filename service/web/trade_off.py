@@ -1,6 +1,7 @@
-"""The trade-off of a model on the recordings here: shots in time against false spin-ups and duty, at every threshold.
+"""The trade-off of a model on the recordings here.
 
-``stinger evaluate`` measures it and ``stinger calibrate`` stores a threshold, each as a child process of the page.
+Shots in time against false spin-ups and duty, at every threshold. ``stinger evaluate`` measures it and ``stinger
+calibrate`` stores a threshold, each as a child process of the page.
 """
 
 from __future__ import annotations

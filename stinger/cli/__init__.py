@@ -1,4 +1,7 @@
-"""The ``stinger`` command. Each subcommand lives in the room it belongs to and is imported only when it is called."""
+"""The ``stinger`` command.
+
+Each subcommand is defined in the room that it belongs to, and is imported when it is called.
+"""
 
 from stinger.cli.group import main
 

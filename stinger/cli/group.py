@@ -145,7 +145,11 @@ class LazyGroup(SuggestingGroup):
             raise _in_one_line(error) from error
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run the command line. What it prints controls no terminal, and an output that is full or closed is no traceback."""
+        """Run the command line.
+
+        Control characters in what it prints are shown, not carried out. An output that is full or closed gives no
+        traceback.
+        """
         sys.excepthook = show_exception
         try:
             with guarded_output():

@@ -13,7 +13,10 @@ def warn(line: str) -> None:
 
 
 def warn_of_repairs(log: Log) -> None:
-    """Print a warning for each kind of repair that was needed to read ``log``, and a line for each recording with marks."""
+    """Print a warning for each kind of repair that was needed to read ``log``.
+
+    A line for each recording with marks follows.
+    """
     for message in log.repairs.messages():
         warn(f"{log.path}: {message}")
     for message in log.marked_texts():

@@ -1,7 +1,8 @@
-"""Standard output and error while a command runs: nothing in what is printed controls a terminal, and printing cannot fail.
+"""Standard output and error while a command runs.
 
-Names of files and devices, notes, metadata of models and messages of other programs come from outside. They may hold
-escape sequences, and characters that the terminal's encoding lacks.
+Nothing in what is printed controls a terminal, and printing cannot fail. Names of files and devices, notes, metadata of
+models and messages of other programs come from outside. They may hold escape sequences, and characters that the
+terminal's encoding lacks.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def guarded_output() -> Iterator[None]:
 
 
 def show_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback to standard error, as ``sys.excepthook`` does: the text of an exception may come from outside."""
+    """Print a traceback to standard error, as ``sys.excepthook`` does.
+
+    Control characters are shown: the text of an exception may come from outside.
+    """
     if sys.stderr is not None:
         with suppress(OSError):
             sys.stderr.write(printable("".join(format_exception(kind, error, trace)), keep="\n\t"))

@@ -21,7 +21,9 @@ _PRINTABLE: Final = frozenset(range(0x20, 0x7F))
 
 
 def foreign_format(data: bytes) -> str | None:
-    r"""Return what ``data`` is and what to do, as the end of an error message; ``None`` if it is none of these formats.
+    r"""Return the foreign format of ``data`` and what to do, as the end of an error message.
+
+    ``None`` if it is none of these formats.
 
     >>> foreign_format(b"\x1f\x8b\x08")
     "is compressed (gzip): unpack it first, such as with 'gunzip'"

@@ -94,9 +94,10 @@ def _places(places: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Log:
-    """One log file: its samples ``(n,)`` in the order of the file (n >= 1), and the recordings that they are split into.
+    """The content of one log file.
 
-    Neither contains what :class:`Repairs` lists as left out.
+    ``samples`` ``(n,)`` are in the order of the file (n >= 1), and are split into ``recordings``. Neither contains what
+    :class:`Repairs` lists as left out.
     """
 
     path: str

@@ -30,9 +30,9 @@ def times_follow(first_ms: npt.NDArray[np.uint32], second_ms: npt.NDArray[np.uin
 
 
 class RecordPositions:
-    """For each byte of ``data``, at least 17: whether a record can begin there. Needs about 6 bytes of memory a byte.
+    """For each byte of ``data``, at least 17: whether a record can begin there.
 
-    ``stretch`` bytes are looked at together, a multiple of 17.
+    Needs about 6 bytes of memory for each byte. ``stretch`` bytes are looked at together, a multiple of 17.
     """
 
     def __init__(self, data: bytes, *, stretch: int = STRETCH) -> None:

@@ -60,7 +60,9 @@ class Table:
 
 
 def with_newlines(data: bytes) -> bytes:
-    r"""Return a text whose lines end with a newline, and of the same length, where some end with a carriage return alone.
+    r"""Return the text with a newline at the end of each line.
+
+    Its length stays the same: a carriage return alone becomes a newline.
 
     >>> with_newlines(b"a\rb\r\r\nc\r\n")
     b'a\nb  \nc \n'

@@ -88,12 +88,12 @@ class FrameBlock:
 
 
 class FrameDecoder:
-    """Finds every intact frame in a stream, whatever bytes are between: damage costs only the frames that it touches.
+    """Finds every intact frame in a stream, whatever bytes are between them.
 
-    Counters since the start: ``frames`` delivered; frames ``lost``, by the sequence numbers; frames ``out_of_order``
-    (numbered at or behind the last one: repeated, late, or from a device that restarted); and stretches of bytes
-    ``corrupted`` that were neither frame nor text. ``telnet_escaped`` counts damaged frames that would be intact if
-    each doubled byte 0xFF were one, as telnet sends it.
+    Damage costs only the frames that it touches. Counters since the start: ``frames`` delivered; frames ``lost``, by
+    the sequence numbers; frames ``out_of_order`` (numbered at or behind the last one: repeated, late, or from a device
+    that restarted); and stretches of bytes ``corrupted`` that were neither frame nor text. ``telnet_escaped`` counts
+    damaged frames that would be intact if each doubled byte 0xFF were one, as telnet sends it.
     """
 
     def __init__(self) -> None:

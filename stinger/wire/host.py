@@ -35,7 +35,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Exchange(ABC, Generic[T_co]):
-    """One command and its answer. ``other_lines`` holds the last fifty received lines that are not part of the answer."""
+    """One command and its answer.
+
+    ``other_lines`` holds the last fifty received lines that are not part of the answer.
+    """
 
     timeout_s: float = 5.0
 
@@ -85,7 +88,10 @@ class Exchange(ABC, Generic[T_co]):
 
 
 class DumpLog(Exchange[bytes]):
-    """``MLDUMP``: fetch the log as the bytes of a ``.bin`` file. Memory grows with what is received, not what is announced."""
+    """``MLDUMP``: fetch the log as the bytes of a ``.bin`` file.
+
+    Memory grows with what is received, not with what is announced.
+    """
 
     def __init__(self) -> None:
         super().__init__(commands.DUMP)
@@ -184,7 +190,10 @@ class CountSamples(_LineExchange[int]):
 
 
 class UploadModel(_LineExchange[bool]):
-    """``MLMODEL_PUT``: store the bytes of an MLMD file in a slot; the blaster replaces the old file once all have arrived."""
+    """``MLMODEL_PUT``: store the bytes of an MLMD file in a slot.
+
+    The blaster replaces the old file once all bytes have arrived.
+    """
 
     timeout_s = commands.UPLOAD_TIMEOUT_S + 2.0  # the blaster times out first, and sends the reason
 
@@ -242,7 +251,10 @@ class DeleteModels(_Confirmed):
 
 
 class ReadModelStatus(_LineExchange[ModelStatus]):
-    """``MLMODEL_INFO``: ask which models are in use. From firmware that prints no fingerprints, silence ends the answer."""
+    """``MLMODEL_INFO``: ask which models are in use.
+
+    From firmware that prints no fingerprints, silence ends the answer.
+    """
 
     timeout_s = 1.0
 

@@ -1,4 +1,7 @@
-"""The text stream of older firmware: lines ``ax;ay;az;gx;gy;gz;trigger``, 1600 per second, without time or checksum."""
+"""The text stream of older firmware.
+
+It has 1600 lines ``ax;ay;az;gx;gy;gz;trigger`` per second, without time or checksum.
+"""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ class Packet(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """A fault that is active from ``start`` for ``duration`` seconds, and again every ``every`` seconds (0: only once).
+    """A fault that is active from ``start`` for ``duration`` seconds.
 
-    Times are seconds of the device's schedule, counted from the first sample. Raises :class:`InputError` for invalid
-    values.
+    It is active again every ``every`` seconds (0: only once). Times are seconds of the device's schedule, counted from
+    the first sample. Raises :class:`InputError` for invalid values.
     """
 
     start: float = 0.0

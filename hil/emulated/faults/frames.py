@@ -1,4 +1,7 @@
-"""Faults of single frames on the wire: lost, duplicated, reordered or damaged frames, and foreign bytes between them."""
+"""Faults of single frames on the wire.
+
+Lost, duplicated, reordered or damaged frames, and foreign bytes between them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a page shows of a long action: its step, the time left, its output, a button to cancel it, and how it ended."""
+"""What a page shows of a long action.
+
+Its step, the time left, its output, a button to cancel it, and how it ended.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The page of the installation's health: alarms and what to do, broker, disk, versions, and where the metrics are."""
+"""The page of the installation's health.
+
+It shows alarms and what to do, broker, disk, versions, and where the metrics are.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What all pages have in common: heading, navigation, style, and the line that shows whether daemon and broker are there."""
+"""What all pages have in common.
+
+Heading, navigation, style, and the line that shows whether daemon and broker are there.
+"""
 
 from __future__ import annotations
 

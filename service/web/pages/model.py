@@ -1,4 +1,7 @@
-"""The page of one model: how it was made and measured, its trade-off with an operating point to drag, and storing that."""
+"""The page of one model: how it was made and measured, and its trade-off.
+
+An operating point can be dragged along the trade-off, and stored.
+"""
 
 from __future__ import annotations
 
