@@ -72,7 +72,7 @@ def parse_storage_url(text: str) -> StorageUrl:
     scheme, path = match[1], match[2].rstrip("/")
     if "@" in path.partition("/")[0]:
         raise InputError(
-            "credentials do not belong into the URL of a storage: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a "
+            "credentials do not belong in the URL of shared storage: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a "
             "profile"
         )
     parts = path.split("/")

@@ -54,8 +54,8 @@ def read_others(
     """Return the sessions of the logs at ``paths``, also in shared storage, and these logs.
 
     Sessions have other names and numbers of shots than those of ``own``. Those that share samples with ``own`` are left
-    out, with a warning.
-    Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is not at 100 Hz, and if none is left.
+    out, with a warning. Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is not at 100 Hz,
+    and if none is left.
     """
     logs = read_logs(paths, bar=progress_bar, warn=warn, rate_hz=rate_hz, every=every)
     for log in logs:

@@ -11,7 +11,7 @@ import numpy as np
 from onnx import TensorProto
 
 from models.graph.builder import GraphBuilder
-from models.graph.samples import FeatureNodes, add_both, add_sizes
+from models.graph.samples import FeatureNodes, add_channels_and_changes, add_sizes
 
 _ACCEL, _GYRO, _JERK = 0, 1, 2
 """Signals of :func:`add_sizes`."""
@@ -46,7 +46,7 @@ def add_invariant(graph: GraphBuilder, *, rich: bool) -> FeatureNodes:
         _crossings(graph, jerk),
     ]
     if rich:
-        both = add_both(graph)
+        both = add_channels_and_changes(graph)
         parts.append(_deviation(graph, _channels(graph, both, 3, 6)))
         parts.append(_deviation(graph, _rows(graph, _channels(graph, both, 6, 9), 1, width)))
     count = 22 if rich else 16

@@ -16,7 +16,7 @@ from onnx import TensorProto
 
 from models.feature_sets import KERNEL_DILATIONS, KERNEL_LENGTH, KERNEL_THRESHOLDS, KERNELS
 from models.graph.builder import GraphBuilder
-from models.graph.samples import FeatureNodes, add_both, add_sizes
+from models.graph.samples import FeatureNodes, add_channels_and_changes, add_sizes
 
 KERNEL_CHANNELS: Final = 16
 """Channels that kernels choose from: the six axes, their changes, and the sizes of both sensors and of their
@@ -76,7 +76,7 @@ def add_kernel_channels(graph: GraphBuilder) -> str:
     values below :data:`COMPRESSED_FROM` nearly as they are, and turns larger ones to logarithms: a hard knock does not
     drown what came before it.
     """
-    joined = graph.add("Concat", add_both(graph), add_sizes(graph), axis=2)
+    joined = graph.add("Concat", add_channels_and_changes(graph), add_sizes(graph), axis=2)
     scaled = graph.add("Div", joined, graph.constant(COMPRESSED_FROM, np.float64))
     compressed = graph.add("Asinh", graph.add("Cast", scaled, to=TensorProto.FLOAT))
     # The mean in float64: in float32 its last digit would depend on the number of windows, and with it a share above a

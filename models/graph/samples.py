@@ -67,7 +67,7 @@ def add_square_sums(graph: GraphBuilder) -> str:
     return _add_sums(graph, _add_squares(graph), len(CHANNELS), factor=graph.window_samples)
 
 
-def add_both(graph: GraphBuilder) -> str:
+def add_channels_and_changes(graph: GraphBuilder) -> str:
     """Add each channel and its change since the sample before: ``(n, w, 12) float64``.
 
     The change of the first sample is 0.
@@ -79,7 +79,7 @@ def add_both(graph: GraphBuilder) -> str:
 
 def add_sizes(graph: GraphBuilder) -> str:
     """Add the magnitudes of both sensors, and the sizes of the changes of both: ``(n, w, 4) float64``."""
-    by_sensor = graph.add("Reshape", add_both(graph), graph.axes(0, graph.window_samples, 4, 3))
+    by_sensor = graph.add("Reshape", add_channels_and_changes(graph), graph.axes(0, graph.window_samples, 4, 3))
     return graph.add("ReduceL2", by_sensor, graph.axes(3), keepdims=0)
 
 

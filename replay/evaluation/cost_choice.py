@@ -57,10 +57,9 @@ def least_cost(
 ) -> int | None:
     """Return the position of the parameters with the least cost within ``budget``.
 
-    Only the ``chosen`` blocks count. By default, over all blocks.
-
-    If several are equal, it is the one with the highest threshold. ``None`` if none is within the budget, and if none
-    of those has a shot in time: wheels that never turn would keep to any budget.
+    Only the ``chosen`` blocks count, by default all. If several are equal, it is the one with the highest threshold.
+    ``None`` if none is within the budget, and if none of those has a shot in time: wheels that never turn would keep to
+    any budget.
     """
     if chosen is None:
         chosen = np.ones(blocks.part.size, dtype=bool)

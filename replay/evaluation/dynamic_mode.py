@@ -36,10 +36,10 @@ class DynamicMode:
 
     ``at_shot`` are the mean, and the 5th, 50th and 95th percentile, at an accepted shot; ``None`` without one.
     ``by_chance`` is the mean over time: the mean at a random moment. ``in_time`` are the accepted shots for which the
-    speed was at least
-    :data:`NEARLY_FULL`, without interruption, from ``min_lead_ms`` before the shot; ``in_time_by_chance`` is the fraction of
-    samples at which a shot would be in time. ``turning`` is the fraction of time in which the wheels turn at all.
-    Speeds are those that the blaster sets: real wheels follow within about 100 ms.
+    speed was at least :data:`NEARLY_FULL`, without interruption, from ``min_lead_ms`` before the shot;
+    ``in_time_by_chance`` is the fraction of samples at which a shot would be in time. ``turning`` is the fraction of
+    time in which the wheels turn at all. Speeds are those that the blaster sets: real wheels follow within about 100
+    ms.
     """
 
     idle_rpm: int

@@ -35,11 +35,10 @@ _WRITTEN_WITHIN_S: Final = 10.0
 def change_marks(recording: Path, position: int, change: Callable[[Marks], Marks]) -> Marks:
     """Apply ``change`` to the marks of the recording at ``position`` in the file ``recording``; return the new ones.
 
-    They are written into its sidecar, which is created if it is missing, also while the daemon writes the recording.
-    A recording that had no sidecar and that nobody writes to is also marked as closed: a daemon would do that only when it
-    starts next. Raises
-    :class:`FileError` for a recording that does not exist, and for a sidecar that is damaged or cannot be written, and
-    :class:`InputError` for marks that cannot be.
+    They are written into its sidecar, which is created if it is missing, also while the daemon writes the recording. A
+    recording that had no sidecar and that nobody writes to is also marked as closed: a daemon would do that only when
+    it starts next. Raises :class:`FileError` for a recording that does not exist, and for a sidecar that is damaged or
+    cannot be written, and :class:`InputError` for marks that cannot be.
     """
     path = sidecar_path(recording)
     with _lock(recording):

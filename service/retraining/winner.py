@@ -16,8 +16,7 @@ def train_winner(result: RetrainingResult, winner: Contender, runner: TaskRunner
     """Train a model like ``winner`` on all data of ``result``; return it, and warnings about the fit.
 
     Its file holds the threshold with the least cost within the budget, and the winner's metrics on the held-out
-    sessions at it. Raises
-    :class:`~stinger.errors.InputError` if the model is too large for a file.
+    sessions at it. Raises :class:`~stinger.errors.InputError` if the model is too large for a file.
     """
     assert winner.within is not None
     options = result.config.retrain.row_options()

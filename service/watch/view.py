@@ -49,7 +49,9 @@ _NAME_LEAST: Final = 6
 right.
 """
 _COLUMNS_LEAST: Final = 4
+"""This many columns are shown however narrow the terminal is."""
 _WITHOUT_TENTHS: Final = 100
+"""Values from this one on are shown without tenths."""
 _ENDLESS: Final = Console(width=10_000, file=io.StringIO())
 """A console only for measuring widths."""
 
@@ -190,7 +192,7 @@ def _row(name: str, device: _Device, strip_width: int) -> tuple[RenderableType, 
     latency = f"{_tenths(telemetry.number('latency_p50_ms'))} / {_tenths(telemetry.number('latency_p99_ms'))}"
     return (
         name,
-        Text(device.link or "?"),  # not a str, in which rich would obey what is in brackets
+        Text(device.link or "?"),  # not a str, in which rich would take what is in brackets for markup
         Text("● on", style="bold red") if device.wheels_on else Text("○ off", style="dim"),
         f"{strip} {'----' if probability is None else f'{probability:.2f}'}",
         f"{device.shots}{f' +{device.bursts}' if device.bursts else ''}",

@@ -124,7 +124,7 @@ class DaemonState:
 
     def _take_telemetry(self, state: DeviceState, content: Content) -> None:
         state.telemetry = content
-        # Of another daemon, or of a broker that retains no messages.
+        # A rate shows that samples arrive, also where no link message came: some brokers retain none.
         if state.link == UNKNOWN and content.number("rate_hz"):
             state.link = STREAMING
         state.wheels_on = content.flag("wheels_on")

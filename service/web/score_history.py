@@ -28,7 +28,7 @@ class ScoreHistory:
         self._newest_ms = -1
         self._decision = Decision()
         self.boot = 0
-        """Increases whenever the device's clock starts over: what was read before then is of another time."""
+        """Increases whenever the device's clock starts over: points that were read before have times of the earlier clock."""
 
     def add(self, first_ms: int, period_ms: int, probabilities: Sequence[float | None]) -> None:
         """Add scores, ``None`` for a sample without one. Ignores those whose time no device can have."""

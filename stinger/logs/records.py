@@ -24,7 +24,7 @@ _ZEROS: Final = re.compile(rb"\0{%d,}" % SAMPLE_BYTES)
 _NO_CHAIN_MAX: Final = 10
 """A file with more records than this is not a log unless some of them follow each other."""
 _SEARCHED_ZEROS: Final = 256
-"""As many zeros at the end of a file are searched for records; more of them cannot be any."""
+"""Zeros after the last other byte in which records are searched for; the zeros after these are none for certain."""
 TORN_ZEROS: Final = 3
 """A record in front of zeros whose last bytes are zero as well, gz and trigger, was written in part only."""
 
@@ -33,7 +33,7 @@ TORN_ZEROS: Final = 3
 class CutBytes:
     """Bytes of a file that are not part of any sample: ``size`` bytes from ``at``.
 
-    ``zero``: all of them are 0, and they are a record or more.
+    ``zero`` is whether they are a run of zeros, at least as long as a record.
     """
 
     at: int
