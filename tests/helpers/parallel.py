@@ -37,8 +37,12 @@ _gives_way: Final = pytest.StashKey[bool]()
 PROGRAMS: Final = ("tests/deploy/", "tests/integration/", "tests/hil/cli/", "tests/service/cli/", "tests/test_")
 """Where most tests start programs; this and the next are beginnings of paths below the root of the checkout."""
 
-BUSY: Final = ("tests/integration/test_retraining.py", "tests/service/retraining/", "tests/replay/", "tests/models/")
-"""Where tests train models or draw many pictures. Those with the longest modules first: short ones let all workers end
+BUSY: Final = (
+    *("tests/integration/test_retraining.py", "tests/service/retraining/test_attempt.py", "tests/replay/cli/"),
+    *("tests/models/test_trial.py", "tests/models/test_graph.py", "tests/models/storage/test_folder.py"),
+    *("tests/service/retraining/", "tests/replay/", "tests/models/"),
+)
+"""Where tests train models or draw many pictures. The longest modules come first: short ones let all workers end
 together.
 """
 
