@@ -6,11 +6,15 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError, sync_playwright
 
 from tests.service.web.stage import PATIENCE_MS, Stage
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+# Without a GPU, all that draws is done by the processor. Each process for a page, and each that waits for a next page,
+# costs the start of a JavaScript engine.
+OPTIONS = ("--no-sandbox", "--disable-gpu", "--process-per-site", "--renderer-process-limit=1")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +23,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         yield browser
         browser.close()
 
@@ -37,18 +41,40 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stage.close()
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser's profile; at the end, the test fails if a page in it had an error, or asked another host for something."""
+@pytest.fixture(scope="module")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser's profile, so that the scripts and styles of the pages are loaded once for a module."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE_MS)
-    problems: list[str] = []
-    context.on("weberror", lambda error: problems.append(f"error: {error.error}"))
-    context.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
-    hosts: set[str] = set()
-    context.on("request", lambda request: hosts.add(request.url.split("/")[2]) if "://" in request.url else None)
     yield context
     context.close()
+
+
+@pytest.fixture
+def context(profile: BrowserContext) -> Iterator[BrowserContext]:
+    """The profile, without cookies; at the end, the test fails if a page had an error, or asked another host for something."""
+    problems: list[str] = []
+    hosts: set[str] = set()
+
+    def note_error(error: WebError) -> None:
+        problems.append(f"error: {error.error}")
+
+    def note_line(line: ConsoleMessage) -> None:
+        problems.extend([line.text] if "Content Security Policy" in line.text else [])
+
+    def note_host(request: Request) -> None:
+        hosts.update([request.url.split("/")[2]] if "://" in request.url else [])
+
+    profile.on("weberror", note_error)
+    profile.on("console", note_line)
+    profile.on("request", note_host)
+    yield profile
+    for page in profile.pages:
+        page.close()
+    profile.clear_cookies()
+    profile.remove_listener("weberror", note_error)
+    profile.remove_listener("console", note_line)
+    profile.remove_listener("request", note_host)
     assert problems == []
     assert all(host.startswith("127.0.0.1:") for host in hosts), hosts
 
