@@ -35,6 +35,8 @@ def test_after_them():
     pass
 """
 
+PLUGINS = ("-p", "xdist", "-p", "pytest_asyncio", "-p", "pytest_timeout")
+
 INCONCLUSIVE = """
 import pytest
 
@@ -44,11 +46,17 @@ def test_of_time(number):
 """
 
 
+@pytest.fixture(autouse=True)
+def _few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the suites that the tests run load only the plugins that they name."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="without SIGALRM a test that hangs ends its worker")
 def test_hanging_test_fails_and_its_fixtures_clean_up(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(HANGS)
-    result = pytester.runpytest_subprocess("-n", "1", "-rA")
+    result = pytester.runpytest_subprocess(*PLUGINS, "-n", "1", "-rA")
     result.assert_outcomes(passed=1, failed=2)
     assert result.stdout.str().count("ended the child") == 2
 
@@ -68,10 +76,10 @@ BUSY_MACHINE: Final = (0.0, 1000.0, 0.0)
 def test_more_than_a_few_inconclusive_tests_fail_unless_other_programs_keep_the_machine_busy(
     pytester: pytest.Pytester, load: tuple[float, ...], workers: int, count: int, failed: int
 ) -> None:
-    pytester.makeini(f"[pytest]\npythonpath = {ROOT}\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makeini(f"[pytest]\npythonpath = {ROOT}\n")
     pytester.makeconftest(f'import os; os.getloadavg = lambda: {load}\npytest_plugins = ["tests.helpers.inconclusive"]')
     pytester.makepyfile(INCONCLUSIVE.format(count=count))
-    result = pytester.runpytest_subprocess("-n", str(workers))
+    result = pytester.runpytest_subprocess("-p", "xdist", "-n", str(workers))
     result.assert_outcomes(skipped=count - failed, failed=failed)
     assert result.ret == (pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.OK)
 

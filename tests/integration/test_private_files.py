@@ -14,7 +14,7 @@ from models.factory import factory_model_bytes
 from models.synthetic.session import synthesise
 from stinger.cli import main
 from stinger.logs.writing import write_log
-from tests.helpers.cli import run_stinger
+from tests.helpers.cli import invoke, run_stinger
 from tests.helpers.daemons import daemon
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
@@ -29,8 +29,8 @@ def modes(folder: Path) -> Iterator[tuple[str, int]]:
 def add_model(folder: Path) -> str:
     """Add a model to the registry in ``folder / "data"`` and return its version."""
     (folder / "model.onnx").write_bytes(factory_model_bytes())
-    added = run_stinger("models", "add", folder / "model.onnx", "--data-dir", folder / "data")
-    assert added.returncode == 0, added.stderr
+    added = invoke("models", "add", folder / "model.onnx", "--data-dir", folder / "data")
+    assert added.exit_code == 0, added.output
     return added.stdout.split()[-1]
 
 
@@ -42,7 +42,7 @@ def play(folder: Path, *arguments: str) -> str:
     with daemon(folder, "--source", source, "--broker", "embedded:0", "--model", "factory", *arguments) as process:
         assert process.end() == 0, process.log_text()
     version = add_model(folder)
-    assert run_stinger("models", "promote", version, "--data-dir", folder / "data").returncode == 0
+    assert invoke("models", "promote", version, "--data-dir", folder / "data").exit_code == 0
     return process.log_text()
 
 

@@ -20,7 +20,9 @@ from stinger.logs.writing import write_log
 from stinger.wording import printable
 from tests.helpers.cli import STINGER
 from tests.helpers.patience import PATIENCE_S
+from tests.helpers.synthetic import synthetic_samples
 
+FEW_PICTURES = ("--max-shots", "1", "--dpi", "40")
 EVIL = b"bad\xff\x1b]0;owned\x07\xe2\x80\xaename.bin"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
@@ -148,12 +150,15 @@ def test_a_current_folder_that_was_deleted_is_no_traceback(log: Path) -> None:
 )
 def test_pictures_reports_and_data_sets_of_a_log_whose_name_is_no_utf8_and_looks_like_a_formula(tmp_path: Path) -> None:
     name = os.fsdecode(b"x$\xff\\frac$")
-    write_log(tmp_path / f"{name}.bin", synthesise(minutes=2, seed=1))
+    write_log(tmp_path / f"{name}.bin", synthetic_samples(2000, 6))
     (tmp_path / f"{name}.onnx").write_bytes(factory_model_bytes())
     for arguments in (
-        ("explore", f"{name}.bin", "--export-dataset", "--outdir", f"{name}-explored"),
+        ("explore", f"{name}.bin", "--export-dataset", "--outdir", f"{name}-explored", *FEW_PICTURES),
         ("evaluate", f"{name}.bin", "--model-file", f"{name}.onnx", "--outdir", f"{name}-evaluated"),
-        ("plot", "--csv", f"{name}.bin", "--train-dir", f"{name}-explored/train", "--outdir", f"{name}-plotted"),
+        (
+            *("plot", "--csv", f"{name}.bin", "--model", "logreg", "--features", "summary", *FEW_PICTURES),
+            *("--train-dir", f"{name}-explored/train", "--outdir", f"{name}-plotted"),
+        ),
     ):
         ended = subprocess.run(
             [*STINGER, *arguments], cwd=tmp_path, capture_output=True, check=False, timeout=3 * PATIENCE_S
