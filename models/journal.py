@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from stinger.files import os_errors, read_bytes
+from stinger.files import os_errors, read_bytes, regular_opener
 
 CHAMPION_CHANGES: Final = ("promote", "rollback")
 """Actions that change the champion."""
@@ -40,7 +40,7 @@ class Journal:
     def add(self, action: str, values: Mapping[str, Any]) -> None:
         """Append an entry for ``action``, in the file when this returns. Raises :class:`FileError`."""
         entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "action": action, **values}
-        with os_errors(self._path), open(self._path, "ab+") as file:
+        with os_errors(self._path), open(self._path, "ab+", opener=regular_opener) as file:
             # Ends a line that a crash left incomplete, so that the new line is separate.
             if file.tell():
                 file.seek(-1, os.SEEK_END)

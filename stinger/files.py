@@ -5,6 +5,7 @@ Errors of the operating system become one line, and a failed write leaves nothin
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -55,6 +56,21 @@ def open_regular(path: StrPath) -> FileIO:
             file.close()
             raise FileError(path, "is not a regular file")
         return file
+
+
+def regular_opener(path: StrPath, flags: int) -> int:
+    """Open a regular file, or create it; an ``opener`` for :func:`open`.
+
+    Raises ``OSError``, also for a pipe or a device: opening one, or writing to it, may wait for ever.
+    """
+    flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
+    if Path(path).exists() and not Path(path).is_file():  # opening some devices has effects of its own
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+    fd = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+    return fd
 
 
 def home_resolved(path: StrPath) -> Path:

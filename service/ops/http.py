@@ -29,6 +29,8 @@ _MAX_CONNECTIONS: Final = 32
 _MAX_LOCAL_CONNECTIONS: Final = 8
 """On top of the others: kept for this machine's own checks, such as a container's."""
 _POLL_S: Final = 0.1
+_WORDS_OF_HTTP_0_9: Final = 2
+_TOO_SLOW: Final = b"HTTP/1.0 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TEXT: Final = "text/plain; charset=utf-8"
 _LOG = get_logger(__name__)
 
@@ -100,6 +102,13 @@ class _Connection:
     asked: bool = False
     """Whether its request has been received."""
 
+    def end(self) -> None:
+        """Disconnect a client that has taken too long; one that has sent no whole request is answered that."""
+        if not self.asked:
+            with suppress(OSError):
+                self.socket.send(_TOO_SLOW, getattr(socket, "MSG_DONTWAIT", 0))
+        self.disconnect()
+
     def disconnect(self) -> None:
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
@@ -149,7 +158,7 @@ class _Server(ThreadingHTTPServer):
         with self._lock:
             for connection in self._connections.values():
                 if connection.ends_s < now_s:
-                    connection.disconnect()
+                    connection.end()
 
     def on_request(self, request: socket.socket) -> None:
         """Note that a client has sent its request: clients that have not are disconnected first."""
@@ -194,10 +203,20 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+    raw_requestline: bytes
     timeout = REQUEST_S
     server_version = "stinger"
     default_request_version = "HTTP/1.0"  # with the base class's 0.9, a malformed request is answered without a status
     sys_version = ""
+
+    def parse_request(self) -> bool:
+        """Parse the request; refuse one of HTTP/0.9, which has no version, at once: it has no blank line to wait for."""
+        if len(self.raw_requestline.split()) == _WORDS_OF_HTTP_0_9:
+            self.requestline, self.command = str(self.raw_requestline, "iso-8859-1").rstrip("\r\n"), ""
+            self.request_version, self.close_connection = self.default_request_version, True
+            self.send_error(HTTPStatus.BAD_REQUEST, "HTTP/0.9 is not supported: end the first line with HTTP/1.1")
+            return False
+        return super().parse_request()
 
     def do_GET(self) -> None:
         self.server.on_request(self.connection)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.base.source import Block
+from service.recording.disk_alarm import STEADY_S
 from service.recording.recording_file import RecordingFile
 from service.recording.sidecar import RecordingNote, Sidecar
 from service.recording.store import storable_time
@@ -24,6 +25,10 @@ class DeviceRecording:
     """The open recording; while :attr:`retry_s` is not 0, nothing is written to it."""
     retry_s: float = 0.0
     """While the disk refuses: when to try again, on the monotonic clock. Else 0."""
+    resumed_s: float | None = None
+    """When the disk took a block again after it had refused, on the monotonic clock, if it has not refused since."""
+    relapses: int = 0
+    """How many times in a row it refused again soon after that: so often the time until the next attempt doubles."""
     last_read_ns: int = 0
     """:attr:`Block.read_ns` of the last block that was written."""
     lost: int = 0
@@ -55,6 +60,12 @@ class DeviceRecording:
         self.notes = ()
         self.file = file
         return file
+
+    def note_refusal(self, now_s: float) -> None:
+        """Count a relapse if the disk, which refuses as of ``now_s``, had only just taken a block again."""
+        if self.resumed_s is not None:
+            self.relapses = self.relapses + 1 if now_s - self.resumed_s < STEADY_S else 0
+            self.resumed_s = None
 
     def count_lost(self, count: int) -> None:
         """Count samples that could not be written, for the sidecar of the open recording or of the next one."""

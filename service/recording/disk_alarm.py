@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from service.base.logs import get_logger
 from stinger.device_name import DeviceName
 
+STEADY_S: Final = 60.0
+"""A disk that refuses again within this time after it has recovered fails in turns."""
 _LOG = get_logger(__name__)
 
 
@@ -23,12 +26,20 @@ class RecorderAlarm:
 
 
 class DiskAlarm:
-    """Active from the first device that cannot be recorded until every device can be recorded again."""
+    """Active from the first device that cannot be recorded until every device can be recorded again.
 
-    def __init__(self, on_change: Callable[[RecorderAlarm], None] | None) -> None:
+    Where the disk refuses again within ``steady_s`` after that, the alarm is raised once more, and then stays until the
+    disk has refused nothing for ``steady_s``: a disk that fails and works in turns raises no alarm every time.
+    """
+
+    def __init__(self, on_change: Callable[[RecorderAlarm], None] | None, *, steady_s: float = STEADY_S) -> None:
         self._on_change = on_change
+        self._steady_s = steady_s
         self._failing: dict[DeviceName, float] = {}
         self._reason = ""
+        self._cleared_s = float("-inf")
+        self._recovered_s = 0.0
+        self._unsteady = False
 
     @property
     def active(self) -> bool:
@@ -40,19 +51,31 @@ class DiskAlarm:
         self._failing[device] = now_s
         if not self._reason:
             self._reason = reason
+            self._unsteady = now_s - self._cleared_s < self._steady_s
             _LOG.warning("recording_stopped", reason=reason)
             self._notify(RecorderAlarm(active=True, reason=reason, lost=lost))
 
-    def device_recovered(self, device: DeviceName, silent_since_s: float, lost: int) -> None:
-        """Note that ``device`` is recorded again; clear the alarm if no other device is failing.
+    def device_recovered(self, device: DeviceName, now_s: float, silent_since_s: float, lost: int) -> None:
+        """Note that ``device`` is recorded again as of ``now_s``; clear the alarm if no other device is failing.
 
         Devices that last failed before ``silent_since_s`` do not count: one that sends nothing any more is not tried
         again either, and must not keep the alarm up.
         """
         self._failing.pop(device, None)
         self._failing = {other: failed_s for other, failed_s in self._failing.items() if failed_s >= silent_since_s}
+        self._recovered_s = now_s
+        if not self._unsteady:
+            self._clear(now_s, lost)
+
+    def settle(self, now_s: float, lost: int) -> None:
+        """Clear the alarm of a disk that failed in turns, once it has worked for long enough; call this now and then."""
+        if self._unsteady and now_s - self._recovered_s >= self._steady_s:
+            self._clear(now_s, lost)
+
+    def _clear(self, now_s: float, lost: int) -> None:
         if self._reason and not self._failing:
-            reason, self._reason = self._reason, ""
+            reason, self._reason, self._cleared_s = self._reason, "", now_s
+            self._unsteady = False
             _LOG.warning("recording_resumed", lost=lost)
             self._notify(RecorderAlarm(active=False, reason=reason, lost=lost))
 

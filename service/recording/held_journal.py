@@ -22,7 +22,7 @@ from service.recording.sidecar import Sidecar
 from service.recording.store import device_folder, recording_paths, sidecar_path
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import FileError, InputError, StingerError
-from stinger.files import StrPath, os_errors, read_bytes, write_bytes
+from stinger.files import StrPath, os_errors, read_bytes, regular_opener, write_bytes
 from stinger.recording_name import RECORDING_SUFFIX
 from stinger.sample import SAMPLE_BYTES
 from stinger.units import NS_PER_S
@@ -82,7 +82,7 @@ class HeldJournal:
             return
         try:
             if self._fd < 0:
-                self._fd = os.open(self._path, _FLAGS, 0o600)
+                self._fd = regular_opener(self._path, _FLAGS)
             written = os.write(self._fd, entry)
             if written == len(entry):
                 self._bytes += written

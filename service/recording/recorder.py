@@ -22,7 +22,7 @@ from service.base.wall_clock import HOST_CLOCK
 from service.recording.device_recording import DeviceRecording
 from service.recording.disk_alarm import DiskAlarm, RecorderAlarm
 from service.recording.disk_worker import DiskWorker
-from service.recording.recording_file import RecordingFile, TornError
+from service.recording.recording_file import RecordingFile, TornError, largest_file
 from service.recording.sidecar import EndReason, RecordingNote
 from service.recording.store import device_folder
 from stinger.device_name import DeviceName
@@ -38,6 +38,7 @@ KEEP_FREE_BYTES: Final = 16_000_000
 _MAX_NOTES: Final = 1000
 
 _MIN_FREE_BYTES: Final = 65_536
+_MOST_DOUBLINGS: Final = 5
 _QUOTA: Final = getattr(errno, "EDQUOT", errno.ENOSPC)
 _first_u32 = struct.Struct("<I").unpack_from
 
@@ -70,7 +71,7 @@ class Recorder:
     ) -> None:
         self.folder = Path(folder)
         self._recording = recording
-        self._max_bytes = max_file_bytes
+        self._max_bytes = largest_file(max_file_bytes)
         self._max_open = max_open_files
         self._keep_free = keep_free_bytes
         self._retry_s = retry_s
@@ -203,6 +204,7 @@ class Recorder:
 
     def supervise(self) -> str:
         """Return why nothing is forced to the disk now, empty if it is; a thread that has ended is started again."""
+        self._alarm.settle(time.monotonic(), self._lost)
         return self._disk.supervise()
 
     def flush(self, timeout_s: float = 10.0) -> bool:
@@ -290,7 +292,7 @@ class Recorder:
         now_s = time.monotonic()
         if now_s < device.retry_s:
             return False
-        device.retry_s = now_s + self._retry_s  # set back to 0 if the disk takes this block
+        device.retry_s = now_s + self._interval_s(device)  # set back to 0 if the disk takes this block
         if self._disk.low_on_space:
             self._disk.check_free_space()
             return not self._disk.low_on_space
@@ -312,19 +314,26 @@ class Recorder:
         self._pause(device, reason)
 
     def _pause(self, device: DeviceRecording, reason: str) -> None:
-        """Write nothing of ``device`` for ``retry_s``, and raise the alarm."""
+        """Write nothing of ``device`` for a while, and raise the alarm."""
         now_s = time.monotonic()
-        device.retry_s = now_s + self._retry_s
+        device.note_refusal(now_s)
+        device.retry_s = now_s + self._interval_s(device)
         self._alarm.device_failed(device.device, now_s, reason, self._lost)
 
     def _resume(self, device: DeviceRecording, file: RecordingFile) -> None:
         """Record ``device`` as before: the disk took a block again."""
         self._disk.save_sidecar(file.sidecar_path, file.described())
         self._clear_failure(device)
+        device.resumed_s = time.monotonic()
 
     def _clear_failure(self, device: DeviceRecording) -> None:
         device.retry_s = 0.0
-        self._alarm.device_recovered(device.device, time.monotonic() - 3 * self._retry_s, self._lost)
+        now_s = time.monotonic()
+        self._alarm.device_recovered(device.device, now_s, now_s - 3 * self._interval_s(device), self._lost)
+
+    def _interval_s(self, device: DeviceRecording) -> float:
+        """Return the time between two attempts to write for a device that the disk refuses."""
+        return self._retry_s * (1 << min(device.relapses, _MOST_DOUBLINGS))
 
     def _end_failed_files(self) -> None:
         failed = self._disk.take_failed()

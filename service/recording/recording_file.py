@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Final
 
 import numpy as np
 
+from service.base.logs import get_logger
 from service.recording.sidecar import EndReason, Sidecar
 from service.recording.store import recording_paths, sidecar_path
 from stinger.recording import GAP_MS, WRAP_MAX_STEP_MS
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES, SampleArray
 
+_LOG: Final = get_logger(__name__)
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
@@ -145,6 +148,19 @@ class RecordingFile:
         except OSError as error:
             self.torn = True
             raise TornError(f"{self.path}: cannot cut off a torn record: {error.strerror or error}") from error
+
+
+def largest_file(wanted_bytes: int) -> int:
+    """Return ``wanted_bytes``, or less where the process may only write smaller files (RLIMIT_FSIZE)."""
+    if sys.platform == "win32":
+        return wanted_bytes
+    import resource  # noqa: PLC0415 - not on Windows
+
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit == resource.RLIM_INFINITY or limit >= wanted_bytes:
+        return wanted_bytes
+    _LOG.warning("recordings_limited", bytes=limit, reason="this process may write no larger files (RLIMIT_FSIZE)")
+    return limit
 
 
 def _create(folder: Path, started_s: float) -> tuple[Path, int]:

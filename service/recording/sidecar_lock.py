@@ -48,7 +48,7 @@ def sidecar_lock(recording: Path, *, within_s: float = LOCK_WITHIN_S) -> Iterato
 @contextmanager
 def _folder_lock(folder: Path, within_s: float) -> Iterator[None]:
     with os_errors(folder):
-        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         end_s = time.monotonic() + within_s
         while not _try_lock(fd):

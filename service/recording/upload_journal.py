@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stinger.errors import FileError
-from stinger.files import os_errors, read_bytes, write_bytes
+from stinger.files import os_errors, read_bytes, regular_opener, write_bytes
 from stinger.storage_url import StorageUrl
 
 JOURNAL_NAME: Final = "uploaded.jsonl"
@@ -63,7 +63,7 @@ class UploadJournal:
         """Note the upload of ``name``. Raises :class:`FileError`."""
         if not self._can_append:
             self._rewrite(self._uploads)
-        with os_errors(self._path), open(self._path, "ab") as file:
+        with os_errors(self._path), open(self._path, "ab", opener=regular_opener) as file:
             file.write(_line_of(name, upload))
         self._uploads[name] = upload
 

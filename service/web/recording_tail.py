@@ -12,6 +12,8 @@ from typing import Final
 from service.recording.store import device_folder
 from service.web.score_history import LOOK_BACK_S
 from stinger.device_name import DeviceName
+from stinger.errors import FileError
+from stinger.files import open_regular
 from stinger.recording_name import STEM
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
@@ -78,8 +80,8 @@ class RecordingTail:
         if newest is None or newest == self._path:
             return False
         self.close()
-        with suppress(OSError):
-            self._file = newest.open("rb", buffering=0)
+        with suppress(OSError, FileError):
+            self._file = open_regular(newest)
             self._path = newest
             size = newest.stat().st_size
             if self._file is not None:

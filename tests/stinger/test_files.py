@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stinger.errors import FileError
-from stinger.files import atomic_output, read_bytes, write_bytes, write_many
+from stinger.files import atomic_output, read_bytes, regular_opener, write_bytes, write_many
 from tests.helpers.patience import PATIENCE_S
 
 
@@ -137,3 +137,16 @@ def test_failure_among_many_files_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="none"):
         write_many({tmp_path / "a": b"1", tmp_path / "none" / "b": b"2"})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_opener_for_appending_takes_regular_files_only_and_waits_for_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "pipe", tmp_path / "folder", Path("/dev/null")):
+        with pytest.raises(OSError, match="not a regular file"):
+            regular_opener(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    for _ in range(2):
+        with open(tmp_path / "new", "ab", opener=regular_opener) as file:
+            file.write(b"line\n")
+    assert (tmp_path / "new").read_bytes() == b"line\nline\n"

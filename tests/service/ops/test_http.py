@@ -59,6 +59,23 @@ def test_every_path_and_method_is_answered(server: HttpServer) -> None:
     assert request(server, "/metrics", "POST")[0] == 501
 
 
+def test_request_of_http_0_9_is_refused_at_once_as_no_blank_line_follows_it(server: HttpServer) -> None:
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE_S) as client:
+        client.sendall(b"GET /readyz\r\n")
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.0 400 HTTP/0.9 is not supported")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /readyz HTTP/1.1", b"GET /readyz HTTP/1.1\r\nHost: a\r\n"])
+def test_request_that_is_never_complete_is_answered_408(daemon: _Daemon, sent: bytes) -> None:
+    with (
+        HttpServer(port=0, metrics=daemon.metrics, unready_reason=daemon.unready_reason, request_s=0.2) as server,
+        socket.create_connection((server.host, server.port), timeout=PATIENCE_S) as client,
+    ):
+        client.sendall(sent)
+        assert client.makefile("rb").read().startswith(b"HTTP/1.0 408 ")
+
+
 @pytest.mark.parametrize("line", [b"GET /readyz HTTP/9.9", b"PRI * HTTP/2.0", b"GET"])
 def test_malformed_request_is_answered_with_a_status(server: HttpServer, line: bytes) -> None:
     with socket.create_connection((server.host, server.port), timeout=PATIENCE_S) as client:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from service.recording.disk_alarm import RecorderAlarm
+from service.recording.device_recording import DeviceRecording
+from service.recording.disk_alarm import DiskAlarm, RecorderAlarm
 from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
 from tests.helpers.patience import PATIENCE_S
@@ -211,8 +212,8 @@ from service.recording.recorder import Recorder
 from service.recording.recording_file import RecordingFile
 from tests.service.blocks import blocks_of
 from tests.helpers.samples import random_samples
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 recorder = Recorder(Path(sys.argv[1]), keep_free_bytes=0, retry_s=0.0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 kept = sum(recorder.append(block) for block in blocks_of(random_samples(300), 7))
 stats = recorder.stats()
 assert recorder.close()
@@ -236,3 +237,50 @@ def test_file_that_the_system_does_not_let_grow_is_closed_and_another_one_create
     assert files > 1
     assert all(size % 17 == 0 and size <= 1000 for size in sizes)
     assert sum(sizes) == 17 * kept
+
+
+def test_a_disk_that_fails_in_turns_raises_two_alarms_and_is_tried_ever_less_often() -> None:
+    alarms: list[bool] = []
+    alarm = DiskAlarm(lambda change: alarms.append(change.active), steady_s=60.0)
+    device = DeviceRecording(Path(), DeviceName("d"), enabled=True)
+    for now_s in range(0, 100, 4):
+        device.note_refusal(now_s)
+        alarm.device_failed(device.device, now_s, "full", lost=0)
+        alarm.device_recovered(device.device, now_s + 2, now_s, lost=0)
+        device.resumed_s = now_s + 2
+        alarm.settle(now_s + 3, lost=0)
+    assert alarms == [True, False, True]
+    assert device.relapses == 24
+    alarm.settle(98 + 59, lost=0)
+    assert alarm.active
+    alarm.settle(98 + 60, lost=0)
+    assert alarms == [True, False, True, False]
+    device.note_refusal(98 + 61)
+    assert device.relapses == 0
+
+
+LIMITED_BEFORE = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+from service.recording.recorder import Recorder
+from tests.helpers.samples import random_samples
+from tests.service.blocks import blocks_of
+alarms = []
+recorder = Recorder(sys.argv[1], keep_free_bytes=0, on_alarm=alarms.append)
+kept = sum(recorder.append(block) for block in blocks_of(random_samples(300), 7))
+print(kept, recorder.stats().lost, len(alarms), recorder.close())
+"""
+
+
+@linux_only
+def test_a_process_that_may_write_small_files_only_records_everything_in_such_files(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED_BEFORE, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.stdout.split() == ["300", "0", "0", "True"]
+    assert sum(path.stat().st_size for path in recordings(tmp_path)) == 17 * 300

@@ -121,3 +121,15 @@ def test_private_names_of_the_library_are_these_and_exist() -> None:
     assert list(inspect.signature(client._process_msg).parameters) == ["sid", "subject", "reply", "data", "headers"]
     assert Subscription(cast(Client, None), 3)._id == 3
     assert inspect.iscoroutinefunction(Parser.parse)
+
+
+async def test_a_subject_that_is_not_utf_8_is_passed_on() -> None:
+    client = Noting()
+    await direct_parser(client).parse(b"MSG group.0.\xff.samples 7 2\r\nhi\r\n")
+    assert client.noted == [(DIRECT, "group.0.\ufffd.samples", "", b"", b"hi")]
+
+
+@pytest.mark.parametrize("line", [b"INFO {\r\n", b"INFO {\xff}\r\n", b"MSG x y 1\r\na\r\n", b"MSG x 1 -1\r\n"])
+async def test_a_malformed_line_is_the_error_after_which_nats_py_connects_again(line: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        await direct_parser(Noting()).parse(line)
