@@ -18,7 +18,10 @@ BATCH_WINDOWS: Final = 256
 
 _SLOTS_AT_FIRST: Final = 8
 
-_WINDOW_DTYPE: Final = np.dtype((np.void, WINDOW_SAMPLES * len(CHANNELS) * 2))
+_AXES_AT: Final = 4
+"""Where the channels begin in a record."""
+_ROW_BYTES: Final = len(CHANNELS) * 2
+_WINDOW_DTYPE: Final = np.dtype((np.void, WINDOW_SAMPLES * _ROW_BYTES))
 
 Windows = npt.NDArray[np.int16]
 Probability = npt.NDArray[np.float32]
@@ -120,6 +123,20 @@ class Scorer:
             probability[batch] = self.model.probability(taken)
         return Scores(probability, starts, resets)
 
+    def is_full(self, device_id: str) -> bool:
+        """Return whether the window of a device is full, so that its next sample has a score."""
+        slot = self._slots.get(device_id)
+        return slot is not None and bool(self._filled[slot] >= WINDOW_SAMPLES)
+
+    def push_next(self, device_id: str, record: bytes, time_ms: int) -> float:
+        """Score the sample in ``record``, taken at ``time_ms``, for a device whose window :meth:`is_full`.
+
+        It follows the one before without a gap, which is not checked.
+        """
+        slot = self._slots[device_id]
+        self._last_ms[slot] = time_ms
+        return float(self.model.probability(self._shifted(slot, record))[0])
+
     def forget(self, device_id: str) -> None:
         """Drop the window of a device; do nothing for an unknown device."""
         slot = self._slots.pop(device_id, None)
@@ -133,15 +150,21 @@ class Scorer:
         filled = int(self._filled[slot])
         reset = filled > 0 and (time_ms - int(self._last_ms[slot])) % CLOCK_WRAP_MS > GAP_MS
         filled = 1 if reset else filled + 1
-        window = self._window[slot]
-        window[:-1] = window[1:]
-        window[-1] = axes(samples)[0]
+        window = self._shifted(slot, samples.tobytes())
         self._filled[slot] = filled
         self._last_ms[slot] = time_ms
         probability = (
-            self.model.probability(window[None]) if filled >= WINDOW_SAMPLES else np.full(1, np.nan, dtype=np.float32)
+            self.model.probability(window) if filled >= WINDOW_SAMPLES else np.full(1, np.nan, dtype=np.float32)
         )
         return Scores(probability, _ONE_BLOCK, _FIRST if reset else _NONE)
+
+    def _shifted(self, slot: int, record: bytes) -> Windows:
+        """Append the sample in ``record`` to a window, and return the window, ``(1, 50, 6)``."""
+        window = self._window[slot : slot + 1]
+        content = window.data.cast("B")  # moves bytes in a fraction of the time of NumPy
+        content[:-_ROW_BYTES] = content[_ROW_BYTES:]
+        content[-_ROW_BYTES:] = record[_AXES_AT : _AXES_AT + _ROW_BYTES]
+        return window
 
     def _count(
         self,

@@ -57,9 +57,13 @@ class SampleClock:
             if step is ClockStep.LATE:
                 self.late_run += 1
                 return step
+        self.step_forward(time_ms)
+        return step
+
+    def step_forward(self, time_ms: int) -> None:
+        """Advance to the next sample, whose time is known to follow."""
         self.late_run = 0
         self.newest_ms = time_ms
-        return step
 
     def _step(self, newest_ms: int, time_ms: int) -> ClockStep:
         ahead_ms = (time_ms - newest_ms) % CLOCK_WRAP_MS

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from service.base.events import Event
 from service.base.source import Block, LinkReport
-from service.base.states import ModelInUse, ScoredBlocks, Stamps
+from service.base.states import ModelInUse, ScoredBlocks, ScoredSingles, Stamps
 from stinger.device_name import DeviceName
 
 
@@ -61,6 +61,26 @@ class Sink:
         """Handle the scores ``(n,)`` of a block, NaN for a sample without one.
 
         Comes after the events that they caused.
+        """
+
+    def takes_singles(self, device: DeviceName) -> bool:
+        """Return whether the next samples of ``device`` may be passed to :meth:`on_single` instead of in blocks."""
+        del device
+        return True
+
+    def on_single(self, device: DeviceName, record: bytes, time_ms: int, read_ns: int) -> bool:
+        """Handle what cannot wait of a sample that arrived alone; the rest comes with :meth:`on_singles`.
+
+        Return False, with nothing done, if it must come in a block. Only one sink can have this method.
+        """
+        del device, record, time_ms, read_ns
+        return True
+
+    def on_singles(self, singles: ScoredSingles) -> None:
+        """Handle samples that arrived one by one, after the events in them, at most a quarter of a second later.
+
+        For these samples, :meth:`on_blocks`, :meth:`on_model_run` and :meth:`on_scored` are not called. A sink that has
+        one of these, and no method for singles, gets all samples in blocks.
         """
 
     def on_link(self, report: LinkReport) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,28 @@ class Intake(Protocol):
 
     def link(self, report: LinkReport) -> None:
         """Accept a link report. Any state but STREAMING restarts the device's window."""
+
+
+class SampleDater(Protocol):
+    """Dates samples that a source passes on one by one, when their dates are needed."""
+
+    def take_next(self, record: bytes, time_ms: int, read_ns: int) -> None:
+        """Take the next sample into account."""
+
+    def take_dates(self) -> list[float]:
+        """Return when each sample since the last call was taken, as in :attr:`Block.taken_ns`."""
+
+
+@runtime_checkable
+class SingleIntake(Intake, Protocol):
+    """An intake that also receives samples one by one, which costs a fraction of a block."""
+
+    def put_single(self, device: DeviceName, record: bytes, time_ms: int, read_ns: int, dater: SampleDater) -> bool:
+        """Record and score the sample in ``record``, whose bytes were read at ``read_ns``, and return True.
+
+        It continues the device's newest block and was taken at ``time_ms`` on the device's clock; ``dater`` takes it
+        into account. Return False, with nothing done, for a sample that must come as a block.
+        """
 
 
 class Source(Protocol):

@@ -73,6 +73,18 @@ class ScoredBlocks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ScoredSingles:
+    """Consecutive samples of one device that arrived, and were recorded and scored, one by one."""
+
+    block: Block
+    """The samples; its :attr:`Block.read_ns` is that of the last one."""
+    probability: npt.NDArray[np.float32]
+    """``(n,)``: their scores."""
+    passed_ns: Sequence[tuple[int, int, int]]
+    """When each was read, when its scoring began, and when the wheels were decided on, in ns of the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ScoreBlock:
     """Scores of consecutive samples of one device."""
 

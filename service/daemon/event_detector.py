@@ -49,6 +49,16 @@ class EventDetector:
         return self._on_ms is not None
 
     @property
+    def newest(self) -> Block | None:
+        """The newest block; ``None`` before the first."""
+        return self._newest
+
+    @property
+    def trigger(self) -> bool:
+        """Whether the trigger is down."""
+        return self._trigger
+
+    @property
     def parameters(self) -> DecisionParameters:
         """When wheels go on and off; a change applies from the next sample on."""
         return self._decision.parameters
@@ -64,22 +74,12 @@ class EventDetector:
 
     def push(self, block: Block, probability: npt.NDArray[np.float32]) -> list[Event]:
         """Process the device's next block and its scores ``(n,)``; return the events in it, in order."""
-        samples = block.samples
-        times = samples["timestamp_ms"]
-        last_ms, newest = int(times[-1]), float(probability[-1])
+        times = block.samples["timestamp_ms"]
         events = self.restart() if self._last_ms is not None and int(times[0]) < self._last_ms else []
         self._newest = block
         self._recent.add(times, probability)
-        if samples.shape[0] == 1:  # live: avoids NumPy's overhead for short arrays
-            switches, pressed = self._decision.step(last_ms, newest), bool(samples["trigger"][0])
-            for switch in switches:
-                events += self._switched(switch, self._last_s() - (last_ms - switch.time_ms) / 1000)
-            if pressed and not (self._trigger or self._last_ms is None):
-                events.append(self._shot(last_ms, self._last_s()))
-            self._trigger = pressed
-        else:
-            events += self._events_of_block(block, probability)
-        self._last_ms = last_ms
+        events += self._events_of_block(block, probability)
+        self._last_ms = int(times[-1])
         return events
 
     def push_quiet(

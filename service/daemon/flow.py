@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from service.base.hold_up import HoldUpDetector
-from service.base.source import Block, LinkReport
+from service.base.source import Block, LinkReport, SampleDater
 from service.daemon.pipeline import Pipeline
 from stinger.device_name import DeviceName
 
@@ -68,6 +68,19 @@ class Flow:
             self._score_for_source()
         else:
             self._has_blocks.set()
+
+    def put_single(self, device: DeviceName, record: bytes, time_ms: int, read_ns: int, dater: SampleDater) -> bool:
+        """See :class:`service.base.source.SingleIntake`."""
+        if self._queue or not self._running or self._failure is not None:
+            return False
+        try:
+            taken = self._pipeline.singles.put(device, record, time_ms, read_ns, dater)
+        except Exception as error:  # noqa: BLE001 - see _fail
+            self._fail(error)
+            return False
+        if self._pipeline.any_wheels_on:
+            self._wheels_on.set()
+        return taken
 
     def link(self, report: LinkReport) -> None:
         """Pass on a link report. Queued blocks are scored first if it restarts the device's window."""

@@ -1,28 +1,26 @@
-"""The pipeline: scores blocks of samples, detects events in them, and passes both to every sink. No asyncio."""
+"""The pipeline: its devices and their links, the model and the thresholds, and the blocks to be scored. No asyncio."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
 
 from models.choice import ChosenModel
-from models.scorer import Scorer, Scores, join_blocks
+from models.scorer import Scorer
 from models.threshold import Threshold
-from service.base.events import Event
 from service.base.logs import get_logger
 from service.base.sink import Sink
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
-from service.base.states import ModelInUse, ScoredBlocks, Stamps
+from service.base.states import ModelInUse
 from service.base.wall_clock import HOST_CLOCK
 from service.daemon.decisions import Decisions
 from service.daemon.event_detector import EventDetector
-from service.daemon.quiet_blocks import pass_quiet_blocks
+from service.daemon.pipeline_device import PipelineDevice
+from service.daemon.scoring import Scoring
+from service.daemon.single_samples import SingleSamples
 from service.daemon.subscribed_sinks import SubscribedSinks
 from stinger.device_name import DeviceName
+from stinger.units import NS_PER_S
 
 _LOG = get_logger(__name__)
 
@@ -50,9 +48,10 @@ class Pipeline:
         self._monotonic_ns = monotonic_ns
         self._unix_s = unix_s
         self._sinks = SubscribedSinks()
-        self._devices: dict[DeviceName, _Device] = {}
-        self._warming_up: set[DeviceName] = set()  # those whose newest block was a warm-up
-        self._spinning: dict[DeviceName, _Device] = {}  # those whose wheels were switched on; some may be off again
+        self._devices: dict[DeviceName, PipelineDevice] = {}
+        self._scoring = Scoring(self._devices, self._scorer, self._sinks)
+        self.singles = SingleSamples(self._devices, self._scorer, self._scoring, self._sinks, self._unix_offset_s)
+        """Takes samples that arrive one by one, instead of :meth:`score`."""
 
     @property
     def model(self) -> str:
@@ -82,7 +81,7 @@ class Pipeline:
     @property
     def any_wheels_on(self) -> bool:
         """Whether any wheels may be on, so that :meth:`tick` must be called."""
-        return bool(self._spinning)
+        return self._scoring.any_wheels_on
 
     def subscribe(self, sink: Sink) -> None:
         """Pass everything to ``sink`` too, after the sinks subscribed before it.
@@ -112,11 +111,11 @@ class Pipeline:
         for sink in self._sinks.samples:
             sink.on_blocks(received)
         if not ordinary:
-            self._pass_unscored([block for block in blocks if block.rate_problem is not None])
+            self._scoring.pass_unscored([block for block in blocks if block.rate_problem is not None])
             scored = [block for block in blocks if block.rate_problem is None]
-            self._score([block for block in scored if block.warm_up], ())
+            self._scoring.score([block for block in scored if block.warm_up], ())
             blocks = [block for block in scored if not block.warm_up]
-        self._score(blocks, self._sinks.scores)
+        self._scoring.score(blocks, self._sinks.scores)
 
     def ends_stream(self, report: LinkReport) -> bool:
         """Return whether ``report`` will restart the device's window, so that its queued blocks must be scored first."""
@@ -127,8 +126,9 @@ class Pipeline:
     def link(self, report: LinkReport) -> None:
         """Record the state of a link. One that no longer streams ends the spin-up and restarts the window."""
         device = self._device(report.device)
+        self.singles.settle(report.device)
         if self.ends_stream(report):
-            self._restart(device)
+            self._scoring.restart(device)
         device.link, device.counters = report.state, report.counters
         for sink in self._sinks.all:
             sink.on_link(report)
@@ -149,9 +149,9 @@ class Pipeline:
         device = self._devices.get(name)
         if device is None:
             return
-        self._restart(device)
-        self._spinning.pop(name, None)
-        self._warming_up.discard(name)
+        self.singles.settle(name)
+        self._scoring.restart(device)
+        self._scoring.forget(name)
         del self._devices[name]
         self._decisions.reset_threshold(name)
         for sink in self._sinks.all:
@@ -159,11 +159,11 @@ class Pipeline:
 
     def release(self, name: DeviceName) -> None:
         """Forget a device that another daemon serves from now on, but not its threshold. Ignore an unknown one."""
-        if self._devices.pop(name, None) is None:
+        if name not in self._devices:
             return
-        self._scorer.forget(name)
-        self._spinning.pop(name, None)
-        self._warming_up.discard(name)
+        self.singles.settle(name)
+        self._scoring.forget(name)
+        del self._devices[name]
         for sink in self._sinks.all:
             sink.on_release(name)
 
@@ -176,11 +176,8 @@ class Pipeline:
 
         ``None`` means now.
         """
-        now_ns = self._monotonic_ns() if now_ns is None else now_ns
-        for name, device in list(self._spinning.items()):
-            self._emit(device.detector.tick(now_ns), None)
-            if not device.detector.wheels_on:
-                del self._spinning[name]
+        self.singles.settle_all()
+        self._scoring.tick(self._monotonic_ns() if now_ns is None else now_ns)
 
     def use_model(self, serving: ChosenModel) -> None:
         """Score with another model from the next block on, at the configured threshold or else the model's own.
@@ -188,6 +185,7 @@ class Pipeline:
         A threshold that was set for all devices is dropped, as it was meant for the old model; one that was set for a
         single device is kept. Windows are kept as well, so that every sample is scored.
         """
+        self.singles.settle_all()
         self._serving = serving
         self._scorer.model = serving.model
         self._decisions.use_model(serving)
@@ -198,106 +196,37 @@ class Pipeline:
 
         Replaces every threshold that was set by :meth:`set_threshold`.
         """
+        self.singles.settle_all()
         self._decisions.configure(threshold)
         self._update_devices(self._devices)
 
     def set_threshold(self, device: DeviceName | None, threshold: Threshold) -> None:
         """Change the threshold of one device, which need not be known yet, or of all."""
+        self.singles.settle_all()
         self._decisions.set_threshold(device, threshold)
         self._update_devices(self._devices if device is None else self._devices.keys() & {device})
 
     def reset_threshold(self, device: DeviceName) -> None:
         """Use the threshold of all devices for ``device`` again."""
+        self.singles.settle_all()
         if self._decisions.reset_threshold(device):
             self._update_devices(self._devices.keys() & {device})
+
+    def _unix_offset_s(self) -> float:
+        """Return what to add now to a monotonic time to get Unix time, in seconds."""
+        return self._unix_s() - self._monotonic_ns() / NS_PER_S
 
     def _accept(self, block: Block) -> None:
         device = self._devices.get(block.device) or self._device(block.device)
         device.link = LinkState.STREAMING
-        if block.warm_up:
-            self._warming_up.add(block.device)
-        elif self._warming_up:
-            self._warming_up.discard(block.device)
-        if block.boot != device.boot:
-            device.boot = block.boot
-            self._restart(device)
+        self.singles.settle(block.device)
+        self._scoring.accept(block)
 
-    def _score(self, blocks: Sequence[Block], sinks: Sequence[Sink]) -> None:
-        """Score ``blocks``, pass on the events in them, and pass the scores to ``sinks``."""
-        if not blocks:
-            return
-        started_ns = time.monotonic_ns()
-        if len(blocks) == 1:
-            joined = None
-            scores = self._scorer.push(blocks[0].device, blocks[0].samples)
-        else:
-            joined = join_blocks([block.samples for block in blocks])
-            scores = self._scorer.push_joined([block.device for block in blocks], joined)
-        duration_ns = time.monotonic_ns() - started_ns
-        for sink in self._sinks.model_runs:
-            sink.on_model_run(scores.probability.size, duration_ns)
-        if scores.resets.size:
-            self._count_gaps(blocks, scores)
-        if joined is None:
-            scored_ns = [self._detect(blocks[0], scores.probability)]
-        else:
-            detectors = [self._devices[block.device].detector for block in blocks]
-            quiet = pass_quiet_blocks(detectors, blocks, joined, scores.probability)
-            scored_ns = [time.monotonic_ns()] * len(blocks)
-            for i, block in enumerate(blocks):
-                if not quiet[i]:
-                    scored_ns[i] = self._detect(block, scores.block(i))
-        scored = ScoredBlocks(blocks, scores.probability, scores.starts, scored_ns)
-        for sink in sinks:
-            sink.on_scored(scored)
-
-    def _detect(self, block: Block, probability: npt.NDArray[np.float32]) -> int:
-        """Pass on the events in a block; return when the wheels were decided on, in ns of the monotonic clock."""
-        device = self._devices[block.device]
-        events = device.detector.push(block, probability)
-        decided_ns = time.monotonic_ns()
-        if device.detector.wheels_on:
-            self._spinning[block.device] = device
-        if events:
-            self._emit(events, Stamps(block.read_ns, decided_ns))
-        return decided_ns
-
-    def _pass_unscored(self, blocks: Sequence[Block]) -> None:
-        """Find the shots in ``blocks``, whose rate no model takes: they have no scores, so their wheels are off."""
-        for block in blocks:
-            self._scorer.forget(block.device)
-            probability = np.full(block.samples.shape[0], np.nan, dtype=np.float32)
-            decided_ns = self._detect(block, probability)
-            if block.warm_up:
-                continue
-            scored = ScoredBlocks([block], probability, np.array([0, probability.size]), [decided_ns])
-            for sink in self._sinks.scores:
-                sink.on_scored(scored)
-
-    def _restart(self, device: _Device) -> None:
-        self._emit(device.detector.restart(), None)
-        self._scorer.forget(device.detector.device)
-
-    def _count_gaps(self, blocks: Sequence[Block], scores: Scores) -> None:
-        for i in np.searchsorted(scores.starts, scores.resets, side="right").tolist():
-            name = blocks[i - 1].device
-            if name in self._warming_up:
-                continue
-            for sink in self._sinks.all:
-                sink.on_gap(name)
-
-    def _emit(self, events: Iterable[Event], stamps: Stamps | None) -> None:
-        for event in events:
-            if event.device in self._warming_up:  # published before, by another daemon
-                continue
-            for sink in self._sinks.all:
-                sink.on_event(event, stamps)
-
-    def _device(self, name: DeviceName) -> _Device:
+    def _device(self, name: DeviceName) -> PipelineDevice:
         device = self._devices.get(name)
         if device is None:
             detector = EventDetector(name, self.model, self._decisions.of(name), min_shot_gap_ms=self.min_shot_gap_ms)
-            device = self._devices[name] = _Device(detector)
+            device = self._devices[name] = PipelineDevice(detector)
             _LOG.info("device_added", device=name)
             for sink in self._sinks.all:
                 sink.on_device(name)
@@ -316,12 +245,3 @@ class Pipeline:
         in_use = ModelInUse(name, self._unix_s(), self.model, self._decisions.of(name).on)
         for sink in self._sinks.all:
             sink.on_model(in_use)
-
-
-@dataclass(slots=True, eq=False)
-class _Device:
-    detector: EventDetector
-    boot: int = 0
-    link: LinkState = LinkState.CONNECTING
-    counters: LinkCounters | None = None
-    """Those of the last link report; ``None`` before the first."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from service.base.events import Event, Shot, Telemetry, WheelsSwitched
 from service.base.sink import Sink
 from service.base.source import Block, LinkCounters, LinkReport, LinkState
-from service.base.states import ModelInUse, ScoreBlock, ScoredBlocks, Stamps
+from service.base.states import ModelInUse, ScoreBlock, ScoredBlocks, ScoredSingles, Stamps
 from service.base.wall_clock import HOST_CLOCK
 from service.config.topic_root import TopicRoot
 from service.daemon.score_batches import ScoreBatches
@@ -79,13 +79,21 @@ class MetricsSink(Sink):
     def on_scored(self, scored: ScoredBlocks) -> None:
         """See :class:`service.base.sink.Sink`."""
         devices, observe = self._devices, self._metrics.decision.observe
-        if scored.probability.shape[0] == 1:  # a live sample: avoids NumPy's overhead for a single number
-            counts = [int(scored.probability[0] == scored.probability[0])]  # not NaN
-        else:
-            counts = np.add.reduceat(~np.isnan(scored.probability), scored.starts[:-1], dtype=np.intp).tolist()
+        counts = np.add.reduceat(~np.isnan(scored.probability), scored.starts[:-1], dtype=np.intp).tolist()
         for block, count, scored_ns in zip(scored.blocks, counts, scored.scored_ns, strict=True):
             devices[block.device].scores += count
             observe(scored_ns - block.read_ns, block.samples.shape[0])
+
+    def on_singles(self, singles: ScoredSingles) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        metrics, count = self._metrics, len(singles.passed_ns)
+        device = self._devices[singles.block.device]
+        device.samples += count
+        device.scores += count
+        for read_ns, started_ns, decided_ns in singles.passed_ns:
+            metrics.read.observe(started_ns - read_ns)
+            metrics.score.observe(decided_ns - started_ns)
+            metrics.decision.observe(decided_ns - read_ns)
 
     def on_link(self, report: LinkReport) -> None:
         """See :class:`service.base.sink.Sink`."""
@@ -170,6 +178,11 @@ class MqttSink(Sink):
                 self._publisher.put(scores_message(scored, stamps))
             else:
                 self._put_scores(self._scores.add(block.device, first_ms, probability))
+
+    def takes_singles(self, device: DeviceName) -> bool:
+        """Return whether no scores are published: those are not to wait."""
+        del device
+        return not self.publish_scores
 
     def on_link(self, report: LinkReport) -> None:
         """Publish a link report unless it repeats the last one; sources send one every second.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.base.sink import Sink
+from stinger.device_name import DeviceName
 
 
 class SubscribedSinks:
@@ -19,6 +20,11 @@ class SubscribedSinks:
         """Those that receive scores."""
         self.model_runs: tuple[Sink, ...] = ()
         """Those that receive the duration of each run of the model."""
+        self.single: Sink | None = None
+        """The one that handles single samples at once."""
+        self.singles: tuple[Sink, ...] = ()
+        """Those that handle them later, together."""
+        self._only_blocks = False
 
     def add(self, sink: Sink) -> None:
         """Add a sink after the others."""
@@ -29,6 +35,17 @@ class SubscribedSinks:
             self.scores += (sink,)
         if _overrides(sink, "on_model_run"):
             self.model_runs += (sink,)
+        if _overrides(sink, "on_single"):
+            assert self.single is None, "a sample that one sink has handled could be refused by the other"
+            self.single = sink
+        if _overrides(sink, "on_singles"):
+            self.singles += (sink,)
+        if sink in self.samples + self.scores + self.model_runs:
+            self._only_blocks |= not _overrides(sink, "takes_singles", "on_single", "on_singles")
+
+    def take_singles(self, device: DeviceName) -> bool:
+        """Return whether every sink can handle the next samples of ``device`` one by one."""
+        return not self._only_blocks and all(sink.takes_singles(device) for sink in self.all)
 
 
 def _overrides(sink: Sink, *methods: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from service.base.events import Event, Telemetry, WheelsSwitched
 from service.base.sink import Sink
 from service.base.source import LinkCounters, LinkReport, LinkState
-from service.base.states import ModelInUse, ScoredBlocks, Stamps
+from service.base.states import ModelInUse, ScoredBlocks, ScoredSingles, Stamps
 from service.base.wall_clock import HOST_CLOCK
 from service.daemon.serving_model import ServingModel
 from service.daemon.sinks import MqttSink
@@ -67,6 +68,14 @@ class TelemetrySink(Sink):
             figures.latencies_ms.append((scored_ns - block.read_ns) / NS_PER_MS)
             figures.probability = probability
 
+    def on_singles(self, singles: ScoredSingles) -> None:
+        """See :class:`service.base.sink.Sink`."""
+        figures = self._devices[singles.block.device]
+        figures.link = LinkState.STREAMING
+        figures.samples += len(singles.passed_ns)
+        figures.latencies_ms += [(decided_ns - read_ns) / NS_PER_MS for read_ns, _, decided_ns in singles.passed_ns]
+        figures.probability = float(singles.probability[-1])
+
     def on_link(self, report: LinkReport) -> None:
         """See :class:`service.base.sink.Sink`."""
         figures = self._devices[report.device]
@@ -80,7 +89,10 @@ class TelemetrySink(Sink):
 
 
 class TelemetryReporter:
-    """Publishes the figures of ``counted`` and updates health, metrics and the status for systemd."""
+    """Publishes the figures of ``counted`` and updates health, metrics and the status for systemd.
+
+    ``settle`` is called before each report, so that ``counted`` has all samples.
+    """
 
     def __init__(
         self,
@@ -92,8 +104,10 @@ class TelemetryReporter:
         health: Health,
         metrics: Metrics,
         notifier: Notifier,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         self._counted = counted
+        self._settle = settle
         self._model = model
         self._mqtt_sink = mqtt_sink
         self._link = link
@@ -113,6 +127,7 @@ class TelemetryReporter:
     async def report(self) -> None:
         """Publish the figures since the last report."""
         self._health.heartbeat()
+        self._settle()
         figures = self._counted.take(HOST_CLOCK.now_s())
         for number, telemetry in enumerate(figures, start=1):
             self._mqtt_sink.publish_telemetry(telemetry)

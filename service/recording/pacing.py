@@ -91,6 +91,10 @@ class PacedRecorder(Sink):
         if self._held_samples > self._max_held:
             self._record_held(block.device)
 
+    def on_single(self, device: DeviceName, record: bytes, time_ms: int, read_ns: int) -> bool:
+        """Record a sample now, unless that needs a new file."""
+        return device not in self._held and self._recorder.append_single(device, record, time_ms, read_ns)
+
     @property
     def holds_samples(self) -> bool:
         """Whether samples wait in memory that are not in a file yet."""

@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from service.base.note import NoteText, parse_note
 from service.base.source import Block
 from service.base.states import RecorderStats
@@ -29,7 +31,7 @@ from stinger.device_name import DeviceName
 from stinger.errors import InputError
 from stinger.files import StrPath
 from stinger.recording import GAP_MS
-from stinger.sample import SAMPLE_BYTES
+from stinger.sample import SAMPLE_BYTES, SAMPLE_DTYPE
 from stinger.utc import utc_text
 
 MAX_FILE_BYTES: Final = 64_000_000
@@ -90,7 +92,20 @@ class Recorder:
         first_ms = _first_u32(records)[0]
         if not file.continues_with(first_ms, block.boot, len(records)):
             return False
-        self._write(device, file, block, records, first_ms)
+        self._write(device, file, records, first_ms, block.read_ns)
+        return True
+
+    def append_single(self, device: DeviceName, record: bytes, time_ms: int, read_ns: int) -> bool:
+        """Write the ``record`` of one sample of the newest boot, taken at ``time_ms``, to the open file of its device.
+
+        Return False, with nothing written, if the sample needs another file or the disk needs attention.
+        """
+        known = self._devices.get(device)
+        if known is None or (file := known.file) is None:
+            return not self.is_recording(device)
+        if known.retry_s or self._disk.needs_attention or not file.continues_with(time_ms, file.boot, SAMPLE_BYTES):
+            return False
+        self._write(known, file, record, time_ms, read_ns)
         return True
 
     def append(self, block: Block) -> int:
@@ -115,7 +130,7 @@ class Recorder:
             if prepared is None:
                 return 0
             device, file = prepared
-        return self._write(device, file, block, records, first_ms)
+        return self._write(device, file, records, first_ms, block.read_ns)
 
     def continues_file(self, block: Block) -> bool:
         """Return whether ``block`` belongs in the file that is open for its device, so that no new file has to be created."""
@@ -218,8 +233,8 @@ class Recorder:
             self._end_file(device, EndReason.STOP)
         return self._disk.stop(timeout_s)
 
-    def _write(self, device: DeviceRecording, file: RecordingFile, block: Block, records: bytes, first_ms: int) -> int:
-        """Write ``records``, those of ``block``, to the open file of its device; return how many were written."""
+    def _write(self, device: DeviceRecording, file: RecordingFile, records: bytes, first_ms: int, read_ns: int) -> int:
+        """Write ``records``, whose bytes were read at ``read_ns``, to the open file of a device; return how many were written."""
         before, size = file.bytes, len(records)
         count = size // SAMPLE_BYTES
         try:
@@ -237,8 +252,8 @@ class Recorder:
             file.gaps += 1
         file.last_ms = first_ms
         if count > 1:
-            file.count_gaps(block.samples[:count])
-        device.last_read_ns = block.read_ns
+            file.count_gaps(np.frombuffer(records, SAMPLE_DTYPE, count))
+        device.last_read_ns = read_ns
         self._samples += count
         return count
 

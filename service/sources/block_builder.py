@@ -51,13 +51,15 @@ class BlockBuilder:
         self._sample_clock = SampleClock()
         self._trust = ClockTrust()
         self._boot_samples = 0
-        self._newest: np.void | None = None
+        self._newest: bytes | None = None  # its record
         self._wrapped_ms = 0  # to add to device times to undo wraps
         self._due_ms = 0  # device time, with wraps undone, at which the next sample of the 100 Hz is due
         self._reopened = False
         self._taken_ns = float("-inf")  # when the newest sample of the last block was taken
         self._clock_zero_ms = 0  # of the boot _dated_boot
         self._dated_boot: int | None = None
+        self._singles: list[tuple[bytes, int, int]] = []  # record, time with wraps undone, and time of reading
+        self._dates: list[float] = []  # of samples that were taken one by one
 
     @property
     def clock_usable(self) -> bool:
@@ -75,6 +77,7 @@ class BlockBuilder:
 
     def begin_boot(self) -> None:
         """Begin another boot with the next sample; without effect before the first one."""
+        self._catch_up()
         if self._sample_clock.newest_ms is not None:
             self._reset_for_boot()
 
@@ -85,6 +88,7 @@ class BlockBuilder:
         """
         if not samples.size:
             return []
+        self._catch_up()
         device_ms: list[int] = samples["timestamp_ms"].tolist()
         if not self._trust.usable:
             first = self._trust.steady_from(device_ms)
@@ -100,11 +104,47 @@ class BlockBuilder:
             self._boot_samples += len(device_ms)
             wrapped = self._wrapped_ms
             times_ms = [time_ms + wrapped for time_ms in device_ms] if wrapped else device_ms
-            self._newest = samples[-1]
+            self._newest = samples[-1].tobytes()
             self._due_ms = times_ms[-1] + STEP_MS
             self._rate.add_regular(times_ms)
             return [self._block(samples, times_ms, self.boot, self._clock, read_ns)]
         return self._build_irregular(samples, device_ms, read_ns)
+
+    def is_next(self, time_ms: int) -> bool:
+        """Return whether a single sample at ``time_ms`` on the device's clock is due, so that :meth:`take_next` may take it.
+
+        It continues the newest block, and nothing about it has to be decided or measured.
+        """
+        newest_ms = self._sample_clock.newest_ms
+        return (
+            newest_ms is not None
+            and THINNING_BELOW_MS <= time_ms - newest_ms <= GAP_MS
+            and self._dated_boot == self.boot
+            and self._trust.usable
+            and not self._reopened
+            and self._rate.only_counts(time_ms + self._wrapped_ms)
+        )
+
+    def take_next(self, record: bytes, time_ms: int, read_ns: int) -> None:
+        """Take a sample for which :meth:`is_next` is true. What it changes is only calculated when it is needed."""
+        self._sample_clock.step_forward(time_ms)
+        self._singles.append((record, time_ms + self._wrapped_ms, read_ns))
+
+    def take_dates(self) -> list[float]:
+        """Return when each sample that :meth:`take_next` took since the last call was taken."""
+        self._catch_up()
+        dates, self._dates = self._dates, []
+        return dates
+
+    def _catch_up(self) -> None:
+        """Calculate what the samples that :meth:`take_next` took have changed."""
+        for record, time_ms, read_ns in self._singles:
+            self._newest = record
+            self._due_ms = time_ms + STEP_MS
+            self._rate.count(time_ms)
+            self._dates += self._date([time_ms], self._clock, read_ns)
+        self._boot_samples += len(self._singles)
+        self._singles.clear()
 
     def _is_regular(self, device_ms: list[int]) -> bool:
         """Return whether time advances by at least THINNING_BELOW_MS each step, as it nearly always does: all are kept."""
@@ -134,7 +174,7 @@ class BlockBuilder:
         for index, time_ms in enumerate(device_ms):
             self._boot_samples += 1
             newest_ms, clock = self._sample_clock.newest_ms, self._clock
-            if time_ms == newest_ms and samples[index] == self._newest:
+            if time_ms == newest_ms and samples[index].tobytes() == self._newest:
                 self.late += 1  # a repeated sample
                 continue
             step = self._sample_clock.advance(time_ms)
@@ -156,7 +196,7 @@ class BlockBuilder:
                 else:
                     self._reset_for_boot()
                     self._sample_clock.advance(time_ms)
-            self._newest = samples[index]
+            self._newest = samples[index].tobytes()
             unwrapped_ms = time_ms + self._wrapped_ms
             arrived_ms.append(unwrapped_ms)
             if self._is_kept(unwrapped_ms, None if newest_ms is None else time_ms - newest_ms):
@@ -204,13 +244,7 @@ class BlockBuilder:
             self._reset_for_boot()  # without effect on the trust in the clock: links are not opened often
 
     def _block(self, samples: SampleArray, times_ms: list[int], boot: int, clock: DeviceClock, read_ns: int) -> Block:
-        clock.observe(times_ms[-1], read_ns)
-        # A better estimate must not turn time back, and no sample can have been taken after it was read.
-        earliest_ns = self._taken_ns
-        taken_ns = clock.taken_ns(times_ms)
-        if taken_ns[0] < earliest_ns or taken_ns[-1] > read_ns:  # taken_ns ascends
-            taken_ns = [min(max(time_ns, earliest_ns), read_ns) for time_ns in taken_ns]
-        self._taken_ns = taken_ns[-1]
+        taken_ns = self._date(times_ms, clock, read_ns)
         unix_offset_s = self._wall.offset_s()
         if boot != self._dated_boot:
             self._dated_boot = boot
@@ -221,3 +255,14 @@ class BlockBuilder:
         return Block(
             self._device, samples, np.array(taken_ns), unix_offset_s, read_ns, self._clock_zero_ms, boot, problem
         )
+
+    def _date(self, times_ms: list[int], clock: DeviceClock, read_ns: int) -> list[float]:
+        """Return when the samples at ``times_ms``, with wraps undone, were taken, in ns of the host's monotonic clock."""
+        clock.observe(times_ms[-1], read_ns)
+        # A better estimate must not turn time back, and no sample can have been taken after it was read.
+        earliest_ns = self._taken_ns
+        taken_ns = clock.taken_ns(times_ms)
+        if taken_ns[0] < earliest_ns or taken_ns[-1] > read_ns:  # taken_ns ascends
+            taken_ns = [min(max(time_ns, earliest_ns), read_ns) for time_ns in taken_ns]
+        self._taken_ns = taken_ns[-1]
+        return taken_ns

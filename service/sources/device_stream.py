@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Final
 
 from service.base.backoff import FIRST_S, LONGEST_S
 from service.base.link_errors import LinkLostError
 from service.base.logs import get_logger
-from service.base.source import Intake, LinkCounters, LinkReport, LinkState
+from service.base.source import Intake, LinkCounters, LinkReport, LinkState, SingleIntake
 from service.base.wall_clock import HOST_CLOCK
 from service.sources.block_builder import BlockBuilder
 from service.sources.link_reader import LinkReader
 from service.sources.stream_problems import StreamProblems
 from stinger.device_name import DeviceName
+from stinger.units import NS_PER_S
 from stinger.wire.stream import SampleStream, StreamKind
 
 TELNET_REASON: Final = (
@@ -23,6 +25,8 @@ TELNET_REASON: Final = (
     "(ser2net: 'raw' or 'tcp' in place of 'telnet')"
 )
 
+_SINGLES_MAX_BYTES: Final = 100
+"""About four frames. More that arrive at once cost less as a block."""
 _LOG: Final = get_logger(__name__)
 
 
@@ -64,6 +68,7 @@ class DeviceStream:
         """Time from the first to the newest sample of the latest link."""
         self._device = device
         self._intake = intake
+        self._single_intake = intake if isinstance(intake, SingleIntake) else None
         self._timing = timing
         self._builder = BlockBuilder(device, HOST_CLOCK)
         self._decoder = SampleStream()
@@ -71,6 +76,8 @@ class DeviceStream:
         self._samples = 0
         self._reconnects = 0
         self._reported: tuple[LinkState, str] | None = None
+        self._reported_s = time.monotonic()
+        self._silence = _SilenceDetector(timing, self._reported_s)
         self._problems = StreamProblems(device)
         self._telnet_logged = False
 
@@ -80,12 +87,11 @@ class DeviceStream:
         self._decoder = SampleStream()
         self._builder.link_reopened()
         now = asyncio.get_running_loop().time
-        silence = _SilenceDetector(self._timing, now())
-        reported_s = now()
+        self._silence = silence = _SilenceDetector(self._timing, now())
         transport.write(self._decoder.start())
         try:
             while True:
-                chunks = await reader.fetch(silence.next_check_s())
+                chunks = await reader.fetch(silence.next_check_s(), self._take_singles)
                 has_sample = False
                 for data, read_ns in chunks:
                     has_sample |= await self._deliver(data, read_ns)
@@ -94,10 +100,9 @@ class DeviceStream:
                     silence.sample_received(now_s)
                     if (
                         self._reported != (LinkState.STREAMING, self._streaming_reason())
-                        or now_s - reported_s >= self._timing.report_s
+                        or now_s - self._reported_s >= self._timing.report_s
                     ):
                         self.report(LinkState.STREAMING, self._streaming_reason())
-                        reported_s = now_s
                     continue
                 silence.nothing_received(now_s, noise=bool(chunks))
                 if silence.detected:
@@ -115,6 +120,7 @@ class DeviceStream:
     def report(self, state: LinkState, reason: str = "") -> None:
         """Report the state of the link to the intake, and log it if it has changed."""
         before, self._reported = self._reported, (state, reason)
+        self._reported_s = time.monotonic()
         if state is not LinkState.STREAMING and before == self._reported:
             return
         counters = self._counters()
@@ -145,6 +151,30 @@ class DeviceStream:
             self._samples += block.samples.shape[0]
             await self._intake.put(block)
         return True
+
+    def _take_singles(self, data: bytes, read_ns: int) -> int:
+        """Deliver samples that arrive alone, as nearly always, in the callback of the event loop.
+
+        Return how many bytes they have. Left to :meth:`run` is everything else, and a sample with which a report is
+        due.
+        """
+        read_s = read_ns / NS_PER_S  # on the clock of the event loop
+        intake, builder, taken = self._single_intake, self._builder, 0
+        if intake is None or len(data) > _SINGLES_MAX_BYTES or read_s - self._reported_s >= self._timing.report_s:
+            return 0
+        while end := data.find(b"\0", taken) + 1:
+            record = self._decoder.find_single(data[taken:end])
+            if record is None:
+                break
+            time_ms = int.from_bytes(record[:4], "little")
+            if not builder.is_next(time_ms) or not intake.put_single(self._device, record, time_ms, read_ns, builder):
+                break
+            self._decoder.take_single()
+            self._samples += 1
+            taken = end
+        if taken:
+            self._silence.sample_received(read_s)
+        return taken
 
     def _streaming_reason(self) -> str:
         """Return what is wrong with a link that delivers samples, for a person; empty if nothing is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 from service.base.link_errors import LinkLostError, reason_of
@@ -22,6 +23,7 @@ class LinkReader(asyncio.Protocol):
         self._paused = False
         self._transport: asyncio.Transport | None = None
         self._lost: str | None = None
+        self._take: Callable[[bytes, int], int] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._until_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -33,7 +35,12 @@ class LinkReader(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`."""
-        self._chunks.append((data, time.monotonic_ns()))
+        read_ns = time.monotonic_ns()
+        if self._take is not None:
+            data = data[self._take(data, read_ns) :]
+            if not data:
+                return
+        self._chunks.append((data, read_ns))
         self._buffered_bytes += len(data)
         if self._buffered_bytes > BUFFER_MAX_BYTES and self._transport is not None and not self._paused:
             self._transport.pause_reading()
@@ -47,15 +54,18 @@ class LinkReader(asyncio.Protocol):
         self._wake()
         self.closed.set()
 
-    async def fetch(self, until_s: float) -> list[tuple[bytes, int]]:
+    async def fetch(self, until_s: float, take: Callable[[bytes, int], int] | None = None) -> list[tuple[bytes, int]]:
         """Wait for bytes, and return the chunks read since the last call; empty if none arrives before ``until_s``.
 
         Each chunk comes with the ``time.monotonic_ns()`` of its reading. ``until_s`` is a time of the event loop's
-        clock. Raises :class:`LinkLostError` once the link is lost and everything read from it has been fetched.
+        clock. While it waits, each chunk is first offered to ``take``, with its time, which returns how many bytes it
+        has taken from the front; if it takes all, the waiting task need not wake. Raises :class:`LinkLostError` once
+        the link is lost and everything read from it has been fetched.
         """
         if not self._chunks:
             if self._lost is not None:
                 raise LinkLostError(self._lost)
+            self._take = take
             await self._wait(until_s)
         chunks, self._chunks, self._buffered_bytes = self._chunks, [], 0
         if self._paused and self._transport is not None:
@@ -79,6 +89,7 @@ class LinkReader(asyncio.Protocol):
             raise
         finally:
             self._waiter = None
+            self._take = None
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -91,6 +102,7 @@ class LinkReader(asyncio.Protocol):
             loop.call_soon(self._wake)
 
     def _wake(self) -> None:
+        self._take = None  # what arrives from now on comes after what the task is about to fetch
         if self._lost is not None:
             self._stop_timer()
         if self._waiter is not None and not self._waiter.done():

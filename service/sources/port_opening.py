@@ -50,9 +50,11 @@ class _Port(serial.Serial):  # type: ignore[misc]  # the library has no types
 
     def read(self, size: int = 1) -> bytes:
         if os.name == "posix" and self.is_open and self.timeout == 0:
-            with suppress(OSError):  # the library's own read below names the cause
+            try:
                 if data := os.read(self.fd, size):
                     return data
+            except OSError:  # the library's own read below names the cause
+                pass
         return bytes(super().read(size))
 
 

@@ -56,6 +56,21 @@ class RateMonitor:
             self._kept_ms += times_ms
         self._measure_if_due()
 
+    def only_counts(self, time_ms: int) -> bool:
+        """Return whether a sample at ``time_ms``, 7 ms or more after the one before, leads to no measurement."""
+        return (
+            self._measured
+            and self._regular
+            and self.thinning is False
+            and self.problem is None
+            and bool(self._arrived_ms)
+            and time_ms - self._arrived_ms[0] < PERIOD_MS
+        )
+
+    def count(self, time_ms: int) -> None:
+        """Add a sample for which :meth:`only_counts` is true."""
+        self._arrived_ms.append(time_ms)
+
     def add(self, arrived_ms: list[int], kept_ms: list[int]) -> None:
         """Add samples that arrived, and those of them that were kept: ascending times with wraps undone."""
         if self._regular:

@@ -135,6 +135,26 @@ class FrameDecoder:
         self._trim()
         return self._block(frames, lines)
 
+    def find_single(self, data: bytes) -> bytes | None:
+        """Return the sample record in ``data`` if that is exactly the frame that is due and no byte waits before it.
+
+        Has no effect; :meth:`take_single` then takes the frame.
+        """
+        last = self._last_sequence
+        if last is None or self._tail or data[-1:] != b"\0":
+            return None
+        frame = _decode(data[:-1])
+        if frame is None or _HEAD.unpack_from(frame)[1] != (last + 1) % SEQUENCE_MODULUS:
+            return None
+        return frame[_HEAD.size : _HEAD.size + SAMPLE_BYTES]
+
+    def take_single(self) -> None:
+        """Count the frame that :meth:`find_single` has just found: its bytes are not for :meth:`feed`."""
+        assert self._last_sequence is not None
+        self.frames += 1
+        self._late_run = 0
+        self._last_sequence = (self._last_sequence + 1) % SEQUENCE_MODULUS
+
     def _end_text(self, rest: bytes, lines: list[str]) -> None:
         """Add the lines of text in ``rest``, which a zero byte or a frame ended, and count damage in it."""
         self._search(rest + b"\n", lines)

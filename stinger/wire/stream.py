@@ -57,6 +57,17 @@ class SampleStream:
             return self._recognise(data, block)
         return block.samples
 
+    def find_single(self, data: bytes) -> bytes | None:
+        """Return the sample record in ``data`` if that is just the next frame of a live stream, else ``None``.
+
+        Has no effect; :meth:`take_single` then takes the frame.
+        """
+        return self.frames.find_single(data) if self.kind is StreamKind.FRAMES else None
+
+    def take_single(self) -> None:
+        """Count the frame that :meth:`find_single` has just found: its bytes are not for :meth:`feed`."""
+        self.frames.take_single()
+
     def _recognise(self, data: bytes, block: FrameBlock) -> SampleArray:
         self._before = (self._before + data)[-UNDECIDED_MAX_BYTES:]
         if block.samples.size:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from service.base.source import Block, LinkReport, LinkState, Source
+from service.base.source import Block, LinkReport, LinkState, SampleDater, Source
+from stinger.device_name import DeviceName
 from stinger.sample import SAMPLE_DTYPE, SampleArray
 from tests.helpers.patience import PATIENCE_S
 
@@ -73,6 +74,31 @@ class Collecting:
                 self._changed.clear()
                 await self._changed.wait()
                 assert not self._failed, "the source has failed: see below"
+
+
+@dataclass
+class CollectingSingles(Collecting):
+    """Takes samples that arrive alone one by one."""
+
+    records: list[bytes] = field(default_factory=list)
+    """All samples in the order in which they came, in blocks or alone."""
+    singles: int = 0
+
+    async def put(self, block: Block) -> None:
+        self.records += [sample.tobytes() for sample in block.samples]
+        await super().put(block)
+
+    def put_single(self, device: DeviceName, record: bytes, time_ms: int, read_ns: int, dater: SampleDater) -> bool:
+        del device
+        dater.take_next(record, time_ms, read_ns)
+        self.records.append(record)
+        self.singles += 1
+        self._changed.set()
+        return True
+
+    async def until_records(self, count: int) -> None:
+        """Wait for at least ``count`` samples."""
+        await self.until(lambda _: len(self.records) >= count)
 
 
 @asynccontextmanager

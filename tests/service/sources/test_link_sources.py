@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ from service.sources.serial_source import SerialSource
 from service.sources.tcp_source import TcpSource
 from stinger.device_name import DeviceName
 from stinger.wire.text_stream import STARTED
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.samples import counting_samples, random_samples
 from tests.service.sources.blaster_ends import answer, listening, plugged_in
-from tests.service.sources.collecting import Collecting, running
+from tests.service.sources.collecting import Collecting, CollectingSingles, running
 
 QUICK = LinkTiming(
     silence_s=0.15,
@@ -57,6 +59,26 @@ async def test_serial_delivers_every_sample_however_bytes_are_split(tmp_path: Pa
     assert intake.states == [LinkState.CONNECTING, LinkState.STREAMING]
     assert {block.boot for block in intake.blocks} == {0}
     assert all(block.taken_s.shape == block.samples.shape for block in intake.blocks)
+
+
+async def test_samples_that_arrive_alone_are_passed_on_one_by_one_in_their_order_among_blocks(tmp_path: Path) -> None:
+    samples = counting_samples(1000, 120)
+    intake = CollectingSingles()
+    port = str(tmp_path / "port")
+    timing = replace(QUICK, silence_s=PATIENCE_S, report_s=PATIENCE_S)
+    async with (
+        plugged_in(tmp_path / "port") as end,
+        running(SerialSource(f"serial://{port}", DeviceName("b"), port, timing=timing), intake),
+    ):
+        link = await answer(end)
+        data = link.samples(samples)
+        frame_bytes = len(data) // samples.size
+        for start in range(0, len(data), frame_bytes):
+            end.write(data[start : start + frame_bytes])
+            if start % (5 * frame_bytes):  # every fifth waits for the next one
+                await intake.until_records(start // frame_bytes + 1)
+    assert b"".join(intake.records) == samples.tobytes()
+    assert intake.singles > samples.size // 3
 
 
 async def test_tcp_delivers_every_sample_and_stops_the_stream_when_cancelled() -> None:

@@ -201,3 +201,37 @@ def test_intact_and_otherwise_damaged_streams_do_not_look_like_telnet() -> None:
         data[place] ^= 0x55
     decoder.feed(bytes(data))
     assert decoder.telnet_escaped == 0
+
+
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=1, max_size=30),
+    garbage=st.lists(st.binary(max_size=4), min_size=12, max_size=12),
+    numbers=st.lists(st.sampled_from([1, 1, 1, 1, 2, 0, 5]), min_size=12, max_size=12),
+)
+def test_frames_taken_one_by_one_are_counted_as_those_that_are_fed(
+    sizes: list[int], garbage: list[bytes], numbers: list[int]
+) -> None:
+    samples, number, data = random_samples(12), 0, b""
+    for i in range(samples.size):
+        number += numbers[i]
+        data += (garbage[i] if i % 4 == 3 else b"") + encode_frames(samples[i : i + 1], number)
+    fed, mixed = FrameDecoder(), FrameDecoder()
+    expected = feed_in_blocks(fed, data, len(data)).samples.tobytes()
+    got, at = b"", 0
+    while at < len(data):
+        size = sizes[at % len(sizes)] if at % 3 else ENCODED_BYTES + 1
+        chunk = data[at : at + size]
+        record = mixed.find_single(chunk)
+        if record is None:
+            got += mixed.feed(chunk).samples.tobytes()
+        else:
+            mixed.take_single()
+            got += record
+        at += size
+    assert got == expected
+    assert (mixed.frames, mixed.lost, mixed.out_of_order, mixed.corrupted) == (
+        fed.frames,
+        fed.lost,
+        fed.out_of_order,
+        fed.corrupted,
+    )
