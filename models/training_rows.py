@@ -123,7 +123,8 @@ def join_rows(
     """
     if not any(part.positives for part in parts):
         reason = next((f" ({part.warning})" for part in parts if part.warning is not None), "")
-        raise InputError(f"no shot to train on in {counted(len(parts), 'recording')}{reason}")
+        where = f"{counted(len(parts), 'recording')} or part{'' if len(parts) == 1 else 's'} of one"
+        raise InputError(f"no shot to train on in {where}{reason}: record more shots")
     inputs = {name: np.concatenate([part.inputs[name] for part in parts]) for name in feature_sets}
     return inputs, np.concatenate([part.labels for part in parts])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -42,6 +42,11 @@ from stinger.cli.options import ANY_FOLDER, ANY_PATH, MAX_SEED
 from stinger.cli.progress import progress_bar
 from stinger.errors import InputError
 from stinger.wording import counted
+
+_DEFAULT_THRESHOLD: Final = (
+    f"The threshold of {DecisionParameters().on:g} is the blaster's default, not chosen for this model: --sweep shows "
+    "the results at others."
+)
 
 
 class _Angles(click.ParamType[tuple[float, ...]]):
@@ -198,6 +203,8 @@ def evaluate_command(
                 f", and on {counted(len(more), 'recording')} of others; an own row counts as {own_weight:g} of theirs"
             )
         traces, warnings = out_of_fold_traces(data.sessions, parts, parsed, options, runner, changed=changed, base=base)
+        if threshold is None and not (with_sweep or as_json or outdir):
+            warnings = (*warnings, _DEFAULT_THRESHOLD)
     else:
         assert model is not None
         assert model_file is not None

@@ -104,5 +104,7 @@ def test_reason_why_no_recording_can_be_used_is_given() -> None:
     samples["trigger"][20:25] = 1
     session = session_of(samples, "early")
     part = build_training_rows(SETS, row_rule([session], OPTIONS), session)
-    with pytest.raises(InputError, match=r"no shot to train on in 1 recording \(early: not used for training"):
+    with pytest.raises(
+        InputError, match=r"no shot to train on in 1 recording or part of one \(early: not used for training"
+    ):
         join_rows([part], "rich")

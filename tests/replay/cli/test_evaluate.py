@@ -44,8 +44,10 @@ def test_log_that_the_model_was_trained_on_is_warned_about(folder: Path) -> None
 def test_training_on_one_log_tests_stretches_of_time_and_on_two_whole_sessions(folder: Path) -> None:
     one = invoke("evaluate", "--train", "logreg:summary", folder / "log.bin", "--folds", 3)
     assert "3 folds by time with a guard of 1 s" in one.output
+    assert "Note: The threshold of 0.5 is the blaster's default, not chosen for this model" in one.output
     both = invoke("evaluate", "--train", "logreg:summary", folder / "log.bin", folder / "other.bin", "--sweep")
     assert "2 folds by session" in both.output
+    assert "is the blaster's default" not in both.output
     assert "threshold" in both.output
     by_time = ("--folds-by", "time", "--folds", 2)
     assert "2 folds by time" in invoke("evaluate", "--train", "ridge:rich", folder / "log.bin", *by_time).output

@@ -111,7 +111,9 @@ def test_candidate_that_cannot_be_trained_is_reported_and_the_others_are_trained
     )
     found = contest(test)
     assert found.challengers == ()
-    assert found.failed == {"logreg:summary": "fold 1 of 1: no shot to train on in 1 recording"}
+    assert found.failed == {
+        "logreg:summary": "fold 1 of 1: no shot to train on in 1 recording or part of one: record more shots"
+    }
 
 
 def test_session_without_training_rows_is_reported() -> None:
