@@ -88,9 +88,9 @@ def windows_at(axes: npt.NDArray[np.int16], ends: Indices, window_samples: int) 
 def motion_scores(axes: npt.NDArray[np.int16], window_samples: int) -> npt.NDArray[np.float64]:
     """Return the motion of the window before each sample, ``(n,)`` in LSB squared.
 
-    It is NaN for the first ``window_samples``. It is the mean squared magnitude of the gyroscope plus
-    :data:`ACCEL_WEIGHT` times that of the accelerometer. Sums are of integers, so a score does not depend on the
-    position of its window in the recording.
+    It is the mean squared magnitude of the gyroscope plus :data:`ACCEL_WEIGHT` times that of the accelerometer, and NaN
+    for the first ``window_samples``. Sums are of integers, so a score does not depend on the position of its window in
+    the recording.
     """
     scores = np.full(axes.shape[0], np.nan)
     if axes.shape[0] > window_samples:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 STEADY_SAMPLES: Final = 1000
-"""A clock that could not be used can be used again from so many samples on whose times do not go back: 10 s."""
+"""After this many samples in a row whose times do not go back, 10 s, a clock can be used again."""
 _TRUST: Final = 100.0
 _SHORT_SAMPLES: Final = 50
 _COST: Final = 1.0
@@ -58,7 +58,7 @@ def steady_start(irregular: Sequence[int], begin: int, count: int) -> int:
     """Return from which sample on the clock is usable again in a file of ``count`` samples, ``count`` if never.
 
     ``irregular`` are the indices of samples whose time goes back, ascending; the clock is not usable at ``begin``.
-    Other than live, the samples that show that it is steady are known, and used, from the first one on.
+    Unlike live, the samples that show that the clock is steady are used as well: they are known from the first one on.
     """
     for first, after in pairwise([*(index for index in irregular if index >= begin), count]):
         if after - first >= STEADY_SAMPLES:

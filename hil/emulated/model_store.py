@@ -87,9 +87,7 @@ class ModelStore:
         self._use_factory_models()
         stored = set(self._files)
         if stored & {ModelSlot.LR, ModelSlot.MLP}:
-            stored.discard(
-                ModelSlot.SINGLE
-            )  # the file of older firmware counts only if there is none of the two others
+            stored.discard(ModelSlot.SINGLE)  # the file of older firmware counts only without the two others
         for slot in ModelSlot:
             if slot in stored:
                 with suppress(DeviceError):

@@ -32,9 +32,9 @@ class TurnPlan:
     seed: int = 1
 
     def turned(self, sessions: Sequence[Session]) -> tuple[Session, ...]:
-        """Return copies of ``sessions`` for every angle and draw, all of them each time.
+        """Return a turned copy of each of ``sessions`` for every angle and axis: by angle, then axis, then session.
 
-        Those of a draw have the same axis.
+        The axes are the same for each angle.
         """
         axes = random_axes(np.random.default_rng(self.seed), self.draws)
         return tuple(

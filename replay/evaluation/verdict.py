@@ -16,9 +16,9 @@ from replay.evaluation.cost_choice import Budget
 class Rules:
     """The conditions for a challenger.
 
-    At thresholds within ``budget``, its cost by ``weights`` must be less than the champion's so clearly that the
-    interval of the difference, with ``confidence`` for all challengers together, excludes that it is no better.
-    ``seed`` is for the draws of the bootstrap.
+    At thresholds within ``budget``, its cost by ``weights`` must be less than the champion's, for each value in the
+    interval of the difference. ``confidence`` is that of the intervals of all challengers together; ``seed`` is for the
+    draws of the bootstrap.
     """
 
     weights: CostWeights

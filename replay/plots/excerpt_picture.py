@@ -90,7 +90,7 @@ class ExcerptPicture:
         self._title = self._picture.title("", above_in=_TITLE_IN)
         self._gyro = self._motion_panel(_BOTTOM_IN, "turn rate (°/s)")
         self._accel = self._motion_panel(_BOTTOM_IN + _MOTION_IN + _GAP_IN + _LEGEND_ROW_IN, "acceleration (g)")
-        self._rulers = (_Ruler(self._accel, "g"), _Ruler(self._gyro, "°/s"))
+        self._ranges = (_PanelRange(self._accel, "g"), _PanelRange(self._gyro, "°/s"))
         self._panels = [self._accel, self._gyro]
         self._models: list[Line2D] = []
         if look.models:
@@ -113,7 +113,7 @@ class ExcerptPicture:
                 *(lines for pair in self._other_shots for lines in pair),
                 *self._axis_lines,
                 *self._models,
-                *(ruler.note for ruler in self._rulers),
+                *(panel_range.note for panel_range in self._ranges),
                 *self._legends.values(),
                 self._title,
             ]
@@ -126,8 +126,8 @@ class ExcerptPicture:
             line.set_data(excerpt.probability_time_s, values)
         for line, values in zip(self._axis_lines, excerpt.motion.T, strict=True):
             line.set_data(excerpt.time_s, values)
-        self._rulers[0].fit(excerpt.time_s, excerpt.motion[:, :3])
-        self._rulers[1].fit(excerpt.time_s, excerpt.motion[:, 3:])
+        self._ranges[0].fit(excerpt.time_s, excerpt.motion[:, :3])
+        self._ranges[1].fit(excerpt.time_s, excerpt.motion[:, 3:])
         for accepted, rejected in self._other_shots:
             accepted.set_segments([np.array([(x, 0.0), (x, 1.0)]) for x in excerpt.accepted_s])
             rejected.set_segments([np.array([(x, 0.0), (x, 1.0)]) for x in excerpt.rejected_s])
@@ -193,7 +193,7 @@ class ExcerptPicture:
                 self._legends[there] = legend_above(panel, named, raised_in=0.0 if above else _LEGEND_ROW_IN)
 
 
-class _Ruler:
+class _PanelRange:
     """Sets the range of a panel so that the motion before the moment is readable, and notes the peaks that it cuts off."""
 
     def __init__(self, panel: Axes, unit: str) -> None:
