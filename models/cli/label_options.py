@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import click
@@ -78,23 +78,17 @@ def label_options(default: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
-def stream_options(
-    *,
-    horizon_ms: float,
-    thin: int,
-    stream_rows: int,
-    hard_rounds: int,
-    turned_deg: float,
-    distilled: bool,
-    seed: int,
-) -> StreamOptions:
-    """Return the values of the options of :func:`label_options`. Raises :class:`~stinger.errors.InputError`."""
+def stream_options(values: Mapping[str, Any], *, seed: int) -> StreamOptions:
+    """Return the options of stream labels among the ``values`` of a command, by the names of its parameters.
+
+    Raises :class:`~stinger.errors.InputError`.
+    """
     return StreamOptions(
-        horizon_ms=horizon_ms,
-        every=thin,
-        max_rows=stream_rows,
-        hard_rounds=hard_rounds,
-        turned_deg=turned_deg,
-        distilled=distilled,
+        horizon_ms=values["horizon_ms"],
+        every=values["thin"],
+        max_rows=values["stream_rows"],
+        hard_rounds=values["hard_rounds"],
+        turned_deg=values["turned_deg"],
+        distilled=values["distilled"],
         seed=seed,
     )

@@ -8,13 +8,12 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from models.cli.log_input import open_logs
 from models.names import unused
 from models.repeats import without_repeats, without_samples_of
 from models.sessions import Session, check_rates, open_sessions_of_logs
-from models.storage.logs import read_logs
 from stinger.cli.options import ANY_PATH, FiniteRange
-from stinger.cli.progress import progress_bar
-from stinger.cli.repairs import warn, warn_of_repairs
+from stinger.cli.repairs import warn
 from stinger.errors import InputError
 from stinger.logs import Log
 
@@ -57,9 +56,7 @@ def read_others(
     out, with a warning. Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is not at 100 Hz,
     and if none is left.
     """
-    logs = read_logs(paths, bar=progress_bar, warn=warn, rate_hz=rate_hz, every=every)
-    for log in logs:
-        warn_of_repairs(log)
+    logs = open_logs(paths, rate_hz=rate_hz, every=every)
     of_logs = open_sessions_of_logs(logs, min_shot_gap_ms=min_shot_gap_ms)
     for log, sessions in zip(logs, of_logs, strict=True):
         check_rates(log, sessions)

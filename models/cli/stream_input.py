@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from models.cli.log_input import distinct_sessions, open_logs
 from models.cli.others_options import read_others
 from models.dataset import Dataset
-from models.repeats import without_repeats
-from models.sessions import Session, open_sessions
-from models.storage.logs import read_logs
+from models.sessions import Session
 from models.stream_rows import StreamOptions, build_stream_dataset
-from stinger.cli.progress import progress_bar
-from stinger.cli.repairs import warn, warn_of_repairs
 
 
 def stream_dataset(
@@ -30,13 +27,8 @@ def stream_dataset(
 
     Prints warnings. Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is too short.
     """
-    logs = read_logs(paths, bar=progress_bar, warn=warn, rate_hz=rate_hz, every=every)
-    for log in logs:
-        warn_of_repairs(log)
-    distinct = without_repeats(open_sessions(logs, min_shot_gap_ms=min_shot_gap_ms))
-    for line in distinct.warnings:
-        warn(line)
-    sessions = distinct.sessions
+    logs = open_logs(paths, rate_hz=rate_hz, every=every)
+    sessions = distinct_sessions(logs, min_shot_gap_ms=min_shot_gap_ms)
     of_others: tuple[Session, ...] = ()
     if others:
         of_others, more = read_others(others, sessions, min_shot_gap_ms=min_shot_gap_ms, rate_hz=rate_hz, every=every)

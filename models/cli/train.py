@@ -129,18 +129,13 @@ def train(
     out: str | None,
     refit: bool,
     labels: str,
-    horizon_ms: float,
-    thin: int,
-    stream_rows: int,
-    hard_rounds: int,
-    turned_deg: float,
-    distilled: bool,
     others: tuple[str, ...],
     own_weight: float,
     min_shot_gap_ms: float,
     rate_hz: float,
     every: int,
     as_json: bool,
+    **stream_values: Any,
 ) -> None:
     """Train a model on one part of a training set and measure it on the other.
 
@@ -158,15 +153,7 @@ def train(
     _check_source(labels, train_dir, logs, others)
     if spec is not None:
         _refuse_with_spec("model", "features")
-    rows = stream_options(
-        horizon_ms=horizon_ms,
-        thin=thin,
-        stream_rows=stream_rows,
-        hard_rounds=hard_rounds,
-        turned_deg=turned_deg,
-        distilled=distilled,
-        seed=seed,
-    )
+    rows = stream_options(stream_values, seed=seed)
     defaults = fit_options(rows) if labels == STREAM else WINDOW_FIT
     options = TrainingOptions(
         spec=parse_spec(spec or f"{model}:{features}"),

@@ -138,12 +138,6 @@ def evaluate_command(
     folds_by: str | None,
     seed: int,
     labels: str,
-    horizon_ms: float,
-    thin: int,
-    stream_rows: int,
-    hard_rounds: int,
-    turned_deg: float,
-    distilled: bool,
     others: tuple[str, ...],
     own_weight: float,
     jobs: int,
@@ -160,7 +154,7 @@ def evaluate_command(
     min_shot_gap_ms: float,
     rate_hz: float,
     every: int,
-    **negative_values: Any,
+    **row_values: Any,
 ) -> None:
     """Replay each LOG through a model and the decision; count shots in time and false spin-ups.
 
@@ -183,17 +177,9 @@ def evaluate_command(
     plan = TurnPlan(turn or (), draws=turn_axes, seed=seed)
     changed = plan.turned(data.sessions)
     if parsed is not None:
-        options: RowOptions = ExportOptions(negatives=negatives_of(negative_values), seed=seed)
+        options: RowOptions = ExportOptions(negatives=negatives_of(row_values), seed=seed)
         if labels == STREAM:
-            options = stream_options(
-                horizon_ms=horizon_ms,
-                thin=thin,
-                stream_rows=stream_rows,
-                hard_rounds=hard_rounds,
-                turned_deg=turned_deg,
-                distilled=distilled,
-                seed=seed,
-            )
+            options = stream_options(row_values, seed=seed)
         by, parts = choose_folds(data.sessions, count=folds, by=folds_by)
         subject, method, base = str(parsed), describe_folds(by, parts, seed), None
         if others:

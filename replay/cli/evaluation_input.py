@@ -7,16 +7,16 @@ from typing import Any, TypeVar
 
 import click
 
+from models.cli.log_input import open_logs
 from models.model_file import Model
 from models.provenance import part_seen
 from models.sessions import Session
-from models.storage.logs import read_logs
 from models.task_runner import TaskRunner
 from replay.evaluation.data import EvaluationData, evaluation_data
 from replay.trace import Trace, score_sessions, score_sessions_on
 from stinger.cli.options import ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
-from stinger.cli.repairs import warn, warn_of_repairs
+from stinger.cli.repairs import warn
 from stinger.errors import InputError
 from stinger.shots import MIN_LEAD_MS
 
@@ -48,9 +48,7 @@ def open_data(paths: Sequence[str], *, rate_hz: float, every: int, min_shot_gap_
     Prints a warning for each repair and each recording that is too short to have a rate. Raises
     :class:`~stinger.errors.InputError` for a log that cannot be read or is not at 100 Hz, or if no log has a shot.
     """
-    logs = read_logs(paths, bar=progress_bar, warn=warn, rate_hz=rate_hz, every=every)
-    for log in logs:
-        warn_of_repairs(log)
+    logs = open_logs(paths, rate_hz=rate_hz, every=every)
     data = evaluation_data(logs, min_shot_gap_ms=min_shot_gap_ms, warn=warn)
     if not any(file.shots for file in data.files):
         raise InputError(

@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
+from models.cli.log_input import distinct_sessions, open_logs
 from models.dataset import Dataset
 from models.export import ExportOptions, build_dataset
 from models.negatives import NegativeOptions
-from models.repeats import without_repeats
-from models.sessions import Session, open_sessions
-from models.storage.logs import read_logs
+from models.sessions import Session
 from models.windows import WINDOW_MS
 from replay.cli.negative_options import negative_options, negatives_of
 from replay.cli.picture_options import (
@@ -26,7 +25,6 @@ from replay.cli.picture_options import (
 from replay.plots.exploration_files import SHOTS_FOLDER, TRAIN_FOLDER
 from stinger.cli.options import ANY_FOLDER, ANY_PATH, Milliseconds, every_option, min_shot_gap_option, rate_option
 from stinger.cli.progress import progress_bar
-from stinger.cli.repairs import warn, warn_of_repairs
 from stinger.wording import counted
 
 
@@ -95,13 +93,8 @@ def explore(
         negatives=negatives_of(negatives),
         seed=seed,
     )
-    read = read_logs(logs, bar=progress_bar, warn=warn, rate_hz=rate_hz, every=every)
-    for log in read:
-        warn_of_repairs(log)
-    distinct = without_repeats(open_sessions(read, min_shot_gap_ms=min_shot_gap_ms))
-    for line in distinct.warnings:
-        warn(line)
-    sessions = distinct.sessions
+    read = open_logs(logs, rate_hz=rate_hz, every=every)
+    sessions = distinct_sessions(read, min_shot_gap_ms=min_shot_gap_ms)
     about = {
         "inputs": [{"path": log.path, "sha256": log.sha256} for log in read],
         "min_shot_gap_ms": min_shot_gap_ms,

@@ -75,5 +75,6 @@ def negative_options(defaults: NegativeOptions) -> Callable[[_Command], _Command
 
 
 def negatives_of(values: Mapping[str, Any]) -> NegativeOptions:
-    """Return the values of the options of :func:`negative_options`."""
-    return NegativeOptions(**{name.removeprefix(_PREFIX): value for name, value in values.items()})
+    """Return the options for negatives among the ``values`` of a command, by the names of its parameters."""
+    own = {name.removeprefix(_PREFIX): value for name, value in values.items() if name.startswith(_PREFIX)}
+    return NegativeOptions(**own)
