@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 import ssl
 import subprocess
 import time
@@ -24,6 +25,7 @@ from service.sources.nats_leases import partition_of
 from tests.deploy.places import DEPLOY, program
 from tests.helpers.brokers import free_port
 from tests.helpers.cli import run_program
+from tests.helpers.nats_servers import nats_program
 from tests.helpers.patience import PATIENCE_S, mqtt_client
 
 SETUP = DEPLOY / "nats" / "setup.sh"
@@ -65,12 +67,12 @@ class Secured:
 @contextmanager
 def server_running(folder: Path, config: str, name: str, routes: str) -> Iterator[Path]:
     """Run a server of the project's ``config``, in which ports were replaced; yield its log when it is ready."""
-    server, _ = program("nats-server", "Debian's nats-server"), program("openssl", "Debian's openssl")
+    program("openssl", "Debian's openssl")
     path, log = folder / f"{name}.conf", folder / f"{name}.log"
     path.write_text(config)
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [server, "-c", str(path)],
+            [nats_program(), "-c", str(path)],
             stderr=stderr,
             env={**os.environ, "NATS_NAME": name, "NATS_STORE": str(folder / f"store-{name}"), "NATS_ROUTES": routes},
         )
@@ -105,27 +107,64 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         yield here
 
 
+def member_config(here: Secured, name: str, port: int, settings: str) -> str:
+    """Return the configuration of the server ``name`` of a cluster, which others reach at ``port``.
+
+    ``settings`` is what setup.sh wrote; the server's copy is kept beside it.
+    """
+    own = settings.replace("0.0.0.0:8883", f"127.0.0.1:{free_port()}").replace("0.0.0.0:6222", f"127.0.0.1:{port}")
+    assert own.count("127.0.0.1") == 2
+    (here.folder / "accounts" / f"{name}.conf").write_text(own)
+    listen = here.port if name == "n1" else free_port()
+    config = (DEPLOY / "nats" / "nats.conf").read_text(encoding="utf-8")
+    moved = config.replace("0.0.0.0:4222", f"127.0.0.1:{listen}").replace("8222", str(free_port()))
+    return moved.replace("accounts/settings.conf", f"accounts/{name}.conf")
+
+
+def greeting(port: int, tls: ssl.SSLContext) -> bytes:
+    """Connect as a server of the cluster does; return what the server at ``port`` sends first, nothing if it refuses."""
+    with (
+        suppress(OSError),
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as plain,
+        tls.wrap_socket(plain, server_hostname="localhost") as joining,
+    ):
+        return joining.recv(4096)
+    return b""
+
+
+def test_only_a_server_with_a_certificate_of_the_cluster_is_greeted(tmp_path: Path) -> None:
+    here = Secured(tmp_path, free_port(), free_port())
+    accounts = tmp_path / "accounts"
+    accounts.mkdir()
+    here.setup("init")
+    port = free_port()
+    config = member_config(here, "n1", port, (accounts / "settings.conf").read_text())
+    routes = f"[nats-route://localhost:{port}, nats-route://localhost:{free_port()}]"
+    certified = here.tls
+    certified.load_cert_chain(accounts / "server.crt", accounts / "server.key")
+    with server_running(tmp_path, config, "n1", routes) as log:
+        deadline = time.monotonic() + PATIENCE_S
+        assert greeting(port, here.tls) == b""
+        while "TLS route handshake error" not in log.read_text():
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        while not greeting(port, certified).startswith(b"INFO {"):  # the server waits two seconds for a handshake
+            assert time.monotonic() < deadline, log.read_text()
+
+
 @pytest.mark.slow
 async def test_servers_of_a_cluster_accept_only_each_other(tmp_path: Path) -> None:
     here = Secured(tmp_path, free_port(), free_port())
     (tmp_path / "accounts").mkdir()
     here.setup("init")
-    config = (DEPLOY / "nats" / "nats.conf").read_text(encoding="utf-8")
     settings = (tmp_path / "accounts" / "settings.conf").read_text()
     ports = [free_port() for _ in range(3)]
     routes = "[" + ", ".join(f"nats-route://localhost:{port}" for port in ports) + "]"
-
-    def config_of(name: str, port: int, *, settings: str = settings) -> str:
-        own = settings.replace("0.0.0.0:8883", f"127.0.0.1:{free_port()}").replace("0.0.0.0:6222", f"127.0.0.1:{port}")
-        assert own.count("127.0.0.1") == 2
-        (tmp_path / "accounts" / f"{name}.conf").write_text(own)
-        listen = here.port if name == "n1" else free_port()
-        moved = config.replace("0.0.0.0:4222", f"127.0.0.1:{listen}").replace("8222", str(free_port()))
-        return moved.replace("accounts/settings.conf", f"accounts/{name}.conf")
-
     with ExitStack() as stack:
         for number, port in enumerate(ports, start=1):
-            stack.enter_context(server_running(tmp_path, config_of(f"n{number}", port), f"n{number}", routes))
+            stack.enter_context(
+                server_running(tmp_path, member_config(here, f"n{number}", port, settings), f"n{number}", routes)
+            )
         client = await here.connect()
         try:
             stored = StreamConfig(name="SAMPLES", subjects=["hall.*.stinger.*.samples"], num_replicas=3)
@@ -145,7 +184,7 @@ async def test_servers_of_a_cluster_accept_only_each_other(tmp_path: Path) -> No
         before, _, after = settings.partition("cluster {")
         plain = before + "cluster {" + re.sub(r", tls \{[^}]*\}", "", after, count=1)
         assert plain != settings
-        stranger = config_of("stranger", free_port(), settings=plain)
+        stranger = member_config(here, "stranger", free_port(), plain)
         log = stack.enter_context(server_running(tmp_path, stranger, "stranger", routes))
         deadline = time.monotonic() + PATIENCE_S
         while "TLS route handshake error" not in (tmp_path / "n1.log").read_text():

@@ -32,10 +32,13 @@ def mapping(group: str = "hall", partitions: int = PARTITIONS) -> str:
     )
 
 
-def nats_program() -> str | None:
-    """Return the path of nats-server; ``None`` if it is not installed."""
+def nats_program() -> str:
+    """Return the path of nats-server; skip the test if it is not installed."""
     places = (sysconfig.get_path("scripts"), None, "/usr/sbin")  # None: PATH
-    return next((found for place in places if (found := shutil.which("nats-server", path=place))), None)
+    found = next((found for place in places if (found := shutil.which("nats-server", path=place))), None)
+    if found is None:
+        pytest.skip("nats-server is not installed")
+    return found
 
 
 @dataclass
@@ -57,8 +60,6 @@ class NatsServer:
 
     def start(self) -> None:
         program = nats_program()
-        if program is None:
-            pytest.skip("nats-server is not installed")
         self.folder.mkdir(exist_ok=True, parents=True)
         config = self.folder / f"{self.name}.conf"
         store = self.folder / self.name

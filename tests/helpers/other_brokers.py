@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.brokers import free_port
+from tests.helpers.nats_servers import nats_program
 from tests.helpers.patience import PATIENCE_S
 
 
@@ -58,15 +58,12 @@ class BrokerProcess(ABC):
 
 class NatsServer(BrokerProcess):
     def command(self) -> tuple[list[str], dict[str, str]]:
-        program = shutil.which("nats-server") or shutil.which("/usr/sbin/nats-server")
-        if program is None:
-            pytest.skip("nats-server is not installed")
         config = self.folder / "nats.conf"
         config.write_text(
             f'server_name: test\nlisten: 127.0.0.1:{free_port()}\njetstream {{ store_dir: "{self.folder}" }}\n'
             f'mqtt {{ listen: "127.0.0.1:{self.port}" }}\n'
         )
-        return [program, "-c", str(config)], {}
+        return [nats_program(), "-c", str(config)], {}
 
 
 class RabbitMq(BrokerProcess):
