@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
@@ -30,6 +31,7 @@ _MAX_LOCAL_CONNECTIONS: Final = 8
 """On top of the others: kept for this machine's own checks, such as a container's."""
 _POLL_S: Final = 0.1
 _WORDS_OF_HTTP_0_9: Final = 2
+_NO_MORE_FILES: Final = (errno.EMFILE, errno.ENFILE)
 _TOO_SLOW: Final = b"HTTP/1.0 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TEXT: Final = "text/plain; charset=utf-8"
 _LOG = get_logger(__name__)
@@ -133,6 +135,8 @@ class _Server(ThreadingHTTPServer):
         self._request_s = request_s
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, _Connection] = {}
+        self._spare = -1
+        self._keep_spare()
         if ":" in host:
             self.address_family = socket.AF_INET6
         super().__init__((host, port), _Handler)
@@ -141,6 +145,33 @@ class _Server(ThreadingHTTPServer):
         # HTTPServer's own method looks the host up in the DNS, which can take seconds and is not needed here.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "stinger", int(self.server_address[1])
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """Accept a client; where the process may open no more files, in place of one that was kept open for this."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno not in _NO_MORE_FILES:
+                raise
+        self._release_spare()
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(_POLL_S)  # the client still waits: without a pause, this thread would use a whole core
+            raise
+
+    def server_close(self) -> None:
+        self._release_spare()
+        super().server_close()
+
+    def _keep_spare(self) -> None:
+        with suppress(OSError):
+            self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def _release_spare(self) -> None:
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
 
     def verify_request(self, request: object, client_address: object) -> bool:
         assert isinstance(request, socket.socket)
@@ -154,6 +185,8 @@ class _Server(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Disconnect clients that have taken too long; called in every round of the server's thread."""
+        if self._spare < 0:
+            self._keep_spare()
         now_s = time.monotonic()
         with self._lock:
             for connection in self._connections.values():

@@ -239,8 +239,8 @@ class DiskWorker:
                     self._fail(file, f"{file.path}: {error.strerror or error}")
         for file in files:
             with suppress(OSError):
-                if file.is_deleted():
-                    self._fail(file, f"{file.path} was deleted while it was being written")
+                if interference := file.interference():
+                    self._fail(file, f"{file.path} was {interference} while it was being written")
 
     def _close_files(self, to_close: list[tuple[RecordingFile, Sidecar]]) -> None:
         if len(to_close) >= MANY_FILES and hasattr(os, "sync"):

@@ -36,7 +36,10 @@ class RecordingFile:
     __slots__ = ("boot", "bytes", "dirty", "fd", "gaps", "last_ms", "lost", "max_bytes", "path", "sidecar", "torn")
 
     def __init__(self, folder: Path, started_s: float, sidecar: Sidecar, *, max_bytes: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, "exists and is not a folder", str(folder)) from error
         self.path, self.fd = _create(folder, started_s)
         self.sidecar = sidecar
         self.boot = sidecar.boot
@@ -115,9 +118,20 @@ class RecordingFile:
         self.dirty = False
         getattr(os, "fdatasync", os.fsync)(self.fd)
 
-    def is_deleted(self) -> bool:
-        """Return whether the file was deleted while open, so that nobody will see what is written. Raises ``OSError``."""
-        return os.name != "nt" and os.fstat(self.fd).st_nlink == 0
+    def interference(self) -> str:
+        """Return what another program has done to the open file: deleted, renamed or shortened it; empty for nothing.
+
+        What is written after that would be in no recording, or in one with another name. Raises ``OSError``.
+        """
+        if os.name == "nt":  # another program cannot do that to an open file
+            return ""
+        written = self.bytes  # read before the size: samples may be written meanwhile
+        opened = os.fstat(self.fd)
+        if opened.st_nlink == 0:
+            return "deleted"
+        if not self.path.exists():
+            return "renamed"
+        return "shortened" if opened.st_size < written else ""
 
     def described(self, *, end: EndReason | None = None) -> Sidecar:
         """Return its sidecar as of now; a closed one if there is a reason to ``end`` it."""

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -231,3 +232,29 @@ def test_clients_of_other_machines_leave_places_for_this_one(daemon: _Daemon, mo
         assert local.recv(12) == b"HTTP/1.0 200"
         for connection in (local, *others):
             connection.close()
+
+
+def test_a_process_that_may_open_no_more_files_still_answers(server: HttpServer) -> None:
+    with socket.socket() as client, ExitStack() as opened, _few_files():
+        while True:
+            try:
+                opened.enter_context(open(os.devnull, "rb"))
+            except OSError:
+                break
+        client.settimeout(PATIENCE_S)
+        client.connect((server.host, server.port))
+        client.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.0 200")
+
+
+@contextmanager
+def _few_files() -> Iterator[None]:
+    """Let this process open only some more files."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull, "rb") as file:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (file.fileno() + 10, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -284,3 +284,41 @@ def test_a_process_that_may_write_small_files_only_records_everything_in_such_fi
     )
     assert done.stdout.split() == ["300", "0", "0", "True"]
     assert sum(path.stat().st_size for path in recordings(tmp_path)) == 17 * 300
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody change a file that is open")
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda path: path.unlink(), "deleted"),
+        (lambda path: path.rename(path.with_name("mine.bin")), "renamed"),
+        (lambda path: path.parent.rename(path.parent.with_name("mine")), "renamed"),
+        (lambda path: os.truncate(path, 17), "shortened"),
+    ],
+)
+def test_a_recording_that_another_program_takes_away_is_ended_and_another_one_begun(
+    tmp_path: Path, change: Callable[[Path], object], word: str
+) -> None:
+    alarms: list[RecorderAlarm] = []
+    with recorder_in(tmp_path, on_alarm=alarms.append) as recorder:
+        first, second = blocks_of(random_samples(20), 10)
+        assert recorder.append(first) == 10
+        (path,) = recordings(tmp_path)
+        change(path)
+        recorder.flush()
+        assert recorder.append(second) == 10
+        current = recorder.current(DeviceName("d"))
+    assert f"was {word} while it was being written" in alarms[0].reason
+    assert [alarm.active for alarm in alarms] == [True, False]
+    assert current is not None
+    assert current.read_bytes() == second.samples.tobytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+@pytest.mark.parametrize("make", [lambda path: path.write_bytes(b""), lambda path: path.symlink_to(path), os.mkfifo])
+def test_what_is_in_place_of_the_folder_of_a_device_is_named(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "d")
+    alarms: list[RecorderAlarm] = []
+    with recorder_in(tmp_path, on_alarm=alarms.append) as recorder:
+        assert recorder.append(block_of(random_samples(10))) == 0
+    assert alarms[0].reason == f"{tmp_path / 'd'}: exists and is not a folder"
