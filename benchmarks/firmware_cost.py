@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -52,19 +53,11 @@ def count_instructions() -> dict[str, int]:
             connection, _ = server.accept()
             connection.settimeout(60)
             with connection, connection.makefile(encoding="ascii") as lines:
-                return {name: int(count) for name, count in (line.split() for line in iter_until_end(lines))}
+                counts = takewhile(lambda line: not line.startswith("end"), lines)
+                return {name: int(count) for name, count in map(str.split, counts)}
         finally:
             qemu.kill()
             qemu.wait()
-
-
-def iter_until_end(lines: object) -> list[str]:
-    found = []
-    for line in lines:  # type: ignore[attr-defined]
-        if line.startswith("end"):
-            break
-        found.append(line)
-    return found
 
 
 def main() -> None:

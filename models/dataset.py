@@ -86,7 +86,7 @@ class Dataset:
 
 
 def check_savable(dataset: Dataset) -> None:
-    """Raise :class:`InputError` unless a model file can hold a model that is trained on ``dataset``."""
+    """Raise :class:`~stinger.errors.InputError` unless a model file can hold a model that is trained on ``dataset``."""
     check_windows(int(dataset.windows.shape[1]), dataset.rate_hz)
 
 

@@ -17,8 +17,7 @@ from models.decision_parameters import STEP_MS, DecisionParameters
 
 STALE_RELEASES: Final = 32
 """How many times the envelope falls in a step once the output is stale: once in each turn of the blaster's fast loop,
-3,200
-a second. Within 50 ms it is near 0."""
+3,200 a second. Within 50 ms it is near 0."""
 
 LATE_MS: Final = STEP_MS + STEP_MS // 2
 """From this distance between two samples on, a step was missed: the distance is rounded to whole steps."""

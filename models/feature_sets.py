@@ -19,8 +19,7 @@ MAX_WINDOW_SAMPLES: Final = 65_536
 
 MOTION_SIGNALS: Final = ("accel_mag", "gyro_mag", "accel_change", "gyro_change")
 """What ``motion`` describes: the magnitudes of both sensors, and the sizes of their changes from sample to sample, of
-which
-that of the accelerometer is called jerk."""
+which that of the accelerometer is called jerk."""
 MOTION_SPANS: Final = (10, 25, 50)
 """``motion`` describes the last 100, 250 and 500 ms: as many samples, the last of them a whole window."""
 MOTION_SLICES: Final = 5

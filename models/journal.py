@@ -38,7 +38,7 @@ class Journal:
         return entries
 
     def add(self, action: str, values: Mapping[str, Any]) -> None:
-        """Append an entry for ``action``, in the file when this returns. Raises :class:`FileError`."""
+        """Append an entry for ``action``, in the file when this returns. Raises :class:`~stinger.errors.FileError`."""
         entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "action": action, **values}
         with os_errors(self._path), open(self._path, "ab+", opener=regular_opener) as file:
             # Ends a line that a crash left incomplete, so that the new line is separate.
@@ -90,7 +90,7 @@ class Journal:
 
 
 def path_exists(path: Path) -> bool:
-    """Return whether there is something at ``path``, also a link that leads nowhere. Raises :class:`FileError`."""
+    """Return whether there is something at ``path``, also a link that leads nowhere. Raises :class:`~stinger.errors.FileError`."""
     with os_errors(path):
         try:
             path.stat()

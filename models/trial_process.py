@@ -24,7 +24,7 @@ from models.scorer import BATCH_WINDOWS
 from models.trial import TOO_SLOW_EXIT
 from stinger.errors import InputError
 
-if sys.platform != "win32":  # there, only the parent limits the time
+if sys.platform != "win32":  # on Windows, only the parent limits the time
     import resource
 
 _MEASURED_S: Final = 0.1

@@ -29,9 +29,9 @@ class _Page:
 
 
 def site_problems(site: Path) -> list[str]:
-    """Return a line for each link in the folder ``site`` that leads nowhere.
+    """Return what is wrong with the site in the folder ``site``, a line each.
 
-    So it does for each address of another host that is loaded.
+    That is a link that leads nowhere, and an address of another host that a page loads.
     """
     site = site.resolve()
     pages = {path: _read(path) for path in sorted(site.rglob("*.html"))}

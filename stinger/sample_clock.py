@@ -19,8 +19,7 @@ It is as long as an hour because a logger pauses while the blaster lies still, p
 LATE_MAX_MS: Final = 1000
 LATE_MAX_RUN: Final = 4
 """Up to LATE_MAX_RUN consecutive samples, each at most LATE_MAX_MS older than the newest, count as late or repeated and
-are
-dropped. One more counts as a reboot."""
+are dropped. One more counts as a reboot."""
 
 
 class ClockStep(Enum):

@@ -168,7 +168,7 @@ class EmulatorProcess:
         self._process.kill()
 
     def journals(self) -> Sequence[SampleArray | None]:
-        """See :class:`DeviceUnderTest`. Raises :class:`FileError` for one that is missing."""
+        """See :class:`DeviceUnderTest`. Raises :class:`~stinger.errors.FileError` for one that is missing."""
         return [read_journal(path) for path in journal_paths(self._journal, self._count)]
 
 

@@ -18,8 +18,7 @@ STILL_SAMPLES: Final = 150
 """The logger pauses after this many still samples in a row with the trigger released."""
 MOVING_STEP_LSB: Final = 140
 """While it pauses, a sample is moving if an axis of the gyroscope is above the limit for still ones, or a channel
-differs
-by at least this,"""
+differs by at least this,"""
 MOVING_SAMPLES: Final = 10
 """and the logger resumes after this many moving samples in a row, or with the trigger."""
 

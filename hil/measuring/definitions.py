@@ -10,8 +10,7 @@ from hil.limits import Limit
 ZERO: Final = Limit(at_most=0)
 SCORE_TOLERANCE: Final = 2e-4
 """Largest difference between host and device. The blaster computes variances as differences of large float32 numbers;
-in 32
-minutes of synthetic sessions that changed a probability by at most 8.5e-5."""
+in 32 minutes of synthetic sessions that changed a probability by at most 8.5e-5."""
 
 
 @dataclass(frozen=True, slots=True)

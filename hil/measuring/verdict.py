@@ -13,8 +13,7 @@ BUSY_HOST_MS: Final = 1.0
 """A machine that wakes a sleeping process later than this, one time in a hundred, is too busy to judge limits of time."""
 STANDSTILL_MS: Final = 250.0
 """The daemon switches the wheels off after this long without a score. A process that was held up longer even once may
-have missed
-limits of time that other measurements depend on, such as the one for the silence of a blaster."""
+have missed limits of time that other measurements depend on, such as the one for the silence of a blaster."""
 STARVED_SHARE: Final = 0.1
 """A daemon that waited for a processor for this part of a scenario may have been behind at its end."""
 STARVED_P99_SHARE: Final = 0.01

@@ -69,7 +69,7 @@ def build_image(folder: Path | None = None, *, program: str = BLASTER) -> Path:
 
 
 def flash_layout() -> dict[str, int]:
-    """Return the numbers in the firmware's ``layout.h``: where in the flash what is."""
+    """Return the addresses and sizes in the flash, by the names that the firmware's ``layout.h`` defines."""
     text = (firmware_folder() / "qemu" / "layout.h").read_text(encoding="ascii")
     return {name: int(number, 0) for name, number in _DEFINE.findall(text)}
 

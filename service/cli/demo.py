@@ -30,9 +30,8 @@ _START_TIMEOUT_S: Final = 240.0
 _STOP_TIMEOUT_S: Final = 2.0
 _DEVICE: Final = "demo"
 _SEED: Final = 295
-"""Its session has three shots in the first six seconds, so that a page that is opened at once shows one soon. The
-factory
-model has not learned from it, nor from that of the log."""
+"""Its session has three shots in the first six seconds, so that a page that is opened at once shows one soon. The factory
+model has learned neither from it nor from that of the log."""
 _LOG_MINUTES: Final = 10.0
 """Length of the log of the second blaster: about as long as people are asked to play for their first own model."""
 _LOG_SEED: Final = 301
@@ -65,9 +64,8 @@ async def _show_until_signal(folder: Path, seconds: float | None, seed: int) -> 
         await _show(folder, seconds, seed, stop)
     except (InputError, BaseExceptionGroup) as failed:
         error = first_error(failed) if isinstance(failed, BaseExceptionGroup) else failed
-        if not (
-            isinstance(error, InputError) and stop.is_set()
-        ):  # Ctrl-C on a terminal ends the other processes as well
+        # Ctrl-C on a terminal ends the other processes as well: that they are gone is no error then.
+        if not (isinstance(error, InputError) and stop.is_set()):
             raise error from failed
 
 

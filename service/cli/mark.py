@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,8 +104,10 @@ def mark(
     position = number - 1
     if position >= len(log.recordings):
         raise InputError(f"--recording {number}: {path} has {len(log.recordings)}")
-    change = _change(log, position, (leave_out, use_again), (not_a_shot, a_shot), clear=clear)
-    marks = log.marks_of(position) if change is None else change_marks(path, position, change)
+    wanted = _Wanted(clear, leave_out, use_again, not_a_shot, a_shot)
+    marks = log.marks_of(position)
+    if wanted != _Wanted():
+        marks = change_marks(path, position, _checked(wanted, log, position).apply)
     if as_json:
         click.echo(json.dumps({"path": str(path), "recording": number, **marks.to_json()}, indent=2))
         return
@@ -116,43 +118,48 @@ def mark(
         click.echo(f"  not a shot  {time_ms / 1000:.3f} s")
 
 
-def _change(
-    log: Log,
-    position: int,
-    stretches: tuple[tuple[Stretch, ...], tuple[Stretch, ...]],
-    edges: tuple[tuple[int, ...], tuple[int, ...]],
-    *,
-    clear: bool,
-) -> Callable[[Marks], Marks] | None:
-    """Return the function that changes the marks.
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The changes that the options ask for; times are in ms after the first sample."""
 
-    It leaves out stretches or uses them again, and marks trigger edges as shots or not. ``None`` if nothing is to
-    change. Raises :class:`InputError` for a time without a trigger edge, and for a stretch that begins after the end.
+    clear: bool = False
+    leave_out: tuple[Stretch, ...] = ()
+    use_again: tuple[Stretch, ...] = ()
+    not_shots: tuple[int, ...] = ()
+    shots: tuple[int, ...] = ()
+
+    def apply(self, marks: Marks) -> Marks:
+        """Return ``marks`` with these changes."""
+        changed = Marks() if self.clear else marks
+        for stretch in self.leave_out:
+            changed = changed.leave_out(*stretch)
+        for stretch in self.use_again:
+            changed = changed.use_again(*stretch)
+        for time_ms in self.not_shots:
+            changed = changed.mark_not_shot(time_ms)
+        for time_ms in self.shots:
+            changed = changed.mark_shot(time_ms)
+        return changed
+
+
+def _checked(wanted: _Wanted, log: Log, position: int) -> _Wanted:
+    """Return ``wanted`` with the times of the trigger edges nearest to those that were given.
+
+    Raises :class:`FileError` for a bundle, which cannot be marked, and :class:`InputError` for a time without a trigger
+    edge and for a stretch that begins after the end.
     """
-    if not (clear or any(stretches) or any(edges)):
-        return None
     if log.format is LogFormat.BUNDLE:
         raise FileError(log.path, "is a bundle: mark the recordings that it was made of, and pack them again")
     recording = log.recordings[position]
     last_ms = int(recording.time_ms[-1] - recording.time_ms[0])
-    for from_ms, _ in stretches[0]:
+    for from_ms, _ in wanted.leave_out:
         if from_ms > last_ms:
             raise InputError(f"--leave-out from {from_ms / 1000:g} s: the recording ends at {last_ms / 1000:g} s")
-    no_shots, shots = ([nearest_edge_ms(recording, time_ms) for time_ms in times] for times in edges)
-
-    def change(marks: Marks) -> Marks:
-        changed = Marks() if clear else marks
-        for stretch in stretches[0]:
-            changed = changed.leave_out(*stretch)
-        for stretch in stretches[1]:
-            changed = changed.use_again(*stretch)
-        for time_ms in no_shots:
-            changed = changed.mark_not_shot(time_ms)
-        for time_ms in shots:
-            changed = changed.mark_shot(time_ms)
-        return changed
-
-    return change
+    return replace(
+        wanted,
+        not_shots=tuple(nearest_edge_ms(recording, time_ms) for time_ms in wanted.not_shots),
+        shots=tuple(nearest_edge_ms(recording, time_ms) for time_ms in wanted.shots),
+    )
 
 
 def _find(file: str, data_dir: str | None) -> Path:

@@ -77,7 +77,7 @@ class CommandQueue:
     async def serve(self, connection: PublishingConnection) -> None:
         """Carry out commands and answer through ``connection`` until cancelled.
 
-        Raises :class:`~service.mqtt.connection.MqttError` when the connection is lost.
+        Raises :class:`~service.mqtt.errors.MqttError` when the connection is lost.
         """
         while True:
             message = await self._waiting.get()

@@ -12,7 +12,7 @@ class Qos0Confirmation:
     """Calls the handlers of messages at QoS 0 once the broker has answered a packet that was sent after them.
 
     ``send_question`` sends a packet that the broker answers and that has no other effect, and returns its packet
-    identifier; it raises :class:`~service.mqtt.connection.MqttError` if the connection is lost. At most one such packet
+    identifier; it raises :class:`~service.mqtt.errors.MqttError` if the connection is lost. At most one such packet
     is in flight.
     """
 

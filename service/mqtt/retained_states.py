@@ -55,7 +55,7 @@ class RetainedStates:
     async def correct(self, connection: PublishingConnection) -> None:
         """Subscribe to the states, wait until the broker has delivered them to :meth:`take`, and unsubscribe.
 
-        Raises :class:`~service.mqtt.connection.MqttError` if the connection is lost.
+        Raises :class:`~service.mqtt.errors.MqttError` if the connection is lost.
         """
         await self._subscriber.subscribe(connection, [(name, 0) for name in _FILTERS])
         await self._quiet.wait()

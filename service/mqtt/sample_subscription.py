@@ -26,8 +26,7 @@ WAITING_MAX: Final = 50_000
 """Messages that may wait to be scored: 10 s of a thousand blasters. Further ones are dropped; their counters show it."""
 PACKET_MAX_BYTES: Final = MESSAGE_MAX_BYTES + 1024
 """The longest message of a blaster, with its topic. An MQTT 5 broker does not deliver longer ones, which would delay
-all
-blasters; one of 3.1.1 does, which ends the connection."""
+all blasters; one of 3.1.1 does, which ends the connection."""
 
 _LOG: Final = get_logger(__name__)
 

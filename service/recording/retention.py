@@ -207,7 +207,7 @@ class Retention:
         return bool(hashes) and (_hash_of_first_second(recording) in hashes or self._sha256(recording) in hashes)
 
     def _sha256(self, recording: StoredRecording) -> str:
-        """Return the hash of a closed recording, computed once; "" after :meth:`stop`. Raises :class:`FileError`."""
+        """Return the hash of a closed recording, computed once; "" after :meth:`stop`. Raises :class:`~stinger.errors.FileError`."""
         key = recording.path, recording.ended_s, recording.bytes
         if key not in self._hashes:
             digest = hashlib.sha256()
@@ -225,7 +225,7 @@ def _is_too_old(recording: StoredRecording, limits: Limits, now_s: float) -> boo
 
 
 def _hash_of_first_second(recording: StoredRecording) -> str:
-    """Return the hash of its first second of samples. Raises :class:`FileError`."""
+    """Return the hash of its first second of samples. Raises :class:`~stinger.errors.FileError`."""
     with os_errors(recording.path), open_regular(recording.path) as file:
         return hashlib.sha256(file.read(SAMPLE_RATE_HZ * SAMPLE_BYTES)).hexdigest()
 

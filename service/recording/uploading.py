@@ -39,7 +39,7 @@ _LOG = get_logger(__name__)
 def upload_queue(data_dir: Path, folder: StorageFolder) -> UploadQueue:
     """Return the queue of the recordings in the data folder ``data_dir``, for a folder of this daemon below ``folder``.
 
-    Raises :class:`FileError` if a file in the data folder cannot be read or written.
+    Raises :class:`~stinger.errors.FileError` if a file in the data folder cannot be read or written.
     """
     own = folder.below(daemon_id(data_dir))
     journal = UploadJournal(data_dir / JOURNAL_NAME, folder.url)

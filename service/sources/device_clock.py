@@ -29,8 +29,7 @@ RATE_AFTER_BUCKETS: Final = 8
 """Until there are this many points, the device's clock is assumed to run at the host's rate."""
 RATE_MAX_OFF: Final = 0.1
 """Largest difference of rates. Crystals differ by 0.01% at most, but the clock of the old text stream is a count of
-rows,
-which can be wrong by several percent."""
+rows, which can be wrong by several percent."""
 
 EARLY_MS: Final = 25.0
 """An arrival this far below the line cannot be drift: a clock has stepped, or all earlier arrivals were late."""

@@ -62,7 +62,7 @@ class MqttSource:
     def forget(self, device: DeviceName) -> bool:
         """Forget ``device``; it is new if it publishes again. Return whether it was known.
 
-        Raises :class:`InputError` if it still publishes.
+        Raises :class:`~stinger.errors.InputError` if it still publishes.
         """
         return self._devices.forget(device)
 

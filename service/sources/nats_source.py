@@ -152,7 +152,7 @@ class NatsSource:
     def forget(self, device: DeviceName) -> bool:
         """Forget ``device``; it is new if it publishes again. Return whether it was known.
 
-        Raises :class:`InputError` if it still publishes.
+        Raises :class:`~stinger.errors.InputError` if it still publishes.
         """
         partition = self._by_device.get(device)
         if partition is None or not partition.forget(device):

@@ -29,8 +29,7 @@ _HINTS_BY_MESSAGE: Final = {
     "Could not configure port": "not a serial port",
 }
 """Hints by a part of the message, for errors that the library passes on only as text. On Windows it always does; there
-a
-denied permission means that another program has the port open."""
+a denied permission means that another program has the port open."""
 
 
 def open_serial(path: str, baud: int, *, timeout_s: float, write_timeout_s: float) -> serial.Serial:

@@ -40,7 +40,7 @@ class ModelFacts:
 def model_facts(registry: Registry, name: str) -> ModelFacts:
     """Return what is known about a version, or about the factory model.
 
-    Raises :class:`InputError` for any other name.
+    Raises :class:`~stinger.errors.InputError` for any other name.
     """
     if name == FACTORY:
         meta, is_champion, blaster = factory_model().meta, registry.champion() is None, True

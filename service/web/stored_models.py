@@ -71,7 +71,7 @@ def read_registry(registry: Registry) -> RegistryView:
 
 
 def promote(registry: Registry, version_id: str) -> None:
-    """Check a version and make it the champion. Raises :class:`InputError` if it cannot be used."""
+    """Check a version and make it the champion. Raises :class:`~stinger.errors.InputError` if it cannot be used."""
     version = registry.version(version_id)
     opened = open_version(version)
     if opened.us_per_sample is not None:
@@ -82,7 +82,7 @@ def promote(registry: Registry, version_id: str) -> None:
 def roll_back(registry: Registry) -> str:
     """Make the champion's predecessor the champion again, and return its id.
 
-    Raises :class:`InputError` if there is none.
+    Raises :class:`~stinger.errors.InputError` if there is none.
     """
     return registry.roll_back(why=BY_HAND).id
 
