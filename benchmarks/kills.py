@@ -30,9 +30,10 @@ import numpy as np
 from models.synthetic import synthesise
 from service.base.events import event_id
 from service.recording.sidecar import read_sidecar
-from service.recording.store import list_files, sidecar_path
+from service.recording.store import list_files
 from stinger.device_name import DeviceName
 from stinger.files import read_bytes
+from stinger.logs.marked import sidecar_path
 from stinger.sample import SAMPLE_DTYPE, SampleArray
 from stinger.wire.sample_messages import SampleMessage, encode_message
 from tests.helpers.brokers import Heard, Mosquitto, subscriber

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from models.storage.folder import StorageFolder
 from service.recording.sidecar import EndReason, Sidecar
-from service.recording.store import device_folder, sidecar_path
+from service.recording.store import device_folder
 from service.recording.upload_journal import JOURNAL_NAME, UploadJournal
 from service.recording.upload_queue import UploadQueue
 from stinger.device_name import DeviceName
+from stinger.logs.marked import sidecar_path
 from stinger.recording_name import recording_stem
 from stinger.storage_url import StorageUrl, parse_storage_url
 from stinger.utc import utc_text

@@ -75,35 +75,37 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class EstimatorOptions:
-    """Parameters of estimators; the defaults are those of ``stinger train``. ``mlp_`` ones apply to the MLP only.
-
-    ``mlp_hidden`` is the width of each hidden layer, by default ``(64, 32)``, or ``(32,)`` for ``flatten``.
-    ``mlp_max_iter`` is the largest number of passes over the rows, ``mlp_batch_rows`` the rows of a step (by default
-    200, or all if fewer) and ``mlp_learning_rate`` the size of the first steps. With ``mlp_early_stopping``, a tenth of
-    the rows is set aside to decide when to stop; by default where there are enough rows. With ``mlp_epochs``, the MLP
-    makes exactly that many passes, without early stopping, or as many as make ``mlp_min_steps`` steps. In an ensemble
-    of several members that is no teacher, each MLP is the mean of ``mlp_networks`` with different seeds. ``trees`` and
-    ``n_jobs`` (threads) apply to rf, et and xgb, ``min_leaf_rows``, the least number of rows in a leaf, to rf and et.
-    With ``mlp_teacher``, an ``mlp:rich`` that is not part of an ensemble is fitted to the probabilities of that model,
-    which is fitted first (:mod:`models.distillation`). In each of ``hard_rounds``, negatives that a model takes for
-    positives are added to a third of the negatives, for each kind of model (:mod:`models.hard_negatives`); 0 takes all
-    rows at once.
-    """
+    """Parameters of estimators; the defaults are those of ``stinger train``. ``mlp_`` ones apply to the MLP only."""
 
     mlp_hidden: tuple[int, ...] | None = None
+    """The width of each hidden layer; by default ``(64, 32)``, or ``(32,)`` for ``flatten``."""
     mlp_alpha: float = 1e-4
+    """The L2 penalty."""
     mlp_max_iter: int = 800
+    """The largest number of passes over the rows."""
     mlp_epochs: int | None = None
+    """Exactly that many passes, without early stopping, or as many as make ``mlp_min_steps`` steps."""
     mlp_min_steps: int = 0
     mlp_networks: int = 1
+    """In an ensemble of several members that is no teacher, each MLP is the mean of so many with different seeds."""
     mlp_batch_rows: int | None = None
+    """The rows of a step; by default 200, or all if there are fewer."""
     mlp_learning_rate: float = 1e-3
+    """The size of the first steps."""
     mlp_early_stopping: bool | None = None
+    """Whether a tenth of the rows is set aside to decide when to stop; by default where there are enough rows."""
     mlp_teacher: ModelSpec | None = None
+    """A model that is fitted first. An ``mlp:rich`` that is not part of an ensemble is then fitted to its probabilities
+    (:mod:`models.distillation`)."""
     trees: int = 300
+    """Number of trees of rf, et and xgb."""
     min_leaf_rows: int = 2
+    """The least number of rows in a leaf of rf and et."""
     n_jobs: int = 1
+    """Threads of rf, et and xgb."""
     hard_rounds: int = 0
+    """How often the negatives that a model takes for positives are added to a third of the negatives, for each kind of
+    model (:mod:`models.hard_negatives`); 0 takes all rows at once."""
 
     def teacher_of(self, spec: ModelSpec) -> ModelSpec | None:
         """Return the model whose probabilities ``spec`` is fitted to; ``None`` if it is fitted to the labels."""

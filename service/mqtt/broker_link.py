@@ -224,7 +224,7 @@ class BrokerLink:
         filters: list[tuple[str, QoS]] = []
         if self._commands is not None:
             wildcards = connection.limits.wildcards_available
-            commands = [COMMAND_FILTER] if wildcards else [command_channels(name)[1].address for name in COMMANDS]
+            commands = [COMMAND_FILTER] if wildcards else [command_channels(name).of_all.address for name in COMMANDS]
             filters += [(name, 1) for name in commands]
         filters += [(HOME_ASSISTANT_STATUS, 1)] if self._home_assistant else []
         filters += [(STATUS_TOPIC, 1)] if self._others is not None else []

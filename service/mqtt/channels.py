@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from service.config.topic_root import DEFAULT_ROOT
 from stinger.device_name import DAEMON, DeviceName, parse_device_name
@@ -83,18 +83,24 @@ PUBLISHED = (SHOT, SPINUP, FALSE_SPINUP, TELEMETRY, LINK, MODEL, SCORES, STATUS,
 COMMANDS = ("set_threshold", "choose_model", "start_recording", "stop_recording", "note", "forget")
 
 
-def command_channels(name: str) -> tuple[Channel, Channel, Channel, Channel]:
-    """Return four channels of the command ``name``: for one device, for all, and of both answers.
+class CommandChannels(NamedTuple):
+    """The channels of a command, and those of its answer if it names no response topic of its own."""
 
-    The answers' are the default ones.
-    """
+    of_device: Channel
+    of_all: Channel
+    response_of_device: Channel
+    response_of_all: Channel
+
+
+def command_channels(name: str) -> CommandChannels:
+    """Return the channels of the command ``name``."""
     one, every = f"{ROOT}/{{device}}/command/{name}", f"{ROOT}/{DAEMON}/command/{name}"
     schema = f"command_{name}"
-    return (
-        Channel(one, schema, 1, retain=False),
-        Channel(every, schema, 1, retain=False),
-        Channel(f"{one}/response", "response", 1, retain=False),
-        Channel(f"{every}/response", "response", 1, retain=False),
+    return CommandChannels(
+        of_device=Channel(one, schema, 1, retain=False),
+        of_all=Channel(every, schema, 1, retain=False),
+        response_of_device=Channel(f"{one}/response", "response", 1, retain=False),
+        response_of_all=Channel(f"{every}/response", "response", 1, retain=False),
     )
 
 

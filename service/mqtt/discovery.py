@@ -57,7 +57,7 @@ def _with_topics(component: dict[str, Any], root: TopicRoot) -> dict[str, Any]:
 
 def _components(device: DeviceName) -> dict[str, dict[str, Any]]:
     telemetry = channels.TELEMETRY.topic(device)
-    set_threshold = channels.command_channels("set_threshold")[0]
+    set_threshold = channels.command_channels("set_threshold").of_device
     return {
         "shot": {
             "platform": "event",

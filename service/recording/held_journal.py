@@ -19,10 +19,11 @@ from typing import Final
 from service.base.logs import RepeatedFailure, get_logger
 from service.base.source import Block
 from service.recording.sidecar import Sidecar
-from service.recording.store import device_folder, recording_paths, sidecar_path
+from service.recording.store import device_folder, recording_paths
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import FileError, InputError, StingerError
 from stinger.files import StrPath, os_errors, read_bytes, regular_opener, write_bytes
+from stinger.logs.marked import sidecar_path
 from stinger.recording_name import RECORDING_SUFFIX
 from stinger.sample import SAMPLE_BYTES
 from stinger.units import NS_PER_S

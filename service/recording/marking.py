@@ -13,10 +13,10 @@ import numpy as np
 
 from service.recording.sidecar import Sidecar
 from service.recording.sidecar_lock import sidecar_lock
-from service.recording.store import find_sidecar, recorded_device, sidecar_path
+from service.recording.store import find_sidecar, recorded_device
 from stinger.errors import FileError, InputError
 from stinger.files import os_errors, read_bytes, write_bytes
-from stinger.logs.marked import SIDECAR_MAX_BYTES
+from stinger.logs.marked import SIDECAR_MAX_BYTES, sidecar_path
 from stinger.marks import Marks, trimmed
 from stinger.paths import recordings_dir
 from stinger.recording import Recording

@@ -14,7 +14,8 @@ import numpy as np
 
 from service.base.logs import get_logger
 from service.recording.sidecar import EndReason, Sidecar
-from service.recording.store import recording_paths, sidecar_path
+from service.recording.store import recording_paths
+from stinger.logs.marked import sidecar_path
 from stinger.recording import GAP_MS, WRAP_MAX_STEP_MS
 from stinger.sample import CLOCK_WRAP_MS, SAMPLE_BYTES, SampleArray
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from service.recording.sidecar import EndReason, Sidecar
 from service.recording.sidecar_lock import sidecar_lock
-from service.recording.store import StoredFiles, find_sidecar, list_files, recorded_device, sidecar_path
+from service.recording.store import StoredFiles, find_sidecar, list_files, recorded_device
 from stinger.errors import FileError, StingerError
 from stinger.files import StrPath, os_errors, read_bytes, write_bytes
-from stinger.logs.marked import read_marks
+from stinger.logs.marked import read_marks, sidecar_path
 from stinger.logs.records import TORN_ZEROS
 from stinger.recording import split_recordings
 from stinger.recording_name import stem_time

@@ -13,10 +13,11 @@ from models.model_references import ModelReferences, ReferencedData
 from models.registry import Registry
 from service.config.config import RecorderConfig
 from service.recording.age_clock import AgeClock
-from service.recording.store import Store, StoredRecording, read_store, sidecar_path
+from service.recording.store import Store, StoredRecording, read_store
 from service.recording.upload_journal import UploadJournal, upload_name
 from stinger.errors import StingerError
 from stinger.files import open_regular, os_errors
+from stinger.logs.marked import sidecar_path
 from stinger.recording_name import STEM
 from stinger.sample import SAMPLE_BYTES, SAMPLE_RATE_HZ
 

@@ -22,7 +22,7 @@ from service.recording.sidecar import Sidecar, read_sidecar
 from stinger.device_name import DeviceName, device_of_folder, folder_of_device
 from stinger.errors import FileError
 from stinger.files import StrPath, os_errors
-from stinger.logs.marked import sidecar_of
+from stinger.logs.marked import sidecar_path
 from stinger.recording_name import RECORDING_SUFFIX, SIDECAR_SUFFIX, STEM, recording_stem
 
 LITTLE_ROOM_BYTES: Final = 1_000_000_000
@@ -55,11 +55,6 @@ def recording_paths(folder: Path, started_s: float) -> Iterator[Path]:
     stem = recording_stem(started_s)
     for number in range(1, _MAX_SAME_TIME):
         yield folder / f"{stem}{'' if number == 1 else f'_{number:03d}'}{RECORDING_SUFFIX}"
-
-
-def sidecar_path(recording: Path) -> Path:
-    """Return the path of the sidecar of the ``.bin`` file ``recording``."""
-    return sidecar_of(recording)
 
 
 def find_sidecar(recording: Path) -> Sidecar | None:

@@ -11,10 +11,10 @@ from typing import Final
 from models.storage.folder import StorageFolder
 from service.base.states import UploadTotals
 from service.recording.sidecar import Sidecar, read_sidecar
-from service.recording.store import sidecar_path
 from service.recording.upload_journal import Upload, UploadJournal, upload_name
 from stinger.errors import FileError
 from stinger.files import os_errors
+from stinger.logs.marked import sidecar_path
 from stinger.recording_name import RECORDING_SUFFIX, STEM
 
 SETTLE_NS: Final = 3_000_000_000

@@ -15,8 +15,8 @@ from service.retraining.result import RetrainingResult
 def train_winner(result: RetrainingResult, winner: Contender, runner: TaskRunner) -> tuple[Model, tuple[str, ...]]:
     """Train a model like ``winner`` on all data of ``result``; return it, and warnings about the fit.
 
-    Its file holds the threshold with the least cost within the budget, and the winner's metrics on the held-out
-    sessions at it. Raises :class:`~stinger.errors.InputError` if the model is too large for a file.
+    Its file holds the threshold with the least cost within the budget, and the winner's metrics at this threshold on
+    the held-out sessions. Raises :class:`~stinger.errors.InputError` if the model is too large for a file.
     """
     assert winner.within is not None
     options = result.config.retrain.row_options()

@@ -102,8 +102,8 @@ class DaemonClient:
         connection = self._connection
         if connection is None:
             return Answer({}, self.problem)
-        one, every, _, _ = command_channels(name)
-        channel = every if device is None else one
+        channels = command_channels(name)
+        channel = channels.of_all if device is None else channels.of_device
         identity = secrets.token_hex(8)
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[identity] = waiting
@@ -126,7 +126,7 @@ class DaemonClient:
             self._connector = Connector(AiomqttConnection, address, root=self._root)
 
     async def _subscribe(self, connection: PublishingConnection) -> None:
-        responses = [command_channels(name)[2].filter for name in COMMANDS]
+        responses = [command_channels(name).response_of_device.filter for name in COMMANDS]
         filters = [f"{ROOT}/+/+", STATUS_TOPIC, *responses]
         codes = await connection.subscribe([(name, 0) for name in filters])
         refused = [suback_text(code) for code in codes[:2] if code >= REFUSED]

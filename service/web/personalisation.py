@@ -20,7 +20,7 @@ from service.web.actions import Kind
 from stinger.errors import FileError, InputError
 from stinger.files import os_errors, read_bytes, write_bytes
 from stinger.logs import parse_log, read_marked_log
-from stinger.logs.marked import SIDECAR_MAX_BYTES, sidecar_of
+from stinger.logs.marked import SIDECAR_MAX_BYTES, sidecar_path
 from stinger.private_files import private_files
 from stinger.recording_name import recording_stem
 from stinger.shots import MIN_SHOT_GAP_MS
@@ -92,7 +92,7 @@ class Personalisation:
 
         Raises :class:`InputError` if it cannot be read.
         """
-        sidecar = sidecar_of(path)
+        sidecar = sidecar_path(path)
         with os_errors(sidecar):
             marked = read_bytes(sidecar, at_most=SIDECAR_MAX_BYTES) if sidecar.exists() else b""
         self._keep(read_bytes(path), f"recording {path.stem} of {path.parent.name}", marked)
@@ -159,7 +159,7 @@ class Personalisation:
         folder = self._new_folder(origin)
         with private_files(self._settings.data_dir):
             if sidecar:
-                write_bytes(sidecar_of(folder / LOG_NAME), sidecar)
+                write_bytes(sidecar_path(folder / LOG_NAME), sidecar)
             write_bytes(folder / LOG_NAME, data)
         self.changes += 1
 

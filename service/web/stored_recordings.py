@@ -10,18 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from service.recording.sidecar import RecordingNote, Sidecar
-from service.recording.store import (
-    StoredRecording,
-    device_folder,
-    list_files,
-    read_store,
-    recording_paths,
-    sidecar_path,
-)
+from service.recording.store import StoredRecording, device_folder, list_files, read_store, recording_paths
 from stinger.device_name import DeviceName
 from stinger.errors import FileError, InputError
 from stinger.files import os_errors, write_bytes
 from stinger.logs import parse_log, read_marked_log
+from stinger.logs.marked import sidecar_path
 from stinger.logs.writing import encode_bin
 from stinger.marks import trimmed
 from stinger.private_files import private_files

@@ -9,7 +9,7 @@ from stinger.cli.repairs import warn, warn_of_repairs
 from stinger.errors import FileError
 from stinger.files import os_errors
 from stinger.logs import Log, log_format_of, read_log, write_log
-from stinger.logs.marked import copy_marks, read_marks, sidecar_of, with_marks
+from stinger.logs.marked import copy_marks, read_marks, sidecar_path, with_marks
 from stinger.wording import counted
 
 
@@ -52,13 +52,15 @@ def _carry_marks(log: Log, target: str) -> None:
 
     Warn if that is not possible, and of marks there that are not of ``log``.
     """
-    sidecar = sidecar_of(target)
+    sidecar = sidecar_path(target)
     try:
         if any(log.marks):
             copy_marks(log, target)
             return
         with os_errors(sidecar):
-            own = sidecar.exists() and not (sidecar_of(log.path).exists() and sidecar.samefile(sidecar_of(log.path)))
+            own = sidecar.exists() and not (
+                sidecar_path(log.path).exists() and sidecar.samefile(sidecar_path(log.path))
+            )
         if own and read_marks(sidecar):
             warn(f"{sidecar} has marks that {log.path} does not have: delete it if they are those of an earlier file")
     except FileError as error:

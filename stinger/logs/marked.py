@@ -37,13 +37,13 @@ def with_marks(log: Log) -> Log:
 
     Raises :class:`FileError` for a damaged sidecar.
     """
-    sidecar = sidecar_of(log.path)
+    sidecar = sidecar_path(log.path)
     if log.format is LogFormat.BUNDLE or sidecar == Path(log.path):
         return log
     return replace(log, marks=read_marks(sidecar))
 
 
-def sidecar_of(path: StrPath) -> Path:
+def sidecar_path(path: StrPath) -> Path:
     """Return the path of the sidecar of the log ``path``."""
     return Path(path).with_suffix(SIDECAR_SUFFIX)
 
@@ -76,7 +76,7 @@ def copy_marks(log: Log, target: StrPath) -> None:
     Does nothing if both have the same sidecar already. Raises :class:`FileError` if that is not possible: a bundle has
     no sidecar, and a JSON file beside ``target`` that is no sidecar is not replaced.
     """
-    source, copy = sidecar_of(log.path), sidecar_of(target)
+    source, copy = sidecar_path(log.path), sidecar_path(target)
     if log.format is LogFormat.BUNDLE:
         raise FileError(target, "its format has no place for marks, and a bundle has no sidecar to copy")
     with os_errors(copy):

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.recording.sidecar import EndReason, Sidecar
-from service.recording.store import device_folder, sidecar_path
+from service.recording.store import device_folder
 from stinger.device_name import DeviceName
+from stinger.logs.marked import sidecar_path
 from stinger.recording_name import recording_stem
 from stinger.sample import SampleArray
 from stinger.utc import utc_text

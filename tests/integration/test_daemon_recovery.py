@@ -12,9 +12,9 @@ import pytest
 from models.synthetic import synthesise
 from service.base.events import event_id
 from service.recording.sidecar import Sidecar, read_sidecar
-from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
 from stinger.files import write_bytes
+from stinger.logs.marked import sidecar_path
 from stinger.sample import SampleArray
 from tests.helpers.brokers import Mosquitto, subscriber
 from tests.helpers.daemons import daemon

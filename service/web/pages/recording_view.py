@@ -13,12 +13,12 @@ from nicegui import ui
 
 from models.registry import Registry
 from service.recording.marking import change_marks
-from service.recording.store import sidecar_path
 from service.web.pages.layout import Text, plain_button
 from service.web.pages.live_chart import RecordingChart
 from service.web.pages.recordings import length_text
 from service.web.scored_recording import ScoredRecording, StillMark, score_stored
 from stinger.errors import StingerError
+from stinger.logs.marked import sidecar_path
 from stinger.marks import Marks
 
 LOOK_AGAIN_S: Final = 1.0

@@ -12,9 +12,9 @@ import pytest
 from click.testing import Result
 
 from service.recording.sidecar import RecordingNote, read_sidecar
-from service.recording.store import sidecar_path
 from stinger.logs import read_log, write_log
 from stinger.logs.bundle import MANIFEST
+from stinger.logs.marked import sidecar_path
 from stinger.sample import axes
 from tests.helpers.cli import invoke
 from tests.helpers.drawing import open_fonts

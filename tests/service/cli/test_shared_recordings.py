@@ -10,10 +10,10 @@ import pytest
 from models.storage.folder import StorageFolder
 from models.task_runner import no_progress_bar
 from service.recording.sidecar import Sidecar
-from service.recording.store import sidecar_path
 from service.retraining.training_data import TrainingData, read_training_data
 from stinger.errors import FileError
 from stinger.logs import read_log
+from stinger.logs.marked import sidecar_path
 from stinger.storage_url import StorageUrl, parse_storage_url
 from tests.helpers.cli import invoke, run_stinger
 from tests.helpers.drawing import open_fonts

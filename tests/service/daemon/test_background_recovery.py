@@ -11,7 +11,8 @@ from service.base.events import Event, Shot
 from service.daemon.pipeline import Pipeline
 from service.daemon.recovering import BackgroundRecovery
 from service.recording.sidecar import read_sidecar
-from service.recording.store import list_files, sidecar_path
+from service.recording.store import list_files
+from stinger.logs.marked import sidecar_path
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.samples import counting_samples
 from tests.service.daemon.fakes import BrokenModel, FakeModel, serving

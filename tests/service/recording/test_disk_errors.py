@@ -14,8 +14,8 @@ import pytest
 
 from service.recording.device_recording import DeviceRecording
 from service.recording.disk_alarm import DiskAlarm, RecorderAlarm
-from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
+from stinger.logs.marked import sidecar_path
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.helpers.samples import random_samples

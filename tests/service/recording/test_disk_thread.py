@@ -20,8 +20,8 @@ from service.recording.disk_worker import DiskWorker
 from service.recording.recording_file import RecordingFile
 from service.recording.recovery import recover
 from service.recording.sidecar import EndReason, Sidecar, read_sidecar
-from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
+from stinger.logs.marked import sidecar_path
 from stinger.utc import utc_text
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.samples import random_samples

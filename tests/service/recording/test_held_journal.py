@@ -17,9 +17,9 @@ from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
 from service.recording.sidecar import read_sidecar
-from service.recording.store import sidecar_path
 from stinger.device_name import DeviceName
 from stinger.logs import read_log
+from stinger.logs.marked import sidecar_path
 from stinger.sample import SampleArray
 from tests.helpers.file_systems import SmallDisk
 from tests.helpers.patience import PATIENCE_S

@@ -18,10 +18,11 @@ from service.recording.recovery import recover
 from service.recording.sidecar import read_sidecar
 from service.recording.sidecar_lock import sidecar_lock
 from service.recording.sidecar_writer import DiskErrors, SidecarWriter
-from service.recording.store import read_store, sidecar_path
+from service.recording.store import read_store
 from stinger.device_name import DeviceName
 from stinger.errors import FileError, InputError
 from stinger.logs import read_log, read_marked_log
+from stinger.logs.marked import sidecar_path
 from stinger.marks import Marks, make_marks
 from stinger.paths import recordings_dir
 from stinger.recording import split_recordings

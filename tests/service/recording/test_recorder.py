@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from service.base.note import NoteText, parse_note
 from service.recording.recorder import Recorder
 from service.recording.sidecar import Sidecar, read_sidecar
-from service.recording.store import device_folder, read_store, recorded_device, sidecar_path
+from service.recording.store import device_folder, read_store, recorded_device
 from stinger.device_name import DeviceName, parse_device_name
 from stinger.errors import InputError
 from stinger.files import write_bytes
 from stinger.logs import read_log
+from stinger.logs.marked import sidecar_path
 from tests.helpers.device_names import NAMES_TO_ACCEPT
 from tests.helpers.samples import random_samples
 from tests.service.blocks import block_of, blocks_of

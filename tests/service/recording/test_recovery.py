@@ -11,8 +11,9 @@ import pytest
 
 from service.recording.recovery import OpenRecording, open_recordings, recover
 from service.recording.sidecar import Sidecar, read_sidecar
-from service.recording.store import list_files, sidecar_path
+from service.recording.store import list_files
 from stinger.files import write_bytes
+from stinger.logs.marked import sidecar_path
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.places import ROOT
 from tests.helpers.samples import random_samples

@@ -16,8 +16,9 @@ from models.registry import Registry
 from service.recording.recorder import Recorder
 from service.recording.recovery import recover
 from service.recording.retention import Limits, Pruned, Retention
-from service.recording.store import read_store, sidecar_path
+from service.recording.store import read_store
 from stinger.device_name import DeviceName
+from stinger.logs.marked import sidecar_path
 from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import DAY_S, NOW_S, write_old_recording
 from tests.helpers.samples import random_samples

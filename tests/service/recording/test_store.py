@@ -8,8 +8,9 @@ import pytest
 
 from service.recording.recovery import recover
 from service.recording.sidecar import EndReason, Sidecar, read_sidecar
-from service.recording.store import list_files, read_store, sidecar_path
+from service.recording.store import list_files, read_store
 from stinger.files import write_bytes
+from stinger.logs.marked import sidecar_path
 from stinger.recording_name import stem_time
 from tests.helpers.places import ROOT
 from tests.helpers.recordings import write_old_recording

@@ -7,10 +7,10 @@ import pytest
 
 from models.storage.folder import StorageFolder
 from service.recording.sidecar import RecordingNote, read_sidecar
-from service.recording.store import sidecar_path
 from service.recording.upload_journal import JOURNAL_NAME, UploadJournal, upload_name
 from service.recording.upload_queue import UploadQueue
 from stinger.errors import FileError, StingerError
+from stinger.logs.marked import sidecar_path
 from stinger.storage_url import StorageUrl, parse_storage_url
 from tests.helpers.recordings import write_old_recording
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from models.task_runner import no_progress_bar
-from service.recording.store import sidecar_path
 from service.retraining.training_data import TrainingData, read_training_data
 from stinger.errors import FileError
 from stinger.logs import read_log, write_log
+from stinger.logs.marked import sidecar_path
 from tests.helpers.retraining import keep_recording
 from tests.helpers.samples import samples_at
 from tests.helpers.synthetic import synthetic_samples

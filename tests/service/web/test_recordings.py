@@ -13,10 +13,10 @@ from playwright.sync_api import Page, expect
 from models.registry import Registry
 from service.recording.marking import change_marks
 from service.recording.sidecar import read_sidecar
-from service.recording.store import sidecar_path
 from service.web.pages.recordings import ROWS_SHOWN
 from service.web.stored_recordings import list_rows
 from stinger.logs import read_log, read_marked_log, write_log
+from stinger.logs.marked import sidecar_path
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.retraining import blind_model
 from tests.helpers.synthetic import synthetic_samples
