@@ -96,23 +96,27 @@ def test_one_model_over_a_recording() -> None:
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize(
-    "more", ["--max-shots 10 --dpi 40", pytest.param("--max-shots 10 --max-negs 10 --dpi 25", marks=pytest.mark.slow)]
-)
-def test_models_compared(more: str) -> None:
+@pytest.mark.parametrize("count", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_models_compared(count: int) -> None:
     result = plot(
-        f"--csv ml_log.csv --train-dir ml_out/train --outdir ml_out/predictions_compare --compare {more}",
+        "--csv ml_log.csv --train-dir ml_out/train --outdir ml_out/predictions_compare --compare",
+        f"--max-shots {count} --max-negs {count} --dpi 25",
         "--model-spec logreg:summary --model-spec et:rich --model-spec mlp:rich",
     )
     assert result.exit_code == 0, result.output
     out = Path("ml_out/predictions_compare")
-    assert len(list(out.glob("shots/shot_*.png"))) == len(list(out.glob("negatives/neg_*.png"))) == 10
+    assert len(list(out.glob("shots/shot_*.png"))) == len(list(out.glob("negatives/neg_*.png"))) == count
     rows = rows_of("ml_out/predictions_compare/predictions.csv")
     assert list(rows[0]) == ["timestamp_ms", "trigger", "p_logreg_summary", "p_et_rich", "p_mlp_rich"]
 
 
 def test_each_row_has_the_output_of_the_window_that_ends_a_lead_before(recorded: SampleArray) -> None:
-    assert plot("--model", "logreg", "--features", "summary", "--max-shots", "0", "--stride", "7", *FAST).exit_code == 0
+    assert (
+        plot(
+            "--model", "logreg", "--features", "summary", "--max-shots", "0", "--max-negs", "0", "--stride", "7", *FAST
+        ).exit_code
+        == 0
+    )
     model, _ = fit_dataset(read_dataset("ml_out/train"), parse_spec("logreg:summary"), seed=1)
     axes = np.stack([recorded[name] for name in ("ax", "ay", "az", "gx", "gy", "gz")], axis=1)
     index = {int(time): i for i, time in enumerate(recorded["timestamp_ms"])}
@@ -128,7 +132,9 @@ def test_each_row_has_the_output_of_the_window_that_ends_a_lead_before(recorded:
 
 def test_an_mlp_has_no_early_stopping(recorded: SampleArray) -> None:
     assert (
-        invoke_line("explore ml_log.csv --export-dataset --max-shots 0 --neg-mult 10 --neg-min-sep-ms 50").exit_code
+        invoke_line(
+            "explore ml_log.csv --export-dataset --dpi 40 --max-shots 0 --neg-mult 10 --neg-min-sep-ms 50"
+        ).exit_code
         == 0
     )
     dataset = read_dataset("ml_out/train")
@@ -332,7 +338,7 @@ def test_what_cannot_be_used_is_refused_in_a_line(arguments: list[str], message:
 @pytest.mark.usefixtures("recorded")
 def test_a_log_of_several_boots_is_plotted_boot_by_boot() -> None:
     write_log("two.bin", np.concatenate([synthetic_samples(1500, 4, seed=seed) for seed in (4, 5)]))
-    result = plot("--csv", "two.bin", "--model", "logreg", "--max-negs", "0", *FAST)
+    result = plot("--csv", "two.bin", "--model", "logreg", "--max-shots", "1", "--max-negs", "0", *FAST)
     assert result.exit_code == 0, result.output
     times = [int(row["timestamp_ms"]) for row in rows_of("ml_out/predictions/predictions.csv")]
     assert times == [*range(600, 15_000, 10)] * 2

@@ -50,6 +50,7 @@ KIND_OF_COPY_FEW = pytest.mark.parametrize(
 """For tests that run several commands; tests/models/test_overlaps.py has every kind of copy."""
 
 FEW = ("--max-shots", 1, "--dpi", 30)
+EVALUATE = ("evaluate", "--train", "logreg:summary", "--jobs", 1)
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +89,13 @@ def write_copy(kind: str) -> None:
 @KIND_OF_COPY
 def test_the_numbers_repeat_the_warnings(kind: str) -> None:
     write_copy(kind)
-    result = invoke("evaluate", "--train", "logreg:summary", "--json", "a.bin", "copy.csv")
+    result = invoke(*EVALUATE, "--json", "a.bin", "copy.csv")
     (line,) = result.stderr.splitlines()
     assert line.removeprefix("Warning: ") in json.loads(result.stdout)["warnings"]
 
 
 def evaluated(*logs: str) -> tuple[dict[str, object], str]:
-    result = invoke("evaluate", "--train", "logreg:summary", "--json", *logs)
+    result = invoke(*EVALUATE, "--json", *logs)
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)["operating"]["accepted"], result.stderr
 
@@ -157,6 +158,6 @@ def test_capture_cut_at_any_row_is_found_though_other_rows_become_samples(tmp_pa
     (tmp_path / "part.csv").write_text("\n".join([header, *rows[first_row:]]) + "\n")
     write_log(tmp_path / "converted.bin", read_log(CAPTURE).samples)
     for other in (CAPTURE, tmp_path / "converted.bin"):
-        result = invoke("evaluate", "--train", "logreg:summary", "--folds", 3, other, tmp_path / "part.csv")
+        result = invoke(*EVALUATE, "--folds", 3, other, tmp_path / "part.csv")
         assert result.exit_code == 0, result.output
         assert "Warning: left out: part: its samples" in result.stderr

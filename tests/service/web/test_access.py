@@ -116,8 +116,8 @@ def test_a_login_form_that_is_too_long_is_refused(guarded: Stage) -> None:
 
 
 def test_another_address_needs_a_password_file(tmp_path: Path) -> None:
-    ended = run_stinger("web", "--host", "0.0.0.0", "--port", "0", "--data-dir", tmp_path)
-    assert ended.returncode == 2
+    ended = invoke("web", "--host", "0.0.0.0", "--port", "0", "--data-dir", tmp_path)
+    assert ended.exit_code == 2
     assert "needs --password-file" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
