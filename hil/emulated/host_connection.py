@@ -107,9 +107,8 @@ class HostConnection:
         self._timer = None
         part_bytes = max(1, int(self._bytes_per_s * SLOW_INTERVAL_S)) if self._is_limited else None
         sent = self._write(self._unsent if part_bytes is None else self._unsent[:part_bytes])
-        if (
-            not sent and self._open and self._channel.is_hung_up()
-        ):  # a pty without a host accepts nothing, without an error
+        # A pty without a host accepts nothing, and reports no error.
+        if not sent and self._open and self._channel.is_hung_up():
             self._host_gone()
         if not self._open:
             return

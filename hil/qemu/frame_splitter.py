@@ -67,11 +67,11 @@ class FrameSplitter:
             return True
         if end < 0:
             line = self._buffer.rfind(b"\n") + 1
-            if (
-                not line or not self._buffer[:line].isascii() or SCORED_FRAME_TYPE in self._buffer[:line]
-            ):  # may be part of a frame
+            lines = self._buffer[:line]
+            may_be_of_frame = not lines.isascii() or SCORED_FRAME_TYPE in lines
+            if not lines or may_be_of_frame:
                 return False
-            parts.append(self._buffer[:line])
+            parts.append(lines)
             self._buffer = self._buffer[line:]
             return bool(self._buffer)
         chunk, self._buffer = self._buffer[: end + 1], self._buffer[end + 1 :]

@@ -121,8 +121,8 @@ def written_in_part(copy: Path) -> str:
         TypeError,
         KeyError,
         RecursionError,
-        FileError,
-    ):  # a damaged sidecar is reported when it is used
+        FileError,  # such as a damaged sidecar, which is reported when it is used
+    ):
         return ""
     if size >= expected:
         return ""

@@ -28,9 +28,8 @@ class AbandoningExecutor(ThreadPoolExecutor):
     """
 
     def __init__(self, *, max_threads: int = MAX_THREADS, stop_s: float = STOP_S) -> None:
-        super().__init__(
-            max_workers=max_threads
-        )  # the event loop accepts no other class; it starts no thread by itself
+        # The event loop accepts executors of this base class only, which starts no thread before a call of its submit().
+        super().__init__(max_workers=max_threads)
         self._most = max_threads
         self._stop_s = stop_s
         self._changed = threading.Condition()

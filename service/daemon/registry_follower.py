@@ -61,7 +61,7 @@ class RegistryFollower:
             self._failed(error)
 
     async def run(self) -> None:
-        """Follow the registry until cancelled. Nothing that goes wrong ends this."""
+        """Follow the registry until cancelled. A failure is logged and tried again; it never ends this."""
         while True:
             wait_s = await self._poll()
             await asyncio.sleep(wait_s)
