@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from models.model_meta import META_KEY, ModelMeta, parse_meta
 from models.onnx_wire import check_contents
-from models.runtime import InferenceSession, open_session
+from models.runtime import InferenceSession, load_runtime, open_session
 from models.scorer import BATCH_WINDOWS
 from stinger.errors import FileError, InputError
 from stinger.files import StrPath, read_bytes
@@ -110,6 +110,7 @@ def open_model(data: bytes, *, max_bytes: int = MODEL_MAX_BYTES) -> Model:
     if len(data) > max_bytes:
         raise InputError(f"has {len(data):,} bytes, more than the {max_bytes:,} allowed for a model")
     check_contents(data)
+    load_runtime()
     try:
         session = open_session(data)
         _check_tensor(session.get_inputs(), "input", *_INPUT)

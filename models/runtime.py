@@ -11,15 +11,24 @@ InferenceSession = Any
 _SILENT: Final = 4
 
 
+def load_runtime() -> None:
+    """Load ONNX Runtime, which takes a tenth of a second the first time.
+
+    Raises ``ImportError`` if it cannot be loaded, such as for want of memory: no fault of a model then.
+    """
+    # Its official builds since 1.29 send usage data to their maker and write a database in the user's cache folder,
+    # unless this variable is set before the import; on Windows, events go to the system's tracing until they are disabled.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # noqa: F401, PLC0415 - commands that open no model need not spend that time
+
+
 def open_session(data: bytes) -> InferenceSession:
     """Return a session that runs the ONNX graph in ``data`` in the calling thread only.
 
     Raises exceptions of ONNX Runtime, which have no common base class, for a graph that it cannot run.
     """
-    # Its official builds since 1.29 send usage data to their maker and write a database in the user's cache folder,
-    # unless this variable is set before the import; on Windows, events go to the system's tracing until they are disabled.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime  # noqa: PLC0415 - a tenth of a second to import, which commands that open no model need not spend
+    load_runtime()
+    import onnxruntime  # noqa: PLC0415 - as in load_runtime
 
     if os.environ["ORT_DISABLE_TELEMETRY"] != "0":
         onnxruntime.disable_telemetry_events()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -40,6 +41,10 @@ _REFUSED_BY_SYSTEM: Final = frozenset(
 program."""
 
 
+_NO_MEMORY: Final = re.compile(r"failed to map segment|cannot allocate memory(?! in static TLS)", re.IGNORECASE)
+"""What the system's loader says when there is no memory for a library."""
+
+
 class _UserError(click.ClickException):
     """One line on stderr and exit code 2."""
 
@@ -48,6 +53,18 @@ class _UserError(click.ClickException):
     def format_message(self) -> str:
         """Return the message on one line."""
         return printable(self.message)
+
+
+class _MemoryShortError(click.ClickException):
+    """One line on stderr, and the exit code of sysexits.h for a failure after which another attempt may succeed."""
+
+    exit_code = 75
+
+    def format_message(self) -> str:
+        """Return the message on one line."""
+        return printable(
+            f"not enough memory{f' ({self.message})' if self.message else ''}: free some, or raise its limit"
+        )
 
 
 class SuggestingGroup(click.Group):
@@ -134,6 +151,13 @@ class LazyGroup(SuggestingGroup):
             raise _UserError(
                 f"this command needs the package {package}, which is not installed: run {install_command('all')}"
             ) from error
+        except MemoryError as error:
+            raise _MemoryShortError(str(error).partition("\n")[0]) from error
+        except ImportError as error:
+            lines = [line for line in str(error).splitlines() if _NO_MEMORY.search(line)]
+            if not lines:
+                raise
+            raise _MemoryShortError(lines[0].removeprefix("Original error was: ").strip()) from error
         except OSError as error:
             # A plain OSError without a number is a library's, such as Matplotlib's without a folder that it can write
             # to.

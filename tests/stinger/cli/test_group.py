@@ -193,3 +193,35 @@ def test_what_the_system_refuses_is_one_line_and_what_may_be_a_fault_is_not(
         assert ended.exception is error
     else:
         assert (ended.exit_code, ended.output) == (2, line)
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (MemoryError(), ""),
+        (MemoryError("Unable to allocate 2 GiB\nmore"), " (Unable to allocate 2 GiB)"),
+        (
+            ImportError("advice\nOriginal error was: a.so: failed to map segment from shared object\n"),
+            " (a.so: failed to map segment from shared object)",
+        ),
+        (ImportError("a.so: cannot allocate memory in static TLS block"), None),
+        (ImportError("cannot import name 'x'"), None),
+    ],
+)
+def test_too_little_memory_is_one_line_and_may_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, detail: str | None
+) -> None:
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    group = LazyGroup("g", lazy={})
+    monkeypatch.setattr(group, "get_command", lambda _ctx, _name: failing)
+    ended = CliRunner().invoke(group, ["failing"])
+    if detail is None:
+        assert ended.exception is error
+    else:
+        assert (ended.exit_code, ended.output) == (
+            75,
+            f"Error: not enough memory{detail}: free some, or raise its limit\n",
+        )
