@@ -119,12 +119,8 @@ def _fit_taught(
     weights: Weights | None,
     options: EstimatorOptions,
 ) -> tuple[FittedModel, tuple[str, ...]]:
-    """Fit ``teacher``, and then ``spec``, which has one member, to its probabilities.
-
-    MLPs of the teacher are single ones: a model that is fitted to the mean of several is no better.
-    """
-    single = replace(options, mlp_networks=1)
-    fitted, warnings = fit_members(teacher, inputs, labels, seed=seed, weights=weights, options=single)
+    """Fit ``teacher``, and then ``spec``, which has one member, to its probabilities."""
+    fitted, warnings = fit_members(teacher, inputs, labels, seed=seed, weights=weights, options=options)
     rows, copied_labels, copied_weights = soft_rows(fitted.probability(inputs), weights)
     taught = replace(options, mlp_teacher=None, mlp_alpha=STUDENT_ALPHA, hard_rounds=0)
     own = {name: inputs[name][rows] for name in spec.feature_sets}

@@ -87,7 +87,7 @@ class EstimatorOptions:
     """Exactly that many passes, without early stopping, or as many as make ``mlp_min_steps`` steps."""
     mlp_min_steps: int = 0
     mlp_networks: int = 1
-    """In an ensemble of several members that is no teacher, each MLP is the mean of so many with different seeds."""
+    """In an ensemble of several members, each MLP is the mean of so many with different seeds."""
     mlp_batch_rows: int | None = None
     """The rows of a step; by default 200, or all if there are fewer."""
     mlp_learning_rate: float = 1e-3

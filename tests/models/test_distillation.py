@@ -72,17 +72,6 @@ def test_a_taught_model_has_the_shape_of_any_other_and_follows_its_teacher() -> 
     assert differences[0] < 0.5 * differences[1]
 
 
-def test_networks_of_a_teacher_are_single() -> None:
-    dataset = make_dataset(shots=12, negatives_a_shot=4, window_samples=WINDOW_SAMPLES)
-    inputs = training_inputs(dataset.windows, parse_spec("mlp:rich+mlp:summary"))
-    options = EstimatorOptions(mlp_epochs=2, mlp_teacher=parse_spec("mlp:rich+mlp:summary"))
-    one, three = (
-        fit_members(RICH, inputs, dataset.labels, seed=1, options=replace(options, mlp_networks=networks))[0]
-        for networks in (1, 3)
-    )
-    assert np.array_equal(one.probability(inputs), three.probability(inputs))
-
-
 def test_train_computes_the_features_of_the_teacher() -> None:
     dataset = make_dataset(shots=12, negatives_a_shot=4, sessions=2, window_samples=WINDOW_SAMPLES)
     few = EstimatorOptions(mlp_epochs=2)
