@@ -7,13 +7,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 HELD_UP_S: Final = 0.1
 """A wait that ends this much too late counts as held up."""
 CATCH_UP_S: Final = 0.5
 """How long reading what arrived meanwhile may take."""
+
+
+@asynccontextmanager
+async def timeout_after_reading(longest_s: float | None) -> AsyncIterator[None]:
+    """Limit a block that reads, as ``asyncio.timeout`` does, but read what has already arrived before it ends.
+
+    When the process was held up for longer than the limit, what arrived meanwhile waits in the socket, and the block
+    gets :data:`CATCH_UP_S` to read it. ``None`` is no limit. Raises ``TimeoutError``.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        timer = None
+        if longest_s is not None:
+            timer = loop.call_later(longest_s, lambda: limit.reschedule(loop.time() + CATCH_UP_S))
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 class HoldUpDetector:

@@ -11,6 +11,7 @@ from amqtt.adapters import BufferReader, ReaderAdapter, StreamWriterAdapter
 from amqtt.errors import AMQTTError, MQTTError, NoDataError
 from amqtt.mqtt.connect import ConnectPacket
 
+from service.base.hold_up import timeout_after_reading
 from service.config.broker_account import Account
 from service.mqtt.embedded_limits import EmbeddedLimits
 
@@ -61,7 +62,7 @@ class EmbeddedClient:
         ``EOFError`` if the connection ends.
         """
         try:
-            async with asyncio.timeout(self._limits.connect_s):
+            async with timeout_after_reading(self._limits.connect_s):
                 packet = await self.reader.read_first()
         except TimeoutError:
             raise ClientRefusedError(f"no CONNECT within {self._limits.connect_s:g} s") from None
@@ -150,9 +151,9 @@ class _PacketReader(ReaderAdapter):  # type: ignore[misc]  # amqtt has no types
         while self._backlog() > self._limits.backlog:  # noqa: ASYNC110 - amqtt's queues have no event for that
             await asyncio.sleep(_BACKLOG_POLL_S)
         try:
-            async with asyncio.timeout(self._silence_s):
+            async with timeout_after_reading(self._silence_s):
                 first = await self._reader.readexactly(1)
-            async with asyncio.timeout(self._limits.stalled_s):
+            async with timeout_after_reading(self._limits.stalled_s):
                 return first + await self._after_type()
         except (TimeoutError, ClientRefusedError) as error:
             self._abort()

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from service.base.hold_up import CATCH_UP_S, HELD_UP_S, HoldUpDetector
+import asyncio
+import socket
+import time
+
+import pytest
+
+from service.base.hold_up import CATCH_UP_S, HELD_UP_S, HoldUpDetector, timeout_after_reading
 
 
 class Waits:
@@ -40,3 +46,23 @@ def test_process_that_is_stopped_while_it_catches_up_has_to_catch_up_again() -> 
     assert waits.wait(late_s=0.2)
     assert waits.wait(late_s=4.0)
     assert waits.wait()
+
+
+async def test_a_timeout_that_is_due_while_the_process_is_held_up_reads_first_what_has_arrived() -> None:
+    loop = asyncio.get_running_loop()
+    reading, writing = socket.socketpair()
+
+    def hold_up() -> None:
+        writing.send(b"x")
+        time.sleep(0.2)
+
+    with reading, writing:
+        reading.setblocking(False)
+        loop.call_later(0.01, hold_up)
+        async with timeout_after_reading(0.1):
+            assert await loop.sock_recv(reading, 1) == b"x"
+        with pytest.raises(TimeoutError):
+            async with timeout_after_reading(0.01):
+                await loop.sock_recv(reading, 1)
+        async with timeout_after_reading(None):
+            await asyncio.sleep(0.01)

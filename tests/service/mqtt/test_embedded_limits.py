@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -145,6 +146,18 @@ async def test_a_packet_that_is_not_completed_ends_its_connection() -> None:
         raw_client(broker, connect_packet(b"a") + b"\x30\x50\x00\x01x") as reader,
     ):
         assert await rest(reader) == b"\x20\x02\x00\x00"
+
+
+async def test_a_client_whose_ping_waits_in_the_socket_while_the_broker_is_held_up_stays_connected() -> None:
+    async with EmbeddedBroker(0) as broker:
+        reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
+        writer.write(connect_packet(b"a", keep_alive_s=1))
+        assert await reader.readexactly(4) == b"\x20\x02\x00\x00"
+        writer.write(b"\xc0\x00")
+        time.sleep(2)  # noqa: ASYNC251 - holds the event loop up, and the broker in it, for longer than it waits
+        async with asyncio.timeout(PATIENCE_S):
+            assert await reader.readexactly(2) == b"\xd0\x00"
+        writer.transport.abort()
 
 
 async def test_a_client_that_is_silent_for_longer_than_its_keep_alive_is_disconnected() -> None:
