@@ -17,6 +17,7 @@ from tests.helpers.brokers import Mosquitto
 from tests.helpers.places import ROOT
 
 pytest_plugins = [
+    "tests.helpers.doctests",
     "tests.helpers.file_systems",
     "tests.helpers.storage",
     "pytester",
