@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from models.threshold import parse_threshold
 from stinger.errors import InputError
+from stinger.json_number import finite_number
 from stinger.sample import SAMPLE_RATE_HZ
 
 SMALLEST_HYSTERESIS: Final = 0.01
@@ -81,6 +82,7 @@ class DecisionParameters:
             if name not in known:
                 raise InputError(f"there is no decision parameter '{name}': expected {', '.join(known)}")
             whole = known[name] == "int"
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-                raise InputError(f"the decision parameter {name} is {value!r}: expected a {'whole ' * whole}number")
+            too_long = isinstance(value, int) and finite_number(value) is None
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or too_long:
+                raise InputError(f"the decision parameter {name} is {value!r:.60}: expected a {'whole ' * whole}number")
         return cls(**values)

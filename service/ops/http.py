@@ -237,7 +237,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     raw_requestline: bytes
-    timeout = REQUEST_S
+    timeout = 2 * REQUEST_S  # the server ends the connection before
     server_version = "stinger"
     default_request_version = "HTTP/1.0"  # with the base class's 0.9, a malformed request is answered without a status
     sys_version = ""

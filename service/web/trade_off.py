@@ -171,7 +171,7 @@ def _parse(values: Mapping[str, Any], measured: str, folder: str) -> TradeOff:
     return TradeOff(
         points=points,
         operating=_number(operating["parameters"]["on"]),
-        shots=int(operating["accepted"]["total"]),
+        shots=int(_number(operating["accepted"]["total"])),
         minutes=_number(operating["minutes"]),
         measured=measured,
         notes=tuple(str(line).replace(folder, "")[:500] for line in values["warnings"]),

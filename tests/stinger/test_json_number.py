@@ -9,10 +9,13 @@ import pytest
 
 from hil.bench.scenario import parse_scenario
 from models.dataset import META_FILE, read_dataset
+from models.decision_parameters import DecisionParameters
 from models.version import RECORD_FILE, Version
+from replay.evaluation.file_names import JSON_FILE
 from service.web.step_times import StepTimes
 from service.web.stored_models import false_spin_ups_text, in_time_text
-from stinger.errors import FileError
+from service.web.trade_off import TRADE_OFF_FOLDER, read_trade_off
+from stinger.errors import FileError, InputError
 from stinger.marks import parse_marks
 
 HUGE = 10**400
@@ -41,6 +44,22 @@ def test_a_training_set_is_refused(tmp_path: Path) -> None:
 def test_a_scenario_is_refused(line: str) -> None:
     with pytest.raises(FileError):
         parse_scenario(f'title = "x"\n{line}\n'.encode(), name="x", place="x.toml")
+
+
+def test_parameters_of_a_decision_are_refused() -> None:
+    for name in ("on", "off", "attack", "release", "stale_ms"):
+        with pytest.raises(InputError, match=name):
+            DecisionParameters.from_json({name: HUGE})
+
+
+@pytest.mark.parametrize("total", [HUGE, float("inf"), float("nan"), "3", None])
+def test_a_trade_off_with_such_a_number_of_shots_counts_as_not_measured(tmp_path: Path, total: object) -> None:
+    row = {"parameters": {"on": 0.5}, "accepted": {"value": 0.9}, "false": {"value": 1.5}, "duty": 0.2}
+    operating = {"parameters": {"on": 0.5}, "accepted": {"total": total}, "minutes": 10.0}
+    path = tmp_path / TRADE_OFF_FOLDER / "factory" / JSON_FILE
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"rows": [row], "operating": operating, "warnings": []}))
+    assert read_trade_off(tmp_path, "factory") is None
 
 
 def test_the_page_shows_no_such_figure_and_starts_with_the_usual_times(tmp_path: Path) -> None:
