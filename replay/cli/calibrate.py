@@ -11,7 +11,7 @@ import click
 from models.cli.data_options import data_dir_option, shared_registry_option
 from models.cli.options import ThresholdType
 from models.decision_parameters import DecisionParameters
-from models.graph.export import blaster_file_of, with_decision
+from models.graph.export import blaster_file_of, blaster_model_of, with_decision
 from models.model_file import Model, load_model
 from models.names import version_name
 from models.registry import Registry
@@ -126,6 +126,8 @@ def calibrate(
     if out is None and not dry_run:
         registry = open_current_registry(data_folder(data_dir), registry_url)
     model = load_model(model_file)
+    if target == _BLASTER:
+        blaster_model_of(model)  # raises for a model that no blaster runs: no menu could be set for it
     data = open_data(log_paths, rate_hz=rate_hz, every=every, min_shot_gap_ms=min_shot_gap_ms)
     traces = model_traces(model, data.sessions)
     start = model.meta.decision if target == _DAEMON else DecisionParameters()

@@ -141,10 +141,12 @@ def caveats(report: EvaluationReport) -> list[str]:
     """Return notes on how far the numbers can be trusted, one or two sentences each, and the warnings of ``report``."""
     result = report.operating
     lines = []
-    if result.accepted.total < FEW_SHOTS or result.minutes < FEW_MINUTES:
+    wanted = [f"{FEW_SHOTS} shots"] if result.accepted.total < FEW_SHOTS else []
+    wanted += [f"{FEW_MINUTES:.0f} minutes"] if result.minutes < FEW_MINUTES else []
+    if wanted:
         lines.append(
-            f"There is little data: {result.accepted.total} accepted shots in {result.minutes:.1f} minutes, so the "
-            f"intervals are wide. Record at least {FEW_SHOTS} shots and {FEW_MINUTES:.0f} minutes."
+            f"There is little data: {counted(result.accepted.total, 'accepted shot')} in {result.minutes:.1f} minutes, so "
+            f"the intervals are wide. Record at least {' and '.join(wanted)}."
         )
     if result.false.count == 0 and result.minutes > 0:
         lines.append(

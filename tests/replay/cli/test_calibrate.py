@@ -74,6 +74,15 @@ def test_calibration_for_a_blaster_sets_the_threshold_alone_and_names_the_number
     assert f"Set {100 * decision.on:.0f} % in the blaster's menu." in result.output.splitlines()
 
 
+def test_calibration_for_a_blaster_refuses_a_model_that_no_blaster_runs(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ridge.onnx"
+    trained = invoke("train", "--labels", "stream", folder / "log.bin", "--model", "ridge", "--out", out)
+    assert trained.exit_code == 0, trained.output
+    result = invoke("calibrate", "--model-file", out, folder / "other.bin", "--for", "blaster", "--threshold", 0.5)
+    assert result.exit_code == 2
+    assert "Error: the blaster cannot run ridge:summary" in result.stderr
+
+
 def test_calibration_reports_results_on_parts_that_it_was_not_chosen_on(folder: Path, tmp_path: Path) -> None:
     options = ("--max-false-per-minute", 20, "--data-dir", tmp_path)
     result = invoke("calibrate", "--model-file", folder / "model.onnx", folder / "other.bin", *options)

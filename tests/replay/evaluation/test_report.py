@@ -51,6 +51,8 @@ def test_report_names_its_data_and_gives_every_number() -> None:
 
 def test_few_data_are_reported_as_few() -> None:
     assert "little data: 3 accepted shots in 1.0 minutes" in caveats(report_of((1450, 1550)))[0]
+    assert caveats(report_of((1450, 1550)))[0].endswith("Record at least 100 shots and 30 minutes.")
+    assert caveats(report_of((2000, 2100), minutes=20, shots=120))[0].endswith("Record at least 30 minutes.")
     assert not any("little data" in line for line in caveats(report_of((2000, 2100), minutes=40, shots=120)))
 
 
