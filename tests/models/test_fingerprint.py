@@ -69,7 +69,7 @@ def test_ten_hours_take_a_few_kilobytes_and_two_minutes_of_them_are_recognised()
         assert fingerprint.seen(part[100_000:112_000]).any()
 
 
-@pytest.mark.parametrize("count", [1, 799, 801, 5000])
+@pytest.mark.parametrize("count", [1, 799, 801, 2000])
 def test_size_is_bounded_however_many_recordings_there_are(count: int) -> None:
     assert fingerprint_of([readings(600, seed=1)] * count).hashes.size <= HASHES_MAX
     windows = np.stack([readings(50, seed=seed % 40) for seed in range(count)])
