@@ -1,6 +1,7 @@
 """A hall of blasters: many devices publish samples over MQTT, and one daemon scores them.
 
-Broker and load run on this machine too. Run: python -m benchmarks.hall [devices ...]
+Broker and load run on this machine too. The share of a core is that of the daemon from the first message to the last,
+the creation of all files included. Run: python -m benchmarks.hall [devices ...]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.idle_cost import processor_s
 from benchmarks.inbound_samples import publish_bytes
 from models.synthetic import synthesise
 from stinger.wire.sample_messages import SampleMessage, encode_message
@@ -89,7 +91,9 @@ def measure(devices: int) -> None:
                 address = process.wait_for(r"metrics: (http://\S+)/metrics")[1]
                 time.sleep(1)
                 command = [sys.executable, "-m", "benchmarks.hall", "load", str(broker.port), str(devices)]
+                began, before_s = time.monotonic(), processor_s(process.process.pid)
                 subprocess.run(command, check=True, timeout=SECONDS * 4)
+                share = (processor_s(process.process.pid) - before_s) / (time.monotonic() - began)
                 text, behind_s = settled(address)
         finally:
             broker.kill()
@@ -98,7 +102,7 @@ def measure(devices: int) -> None:
             f"{devices:6,} devices, {devices * 100:,} samples/s: {sent - total(text, 'stinger_samples_total'):,.0f} of "
             f"{sent:,} lost; from reading to decision p50 <= {quantile(text, 'decision', 0.5):g} ms, "
             f"p99 <= {quantile(text, 'decision', 0.99):g} ms; the last {behind_s:.1f} s behind; "
-            f"daemon {total(text, 'process_cpu_seconds_total'):.1f} s CPU, "
+            f"daemon {100 * share:.0f} % of a core, {total(text, 'process_cpu_seconds_total'):.1f} s CPU with its start, "
             f"{total(text, 'process_resident_memory_bytes') / 1e6:.0f} MB"
         )
 

@@ -28,6 +28,12 @@ _FLAGS_AND_CODE_BYTES: Final = 2
 """The bytes that follow the length of a CONNACK, in both versions of MQTT."""
 _LENGTH_BYTES: Final = 4
 """The length of a packet follows its first byte, in at most so many bytes."""
+_LENGTH_CONTINUES: Final = 0x80
+"""Bit of a byte of the length that another one follows."""
+_PLAIN_PUBLISH: Final = 0x30
+"""First byte of a message of QoS 0 that is neither retained nor repeated."""
+_SHORTEST_PLAIN: Final = 4
+"""A message has at least so many bytes: its first, one or two of the length, and two of the topic's length."""
 _PLAIN_PROPERTIES: Final = 2
 """gmqtt adds two properties of its own to each message, ``dup`` and ``retain``: one with no others has no MQTT
 properties.
@@ -123,7 +129,9 @@ class GmqttConnection(Connection):
         def read_packet(data: bytes) -> int:
             if self._refused(data):
                 return -1
-            parsed: int = read(data)
+            plain = self._take_plain_messages(data)
+            parsed: int = read(data[plain:])
+            parsed += plain if parsed >= 0 else 0
             return parsed if self._rest_is_allowed(data, parsed) else -1
 
         async def close() -> None:
@@ -146,6 +154,37 @@ class GmqttConnection(Connection):
         if code:
             self._lose_now(f"refused by the broker: {connack_text(code)}")
         return bool(code)
+
+    def _take_plain_messages(self, data: bytes) -> int:
+        """Pass on the messages at the start of ``data`` that have QoS 0 and no properties; return how long they are.
+
+        All of a hall's messages are such. gmqtt takes four times as long for one. Anything else is left to it, and so is
+        the last packet, by which it knows that the broker is alive.
+        """
+        if not self._accepted.done():
+            return 0
+        at, size, read_ns = 0, len(data), time.monotonic_ns()
+        properties_bytes = 1 if self._settings.version is ProtocolVersion.V5 else 0  # a length of 0
+        while size - at > _SHORTEST_PLAIN and data[at] == _PLAIN_PUBLISH:
+            begin, length = at + 2, data[at + 1]
+            if length >= _LENGTH_CONTINUES:
+                length += (data[begin] - 1) * _LENGTH_CONTINUES
+                begin += 1
+                if data[begin - 1] >= _LENGTH_CONTINUES:
+                    break
+            end = begin + length
+            topic_begin = begin + 2
+            topic_end = topic_begin + int.from_bytes(data[begin:topic_begin], "big")
+            payload_begin = topic_end + properties_bytes
+            if end >= size or payload_begin > end or topic_end == topic_begin or any(data[topic_end:payload_begin]):
+                break
+            try:
+                topic = data[topic_begin:topic_end].decode()
+            except UnicodeDecodeError:
+                break
+            self._deliver(IncomingMessage(topic, data[payload_begin:end], False), read_ns)
+            at = end
+        return at
 
     def _rest_is_allowed(self, data: bytes, parsed: int) -> bool:
         """Return whether the incomplete packet at ``parsed`` may still arrive; if it is too long, end the connection.
@@ -183,14 +222,18 @@ class GmqttConnection(Connection):
     ) -> None:
         if isinstance(topic, bytes):  # not UTF-8: no subscriber can want it
             return
-        if self._settings.root.text != DEFAULT_ROOT:
-            topic = self._settings.root.inward(topic)
         response_topic = correlation_data = None
         if len(properties) > _PLAIN_PROPERTIES:
             (response_topic,) = properties.get("response_topic", [None])
             (correlation_data,) = properties.get("correlation_data", [None])
         message = IncomingMessage(topic, payload, bool(properties["retain"]), response_topic, correlation_data)
-        self._on_message(message, time.monotonic_ns())
+        self._deliver(message, time.monotonic_ns())
+
+    def _deliver(self, message: IncomingMessage, read_ns: int) -> None:
+        root = self._settings.root
+        self._on_message(
+            message if root.text == DEFAULT_ROOT else message._replace(topic=root.inward(message.topic)), read_ns
+        )
 
     def _on_subscribe(self, _client: Any, packet_id: int, codes: tuple[int, ...], _properties: Any) -> None:
         self._take_suback(packet_id, codes)

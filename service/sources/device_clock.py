@@ -61,6 +61,7 @@ class DeviceClock:
         self._origin_device_ms = 0.0
         self._origin_read_ns = 0
         self._points: list[_Point] = []
+        self._hull: list[_Point] = []  # the lower convex hull of the points
         self._lowest: _Point | None = None  # of the bucket that is being filled
         self._lowest_late_ms = 0.0  # its lateness without the drift
         self._bucket_ms = FIRST_BUCKET_MS
@@ -124,17 +125,26 @@ class DeviceClock:
         """Keep the lowest point of the finished bucket, begin the next bucket with ``point``, and fit the line again."""
         assert self._lowest is not None
         self._points.append(self._lowest)
-        if len(self._points) > BUCKETS:
-            self._merge_buckets()
+        _extend_hull(self._hull, self._lowest)
         oldest_ms = point.device_ms - BUCKETS * LONGEST_BUCKET_MS
-        while self._points and self._points[0].device_ms < oldest_ms:
-            del self._points[0]
+        if len(self._points) > BUCKETS or self._points[0].device_ms < oldest_ms:
+            self._drop_points(oldest_ms)
         self._lowest = point
         self._bucket_end_ms = point.device_ms + self._bucket_ms
         if point.device_ms >= self._fit_due_ms:
             self._fit_due_ms = point.device_ms + FIT_EVERY_MS
             self._fit()
         self._lowest_late_ms = point.late_ms - self.rate_off * point.device_ms
+
+    def _drop_points(self, oldest_ms: float) -> None:
+        """Drop points until there are no more than BUCKETS, and none before ``oldest_ms``."""
+        if len(self._points) > BUCKETS:
+            self._merge_buckets()
+        while self._points and self._points[0].device_ms < oldest_ms:
+            del self._points[0]
+        self._hull = []
+        for point in self._points:
+            _extend_hull(self._hull, point)
 
     def _merge_buckets(self) -> None:
         if self._bucket_ms >= LONGEST_BUCKET_MS:
@@ -148,25 +158,29 @@ class DeviceClock:
     def _fit(self) -> None:
         """Fit the line to the edge of the lower hull below the mean, or, with few points, below the lowest point at rate 0."""
         assert self._lowest is not None
-        points = [*self._points, self._lowest]
-        if len(points) > RATE_AFTER_BUCKETS:
-            rate = _slope(points)
-            self.rate_off = max(-RATE_MAX_OFF, min(RATE_MAX_OFF, rate))
-        self._offset_ms = min(late_ms - self.rate_off * device_ms for device_ms, late_ms in points)
+        hull = self._hull.copy()
+        _extend_hull(hull, self._lowest)
+        count = len(self._points) + 1
+        if count > RATE_AFTER_BUCKETS:
+            mean_ms = (sum([point[0] for point in self._points]) + self._lowest.device_ms) / count
+            self.rate_off = max(-RATE_MAX_OFF, min(RATE_MAX_OFF, _slope(hull, mean_ms)))
+        self._offset_ms = min([late_ms - self.rate_off * device_ms for device_ms, late_ms in hull])
 
 
-def _slope(points: list[_Point]) -> float:
-    """Return the slope of the lower hull's edge at the mean device time of ``points``: two or more, ascending in it."""
-    hull: list[_Point] = []
-    for x, y in points:
-        while len(hull) >= 2:  # noqa: PLR2004 - two points make an edge
-            (ax, ay), (bx, by) = hull[-2], hull[-1]
-            if (by - ay) * (x - ax) < (y - ay) * (bx - ax):
-                break
-            hull.pop()
-        hull.append(_Point(x, y))
-    mean_ms = sum(x for x, _ in points) / len(points)
+def _extend_hull(hull: list[_Point], point: _Point) -> None:
+    """Add ``point``, the last one in device time, to the lower convex hull of those before it."""
+    x, y = point
+    while len(hull) >= 2:  # noqa: PLR2004 - two points make an edge
+        (ax, ay), (bx, by) = hull[-2], hull[-1]
+        if (by - ay) * (x - ax) < (y - ay) * (bx - ax):
+            break
+        hull.pop()
+    hull.append(point)
+
+
+def _slope(hull: list[_Point], device_ms: float) -> float:
+    """Return the slope of the edge at ``device_ms`` of a lower hull of two or more points."""
     for (ax, ay), (bx, by) in pairwise(hull):
-        if bx >= mean_ms:
+        if bx >= device_ms:
             return (by - ay) / (bx - ax)
     return 0.0

@@ -70,6 +70,61 @@ async def test_a_message_whose_topic_is_not_utf_8_is_ignored(kind: Kind) -> None
     assert received == ["a/b"]
 
 
+@pytest.mark.parametrize("cut", [23, 400, 100_000])
+async def test_messages_of_every_form_arrive_complete_and_in_order_however_they_are_cut(kind: Kind, cut: int) -> None:
+    def published(first: int, topic: bytes, payload: bytes, properties: bytes = b"", identifier: bytes = b"") -> bytes:
+        body = len(topic).to_bytes(2, "big") + topic + identifier + bytes([len(properties)]) + properties + payload
+        size, length = len(body), b""
+        while size >= 128:
+            size, low = divmod(size, 128)
+            length += bytes([low | 128])
+        return bytes([first]) + length + bytes([size]) + body
+
+    plain = [published(0x30, b"a/%d" % i, bytes([i]) * (1 + 37 * i % 400)) for i in range(30)]
+    others = [
+        published(0x30, b"a/long", bytes(9_000)),
+        published(0x32, b"a/once", b"acknowledged", identifier=b"\x00\x01"),
+        published(0x31, b"a/kept", b"retained"),
+        published(0x30, b"a/expiry", b"with properties", properties=b"\x02\x00\x00\x00\x09"),
+        published(0x30, b"a/empty", b""),
+    ]
+    packets = [packet for i, other in enumerate(others) for packet in (*plain[6 * i : 6 * i + 6], other)]
+    answer = SUBSCRIBED_5 + b"".join(packets)
+    received: list[IncomingMessage] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(ACCEPTED_5)
+        await reader.read(1000)
+        for start in range(0, len(answer), cut):
+            writer.write(answer[start : start + cut])
+            await asyncio.sleep(0)
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    ended = asyncio.Event()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        async with connector(kind, port).connect(lambda each, _: received.append(each)) as connection:
+            await connection.subscribe([("a/#", 1)])
+            await until(lambda: len(received) == len(packets))
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
+    expected = [(f"a/{i}", bytes([i]) * (1 + 37 * i % 400), False) for i in range(30)]
+    for at, last in enumerate(
+        [
+            ("a/long", bytes(9_000), False),
+            ("a/once", b"acknowledged", False),
+            ("a/kept", b"retained", True),
+            ("a/expiry", b"with properties", False),
+            ("a/empty", b"", False),
+        ]
+    ):
+        expected.insert(7 * at + 6, last)
+    assert [(each.topic, each.payload, each.retain) for each in received] == expected
+
+
 async def test_a_subscription_is_refused_with_a_code(kind: Kind) -> None:
     async with (
         scripted_broker(ACCEPTED_5, b"\x90\x04\x00\x01\x00\x87", None) as (port, _),
