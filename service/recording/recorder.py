@@ -6,9 +6,7 @@ Survives a failing disk and a killed process.
 from __future__ import annotations
 
 import errno
-import shutil
 import struct
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -22,7 +20,8 @@ from service.base.source import Block
 from service.base.states import RecorderStats
 from service.base.wall_clock import HOST_CLOCK
 from service.recording.device_recording import DeviceRecording
-from service.recording.disk_alarm import DiskAlarm, RecorderAlarm
+from service.recording.disk_alarm import RecorderAlarm
+from service.recording.disk_retries import DiskRetries
 from service.recording.disk_worker import DiskWorker
 from service.recording.recording_file import RecordingFile, TornError, largest_file
 from service.recording.sidecar import EndReason, RecordingNote
@@ -39,8 +38,6 @@ KEEP_FREE_BYTES: Final = 16_000_000
 # A client could send notes without end.
 _MAX_NOTES: Final = 1000
 
-_MIN_FREE_BYTES: Final = 65_536
-_MOST_DOUBLINGS: Final = 5
 _QUOTA: Final = getattr(errno, "EDQUOT", errno.ENOSPC)
 _first_u32 = struct.Struct("<I").unpack_from
 
@@ -76,11 +73,12 @@ class Recorder:
         self._max_bytes = largest_file(max_file_bytes)
         self._max_open = max_open_files
         self._keep_free = keep_free_bytes
-        self._retry_s = retry_s
         self._devices: dict[DeviceName, DeviceRecording] = {}
         self._disk = DiskWorker(self.folder, sync_interval_s=sync_interval_s, keep_free_bytes=keep_free_bytes)
         self._samples = self._lost = self._errors = self._files = self._open = 0
-        self._alarm = DiskAlarm(on_alarm)
+        self._retries = DiskRetries(
+            self.folder, self._disk, retry_s=retry_s, keep_free_bytes=keep_free_bytes, on_alarm=on_alarm
+        )
         self._closed = False
 
     def append_to_open(self, block: Block) -> bool:
@@ -149,7 +147,7 @@ class Recorder:
         stopped = self._device(device)
         stopped.enabled = False
         self._end_file(stopped, EndReason.COMMAND)
-        self._clear_failure(stopped)
+        self._retries.clear(stopped, self._lost)
 
     def new_file(self, device: DeviceName) -> None:
         """Close the recording of ``device``; its next block begins another."""
@@ -160,7 +158,7 @@ class Recorder:
         forgotten = self._devices.pop(device, None)
         if forgotten is not None:
             self._end_file(forgotten, EndReason.REST)
-            self._clear_failure(forgotten)
+            self._retries.clear(forgotten, self._lost)
 
     def note(self, device: DeviceName, text: NoteText) -> None:
         """Attach ``text`` to the open recording of ``device``, or to its next one.
@@ -214,12 +212,12 @@ class Recorder:
             errors=self._errors + self._disk.errors,
             files=self._files,
             open_files=self._open,
-            alarm=self._alarm.active,
+            alarm=self._retries.alarm_active,
         )
 
     def supervise(self) -> str:
         """Return why nothing is forced to the disk now, empty if it is; a thread that has ended is started again."""
-        self._alarm.settle(time.monotonic(), self._lost)
+        self._retries.settle(self._lost)
         return self._disk.supervise()
 
     def flush(self, timeout_s: float = 10.0) -> bool:
@@ -247,7 +245,8 @@ class Recorder:
                 return 0
         else:
             if device.retry_s:
-                self._resume(device, file)
+                self._disk.save_sidecar(file.sidecar_path, file.described())
+                self._retries.resume(device, self._lost)
         if before and first_ms - file.last_ms > GAP_MS:
             file.gaps += 1
         file.last_ms = first_ms
@@ -265,8 +264,9 @@ class Recorder:
         if self._disk.needs_attention:
             self._end_failed_files()
         if self._disk.low_on_space and not device.retry_s:
-            self._pause(device, f"{self.folder}: less than {self._keep_free / 1e6:g} MB free")
-        if device.retry_s and not self._may_retry(device):
+            reason = f"{self.folder}: less than {self._keep_free / 1e6:g} MB free"
+            self._retries.pause(device, reason, self._lost)
+        if device.retry_s and not self._retries.may_retry(device):
             self._count_lost(device, size // SAMPLE_BYTES)
             return None
         file = device.file
@@ -302,20 +302,6 @@ class Recorder:
             self._devices[name] = device
         return device
 
-    def _may_retry(self, device: DeviceRecording) -> bool:
-        """Return whether to try again now to write for ``device``, which the disk refused; if so, set the next time."""
-        now_s = time.monotonic()
-        if now_s < device.retry_s:
-            return False
-        device.retry_s = now_s + self._interval_s(device)  # set back to 0 if the disk takes this block
-        if self._disk.low_on_space:
-            self._disk.check_free_space()
-            return not self._disk.low_on_space
-        try:
-            return shutil.disk_usage(self.folder).free >= max(_MIN_FREE_BYTES, self._keep_free)
-        except OSError:
-            return True  # the folder was deleted: it may be possible to create it again
-
     def _count_lost(self, device: DeviceRecording, count: int) -> None:
         self._lost += count
         device.count_lost(count)
@@ -326,29 +312,7 @@ class Recorder:
         if isinstance(error, TornError) or error.errno not in (errno.ENOSPC, _QUOTA):
             self._end_file(device, EndReason.DISK)
         reason = str(error) if isinstance(error, TornError) else f"{device.folder}: {error.strerror or error}"
-        self._pause(device, reason)
-
-    def _pause(self, device: DeviceRecording, reason: str) -> None:
-        """Write nothing of ``device`` for a while, and raise the alarm."""
-        now_s = time.monotonic()
-        device.note_refusal(now_s)
-        device.retry_s = now_s + self._interval_s(device)
-        self._alarm.device_failed(device.device, now_s, reason, self._lost)
-
-    def _resume(self, device: DeviceRecording, file: RecordingFile) -> None:
-        """Record ``device`` as before: the disk took a block again."""
-        self._disk.save_sidecar(file.sidecar_path, file.described())
-        self._clear_failure(device)
-        device.resumed_s = time.monotonic()
-
-    def _clear_failure(self, device: DeviceRecording) -> None:
-        device.retry_s = 0.0
-        now_s = time.monotonic()
-        self._alarm.device_recovered(device.device, now_s, now_s - 3 * self._interval_s(device), self._lost)
-
-    def _interval_s(self, device: DeviceRecording) -> float:
-        """Return the time between two attempts to write for a device that the disk refuses."""
-        return self._retry_s * (1 << min(device.relapses, _MOST_DOUBLINGS))
+        self._retries.pause(device, reason, self._lost)
 
     def _end_failed_files(self) -> None:
         failed = self._disk.take_failed()
@@ -356,5 +320,5 @@ class Recorder:
             if device.file in failed:
                 reason = failed[device.file]
                 self._end_file(device, EndReason.DISK)
-                self._pause(device, reason)
-                device.retry_s = time.monotonic()  # another file may work: try it with the next block
+                self._retries.pause(device, reason, self._lost)
+                self._retries.retry_at_once(device)
