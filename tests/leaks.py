@@ -14,7 +14,9 @@ _PATIENCE_S: Final = 30.0
 # The helper process of multiprocessing: Python starts it once and keeps it, and a pipe to it, until this process ends.
 _RESOURCE_TRACKER: Final = "resource_tracker"
 
-SUPPORTED: Final = Path("/proc/self/fd").is_dir() and os.name == "posix"
+_DESCRIPTORS: Final = "/proc/self/fd"
+
+SUPPORTED: Final = Path(_DESCRIPTORS).is_dir() and os.name == "posix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,9 @@ def _difference(before: Snapshot, now: Snapshot) -> list[str]:
 
 def _descriptors() -> dict[str, str]:
     found = {}
-    for entry in Path("/proc/self/fd").iterdir():
+    for number in os.listdir(_DESCRIPTORS):  # noqa: PTH208 - pathlib takes twice as long, twice in each test
         try:
-            found[entry.name] = str(entry.readlink())
+            found[number] = os.readlink(f"{_DESCRIPTORS}/{number}")  # noqa: PTH115
         except FileNotFoundError:  # the descriptor of this very listing
             continue
     return found
