@@ -1,6 +1,6 @@
-"""The cost of recording.
+"""What recording costs.
 
-Of appending, by block size; of forcing many files to the disk; and of recovery at the next start. Run: python -m
+Measured are appending, by block size, forcing many files to the disk, and recovery at the next start. Run: python -m
 benchmarks.recording [FOLDER]. The default folder is the system's folder for temporary files.
 """
 

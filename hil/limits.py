@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 class Limit:
     """The allowed range of a measurement.
 
-    It is from ``at_least`` to ``at_most``, both included, each unbounded if ``None``. An allowed value closer than
+    From ``at_least`` to ``at_most``, both included; ``None`` means no limit on that side. An allowed value closer than
     ``marginal`` (in the measurement's unit) to an end of the range is marginal.
     """
 

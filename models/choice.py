@@ -74,9 +74,9 @@ def choose_stored_model(choice: str, registry: Registry) -> ChosenModel:
 
 
 def choose_model_that_works(choice: str, registry: Registry) -> tuple[ChosenModel, str]:
-    """Return the model of ``choice``, or the next best one if it cannot be used.
+    """Return the model of ``choice``, or the next best one with the reason why ``choice`` cannot be used.
 
-    Returns also what is wrong with ``choice``, empty if nothing is. The next best model for the champion is the last
+    The reason is empty if it can. The next best model for the champion is the last
     champion before it that can be used; failing that, and for a version of the registry that cannot be used, it is the
     factory model. Raises :class:`InputError` for a name that the registry does not have, and for a file: those are
     mistakes in the configuration.

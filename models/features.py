@@ -46,8 +46,8 @@ def compute_features(
     :func:`models.feature_sets.feature_names`. Windows may overlap in memory, as in ``sliding_window_view``: no array as
     large as all windows is allocated except the result. ``chunk_samples`` are processed at a time.
 
-    Raises :class:`~stinger.errors.InputError` for an unknown name or a window of a length that the feature set does not have,
-    ``ValueError`` for an array of another shape or type.
+    Raises :class:`~stinger.errors.InputError` for an unknown name or a window of a length that the feature set does not
+    have, ``ValueError`` for an array of another shape or type.
     """
     if windows.ndim != 3 or windows.shape[2] != len(CHANNELS) or windows.shape[1] < 1:  # noqa: PLR2004
         raise ValueError(f"windows are (n, w, {len(CHANNELS)}) with w >= 1, not {windows.shape}")

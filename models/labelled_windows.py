@@ -1,7 +1,4 @@
-"""Windows of sessions as rows of a training set, each with its origin.
-
-Finds also which sessions are long enough for a window.
-"""
+"""Windows of sessions as rows of a training set, each with its origin."""
 
 from __future__ import annotations
 

@@ -80,10 +80,10 @@ def fingerprint_in(meta: ModelMeta) -> Fingerprint | None:
 
 
 def has_seen(meta: ModelMeta, session: Session, file_sha256: str) -> bool:
-    """Return whether, by its metadata, the model was trained on ``session`` or on samples in it.
+    """Return whether, by its metadata, the model was trained on ``session``.
 
-    So it was also if it was trained on the file of this hash. Samples are recognised by their content, whatever the
-    name, clock and format of their file.
+    That is so if it was trained on samples of the session, or on the file with this hash. Samples are recognised by
+    their content, whatever the name, clock and format of their file.
     """
     if file_sha256 in _texts(meta, _INPUTS) or beginning_of(session.recording) in _texts(meta, _BEGINNINGS):
         return True

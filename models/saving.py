@@ -36,7 +36,8 @@ def fit_model(
     """Fit the model that ``meta`` names, as :func:`models.estimators.fit_members` does.
 
     Returns the model exported and opened again, as it would run in the daemon, and warnings about the fit, a line each.
-    Raises :class:`~stinger.errors.InputError` if there is only one class, and for a model whose file has more than ``max_bytes``.
+    Raises :class:`~stinger.errors.InputError` if there is only one class, and for a model whose file has more than
+    ``max_bytes``.
     """
     fitted, warnings = fit_members(parse_spec(meta.spec), inputs, labels, seed=seed, weights=weights, options=options)
     return open_model(export_model(fitted, meta), max_bytes=max_bytes), warnings
@@ -64,7 +65,8 @@ def fit_dataset(
 def model_file_bytes(dataset: Dataset, result: TrainingResult, *, decision: DecisionParameters | None = None) -> bytes:
     """Return the model file of ``result``, trained on ``dataset``, with ``decision`` or the blaster's parameters.
 
-    Raises :class:`~stinger.errors.InputError` if a model file cannot have its windows or their rate, or if it is too large.
+    Raises :class:`~stinger.errors.InputError` if a model file cannot have its windows or their rate, or if it is too
+    large.
     """
     meta = ModelMeta(
         spec=str(result.options.spec),

@@ -66,8 +66,8 @@ class TrainingResult:
 def train(dataset: Dataset, options: TrainingOptions) -> TrainingResult:
     """Fit the model of ``options`` on one part of ``dataset`` and measure it on the other.
 
-    The same dataset, options and versions of the libraries give the same result. Raises :class:`~stinger.errors.InputError` for a split
-    that is impossible and for a model whose package is missing.
+    The same dataset, options and versions of the libraries give the same result. Raises
+    :class:`~stinger.errors.InputError` for a split that is impossible and for a model whose package is missing.
     """
     rows = stratified_subset(dataset.labels, options.max_rows or len(dataset), seed=options.seed)
     windows, labels = dataset.windows[rows], dataset.labels[rows]

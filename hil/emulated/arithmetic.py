@@ -1,6 +1,6 @@
 """The blaster's inference in its own arithmetic.
 
-That is float32 from the first sum to the sigmoid, for many windows at a time. It deliberately does not use the features
+All is float32, from the first sum to the sigmoid, for many windows at a time. It deliberately does not use the features
 and graphs of ``models``: the host's results are compared with these. Source: the inference of the Stinger firmware.
 """
 

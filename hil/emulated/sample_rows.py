@@ -12,8 +12,8 @@ from stinger.sample import CLOCK_WRAP_MS, SampleArray
 class TakenSample:
     """A sample ``(1,)`` with the faults of sensor and clock applied.
 
-    ``clock_ms`` is its time by the device's clock, ``due_ns`` when it is due on the host's monotonic clock, and ``t_s`` its
-    time in the device's schedule, by which faults begin and end.
+    ``clock_ms`` is its time by the device's clock, ``due_ns`` when it is due on the host's monotonic clock, and ``t_s``
+    its time in the device's schedule, by which faults begin and end.
     """
 
     sample: SampleArray

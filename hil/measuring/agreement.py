@@ -26,8 +26,8 @@ class ScoreAgreement:
 def compare_scores(delivery: Delivery, scores: npt.NDArray[Any], *, until_ns: int | None = None) -> ScoreAgreement:
     """Compare ``scores`` ``(n,)`` of SCORE_DTYPE with the journal's.
 
-    Compared is where both sides had the same window of 50 samples. Scores received at or after ``until_ns`` are left
-    out: the daemon used another model by then.
+    Only samples for which both sides had the same window of 50 samples are compared. Scores received at or after
+    ``until_ns`` are left out: the daemon used another model by then.
     """
     if until_ns is not None:
         scores = scores[scores["received_ns"] < until_ns]

@@ -107,7 +107,7 @@ def event_latencies(times: StageTimes) -> list[Latency]:
 def floor_latency(stage: str, times: StageTimes) -> list[Latency]:
     """Return the latency of the whole path without a daemon.
 
-    It is named as the ``stage`` it is the floor of; ``[]`` if there is none.
+    It has the name of the ``stage`` that it is the floor of. The list is empty if none was measured.
     """
     return _latencies({stage: (times.written_ns, times.received_ns)}, floor=True)
 

@@ -37,7 +37,7 @@ _HOUR_S: Final = 3600
 def number(value: float, *, unlike: Iterable[float] = (), digits: int = _DIGITS) -> str:
     """Return ``value`` with ``digits`` significant digits.
 
-    It has more if that distinguishes it from the values ``unlike`` it.
+    More digits are shown if they are needed to distinguish it from the values ``unlike``.
     """
     others = [other for other in unlike if other != value]
     for digits_tried in range(digits, _MAX_DIGITS):

@@ -20,9 +20,9 @@ def stream_dataset(
     rate_hz: float,
     every: int,
 ) -> tuple[Dataset, tuple[str, ...]]:
-    """Return the training set of the logs at ``paths`` and of the logs ``others``.
+    """Return the training set of the logs at ``paths`` and ``others``, and the names of the sessions of ``others``.
 
-    Returns also the names of the sessions of ``others``. All may be in shared storage. Samples in several of them are
+    All may be in shared storage. Samples in several of them are
     used once.
 
     Prints warnings. Raises :class:`~stinger.errors.InputError` for a log that cannot be read or is too short.

@@ -25,10 +25,11 @@ _Floats = npt.NDArray[np.floating[Any]]
 class CnnParameters:
     """The weights of a fitted network.
 
-    ``scale`` ``(2,)`` are the standard deviations of accelerometer and gyroscope in LSB, by which their channels are divided.
-    ``convolutions`` are pairs of weights ``(outputs, inputs, taps)``, with an odd number of taps, and biases ``(outputs,)``;
-    the window is padded with zeros. A convolution with fewer ``inputs`` than it gets channels is a grouped one. ``dense`` has
-    a weight for each output of the last convolution at each of its times, ``(k, 1)``, and a bias ``(1,)``.
+    ``scale`` ``(2,)`` are the standard deviations of accelerometer and gyroscope in LSB, by which their channels are
+    divided. ``convolutions`` are pairs of weights ``(outputs, inputs, taps)``, with an odd number of taps, and biases
+    ``(outputs,)``; the window is padded with zeros. A convolution with fewer ``inputs`` than it gets channels is a
+    grouped one. ``dense`` has a weight for each output of the last convolution at each of its times, ``(k, 1)``, and a
+    bias ``(1,)``.
     """
 
     scale: _Floats

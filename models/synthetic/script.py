@@ -1,6 +1,6 @@
 """The script of a round, from which motion is computed.
 
-It has movements, stretches of unrest, and pulls of the trigger.
+A script lists movements, stretches of unrest, and pulls of the trigger.
 """
 
 from __future__ import annotations

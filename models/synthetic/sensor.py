@@ -1,6 +1,6 @@
 """The motion sensor: converts physical units to raw LSB.
 
-It has mounting error, offset, noise, rounding and clipping.
+The conversion includes mounting error, offset, noise, rounding and clipping.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
 """Measure a model on recordings as a stream: shots in time, false spin-ups, lead, duty.
 
-Compares also a champion and its challengers.
+The comparison of a champion with its challengers is here too.
 """

@@ -26,7 +26,7 @@ LATEST_MS: Final = 300
 class Lead:
     """Percentiles, in ms, of the time from wheels on to shot.
 
-    They are over ``shots`` accepted shots: the first in each spin-up. ``p50_low_ms`` to ``p50_high_ms`` is the 95 %
+    The ``shots`` that count are accepted ones, the first in each spin-up. ``p50_low_ms`` to ``p50_high_ms`` is the 95 %
     interval of the median.
     """
 
@@ -201,9 +201,9 @@ def average_precision(traces: Sequence[Trace]) -> AveragePrecision | None:
 
 
 def positive_samples(trace: Trace) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return which samples ``(n,)`` an accepted shot follows 100 to 300 ms later.
+    """Return two masks ``(n,)``: the samples that an accepted shot follows 100 to 300 ms later, and those that count.
 
-    Returns also which samples count for the average precision.
+    Only samples that count are used for the average precision.
     """
     shots = trace.session.shots
     positive = followed_within(trace.time_ms, shots.time_ms[shots.accepted], SOONEST_MS, LATEST_MS)

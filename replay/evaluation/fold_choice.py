@@ -19,7 +19,8 @@ def choose_folds(
     """Divide ``sessions`` into folds by ``session`` or by ``time``; return the one that was used, and the folds.
 
     By default, divide by session if a shot can be learnt from two or more, into one fold per session but at most
-    :data:`FOLDS`; otherwise by time into :data:`FOLDS`. Raises :class:`~stinger.errors.InputError` for more folds than possible.
+    :data:`FOLDS`; otherwise by time into :data:`FOLDS`. Raises :class:`~stinger.errors.InputError` for more folds than
+    possible.
     """
     if by is None:
         by = "session" if sum(map(has_positives, sessions)) > 1 else "time"

@@ -27,8 +27,8 @@ def out_of_fold_traces(
 ) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
     """Return a trace of each of ``sessions`` and then of ``changed``, and warnings about training, a line each.
 
-    ``changed`` are one or more sets of copies of all ``sessions``; a copy is tested by the model that tests its original.
-    Every model is trained on ``base`` as well.
+    ``changed`` are one or more sets of copies of all ``sessions``; a copy is tested by the model that tests its
+    original. Every model is trained on ``base`` as well.
 
     Each sample has the output of the model of the fold that tests it: rows, scaler and weights depend only on that
     fold's training sessions, and the exported model file scores. Raises :class:`InputError` for a fold that cannot be

@@ -1,6 +1,6 @@
 """Choose how much a person's own recordings count beside those of others in training.
 
-The choice is tested on held-out parts of the own ones.
+The choice is made on held-out parts of the person's own recordings.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def check_inputs(
 ) -> None:
     """Raise an error if an exploration below ``outdir`` would write or remove one of ``logs``.
 
-    It is a :class:`~stinger.errors.FileError`.
+    The error is a :class:`~stinger.errors.FileError`.
     """
     planned = _planned(sessions, series, with_dataset=with_dataset)
     removed = [name for name in earlier_files(outdir) if clean_first or is_shot_picture(name)]

@@ -67,9 +67,9 @@ async def build_parts(stack: AsyncExitStack, config: Config, notifier: Notifier,
     """Return the parts of a daemon; ``stack`` closes them, in the right order.
 
     A daemon starts with what works: another model for a damaged one, and without recording or metrics if the data
-    folder cannot be written to or the port is in use, each with an alarm. Raises :class:`~stinger.errors.InputError` for a mistake in
-    the configuration, and :class:`~stinger.errors.UnavailableError` if something else keeps the daemon from starting, such as another
-    one that uses the data folder.
+    folder cannot be written to or the port is in use, each with an alarm. Raises :class:`~stinger.errors.InputError`
+    for a mistake in the configuration, and :class:`~stinger.errors.UnavailableError` if something else keeps the daemon
+    from starting, such as another one that uses the data folder.
     """
     health, metrics, room_needed = Health(), Metrics(), asyncio.Event()
     alarms = Alarms(health, metrics, room_needed)

@@ -47,9 +47,9 @@ class Daemon:
     ) -> AsyncIterator[Self]:
         """Open everything that ``config`` names, except ports of devices; at the end, close it and complete recordings.
 
-        ``notifier`` receives status and watchdog heartbeats. Raises :class:`~stinger.errors.InputError` for a mistake in the
-        configuration, and :class:`UnavailableError` if something else keeps the daemon from starting, such as another
-        one that uses the data folder.
+        ``notifier`` receives status and watchdog heartbeats. Raises :class:`~stinger.errors.InputError` for a mistake
+        in the configuration, and :class:`UnavailableError` if something else keeps the daemon from starting, such as
+        another one that uses the data folder.
         """
         async with AsyncExitStack() as stack:
             yield cls(await build_parts(stack, config, notifier or Notifier({}), wrappers or Wrappers()))
@@ -74,9 +74,9 @@ class Daemon:
 
         At the end, everything that was read is scored, and events are delivered or stay in the outbox.
 
-        Raises :class:`~stinger.errors.InputError` for a source that can never work, :class:`UnavailableError` if another daemon uses
-        the data folder, which could not be locked at first, and :class:`DaemonFailedError` for a fault of the program,
-        such as an exception in scoring.
+        Raises :class:`~stinger.errors.InputError` for a source that can never work, :class:`UnavailableError` if
+        another daemon uses the data folder, which could not be locked at first, and :class:`DaemonFailedError` for a
+        fault of the program, such as an exception in scoring.
         """
         try:
             ended_by = await self._run(stop, ready)

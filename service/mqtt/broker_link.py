@@ -1,6 +1,6 @@
 """The daemon's link to its broker.
 
-It stays connected, publishes messages by their delivery policies, and receives commands.
+The link stays connected, publishes messages by their delivery policies, and receives commands.
 """
 
 from __future__ import annotations

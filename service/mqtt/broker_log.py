@@ -32,8 +32,8 @@ class BrokerLog:
     def failed(self, error: BaseException) -> None:
         """Log why there is no connection: a warning for a new reason, debug for one that repeats.
 
-        Unlike ``RepeatedFailure``, this does not warn again when two reasons alternate: a broker is tried in both versions
-        of MQTT, which it may refuse for different reasons.
+        Unlike ``RepeatedFailure``, this does not warn again when two reasons alternate: a broker is tried in both
+        versions of MQTT, which it may refuse for different reasons.
         """
         reason = str(error)
         level = logging.DEBUG if reason in self._failures else logging.WARNING

@@ -223,8 +223,8 @@ class PublishingConnection(Connection):
         acknowledged when the broker has answered something that was sent after it.
 
         Messages leave in the order of the calls. Raises :class:`MqttError` if the connection is lost,
-        :class:`MessageTooLongError` for a message longer than the broker accepts, and another ``ValueError`` for a topic
-        that cannot be published to.
+        :class:`MessageTooLongError` for a message longer than the broker accepts, and another ``ValueError`` for a
+        topic that cannot be published to.
         """
 
     @abstractmethod

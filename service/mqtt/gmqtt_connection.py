@@ -158,8 +158,8 @@ class GmqttConnection(Connection):
     def _take_plain_messages(self, data: bytes) -> int:
         """Pass on the messages at the start of ``data`` that have QoS 0 and no properties; return how long they are.
 
-        All of a hall's messages are such. gmqtt takes four times as long for one. Anything else is left to it, and so is
-        the last packet, by which it knows that the broker is alive.
+        All of a hall's messages are such. gmqtt takes four times as long for one. Anything else is left to it, and so
+        is the last packet, by which it knows that the broker is alive.
         """
         if not self._accepted.done():
             return 0

@@ -1,6 +1,6 @@
 """Subscribes to topics of a broker that may refuse some of them.
 
-It may also not answer, or end the connection because of one.
+Some brokers do not answer instead, or end the connection because of one topic.
 """
 
 from __future__ import annotations

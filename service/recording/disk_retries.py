@@ -19,8 +19,9 @@ _MOST_DOUBLINGS: Final = 5
 class DiskRetries:
     """Pauses and resumes the recording of devices below ``folder``, and raises and clears the alarm by ``on_alarm``.
 
-    A paused device is tried again every ``retry_s``, if ``keep_free_bytes`` are free. The interval doubles each time that
-    the disk refuses again soon after it took a block. ``lost`` is the number of samples lost so far, for the alarm.
+    A paused device is tried again every ``retry_s``, if ``keep_free_bytes`` are free. The interval doubles each time
+    that the disk refuses again soon after it took a block. ``lost`` is the number of samples lost so far, for the
+    alarm.
     """
 
     def __init__(
