@@ -62,7 +62,10 @@ def fingerprint_of(parts: Sequence[Readings]) -> Fingerprint:
 
 
 def fingerprint_of_windows(windows: npt.NDArray[np.int16], stretch: int) -> Fingerprint:
-    """Return the fingerprint of ``windows`` ``(n, w, 6)``, in order of time, one for about ``stretch`` samples of recording."""
+    """Return the fingerprint of ``windows`` ``(n, w, 6)``, in order of time.
+
+    It has about one reading for each ``stretch`` samples of recording.
+    """
     every = max(1, -(-len(windows) // HASHES_MAX))
     return _fingerprint(iter(windows[::every]), max(1, stretch) * every)
 

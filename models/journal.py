@@ -90,7 +90,10 @@ class Journal:
 
 
 def path_exists(path: Path) -> bool:
-    """Return whether there is something at ``path``, also a link that leads nowhere. Raises :class:`~stinger.errors.FileError`."""
+    """Return whether there is something at ``path``, also a link that leads nowhere.
+
+    Raises :class:`~stinger.errors.FileError`.
+    """
     with os_errors(path):
         try:
             path.stat()

@@ -55,7 +55,10 @@ class ThresholdReport:
 
 
 def compute_metrics(labels: Labels, probability: Probability) -> Metrics:
-    """Measure ``probability`` ``(n,)`` against ``labels`` ``(n,)``. Raises :class:`InputError` if there is only one class."""
+    """Measure ``probability`` ``(n,)`` against ``labels`` ``(n,)``.
+
+    Raises :class:`InputError` if there is only one class.
+    """
     from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: PLC0415 - half a second to import
 
     if np.unique(labels).size < 2:  # noqa: PLR2004

@@ -1,6 +1,7 @@
-"""The makers' feature sets ``invariant`` and ``invariant_rich`` as graph nodes: they do not depend on how the blaster is held.
+"""The makers' feature sets ``invariant`` and ``invariant_rich`` as graph nodes.
 
-Features of ratios have a fixed value where the divisor is next to nothing, as the makers' have.
+They do not depend on how the blaster is held. Features of ratios have a fixed value where the divisor is next to
+nothing, as the makers' have.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The feature set ``kernels`` as graph nodes: convolutions with random channels, pooled over time, as MiniRocket has them.
+"""The feature set ``kernels`` as graph nodes, as MiniRocket has it.
 
-Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost) deterministic transform for time series classification",
-KDD 2021.
+Convolutions with random channels are pooled over time. Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost)
+deterministic transform for time series classification", KDD 2021.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Local copies of files in shared storage, so that each is downloaded once. Those used longest ago make room for new ones."""
+"""Local copies of files in shared storage, so that each is downloaded once.
+
+Copies used longest ago make room for new ones.
+"""
 
 from __future__ import annotations
 

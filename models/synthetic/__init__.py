@@ -1,6 +1,7 @@
-"""Generate synthetic sessions from a documented model of motion: to test the software, also at scale, not to judge models.
+"""Generate synthetic sessions from a documented model of motion.
 
-``docs/synthetic.md`` describes each phase of the motion and how hard the sessions are to predict.
+They are for testing the software, also at scale, and not for judging models. ``docs/synthetic.md`` describes each phase
+of the motion and how hard the sessions are to predict.
 """
 
 from models.synthetic.session import MAX_MINUTES, session_users, synthesise, synthetic_blocks

@@ -1,8 +1,9 @@
-"""Compute the motion of the blaster from a script: a trajectory of its orientation, and the acceleration that follows.
+"""Compute the motion of the blaster from a script.
 
-Frame of the blaster: x right, y muzzle, z up when level. Its orientation is yaw about the vertical, then pitch about x,
-then roll about y. Turn rates are the derivative of that orientation, and gravity is rotated by it, so accelerometer and
-gyroscope are always consistent.
+The motion is a trajectory of its orientation, and the acceleration that follows. Frame of the blaster: x right, y
+muzzle, z up when level. Its orientation is yaw about the vertical, then pitch about x, then roll about y. Turn rates
+are the derivative of that orientation, and gravity is rotated by it, so accelerometer and gyroscope are always
+consistent.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ class Motion:
 
 
 def move(script: Script, user: User, rng: np.random.Generator) -> Motion:
-    """Compute the motion of a round, ``n = round(script.duration_s * 100)`` samples; exactly still where the blaster lies."""
+    """Compute the motion of a round, ``n = round(script.duration_s * 100)`` samples.
+
+    The blaster is exactly still where it lies.
+    """
     count = round(script.duration_s * SAMPLE_RATE_HZ)
     strength = {kind: _strength(script, kind, count) for kind in Unrest}
     angles = _turned(script.movements, count)

@@ -141,7 +141,10 @@ def _unexpected(error: Exception) -> str:
 
 
 def _cost(model: ChosenModel) -> dict[str, float]:
-    """Return the measured time for a sample as a field of a log line; nothing for the factory model, which is not measured."""
+    """Return the measured time for a sample as a field of a log line.
+
+    There is none for the factory model, which is not measured.
+    """
     return {} if model.us_per_sample is None else {"us_per_sample": round(model.us_per_sample, 1)}
 
 

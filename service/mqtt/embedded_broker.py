@@ -150,7 +150,10 @@ class EmbeddedBroker:
             self._clients.pop(client, None)
 
     def _make_room(self) -> bool:
-        """Make room for a new client: if there are too many, disconnect one that has not logged in. Return whether there is room."""
+        """Return whether there is room for a new client.
+
+        If there are too many, one that has not logged in is disconnected to make room.
+        """
         if len(self._clients) < self._limits.connections:
             return True
         for client in self._clients:

@@ -68,7 +68,10 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
         await super()._handle_client_session(reader, writer, session, handler, *arguments)
 
     async def _client_message_loop(self, session: Session, handler: BrokerProtocolHandler) -> None:
-        """Serve a client, and then distribute what it had sent before it disconnected, which amqtt would keep and never distribute."""
+        """Serve a client, and distribute what it had sent before it disconnected.
+
+        amqtt would keep that, and never distribute it.
+        """
         key = id(handler)
         self._served[key] = session
         if handler._reader_stopped.is_set():  # noqa: SLF001 - the client left before it was served

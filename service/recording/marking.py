@@ -1,4 +1,7 @@
-"""Change the marks of a recording: what to leave out of training and evaluation, and which trigger edges were no shots."""
+"""Change the marks of a recording.
+
+Marks say what to leave out of training and evaluation, and which trigger edges were no shots.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What serial ports and sockets have in common as sources: a link that is opened, read, and reopened after every loss."""
+"""What serial ports and sockets have in common as sources.
+
+A link is opened, read, and reopened after every loss.
+"""
 
 from __future__ import annotations
 
