@@ -1,7 +1,7 @@
 """Measures the latency from a byte at the port to a block at the intake.
 
-The throughput of recordings and messages is measured as well. A blaster in a process of its own writes frames to a pty at 100
-and at 1600 Hz. The latency of a sample is from just before its write to the call of ``put``. The floor is the same
+The throughput of recordings and messages is measured as well. A blaster in a process of its own writes frames to a
+pty at 100 and at 1600 Hz. The latency of a sample is from just before its write to the call of ``put``. The floor is the same
 bytes read through the same serial library and discarded.
 
 Run: python -m benchmarks.sources [seconds].

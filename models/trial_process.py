@@ -1,7 +1,7 @@
 """The process that :func:`models.trial.try_model` starts.
 
-``python -m models.trial_process MEMORY_BYTES PROCESSOR_S`` Reads a model file from standard input, and writes one JSON
-object: ``us_per_sample`` and ``memory_bytes``, or ``problem``, or ``memory`` if the memory was not enough. Ends with
+``python -m models.trial_process MEMORY_BYTES PROCESSOR_S`` reads a model file from standard input, and writes one JSON
+object: ``us_per_sample`` and ``memory_bytes``, or ``problem``, or ``memory`` if the memory was not enough. It ends with
 the exit code :data:`~models.trial.TOO_SLOW_EXIT` when the processor time is used up.
 """
 

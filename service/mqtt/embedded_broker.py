@@ -150,9 +150,9 @@ class EmbeddedBroker:
             self._clients.pop(client, None)
 
     def _make_room(self) -> bool:
-        """Return whether there is room for a new client.
+        """Make room for a new client if necessary, and return whether there is room.
 
-        If there are too many, one that has not logged in is disconnected to make room.
+        If there are too many, one that has not logged in is disconnected.
         """
         if len(self._clients) < self._limits.connections:
             return True
