@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import time
 from collections.abc import Callable
 from importlib import import_module
 from types import TracebackType
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _SUPERVISE_S: Final = 1.0
 _POLL_S: Final = 0.01
 
+_WARNED_EVERY_S: Final = 60.0
 _LOG: Final = get_logger(__name__)
 
 
@@ -47,6 +49,7 @@ class EmbeddedBroker:
         self._limits = limits or EmbeddedLimits()
         self._broker: LimitedBroker | None = None
         self._server: asyncio.Server | None = None
+        self._warned_s = float("-inf")
         self._clients: dict[EmbeddedClient, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
@@ -131,6 +134,7 @@ class EmbeddedBroker:
             self._limits,
             backlog=lambda: broker.backlog,
             all_unread_bytes=lambda: sum(other.unread_bytes for other in self._clients),
+            on_broken_limit=self._log_broken_limit,
         )
         if not self._make_room():
             _LOG.debug("embedded_broker_client_refused", reason="too many clients")
@@ -148,6 +152,13 @@ class EmbeddedBroker:
         finally:
             await client.close()
             self._clients.pop(client, None)
+
+    def _log_broken_limit(self, reason: str) -> None:
+        """Log why a client was disconnected: a warning once a minute, as a client may do it again and again."""
+        now_s = time.monotonic()
+        is_warning = now_s - self._warned_s >= _WARNED_EVERY_S
+        self._warned_s = now_s if is_warning else self._warned_s
+        _LOG.log(logging.WARNING if is_warning else logging.DEBUG, "embedded_broker_client_ended", reason=reason)
 
     def _make_room(self) -> bool:
         """Make room for a new client if necessary, and return whether there is room.

@@ -43,12 +43,14 @@ class EmbeddedClient:
         *,
         backlog: Callable[[], int],
         all_unread_bytes: Callable[[], int],
+        on_broken_limit: Callable[[str], None],
     ) -> None:
         self._limits = limits
         self._stream_writer = writer
+        self._on_broken_limit = on_broken_limit
         self.logged_in = False
-        self.reader = _PacketReader(reader, limits, backlog, self.abort)
-        self.writer = _BoundedWriter(writer, limits, all_unread_bytes, self.abort)
+        self.reader = _PacketReader(reader, limits, backlog, self._end)
+        self.writer = _BoundedWriter(writer, limits, all_unread_bytes, self._end)
 
     @property
     def unread_bytes(self) -> int:
@@ -86,6 +88,12 @@ class EmbeddedClient:
         """Close the connection at once; what waits to be sent is dropped."""
         self._stream_writer.transport.abort()
 
+    def _end(self, reason: str) -> None:
+        """Close the connection of a client that has broken a limit."""
+        if not self._stream_writer.transport.is_closing():
+            self._on_broken_limit(reason)
+        self.abort()
+
     async def close(self) -> None:
         """Send what waits, but only for a limited time, and close the connection."""
         self._stream_writer.close()
@@ -103,12 +111,12 @@ class _PacketReader(ReaderAdapter):  # type: ignore[misc]  # amqtt has no types
         reader: asyncio.StreamReader,
         limits: EmbeddedLimits,
         backlog: Callable[[], int],
-        abort: Callable[[], None],
+        end: Callable[[str], None],
     ) -> None:
         self._reader = reader
         self._limits = limits
         self._backlog = backlog
-        self._abort = abort
+        self._end = end
         self._rest = memoryview(b"")
         self._silence_s: float | None = None
 
@@ -117,7 +125,7 @@ class _PacketReader(ReaderAdapter):  # type: ignore[misc]  # amqtt has no types
         if not self._rest:
             self._rest = memoryview(await self._next())
         if n > len(self._rest):
-            self._abort()
+            self._end("a packet that ends too early")
             raise asyncio.IncompleteReadError(bytes(self._rest), n)
         part, self._rest = (self._rest, memoryview(b"")) if n < 0 else (self._rest[:n], self._rest[n:])
         return bytes(part)
@@ -150,14 +158,17 @@ class _PacketReader(ReaderAdapter):  # type: ignore[misc]  # amqtt has no types
         """Return the next packet. On a broken limit, end the connection."""
         while self._backlog() > self._limits.backlog:  # noqa: ASYNC110 - amqtt's queues have no event for that
             await asyncio.sleep(_BACKLOG_POLL_S)
+        reason = f"nothing from it for {self._silence_s} s, longer than its keep alive allows"
         try:
             async with timeout_after_reading(self._silence_s):
                 first = await self._reader.readexactly(1)
+            reason = f"a packet that was not complete after {self._limits.stalled_s:g} s"
             async with timeout_after_reading(self._limits.stalled_s):
                 return first + await self._after_type()
         except (TimeoutError, ClientRefusedError) as error:
-            self._abort()
-            raise ConnectionResetError(str(error)) from error
+            reason = str(error) or reason
+            self._end(reason)
+            raise ConnectionResetError(reason) from error
 
     async def _after_type(self) -> bytes:
         """Return the rest of a packet whose first byte has been read. Raises :class:`ClientRefusedError`."""
@@ -184,14 +195,14 @@ class _BoundedWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt has no
         writer: asyncio.StreamWriter,
         limits: EmbeddedLimits,
         all_unread_bytes: Callable[[], int],
-        abort: Callable[[], None],
+        end: Callable[[str], None],
     ) -> None:
         super().__init__(writer)
         self.is_closed = False
         self._transport = writer.transport
         self._limits = limits
         self._all_unread_bytes = all_unread_bytes
-        self._abort = abort
+        self._end = end
         self._loop = asyncio.get_running_loop()
         self._written = 0
         self._checking = False
@@ -203,7 +214,7 @@ class _BoundedWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt has no
         if not unread:
             return
         if unread > self._limits.unread_bytes or self._all_unread_bytes() > self._limits.all_unread_bytes:
-            self._abort()
+            self._end(f"{unread:,} bytes wait to be read by it, and by all clients {self._all_unread_bytes():,}")
         elif not self._checking:
             self._checking = True
             self._loop.call_later(self._limits.stalled_s, self._abort_if_stalled, self._written - unread)
@@ -219,7 +230,7 @@ class _BoundedWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt has no
         if not self.is_closed:
             self.is_closed = True
             self._transport.close()
-            self._loop.call_later(self._limits.stop_s, self._abort)
+            self._loop.call_later(self._limits.stop_s, self._transport.abort)
 
     def _abort_if_stalled(self, sent_before: int) -> None:
         """Abort if nothing has been sent since ``sent_before`` bytes were, and something waits; look again later."""
@@ -229,7 +240,7 @@ class _BoundedWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt has no
         if self._checking:
             self._loop.call_later(self._limits.stalled_s, self._abort_if_stalled, sent)
         elif unread:
-            self._abort()
+            self._end(f"it has read nothing for {self._limits.stalled_s:g} s, and {unread:,} bytes wait")
 
 
 def _length_bytes(packet: bytes | bytearray) -> int:

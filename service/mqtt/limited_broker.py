@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
@@ -37,6 +37,8 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
         super().__init__(
             BrokerConfig(listeners={LISTENER: ListenerConfig(type=ListenerType.EXTERNAL)}, plugins=plugins)
         )
+        # amqtt goes through it while clients subscribe, and would disconnect one that connects at that moment.
+        self._subscriptions = _Subscriptions()
         self._limits = limits
         self._retained_bytes = 0
         self._served: dict[int, Session] = {}
@@ -106,6 +108,13 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
         self._retained_bytes += after - before
         await super().retain_message(source_session, topic_name, data, qos)
 
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: Session
+    ) -> None:
+        """Send what is retained for a subscription of ``session``; amqtt also tries those of others when it connects."""
+        if any(other is session for other, _ in self._subscriptions.get(subscription[0], ())):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
+
     async def add_subscription(self, subscription: tuple[str, int], session: Session) -> int:
         """Add a subscription and return its QoS, or 0x80 for one that is not valid or exceeds a limit."""
         count = sum(map(len, self.subscriptions.values()))
@@ -113,6 +122,17 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
             return _REFUSED
         qos: int = await super().add_subscription(subscription, session)
         return qos
+
+
+class _Subscriptions(dict[str, list[tuple[Session, int]]]):
+    """Subscriptions by topic filter, which may change while they are gone through."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(super().keys()))
+
+    def items(self) -> Any:
+        """Return the items that there are now."""
+        return tuple(super().items())
 
 
 def _until_the_end(handle: Callable[[object], Awaitable[None]]) -> Callable[[object], Awaitable[None]]:

@@ -110,6 +110,34 @@ async def test_clients_that_leave_at_once_do_not_keep_their_places(sent: bytes) 
             await client.subscribe("x", 1)
 
 
+async def test_clients_that_connect_while_others_subscribe_stay_connected() -> None:
+    async with EmbeddedBroker(0) as broker, mqtt_client(broker.port) as publisher:
+        for number in range(50):
+            await publisher.publish(f"state/{number}", b"x", 1, retain=True)
+        await publisher.subscribe("state/#", 1)
+
+        async def subscribe(number: int) -> None:
+            await publisher.subscribe(f"other/{number}", 1)
+
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+            for number in range(40):
+                tasks.create_task(subscribe(number))
+                tasks.create_task(stay(broker, number))
+
+
+async def stay(broker: EmbeddedBroker, number: int) -> None:
+    """Connect, and fail if the broker ends the connection; it sends nothing but its answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
+    try:
+        writer.write(connect_packet(b"c%02d" % number))
+        assert await reader.readexactly(4) == b"\x20\x02\x00\x00"
+        for _ in range(5):
+            writer.write(b"\xc0\x00")
+            assert await reader.readexactly(2) == b"\xd0\x00"
+    finally:
+        writer.transport.abort()
+
+
 async def test_silent_connections_do_not_keep_others_out() -> None:
     async with EmbeddedBroker(0, limits=replace(LIMITS, connections=5)) as broker:
         silent = [await asyncio.open_connection("127.0.0.1", broker.port) for _ in range(30)]

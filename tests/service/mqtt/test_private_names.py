@@ -11,6 +11,7 @@ from typing import Any
 import aiomqtt
 import gmqtt
 import pytest
+from amqtt.mqtt.protocol.handler import ProtocolHandler
 from gmqtt.mqtt.connection import MQTTConnection
 from gmqtt.mqtt.protocol import MQTTProtocol
 
@@ -23,6 +24,8 @@ AMQTT = {
     "_handle_message_delivery",
     "_client_message_loop",
     "_handle_client_session",
+    "_publish_retained_messages_for_subscription",
+    "_subscriptions",
     "_broadcast_queue",
     "_broadcast_task",
     "_session_monitor_task",
@@ -52,6 +55,7 @@ def test_every_private_name_of_amqtt_that_is_used_is_listed_here() -> None:
 
 
 async def test_amqtt_has_the_private_names_that_are_used() -> None:
+    assert "self._reader_stopped = asyncio.Event()" in inspect.getsource(ProtocolHandler)
     broker: Any = limited_broker.LimitedBroker(EmbeddedLimits())
     assert lacking(broker, AMQTT) == ""
     assert broker.problem
