@@ -24,7 +24,8 @@ from hil.report.change_rule import (
     quantile_change_us,
 )
 from hil.report.environment import VOLATILE
-from hil.report.formatting import VERDICT_WORDS, count, duration_s, duration_us, format_value, number
+from hil.report.formatting import VERDICT_WORDS, duration_s, duration_us, format_value, number
+from stinger.wording import counted
 
 _DURATION_SHARE: Final = 0.2
 """Durations of a scenario that differ by more than this are listed as different conditions."""
@@ -239,5 +240,5 @@ def _merged(changes: Sequence[Change]) -> Iterator[Change]:
     for each in changes:
         groups.setdefault((each.measure, each.before, each.now), []).append(each.scenario)
     for (measure, before, now), scenarios in groups.items():
-        scenario = scenarios[0] if len(scenarios) == 1 else f"in {count(len(scenarios), 'scenario')}"
+        scenario = scenarios[0] if len(scenarios) == 1 else f"in {counted(len(scenarios), 'scenario')}"
         yield Change(scenario, measure, before, now, "")

@@ -10,6 +10,7 @@ from typing import Final
 
 from hil.limits import Limit, Verdict
 from hil.record import Measurement, RunRecord, ScenarioRecord
+from stinger.wording import counted
 
 VERDICT_WORDS: Final = {
     Verdict.SKIPPED: "skipped",
@@ -93,11 +94,6 @@ def duration_s(seconds: float) -> str:
     return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
 
 
-def count(amount: int, noun: str) -> str:
-    """Return a count with its noun: ``1 scenario``, ``2 scenarios``."""
-    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
-
-
 def finding(measurement: Measurement) -> str:
     """Return a measurement that has a limit as one line: its value, the limit and the note."""
     assert measurement.limit is not None
@@ -138,13 +134,13 @@ def headline(record: RunRecord) -> str:
     bad = ", ".join(f"{amount} {VERDICT_WORDS[verdict]}" for verdict, amount in counts.items() if not verdict.good)
     if not record.verdict.good:
         start = "The run is inconclusive" if record.verdict is Verdict.INCONCLUSIVE else "The run failed"
-        return f"{start}: of {count(total, 'scenario')}, {bad}" if bad else start
+        return f"{start}: of {counted(total, 'scenario')}, {bad}" if bad else start
     if total == 0:
         return "No scenario was run"
     skipped, marginal = counts.get(Verdict.SKIPPED, 0), counts.get(Verdict.MARGINAL, 0)
     if skipped == total:
-        return f"Nothing was tested: {count(total, 'scenario')} skipped"
-    passed = f"The run passed: {count(total - skipped, 'scenario')}"
+        return f"Nothing was tested: {counted(total, 'scenario')} skipped"
+    passed = f"The run passed: {counted(total - skipped, 'scenario')}"
     passed += f", {marginal} of them marginal" if marginal else ""
     return f"{passed}, {skipped} skipped" if skipped else passed
 

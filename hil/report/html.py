@@ -18,6 +18,7 @@ from hil.report.change_rule import rule
 from hil.report.gauge import Gauge, gauge
 from hil.report.histogram import Panel, panels
 from hil.report.timeline_chart import TimelineChart, timeline_chart
+from stinger.wording import counted
 
 _MAX_MEASUREMENTS: Final = 30
 """With more measurements, those that passed are collapsed."""
@@ -86,7 +87,7 @@ def _template() -> Template:
         undefined=StrictUndefined,
     )
     environment.filters |= {
-        "count": formatting.count,
+        "count": counted,
         "duration_s": formatting.duration_s,
         "duration_us": formatting.duration_us,
         "limit": _limit,

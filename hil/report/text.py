@@ -16,9 +16,9 @@ from hil.limits import Verdict
 from hil.record import RunRecord
 from hil.report.baseline import Change, Comparison
 from hil.report.change_rule import rule
-from hil.report.formatting import VERDICT_WORDS, count, duration_s, headline, reasons
+from hil.report.formatting import VERDICT_WORDS, duration_s, headline, reasons
 from stinger.cli.streams import unguarded
-from stinger.wording import printable
+from stinger.wording import counted, printable
 
 _STYLES: Final = {
     Verdict.SKIPPED: "dim",
@@ -119,7 +119,7 @@ def _comparison(comparison: Comparison) -> Iterator[Text | Padding | Table]:
         if names:
             yield Text(f"{title}: {', '.join(_line(name) for name in names)}")
     if not comparison.worse:
-        yield Text(f"Nothing got worse ({count(comparison.compared, 'value')} compared).")
+        yield Text(f"Nothing got worse ({counted(comparison.compared, 'value')} compared).")
 
 
 def _changes(changes: Sequence[Change]) -> Table:

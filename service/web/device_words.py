@@ -7,6 +7,7 @@ from typing import Final
 
 from service.web.daemon_state import UNKNOWN, DeviceState
 from stinger.sample import SAMPLE_RATE_HZ
+from stinger.wording import counted
 
 _LINKS: Final = {
     "streaming": "● streaming",
@@ -51,8 +52,7 @@ def last_shot_text(state: DeviceState) -> str:
 
 def in_time_text(state: DeviceState) -> str:
     """Return how many shots were in time, and the false spin-ups."""
-    spins = f"{state.false_spin_ups} false spin-up{'' if state.false_spin_ups == 1 else 's'}"
-    return f"{state.in_time} of {state.shots} shots, {spins}"
+    return f"{state.in_time} of {state.shots} shots, {counted(state.false_spin_ups, 'false spin-up')}"
 
 
 def quantity(value: float | None, unit: str, digits: int = 0) -> str:

@@ -41,9 +41,7 @@ OnEnd = Callable[[LongAction], Awaitable[None]]
 class ActionView:
     """Shows the newest action of ``kind``, and ``on_end`` is awaited for each that ends.
 
-    It is also awaited for one that had ended before.
-
-    One that has ended is ignored unless ``concerns`` returns True for it.
+    It is also awaited for one that had ended before the page was opened. One that has ended is ignored unless ``concerns`` returns True for it.
     """
 
     def __init__(
