@@ -23,6 +23,8 @@ _NAMES_IN: Final = 0.9
 _MAX_NAMES: Final = 24
 """The names of more sessions than this would overlap."""
 _NAME_CHARACTERS: Final = 26
+_UPRIGHT_CHARACTERS: Final = 60
+"""Names with no more characters than this, all together, fit beside each other."""
 _MARK_OFFSET: Final = 0.16
 """Horizontal distance of the two models from the centre of a session."""
 _SHOWN_BUDGETS: Final = 1.6
@@ -61,7 +63,9 @@ def _draw_trade_offs(panel: Axes, contest: Contest, budget: Budget) -> None:
         panel.vlines(best.false.value, 100 * best.accepted.low, 100 * best.accepted.high, color=colour, linewidth=0.8)
         panel.plot(best.false.value, 100 * best.accepted.value, "D", color=colour, markersize=6)
     panel.axvline(budget.max_false_per_minute, **THRESHOLD_LINE)
-    mark = Line2D([], [], color=BLACK, marker="D", linestyle="none", markersize=6, label="least cost, 95 %")
+    mark = Line2D(
+        [], [], color=BLACK, marker="D", linestyle="none", markersize=6, label="least cost, with 95 % interval"
+    )
     allowed = Line2D([], [], label=f"limit: {budget.max_false_per_minute:g} a minute", **THRESHOLD_LINE)
     marked = max(contender.best.false.value for contender in contenders)
     panel.set_xlim(0, max(_SHOWN_BUDGETS * max(budget.max_false_per_minute, 0.5), 1.1 * marked))
@@ -105,7 +109,11 @@ def _name_sessions(panel: Axes, names: Sequence[str]) -> None:
     if len(names) > _MAX_NAMES:
         panel.set_xlabel(f"{len(names)} held-out sessions, in the order of the table")
         return
-    panel.set_xticks(range(len(names)), [_shortened(name) for name in names], rotation=35, ha="right", fontsize=6.5)
+    shown = [_shortened(name) for name in names]
+    if sum(map(len, shown)) <= _UPRIGHT_CHARACTERS:
+        panel.set_xticks(range(len(names)), shown, fontsize=7)
+    else:
+        panel.set_xticks(range(len(names)), shown, rotation=35, ha="right", fontsize=6.5)
 
 
 def _shortened(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from service.retraining.report_names import JSON_FILE, PAGE_FILE, PICTURE_FILE, REPORTS_FOLDER
-from service.retraining.report_page import report_page
+from service.retraining.report_page import report_page, report_title
 from service.retraining.report_values import report_values
 from service.retraining.result import RetrainingResult
 from stinger.files import make_folder, os_errors, replace_path, sync_folder, text_bytes, write_bytes
@@ -48,6 +48,5 @@ def _draw(result: RetrainingResult, path: Path) -> None:
 
     judged = result.judged
     assert judged is not None
-    title = f"Retraining of {result.started:%Y-%m-%d %H:%M} UTC: {result.outcome.value}"
     budget = rules_of(result.config.retrain).budget
-    draw_contest(judged.contest, judged.verdict, budget, path, title=title, dpi=_DPI)
+    draw_contest(judged.contest, judged.verdict, budget, path, title=report_title(result), dpi=_DPI)

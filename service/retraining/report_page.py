@@ -36,18 +36,23 @@ def report_page(result: RetrainingResult, *, picture: str) -> str:
 
     If models were compared, it shows ``picture``, a path relative to the page.
     """
-    titles = {
-        Outcome.PROMOTED: f"{result.version} is the new champion",
-        Outcome.KEPT: "the champion stays",
-        Outcome.NOT_YET: "not yet",
-    }
-    lines = [f"# Retraining of {result.started:%Y-%m-%d %H:%M} UTC: {titles[result.outcome]}", ""]
+    lines = [f"# {report_title(result)}", ""]
     for sentence in result.why:
         lines += [sentence, ""]
     if result.judged is not None:
         lines += _comparison(result, result.judged, picture)
     lines += [*_data_table(result), *_options_table(result)]
     return "\n".join(lines) + "\n"
+
+
+def report_title(result: RetrainingResult) -> str:
+    """Return the title of the report and of its picture: when it was, and what came of it."""
+    titles = {
+        Outcome.PROMOTED: f"{result.version} is the new champion",
+        Outcome.KEPT: "the champion stays",
+        Outcome.NOT_YET: "not yet",
+    }
+    return f"Retraining of {result.started:%Y-%m-%d %H:%M} UTC: {titles[result.outcome]}"
 
 
 def _comparison(result: RetrainingResult, judged: JudgedContest, picture: str) -> list[str]:
