@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
-from amqtt.errors import ProtocolHandlerError
+from amqtt.errors import AMQTTError, MQTTError, ProtocolHandlerError
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.session import Session
 
@@ -19,6 +19,21 @@ from service.mqtt.embedded_limits import EmbeddedLimits
 
 LISTENER: Final = "default"
 """Name of the listener that clients are passed to."""
+_HANDLERS: Final = tuple(
+    f"handle_{packet}"
+    for packet in (
+        "publish",
+        "puback",
+        "pubrec",
+        "pubrel",
+        "pubcomp",
+        "subscribe",
+        "unsubscribe",
+        "pingreq",
+        "disconnect",
+    )
+)
+"""The methods that amqtt runs in tasks of their own, one for each packet."""
 _REFUSED: Final = 0x80
 """The return code of a subscription that is refused."""
 
@@ -66,7 +81,8 @@ class LimitedBroker(Broker):  # type: ignore[misc]  # amqtt has no types
         self, reader: object, writer: object, session: Session, handler: BrokerProtocolHandler, *arguments: object
     ) -> None:
         # The connection may end while packets of it are handled: amqtt would leave an exception for each of them.
-        handler.handle_publish = _until_the_end(handler.handle_publish)
+        for name in _HANDLERS:
+            setattr(handler, name, _until_the_end(getattr(handler, name)))
         await super()._handle_client_session(reader, writer, session, handler, *arguments)
 
     async def _client_message_loop(self, session: Session, handler: BrokerProtocolHandler) -> None:
@@ -136,10 +152,10 @@ class _Subscriptions(dict[str, list[tuple[Session, int]]]):
 
 
 def _until_the_end(handle: Callable[[object], Awaitable[None]]) -> Callable[[object], Awaitable[None]]:
-    """Return ``handle``, a coroutine function, but for the error that the end of the connection raises in it."""
+    """Return ``handle``, a coroutine function, but for the errors that a packet, or the end of the connection, raises in it."""
 
     async def handle_packet(packet: object) -> None:
-        with suppress(ProtocolHandlerError):
+        with suppress(ProtocolHandlerError, MQTTError, AMQTTError):
             await handle(packet)
 
     return handle_packet
