@@ -128,7 +128,7 @@ def measure(devices: int) -> dict[str, float]:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
         for process in processes.values():
-            go_on(process)
+            send_newline(process)
         loads = [
             subprocess.Popen([sys.executable, "-m", "benchmarks.hall", "load", str(port), str(devices)])
             for port in (server.mqtt_port, broker.port)
@@ -139,13 +139,13 @@ def measure(devices: int) -> dict[str, float]:
         samples = int(hall.SECONDS / hall.PERIOD_S) * hall.SAMPLES * devices
         taken = {}
         for kind, process in processes.items():
-            go_on(process)
+            send_newline(process)
             assert process.stdout is not None
             taken[kind] = float(process.stdout.readline()) / samples * 1e6
         return taken
 
 
-def go_on(process: subprocess.Popen[str]) -> None:
+def send_newline(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
