@@ -153,7 +153,7 @@ def report_markdown(report: BenchmarkReport) -> str:
         f"- seeds: {_seeds(report.seeds)}; tested on {report.test_size:.0%} of the rows",
         f"- {len(outcome.fits)} fits in {outcome.seconds:.1f} s, with scikit-learn {version('scikit-learn')}",
         "",
-        "## Results (mean±standard deviation over seeds)",
+        "## Results" + (" (mean±standard deviation over seeds)" if len(report.seeds) > 1 else ""),
         "",
         "| model | features | split | runs | roc_auc | pr_auc | best_f1 |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -204,7 +204,9 @@ def _row_values(row: ReportRow) -> dict[str, Any]:
 
 def _table_line(row: ReportRow) -> str:
     cells = [row.configuration.name, row.configuration.member.features, row.split, str(row.runs)]
-    cells += [f"{getattr(row, name).mean:.3f}±{getattr(row, name).std:.3f}" for name in METRICS]
+    spreads = [getattr(row, name) for name in METRICS]
+    # A single run has no spread, and ±0.000 would look like certainty.
+    cells += [f"{one.mean:.3f}" + (f"±{one.std:.3f}" if row.runs > 1 else "") for one in spreads]
     return f"| {' | '.join(cells)} |"
 
 

@@ -71,6 +71,14 @@ def test_json_holds_the_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("only_linear_models")
+def test_figures_of_a_single_run_have_no_spread(tmp_path: Path) -> None:
+    assert invoke_line("benchmark --train-dir ml_out/train --seeds 1").exit_code == 0
+    results = (tmp_path / "report.md").read_text().partition("## Results")[2].partition("## Sanity")[0]
+    assert "| logreg | summary | random | 1 | " in results
+    assert "±" not in results
+
+
+@pytest.mark.usefixtures("only_linear_models")
 def test_several_sessions_are_held_out_too(tmp_path: Path) -> None:
     folder = write_train_dir(tmp_path / "three", make_dataset(sessions=3))
     values = json.loads(invoke_line(f"benchmark --train-dir {folder} --seeds 2 --json").stdout)
