@@ -82,6 +82,16 @@ class SuggestingGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _describe_missing(error: ModuleNotFoundError) -> str | None:
+    """Return which module is missing and what to do; ``None`` for one of this program, whose absence is a fault."""
+    package = (error.name or "").partition(".")[0]
+    if package in PACKAGES or not package:
+        return None
+    if package in sys.stdlib_module_names:
+        return f"module {package}, which this Python lacks though it is a standard one: use another Python"
+    return f"package {package}, which is not installed: run {install_command('all')}"
+
+
 class LazyGroup(SuggestingGroup):
     """A group of the subcommands in ``lazy``, in the form of :data:`COMMANDS`.
 
@@ -145,12 +155,10 @@ class LazyGroup(SuggestingGroup):
         except StingerError as error:
             raise _UserError(str(error)) from error
         except ModuleNotFoundError as error:
-            package = (error.name or "").partition(".")[0]
-            if package in PACKAGES or not package:
+            needed = _describe_missing(error)
+            if needed is None:
                 raise
-            raise _UserError(
-                f"this command needs the package {package}, which is not installed: run {install_command('all')}"
-            ) from error
+            raise _UserError(f"this command needs the {needed}") from error
         except MemoryError as error:
             raise _MemoryShortError(str(error).partition("\n")[0]) from error
         except ImportError as error:

@@ -147,20 +147,27 @@ def test_command_whose_extra_is_not_installed_names_what_to_install(monkeypatch:
     )
 
 
-def test_command_that_finds_an_extra_missing_while_it_runs_names_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("name", "mending"),
+    [
+        (
+            "sklearn.ensemble",
+            f"package sklearn, which is not installed: run {install_command('all')}",
+        ),
+        ("_lzma", "module _lzma, which this Python lacks though it is a standard one: use another Python"),
+    ],
+)
+def test_command_that_finds_a_module_missing_while_it_runs_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, name: str, mending: str
 ) -> None:
     @click.command()
     def far() -> None:
-        raise ModuleNotFoundError("No module named sklearn", name="sklearn.ensemble")
+        raise ModuleNotFoundError(f"No module named {name}", name=name)
 
     group = LazyGroup("g", lazy={})
     monkeypatch.setattr(group, "get_command", lambda _ctx, _name: far)
     result = CliRunner().invoke(group, ["far"])
-    assert (result.exit_code, result.output) == (
-        2,
-        f"Error: this command needs the package sklearn, which is not installed: run {install_command('all')}\n",
-    )
+    assert (result.exit_code, result.output) == (2, f"Error: this command needs the {mending}\n")
 
 
 def test_module_of_ours_that_is_missing_is_a_bug_and_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
