@@ -168,8 +168,7 @@ class Hall:
             await asyncio.sleep(0)
             watch.lap("outbox")
         if (period + 1) * PERIOD_MS % 1000 == 0:
-            for telemetry in self.figures.take(time.time()):
-                self.mqtt_sink.publish_telemetry(telemetry)
+            self.mqtt_sink.publish_telemetry(self.figures.take(time.time()))
             watch.lap("telemetry")
 
 

@@ -209,6 +209,8 @@ class MqttSink(Sink):
             if isinstance(event, Shot) or (event.model == model and event.device not in self._switched):
                 self._publisher.put(event_message(event))
 
-    def publish_telemetry(self, telemetry: Telemetry) -> None:
-        """Publish a device's figures of the last second."""
-        self._publisher.put(telemetry_message(telemetry))
+    def publish_telemetry(self, figures: Sequence[Telemetry]) -> None:
+        """Publish the figures of some devices for the last second."""
+        with self._publisher.together():
+            for telemetry in figures:
+                self._publisher.put(telemetry_message(telemetry))

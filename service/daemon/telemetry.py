@@ -129,10 +129,9 @@ class TelemetryReporter:
         self._health.heartbeat()
         self._settle()
         figures = self._counted.take(HOST_CLOCK.now_s())
-        for number, telemetry in enumerate(figures, start=1):
-            self._mqtt_sink.publish_telemetry(telemetry)
-            if number % _MESSAGES_A_TURN == 0:
-                await asyncio.sleep(0)
+        for first in range(0, len(figures), _MESSAGES_A_TURN):
+            self._mqtt_sink.publish_telemetry(figures[first : first + _MESSAGES_A_TURN])
+            await asyncio.sleep(0)
         connected = self._link.connected
         status = self._health.status_line(
             streaming=sum(one.link == LinkState.STREAMING.value for one in figures),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final
 
 import aiomqtt
@@ -29,6 +29,7 @@ from service.mqtt.connection import (
     WritableHandler,
 )
 from service.mqtt.connection_settings import ConnectionSettings, QoS
+from service.mqtt.corking import corked
 from service.mqtt.errors import MqttError
 from service.mqtt.messages import OutgoingMessage
 from service.mqtt.packet_sizes import publish_packet_bytes, subscribe_packet_bytes
@@ -121,6 +122,10 @@ class AiomqttConnection(PublishingConnection):
             self._writing_now = False
         if not message.qos and acknowledged is not None:
             acknowledged()
+
+    def together(self) -> AbstractContextManager[None]:
+        """See :meth:`PublishingConnection.together`."""
+        return corked(self._paho.socket())
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
         """See :meth:`PublishingConnection.unsubscribe`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -226,6 +227,10 @@ class PublishingConnection(Connection):
         :class:`MessageTooLongError` for a message longer than the broker accepts, and another ``ValueError`` for a
         topic that cannot be published to.
         """
+
+    def together(self) -> AbstractContextManager[None]:
+        """Return a context within which messages may be held back, to leave together at its end: it must be short."""
+        return nullcontext()
 
     @abstractmethod
     def unsubscribe(self, filters: Sequence[str]) -> None:
