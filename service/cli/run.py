@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import click
 
@@ -25,6 +25,10 @@ from service.daemon.daemon import Daemon
 from service.ops.systemd import Notifier
 from stinger.cli.options import ANY_PATH
 from stinger.errors import StingerError
+
+
+_GC_OBJECTS: Final = 20_000
+"""Garbage is collected when there are so many new objects that may refer to others; Python's own number is 700."""
 
 
 class OpenDaemon(Protocol):
@@ -121,10 +125,12 @@ def run_daemon(open_daemon: OpenDaemon, config: Config, load: Callable[[], Confi
 def _start_serving(daemon: Daemon) -> None:
     """Print where the daemon can be reached, and exempt from garbage collection what has been loaded until now.
 
-    A collection would otherwise visit all of it, 90 ms on a busy machine, just when many devices appear.
+    A collection would otherwise visit all of it, 90 ms on a busy machine, just when many devices appear. What comes
+    later is collected less often than by default: a hall of blasters makes hundreds of objects in each burst of messages.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_GC_OBJECTS)
     _print_addresses(daemon)
 
 

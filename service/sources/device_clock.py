@@ -61,7 +61,8 @@ class DeviceClock:
         self._origin_device_ms = 0.0
         self._origin_read_ns = 0
         self._points: list[_Point] = []
-        self._hull: list[_Point] = []  # the lower convex hull of the points
+        self._points_ms = 0.0  # the sum of their device times
+        self._hull: list[_Point] = []  # their lower convex hull
         self._lowest: _Point | None = None  # of the bucket that is being filled
         self._lowest_late_ms = 0.0  # its lateness without the drift
         self._bucket_ms = FIRST_BUCKET_MS
@@ -125,6 +126,7 @@ class DeviceClock:
         """Keep the lowest point of the finished bucket, begin the next bucket with ``point``, and fit the line again."""
         assert self._lowest is not None
         self._points.append(self._lowest)
+        self._points_ms += self._lowest.device_ms
         _extend_hull(self._hull, self._lowest)
         oldest_ms = point.device_ms - BUCKETS * LONGEST_BUCKET_MS
         if len(self._points) > BUCKETS or self._points[0].device_ms < oldest_ms:
@@ -142,6 +144,7 @@ class DeviceClock:
             self._merge_buckets()
         while self._points and self._points[0].device_ms < oldest_ms:
             del self._points[0]
+        self._points_ms = sum([point.device_ms for point in self._points])
         self._hull = []
         for point in self._points:
             _extend_hull(self._hull, point)
@@ -162,7 +165,7 @@ class DeviceClock:
         _extend_hull(hull, self._lowest)
         count = len(self._points) + 1
         if count > RATE_AFTER_BUCKETS:
-            mean_ms = (sum([point[0] for point in self._points]) + self._lowest.device_ms) / count
+            mean_ms = (self._points_ms + self._lowest.device_ms) / count
             self.rate_off = max(-RATE_MAX_OFF, min(RATE_MAX_OFF, _slope(hull, mean_ms)))
         self._offset_ms = min([late_ms - self.rate_off * device_ms for device_ms, late_ms in hull])
 

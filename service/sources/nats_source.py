@@ -10,18 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-import numpy as np
-import numpy.typing as npt
 from nats.aio.client import Client
 
 from models.threshold import Threshold
 from service.base.backoff import Backoff
-from service.base.events import Event, WheelsSwitched
 from service.base.hold_up import HoldUpDetector
 from service.base.logs import RepeatedFailure, get_logger
 from service.base.sink import Sink
-from service.base.source import Block, Intake
-from service.base.states import GroupFigures, Saved, Stamps
+from service.base.source import Intake
+from service.base.states import GroupFigures, Saved
 from service.config.source_url import NatsUrl
 from service.sources.device_limit import DeviceLimit
 from service.sources.mqtt_source import SILENCE_S
@@ -30,6 +27,7 @@ from service.sources.nats_connection import NatsProblemError, connected
 from service.sources.nats_group import GroupMember
 from service.sources.nats_leases import GroupTimes, Member
 from service.sources.nats_partition import Partition
+from service.sources.nats_progress import ProgressSink
 from service.sources.nats_reader import StreamMessage
 from service.sources.nats_store import GroupStore
 from stinger.device_name import DeviceName
@@ -117,7 +115,7 @@ class NatsSource:
         self._unsaved_since_s: float | None = None
         self._lost_samples: dict[int, int] = {}  # the recorder's count when each partition was begun
         self._takeovers = self._ignored = 0
-        self.sink: Sink = _ProgressSink(self._by_device)
+        self.sink: Sink = ProgressSink(self._by_device)
         """Notes which messages have been processed."""
 
     @property
@@ -281,25 +279,3 @@ class NatsSource:
             for reading in [] if held_up else list(self._readings.values()):
                 assert self._intake is not None
                 reading.partition.check_silence(self._intake, now_ns)
-
-
-class _ProgressSink(Sink):
-    """Reports to the partition of each device what has been processed."""
-
-    def __init__(self, partitions: dict[DeviceName, Partition]) -> None:
-        self._partitions = partitions
-
-    def on_event(self, event: Event, stamps: Stamps | None) -> None:
-        """See :class:`service.base.sink.Sink`."""
-        del stamps
-        if isinstance(event, WheelsSwitched):
-            partition = self._partitions.get(event.device)
-            if partition is not None:
-                partition.switched(event.device, on=event.on)
-
-    def on_scores(self, block: Block, probability: npt.NDArray[np.float32], stamps: Stamps) -> None:
-        """See :class:`service.base.sink.Sink`."""
-        del probability, stamps
-        partition = self._partitions.get(block.device) if block.position else None
-        if partition is not None:
-            partition.scored(block.position)
