@@ -26,7 +26,6 @@ from service.ops.systemd import Notifier
 from stinger.cli.options import ANY_PATH
 from stinger.errors import StingerError
 
-
 _GC_OBJECTS: Final = 20_000
 """Garbage is collected when there are so many new objects that may refer to others; Python's own number is 700."""
 

@@ -176,8 +176,8 @@ class Pipeline:
 
         ``None`` means now.
         """
-        self.singles.settle_all()
-        self._scoring.tick(self._monotonic_ns() if now_ns is None else now_ns)
+        now_ns = self._monotonic_ns() if now_ns is None else now_ns
+        self._scoring.tick(now_ns, self.singles.settle_stale(now_ns))
 
     def use_model(self, serving: ChosenModel) -> None:
         """Score with another model from the next block on, at the configured threshold or else the model's own.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -97,9 +97,14 @@ class Scoring:
             for sink in self._sinks.scores:
                 sink.on_scored(scored)
 
-    def tick(self, now_ns: int) -> None:
-        """Switch off the wheels of devices whose last score is too old at ``now_ns``, on the monotonic clock."""
+    def tick(self, now_ns: int, fresh: Collection[DeviceName] = ()) -> None:
+        """Switch off the wheels of devices whose last score is too old at ``now_ns``, on the monotonic clock.
+
+        Those of the ``fresh`` devices are not.
+        """
         for name, device in list(self._spinning.items()):
+            if name in fresh:
+                continue
             self._emit(device.detector.tick(now_ns), None)
             if not device.detector.wheels_on:
                 del self._spinning[name]

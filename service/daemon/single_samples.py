@@ -7,7 +7,7 @@ is how much of the program a sample passes through.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -23,9 +23,10 @@ from service.daemon.scoring import Scoring
 from service.daemon.subscribed_sinks import SubscribedSinks
 from stinger.device_name import DeviceName
 from stinger.sample import SAMPLE_DTYPE
+from stinger.units import NS_PER_MS
 
 MAX_WAITING: Final = 25
-"""So many samples of a device wait at most: those of a quarter of a second, after which :meth:`Pipeline.tick` settles."""
+"""So many samples of a device wait at most: those of a quarter of a second."""
 
 
 class SingleSamples:
@@ -34,8 +35,8 @@ class SingleSamples:
     ``unix_offset_s`` returns what to add now to a monotonic time to get Unix time.
 
     Of such a sample, only this is done at once: it is recorded and scored, and the level of the envelope is followed.
-    It then waits until there are :data:`MAX_WAITING`, the level switches the wheels, or anything else happens to its
-    device, the check of wheels that are on included. Then :meth:`settle` passes those that wait on as one block, which
+    It then waits until there are :data:`MAX_WAITING`, the level switches the wheels, no other sample follows, or anything
+    else happens to its device. Then :meth:`settle` passes those that wait on as one block, which
     finds the events: in the same turn of the event loop as the sample that caused them. Decisions do not depend on how
     samples are divided into blocks.
     """
@@ -92,6 +93,13 @@ class SingleSamples:
         for name in list(self._waiting):
             self.settle(name)
 
+    def settle_stale(self, now_ns: int) -> Collection[DeviceName]:
+        """Do the same for every device whose last score is too old at ``now_ns``; return those of which samples wait."""
+        for name, waiting in list(self._waiting.items()):
+            if waiting.is_stale(now_ns):
+                self.settle(name)
+        return self._waiting
+
     def _begin(self, name: DeviceName, dater: SampleDater) -> _Waiting | None:
         """Return where samples of a device may wait, of which none waits; ``None`` if they have to come as blocks."""
         device = self._devices.get(name)
@@ -131,6 +139,10 @@ class _Waiting:
         self.probability.append(probability)
         self.passed_ns.append(passed_ns)
         return level < parameters.off if self._wheels else level >= parameters.on
+
+    def is_stale(self, now_ns: int) -> bool:
+        """Return whether the last score is too old at ``now_ns``, so that wheels go off."""
+        return now_ns - self.passed_ns[-1][0] >= self._parameters.stale_ms * NS_PER_MS
 
     def block(self, before: Block, unix_offset_s: float) -> Block:
         """Return the samples as a block that follows the block ``before``."""

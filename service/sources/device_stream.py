@@ -155,12 +155,11 @@ class DeviceStream:
     def _take_singles(self, data: bytes, read_ns: int) -> int:
         """Deliver samples that arrive alone, as nearly always, in the callback of the event loop.
 
-        Return how many bytes they have. Left to :meth:`run` is everything else, and a sample with which a report is
-        due.
+        Return how many bytes they have. Everything else is left to :meth:`run`.
         """
         read_s = read_ns / NS_PER_S  # on the clock of the event loop
         intake, builder, taken = self._single_intake, self._builder, 0
-        if intake is None or len(data) > _SINGLES_MAX_BYTES or read_s - self._reported_s >= self._timing.report_s:
+        if intake is None or len(data) > _SINGLES_MAX_BYTES:
             return 0
         while end := data.find(b"\0", taken) + 1:
             record = self._decoder.find_single(data[taken:end])
@@ -174,6 +173,8 @@ class DeviceStream:
             taken = end
         if taken:
             self._silence.sample_received(read_s)
+            if read_s - self._reported_s >= self._timing.report_s:
+                self.report(LinkState.STREAMING, self._streaming_reason())
         return taken
 
     def _streaming_reason(self) -> str:

@@ -152,7 +152,7 @@ def test_samples_wait_for_others_but_no_longer_than_stated() -> None:
     sink = KeepingSingles()
     blaster = Blaster(sink)
     first_ms = blaster.send_steadily(60)
-    blaster.pipeline.tick(first_ms * MS)
+    blaster.pipeline.singles.settle_all()
     seen = sink.single_samples
     first_ms = blaster.send_steadily(MAX_WAITING - 1, first_ms=first_ms)
     assert sink.single_samples == seen
