@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.dataset import read_dataset, write_dataset
@@ -58,6 +58,7 @@ def sessions(draw: st.DrawFn) -> Session:
         trigger[pull : pull + draw(st.integers(1, 12))] = 1
     channels = np.random.default_rng(draw(st.integers(0, 9))).integers(-3000, 3000, (count, 6))
     (recording,) = split_recordings(make_samples(np.cumsum(steps), channels, trigger))
+    assume(recording.rate.problem is None)  # a short one with several gaps may seem to have another rate
     gap_ms = draw(st.sampled_from([0, 200, 1000]))
     return Session("noise", recording, find_shots(recording, min_shot_gap_ms=gap_ms), draw(st.integers(0, 5)))
 
