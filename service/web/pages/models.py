@@ -49,14 +49,14 @@ def add_models_page(client: DaemonClient, settings: ActionSettings) -> None:
             names = sorted({state.model for state in client.state.devices.values() if state.model})
             in_use.set_text(f"In use by the daemon: {', '.join(names) or '-'}")
 
-        shown: tuple[int, ...] = ()
+        shown, state_shown = _Shown(content, registry), None
 
         async def look_again() -> None:
-            nonlocal shown
+            nonlocal state_shown
             state = await asyncio.to_thread(_state_of, registry.folder)
-            if state != shown:
-                shown = state
-                await _show(content, registry)
+            if state != state_shown:
+                state_shown = state
+                await shown.update()
 
         show_in_use()
         ui.timer(REFRESH_S, show_in_use)
@@ -71,20 +71,32 @@ def _state_of(folder: Path) -> tuple[int, ...]:
     return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
 
 
-async def _show(content: ui.element, registry: Registry) -> None:
-    try:
-        view = await asyncio.to_thread(read_registry, registry)
-    except StingerError as error:
-        content.clear()
-        with content:
-            Text(str(error), "p").classes("bad")
-        return
-    content.clear()
-    with content:
-        _build(content, registry, view)
+class _Shown:
+    """What ``content`` shows of ``registry``; it is built anew only when that has changed, as a click on what goes is lost."""
+
+    def __init__(self, content: ui.element, registry: Registry) -> None:
+        self._content = content
+        self._registry = registry
+        self._view: RegistryView | None = None
+
+    async def update(self) -> None:
+        """Read the registry, and show it if it has changed."""
+        try:
+            view = await asyncio.to_thread(read_registry, self._registry)
+        except StingerError as error:
+            self._view = None
+            self._content.clear()
+            with self._content:
+                Text(str(error), "p").classes("bad")
+            return
+        if view != self._view:
+            self._view = view
+            self._content.clear()
+            with self._content:
+                _build(self.update, self._registry, view)
 
 
-def _build(content: ui.element, registry: Registry, view: RegistryView) -> None:
+def _build(update: Callable[[], Awaitable[None]], registry: Registry, view: RegistryView) -> None:
     async def change(what: Callable[[], object], done: str) -> None:
         try:
             await asyncio.to_thread(what)
@@ -93,7 +105,7 @@ def _build(content: ui.element, registry: Registry, view: RegistryView) -> None:
         else:
             _LOG.info("champion_changed", change=done)
             ui.notify(done, type="positive")
-        await _show(content, registry)
+        await update()
 
     if view.problem:
         Text(f"⚠ {view.problem}", "p").classes("bad")

@@ -34,6 +34,8 @@ def test_a_promoted_model_serves_and_a_rolled_back_one_does_not(stage: Stage, pa
     in_use = page.locator("[data-fact='in use']")
     expect(in_use).to_have_text("In use by the daemon: factory")
     first, second = (registry.add(name, factory_model_bytes(), {}).id for name in ("one", "two"))
+    for version in (first, second):  # a click is lost while the page replaces what it shows by more
+        expect(page.get_by_role("button", name=f"Promote {version}")).to_be_visible()
     for version in (first, second):
         page.get_by_role("button", name=f"Promote {version}").click()
         expect(page.get_by_role("cell", name=f"★ {version}, champion")).to_be_visible()
