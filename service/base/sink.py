@@ -77,7 +77,7 @@ class Sink:
         return True
 
     def on_singles(self, singles: ScoredSingles) -> None:
-        """Handle samples that arrived one by one, after the events in them, at most a quarter of a second later.
+        """Handle samples that arrived one by one: after the events in them, and within half a second.
 
         For these samples, :meth:`on_blocks`, :meth:`on_model_run` and :meth:`on_scored` are not called. A sink that has
         one of these, and no method for singles, gets all samples in blocks.

@@ -177,7 +177,7 @@ class Pipeline:
         ``None`` means now.
         """
         now_ns = self._monotonic_ns() if now_ns is None else now_ns
-        self._scoring.tick(now_ns, self.singles.settle_stale(now_ns))
+        self._scoring.tick(now_ns, self.singles.settle_old(now_ns))
 
     def use_model(self, serving: ChosenModel) -> None:
         """Score with another model from the next block on, at the configured threshold or else the model's own.

@@ -27,18 +27,20 @@ from stinger.units import NS_PER_MS
 
 MAX_WAITING: Final = 25
 """So many samples of a device wait at most: those of a quarter of a second."""
+MAX_WAIT_MS: Final = 250
+"""Samples that no other one follows wait for so long, and until the next check of wheels."""
 
 
 class SingleSamples:
-    """Takes samples that have no event unless their score switches the wheels: no press of the trigger, no gap in time.
+    """Takes single samples that continue their device's newest block without a gap in time.
 
     ``unix_offset_s`` returns what to add now to a monotonic time to get Unix time.
 
     Of such a sample, only this is done at once: it is recorded and scored, and the level of the envelope is followed.
-    It then waits until there are :data:`MAX_WAITING`, the level switches the wheels, no other sample follows, or anything
-    else happens to its device. Then :meth:`settle` passes those that wait on as one block, which
-    finds the events: in the same turn of the event loop as the sample that caused them. Decisions do not depend on how
-    samples are divided into blocks.
+    It then waits until there are :data:`MAX_WAITING`, one has an event, no other sample follows, or anything else
+    happens to its device. Then :meth:`settle` passes those that wait on as one block, which finds the events: in the same
+    turn of the event loop as the sample that caused them. Decisions do not depend on how samples are divided into
+    blocks.
     """
 
     def __init__(
@@ -59,8 +61,7 @@ class SingleSamples:
     def put(self, name: DeviceName, record: bytes, time_ms: int, read_ns: int, dater: SampleDater) -> bool:
         """Record and score a sample; see :class:`service.base.source.SingleIntake`."""
         waiting = self._waiting.get(name) or self._begin(name, dater)
-        trigger = record[-1]
-        if waiting is None or not 0 < time_ms - waiting.newest_ms < LATE_MS or trigger > waiting.trigger:
+        if waiting is None or not 0 < time_ms - waiting.newest_ms < LATE_MS:
             return False
         recorder = self._sinks.single
         if recorder is not None and not recorder.on_single(name, record, time_ms, read_ns):
@@ -68,10 +69,9 @@ class SingleSamples:
         dater.take_next(record, time_ms, read_ns)
         started_ns = time.monotonic_ns()
         probability = self._scorer.push_next(name, record, time_ms)
-        waiting.newest_ms, waiting.trigger = time_ms, trigger
         self._waiting[name] = waiting
-        switches = waiting.add(record, probability, (read_ns, started_ns, time.monotonic_ns()))
-        if switches or len(waiting.records) >= MAX_WAITING:
+        has_event = waiting.add(record, time_ms, probability, (read_ns, started_ns, time.monotonic_ns()))
+        if has_event or len(waiting.records) >= MAX_WAITING:
             self.settle(name)
         return True
 
@@ -93,10 +93,10 @@ class SingleSamples:
         for name in list(self._waiting):
             self.settle(name)
 
-    def settle_stale(self, now_ns: int) -> Collection[DeviceName]:
-        """Do the same for every device whose last score is too old at ``now_ns``; return those of which samples wait."""
+    def settle_old(self, now_ns: int) -> Collection[DeviceName]:
+        """Do the same for every device of which no more samples have come by ``now_ns``; return those of which some wait."""
         for name, waiting in list(self._waiting.items()):
-            if waiting.is_stale(now_ns):
+            if waiting.is_old(now_ns):
                 self.settle(name)
         return self._waiting
 
@@ -119,30 +119,31 @@ class _Waiting:
     def __init__(self, detector: EventDetector, dater: SampleDater) -> None:
         self.newest_ms = detector.decision.output_ms
         """The device's time of the newest sample."""
-        self.trigger = int(detector.trigger)
-        """1 if the trigger was down then."""
         self.records: list[bytes] = []
         self.probability: list[float] = []
         self.passed_ns: list[tuple[int, int, int]] = []
         """See :class:`ScoredSingles`."""
+        self._trigger = int(detector.trigger)  # 1 if it was down with the newest sample
         self._dater = dater
         self._parameters = detector.decision.parameters
         self._wheels = detector.decision.wheels
         self._level = detector.decision.envelope
 
-    def add(self, record: bytes, probability: float, passed_ns: tuple[int, int, int]) -> bool:
-        """Add a sample; return whether its score switches the wheels."""
+    def add(self, record: bytes, time_ms: int, probability: float, passed_ns: tuple[int, int, int]) -> bool:
+        """Add a sample; return whether it has an event: its score switches the wheels, or the trigger goes down with it."""
+        trigger = record[-1]
+        pressed, self._trigger, self.newest_ms = trigger > self._trigger, trigger, time_ms
         parameters, level = self._parameters, self._level
         level += (parameters.attack if probability > level else parameters.release) * (probability - level)
         self._level = level
         self.records.append(record)
         self.probability.append(probability)
         self.passed_ns.append(passed_ns)
-        return level < parameters.off if self._wheels else level >= parameters.on
+        return pressed or (level < parameters.off if self._wheels else level >= parameters.on)
 
-    def is_stale(self, now_ns: int) -> bool:
-        """Return whether the last score is too old at ``now_ns``, so that wheels go off."""
-        return now_ns - self.passed_ns[-1][0] >= self._parameters.stale_ms * NS_PER_MS
+    def is_old(self, now_ns: int) -> bool:
+        """Return whether no sample has followed for :data:`MAX_WAIT_MS` at ``now_ns``, or for so long that wheels go off."""
+        return now_ns - self.passed_ns[-1][0] >= min(MAX_WAIT_MS, self._parameters.stale_ms) * NS_PER_MS
 
     def block(self, before: Block, unix_offset_s: float) -> Block:
         """Return the samples as a block that follows the block ``before``."""

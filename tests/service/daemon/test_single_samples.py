@@ -88,7 +88,7 @@ def test_samples_taken_one_by_one_have_the_same_events_scores_and_dates_as_in_bl
     at = 0
     while at < samples.size:
         end = at + int(rng.choice([1, 1, 1, 1, 1, 1, 2, 5]))
-        tick_ms = read_ms[at] + int(rng.choice([0, 20, 120]))
+        tick_ms = read_ms[at] + int(rng.choice([0, 20, 120, 400]))
         for blaster in (one_by_one, in_blocks):
             for i in range(at, min(end, samples.size)) if end - at == 1 else [slice(at, end)]:
                 part = samples[i : i + 1] if isinstance(i, int) else samples[i]
@@ -134,18 +134,16 @@ def test_sample_that_switches_the_wheels_on_has_its_event_at_once() -> None:
     assert (event.device_ms, stamps and stamps.read_ns) == (first_ms - 10, (first_ms - 10) * MS)
 
 
-def test_press_of_the_trigger_has_its_shot_at_once_and_samples_while_it_is_held_are_taken() -> None:
+def test_press_of_the_trigger_has_its_shot_at_once_and_only_one() -> None:
     sink = KeepingSingles()
     blaster = Blaster(sink)
     first_ms = blaster.send_steadily(70)
-    taken = sink.single_samples
     blaster.send_steadily(1, first_ms=first_ms, trigger=1)
     assert len(sink.events) == 1
     waiting = sink.single_samples
     blaster.send_steadily(3, first_ms=first_ms + 10, trigger=1)
     blaster.pipeline.singles.settle_all()
     assert (len(sink.events), sink.single_samples - waiting) == (1, 3)
-    assert taken <= waiting
 
 
 def test_samples_wait_for_others_but_no_longer_than_stated() -> None:
@@ -177,7 +175,7 @@ def test_whatever_happens_to_the_device_comes_after_the_samples_that_wait(change
         case "link":
             pipeline.link(LinkReport(NAME, LinkState.LOST, "unplugged", LinkCounters()))
         case "tick":
-            pipeline.tick(1700 * MS)
+            pipeline.tick(2000 * MS)
         case "forget":
             pipeline.forget(NAME)
         case "release":
