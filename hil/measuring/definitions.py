@@ -54,7 +54,10 @@ MEASUREMENTS: Final[dict[str, MeasurementDefinition]] = {
         time_dependent=True,
     ),
     "recordings_damaged": _Definition(
-        "files", "Recordings with a torn record, not closed, or that differ from their sidecar", ZERO
+        "files",
+        "Recordings with a torn record, not closed, or that differ from their sidecar",
+        ZERO,
+        time_dependent=True,  # a daemon that stops closes what it can within its time
     ),
     "recorded_rate_hz": _Definition("Hz", "Samples per second in the recordings, ignoring gaps"),
     "shots_sent": _Definition(

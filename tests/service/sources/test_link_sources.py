@@ -218,13 +218,15 @@ async def test_slow_stream_is_delivered_unscored_with_a_reason_and_one_warning(
     caplog.set_level(logging.WARNING, logger="service")
     intake = Collecting()
     slow = counting_samples(5, 300, 20)
-    async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port"), intake):
+    timing = replace(NEVER_SILENT, report_s=0.0)
+    async with plugged_in(tmp_path / "port") as end, running(serial_source(tmp_path / "port", timing), intake):
         link = await answer(end)
         for start in range(0, 300, 5):
             end.write(link.samples(slow[start : start + 5]))
             await asyncio.sleep(0.001)
         await intake.until_reason("not scored: it has 50 samples a second; models take 100")
         await intake.until_samples(300)
+        await intake.until(lambda got: got.reports[-1].counters.samples == 300)
     assert intake.samples.tobytes() == slow.tobytes()
     assert {block.rate_problem for block in intake.blocks[20:]} == {"50 samples a second; models take 100"}
     assert intake.reports[-1].counters.unscored > 200
