@@ -27,7 +27,8 @@ def find_contradictions(events: Sequence[DaemonMessage], *, restarts_s: Sequence
     for event in events:
         restarts_before = sum(start_s <= _number(event.content.get("unix_s")) for start_s in restarts_s)
         if restarts_before > restarts:
-            checker, restarts = _Checker(event.device, left_on_ms=checker.on_ms or checker.left_on_ms), restarts_before
+            left_on_ms = checker.left_on_ms if checker.on_ms is None else checker.on_ms
+            checker, restarts = _Checker(event.device, left_on_ms), restarts_before
         found += checker.check(event)
     return found + checker.missing_events()
 
