@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, expect
 from service.web.passwords import AttemptLimit, Password, read_password_hash, write_password_hash
 from stinger.errors import FileError, InputError
 from tests.helpers.cli import invoke, run_stinger
+from tests.helpers.patience import PATIENCE_S
 from tests.service.web.stage import Stage
 
 SECRET = "correct horse"
@@ -49,15 +50,15 @@ def test_without_a_daemon_the_page_shows_what_is_missing(open_page: Stage, conte
 
 
 def test_without_a_password_only_this_machines_names_are_served(open_page: Stage) -> None:
-    assert httpx.get(open_page.address).status_code == 200
+    assert httpx.get(open_page.address, timeout=PATIENCE_S).status_code == 200
     for host in ("evil.example", "127.0.0.1.evil.example", "[::2]", ""):
-        assert httpx.get(open_page.address, headers={"Host": host}).status_code in (400, 421), host
+        assert httpx.get(open_page.address, headers={"Host": host}, timeout=PATIENCE_S).status_code in (400, 421), host
 
 
 @pytest.mark.parametrize("path", ["/", "/_nicegui_ws/socket.io/?EIO=4&transport=polling"])
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://[", "http://[x::1]"])
 def test_requests_from_pages_of_other_origins_are_refused(open_page: Stage, path: str, origin: str) -> None:
-    assert httpx.get(f"{open_page.address}{path}", headers={"Origin": origin}).status_code == 403
+    assert httpx.get(f"{open_page.address}{path}", headers={"Origin": origin}, timeout=PATIENCE_S).status_code == 403
 
 
 def test_a_websocket_of_another_origin_is_refused(open_page: Stage) -> None:
@@ -68,12 +69,12 @@ def test_a_websocket_of_another_origin_is_refused(open_page: Stage) -> None:
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
     url = f"{open_page.address}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
-    assert httpx.get(url, headers=handshake | {"Origin": "http://evil.example"}).status_code == 403
+    assert httpx.get(url, headers=handshake | {"Origin": "http://evil.example"}, timeout=PATIENCE_S).status_code == 403
 
 
 def test_every_answer_has_the_security_headers(open_page: Stage) -> None:
     for path in ("/", "/nothing", "/device/b1"):
-        headers = httpx.get(f"{open_page.address}{path}").headers
+        headers = httpx.get(f"{open_page.address}{path}", timeout=PATIENCE_S).headers
         assert "default-src 'self'" in headers["content-security-policy"]
         assert "http:" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
@@ -81,7 +82,7 @@ def test_every_answer_has_the_security_headers(open_page: Stage) -> None:
 
 def test_a_guarded_page_serves_nothing_but_the_login(guarded: Stage) -> None:
     for path in ("/", "/device/b1", "/_nicegui_ws/socket.io/?EIO=4&transport=polling", "/docs", "/openapi.json"):
-        answer = httpx.get(f"{guarded.address}{path}", headers={"Cookie": "stinger_login=guessed"})
+        answer = httpx.get(f"{guarded.address}{path}", headers={"Cookie": "stinger_login=guessed"}, timeout=PATIENCE_S)
         assert (answer.status_code, answer.headers["location"]) == (303, "/login"), path
 
 
@@ -101,17 +102,17 @@ def test_the_right_password_opens_the_page(guarded: Stage, context: BrowserConte
 
 def test_after_five_wrong_passwords_not_even_the_right_one_is_tried(guarded: Stage) -> None:
     url = f"{guarded.address}/login"
-    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2")) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=PATIENCE_S) as client:
         wrong = [client.post(url, data={"password": f"guess {i}"}).status_code for i in range(6)]
         answer = client.post(url, data={"password": SECRET})
     assert wrong == [401] * 5 + [429]
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) <= 60
-    assert httpx.post(url, data={"password": SECRET}).status_code == 303  # from another address
+    assert httpx.post(url, data={"password": SECRET}, timeout=PATIENCE_S).status_code == 303  # from another address
 
 
 def test_a_login_form_that_is_too_long_is_refused(guarded: Stage) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.3")) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.3"), timeout=PATIENCE_S) as client:
         assert client.post(f"{guarded.address}/login", content=b"password=" + b"x" * 100_000).status_code == 401
 
 
@@ -130,7 +131,7 @@ def test_over_tls_the_cookie_is_sent_over_tls_only(tmp_path: Path, certificates:
         options = ("--tls-certificate", certificate, "--tls-key", key)
         stage.start_page("--password-file", tmp_path / "page-password", *options)
         assert stage.address.startswith("https://")
-        answer = httpx.post(f"{stage.address}/login", data={"password": SECRET}, verify=False)
+        answer = httpx.post(f"{stage.address}/login", data={"password": SECRET}, verify=False, timeout=PATIENCE_S)
     finally:
         stage.close()
     assert answer.status_code == 303

@@ -237,14 +237,18 @@ def test_a_file_and_a_recording_can_be_used_instead_and_their_names_are_text(
 @pytest.mark.parametrize(("content", "why"), [(b"", "Not kept"), (b"no log", "Not kept"), (b"PK\x03\x04", "Not kept")])
 def test_an_upload_that_is_no_log_changes_nothing(page_only: Stage, content: bytes, why: str) -> None:
     before = sorted(page_only.data.rglob("*"))
-    answer = httpx.post(f"{page_only.address}/personalise/log", params={"name": "../../evil.bin"}, content=content)
+    answer = httpx.post(
+        f"{page_only.address}/personalise/log", params={"name": "../../evil.bin"}, content=content, timeout=PATIENCE_S
+    )
     assert (answer.status_code, why in answer.text) == (422, True)
     assert sorted(page_only.data.rglob("*")) == before
 
 
 def test_an_upload_of_another_site_is_refused(page_only: Stage) -> None:
     address = f"{page_only.address}/personalise/log"
-    answer = httpx.post(address, content=PLAYED.tobytes(), headers={"Origin": "http://evil.example"})
+    answer = httpx.post(
+        address, content=PLAYED.tobytes(), headers={"Origin": "http://evil.example"}, timeout=PATIENCE_S
+    )
     assert answer.status_code == 403
 
 

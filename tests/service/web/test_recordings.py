@@ -17,6 +17,7 @@ from service.web.pages.recordings import ROWS_SHOWN
 from service.web.stored_recordings import list_rows
 from stinger.logs import read_log, read_marked_log, write_log
 from stinger.logs.marked import sidecar_path
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.retraining import blind_model
 from tests.helpers.synthetic import synthetic_samples
@@ -104,7 +105,7 @@ def test_an_upload_that_is_no_log_of_a_device_is_refused(
     page_only: Stage, recordings: Path, device: str, content: bytes, why: str
 ) -> None:
     query = {"device": device, "name": "../../ml_log.bin"}
-    answer = httpx.post(f"{page_only.address}/recordings/upload", params=query, content=content)
+    answer = httpx.post(f"{page_only.address}/recordings/upload", params=query, content=content, timeout=PATIENCE_S)
     assert answer.status_code == 422
     assert why in answer.text
     assert not list(page_only.folder.rglob("*.bin"))
@@ -114,10 +115,10 @@ def test_an_upload_that_is_no_log_of_a_device_is_refused(
 def test_downloads_are_the_samples_as_records_and_as_csv(page_only: Stage, recordings: Path, tmp_path: Path) -> None:
     path = write_recording(recordings, "b1", NOW_S, SAMPLES)
     url = f"{page_only.address}/recordings/b1/{path.stem}"
-    answer = httpx.get(f"{url}.bin")
+    answer = httpx.get(f"{url}.bin", timeout=PATIENCE_S)
     assert answer.content == SAMPLES.tobytes()
     assert answer.headers["content-disposition"] == f'attachment; filename="{path.stem}.bin"'
-    (tmp_path / "log.csv").write_bytes(httpx.get(f"{url}.csv").content)
+    (tmp_path / "log.csv").write_bytes(httpx.get(f"{url}.csv", timeout=PATIENCE_S).content)
     assert read_log(tmp_path / "log.csv").samples.tobytes() == SAMPLES.tobytes()
 
 
@@ -126,13 +127,18 @@ def test_a_bundle_with_the_marks_can_be_downloaded_and_uploaded_again(
 ) -> None:
     path = write_recording(recordings, "b1", NOW_S, SAMPLES)
     marks = change_marks(path, 0, lambda marks: marks.leave_out(10_000, 20_000).mark_not_shot(31_200))
-    answer = httpx.get(f"{page_only.address}/recordings/b1/{path.stem}.zip")
+    answer = httpx.get(f"{page_only.address}/recordings/b1/{path.stem}.zip", timeout=PATIENCE_S)
     assert answer.headers["content-disposition"] == f'attachment; filename="{path.stem}.zip"'
     (tmp_path / "mine.zip").write_bytes(answer.content)
     log = read_marked_log(tmp_path / "mine.zip")
     assert (log.marks, log.samples["trigger"].tolist()) == ((marks,), SAMPLES["trigger"].tolist())
     query = {"device": "left", "name": "mine.zip"}
-    assert httpx.post(f"{page_only.address}/recordings/upload", params=query, content=answer.content).status_code == 200
+    assert (
+        httpx.post(
+            f"{page_only.address}/recordings/upload", params=query, content=answer.content, timeout=PATIENCE_S
+        ).status_code
+        == 200
+    )
     [kept] = (recordings / "left").glob("*.bin")
     assert read_marked_log(kept).marks == (marks,)
 
@@ -160,7 +166,7 @@ def test_downloads_do_not_lead_out_of_the_recordings(page_only: Stage, recording
     recordings.mkdir(exist_ok=True)
     if not (recordings / "linked").exists():
         (recordings / "linked").symlink_to(secret)
-    answer = httpx.get(f"{page_only.address}/recordings/{name}")
+    answer = httpx.get(f"{page_only.address}/recordings/{name}", timeout=PATIENCE_S)
     assert answer.status_code == 404
     assert b"secret" not in answer.content
     (recordings / "linked").unlink()

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 
 from service.web.served_files import file_url, find_file
 from stinger.errors import InputError
+from tests.helpers.patience import PATIENCE_S
 from tests.service.web.stage import Stage
 
 RUN = "20260101T000000.000Z"
@@ -56,7 +57,7 @@ def test_a_report_runs_no_script_and_loads_nothing(page_only: Stage, browser: Br
 
 
 def test_a_report_has_both_policies(page_only: Stage) -> None:
-    answer = httpx.get(f"{page_only.address}{file_url('bench', RUN, 'report.html')}")
+    answer = httpx.get(f"{page_only.address}{file_url('bench', RUN, 'report.html')}", timeout=PATIENCE_S)
     policies = answer.headers.get_list("content-security-policy")
     assert any(policy.startswith("sandbox; default-src 'none'") for policy in policies)
     assert any("frame-ancestors 'none'" in policy for policy in policies)
@@ -83,7 +84,7 @@ def test_a_report_has_both_policies(page_only: Stage) -> None:
     ],
 )
 def test_nothing_else_is_served(page_only: Stage, path: str) -> None:
-    answer = httpx.get(f"{page_only.address}/files/{path}", follow_redirects=True)
+    answer = httpx.get(f"{page_only.address}/files/{path}", follow_redirects=True, timeout=PATIENCE_S)
     assert answer.status_code == 404
     assert "secret" not in answer.text.replace("secret.json", "")
 

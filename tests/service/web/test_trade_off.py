@@ -18,6 +18,7 @@ from service.web.model_facts import model_facts
 from service.web.trade_off import TRADE_OFF_FOLDER, measure_arguments, read_trade_off, store_arguments
 from stinger.errors import InputError
 from tests.helpers.cli import invoke
+from tests.helpers.patience import PATIENCE_S
 from tests.helpers.recordings import NOW_S, write_recording
 from tests.helpers.synthetic import synthetic_samples
 from tests.service.web.stage import PATIENCE_MS, Stage
@@ -88,7 +89,7 @@ def test_a_model_that_does_not_exist_is_said(page_only: Stage, page: Page) -> No
     for name in ("nothing", "..%5Cregistry", "%3Cb%3E"):
         page.goto(f"{page_only.address}/model/{name}")
         expect(page.get_by_role("heading", level=1)).to_have_text("No such model")
-    assert httpx.get(f"{page_only.address}/model/nothing").status_code == 200
+    assert httpx.get(f"{page_only.address}/model/nothing", timeout=PATIENCE_S).status_code == 200
 
 
 @pytest.mark.parametrize(
