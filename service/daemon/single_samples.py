@@ -130,7 +130,7 @@ class _Waiting:
         self._level = detector.decision.envelope
 
     def add(self, record: bytes, time_ms: int, probability: float, passed_ns: tuple[int, int, int]) -> bool:
-        """Add a sample; return whether it has an event: its score switches the wheels, or the trigger goes down with it."""
+        """Add a sample; return whether it may have an event: its score switches the wheels, or the trigger goes down with it."""
         trigger = record[-1]
         pressed, self._trigger, self.newest_ms = trigger > self._trigger, trigger, time_ms
         parameters, level = self._parameters, self._level
@@ -139,7 +139,8 @@ class _Waiting:
         self.records.append(record)
         self.probability.append(probability)
         self.passed_ns.append(passed_ns)
-        return pressed or (level < parameters.off if self._wheels else level >= parameters.on)
+        # A score that is no number leaves no level to follow: it counts as an event, as the decision then holds the last one.
+        return pressed or not (level >= parameters.off if self._wheels else level < parameters.on)
 
     def is_old(self, now_ns: int) -> bool:
         """Return whether no sample has followed for :data:`MAX_WAIT_MS` at ``now_ns``, or for so long that wheels go off."""

@@ -89,7 +89,7 @@ class MetricsSink(Sink):
         metrics, count = self._metrics, len(singles.passed_ns)
         device = self._devices[singles.block.device]
         device.samples += count
-        device.scores += count
+        device.scores += count - int(np.count_nonzero(np.isnan(singles.probability)))
         for read_ns, started_ns, decided_ns in singles.passed_ns:
             metrics.read.observe(started_ns - read_ns)
             metrics.score.observe(decided_ns - started_ns)

@@ -16,6 +16,8 @@ from service.base.states import ScoredSingles
 from service.base.wall_clock import WallClock
 from service.daemon.pipeline import Pipeline
 from service.daemon.single_samples import MAX_WAITING
+from service.daemon.sinks import MetricsSink
+from service.ops.metrics import Metrics
 from service.recording.pacing import PacedRecorder
 from service.recording.recorder import Recorder
 from service.sources.block_builder import BlockBuilder
@@ -36,6 +38,13 @@ class Levels(FakeModel):
         return (np.abs(windows[:, -1, 0]) / 1000).astype(np.float32)
 
 
+class LevelsOrNone(Levels):
+    """The same, but NaN for a negative channel."""
+
+    def probability(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        return np.where(windows[:, -1, 0] < 0, np.float32(np.nan), super().probability(windows))
+
+
 class KeepingSingles(KeepingSink):
     """Keeps single samples as it keeps blocks."""
 
@@ -53,9 +62,9 @@ class KeepingSingles(KeepingSink):
 class Blaster:
     """A blaster whose samples pass through a block builder into a pipeline; one by one where that is possible."""
 
-    def __init__(self, sink: KeepingSink) -> None:
+    def __init__(self, sink: KeepingSink, model: FakeModel | None = None) -> None:
         self.sink = sink
-        self.model = Levels()
+        self.model = Levels() if model is None else model
         self.builder = BlockBuilder(NAME, WallClock(lambda: 0, lambda: 0))
         self.pipeline = Pipeline(serving(self.model), min_shot_gap_ms=100, monotonic_ns=lambda: 0, unix_s=lambda: 0.0)
         self.pipeline.subscribe(sink)
@@ -144,6 +153,30 @@ def test_press_of_the_trigger_has_its_shot_at_once_and_only_one() -> None:
     blaster.send_steadily(3, first_ms=first_ms + 10, trigger=1)
     blaster.pipeline.singles.settle_all()
     assert (len(sink.events), sink.single_samples - waiting) == (1, 3)
+
+
+def test_wheels_that_go_on_at_a_score_that_is_no_number_do_so_at_once_too() -> None:
+    stamps = []
+    for sink in (KeepingSingles(), KeepingSink()):
+        blaster = Blaster(sink, LevelsOrNone())
+        first_ms = blaster.send_steadily(70)
+        first_ms = blaster.send_steadily(1, level=900, first_ms=first_ms)
+        blaster.send_steadily(30, level=-1, first_ms=first_ms)  # the decision holds the last score, 0.9
+        read_ns = [stamp and stamp.read_ns for stamp in sink.event_stamps]
+        stamps.append(list(zip([event.device_ms for event in sink.events], read_ns, strict=True)))
+    assert stamps[0]
+    assert stamps[0] == stamps[1]
+
+
+def test_scores_that_are_no_numbers_are_not_counted() -> None:
+    metrics = Metrics()
+    blaster = Blaster(KeepingSingles(), LevelsOrNone())
+    blaster.pipeline.subscribe(MetricsSink(metrics))
+    first_ms = blaster.send_steadily(70)
+    blaster.send_steadily(1, level=-1, first_ms=first_ms)
+    blaster.pipeline.singles.settle_all()
+    device = metrics.device(NAME)
+    assert (device.samples, device.scores) == (71, 71 - 50)
 
 
 def test_samples_wait_for_others_but_no_longer_than_stated() -> None:
