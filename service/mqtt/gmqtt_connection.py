@@ -130,6 +130,8 @@ class GmqttConnection(Connection):
             if self._refused(data):
                 return -1
             plain = self._take_plain_messages(data)
+            if plain:
+                connection._last_data_in = time.monotonic()  # noqa: SLF001 - a sign of life, even if no whole packet is left
             parsed: int = read(data[plain:])
             parsed += plain if parsed >= 0 else 0
             return parsed if self._rest_is_allowed(data, parsed) else -1
@@ -159,7 +161,7 @@ class GmqttConnection(Connection):
         """Pass on the messages at the start of ``data`` that have QoS 0 and no properties; return how long they are.
 
         All of a hall's messages are such. gmqtt takes four times as long for one. Anything else is left to it, and so
-        is the last packet, by which it knows that the broker is alive.
+        is the last packet if it is complete.
         """
         if not self._accepted.done():
             return 0

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from service.mqtt.connection import IncomingMessage
 from service.mqtt.connection_settings import ConnectionTimes
 from service.mqtt.errors import MqttError
+from service.mqtt.gmqtt_connection import GmqttConnection
 from tests.helpers.brokers import Mosquitto, scripted_broker, until
 from tests.helpers.patience import PATIENCE_S
 from tests.service.mqtt.connections import (
     ACCEPTED_5,
+    GMQTT,
     MAX_BYTES,
     SUBSCRIBED_5,
     Kind,
@@ -123,6 +126,38 @@ async def test_messages_of_every_form_arrive_complete_and_in_order_however_they_
     ):
         expected.insert(7 * at + 6, last)
     assert [(each.topic, each.payload, each.retain) for each in received] == expected
+
+
+async def test_messages_show_that_the_broker_is_alive_even_if_each_packet_of_the_network_ends_within_one() -> None:
+    packet = b"\x30\x07\x00\x03a/b\x00x"
+    received: list[IncomingMessage] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(ACCEPTED_5)
+        await reader.read(1000)
+        writer.write(SUBSCRIBED_5)
+        await subscribed.wait()
+        writer.write(2 * packet + packet[:5])
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    subscribed, ended = asyncio.Event(), asyncio.Event()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        async with connector(GMQTT, port).connect(lambda each, _: received.append(each)) as connection:
+            assert isinstance(connection, GmqttConnection)
+            await connection.subscribe([("a/#", 1)])
+            checked: Any = (
+                connection._client._connection
+            )  # what gmqtt's check of the broker looks at has no public name
+            before_s = checked._last_data_in
+            subscribed.set()
+            await until(lambda: len(received) == 2)
+            assert checked._last_data_in > before_s
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
 
 
 async def test_a_subscription_is_refused_with_a_code(kind: Kind) -> None:

@@ -31,7 +31,7 @@ AMQTT = {
     "_session_monitor_task",
 }
 GMQTT_CLIENT = {"_connection", "_create_connection"}
-GMQTT_CONNECTION = {"_protocol", "_transport"}
+GMQTT_CONNECTION = {"_last_data_in", "_protocol", "_transport"}
 GMQTT_PROTOCOL = {"_read_packet"}
 
 
