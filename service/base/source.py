@@ -119,6 +119,9 @@ class SampleDater(Protocol):
     def take_dates(self) -> list[float]:
         """Return when each sample since the last call was taken, as in :attr:`Block.taken_ns`."""
 
+    def unix_offset_s(self) -> float:
+        """Return what to add now to a monotonic time to get Unix time, in seconds."""
+
 
 @runtime_checkable
 class SingleIntake(Intake, Protocol):

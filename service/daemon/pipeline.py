@@ -20,7 +20,6 @@ from service.daemon.scoring import Scoring
 from service.daemon.single_samples import SingleSamples
 from service.daemon.subscribed_sinks import SubscribedSinks
 from stinger.device_name import DeviceName
-from stinger.units import NS_PER_S
 
 _LOG = get_logger(__name__)
 
@@ -50,7 +49,7 @@ class Pipeline:
         self._sinks = SubscribedSinks()
         self._devices: dict[DeviceName, PipelineDevice] = {}
         self._scoring = Scoring(self._devices, self._scorer, self._sinks)
-        self.singles = SingleSamples(self._devices, self._scorer, self._scoring, self._sinks, self._unix_offset_s)
+        self.singles = SingleSamples(self._devices, self._scorer, self._scoring, self._sinks)
         """Takes samples that arrive one by one, instead of :meth:`score`."""
 
     @property
@@ -211,10 +210,6 @@ class Pipeline:
         self.singles.settle_all()
         if self._decisions.reset_threshold(device):
             self._update_devices(self._devices.keys() & {device})
-
-    def _unix_offset_s(self) -> float:
-        """Return what to add now to a monotonic time to get Unix time, in seconds."""
-        return self._unix_s() - self._monotonic_ns() / NS_PER_S
 
     def _accept(self, block: Block) -> None:
         device = self._devices.get(block.device) or self._device(block.device)

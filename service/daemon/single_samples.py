@@ -7,7 +7,7 @@ is how much of the program a sample passes through.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -34,8 +34,6 @@ MAX_WAIT_MS: Final = 250
 class SingleSamples:
     """Takes single samples that continue their device's newest block without a gap in time.
 
-    ``unix_offset_s`` returns what to add now to a monotonic time to get Unix time.
-
     Of such a sample, only this is done at once: it is recorded and scored, and the level of the envelope is followed.
     It then waits until there are :data:`MAX_WAITING`, one has an event, no other sample follows, or anything else
     happens to its device. Then :meth:`settle` passes those that wait on as one block, which finds the events: in the same
@@ -49,13 +47,11 @@ class SingleSamples:
         scorer: Scorer,
         scoring: Scoring,
         sinks: SubscribedSinks,
-        unix_offset_s: Callable[[], float],
     ) -> None:
         self._devices = devices
         self._scorer = scorer
         self._scoring = scoring
         self._sinks = sinks
-        self._unix_offset_s = unix_offset_s
         self._waiting: dict[DeviceName, _Waiting] = {}
 
     def put(self, name: DeviceName, record: bytes, time_ms: int, read_ns: int, dater: SampleDater) -> bool:
@@ -81,7 +77,7 @@ class SingleSamples:
         newest = self._devices[name].detector.newest if waiting is not None else None
         if waiting is None or newest is None:
             return
-        block = waiting.block(newest, self._unix_offset_s())
+        block = waiting.block(newest)
         probability = np.array(waiting.probability, dtype=np.float32)
         self._scoring.detect(block, probability)
         singles = ScoredSingles(block, probability, waiting.passed_ns)
@@ -146,12 +142,12 @@ class _Waiting:
         """Return whether no sample has followed for :data:`MAX_WAIT_MS` at ``now_ns``, or for so long that wheels go off."""
         return now_ns - self.passed_ns[-1][0] >= min(MAX_WAIT_MS, self._parameters.stale_ms) * NS_PER_MS
 
-    def block(self, before: Block, unix_offset_s: float) -> Block:
+    def block(self, before: Block) -> Block:
         """Return the samples as a block that follows the block ``before``."""
         return replace(
             before,
             samples=np.frombuffer(b"".join(self.records), dtype=SAMPLE_DTYPE),
             taken_ns=np.array(self._dater.take_dates()),
-            unix_offset_s=unix_offset_s,
+            unix_offset_s=self._dater.unix_offset_s(),
             read_ns=self.passed_ns[-1][0],
         )

@@ -136,6 +136,10 @@ class BlockBuilder:
         dates, self._dates = self._dates, []
         return dates
 
+    def unix_offset_s(self) -> float:
+        """Return what to add now to a monotonic time to get Unix time, in seconds."""
+        return self._wall.offset_s()
+
     def _catch_up(self) -> None:
         """Calculate what the samples that :meth:`take_next` took have changed."""
         for record, time_ms, read_ns in self._singles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from service.recording.recorder import Recorder
 from service.sources.block_builder import BlockBuilder
 from stinger.device_name import DeviceName
 from stinger.sample import SAMPLE_BYTES, SampleArray
+from stinger.units import NS_PER_S
 from tests.helpers.samples import samples_at
 from tests.service.daemon.fakes import FakeModel, KeepingSink, serving
 
@@ -177,6 +179,20 @@ def test_scores_that_are_no_numbers_are_not_counted() -> None:
     blaster.pipeline.singles.settle_all()
     device = metrics.device(NAME)
     assert (device.samples, device.scores) == (71, 71 - 50)
+
+
+def test_process_that_is_held_up_between_two_readings_of_clocks_dates_events_right() -> None:
+    blaster = Blaster(KeepingSingles())
+    now_ns = itertools.count(0, 100 * MS)  # each reading is 100 ms after the one before
+    blaster.pipeline = Pipeline(
+        serving(blaster.model),
+        min_shot_gap_ms=100,
+        monotonic_ns=lambda: next(now_ns),
+        unix_s=lambda: next(now_ns) / NS_PER_S,
+    )
+    blaster.pipeline.subscribe(blaster.sink)
+    blaster.send_steadily(1, first_ms=blaster.send_steadily(70), trigger=1)
+    assert [event.host_s for event in blaster.sink.events] == [pytest.approx(1.7, abs=0.001)]
 
 
 def test_samples_wait_for_others_but_no_longer_than_stated() -> None:
