@@ -30,9 +30,10 @@ min_shots = 20
 """
 SLOW = """
 [retrain]
-candidates = ["hgb:flatten"]
+candidates = ["hgb:flatten", "hgb:rich", "mlp:kernels", "et:kernels", "rf:kernels"]
 min_shots = 20
 """
+"""A training that takes long, so that it cannot end before it is cancelled."""
 
 
 @pytest.fixture(scope="module")
