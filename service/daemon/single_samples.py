@@ -85,19 +85,22 @@ class SingleSamples:
             sink.on_singles(singles)
 
     def settle_all(self) -> None:
-        """Do the same for every device."""
+        """Settle every device."""
         for name in list(self._waiting):
             self.settle(name)
 
     def settle_old(self, now_ns: int) -> Collection[DeviceName]:
-        """Do the same for every device of which no more samples have come by ``now_ns``; return those of which some wait."""
+        """Settle devices whose newest sample is old at ``now_ns``; return the devices with samples that still wait."""
         for name, waiting in list(self._waiting.items()):
             if waiting.is_old(now_ns):
                 self.settle(name)
         return self._waiting
 
     def _begin(self, name: DeviceName, dater: SampleDater) -> _Waiting | None:
-        """Return where samples of a device may wait, of which none waits; ``None`` if they have to come as blocks."""
+        """Return a place where the samples of a device may wait; ``None`` if they have to come as blocks.
+
+        No sample of the device waits yet.
+        """
         device = self._devices.get(name)
         if device is None or device.link is not LinkState.STREAMING or not self._sinks.take_singles(name):
             return None

@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 import pytest
 from click import Command
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from hil.cli.hil import COMMANDS as BENCH_COMMANDS
 from stinger.cli import main
@@ -175,6 +175,18 @@ def test_module_of_ours_that_is_missing_is_a_bug_and_keeps_its_traceback(monkeyp
     assert isinstance(CliRunner().invoke(main, ["far"]).exception, ModuleNotFoundError)
 
 
+def _run_that_fails_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Return the result of a group's command that raises ``error``."""
+
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    group = LazyGroup("g", lazy={})
+    monkeypatch.setattr(group, "get_command", lambda _ctx, _name: failing)
+    return CliRunner().invoke(group, ["failing"])
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
@@ -189,13 +201,7 @@ def test_module_of_ours_that_is_missing_is_a_bug_and_keeps_its_traceback(monkeyp
 def test_what_the_system_refuses_is_one_line_and_what_may_be_a_fault_is_not(
     monkeypatch: pytest.MonkeyPatch, error: OSError, line: str | None
 ) -> None:
-    @click.command()
-    def failing() -> None:
-        raise error
-
-    group = LazyGroup("g", lazy={})
-    monkeypatch.setattr(group, "get_command", lambda _ctx, _name: failing)
-    ended = CliRunner().invoke(group, ["failing"])
+    ended = _run_that_fails_with(error, monkeypatch)
     if line is None:
         assert ended.exception is error
     else:
@@ -218,13 +224,7 @@ def test_what_the_system_refuses_is_one_line_and_what_may_be_a_fault_is_not(
 def test_too_little_memory_is_one_line_and_may_be_tried_again(
     monkeypatch: pytest.MonkeyPatch, error: Exception, detail: str | None
 ) -> None:
-    @click.command()
-    def failing() -> None:
-        raise error
-
-    group = LazyGroup("g", lazy={})
-    monkeypatch.setattr(group, "get_command", lambda _ctx, _name: failing)
-    ended = CliRunner().invoke(group, ["failing"])
+    ended = _run_that_fails_with(error, monkeypatch)
     if detail is None:
         assert ended.exception is error
     else:
