@@ -1,4 +1,4 @@
-"""A registry in shared storage, used by several machines, each of which keeps a local copy of it."""
+"""A registry in shared storage. Several machines use it, and each keeps a local copy."""
 
 from __future__ import annotations
 

@@ -63,9 +63,8 @@ class Sink:
         Comes after the events that they caused.
         """
 
-    def takes_singles(self, device: DeviceName) -> bool:
-        """Return whether the next samples of ``device`` may be passed to :meth:`on_single` instead of in blocks."""
-        del device
+    def takes_singles(self) -> bool:
+        """Return whether samples may now be passed to :meth:`on_single` instead of in blocks."""
         return True
 
     def on_single(self, device: DeviceName, record: bytes, time_ms: int, read_ns: int) -> bool:

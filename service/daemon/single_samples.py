@@ -102,7 +102,7 @@ class SingleSamples:
         No sample of the device waits yet.
         """
         device = self._devices.get(name)
-        if device is None or device.link is not LinkState.STREAMING or not self._sinks.take_singles(name):
+        if device is None or device.link is not LinkState.STREAMING or not self._sinks.take_singles():
             return None
         newest, decision = device.detector.newest, device.detector.decision
         if newest is None or newest.warm_up or newest.rate_problem is not None:
@@ -138,7 +138,7 @@ class _Waiting:
         self.records.append(record)
         self.probability.append(probability)
         self.passed_ns.append(passed_ns)
-        # A score that is no number leaves no level to follow: it counts as an event, as the decision then holds the last one.
+        # With a score that is NaN, the decision holds the last score, and the level is not known here: it counts as an event.
         return pressed or not (level >= parameters.off if self._wheels else level < parameters.on)
 
     def is_old(self, now_ns: int) -> bool:

@@ -179,9 +179,8 @@ class MqttSink(Sink):
             else:
                 self._put_scores(self._scores.add(block.device, first_ms, probability))
 
-    def takes_singles(self, device: DeviceName) -> bool:
+    def takes_singles(self) -> bool:
         """Return whether no scores are published: those are not to wait."""
-        del device
         return not self.publish_scores
 
     def on_link(self, report: LinkReport) -> None:

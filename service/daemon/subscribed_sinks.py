@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from service.base.sink import Sink
-from stinger.device_name import DeviceName
 
 
 class SubscribedSinks:
@@ -43,9 +42,9 @@ class SubscribedSinks:
         if sink in self.samples + self.scores + self.model_runs:
             self._only_blocks |= not _overrides(sink, "takes_singles", "on_single", "on_singles")
 
-    def take_singles(self, device: DeviceName) -> bool:
-        """Return whether every sink can handle the next samples of ``device`` one by one."""
-        return not self._only_blocks and all(sink.takes_singles(device) for sink in self.all)
+    def take_singles(self) -> bool:
+        """Return whether every sink can now handle samples one by one."""
+        return not self._only_blocks and all(sink.takes_singles() for sink in self.all)
 
 
 def _overrides(sink: Sink, *methods: str) -> bool:

@@ -221,17 +221,23 @@ print(kept, stats.samples, stats.lost, stats.files)
 """
 
 
-@linux_only
-def test_file_that_the_system_does_not_let_grow_is_closed_and_another_one_created(tmp_path: Path) -> None:
+def _run_program(text: str, folder: Path) -> list[str]:
+    """Run a Python program with the argument ``folder`` in a process of its own; return the words that it prints."""
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path)],
+        [sys.executable, "-c", text, str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
         timeout=PATIENCE_S,
     )
-    kept, samples, lost, files = map(int, done.stdout.split())
+    return done.stdout.split()
+
+
+@linux_only
+def test_file_that_the_system_does_not_let_grow_is_closed_and_another_one_created(tmp_path: Path) -> None:
+    words = _run_program(LIMITED, tmp_path)
+    kept, samples, lost, files = map(int, words)
     sizes = [path.stat().st_size for path in recordings(tmp_path)]
     assert (kept, kept + lost, files) == (samples, 300, len(sizes))
     assert files > 1
@@ -274,15 +280,8 @@ print(kept, recorder.stats().lost, len(alarms), recorder.close())
 
 @linux_only
 def test_a_process_that_may_write_small_files_only_records_everything_in_such_files(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED_BEFORE, str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=PATIENCE_S,
-    )
-    assert done.stdout.split() == ["300", "0", "0", "True"]
+    words = _run_program(LIMITED_BEFORE, tmp_path)
+    assert words == ["300", "0", "0", "True"]
     assert sum(path.stat().st_size for path in recordings(tmp_path)) == 17 * 300
 
 
